@@ -1,0 +1,29 @@
+//! Access as code for Mondoo Platform.
+//!
+//! HCL files declare service accounts and their roles; rolecall reads what is live, shows the
+//! difference as a plan, and applies it. The flow goes one way:
+//!
+//! ```text
+//! HCL files ─config::parse─▶ Module + Queries ─refresh─▶ Facts + Live ─config::resolve─▶ Desired
+//! Desired × Live ─diff─▶ Delta ─plan::build─▶ Plan ─policy::approve─▶ ApprovedPlan ─apply─▶ Outcome
+//! ```
+//!
+//! Which module may use which is a table in `tests/architecture.rs`.
+
+pub mod apply;
+pub mod cli;
+pub mod config;
+pub mod diag;
+pub mod diff;
+pub mod lang;
+pub mod model;
+pub mod plan;
+pub mod platform;
+pub mod policy;
+pub mod ports;
+pub mod refresh;
+pub mod secret;
+#[cfg(feature = "server")]
+pub mod server;
+pub mod sinks;
+pub mod view;
