@@ -242,16 +242,20 @@ fn absent<R>(request: &Request, found: Option<R>) -> Result<R, ReadError> {
 
 impl<T: Transport> Reader for Client<T> {
     async fn caller(&self) -> Result<Caller, ReadError> {
+        use ErrorKind::{Invalid, NotFound, PermissionDenied};
         let request = operation::viewer();
-        let viewer = self.read(&request, decode::viewer).await?;
-        // Nothing public tells what a service account sees as its viewer; its credential does.
+        let viewer = self.read(&request, decode::viewer).await;
+        // Nothing public tells what a service account sees as its viewer. Whatever it is, these
+        // answers came after its credential was accepted, and the credential names it.
         match (viewer, self.identity.mrn()) {
-            (Some(caller), _) => Ok(caller),
-            (None, Some(mrn)) => Ok(Caller {
+            (Ok(Some(caller)), _) => Ok(caller),
+            (Err(e), Some(_)) if !matches!(e.kind, Invalid | NotFound | PermissionDenied) => Err(e),
+            (Ok(None) | Err(_), Some(mrn)) => Ok(Caller {
                 mrn: mrn.clone(),
                 name: None,
             }),
-            (None, None) => {
+            (Err(e), None) => Err(e),
+            (Ok(None), None) => {
                 let why = "the platform does not say";
                 Err(read_error(&request, &Failure::malformed(why)))
             }
@@ -421,7 +425,7 @@ mod tests {
     async fn answers_that_would_come_again_are_not_asked_for_again() {
         for code in [400, 401, 403, 404, 302, 422] {
             let rig = Rig::new([status(code)]);
-            rig.client.caller().await.expect_err("refused");
+            rig.client.accounts(&scope()).await.expect_err("refused");
             assert_eq!(rig.requests(), 1, "HTTP {code}");
         }
         let rig = Rig::new([body("not json")]);
@@ -523,7 +527,7 @@ mod tests {
             ["2", "1", "2"],
             "the later sight of an account counts"
         );
-        let sent = rig.script.sent.borrow();
+        let sent = rig.script.sent.take();
         let after: Vec<_> = sent.iter().map(|(b, _)| &b["variables"]["after"]).collect();
         assert_eq!(after, [&serde_json::Value::Null, &"1".into(), &"2".into()]);
 
@@ -584,10 +588,17 @@ mod tests {
     #[tokio::test]
     async fn the_caller_is_the_viewer_or_else_the_credential() {
         let null = || body(r#"{"data":{"viewer":null}}"#);
-        let caller = Rig::new([null()]).client.caller().await.expect("known");
-        assert_eq!(caller.mrn.as_str(), MRN);
+        for step in [null(), ok("error_permission_denied"), status(422)] {
+            let caller = Rig::new([step]).client.caller().await.expect("known");
+            assert_eq!(caller.mrn.as_str(), MRN);
+        }
         let token = || Identity::api_token("eyJhbGciOiJF");
-        let rig = Rig::of(token(), [null()]);
+        for step in [null(), ok("error_permission_denied")] {
+            let rig = Rig::of(token(), [step]);
+            assert!(rig.client.caller().await.is_err());
+        }
+        // A credential that is not accepted is nobody.
+        let rig = Rig::new([status(401)]);
         assert!(rig.client.caller().await.is_err());
         let rig = Rig::of(token(), [ok("viewer")]);
         let caller = rig.client.caller().await.expect("known");

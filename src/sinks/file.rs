@@ -519,6 +519,26 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_and_a_missing_right_name_the_way_out() {
+        let (sink, place) = (FileSink::new("root"), json("keys", "ci.json"));
+        let target = sink.target(&place).expect("a good place");
+        for (kind, hint) in [
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::QuotaExceeded, "make room"),
+            (io::ErrorKind::PermissionDenied, "change the owner"),
+            (io::ErrorKind::ReadOnlyFilesystem, "read-only"),
+        ] {
+            let failed: Result<(), _> = target.io("writing", &kind.into());
+            let message = failed.expect_err("an error").message;
+            let expected = "sink.file.local at keys/ci.json: writing failed: ";
+            assert!(
+                message.starts_with(expected) && message.contains(hint),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn the_hint_is_one_safe_line() {
         let hint = |root: &str, place: &Destination| configure_hint(place, Path::new(root));
         assert_eq!(
