@@ -14,9 +14,10 @@ use futures_util::stream::{self, StreamExt};
 use crate::model::{Address, LiveAccount, Mrn, RoleSet, Scope};
 use crate::plan::{Action, Change, Plan, Reason, Verdict};
 use crate::policy::ApprovedPlan;
-use crate::ports::{Effect, ErrorKind, Event, World, WriteError};
+use crate::ports::{Effect, ErrorKind, World, WriteError};
 
-pub use outcome::{ChangeOutcome, ChangeResult, Outcome};
+pub use crate::ports::Event;
+pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
 
 /// How patient and how broad apply is.
 #[derive(Clone, Debug)]
