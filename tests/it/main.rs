@@ -1,1 +1,3 @@
-//! x
+//! The integration tests: one binary, since each would link the whole world.
+
+mod properties;
