@@ -1,1 +1,3 @@
 //! x
+#[cfg(feature = "server")]
+mod server;
