@@ -436,8 +436,8 @@ mod tests {
         }
         let path = root.path().join("keys/ci.json");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
-        let again = sink.deliver(&json("keys", "ci.json"), &credential("three"));
-        again.await.expect("delivers");
+        let (place, third) = (json("keys", "ci.json"), credential("three"));
+        sink.deliver(&place, &third).await.expect("delivers");
         assert_eq!(mode(&path), 0o600);
         assert_eq!(
             names(&root.path().join("keys")),
