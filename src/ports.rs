@@ -6,8 +6,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::model::{
-    AccountState, Address, Caller, Destination, IssuedCredential, Labels, LiveAccount, Mrn, Nonce,
-    OrgId, RoleSet, Scope, ScopeInfo, SpaceId,
+    Address, Caller, Destination, IssuedCredential, Labels, LiveAccount, Mrn, Nonce, OrgId,
+    RoleSet, Scope, ScopeInfo, SpaceId,
 };
 
 /// May a failed write have happened all the same?
@@ -221,13 +221,6 @@ pub enum Event {
         address: Address,
         /// How it ended, a fragment: `created`, `failed: …`.
         how: String,
-    },
-    /// A role, label or name was found to differ after a write.
-    Found {
-        /// The account's name in the configuration.
-        address: Address,
-        /// What was found.
-        state: AccountState,
     },
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{AccountState, Labels};
 use super::mark::{MARK_PREFIX, Marking, Marks};
-use super::mrn::{Mrn, OrgId, Scope};
+use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::role::RoleSet;
 
 /// The identity that the credential stands for.
@@ -32,6 +32,15 @@ pub struct Unread {
     pub why: String,
 }
 
+/// What a configuration asks to be read. An organization's spaces are read as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queries {
+    /// The declared organizations.
+    pub organizations: BTreeSet<OrgId>,
+    /// The declared spaces, each with the organization it is said to be in.
+    pub spaces: BTreeMap<SpaceId, Option<OrgId>>,
+}
+
 /// What refresh learnt besides the accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -56,15 +65,8 @@ pub struct Live {
     pub accounts: BTreeMap<Mrn, LiveAccount>,
 }
 
-impl Live {
-    /// The scopes that were read.
-    pub fn read_scopes(&self) -> BTreeSet<&Scope> {
-        self.scopes.keys().collect()
-    }
-}
-
 /// One live service account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LiveAccount {
     /// Its resource name.
     pub mrn: Mrn,

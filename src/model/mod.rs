@@ -17,7 +17,7 @@ pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
     FileFormat, Import, Place, SourceRef,
 };
-pub use live::{Caller, Facts, Live, LiveAccount, ScopeInfo, Unread};
+pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
-pub use role::{PLATFORM_ROLES, Role, RoleSet, rank};
+pub use role::{PLATFORM_ROLES, Role, RoleSet, birth_roles_only, least_role, rank};

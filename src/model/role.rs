@@ -98,6 +98,23 @@ pub fn rank(roles: &RoleSet) -> u8 {
     roles.iter().map(Role::weight).max().unwrap_or(0)
 }
 
+/// The least powerful of some roles; on a tie the first by name.
+pub fn least_role(roles: &RoleSet) -> Option<&Role> {
+    roles
+        .iter()
+        .min_by_key(|role| (role.weight(), (*role).clone()))
+}
+
+/// Whether an account has no role, or one that a birth may have left before the key was delivered:
+/// the least of those wanted, or a harmless one that the platform gave by itself.
+pub fn birth_roles_only(roles: &RoleSet, wanted: &RoleSet) -> bool {
+    match (roles.len(), roles.first()) {
+        (0, _) => true,
+        (1, Some(role)) => role.weight() <= 1 || Some(role) == least_role(wanted),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +148,24 @@ mod tests {
     #[test]
     fn the_catalogue_is_sorted() {
         assert!(PLATFORM_ROLES.is_sorted());
+    }
+
+    fn set(names: &[&str]) -> RoleSet {
+        names.iter().map(|name| Role::new(name)).collect()
+    }
+
+    #[test]
+    fn the_least_role_is_the_weakest() {
+        let roles = set(&["owner", "viewer", "editor"]);
+        assert_eq!(least_role(&roles), Some(&Role::new("viewer")));
+        assert!(birth_roles_only(&set(&[]), &roles));
+        assert!(birth_roles_only(&set(&["viewer"]), &set(&["agent"])));
+        assert!(birth_roles_only(
+            &set(&["editor"]),
+            &set(&["editor", "owner"])
+        ));
+        assert!(!birth_roles_only(&set(&["owner"]), &roles));
+        assert!(!birth_roles_only(&set(&["viewer", "agent"]), &roles));
+        assert!(!birth_roles_only(&set(&["editor"]), &set(&[])));
     }
 }
