@@ -288,6 +288,9 @@ fn tree<'a>(mut rest: &'a str, prefix: &str, found: &mut Vec<String>) -> &'a str
         }
         if !next.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             // `::*`, `::<…>` and the like end the path.
+            if next.starts_with('*') {
+                path.push('*');
+            }
             rest = next;
             break;
         }
@@ -315,7 +318,8 @@ fn target(source: &Source, path: &str) -> Option<String> {
         }
         _ => return None,
     }
-    Some(segments.next().unwrap_or("*").to_owned())
+    // `crate` and `super` alone say who may see an item, as in `pub(crate)`.
+    segments.next().map(str::to_owned)
 }
 
 fn allowed(source: &Source, places: &[&str]) -> bool {
@@ -572,6 +576,7 @@ fn what_is_allowed_is_not_found() {
             "use crate::model::{Mrn, Role as R};\nuse super::diff::x;",
         ),
         ("diff/mod.rs", quoted),
+        ("diff/mod.rs", "pub(crate) fn f() {}\npub(super) fn g() {}"),
         ("diff/mod.rs", tested),
         (
             "diff/mod.rs",
