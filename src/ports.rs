@@ -1,1 +1,257 @@
-//! placeholder
+//! Traits to the world: the platform, the sinks, the clock, chance, the record, the stop signal.
+//! Only traits and their errors; `apply` and `refresh` know nothing else of the outside.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use crate::model::{
+    Address, Caller, Destination, IssuedCredential, Labels, LiveAccount, Mrn, Nonce, OrgId,
+    RoleSet, Scope, ScopeInfo, SpaceId,
+};
+
+/// May a failed write have happened all the same?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Surely nothing happened: refused, or never sent.
+    None,
+    /// Nobody can tell: the answer was lost.
+    Unknown,
+}
+
+/// What kind of failure a platform call met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The credential is not accepted (401, `Unauthenticated`).
+    Unauthenticated,
+    /// The credential is accepted but may not do this (403, `PermissionDenied`).
+    PermissionDenied,
+    /// There is no such object (`NotFound`).
+    NotFound,
+    /// It exists already (`AlreadyExists`).
+    AlreadyExists,
+    /// The platform does not take this input (`InvalidArgument`, `FailedPrecondition`, 422).
+    Invalid,
+    /// Another IAM change of the scope was under way; nothing happened (`Aborted`).
+    Aborted,
+    /// Too many requests (429).
+    RateLimited,
+    /// The platform failed (5xx, `Internal`, `Unavailable`, unknown codes).
+    Platform,
+    /// The network failed: refused, timed out, cut.
+    Transport,
+    /// An answer came that is not what the schema says.
+    Malformed,
+}
+
+/// A read that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ReadError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// What happened, a fragment for people, with the platform's own words where there are any.
+    pub message: String,
+}
+
+/// A write that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct WriteError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// Whether it may have happened all the same.
+    pub effect: Effect,
+    /// What happened, a fragment for people.
+    pub message: String,
+}
+
+/// Reads from the platform. Reads may be repeated freely.
+pub trait Reader {
+    /// The identity that the credential stands for.
+    fn caller(&self) -> impl Future<Output = Result<Caller, ReadError>>;
+
+    /// An organization's name.
+    fn organization(&self, id: &OrgId) -> impl Future<Output = Result<ScopeInfo, ReadError>>;
+
+    /// All spaces of an organization.
+    fn spaces(
+        &self,
+        id: &OrgId,
+    ) -> impl Future<Output = Result<BTreeMap<SpaceId, ScopeInfo>, ReadError>>;
+
+    /// A space's name and organization.
+    fn space(&self, id: &SpaceId) -> impl Future<Output = Result<ScopeInfo, ReadError>>;
+
+    /// All service accounts of a scope, each once. An organization's listing may or may not hold
+    /// the accounts of its spaces; each account tells its own scope.
+    fn accounts(&self, scope: &Scope) -> impl Future<Output = Result<Vec<LiveAccount>, ReadError>>;
+
+    /// One account, or `None` if the platform says there is none.
+    fn account(&self, mrn: &Mrn) -> impl Future<Output = Result<Option<LiveAccount>, ReadError>>;
+
+    /// The platform's clock, read from the last answer's `Date` header; the local clock before
+    /// any answer.
+    fn platform_time(&self) -> jiff::Timestamp;
+}
+
+/// What a new account is created with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Where it will live.
+    pub scope: Scope,
+    /// Its display name.
+    pub name: String,
+    /// Its description, if any.
+    pub description: Option<String>,
+    /// All labels, marks included.
+    pub labels: Labels,
+    /// The roles to create it with; an empty set is sent as an empty list.
+    pub roles: RoleSet,
+    /// When it expires, if it does.
+    pub valid_until: Option<jiff::Timestamp>,
+}
+
+/// What to change of an account; `None` leaves a field out of the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountUpdate {
+    /// A new display name.
+    pub name: Option<String>,
+    /// A new description, written to `notes`.
+    pub notes: Option<String>,
+    /// The full list of labels, marks and others' included.
+    pub labels: Option<Labels>,
+}
+
+/// The answer to a batch: which objects failed, and why. Empty means all succeeded.
+pub type BatchErrors = BTreeMap<Mrn, String>;
+
+/// Writes to the platform. A write is sent at most once unless the platform surely did nothing.
+pub trait Writer {
+    /// Creates an account; its key is in the answer and nowhere else.
+    fn create(
+        &self,
+        account: &NewAccount,
+    ) -> impl Future<Output = Result<IssuedCredential, WriteError>>;
+
+    /// Changes name, notes or labels of an account.
+    fn update(
+        &self,
+        mrn: &Mrn,
+        update: &AccountUpdate,
+    ) -> impl Future<Output = Result<(), WriteError>>;
+
+    /// Replaces the roles of each account on the scope; an empty set removes all.
+    fn set_roles(
+        &self,
+        scope: &Scope,
+        roles: &BTreeMap<Mrn, RoleSet>,
+    ) -> impl Future<Output = Result<BatchErrors, WriteError>>;
+
+    /// Deletes accounts of the scope.
+    fn delete(
+        &self,
+        scope: &Scope,
+        mrns: &[Mrn],
+    ) -> impl Future<Output = Result<BatchErrors, WriteError>>;
+}
+
+/// What a destination holds before a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Nothing; a write is accepted.
+    Free,
+    /// The credential of this account; a write is accepted and would replace it.
+    Holds(Mrn),
+}
+
+/// How far a delivery was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// Read back and equal.
+    Verified,
+    /// The destination said yes; it cannot be read.
+    Accepted,
+}
+
+/// A destination that refused, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SinkError {
+    /// What happened, a fragment for people, naming the place.
+    pub message: String,
+}
+
+/// Puts credentials into destinations.
+pub trait SinkStore {
+    /// Checks that a destination would accept a write, and what it holds.
+    ///
+    /// # Errors
+    /// If it would not, or holds something that is not a credential.
+    fn probe(&self, to: &Destination) -> impl Future<Output = Result<Probe, SinkError>>;
+
+    /// Puts the credential there, wholly or not at all, and reads it back where it can.
+    fn deliver(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+    ) -> impl Future<Output = Result<Delivered, SinkError>>;
+}
+
+/// Something that happened during apply, for people who watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Work on a change begins.
+    Started {
+        /// The account's name in the configuration.
+        address: Address,
+        /// What is being done, a verb in the progressive: `creating`.
+        doing: &'static str,
+    },
+    /// Something worth telling that does not end the change.
+    Note {
+        /// The account's name in the configuration.
+        address: Address,
+        /// A fragment.
+        message: String,
+    },
+    /// Work on a change ended.
+    Finished {
+        /// The account's name in the configuration.
+        address: Address,
+        /// How it ended, a fragment: `created`, `failed: …`.
+        how: String,
+    },
+}
+
+/// Takes note of what happens.
+pub trait Recorder {
+    /// Notes one event; must not fail and not block.
+    fn record(&self, event: Event);
+}
+
+/// The only clock that `apply` knows.
+pub trait Clock {
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
+
+    /// A time that only grows, for measuring waits.
+    fn elapsed(&self) -> Duration;
+}
+
+/// The only chance that `apply` knows.
+pub trait Random {
+    /// A fresh nonce.
+    fn nonce(&self) -> Nonce;
+}
+
+/// Tells whether somebody asked to stop.
+pub trait Interrupt {
+    /// Whether to finish the change in hand and stop.
+    fn stop_requested(&self) -> bool;
+}
+
+/// Everything that `apply` may touch.
+pub trait World: Reader + Writer + SinkStore + Recorder + Clock + Random + Interrupt {}
+
+impl<T: Reader + Writer + SinkStore + Recorder + Clock + Random + Interrupt> World for T {}

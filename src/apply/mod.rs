@@ -1,1 +1,366 @@
-//! placeholder
+//! Executes an approved plan over ports alone: no spawn, no sleep, no clock but theirs.
+//! Never fails as a whole: the outcome says of every change how it ended.
+
+mod birth;
+mod outcome;
+mod step;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::model::{Address, LiveAccount, Mrn, RoleSet, Scope};
+use crate::plan::{Action, Change, Plan, Reason, Verdict};
+use crate::policy::ApprovedPlan;
+use crate::ports::{Effect, ErrorKind, World, WriteError};
+
+pub use crate::ports::Event;
+pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
+
+/// How patient and how broad apply is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many scopes are worked on at the same time, at least 1. One scope has one IAM write in
+    /// flight at most, always.
+    pub parallelism: usize,
+    /// How long a write may take to show in reads.
+    pub grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parallelism: 4,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Accounts in one `setRoles` or `deleteServiceAccounts` call.
+const BATCH: usize = 50;
+
+/// Executes the plan and says of every change how it ended.
+pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) -> Outcome {
+    let plan = plan.plan();
+    let mut scopes: BTreeMap<&Scope, Vec<usize>> = BTreeMap::new();
+    for (index, change) in plan.changes.iter().enumerate() {
+        scopes.entry(&change.scope).or_default().push(index);
+    }
+    let run = Run {
+        plan,
+        world,
+        options,
+        written: Cell::new(false),
+        stopped: Cell::new(false),
+        unmanageable: Cell::new(false),
+    };
+    let mut results: BTreeMap<usize, ChangeOutcome> = stream::iter(scopes)
+        .map(|(scope, changes)| run.scope(scope, changes))
+        .buffer_unordered(options.parallelism.max(1))
+        .flat_map(stream::iter)
+        .collect()
+        .await;
+    Outcome {
+        results: (0..plan.changes.len())
+            .filter_map(|index| results.remove(&index))
+            .collect(),
+        in_flight: plan.in_flight.len(),
+        written: run.written.get(),
+        interrupted: run.stopped.get(),
+    }
+}
+
+/// One run of apply.
+struct Run<'a, W> {
+    plan: &'a Plan,
+    world: &'a W,
+    options: &'a Options,
+    /// Whether any write happened, or may have.
+    written: Cell<bool>,
+    /// Whether a stop was noticed before all was done.
+    stopped: Cell<bool>,
+    /// Whether the platform was found not to keep labels.
+    unmanageable: Cell<bool>,
+}
+
+/// The work in one scope.
+struct Bench<'a> {
+    scope: &'a Scope,
+    /// The scope as it was listed just before the writes.
+    listed: BTreeMap<Mrn, LiveAccount>,
+    results: BTreeMap<usize, ChangeOutcome>,
+    /// Addresses of which a change did not end well; what follows on them is skipped.
+    broken: BTreeSet<Address>,
+}
+
+impl<'a> Bench<'a> {
+    fn end(&mut self, index: usize, change: &Change, result: ChangeResult, detail: String) {
+        if result != ChangeResult::Done {
+            self.broken.insert(change.address.clone());
+        }
+        self.results
+            .insert(index, ChangeOutcome::new(change, result, detail));
+    }
+}
+
+impl<'a, W: World> Run<'a, W> {
+    /// Works through the changes of one scope, in the plan's order.
+    async fn scope(&self, scope: &'a Scope, mut left: Vec<usize>) -> Vec<(usize, ChangeOutcome)> {
+        let mut bench = Bench {
+            scope,
+            listed: BTreeMap::new(),
+            results: BTreeMap::new(),
+            broken: BTreeSet::new(),
+        };
+        if !self.stop() {
+            match self.world.accounts(scope).await {
+                Ok(listed) => {
+                    bench.listed = listed
+                        .into_iter()
+                        .filter(|account| account.scope == *scope)
+                        .map(|account| (account.mrn.clone(), account))
+                        .collect();
+                    self.find_stale(&mut bench, &left);
+                    left.retain(|index| !bench.results.contains_key(index));
+                    self.steps(&mut bench, &mut left).await;
+                }
+                Err(error) => {
+                    for index in left.drain(..) {
+                        let why = format!("the scope could not be listed again: {error}");
+                        self.end(&mut bench, index, ChangeResult::NotAttempted, why);
+                    }
+                }
+            }
+        }
+        for index in left {
+            let why = "stopped before it".to_owned();
+            self.end(&mut bench, index, ChangeResult::NotAttempted, why);
+        }
+        bench.results.into_iter().collect()
+    }
+
+    async fn steps(&self, bench: &mut Bench<'a>, left: &mut Vec<usize>) {
+        while !left.is_empty() && !self.stop() {
+            let kind = step(&self.plan.changes[left[0]]);
+            let n = left
+                .iter()
+                .take_while(|i| step(&self.plan.changes[**i]) == kind)
+                .count();
+            let mut group: Vec<usize> = left.drain(..n).collect();
+            group.retain(|index| {
+                let change = &self.plan.changes[*index];
+                let broken = bench.broken.contains(&change.address);
+                if broken {
+                    let why = "an earlier change of the same account did not end well";
+                    self.end(bench, *index, ChangeResult::Skipped, why.to_owned());
+                }
+                !broken
+            });
+            let undone = match kind {
+                Step::Adopt | Step::Update => self.updates(bench, group).await,
+                Step::Reap | Step::Delete => self.deletes(bench, group).await,
+                Step::Birth => self.births(bench, group).await,
+                Step::Roles => self.roles(bench, group).await,
+            };
+            // What a stop left of this group comes first again, to be reported as not attempted.
+            left.splice(0..0, undone);
+        }
+    }
+
+    /// Marks what moved between the plan and the last listing.
+    fn find_stale(&self, bench: &mut Bench<'a>, indexes: &[usize]) {
+        let mut judged: BTreeMap<&Address, Option<String>> = BTreeMap::new();
+        let reaped: BTreeSet<&Mrn> = indexes
+            .iter()
+            .map(|index| &self.plan.changes[*index])
+            .filter(|change| change.reason == Reason::CredentialPending)
+            .filter_map(|change| change.account.as_ref())
+            .collect();
+        for index in indexes {
+            let change = &self.plan.changes[*index];
+            let why = judged
+                .entry(&change.address)
+                .or_insert_with(|| stale(change, &bench.listed, &reaped, self.plan))
+                .clone();
+            if let Some(why) = why {
+                self.end(bench, *index, ChangeResult::Stale, why);
+            }
+        }
+    }
+
+    fn end(&self, bench: &mut Bench<'_>, index: usize, result: ChangeResult, detail: String) {
+        let change = &self.plan.changes[index];
+        self.world.record(Event::Finished {
+            address: change.address.clone(),
+            how: outcome::sentence(change.action, result, &detail),
+        });
+        bench.end(index, change, result, detail);
+    }
+
+    /// Whether somebody asked to stop.
+    fn stop(&self) -> bool {
+        let stop = self.world.stop_requested();
+        if stop {
+            self.stopped.set(true);
+        }
+        stop
+    }
+
+    fn start(&self, change: &Change, doing: &'static str) {
+        self.world.record(Event::Started {
+            address: change.address.clone(),
+            doing,
+        });
+    }
+
+    fn note(&self, change: &Change, message: String) {
+        self.world.record(Event::Note {
+            address: change.address.clone(),
+            message,
+        });
+    }
+
+    /// Makes one write, again while the platform says that another IAM change was under way
+    /// (nothing happened then), and notes whether anything may have been written.
+    async fn write<T, F>(&self, mut attempt: F) -> Result<T, WriteError>
+    where
+        F: AsyncFnMut() -> Result<T, WriteError>,
+    {
+        const ATTEMPTS: u32 = 6;
+        let mut tried = 0;
+        loop {
+            let result = attempt().await;
+            tried += 1;
+            match &result {
+                Err(WriteError {
+                    kind: ErrorKind::Aborted,
+                    effect: Effect::None,
+                    ..
+                }) if tried < ATTEMPTS => {
+                    self.world.sleep(Duration::from_millis(250 << tried)).await;
+                }
+                Err(WriteError {
+                    effect: Effect::None,
+                    ..
+                }) => return result,
+                Ok(_)
+                | Err(WriteError {
+                    effect: Effect::Unknown,
+                    ..
+                }) => {
+                    self.written.set(true);
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Reads an account until `settled` holds of it or the grace is over; the last reading, and
+    /// whether it settled. A reading that fails counts as not settled.
+    async fn settle(
+        &self,
+        mrn: &Mrn,
+        settled: impl Fn(Option<&LiveAccount>) -> bool,
+    ) -> (Option<LiveAccount>, bool) {
+        let start = self.world.elapsed();
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let mut last = None;
+            if let Ok(reading) = self.world.account(mrn).await {
+                if settled(reading.as_ref()) {
+                    return (reading, true);
+                }
+                last = reading;
+            }
+            if self.world.elapsed().saturating_sub(start) >= self.options.grace {
+                return (last, false);
+            }
+            self.world.sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(4));
+        }
+    }
+
+    /// Replaces the roles of accounts, in one call.
+    async fn set_roles(
+        &self,
+        scope: &Scope,
+        roles: &BTreeMap<Mrn, RoleSet>,
+    ) -> Result<crate::ports::BatchErrors, WriteError> {
+        self.write(async || self.world.set_roles(scope, roles).await)
+            .await
+    }
+}
+
+/// Changes that are worked on together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Adopt,
+    Reap,
+    Birth,
+    Roles,
+    Update,
+    Delete,
+}
+
+fn step(change: &Change) -> Step {
+    match (change.action, change.reason, change.privilege.verdict) {
+        (Action::Adopt, ..) => Step::Adopt,
+        (Action::Create, ..) => Step::Birth,
+        (Action::Update, ..) => Step::Update,
+        (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral)
+        | (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Roles,
+        (Action::Delete, Reason::CredentialPending, _) => Step::Reap,
+        (Action::Delete, ..) => Step::Delete,
+    }
+}
+
+/// Why a change no longer fits what is live, if it does not.
+fn stale(
+    change: &Change,
+    listed: &BTreeMap<Mrn, LiveAccount>,
+    reaped: &BTreeSet<&Mrn>,
+    plan: &Plan,
+) -> Option<String> {
+    let Some(mrn) = &change.account else {
+        let wanted = change.after.as_ref()?;
+        let label = change.address.label();
+        return listed
+            .values()
+            .filter(|other| !reaped.contains(&other.mrn))
+            .find_map(|other| {
+                let ours = other
+                    .marks()
+                    .is_some_and(|m| m.stack == plan.stack && m.address == label);
+                if ours {
+                    Some(format!(
+                        "{} has appeared under this address since the plan",
+                        other.mrn
+                    ))
+                } else if other.name == wanted.name {
+                    Some(format!("{} has taken the name since the plan", other.mrn))
+                } else {
+                    None
+                }
+            });
+    };
+    let Some(account) = listed.get(mrn) else {
+        return Some("it is gone since the plan".to_owned());
+    };
+    let state = account.state();
+    let before = change.before.as_ref();
+    if before.is_some_and(|before| before.roles != state.roles) {
+        return Some("its roles have changed since the plan".to_owned());
+    }
+    if account.marks() != change.marks {
+        return Some("its marks have changed since the plan".to_owned());
+    }
+    if before != Some(&state) {
+        return Some("its name, description or labels have changed since the plan".to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,23 @@
-//! placeholder
+//! The domain: scopes, roles, accounts, marks, credentials, what is desired and what is live.
+//! Pure: no clock, no environment, no rendering.
+
+mod account;
+mod address;
+mod credential;
+mod desired;
+mod live;
+mod mark;
+mod mrn;
+mod role;
+
+pub use account::{AccountState, Labels};
+pub use address::{Address, AddressLabel};
+pub use credential::{Fingerprint, IssuedCredential, Nonce};
+pub use desired::{
+    Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
+    FileFormat, Import, Place, SourceRef,
+};
+pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
+pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
+pub use mrn::{Mrn, OrgId, Scope, SpaceId};
+pub use role::{PLATFORM_ROLES, Role, RoleSet, birth_roles_only, least_role, rank};

@@ -1,1 +1,143 @@
-//! placeholder
+//! The plan: ordered, complete, reasoned changes, and the digest that names it.
+//! Pure. A plan says everything; apply chooses nothing.
+
+mod build;
+mod privilege;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, Reason};
+use crate::model::{
+    AccountState, Address, Caller, Destination, Marks, Mrn, Scope, ScopeInfo, SourceRef, StackId,
+    Unread,
+};
+
+pub use build::build;
+pub use privilege::{Privilege, Verdict, power};
+
+/// The version of the canonical form.
+pub const FORMAT: u32 = 1;
+
+/// One change, with all that apply needs and all that a reviewer asks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// Counts the credentials of one address.
+    pub generation: u32,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// Where the account lives.
+    pub scope: Scope,
+    /// The live account; `None` for a create.
+    pub account: Option<Mrn>,
+    /// The state before; `None` for a create.
+    pub before: Option<AccountState>,
+    /// The state after; `None` for a delete.
+    pub after: Option<AccountState>,
+    /// The marks before, if any.
+    pub marks: Option<Marks>,
+    /// What it means for power.
+    pub privilege: Privilege,
+    /// Where the key goes, for a create.
+    pub deliver_to: Vec<Destination>,
+    /// Where in the configuration it comes from. Not part of the digest.
+    #[serde(skip)]
+    pub places: Vec<SourceRef>,
+}
+
+/// What a plan shows besides what it does. Not part of the digest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Annex {
+    /// Accounts that this configuration leaves alone, owners first.
+    pub left_alone: Vec<LeftAlone>,
+    /// Sentences worth telling that change nothing.
+    pub notes: Vec<(Address, String)>,
+    /// Scopes that could not be read.
+    pub unread: BTreeMap<Scope, Unread>,
+    /// Names of the scopes that were read.
+    pub scopes: BTreeMap<Scope, ScopeInfo>,
+    /// How many declared accounts are there unchanged.
+    pub unchanged: usize,
+}
+
+/// All that will be done, in order, and all that stands in the way.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The version of this form.
+    pub format: u32,
+    /// The configuration that manages.
+    pub stack: StackId,
+    /// The API's base URL, or `local`.
+    pub endpoint: String,
+    /// The identity that planned.
+    #[serde(serialize_with = "caller_mrn")]
+    pub caller: Caller,
+    /// How many accounts the configuration declares.
+    pub declared: usize,
+    /// How many live accounts are ours.
+    pub managed: usize,
+    /// Whether everything is to be destroyed on purpose.
+    pub destroy: bool,
+    /// What is done, in the order in which it is done.
+    pub changes: Vec<Change>,
+    /// What stands in the way: apply refuses while there is any.
+    pub blocked: Vec<Blocked>,
+    /// Births under way elsewhere, left alone.
+    pub in_flight: Vec<InFlight>,
+    /// What is shown besides.
+    #[serde(skip)]
+    pub annex: Annex,
+}
+
+impl Annex {
+    /// The number of spaces that were found in an organization; `None` for a space.
+    pub fn spaces_in(&self, scope: &Scope) -> Option<usize> {
+        let Scope::Organization(id) = scope else {
+            return None;
+        };
+        Some(
+            self.scopes
+                .values()
+                .filter(|info| info.organization.as_ref() == Some(id))
+                .count(),
+        )
+    }
+}
+
+fn caller_mrn<S: serde::Serializer>(caller: &Caller, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(caller.mrn.as_str())
+}
+
+impl Plan {
+    /// The canonical JSON: one form for one plan, without the annex and without places.
+    pub fn canonical(&self) -> Vec<u8> {
+        // Maps are sorted and no map has other keys than strings, so this cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The plan's name: the SHA-256 of its canonical JSON, in hexadecimal.
+    pub fn digest(&self) -> String {
+        crate::model::short_digest(&self.canonical(), 64)
+    }
+
+    /// Whether applying the plan would do nothing and nothing stands in the way.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.blocked.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// How many changes there are of each kind.
+    pub fn count(&self, action: Action) -> usize {
+        self.changes
+            .iter()
+            .filter(|change| change.action == action)
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests;

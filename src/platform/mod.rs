@@ -1,1 +1,23 @@
-//! placeholder
+//! The Mondoo client: operations (pure) over a transport (I/O), login, retry.
+//! Decides nothing about accounts; it tells what the platform says and whether a write happened.
+
+mod auth;
+mod client;
+mod credential;
+mod decode;
+mod discovery;
+mod endpoint;
+mod failure;
+mod http;
+mod operation;
+mod transport;
+mod yaml;
+
+pub use auth::{Identity, KeyError, ServiceAccount};
+pub use client::{Client, Pause, Time};
+pub use credential::{Credential, CredentialError};
+pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover};
+pub use endpoint::{Endpoint, EndpointError};
+pub use http::{Http, HttpError};
+pub use operation::documents;
+pub use transport::{Answer, Transport, TransportError};

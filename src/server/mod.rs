@@ -1,1 +1,210 @@
-//! placeholder
+//! The embedded platform: the access-management part of Mondoo's GraphQL API in one SQLite file.
+//!
+//! It uses nothing else of this crate on purpose: a wrong field name shared with the client would
+//! be wrong on both sides, and every test would pass. Time is an argument everywhere; only the
+//! socket shell ([`Running`]) has a clock. It prints nothing.
+//!
+//! A request goes `http` → [`App::serve_bytes`] → `auth` → [`App::handle`] → `graphql` →
+//! `service` → `store`, and each of them can be entered without those before it.
+
+mod admin;
+mod auth;
+mod core;
+mod credential;
+mod exchange;
+mod graphql;
+mod http;
+mod ids;
+mod keys;
+mod quirks;
+mod roles;
+mod seed;
+mod service;
+mod status;
+mod store;
+
+use std::{fmt, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+
+pub use auth::{Identity, Unauthenticated};
+pub use credential::Credential;
+pub use exchange::{Reply, Request};
+pub use http::{Clock, Running};
+pub use quirks::{
+    ClearRoles, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted, LabelsOnCreate,
+    LabelsOnUpdate, Quirks,
+};
+pub use seed::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedToken};
+
+use self::{
+    core::{Caller, Core},
+    status::{Code, Status},
+    store::Store,
+};
+
+/// The largest request body in bytes.
+pub const BODY_LIMIT: usize = 1 << 20;
+
+/// Why the platform could not be opened, prepared or started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database failed.
+    #[error("platform storage failed: {0}")]
+    Storage(String),
+    /// The database holds a seed already.
+    #[error("platform is already seeded")]
+    AlreadySeeded,
+    /// The seed is not what a seed looks like.
+    #[error("invalid seed: {0}")]
+    InvalidSeed(String),
+    /// The operation was refused, as the API would refuse it.
+    #[error("{0}")]
+    Refused(String),
+    /// The socket could not be had.
+    #[error("platform socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        match status.code {
+            Code::Internal => Self::Storage(status.message),
+            _ => Self::Refused(status.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.to_string())
+    }
+}
+
+/// Where a platform keeps its data.
+#[derive(Clone, Copy, Debug)]
+pub enum Storage<'a> {
+    /// In a file, made if it is missing.
+    File(&'a Path),
+    /// In memory, gone with the [`App`].
+    Memory,
+}
+
+/// How a platform behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Its own base URL without `/query`, which goes into every credential. If it is empty, a
+    /// socket that is started sets it.
+    pub base_url: String,
+    /// Its answers to what is unknown about the real one.
+    pub quirks: Quirks,
+}
+
+/// One platform. Threads may share it; writes happen one after another.
+pub struct App {
+    core: Arc<Core>,
+    schema: graphql::PlatformSchema,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("core", &self.core)
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Opens a platform.
+    pub fn open(storage: Storage<'_>, options: Options) -> Result<Self, Error> {
+        let path = match storage {
+            Storage::File(path) => Some(path),
+            Storage::Memory => None,
+        };
+        let Options { base_url, quirks } = options;
+        let core = Arc::new(Core::new(Store::open(path)?, quirks, base_url));
+        let schema = graphql::schema(Arc::clone(&core));
+        Ok(Self { core, schema })
+    }
+
+    /// Executes a request of an identity that is authenticated already.
+    pub fn handle(&self, identity: &Identity, request: Request, now: Timestamp) -> Reply {
+        let caller = Caller {
+            identity: identity.clone(),
+            now,
+        };
+        graphql::execute(&self.core, &self.schema, request, caller)
+    }
+
+    /// Finds out who sent a body, from the value of the `Authorization` header.
+    pub fn authenticate(
+        &self,
+        authorization: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Identity, Unauthenticated> {
+        auth::authenticate(&self.core, authorization, body, now)
+    }
+
+    /// Answers a `POST /query`: authenticates, reads the body, executes. Gives the HTTP status and
+    /// the body. Never waits for anything but the database.
+    pub fn serve_bytes(
+        &self,
+        authorization: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> (u16, Vec<u8>) {
+        let Reply { status, body } = self.answer(authorization, body, now);
+        (status, body)
+    }
+
+    fn answer(&self, authorization: Option<&str>, body: &[u8], now: Timestamp) -> Reply {
+        if body.len() > BODY_LIMIT {
+            return Reply::error(413, "request body too large");
+        }
+        let identity = match self.authenticate(authorization, body, now) {
+            Ok(identity) => identity,
+            Err(Unauthenticated::Unavailable) => {
+                return Reply::error(500, "rpc error: code = Internal desc = storage failed");
+            }
+            Err(_) => return Reply::error(401, "request permission unauthenticated"),
+        };
+        match Request::parse(body) {
+            Ok(request) => self.handle(&identity, request, now),
+            Err(reply) => reply,
+        }
+    }
+
+    /// The schema in the schema definition language, always the same text.
+    pub fn sdl(&self) -> String {
+        graphql::sdl(&self.schema)
+    }
+
+    /// The base URL that credentials carry.
+    pub fn base_url(&self) -> String {
+        self.core.base_url()
+    }
+
+    /// Changes the base URL for credentials issued from now on.
+    pub fn set_base_url(&self, url: impl Into<String>) {
+        self.core.set_base_url(url.into());
+    }
+
+    /// Reads a note that outlives the process, such as the port to prefer.
+    pub fn meta_get(&self, key: &str) -> Result<Option<String>, Error> {
+        Ok(self.core.store.read(|c| store::meta_get(c, &note(key)))?)
+    }
+
+    /// Writes a note that outlives the process.
+    pub fn meta_set(&self, key: &str, value: &str) -> Result<(), Error> {
+        Ok(self
+            .core
+            .store
+            .write(|t| store::meta_set(t, &note(key), value))?)
+    }
+}
+
+/// Callers' notes live apart from the platform's own.
+fn note(key: &str) -> String {
+    format!("note.{key}")
+}

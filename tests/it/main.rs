@@ -1,1 +1,5 @@
-//! x
+//! The integration tests: one binary, since each would link the whole world.
+
+mod properties;
+#[cfg(feature = "server")]
+mod server;

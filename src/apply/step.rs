@@ -1,0 +1,236 @@
+//! Changes of accounts that exist: labels, names, roles, deletion.
+
+use std::collections::BTreeMap;
+
+use super::{BATCH, Bench, ChangeResult, Run};
+use crate::model::{CredentialMark, Labels, LiveAccount, MARK_PREFIX, Marks, Mrn, RoleSet};
+use crate::plan::{Action, Change};
+use crate::ports::{AccountUpdate, Effect, World, WriteError};
+
+impl<'a, W: World> Run<'a, W> {
+    /// Adopts and updates, one after the other. Gives back what a stop left.
+    pub(super) async fn updates(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+        let mut rest = group.into_iter();
+        while let Some(index) = rest.next() {
+            if self.stop() {
+                return std::iter::once(index).chain(rest).collect();
+            }
+            let change = &self.plan.changes[index];
+            let (result, detail) = self.update(change, bench).await;
+            self.end(bench, index, result, detail);
+        }
+        Vec::new()
+    }
+
+    async fn update(&self, change: &Change, bench: &mut Bench<'a>) -> (ChangeResult, String) {
+        let doing = if change.action == Action::Adopt {
+            "adopting"
+        } else {
+            "updating"
+        };
+        self.start(change, doing);
+        let (Some(mrn), Some(after)) = (&change.account, &change.after) else {
+            return (ChangeResult::Failed, "the plan names no account".to_owned());
+        };
+        let Some(present) = bench.listed.get(mrn) else {
+            return (ChangeResult::Stale, "it is gone".to_owned());
+        };
+        let marks = if change.action == Action::Adopt {
+            let marks = Marks {
+                stack: self.plan.stack.clone(),
+                address: change.address.label(),
+                generation: change.generation,
+                credential: CredentialMark::External,
+                expires: None,
+            };
+            marks.labels()
+        } else {
+            own_labels(&present.labels)
+        };
+        let mut labels = after.labels.clone();
+        labels.extend(marks);
+        let update = AccountUpdate {
+            name: Some(after.name.clone()),
+            notes: after.description.clone(),
+            labels: Some(labels.clone()),
+        };
+        let written = self
+            .write(async || self.world.update(mrn, &update).await)
+            .await;
+        let settled = |account: &LiveAccount| {
+            account.labels == labels
+                && account.name == after.name
+                && account.description == after.description
+        };
+        let (found, result, detail) = self.seen(written, mrn, settled).await;
+        if let Some(found) = found {
+            bench.listed.insert(mrn.clone(), found);
+        }
+        (result, detail)
+    }
+
+    /// Looks whether a write of one account shows, and says how the change ended.
+    pub(super) async fn seen(
+        &self,
+        written: Result<(), WriteError>,
+        mrn: &Mrn,
+        settled: impl Fn(&LiveAccount) -> bool,
+    ) -> (Option<LiveAccount>, ChangeResult, String) {
+        let lost = match written {
+            Ok(()) => None,
+            Err(error) if error.effect == Effect::None => {
+                return (None, ChangeResult::Failed, error.message);
+            }
+            Err(error) => Some(error.message),
+        };
+        let (found, yes) = self
+            .settle(mrn, |account| account.is_some_and(&settled))
+            .await;
+        match (yes, lost) {
+            (true, None) => (found, ChangeResult::Done, String::new()),
+            (true, Some(lost)) => (
+                found,
+                ChangeResult::Done,
+                format!("seen to be done, though {lost}"),
+            ),
+            (false, None) => {
+                let seconds = self.options.grace.as_secs();
+                let detail =
+                    format!("the platform accepted it, but after {seconds} s it does not show");
+                (found, ChangeResult::Unknown, detail)
+            }
+            (false, Some(lost)) => (found, ChangeResult::Unknown, lost),
+        }
+    }
+
+    /// Role changes, batched. Gives back what a stop left.
+    pub(super) async fn roles(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+        let mut rest = group.as_slice();
+        while !rest.is_empty() {
+            if self.stop() {
+                return rest.to_vec();
+            }
+            let (batch, after) = rest.split_at(rest.len().min(BATCH));
+            rest = after;
+            let mut wanted: BTreeMap<Mrn, RoleSet> = BTreeMap::new();
+            for index in batch {
+                let change = &self.plan.changes[*index];
+                self.start(change, "updating permissions");
+                if let (Some(mrn), Some(after)) = (&change.account, &change.after) {
+                    wanted.insert(mrn.clone(), after.roles.clone());
+                }
+            }
+            let answer = self.set_roles(bench.scope, &wanted).await;
+            for index in batch {
+                let change = &self.plan.changes[*index];
+                let Some(mrn) = &change.account else { continue };
+                let (result, detail) = self.granted(&answer, mrn, &wanted[mrn]).await;
+                self.end(bench, *index, result, detail);
+            }
+        }
+        Vec::new()
+    }
+
+    /// How the roles of one account ended after a `setRoles` that may have been a batch.
+    pub(super) async fn granted(
+        &self,
+        answer: &Result<crate::ports::BatchErrors, WriteError>,
+        mrn: &Mrn,
+        wanted: &RoleSet,
+    ) -> (ChangeResult, String) {
+        let written = match answer {
+            Ok(errors) => match errors.get(mrn) {
+                Some(why) => return (ChangeResult::Failed, why.clone()),
+                None => Ok(()),
+            },
+            Err(error) => Err(error.clone()),
+        };
+        let (found, result, detail) = self
+            .seen(written, mrn, |account| account.roles == *wanted)
+            .await;
+        match found {
+            Some(found) if result == ChangeResult::Unknown => {
+                let roles: Vec<&str> = found.roles.iter().map(crate::model::Role::short).collect();
+                (
+                    result,
+                    format!("{detail}; it now has roles [{}]", roles.join(", ")),
+                )
+            }
+            _ => (result, detail),
+        }
+    }
+
+    /// Deletions, batched. Gives back what a stop left.
+    pub(super) async fn deletes(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+        let mut rest = group.as_slice();
+        while !rest.is_empty() {
+            if self.stop() {
+                return rest.to_vec();
+            }
+            let (batch, after) = rest.split_at(rest.len().min(BATCH));
+            rest = after;
+            let mut mrns = Vec::new();
+            for index in batch {
+                let change = &self.plan.changes[*index];
+                self.start(change, "deleting");
+                mrns.extend(change.account.clone());
+            }
+            let answer = self
+                .write(async || self.world.delete(bench.scope, &mrns).await)
+                .await;
+            for index in batch {
+                let change = &self.plan.changes[*index];
+                let Some(mrn) = &change.account else { continue };
+                let (result, detail) = self.gone(&answer, mrn).await;
+                if result == ChangeResult::Done {
+                    bench.listed.remove(mrn);
+                }
+                self.end(bench, *index, result, detail);
+            }
+        }
+        Vec::new()
+    }
+
+    /// How the deletion of one account ended.
+    pub(super) async fn gone(
+        &self,
+        answer: &Result<crate::ports::BatchErrors, WriteError>,
+        mrn: &Mrn,
+    ) -> (ChangeResult, String) {
+        let lost = match answer {
+            Ok(errors) => match errors.get(mrn) {
+                Some(why) => return (ChangeResult::Failed, why.clone()),
+                None => None,
+            },
+            Err(error) if error.effect == Effect::None => {
+                return (ChangeResult::Failed, error.message.clone());
+            }
+            Err(error) => Some(error.message.clone()),
+        };
+        let (_, yes) = self.settle(mrn, |account| account.is_none()).await;
+        match (yes, lost) {
+            (true, None) => (ChangeResult::Done, String::new()),
+            (true, Some(lost)) => (
+                ChangeResult::Done,
+                format!("seen to be gone, though {lost}"),
+            ),
+            (false, None) => {
+                let seconds = self.options.grace.as_secs();
+                (
+                    ChangeResult::Unknown,
+                    format!("after {seconds} s the platform still shows it"),
+                )
+            }
+            (false, Some(lost)) => (ChangeResult::Unknown, lost),
+        }
+    }
+}
+
+/// The labels that are our marks, as they stand.
+fn own_labels(labels: &Labels) -> Labels {
+    labels
+        .iter()
+        .filter(|(key, _)| key.starts_with(MARK_PREFIX))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}

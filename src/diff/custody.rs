@@ -1,0 +1,87 @@
+//! Whose an account is, judged by its marks, its creator and the configuration.
+//! Pure; labels locate an account, they never prove whose it is.
+
+use std::collections::BTreeMap;
+
+use crate::model::{AddressLabel, Desired, LiveAccount, Marking, Marks, Mrn, StackId};
+
+/// Whose an account is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Custody {
+    /// Our marks, and a reason to believe them: a trusted creator, or an `import` block that
+    /// names this very account.
+    Ours(Marks),
+    /// Our marks without such a reason; the fragment says what speaks against them.
+    Disputed(String),
+    /// Another configuration's marks.
+    Foreign(StackId),
+    /// No marks, or none that name a configuration.
+    Unmanaged,
+}
+
+/// What the judgement rests on.
+pub struct Judge<'a> {
+    desired: &'a Desired,
+    caller: &'a Mrn,
+    imports: BTreeMap<&'a Mrn, AddressLabel>,
+}
+
+impl<'a> Judge<'a> {
+    /// Judges on behalf of one configuration and one caller.
+    pub fn new(desired: &'a Desired, caller: &'a Mrn) -> Self {
+        let imports = desired
+            .accounts
+            .values()
+            .filter_map(|account| Some((&account.import.as_ref()?.mrn, account.address.label())))
+            .collect();
+        Self {
+            desired,
+            caller,
+            imports,
+        }
+    }
+
+    /// Whether an `import` block names the account.
+    pub fn imports(&self, account: &Mrn) -> bool {
+        self.imports.contains_key(account)
+    }
+
+    /// Judges one account.
+    pub fn custody(&self, account: &LiveAccount) -> Custody {
+        judge(self, account)
+    }
+}
+
+fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
+    let desired = on.desired;
+    let marks = match account.marking() {
+        Marking::Unmarked | Marking::Damaged { stack: None, .. } => return Custody::Unmanaged,
+        Marking::Damaged {
+            stack: Some(stack),
+            why,
+        } => {
+            return if stack == desired.stack {
+                Custody::Disputed(why)
+            } else {
+                Custody::Foreign(stack)
+            };
+        }
+        Marking::Marked(marks) => marks,
+    };
+    if marks.stack != desired.stack {
+        return Custody::Foreign(marks.stack);
+    }
+    let trusted = account.creator.as_deref().is_some_and(|creator| {
+        creator == on.caller.as_str() || desired.trusted_creators.iter().any(|t| t == creator)
+    });
+    let imported = on.imports.get(&account.mrn) == Some(&marks.address);
+    if trusted || imported {
+        return Custody::Ours(marks);
+    }
+    Custody::Disputed(match &account.creator {
+        Some(creator) => format!(
+            "it was created by {creator}, who is neither the caller nor in trusted_creators"
+        ),
+        None => "the platform does not tell who created it".to_owned(),
+    })
+}

@@ -1,0 +1,123 @@
+//! The name of a service account in the configuration.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::mark::short_digest;
+
+/// The name of a thing in a stack: `service_account.ci["prod"]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The block's label.
+    pub name: String,
+    /// The key of `for_each`, where the block has one.
+    pub key: Option<String>,
+}
+
+impl Address {
+    /// An address with or without an instance key.
+    pub fn new(name: impl Into<String>, key: Option<String>) -> Self {
+        Self {
+            name: name.into(),
+            key,
+        }
+    }
+
+    /// The label value that locates this address on the platform.
+    pub fn label(&self) -> AddressLabel {
+        let plain = match &self.key {
+            None => self.name.clone(),
+            Some(key) => format!("{}.{key}", self.name),
+        };
+        let fits = plain.len() <= 63
+            && !plain.starts_with("h-")
+            && plain
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if fits {
+            AddressLabel(plain)
+        } else {
+            AddressLabel(format!(
+                "h-{}",
+                short_digest(self.to_string().as_bytes(), 32)
+            ))
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "service_account.{}", self.name)?;
+        match &self.key {
+            None => Ok(()),
+            Some(key) => write!(f, "[{key:?}]"),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The value of the label `rolecall-address`: `name` or `name.key` where that fits a label, else
+/// `h-` and a hash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct AddressLabel(String);
+
+impl AddressLabel {
+    /// Takes the value of a live label as it is.
+    pub fn from_label(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The label's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address behind the label, unless it is a hash.
+    pub fn decode(&self) -> Option<Address> {
+        if self.0.starts_with("h-") {
+            return None;
+        }
+        Some(match self.0.split_once('.') {
+            None => Address::new(self.0.clone(), None),
+            Some((name, key)) => Address::new(name, Some(key.to_owned())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_lead_back_to_their_address() {
+        for address in [
+            Address::new("ci", None),
+            Address::new("ci", Some("prod".into())),
+            Address::new("ci", Some("a.b".into())),
+            Address::new("ci", Some(String::new())),
+        ] {
+            assert_eq!(address.label().decode(), Some(address));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_label_is_hashed_and_stays_distinct() {
+        let long = Address::new("ci", Some("x".repeat(80)));
+        let other = Address::new("ci", Some("x".repeat(81)));
+        let spaced = Address::new("ci", Some("a b".into()));
+        let tricky = Address::new("h-1234", None);
+        for address in [&long, &other, &spaced, &tricky] {
+            assert!(address.label().as_str().starts_with("h-"));
+            assert!(address.label().as_str().len() <= 63);
+            assert_eq!(address.label().decode(), None);
+        }
+        assert_ne!(long.label(), other.label());
+    }
+}

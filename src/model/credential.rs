@@ -1,0 +1,80 @@
+//! Credentials in memory, on their one road from the platform to a destination.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::mark::short_digest;
+use super::mrn::Mrn;
+use crate::secret::Secret;
+
+/// A credential as the platform issued it, once. Neither `Clone` nor `Serialize`.
+#[derive(Debug)]
+pub struct IssuedCredential {
+    /// The account's resource name.
+    pub mrn: Mrn,
+    /// The certificate, PEM. Public.
+    pub certificate: String,
+    /// The private key, PKCS#8 PEM.
+    pub private_key: Secret<String>,
+    /// The scope's resource name.
+    pub scope_mrn: String,
+    /// Equals `scope_mrn`; older consumers read this key.
+    pub space_mrn: String,
+    /// The API's base URL without `/query`.
+    pub api_endpoint: String,
+    /// Names the key without telling it.
+    pub fingerprint: Fingerprint,
+}
+
+/// Names a key pair by its public half: the first 16 hexadecimal digits of the SHA-256 of the
+/// public key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The fingerprint of a public key's bytes.
+    pub fn of_public_key(bytes: &[u8]) -> Self {
+        Self(short_digest(bytes, 16))
+    }
+
+    /// Takes a fingerprint read from a label.
+    pub fn from_label(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The hexadecimal text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A random mark by which a run recognises the account it is giving birth to: 128 bits in
+/// hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// A nonce of 16 random bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    /// Takes a nonce read from a label.
+    pub fn from_label(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The hexadecimal text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

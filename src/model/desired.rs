@@ -1,0 +1,157 @@
+//! What the configuration says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::account::Labels;
+use super::address::Address;
+use super::mark::StackId;
+use super::mrn::{Mrn, OrgId, Scope, SpaceId};
+use super::role::{Role, RoleSet};
+
+/// A place in the configuration, for people: file and line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceRef {
+    /// The file as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for SourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// All that one configuration wants.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The owner of all that this configuration manages.
+    pub stack: StackId,
+    /// Identities, besides the caller, whose accounts with our marks are believed to be ours.
+    pub trusted_creators: Vec<String>,
+    /// Where the credential must lead, if the configuration says so.
+    pub endpoint: Option<EndpointAssertion>,
+    /// The declared organizations by block name.
+    pub organizations: BTreeMap<String, DesiredOrganization>,
+    /// The declared spaces by block name.
+    pub spaces: BTreeMap<String, DesiredSpace>,
+    /// The declared accounts.
+    pub accounts: BTreeMap<Address, DesiredAccount>,
+}
+
+/// What the `platform` block asserts; it never redirects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointAssertion {
+    /// A region's short name: `us` or `eu`.
+    Region(String),
+    /// A base URL without `/query`.
+    Url(String),
+}
+
+/// An `organization` block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredOrganization {
+    /// Its id on the platform.
+    pub id: OrgId,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
+/// A `space` block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredSpace {
+    /// Its id on the platform.
+    pub id: SpaceId,
+    /// The organization it is said to be in, where declared.
+    pub organization: Option<OrgId>,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
+/// A `service_account` block, or one instance of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredAccount {
+    /// Its name in the configuration.
+    pub address: Address,
+    /// Where its roles hold. Fixed at birth.
+    pub scope: Scope,
+    /// The display name, unique in its scope.
+    pub name: String,
+    /// `None`: not managed. Never empty.
+    pub description: Option<String>,
+    /// `None`: not managed. Otherwise exactly these labels besides our marks.
+    pub labels: Option<Labels>,
+    /// The roles; empty means powerless.
+    pub roles: RoleSet,
+    /// Where each role was written: in the account's block, or in a `role` block.
+    pub role_places: BTreeMap<Role, SourceRef>,
+    /// When the account expires. Fixed at birth.
+    pub valid_until: Option<jiff::Timestamp>,
+    /// Where its key goes; empty only for imported accounts.
+    pub deliver_to: Vec<Destination>,
+    /// The `import` block that names it, if any.
+    pub import: Option<Import>,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
+/// An `import` block: take this live account into custody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import {
+    /// The live account.
+    pub mrn: Mrn,
+    /// Where the block stands.
+    pub declared_at: SourceRef,
+}
+
+/// One rendered place that receives a credential.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Destination {
+    /// The sink block: kind and name, `file.local`.
+    pub sink: String,
+    /// The place in it.
+    pub place: Place,
+}
+
+/// Where exactly in a sink.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A file inside the configuration's directory.
+    File {
+        /// The sink's folder, relative to the configuration, with `/` between parts.
+        directory: String,
+        /// The file's name in it.
+        file: String,
+        /// How the credential is written.
+        format: FileFormat,
+    },
+}
+
+/// How a credential is written to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// The JSON that Mondoo's console gives for download.
+    Json,
+    /// That JSON in base64, as `MONDOO_CONFIG_BASE64` wants it.
+    Base64,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File {
+                directory,
+                file,
+                format: _,
+            } => {
+                write!(f, "sink.{} at {directory}/{file}", self.sink)
+            }
+        }
+    }
+}

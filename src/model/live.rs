@@ -1,0 +1,124 @@
+//! What the platform holds now, as far as it was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::account::{AccountState, Labels};
+use super::mark::{MARK_PREFIX, Marking, Marks};
+use super::mrn::{Mrn, OrgId, Scope, SpaceId};
+use super::role::RoleSet;
+
+/// The identity that the credential stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its resource name.
+    pub mrn: Mrn,
+    /// A name or e-mail address for people, where the platform tells one.
+    pub name: Option<String>,
+}
+
+/// A scope that was found on the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeInfo {
+    /// Its display name.
+    pub name: String,
+    /// For a space: the organization it was found in, where that is known.
+    pub organization: Option<OrgId>,
+}
+
+/// A scope that could not be read. What was not read deletes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Why, in the platform's or the network's words.
+    pub why: String,
+}
+
+/// What a configuration asks to be read. An organization's spaces are read as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queries {
+    /// The declared organizations.
+    pub organizations: BTreeSet<OrgId>,
+    /// The declared spaces, each with the organization it is said to be in.
+    pub spaces: BTreeMap<SpaceId, Option<OrgId>>,
+}
+
+/// What refresh learnt besides the accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The identity that the credential stands for.
+    pub caller: Caller,
+    /// The platform's clock at the time of reading.
+    pub now: jiff::Timestamp,
+    /// The API's base URL, or `local` for the embedded platform.
+    pub endpoint: String,
+}
+
+/// What the platform holds, as far as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Who read, when and where.
+    pub facts: Facts,
+    /// Every scope that was read.
+    pub scopes: BTreeMap<Scope, ScopeInfo>,
+    /// Every scope that should have been read and could not.
+    pub unread: BTreeMap<Scope, Unread>,
+    /// Every account found, by resource name.
+    pub accounts: BTreeMap<Mrn, LiveAccount>,
+}
+
+/// One live service account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LiveAccount {
+    /// Its resource name.
+    pub mrn: Mrn,
+    /// Where it lives.
+    pub scope: Scope,
+    /// Its display name; empty if it has none.
+    pub name: String,
+    /// The effective description: `notes`, else `description`; never empty.
+    pub description: Option<String>,
+    /// All labels, our marks included.
+    pub labels: Labels,
+    /// Roles without the implicit ones.
+    pub roles: RoleSet,
+    /// When it was created, where told.
+    pub created_at: Option<jiff::Timestamp>,
+    /// When it was last used; `None` if never, or not told.
+    pub last_used: Option<jiff::Timestamp>,
+    /// The identity that created it, where told.
+    pub creator: Option<String>,
+}
+
+impl LiveAccount {
+    /// What our labels on it say.
+    pub fn marking(&self) -> Marking {
+        Marks::locate(&self.labels)
+    }
+
+    /// The marks, if all of them are readable.
+    pub fn marks(&self) -> Option<Marks> {
+        match self.marking() {
+            Marking::Marked(marks) => Some(marks),
+            Marking::Unmarked | Marking::Damaged { .. } => None,
+        }
+    }
+
+    /// The labels that are not our marks.
+    pub fn other_labels(&self) -> Labels {
+        self.labels
+            .iter()
+            .filter(|(key, _)| !key.starts_with(MARK_PREFIX))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The account as a plan shows it.
+    pub fn state(&self) -> AccountState {
+        AccountState {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            labels: self.other_labels(),
+            roles: self.roles.clone(),
+            valid_until: self.marks().and_then(|marks| marks.expires),
+        }
+    }
+}

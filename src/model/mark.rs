@@ -1,0 +1,296 @@
+//! Marks: labels on live accounts that say which configuration put them there.
+//! Marks locate, they do not prove: any Editor can write labels.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::account::Labels;
+use super::address::AddressLabel;
+use super::credential::{Fingerprint, Nonce};
+use super::desired::Destination;
+
+/// What the keys of our labels begin with; users may not declare such keys.
+pub const MARK_PREFIX: &str = "rolecall-";
+
+const STACK: &str = "rolecall-stack";
+const ADDRESS: &str = "rolecall-address";
+const GENERATION: &str = "rolecall-generation";
+const CREDENTIAL: &str = "rolecall-credential";
+const EXPIRES: &str = "rolecall-expires";
+
+/// The first `digits` hexadecimal digits of the SHA-256 of `bytes`.
+pub fn short_digest(bytes: &[u8], digits: usize) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut text = String::with_capacity(64);
+    for byte in digest.as_ref() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.truncate(digits);
+    text
+}
+
+/// The owner of all that one configuration manages: its name and its random id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StackId {
+    name: String,
+    id: String,
+}
+
+impl StackId {
+    /// Checks both parts: the name 1 to 32 of `a-z0-9-`, the id 4 to 16 of `a-z0-9`.
+    ///
+    /// # Errors
+    /// Says which part is wrong, as a fragment.
+    pub fn new(name: &str, id: &str) -> Result<Self, String> {
+        let name_ok = (1..=32).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !name_ok {
+            return Err("a stack name has 1 to 32 of a-z, 0-9 and `-`".to_owned());
+        }
+        let id_ok = (4..=16).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if !id_ok {
+            return Err("a stack id has 4 to 16 of a-z and 0-9".to_owned());
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            id: id.to_owned(),
+        })
+    }
+
+    fn label(&self) -> String {
+        format!("{}.{}", self.name, self.id)
+    }
+
+    fn from_label(text: &str) -> Option<Self> {
+        let (name, id) = text.split_once('.')?;
+        Self::new(name, id).ok()
+    }
+}
+
+impl fmt::Display for StackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.id)
+    }
+}
+
+impl Serialize for StackId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where an account's key is, as far as the label tells.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialMark {
+    /// The account is being born by the run that holds this nonce.
+    Pending(Nonce),
+    /// The key with this fingerprint reached the destinations of this digest.
+    Delivered {
+        /// Names the key.
+        fingerprint: Fingerprint,
+        /// Digest of the destinations, see [`CredentialMark::destinations_digest`].
+        destinations: String,
+    },
+    /// The account was taken into custody; others hold its key.
+    External,
+}
+
+impl CredentialMark {
+    /// A short digest of a set of destinations; their order does not matter.
+    pub fn destinations_digest(destinations: &[Destination]) -> String {
+        let mut names: Vec<String> = destinations.iter().map(ToString::to_string).collect();
+        names.sort();
+        short_digest(names.join("\n").as_bytes(), 16)
+    }
+
+    fn label(&self) -> String {
+        match self {
+            Self::Pending(nonce) => format!("pending.{}", nonce.as_str()),
+            Self::Delivered {
+                fingerprint,
+                destinations,
+            } => {
+                format!("delivered.{fingerprint}.{destinations}")
+            }
+            Self::External => "external".to_owned(),
+        }
+    }
+
+    fn from_label(text: &str) -> Option<Self> {
+        if text == "external" {
+            return Some(Self::External);
+        }
+        match text.split_once('.')? {
+            ("pending", nonce) if !nonce.is_empty() => {
+                Some(Self::Pending(Nonce::from_label(nonce)))
+            }
+            ("delivered", rest) => {
+                let (fingerprint, destinations) = rest.split_once('.')?;
+                Some(Self::Delivered {
+                    fingerprint: Fingerprint::from_label(fingerprint),
+                    destinations: destinations.to_owned(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What our labels on one account say, decoded; located, not yet believed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Marks {
+    /// The configuration that put the account there.
+    pub stack: StackId,
+    /// Its name in that configuration.
+    pub address: AddressLabel,
+    /// Counts the credentials of one address, from 1.
+    pub generation: u32,
+    /// Where the key is.
+    pub credential: CredentialMark,
+    /// When the account expires; fixed at birth, and not told by the API otherwise.
+    pub expires: Option<jiff::Timestamp>,
+}
+
+/// What the labels of an account amount to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Marking {
+    /// No label of ours.
+    Unmarked,
+    /// All our labels, readable.
+    Marked(Marks),
+    /// Some of our labels, but not as we write them; the stack, if it is readable.
+    Damaged {
+        /// The stack named by the labels, where readable.
+        stack: Option<StackId>,
+        /// What is wrong, a fragment.
+        why: String,
+    },
+}
+
+impl Marks {
+    /// The labels that carry these marks.
+    pub fn labels(&self) -> Labels {
+        let mut labels = Labels::new();
+        labels.insert(STACK.to_owned(), self.stack.label());
+        labels.insert(ADDRESS.to_owned(), self.address.as_str().to_owned());
+        labels.insert(GENERATION.to_owned(), self.generation.to_string());
+        labels.insert(CREDENTIAL.to_owned(), self.credential.label());
+        if let Some(expires) = self.expires {
+            labels.insert(EXPIRES.to_owned(), expires.to_string().replace(':', "."));
+        }
+        labels
+    }
+
+    /// Reads the marks out of an account's labels.
+    pub fn locate(labels: &Labels) -> Marking {
+        if !labels.keys().any(|key| key.starts_with(MARK_PREFIX)) {
+            return Marking::Unmarked;
+        }
+        let stack = labels.get(STACK).and_then(|text| StackId::from_label(text));
+        let read = || -> Result<Marks, String> {
+            let get = |key: &str| labels.get(key).ok_or(format!("label `{key}` is missing"));
+            let bad = |key: &str| format!("label `{key}` is not as rolecall writes it");
+            get(STACK)?;
+            let credential = get(CREDENTIAL)?;
+            let generation = get(GENERATION)?;
+            Ok(Marks {
+                stack: stack.clone().ok_or_else(|| bad(STACK))?,
+                address: AddressLabel::from_label(get(ADDRESS)?.clone()),
+                generation: generation
+                    .parse()
+                    .ok()
+                    .filter(|g: &u32| *g > 0 && g.to_string() == *generation)
+                    .ok_or_else(|| bad(GENERATION))?,
+                credential: CredentialMark::from_label(credential)
+                    .ok_or_else(|| bad(CREDENTIAL))?,
+                expires: match labels.get(EXPIRES) {
+                    None => None,
+                    Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
+                },
+            })
+        };
+        match read() {
+            Ok(marks) => Marking::Marked(marks),
+            Err(why) => Marking::Damaged { stack, why },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(credential: CredentialMark) -> Marks {
+        Marks {
+            stack: StackId::new("acme-access", "k7m2q9ta").expect("valid"),
+            address: AddressLabel::from_label("ci.prod"),
+            generation: 1,
+            credential,
+            expires: "2027-06-30T00:00:00Z".parse().ok(),
+        }
+    }
+
+    #[test]
+    fn marks_survive_the_trip_through_labels() {
+        for credential in [
+            CredentialMark::Pending(Nonce::from_bytes([7; 16])),
+            CredentialMark::Delivered {
+                fingerprint: Fingerprint::of_public_key(b"key"),
+                destinations: CredentialMark::destinations_digest(&[]),
+            },
+            CredentialMark::External,
+        ] {
+            let marks = marks(credential);
+            for value in marks.labels().values() {
+                assert!(value.len() <= 63, "{value}");
+                assert!(
+                    value
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')),
+                    "{value}"
+                );
+            }
+            assert_eq!(Marks::locate(&marks.labels()), Marking::Marked(marks));
+        }
+    }
+
+    #[test]
+    fn a_missing_or_changed_mark_is_damage_not_absence() {
+        let full = marks(CredentialMark::External).labels();
+        for key in [STACK, ADDRESS, GENERATION, CREDENTIAL] {
+            let mut labels = full.clone();
+            labels.remove(key);
+            assert!(
+                matches!(Marks::locate(&labels), Marking::Damaged { .. }),
+                "without {key}"
+            );
+        }
+        for (key, value) in [
+            (GENERATION, "0"),
+            (GENERATION, "01"),
+            (GENERATION, "+1"),
+            (CREDENTIAL, "delivered"),
+            (CREDENTIAL, "pending."),
+            (STACK, "acme"),
+            (EXPIRES, "soon"),
+        ] {
+            let mut labels = full.clone();
+            labels.insert(key.to_owned(), value.to_owned());
+            assert!(
+                matches!(Marks::locate(&labels), Marking::Damaged { .. }),
+                "{key}={value}"
+            );
+        }
+        let others = Labels::from([("team".to_owned(), "x".to_owned())]);
+        assert_eq!(Marks::locate(&others), Marking::Unmarked);
+    }
+}

@@ -1,0 +1,116 @@
+//! Orders differences into a plan.
+//! Pure; the order is a function of the differences alone.
+
+use std::collections::BTreeSet;
+
+use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict};
+use crate::diff::{Action, Delta, Difference, Reason};
+use crate::model::{AccountState, Desired, Live, Mrn, RoleSet, rank};
+
+/// Builds the plan of a delta. `destroy` says that emptiness is meant.
+pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Plan {
+    let Delta {
+        differences,
+        mut blocked,
+        in_flight,
+        mut left_alone,
+        notes,
+        managed,
+        unchanged,
+    } = delta;
+    let caller = live.facts.caller.mrn.clone();
+    let mut changes: Vec<Change> = differences.into_iter().map(change).collect();
+    // A blocked address is left alone as a whole: nothing is done by halves.
+    let stopped: BTreeSet<_> = blocked.iter().map(|b| b.address.clone()).collect();
+    changes.retain(|change| !stopped.contains(&change.address));
+    changes.sort_by(|a, b| order(a, &caller).cmp(&order(b, &caller)));
+    blocked.sort();
+    left_alone.sort_by(|a, b| {
+        let key = |l: &crate::diff::LeftAlone| {
+            (
+                std::cmp::Reverse(rank(&l.account.roles)),
+                l.account.mrn.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    Plan {
+        format: FORMAT,
+        stack: desired.stack.clone(),
+        endpoint: live.facts.endpoint.clone(),
+        caller: live.facts.caller.clone(),
+        declared: desired.accounts.len(),
+        managed,
+        destroy,
+        changes,
+        blocked,
+        in_flight,
+        annex: Annex {
+            left_alone,
+            notes,
+            unread: live.unread.clone(),
+            scopes: live.scopes.clone(),
+            unchanged,
+        },
+    }
+}
+
+fn change(difference: Difference) -> Change {
+    let Difference {
+        address,
+        generation,
+        action,
+        reason,
+        scope,
+        account,
+        before,
+        after,
+        marks,
+        deliver_to,
+        places,
+    } = difference;
+    let roles = |state: &Option<AccountState>| -> RoleSet {
+        state
+            .as_ref()
+            .map(|state| state.roles.clone())
+            .unwrap_or_default()
+    };
+    let privilege = Privilege::between(&roles(&before), &roles(&after));
+    Change {
+        address,
+        generation,
+        action,
+        reason,
+        scope,
+        account,
+        before,
+        after,
+        marks,
+        privilege,
+        deliver_to,
+        places,
+    }
+}
+
+/// The order of the work: adopt, reap what a dead run left, births, roles that add, updates, roles
+/// that only remove, deletes; within a step by scope and address, the caller's own account last.
+fn order<'a>(change: &'a Change, caller: &Mrn) -> impl Ord + use<'a> {
+    let step = match (change.action, change.reason, change.privilege.verdict) {
+        (Action::Adopt, ..) => 0,
+        (Action::Delete, Reason::CredentialPending, _) => 1,
+        (Action::Create, ..) => 2,
+        (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => 3,
+        (Action::Update, ..) => 4,
+        (Action::UpdatePermissions, _, Verdict::Reduction) => 5,
+        (Action::Delete, ..) => 6,
+    };
+    let own = change.account.as_ref() == Some(caller);
+    (
+        step,
+        own,
+        &change.scope,
+        &change.address,
+        change.generation,
+        &change.account,
+    )
+}

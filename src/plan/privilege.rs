@@ -1,0 +1,140 @@
+//! What a change means for power: who can do what afterwards that they could not before.
+//! Pure.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::model::{Role, RoleSet, Scope};
+
+/// The direction in which power moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Somebody can do more than before.
+    Escalation,
+    /// Somebody can do less than before, and nobody more.
+    Reduction,
+    /// Nobody's power changes.
+    Neutral,
+}
+
+/// What a change means for power.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Privilege {
+    /// The direction.
+    pub verdict: Verdict,
+    /// Whether an owner, or a role whose power nobody knows, is involved.
+    pub owner: bool,
+    /// Whether some power is lost, whatever else is gained.
+    pub loses: bool,
+    /// Roles gained.
+    pub gained: RoleSet,
+    /// Roles lost.
+    pub lost: RoleSet,
+}
+
+impl Privilege {
+    /// Compares two sets of roles held on one scope.
+    pub fn between(before: &RoleSet, after: &RoleSet) -> Self {
+        let gained: RoleSet = after.difference(before).cloned().collect();
+        let lost: RoleSet = before.difference(after).cloned().collect();
+        let more = gained.iter().any(|role| !covered(role, before));
+        let less = lost.iter().any(|role| !covered(role, after));
+        let verdict = match (more, less) {
+            (true, _) => Verdict::Escalation,
+            (false, true) => Verdict::Reduction,
+            (false, false) => Verdict::Neutral,
+        };
+        let owner = gained.union(&lost).any(|role| role.weight() >= 4);
+        Self {
+            verdict,
+            owner,
+            loses: less,
+            gained,
+            lost,
+        }
+    }
+
+    /// A change that touches no role.
+    pub fn none() -> Self {
+        Self::between(&RoleSet::new(), &RoleSet::new())
+    }
+}
+
+/// Whether some role of the set gives at least what `role` gives. Only the chain viewer < editor
+/// < owner is ordered; the others stand apart. Source: Mondoo's documentation of roles ("Viewer
+/// plus …", "Editor plus …"; editors and owners cannot report scan results).
+fn covered(role: &Role, by: &RoleSet) -> bool {
+    const CHAIN: [&str; 3] = ["viewer", "editor", "owner"];
+    let place = |role: &Role| CHAIN.iter().position(|name| *name == role.short());
+    by.contains(role)
+        || place(role).is_some_and(|wanted| by.iter().any(|r| place(r) >= Some(wanted)))
+}
+
+/// What one role lets a program do, as a verb phrase. Source: Mondoo's documentation of team
+/// members and service accounts.
+fn meaning(role: &Role) -> Option<&'static str> {
+    Some(match role.short() {
+        "viewer" => "read everything",
+        "editor" => {
+            "read everything and manage assets, policies, integrations, service accounts and members"
+        }
+        "owner" => "do everything, ownership and deletion included",
+        "agent" => "report scan results and use policies",
+        "integrations-manager" => "manage integrations",
+        "policy-manager" => "manage policies",
+        "policy-editor" => "edit policies",
+        "query-pack-manager" => "manage query packs",
+        "query-pack-editor" => "edit query packs",
+        "sla-manager" => "manage SLAs",
+        "ticket-manager" => "manage tickets",
+        "ticket-creator" => "create tickets",
+        "exceptions-requester" => "request exceptions",
+        _ => return None,
+    })
+}
+
+/// What a set of roles lets a program do, and where, as a verb phrase: `read everything in space
+/// x`. `spaces` is how many spaces the scope is known to have, for an organization.
+pub fn power(roles: &RoleSet, scope: &Scope, spaces: Option<usize>) -> String {
+    let mut text = String::new();
+    let strongest: Vec<&Role> = roles
+        .iter()
+        .filter(|role| {
+            let others: RoleSet = roles.iter().filter(|r| r != role).cloned().collect();
+            !covered(role, &others)
+        })
+        .collect();
+    if strongest.is_empty() {
+        text.push_str("do nothing");
+    }
+    for (n, role) in strongest.iter().enumerate() {
+        if n > 0 {
+            text.push_str(if n + 1 == strongest.len() {
+                " and "
+            } else {
+                ", "
+            });
+        }
+        match meaning(role) {
+            Some(meaning) => text.push_str(meaning),
+            None => {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "do whatever the unknown role {} allows", role.short());
+            }
+        }
+    }
+    // As above.
+    let _ = write!(text, " in {scope}");
+    if let (Scope::Organization(_), false) = (scope, roles.is_empty()) {
+        match spaces {
+            Some(1) => text.push_str(" and its 1 space"),
+            Some(n) => {
+                let _ = write!(text, " and all its {n} spaces");
+            }
+            None => text.push_str(" and all its spaces"),
+        }
+    }
+    text
+}

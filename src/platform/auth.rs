@@ -1,0 +1,220 @@
+//! Who the client is, and the `Authorization` header that proves it.
+//! Pure but for the randomness of signatures; nothing here prints a key or a token.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::model::{Fingerprint, Mrn};
+use crate::secret::Secret;
+
+/// How long a signed request is good for, in seconds. Source: mondoo-go's `internal/signer`.
+const LIFETIME: i64 = 60;
+/// The issuer that the platform expects. Source: the same.
+const ISSUER: &str = "mondoo/ams";
+
+/// Why a private key cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct KeyError {
+    message: String,
+}
+
+fn key_error<T>(message: impl Into<String>) -> Result<T, KeyError> {
+    Err(KeyError {
+        message: message.into(),
+    })
+}
+
+/// The identity that requests are made as.
+#[derive(Debug)]
+pub enum Identity {
+    /// A service account; every request carries a fresh token signed with its key.
+    ServiceAccount(ServiceAccount),
+    /// An API token, sent as it is.
+    ApiToken(Secret<String>),
+}
+
+impl Identity {
+    /// An API token.
+    pub fn api_token(token: &str) -> Self {
+        Self::ApiToken(Secret::new(token.to_owned()))
+    }
+
+    /// The identity's resource name, where the credential tells it.
+    pub fn mrn(&self) -> Option<&Mrn> {
+        match self {
+            Self::ServiceAccount(account) => Some(&account.mrn),
+            Self::ApiToken(_) => None,
+        }
+    }
+
+    /// The `Authorization` header for one request.
+    ///
+    /// # Errors
+    /// If signing fails, which only a broken source of randomness can cause.
+    pub(super) fn authorization(&self, body: &[u8], now: Timestamp) -> Result<String, KeyError> {
+        match self {
+            Self::ServiceAccount(account) => Ok(format!("Bearer {}", account.token(body, now)?)),
+            Self::ApiToken(token) => Ok(format!("Bearer {}", token.expose())),
+        }
+    }
+}
+
+/// A service account that signs its requests.
+pub struct ServiceAccount {
+    /// Its resource name.
+    pub mrn: Mrn,
+    /// The scope it says it lives in.
+    pub scope_mrn: Option<String>,
+    key: EcdsaKeyPair,
+}
+
+impl fmt::Debug for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceAccount({})", self.mrn)
+    }
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    kid: &'a str,
+    typ: &'a str,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    chash: String,
+}
+
+impl ServiceAccount {
+    /// Takes the private key in PKCS#8 PEM, ECDSA on P-384.
+    ///
+    /// # Errors
+    /// If the key is of another form; the error never repeats it.
+    pub fn new(mrn: Mrn, scope_mrn: Option<String>, pem: &str) -> Result<Self, KeyError> {
+        Ok(Self {
+            mrn,
+            scope_mrn,
+            key: parse_key(pem)?,
+        })
+    }
+
+    /// A token for one request: ES384, good for a minute, bound to the body by `chash`, the
+    /// hexadecimal SHA-256 that Mondoo's guard compares where it is present (ranger-rpc,
+    /// `plugins/authentication/cert`).
+    fn token(&self, body: &[u8], now: Timestamp) -> Result<String, KeyError> {
+        let issued = now.as_second();
+        let header = Header {
+            alg: "ES384",
+            kid: self.mrn.as_str(),
+            typ: "JWT",
+        };
+        let claims = Claims {
+            iss: ISSUER,
+            sub: self.mrn.as_str(),
+            iat: issued,
+            nbf: issued,
+            exp: issued.saturating_add(LIFETIME),
+            chash: hex(digest::digest(&digest::SHA256, body).as_ref()),
+        };
+        let failed = |_| KeyError {
+            message: "signing the request failed".to_owned(),
+        };
+        let header = serde_json::to_vec(&header).map_err(failed)?;
+        let claims = serde_json::to_vec(&claims).map_err(failed)?;
+        let mut token = URL_SAFE_NO_PAD.encode(header);
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(claims));
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), token.as_bytes())
+            .map_err(|_| KeyError {
+                message: "signing the request failed".to_owned(),
+            })?;
+        token.push('.');
+        token.push_str(&URL_SAFE_NO_PAD.encode(signature.as_ref()));
+        Ok(token)
+    }
+}
+
+/// The fingerprint of the public half of a private key in PKCS#8 PEM.
+pub(super) fn fingerprint(pem: &str) -> Result<Fingerprint, KeyError> {
+    Ok(Fingerprint::of_public_key(
+        parse_key(pem)?.public_key().as_ref(),
+    ))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn parse_key(pem: &str) -> Result<EcdsaKeyPair, KeyError> {
+    let der = pem_body(pem)?;
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &der).or_else(|_| {
+        // Object identifiers in DER, RFC 8017 and RFC 5480.
+        const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+        const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+        let holds = |oid: &[u8]| der.windows(oid.len()).any(|part| part == oid);
+        key_error(if holds(RSA) {
+            "the private key is an RSA key; Mondoo's service accounts have ECDSA keys on P-384"
+        } else if holds(P384) {
+            "the private key is damaged; download the credential again or create a new one"
+        } else {
+            "the private key is not an ECDSA key on P-384, as Mondoo's service accounts have"
+        })
+    })
+}
+
+/// The DER of the one `PRIVATE KEY` block of a PEM text.
+fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    const WAY_OUT: &str =
+        "Mondoo issues PKCS#8 PEM, which begins with `-----BEGIN PRIVATE KEY-----`";
+    let Some((_, rest)) = pem.split_once("-----BEGIN ") else {
+        return key_error(format!("the private key is not PEM; {WAY_OUT}"));
+    };
+    let Some((label, rest)) = rest.split_once("-----") else {
+        return key_error(format!("the private key is not PEM; {WAY_OUT}"));
+    };
+    match label {
+        "PRIVATE KEY" => {}
+        "EC PRIVATE KEY" => {
+            return key_error(format!(
+                "the private key has the SEC1 form; {WAY_OUT} \
+                 (`openssl pkcs8 -topk8 -nocrypt` converts it)"
+            ));
+        }
+        "RSA PRIVATE KEY" => {
+            return key_error(
+                "the private key is an RSA key; Mondoo's service accounts have ECDSA keys on P-384",
+            );
+        }
+        "ENCRYPTED PRIVATE KEY" => {
+            return key_error(
+                "the private key is protected by a passphrase, which Mondoo's never are",
+            );
+        }
+        _ => return key_error(format!("the PEM block is not a private key; {WAY_OUT}")),
+    }
+    let Some((body, _)) = rest.split_once("-----END PRIVATE KEY-----") else {
+        return key_error("the private key is cut off: its `-----END PRIVATE KEY-----` is missing");
+    };
+    let body: Zeroizing<String> = Zeroizing::new(body.split_whitespace().collect());
+    STANDARD
+        .decode(body.as_bytes())
+        .map(Zeroizing::new)
+        .or_else(|_| key_error("the private key is not valid base64 between its PEM lines"))
+}

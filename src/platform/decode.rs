@@ -1,0 +1,389 @@
+//! Decoding of answers: tolerant of what the schema leaves open, strict where a gap would hide
+//! an account. Pure: bytes in, values out; errors never repeat the bytes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::auth;
+use super::operation::PAGE;
+use crate::model::{
+    Caller, IssuedCredential, Labels, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
+    SpaceId,
+};
+use crate::ports::BatchErrors;
+use crate::secret::Secret;
+
+/// Why an answer is not what it should be, a fragment.
+type Decoded<T> = Result<T, String>;
+
+/// One page of a listing.
+#[derive(Debug)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// The cursor of the next page; `None` at the end.
+    pub(super) next: Option<String>,
+}
+
+fn data<T: DeserializeOwned>(body: &[u8]) -> Decoded<T> {
+    #[derive(Deserialize)]
+    struct Envelope<T> {
+        data: T,
+    }
+    // The error of serde repeats values, and a value may be a key.
+    match serde_json::from_slice::<Envelope<T>>(body) {
+        Ok(envelope) => Ok(envelope.data),
+        Err(e) => Err(format!(
+            "the answer is not what the schema says (line {}, column {})",
+            e.line(),
+            e.column()
+        )),
+    }
+}
+
+/// A text that is there and not empty.
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+#[derive(Deserialize)]
+struct Identified {
+    id: Option<String>,
+    mrn: Option<String>,
+    name: Option<String>,
+}
+
+pub(super) fn viewer(body: &[u8]) -> Decoded<Option<Caller>> {
+    #[derive(Deserialize)]
+    struct Data {
+        viewer: Option<Viewer>,
+    }
+    #[derive(Deserialize)]
+    struct Viewer {
+        mrn: Option<String>,
+        email: Option<String>,
+        name: Option<String>,
+    }
+    let Some(viewer) = data::<Data>(body)?.viewer else {
+        return Ok(None);
+    };
+    Ok(filled(viewer.mrn).map(|mrn| Caller {
+        mrn: Mrn::new(mrn),
+        name: filled(viewer.email).or(filled(viewer.name)),
+    }))
+}
+
+pub(super) fn organization(body: &[u8]) -> Decoded<Option<ScopeInfo>> {
+    #[derive(Deserialize)]
+    struct Data {
+        organization: Option<Identified>,
+    }
+    Ok(data::<Data>(body)?.organization.map(|found| ScopeInfo {
+        name: found.name.unwrap_or_default(),
+        organization: None,
+    }))
+}
+
+pub(super) fn space(body: &[u8]) -> Decoded<Option<ScopeInfo>> {
+    #[derive(Deserialize)]
+    struct Data {
+        space: Option<Space>,
+    }
+    #[derive(Deserialize)]
+    struct Space {
+        name: Option<String>,
+        organization: Option<Identified>,
+    }
+    Ok(data::<Data>(body)?.space.map(|found| ScopeInfo {
+        name: found.name.unwrap_or_default(),
+        organization: found.organization.and_then(|organization| {
+            match organization.mrn.as_deref().and_then(Scope::from_mrn) {
+                Some(Scope::Organization(id)) => Some(id),
+                _ => organization.id.and_then(OrgId::new),
+            }
+        }),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection<T> {
+    total_count: Option<u64>,
+    edges: Option<Vec<Option<Edge<T>>>>,
+    page_info: Option<PageInfo>,
+}
+
+#[derive(Deserialize)]
+struct Edge<T> {
+    node: Option<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    end_cursor: Option<String>,
+    has_next_page: Option<bool>,
+}
+
+impl<T> Connection<T> {
+    /// The nodes and the next cursor. A gap is an error: what it hides would look deleted.
+    fn page(self) -> Decoded<(Vec<T>, Option<String>)> {
+        let edges = match (self.edges, self.total_count) {
+            (Some(edges), _) => edges,
+            (None, Some(0)) => Vec::new(),
+            (None, _) => return Err("the listing came without its entries".to_owned()),
+        };
+        let nodes: Option<Vec<T>> = edges.into_iter().map(|edge| edge?.node).collect();
+        let Some(nodes) = nodes else {
+            return Err("the listing has an empty entry".to_owned());
+        };
+        let more = match &self.page_info {
+            Some(info) => info.has_next_page,
+            None => None,
+        };
+        let cursor = filled(self.page_info.and_then(|info| info.end_cursor));
+        match (more, cursor) {
+            (Some(false), _) => Ok((nodes, None)),
+            (Some(true), Some(cursor)) => Ok((nodes, Some(cursor))),
+            (Some(true), None) => {
+                Err("the listing says that it goes on and does not say where".to_owned())
+            }
+            (None, _) if nodes.len() < PAGE => Ok((nodes, None)),
+            (None, _) => Err("the listing does not say whether it goes on".to_owned()),
+        }
+    }
+}
+
+pub(super) fn spaces(body: &[u8], organization: &OrgId) -> Decoded<Page<(SpaceId, ScopeInfo)>> {
+    #[derive(Deserialize)]
+    struct Data {
+        organization: Option<Organization>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Organization {
+        spaces_list: Option<Connection<Identified>>,
+    }
+    let list = data::<Data>(body)?
+        .organization
+        .and_then(|found| found.spaces_list)
+        .ok_or("the platform gave no list of spaces")?;
+    let (nodes, next) = list.page()?;
+    let items = nodes
+        .into_iter()
+        .map(|node| {
+            let id = match node.mrn.as_deref().and_then(Scope::from_mrn) {
+                Some(Scope::Space(id)) => Some(id),
+                _ => node.id.and_then(SpaceId::new),
+            };
+            let id = id.ok_or("the listing has a space without an id")?;
+            let info = ScopeInfo {
+                name: node.name.unwrap_or_default(),
+                organization: Some(organization.clone()),
+            };
+            Ok((id, info))
+        })
+        .collect::<Decoded<Vec<_>>>()?;
+    Ok(Page { items, next })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Account {
+    mrn: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    notes: Option<String>,
+    roles: Option<Vec<Option<RoleNode>>>,
+    labels: Option<Vec<Option<KeyValue>>>,
+    created_at: Option<String>,
+    last_used: Option<String>,
+    creator: Option<Creator>,
+}
+
+#[derive(Deserialize)]
+struct RoleNode {
+    mrn: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeyValue {
+    key: Option<String>,
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Creator {
+    mrn: Option<String>,
+    email: Option<String>,
+    service: Option<String>,
+}
+
+impl Account {
+    fn live(self, listed: Option<&Scope>) -> Decoded<LiveAccount> {
+        let mrn = Mrn::new(filled(self.mrn).ok_or("an account came without its resource name")?);
+        let Some(scope) = mrn.account_scope().or_else(|| listed.cloned()) else {
+            return Err(format!("{mrn} does not tell its scope"));
+        };
+        let roles = self.roles.into_iter().flatten().flatten();
+        let labels = self.labels.into_iter().flatten().flatten();
+        Ok(LiveAccount {
+            scope,
+            name: self.name.unwrap_or_default(),
+            description: filled(self.notes).or(filled(self.description)),
+            labels: labels
+                .filter_map(|label| Some((label.key?, label.value.unwrap_or_default())))
+                .collect::<Labels>(),
+            roles: explicit(roles.filter_map(|role| role.mrn)),
+            created_at: time(self.created_at),
+            last_used: time(self.last_used),
+            creator: self
+                .creator
+                .and_then(|by| filled(by.mrn).or(filled(by.email)).or(filled(by.service))),
+            mrn,
+        })
+    }
+}
+
+/// The roles among the names that the platform does not give by itself.
+fn explicit(names: impl Iterator<Item = String>) -> RoleSet {
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| Role::new(&name))
+        .filter(|role| !role.is_implicit())
+        .collect()
+}
+
+/// A time, unless it is missing, unreadable, or the zero of Go or of protocol buffers.
+fn time(text: Option<String>) -> Option<Timestamp> {
+    text?
+        .parse()
+        .ok()
+        .filter(|time| *time > Timestamp::UNIX_EPOCH)
+}
+
+pub(super) fn service_accounts(body: &[u8], scope: &Scope) -> Decoded<Page<LiveAccount>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Data {
+        service_accounts: Option<Connection<Account>>,
+    }
+    // Null is not an empty list: the console answers so where rights are lacking.
+    let list = data::<Data>(body)?.service_accounts.ok_or_else(|| {
+        format!("the platform gave no list; the caller may lack Editor on {scope}")
+    })?;
+    let (nodes, next) = list.page()?;
+    let items = nodes
+        .into_iter()
+        .map(|node| node.live(Some(scope)))
+        .collect::<Decoded<Vec<_>>>()?;
+    Ok(Page { items, next })
+}
+
+pub(super) fn service_account(body: &[u8], mrn: &Mrn) -> Decoded<Option<LiveAccount>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Data {
+        service_account: Option<Account>,
+    }
+    let Some(account) = data::<Data>(body)?.service_account else {
+        return Ok(None);
+    };
+    let account = account.live(None)?;
+    if account.mrn == *mrn {
+        Ok(Some(account))
+    } else {
+        Err(format!("the platform answered with {}", account.mrn))
+    }
+}
+
+pub(super) fn get_roles(body: &[u8]) -> Decoded<RoleSet> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Data {
+        get_roles: Option<Roles>,
+    }
+    #[derive(Deserialize)]
+    struct Roles {
+        roles: Option<Vec<Option<String>>>,
+    }
+    let roles = data::<Data>(body)?.get_roles.and_then(|found| found.roles);
+    Ok(explicit(roles.into_iter().flatten().flatten()))
+}
+
+/// The issued credential; every error says that the account exists now, and its name.
+pub(super) fn created(body: &[u8], scope: &Scope, endpoint: &str) -> Decoded<IssuedCredential> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Data {
+        create_service_account: Option<Created>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Created {
+        mrn: Option<String>,
+        certificate: Option<String>,
+        private_key: Option<String>,
+        scope_mrn: Option<String>,
+        space_mrn: Option<String>,
+        api_endpoint: Option<String>,
+    }
+    let created = data::<Data>(body)?
+        .create_service_account
+        .ok_or("the platform gave neither an account nor an error")?;
+    // Under the seal of secrecy before anything can fail.
+    let key = filled(created.private_key).map(Secret::new);
+    let mrn = filled(created.mrn).ok_or("created, but the answer does not name the account")?;
+    let lost = |why: &str| format!("created as {mrn}, but {why}");
+    let private_key = key.ok_or_else(|| lost("its key is not in the answer and is lost"))?;
+    let fingerprint = auth::fingerprint(private_key.expose())
+        .map_err(|e| lost(&format!("its key is of no use: {e}")))?;
+    let scope_mrn = filled(created.scope_mrn).unwrap_or_else(|| scope.mrn().to_string());
+    Ok(IssuedCredential {
+        certificate: created.certificate.unwrap_or_default(),
+        private_key,
+        space_mrn: filled(created.space_mrn).unwrap_or_else(|| scope_mrn.clone()),
+        scope_mrn,
+        api_endpoint: filled(created.api_endpoint).unwrap_or_else(|| endpoint.to_owned()),
+        fingerprint,
+        mrn: Mrn::new(mrn),
+    })
+}
+
+/// Only checks that there is an answer; its content tells nothing that is relied upon.
+pub(super) fn updated(body: &[u8]) -> Decoded<()> {
+    #[derive(Deserialize)]
+    struct Data {}
+    data::<Data>(body).map(|Data {}| ())
+}
+
+/// The failures of a batch, under the operation's field.
+pub(super) fn batch(body: &[u8], field: &str) -> Decoded<BatchErrors> {
+    #[derive(Deserialize)]
+    struct Payload {
+        errors: Option<Value>,
+    }
+    let mut fields = data::<BTreeMap<String, Option<Payload>>>(body)?;
+    let Some(payload) = fields.remove(field) else {
+        return Err("the answer lacks the operation's result".to_owned());
+    };
+    match payload.and_then(|payload| payload.errors) {
+        None | Some(Value::Null) => Ok(BatchErrors::new()),
+        Some(Value::Object(errors)) => Ok(errors
+            .into_iter()
+            .filter(|(_, why)| !why.is_null())
+            .map(|(mrn, why)| {
+                let why = match why {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                (Mrn::new(mrn), super::failure::excerpt(&why))
+            })
+            .collect()),
+        Some(Value::Array(errors)) if errors.is_empty() => Ok(BatchErrors::new()),
+        Some(_) => Err("the answer lists failures in a form nobody expects".to_owned()),
+    }
+}

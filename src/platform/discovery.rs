@@ -1,0 +1,188 @@
+//! Finds the credential: the first of a fixed order of sources.
+//! Pure over an injected environment; only `cli` knows the real one.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::auth::Identity;
+use super::credential::Credential;
+use super::endpoint::Endpoint;
+
+const BASE64: &str = "MONDOO_CONFIG_BASE64";
+const PATH: &str = "MONDOO_CONFIG_PATH";
+const TOKEN: &str = "MONDOO_API_TOKEN";
+const ENDPOINT: &str = "MONDOO_API_ENDPOINT";
+/// The file of Mondoo's own tools, below the home directory.
+const HOME_FILE: [&str; 3] = [".config", "mondoo", "mondoo.yml"];
+
+/// What discovery may see of the surroundings.
+pub struct Environment<'a> {
+    /// Looks up a variable of the environment.
+    pub var: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads a whole file.
+    pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    /// The home directory, where there is one.
+    pub home: Option<PathBuf>,
+}
+
+/// What the command line says about the credential.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// `--credentials FILE`.
+    pub credentials: Option<PathBuf>,
+    /// `--endpoint URL`.
+    pub endpoint: Option<String>,
+}
+
+/// Where a credential was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The file of `--credentials`.
+    Flag(PathBuf),
+    /// The variable `MONDOO_CONFIG_BASE64`.
+    ConfigBase64,
+    /// The file that `MONDOO_CONFIG_PATH` names.
+    ConfigPath(PathBuf),
+    /// The variable `MONDOO_API_TOKEN`.
+    ApiToken,
+    /// `~/.config/mondoo/mondoo.yml`, which belongs to a person and not to a pipeline.
+    Home(PathBuf),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(path) => write!(f, "--credentials {}", path.display()),
+            Self::ConfigBase64 => f.write_str(BASE64),
+            Self::ConfigPath(path) => write!(f, "{PATH} ({})", path.display()),
+            Self::ApiToken => f.write_str(TOKEN),
+            Self::Home(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A credential with where it came from and where it leads.
+#[derive(Debug)]
+pub struct Login {
+    /// Who requests are made as.
+    pub identity: Identity,
+    /// Where the credential was found.
+    pub source: Source,
+    /// Where it leads.
+    pub endpoint: Endpoint,
+}
+
+/// No usable credential; names the source that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct LoginError {
+    message: String,
+}
+
+fn failed(place: impl fmt::Display, why: impl fmt::Display) -> LoginError {
+    LoginError {
+        message: format!("{place}: {why}"),
+    }
+}
+
+/// Finds the credential: `--credentials`, then `MONDOO_CONFIG_BASE64`, `MONDOO_CONFIG_PATH`,
+/// `MONDOO_API_TOKEN`, `~/.config/mondoo/mondoo.yml`, the order of Mondoo's Terraform provider.
+/// The first source that is there counts, even if it is unusable. The endpoint is the
+/// credential's, unless `--endpoint` or `MONDOO_API_ENDPOINT` names one.
+///
+/// # Errors
+/// If there is none, or the first is unusable.
+pub fn discover(wanted: &Wanted, environment: &Environment<'_>) -> Result<Login, LoginError> {
+    let (source, credential) = find(wanted, environment)?;
+    let endpoint = match (&wanted.endpoint, variable(environment, ENDPOINT)) {
+        (Some(url), _) => Some(Endpoint::new(url).map_err(|e| failed("--endpoint", e))?),
+        (None, Some(url)) => Some(Endpoint::new(&url).map_err(|e| failed(ENDPOINT, e))?),
+        (None, None) => credential.endpoint,
+    };
+    Ok(Login {
+        identity: credential.identity,
+        source,
+        endpoint: endpoint.unwrap_or_default(),
+    })
+}
+
+fn find(
+    wanted: &Wanted,
+    environment: &Environment<'_>,
+) -> Result<(Source, Credential), LoginError> {
+    if let Some(path) = &wanted.credentials {
+        return file(Source::Flag(path.clone()), path, environment);
+    }
+    if let Some(text) = variable(environment, BASE64) {
+        let text = Zeroizing::new(text);
+        let credential = Credential::parse_base64(&text).map_err(|e| failed(BASE64, e))?;
+        return Ok((Source::ConfigBase64, credential));
+    }
+    if let Some(path) = variable(environment, PATH) {
+        let path = PathBuf::from(path);
+        return file(Source::ConfigPath(path.clone()), &path, environment);
+    }
+    if let Some(token) = variable(environment, TOKEN) {
+        let token = Zeroizing::new(token);
+        let token = token.trim();
+        // A header cannot carry these, and none of the platform's tokens holds them.
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(failed(TOKEN, "the token holds a space or a special letter"));
+        }
+        let identity = Identity::api_token(token);
+        let endpoint = None;
+        return Ok((Source::ApiToken, Credential { identity, endpoint }));
+    }
+    if let Some(home) = &environment.home {
+        let path = HOME_FILE
+            .iter()
+            .fold(home.clone(), |path, part| path.join(part));
+        match (environment.read_file)(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(failed(path.display(), read_failure(&e))),
+            Ok(bytes) => return parsed(Source::Home(path), bytes),
+        }
+    }
+    Err(LoginError {
+        message: format!(
+            "no credential found; looked at --credentials, {BASE64}, {PATH}, {TOKEN} and \
+             ~/{}, in this order. Create a service account in the Mondoo console, download its \
+             file and point {PATH} to it",
+            HOME_FILE.join("/")
+        ),
+    })
+}
+
+fn file(
+    source: Source,
+    path: &Path,
+    environment: &Environment<'_>,
+) -> Result<(Source, Credential), LoginError> {
+    match (environment.read_file)(path) {
+        Ok(bytes) => parsed(source, bytes),
+        Err(e) => Err(failed(source, read_failure(&e))),
+    }
+}
+
+fn parsed(source: Source, bytes: Vec<u8>) -> Result<(Source, Credential), LoginError> {
+    match Credential::parse(&Zeroizing::new(bytes)) {
+        Ok(credential) => Ok((source, credential)),
+        Err(e) => Err(failed(source, e)),
+    }
+}
+
+fn read_failure(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "the file may not be read by this user".to_owned(),
+        _ => format!("the file cannot be read: {error}"),
+    }
+}
+
+/// A variable that is set to more than white space.
+fn variable(environment: &Environment<'_>, name: &str) -> Option<String> {
+    (environment.var)(name).filter(|value| !value.trim().is_empty())
+}

@@ -1,0 +1,350 @@
+//! What an unhappy answer means: its kind, whether a write may have happened, whether to repeat.
+//! Pure: an answer in, a judgement out.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::transport::{Answer, TransportError};
+use crate::ports::{Effect, ErrorKind};
+
+/// How much of a foreign text a message repeats, in characters.
+const EXCERPT: usize = 300;
+
+/// When a call may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Never: the next answer would be the same, or nobody knows.
+    Never,
+    /// Reads may be.
+    Reads,
+    /// Writes may be as well: the server surely did nothing.
+    Always,
+}
+
+/// A call that failed, before it is told as a read or a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) kind: ErrorKind,
+    pub(super) effect: Effect,
+    pub(super) again: Again,
+    /// How long the server asks to wait.
+    pub(super) after: Option<Duration>,
+    /// Why, a fragment.
+    pub(super) why: String,
+}
+
+impl Failure {
+    /// An answer that is not what the schema says.
+    pub(super) fn malformed(why: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Malformed, Effect::Unknown, Again::Never, why)
+    }
+
+    pub(super) fn new(
+        kind: ErrorKind,
+        effect: Effect,
+        again: Again,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            effect,
+            again,
+            after: None,
+            why: why.into(),
+        }
+    }
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        let (effect, again) = if error.maybe_sent {
+            (Effect::Unknown, Again::Reads)
+        } else {
+            (Effect::None, Again::Always)
+        };
+        Self::new(ErrorKind::Transport, effect, again, error.message)
+    }
+}
+
+/// Judges an answer; `Ok` means that its `data` may be decoded.
+pub(super) fn judge(answer: &Answer, local: Timestamp) -> Result<(), Failure> {
+    let judged = match answer.status {
+        200 => judge_errors(&answer.body),
+        status => Err(judge_status(status, answer)),
+    };
+    judged.map_err(|mut failure| {
+        let skew = answer.date.and_then(|date| skew(local, date));
+        if let (ErrorKind::Unauthenticated, Some(skew)) = (failure.kind, skew) {
+            failure.why = format!("{}; {skew}", failure.why);
+        }
+        failure
+    })
+}
+
+fn judge_status(status: u16, answer: &Answer) -> Failure {
+    use Again::{Always, Never, Reads};
+    use ErrorKind::{Invalid, Malformed, PermissionDenied, Platform, RateLimited, Unauthenticated};
+    let said = foreign_words(&answer.body)
+        .map(|words| format!(": {words}"))
+        .unwrap_or_default();
+    let failure = |kind, effect, again, why: String| Failure::new(kind, effect, again, why);
+    match status {
+        401 => {
+            let why = format!(
+                "the credential is not accepted (HTTP 401{said}); it may be deleted, or belong \
+                 to another endpoint"
+            );
+            failure(Unauthenticated, Effect::None, Never, why)
+        }
+        403 => {
+            let why = format!("permission denied (HTTP 403{said})");
+            failure(PermissionDenied, Effect::None, Never, why)
+        }
+        400 | 422 => {
+            let why = format!("the platform does not take the request (HTTP {status}{said})");
+            failure(Invalid, Effect::None, Never, why)
+        }
+        429 => {
+            let why = format!("too many requests (HTTP 429{said}); wait, or lower --parallelism");
+            let mut limited = failure(RateLimited, Effect::None, Always, why);
+            limited.after = answer.retry_after;
+            limited
+        }
+        300..=399 => {
+            let to = answer.redirect_to.as_deref().unwrap_or("another place");
+            let why = format!(
+                "the endpoint redirects to {} (HTTP {status}), and a credential never follows; \
+                 if that host is right, name it with --endpoint",
+                excerpt(to)
+            );
+            failure(Platform, Effect::Unknown, Never, why)
+        }
+        500..=599 => {
+            let why = format!("the platform failed (HTTP {status}{said})");
+            let mut failed = failure(Platform, Effect::Unknown, Reads, why);
+            failed.after = answer.retry_after;
+            failed
+        }
+        // Not NotFound: a wrong URL must not look like an account that is gone.
+        404 => failure(
+            Malformed,
+            Effect::Unknown,
+            Never,
+            "nothing speaks GraphQL there (HTTP 404); check the endpoint".to_owned(),
+        ),
+        _ => {
+            let why = format!("the platform gave an answer nobody expects (HTTP {status}{said})");
+            failure(Platform, Effect::Unknown, Never, why)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    /// `None` for a top-level field that is null.
+    data: Option<std::collections::BTreeMap<String, Option<IgnoredAny>>>,
+    errors: Option<Vec<GraphqlError>>,
+}
+
+#[derive(Deserialize)]
+struct GraphqlError {
+    message: Option<String>,
+    extensions: Option<Extensions>,
+}
+
+#[derive(Deserialize)]
+struct Extensions {
+    code: Option<serde_json::Value>,
+}
+
+fn judge_errors(body: &[u8]) -> Result<(), Failure> {
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
+        // The body is not repeated: half an answer may hold half a key.
+        Failure::malformed(if e.is_eof() {
+            "the answer is cut off".to_owned()
+        } else {
+            "the answer is not GraphQL over JSON; check the endpoint".to_owned()
+        })
+    })?;
+    let errors = envelope.errors.unwrap_or_default();
+    if errors.is_empty() {
+        return match envelope.data {
+            Some(_) => Ok(()),
+            None => Err(Failure::malformed(
+                "the answer holds neither data nor errors",
+            )),
+        };
+    }
+    let judged: Vec<Code> = errors.iter().map(Code::of).collect();
+    let no_data = envelope
+        .data
+        .is_none_or(|fields| fields.values().all(Option::is_none));
+    let harmless = no_data && judged.iter().all(|code| code.harmless);
+    let first = judged.into_iter().next().unwrap_or(Code::UNKNOWN);
+    let messages: Vec<String> = errors
+        .iter()
+        .filter_map(|error| error.message.as_deref())
+        .map(|message| excerpt(without_code(message)))
+        .collect();
+    let why = match (first.kind, messages.join("; ")) {
+        (_, words) if words.is_empty() => "the platform gave an error without words".to_owned(),
+        (ErrorKind::PermissionDenied, words) => format!("permission denied ({words})"),
+        (_, words) => words,
+    };
+    let effect = if harmless {
+        Effect::None
+    } else {
+        Effect::Unknown
+    };
+    let again = if first.transient {
+        Again::Reads
+    } else {
+        Again::Never
+    };
+    Err(Failure::new(first.kind, effect, again, why))
+}
+
+/// What the code of a GraphQL error means.
+#[derive(Clone, Copy)]
+struct Code {
+    kind: ErrorKind,
+    /// Nothing happened, if there is no data either.
+    harmless: bool,
+    /// The same read may succeed a moment later.
+    transient: bool,
+}
+
+impl Code {
+    const UNKNOWN: Self = Self::plain(ErrorKind::Platform);
+
+    const fn plain(kind: ErrorKind) -> Self {
+        Self {
+            kind,
+            harmless: false,
+            transient: false,
+        }
+    }
+
+    const fn harmless(kind: ErrorKind) -> Self {
+        Self {
+            harmless: true,
+            ..Self::plain(kind)
+        }
+    }
+
+    const fn transient(kind: ErrorKind) -> Self {
+        Self {
+            transient: true,
+            ..Self::plain(kind)
+        }
+    }
+
+    fn of(error: &GraphqlError) -> Self {
+        let message = error.message.as_deref().unwrap_or_default();
+        let extension = error
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.code.as_ref())
+            .and_then(serde_json::Value::as_str);
+        match (grpc_code(message), extension) {
+            (Some(code), _) | (None, Some(code)) => Self::named(code),
+            // The second style of the platform: `ent: exception_group not found`.
+            (None, None) if message.starts_with("ent: ") && message.ends_with(" not found") => {
+                Self::plain(ErrorKind::NotFound)
+            }
+            (None, None) => Self::UNKNOWN,
+        }
+    }
+
+    fn named(code: &str) -> Self {
+        match code {
+            "Unauthenticated" => Self::harmless(ErrorKind::Unauthenticated),
+            "PermissionDenied" => Self::harmless(ErrorKind::PermissionDenied),
+            "NotFound" => Self::harmless(ErrorKind::NotFound),
+            "AlreadyExists" => Self::harmless(ErrorKind::AlreadyExists),
+            "InvalidArgument" | "FailedPrecondition" => Self::harmless(ErrorKind::Invalid),
+            // Documents that fail validation are never executed (GraphQL specification, 6.1).
+            "GRAPHQL_VALIDATION_FAILED" | "GRAPHQL_PARSE_FAILED" => {
+                Self::harmless(ErrorKind::Invalid)
+            }
+            "Aborted" => Self::harmless(ErrorKind::Aborted),
+            "ResourceExhausted" => Self::transient(ErrorKind::RateLimited),
+            "Unavailable" | "DeadlineExceeded" | "Internal" => Self::transient(ErrorKind::Platform),
+            _ => Self::UNKNOWN,
+        }
+    }
+}
+
+const RPC: &str = "rpc error: code = ";
+
+/// The code in `rpc error: code = NotFound desc = …`.
+fn grpc_code(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(RPC)?;
+    rest.split(|c: char| !c.is_ascii_alphanumeric()).next()
+}
+
+/// The words after `rpc error: code = X desc = `, or all of it where there are none.
+fn without_code(message: &str) -> &str {
+    if !message.starts_with(RPC) {
+        return message;
+    }
+    match message.split_once(" desc = ") {
+        Some((_, words)) if !words.trim().is_empty() => words,
+        _ => message,
+    }
+}
+
+/// The platform's own words in a body that is no success: GraphQL errors, an RPC status, or text.
+fn foreign_words(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Said {
+        message: Option<String>,
+        errors: Option<Vec<GraphqlError>>,
+    }
+    let words = match serde_json::from_slice::<Said>(body) {
+        Ok(said) => said
+            .errors
+            .into_iter()
+            .flatten()
+            .find_map(|error| error.message)
+            .or(said.message)?,
+        Err(_) => {
+            let text = std::str::from_utf8(body).ok()?.trim();
+            // A proxy's page in HTML says less than its status.
+            if text.starts_with(['<', '{', '[']) {
+                return None;
+            }
+            text.to_owned()
+        }
+    };
+    (!words.trim().is_empty()).then(|| excerpt(without_code(words.trim())))
+}
+
+/// A foreign text, cut, and never a key.
+pub(super) fn excerpt(text: &str) -> String {
+    if text.contains("PRIVATE KEY") {
+        return "[withheld: the text holds a private key]".to_owned();
+    }
+    match text.char_indices().nth(EXCERPT) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+    }
+}
+
+/// What is wrong with the local clock, if it differs from the platform's by more than a minute,
+/// which is as long as a signed request lives.
+fn skew(local: Timestamp, remote: Timestamp) -> Option<String> {
+    let seconds = local.as_second() - remote.as_second();
+    if seconds.abs() <= 60 {
+        return None;
+    }
+    let minutes = seconds.unsigned_abs().div_ceil(60);
+    let side = if seconds > 0 { "ahead of" } else { "behind" };
+    Some(format!(
+        "the local clock is about {minutes} minutes {side} the platform's, and a signed request \
+         lives one minute: set the clock"
+    ))
+}

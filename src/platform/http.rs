@@ -1,0 +1,202 @@
+//! The socket: reqwest on rustls. Sends once, follows nothing, gives up in time.
+//! Knows nothing of GraphQL.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Certificate, Url, redirect};
+use zeroize::Zeroizing;
+
+use super::endpoint::Endpoint;
+use super::transport::{Answer, Transport, TransportError};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest answer that is read: a page of a hundred accounts is a hundredth of it.
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+
+/// Why no connection can be prepared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HttpError {
+    message: String,
+}
+
+/// The transport over HTTP. The process must have installed rustls' aws-lc-rs provider.
+#[derive(Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    url: String,
+    host: String,
+}
+
+impl Http {
+    /// Prepares connections to an endpoint; nothing is sent yet. `ca` holds certificates in PEM
+    /// that are trusted besides the system's.
+    ///
+    /// # Errors
+    /// If `ca` is not PEM, or no TLS client can be made.
+    pub fn new(endpoint: &Endpoint, ca: Option<&[u8]>) -> Result<Self, HttpError> {
+        let failed = |what: &str, e: &reqwest::Error| HttpError {
+            message: format!("{what}: {}", chain(e)),
+        };
+        let own = match ca {
+            None => Vec::new(),
+            Some(pem) => Certificate::from_pem_bundle(pem)
+                .map_err(|e| failed("the CA file is not PEM", &e))?,
+        };
+        if ca.is_some() && own.is_empty() {
+            return Err(HttpError {
+                message: "the CA file holds no certificate in PEM".to_owned(),
+            });
+        }
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .redirect(redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(TIMEOUT)
+                .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+            // A proxy would carry plain http, and the token in it, off the machine.
+            if endpoint.is_loopback() {
+                builder.no_proxy()
+            } else {
+                builder
+            }
+        };
+        // Without any CA on the system the first fails; then Mozilla's list stands in.
+        let client = builder()
+            .tls_certs_merge(own.clone())
+            .build()
+            .or_else(|_| {
+                let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+                    .iter()
+                    .filter_map(|der| Certificate::from_der(der).ok());
+                builder().tls_certs_only(roots.chain(own)).build()
+            })
+            .map_err(|e| failed("TLS cannot be set up", &e))?;
+        Ok(Self {
+            client,
+            url: endpoint.query_url(),
+            host: endpoint.base().to_owned(),
+        })
+    }
+
+    fn error(&self, error: reqwest::Error) -> TransportError {
+        let maybe_sent = !(error.is_connect() || error.is_builder());
+        let timeout = error.is_timeout();
+        let error = error.without_url();
+        let message = match (maybe_sent, timeout) {
+            (false, true) => format!("{} does not answer: connecting timed out", self.host),
+            (false, false) => format!("cannot connect to {}: {}", self.host, chain(&error)),
+            (true, true) => format!(
+                "{} gave no answer within {} seconds",
+                self.host,
+                TIMEOUT.as_secs()
+            ),
+            (true, false) => format!(
+                "the connection to {} broke off: {}",
+                self.host,
+                chain(&error)
+            ),
+        };
+        TransportError {
+            maybe_sent,
+            message,
+        }
+    }
+}
+
+impl Transport for Http {
+    async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, TransportError> {
+        let authorization = Zeroizing::new(authorization);
+        let mut authorization =
+            HeaderValue::from_str(&authorization).map_err(|_| TransportError {
+                maybe_sent: false,
+                message: "the credential cannot be sent: it holds a special letter".to_owned(),
+            })?;
+        authorization.set_sensitive(true);
+        let request = self
+            .client
+            .post(&self.url)
+            .header(AUTHORIZATION, authorization)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        let mut response = request.send().await.map_err(|e| self.error(e))?;
+        let headers = response.headers();
+        let date = header(headers, &DATE).and_then(http_date);
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            date,
+            retry_after: header(headers, &RETRY_AFTER).and_then(|text| retry_after(text, date)),
+            redirect_to: header(headers, &LOCATION).map(|to| redirect_host(to, &self.host)),
+            body: Zeroizing::default(),
+        };
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(answer),
+                // A status that is no success says all; whether its page came whole does not matter.
+                Err(_) if answer.status != 200 => return Ok(answer),
+                Err(e) => return Err(self.error(e)),
+            };
+            if answer.body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(TransportError {
+                    maybe_sent: true,
+                    message: format!(
+                        "{} gave an answer of more than {} MiB",
+                        self.host,
+                        LARGEST_ANSWER / 1024 / 1024
+                    ),
+                });
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+/// Seconds, or a date to be measured from the server's own clock (RFC 9110, 10.2.3).
+fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let seconds = http_date(text)?.as_second() - date?.as_second();
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// The host of a `Location`, which may be relative.
+fn redirect_host(location: &str, base: &str) -> String {
+    let url = Url::parse(base).and_then(|base| base.join(location));
+    match url.ok().as_ref().and_then(Url::host_str) {
+        Some(host) => host.to_owned(),
+        None => "another place".to_owned(),
+    }
+}
+
+/// An error and its causes, without repeating what a cause repeats.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = inner.source();
+    }
+    text
+}

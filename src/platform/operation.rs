@@ -1,0 +1,217 @@
+//! The operations: documents and variables of every request to the API.
+//! Pure: values in, request bodies out. Decoding is in `decode`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::model::{Labels, Mrn, OrgId, RoleSet, Scope, SpaceId};
+use crate::ports::{AccountUpdate, NewAccount};
+
+/// The largest page that the platform is known to give.
+pub(super) const PAGE: usize = 100;
+
+macro_rules! document_table {
+    ($($name:ident = $file:literal;)*) => {
+        $(const $name: &str = include_str!(concat!("documents/", $file, ".graphql"));)*
+        const DOCUMENTS: &[(&str, &str)] = &[$(($file, $name)),*];
+    };
+}
+
+document_table! {
+    CREATE_SERVICE_ACCOUNT = "create_service_account";
+    DELETE_SERVICE_ACCOUNTS = "delete_service_accounts";
+    GET_ROLES = "get_roles";
+    ORGANIZATION = "organization";
+    SERVICE_ACCOUNT = "service_account";
+    SERVICE_ACCOUNTS = "service_accounts";
+    SET_ROLES = "set_roles";
+    SPACE = "space";
+    SPACES = "spaces";
+    UPDATE_SERVICE_ACCOUNT = "update_service_account";
+    VIEWER = "viewer";
+}
+
+/// Every document that the client can send, by name, for validation against a schema.
+pub fn documents() -> &'static [(&'static str, &'static str)] {
+    DOCUMENTS
+}
+
+/// One request, ready to send.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// What is being done, an infinitive: `list the service accounts of space x`.
+    pub(super) doing: String,
+    /// The right that it takes, where that is known: `Editor on space x`.
+    pub(super) needs: Option<String>,
+    /// The body to post.
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    fn new(doing: String, document: &str, variables: &Value) -> Self {
+        let body = json!({ "query": document, "variables": variables });
+        Self {
+            doing,
+            needs: None,
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    fn needs(mut self, role: &str, scope: &Scope) -> Self {
+        self.needs = Some(format!("{role} on {scope}"));
+        self
+    }
+}
+
+pub(super) fn viewer() -> Request {
+    Request::new("ask who the caller is".to_owned(), VIEWER, &json!({}))
+}
+
+pub(super) fn organization(id: &OrgId) -> Request {
+    let scope = Scope::Organization(id.clone());
+    let variables = json!({ "mrn": scope.mrn() });
+    Request::new(format!("read {scope}"), ORGANIZATION, &variables).needs("Viewer", &scope)
+}
+
+pub(super) fn spaces(id: &OrgId, after: Option<&str>) -> Request {
+    let scope = Scope::Organization(id.clone());
+    let variables = json!({ "mrn": scope.mrn(), "first": PAGE, "after": after });
+    Request::new(format!("list the spaces of {scope}"), SPACES, &variables).needs("Viewer", &scope)
+}
+
+pub(super) fn space(id: &SpaceId) -> Request {
+    let scope = Scope::Space(id.clone());
+    let variables = json!({ "mrn": scope.mrn() });
+    Request::new(format!("read {scope}"), SPACE, &variables).needs("Viewer", &scope)
+}
+
+pub(super) fn service_accounts(scope: &Scope, after: Option<&str>) -> Request {
+    let variables = json!({
+        "scopeMrn": scope.mrn(),
+        "first": PAGE,
+        "after": after,
+        // By an order that no change of a name or of the last use disturbs between two pages.
+        "orderBy": { "direction": "ASC", "field": "ID" },
+    });
+    let doing = format!("list the service accounts of {scope}");
+    Request::new(doing, SERVICE_ACCOUNTS, &variables).needs("Editor", scope)
+}
+
+pub(super) fn service_account(mrn: &Mrn) -> Request {
+    let doing = format!("read service account {mrn}");
+    let request = Request::new(doing, SERVICE_ACCOUNT, &json!({ "mrn": mrn }));
+    match mrn.account_scope() {
+        Some(scope) => request.needs("Editor", &scope),
+        None => request,
+    }
+}
+
+pub(super) fn get_roles(identity: &Mrn, scope: &Scope) -> Request {
+    let variables = json!({ "identity": identity, "scopeMrn": scope.mrn() });
+    let doing = format!("read the roles of {identity} on {scope}");
+    Request::new(doing, GET_ROLES, &variables).needs("Viewer", scope)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateInput<'a> {
+    scope_mrn: Mrn,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    labels: Vec<Value>,
+    roles: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<jiff::Timestamp>,
+}
+
+pub(super) fn create_service_account(account: &NewAccount) -> Request {
+    let NewAccount {
+        scope,
+        name,
+        description,
+        labels,
+        roles,
+        valid_until,
+    } = account;
+    let input = CreateInput {
+        scope_mrn: scope.mrn(),
+        name,
+        description: description.as_deref(),
+        labels: label_list(labels),
+        roles: role_list(roles),
+        valid_until: *valid_until,
+    };
+    let doing = format!("create service account `{name}` in {scope}");
+    Request::new(doing, CREATE_SERVICE_ACCOUNT, &json!({ "input": input })).needs("Editor", scope)
+}
+
+#[derive(Serialize)]
+struct UpdateInput<'a> {
+    mrn: &'a Mrn,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<Value>>,
+}
+
+pub(super) fn update_service_account(mrn: &Mrn, update: &AccountUpdate) -> Request {
+    let AccountUpdate {
+        name,
+        notes,
+        labels,
+    } = update;
+    let input = UpdateInput {
+        mrn,
+        name: name.as_deref(),
+        notes: notes.as_deref(),
+        labels: labels.as_ref().map(label_list),
+    };
+    let doing = format!("update service account {mrn}");
+    let request = Request::new(doing, UPDATE_SERVICE_ACCOUNT, &json!({ "input": input }));
+    match mrn.account_scope() {
+        Some(scope) => request.needs("Editor", &scope),
+        None => request,
+    }
+}
+
+pub(super) fn delete_service_accounts(scope: &Scope, mrns: &[Mrn]) -> Request {
+    let variables = json!({ "input": { "scopeMrn": scope.mrn(), "mrns": mrns } });
+    let doing = match mrns {
+        [one] => format!("delete service account {one} of {scope}"),
+        many => format!("delete {} service accounts of {scope}", many.len()),
+    };
+    Request::new(doing, DELETE_SERVICE_ACCOUNTS, &variables).needs("Editor", scope)
+}
+
+pub(super) fn set_roles(scope: &Scope, roles: &BTreeMap<Mrn, RoleSet>) -> Request {
+    let updates: Vec<Value> = roles
+        .iter()
+        .map(|(mrn, roles)| json!({ "entityMrn": mrn, "roles": role_list(roles) }))
+        .collect();
+    let variables = json!({ "input": { "scopeMrn": scope.mrn(), "updates": updates } });
+    let doing = match roles.first_key_value() {
+        Some((one, _)) if roles.len() == 1 => format!("set the roles of {one} on {scope}"),
+        _ => format!("set the roles of {} accounts on {scope}", roles.len()),
+    };
+    Request::new(doing, SET_ROLES, &variables)
+        .needs("Editor, and the power of every role to be granted,", scope)
+}
+
+fn role_list(roles: &RoleSet) -> Vec<Value> {
+    roles
+        .iter()
+        .map(|role| json!({ "mrn": role.mrn() }))
+        .collect()
+}
+
+fn label_list(labels: &Labels) -> Vec<Value> {
+    labels
+        .iter()
+        .map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect()
+}

@@ -1,0 +1,118 @@
+//! What every operation works with: the store, the switches, the address, and who asks when.
+
+use std::sync::{PoisonError, RwLock};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::{
+    auth::Identity,
+    quirks::Quirks,
+    roles::{Authority, Permission},
+    status::Status,
+    store::{Moment, Scope, Store, iam},
+};
+
+/// The shared inside of a platform.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) quirks: Quirks,
+    base_url: RwLock<String>,
+}
+
+impl Core {
+    pub(crate) fn new(store: Store, quirks: Quirks, base_url: String) -> Self {
+        Self {
+            store,
+            quirks,
+            base_url: RwLock::new(base_url),
+        }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        self.base_url
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set_base_url(&self, url: String) {
+        *self
+            .base_url
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    /// The moment whose state a read shows; `None` is the present.
+    pub(crate) fn read_as_of(&self, now: Timestamp) -> Option<i64> {
+        let lag = i64::try_from(self.quirks.read_lag_ms).unwrap_or(i64::MAX);
+        (lag > 0).then(|| now.as_millisecond().saturating_sub(lag))
+    }
+
+    /// The moment of a write, and how much history it must leave readable.
+    pub(crate) fn write_moment(&self, now: Timestamp) -> Moment {
+        let lag = i64::try_from(self.quirks.read_lag_ms).unwrap_or(i64::MAX);
+        Moment {
+            at: now.as_millisecond(),
+            keep_ms: (lag > 0).then_some(lag),
+        }
+    }
+}
+
+/// One request's sender and time.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) identity: Identity,
+    pub(crate) now: Timestamp,
+}
+
+impl Caller {
+    /// What the caller may do on a scope: by roles on it, and on its organization.
+    pub(crate) fn authority(
+        &self,
+        connection: &Connection,
+        scope: &Scope,
+    ) -> Result<Authority, Status> {
+        let roles = effective_roles(connection, scope, &self.identity.mrn)?;
+        Ok(Authority::of(roles.iter().map(String::as_str)))
+    }
+
+    /// Finds a scope and makes sure that the caller may do something there. A scope that does
+    /// not exist is `NotFound` for everybody.
+    pub(crate) fn require(
+        &self,
+        connection: &Connection,
+        scope_mrn: &str,
+        permission: Permission,
+    ) -> Result<(Scope, Authority), Status> {
+        let scope = find_scope(connection, scope_mrn)?;
+        let authority = self.authority(connection, &scope)?;
+        if authority.allows(permission) {
+            Ok((scope, authority))
+        } else {
+            Err(Status::denied())
+        }
+    }
+}
+
+/// Finds a scope by MRN.
+pub(crate) fn find_scope(connection: &Connection, mrn: &str) -> Result<Scope, Status> {
+    let kind = super::ids::parse_scope(mrn)?;
+    Scope::find(connection, mrn)?
+        .filter(|scope| scope.kind == kind)
+        .ok_or_else(|| Status::not_found("scope", mrn))
+}
+
+/// The roles an identity has on a scope now, inherited ones included.
+pub(crate) fn effective_roles(
+    connection: &Connection,
+    scope: &Scope,
+    identity: &str,
+) -> Result<Vec<String>, Status> {
+    let mut roles = iam::roles(connection, &scope.mrn, identity, None)?;
+    if scope.org_mrn != scope.mrn {
+        roles.extend(iam::roles(connection, &scope.org_mrn, identity, None)?);
+    }
+    Ok(roles)
+}

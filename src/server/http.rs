@@ -1,0 +1,157 @@
+//! The socket shell: HTTP around [`App::serve_bytes`], and the only clock of this module.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::Response,
+    routing::{any, post},
+};
+use jiff::Timestamp;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use super::{App, BODY_LIMIT, Error, Reply};
+
+/// Tells the time of the socket shell.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How long open connections may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A platform that listens.
+#[derive(Debug)]
+pub struct Running {
+    local_addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+#[derive(Clone)]
+struct Shell {
+    app: Arc<App>,
+    clock: Clock,
+}
+
+impl Running {
+    /// Listens at an address (port 0 takes a free one) with the system's clock. A platform
+    /// without a base URL gets the one of the socket.
+    pub async fn start(app: Arc<App>, address: SocketAddr) -> Result<Self, Error> {
+        let listener = TcpListener::bind(address).await?;
+        Self::start_on(app, listener, Arc::new(Timestamp::now))
+    }
+
+    /// Listens on a socket that is bound already, with any clock.
+    pub fn start_on(app: Arc<App>, listener: TcpListener, clock: Clock) -> Result<Self, Error> {
+        let local_addr = listener.local_addr()?;
+        if app.base_url().is_empty() {
+            app.set_base_url(format!("http://{local_addr}"));
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve =
+            axum::serve(listener, router(Shell { app, clock })).with_graceful_shutdown(async {
+                // A dropped sender stops the server too.
+                let _ = stopped.await;
+            });
+        let task = tokio::spawn(async move { serve.await });
+        Ok(Self {
+            local_addr,
+            stop: Some(stop),
+            task,
+        })
+    }
+
+    /// The address it listens at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops listening, lets open requests end, and returns when the socket is closed.
+    pub async fn shutdown(mut self) -> Result<(), Error> {
+        drop(self.stop.take());
+        match tokio::time::timeout(GRACE, &mut self.task).await {
+            Ok(Ok(result)) => Ok(result?),
+            Ok(Err(join)) => Err(Error::Socket(std::io::Error::other(join))),
+            Err(_) => {
+                self.task.abort();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn router(shell: Shell) -> Router {
+    Router::new()
+        .route("/query", post(query))
+        .route("/Health/Check", any(health))
+        .fallback(|State(shell): State<Shell>| async move {
+            respond(&shell, Reply::error(404, "not found"))
+        })
+        .method_not_allowed_fallback(|State(shell): State<Shell>| async move {
+            respond(&shell, Reply::error(405, "method not allowed"))
+        })
+        .with_state(shell)
+}
+
+async fn query(State(shell): State<Shell>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return respond(&shell, Reply::error(413, "request body too large"));
+    };
+    let authorization = match headers.get(header::AUTHORIZATION) {
+        // An unreadable header is a wrong token, not a missing one.
+        Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
+        None => access_token(&uri),
+    };
+    let now = (shell.clock)();
+    let app = Arc::clone(&shell.app);
+    let answer =
+        tokio::task::spawn_blocking(move || app.serve_bytes(authorization.as_deref(), &body, now));
+    let reply = match answer.await {
+        Ok((status, body)) => Reply { status, body },
+        Err(_) => Reply::error(500, "rpc error: code = Internal desc = internal error"),
+    };
+    respond(&shell, reply)
+}
+
+/// The `access_token` parameter, where the guard looks if there is no header. Tokens are made of
+/// characters that need no escaping.
+fn access_token(uri: &Uri) -> Option<String> {
+    uri.query()?
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("access_token="))
+        .map(str::to_owned)
+}
+
+async fn health(State(shell): State<Shell>) -> Response {
+    let body = serde_json::json!({
+        "status": "SERVING",
+        "time": (shell.clock)().to_string(),
+        "apiVersion": "1",
+        "build": env!("CARGO_PKG_VERSION"),
+    });
+    respond(&shell, Reply::json(200, &body))
+}
+
+fn respond(shell: &Shell, reply: Reply) -> Response {
+    let date = (shell.clock)()
+        .strftime("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string();
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    if let Ok(date) = date.parse() {
+        headers.insert(header::DATE, date);
+    }
+    response
+}

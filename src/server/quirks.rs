@@ -1,0 +1,137 @@
+//! Quirk switches: what nothing public tells about the real platform.
+//!
+//! Each switch names one unknown and its possible answers. The default is the answer that fits
+//! the public evidence best; a client is safe only if it behaves under every value.
+
+use serde::Deserialize;
+
+/// All switches of one platform. Reads from JSON; a missing switch keeps its default.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quirks {
+    /// What `roles: []`, omitted or `null` roles mean when an account is created.
+    pub empty_roles: EmptyRoles,
+    /// Whether `setRoles` with an empty list clears the roles. Terraform's provider sends that
+    /// on destroy, so it is allowed somewhere; that it holds for every identity is unproven.
+    pub clear_roles: ClearRoles,
+    /// Whether the labels of a create are stored. Terraform's provider never sends any.
+    pub labels_on_create: LabelsOnCreate,
+    /// Whether labels in an update replace the stored list or are merged into it by key.
+    pub labels_on_update: LabelsOnUpdate,
+    /// What an update without labels (or with `null`) does to the stored ones.
+    pub labels_omitted_on_update: LabelsOmitted,
+    /// The longest label key in bytes; unlimited if absent. No limit is published.
+    pub label_key_max: Option<usize>,
+    /// The longest label value in bytes; unlimited if absent. No limit is published.
+    pub label_value_max: Option<usize>,
+    /// The most labels on one account; unlimited if absent. No limit is published.
+    pub labels_max: Option<usize>,
+    /// How long in milliseconds reads of accounts and roles stay behind writes. Whether the
+    /// real platform reads its own writes is unknown. Authority and authentication never lag.
+    pub read_lag_ms: u64,
+    /// Whether listing an organization also lists the accounts of its spaces.
+    pub org_listing_includes_spaces: bool,
+    /// What the update's `notes` changes: the input has no `description` field, and whether the
+    /// two are one value on the platform is unknown.
+    pub description_on_update: DescriptionOnUpdate,
+    /// Whether two accounts of one scope may have the same name. The web interface asks for "a
+    /// unique name"; no refusal by the API is known.
+    pub equal_names: EqualNames,
+    /// The largest and default page. 100 is a third party's claim.
+    pub page_cap: u32,
+    /// The most root fields in one request, aliases included; unlimited if absent.
+    pub root_fields_max: Option<usize>,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            empty_roles: EmptyRoles::None,
+            clear_roles: ClearRoles::Allow,
+            labels_on_create: LabelsOnCreate::Keep,
+            labels_on_update: LabelsOnUpdate::Replace,
+            labels_omitted_on_update: LabelsOmitted::Keep,
+            label_key_max: None,
+            label_value_max: None,
+            labels_max: None,
+            read_lag_ms: 0,
+            org_listing_includes_spaces: false,
+            description_on_update: DescriptionOnUpdate::NotesOnly,
+            equal_names: EqualNames::Allow,
+            page_cap: 100,
+            root_fields_max: None,
+        }
+    }
+}
+
+/// What a create without roles makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyRoles {
+    /// An account that may do nothing.
+    None,
+    /// An account with the role `viewer`.
+    DefaultViewer,
+    /// Nothing: the create is `InvalidArgument`.
+    Refuse,
+}
+
+/// Whether `setRoles` accepts an empty list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClearRoles {
+    /// The identity loses all roles on the scope.
+    Allow,
+    /// The call is `InvalidArgument`.
+    Refuse,
+}
+
+/// What becomes of the labels of a create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelsOnCreate {
+    /// They are stored.
+    Keep,
+    /// They are silently lost.
+    Drop,
+}
+
+/// How the labels of an update meet the stored ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelsOnUpdate {
+    /// The new list is the whole list.
+    Replace,
+    /// Keys not sent keep their value.
+    Merge,
+}
+
+/// What an update without labels does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelsOmitted {
+    /// Nothing.
+    Keep,
+    /// It removes all labels.
+    Clear,
+}
+
+/// What an update's `notes` changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DescriptionOnUpdate {
+    /// Only `notes`; `description` is what the create said, for ever.
+    NotesOnly,
+    /// Both: `description` and `notes` show the new text.
+    Both,
+}
+
+/// Whether a name may be used twice in one scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EqualNames {
+    /// Yes.
+    Allow,
+    /// No: `AlreadyExists`.
+    Refuse,
+}

@@ -1,0 +1,237 @@
+//! Storage: one SQLite file, durable at every commit.
+//!
+//! Holds rows and finds them; decides nothing. Rows of accounts and bindings carry the time span
+//! in which they were the truth, so that reads can be answered as of an earlier moment.
+
+mod accounts;
+pub(crate) mod iam;
+mod scopes;
+
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+pub(crate) use accounts::{Account, AccountFilter, AccountSort, Label, SortField, SortKey};
+pub(crate) use iam::{Token, User};
+pub(crate) use scopes::Scope;
+
+/// The layout's version, in SQLite's `user_version`.
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+create table meta (
+    key text primary key,
+    value text not null
+) strict;
+
+create table scopes (
+    mrn text primary key,
+    kind text not null check (kind in ('organizations', 'spaces')),
+    id text not null,
+    -- An organization is its own organization.
+    org_mrn text not null references scopes (mrn) on delete cascade,
+    name text not null,
+    description text,
+    company text,
+    settings text,
+    annotations text not null default '[]',
+    created_at integer not null,
+    unique (kind, id)
+) strict;
+create index scopes_by_org on scopes (org_mrn, id);
+
+create table users (
+    mrn text primary key,
+    email text not null unique,
+    name text not null
+) strict;
+
+-- valid_to null: the row is the present state. Versions before it exist only while reads lag.
+create table accounts (
+    version integer primary key,
+    mrn text not null,
+    id text not null,
+    scope_mrn text not null references scopes (mrn) on delete cascade,
+    org_mrn text not null references scopes (mrn) on delete cascade,
+    name text not null,
+    description text not null,
+    notes text not null,
+    labels text not null,
+    created_at integer not null,
+    -- 0: never
+    last_used integer not null,
+    creator text,
+    valid_until integer,
+    certificate blob,
+    valid_from integer not null,
+    valid_to integer
+) strict;
+create unique index accounts_live on accounts (mrn) where valid_to is null;
+create index accounts_history on accounts (mrn, valid_from) where valid_to is not null;
+create index accounts_ended on accounts (valid_to) where valid_to is not null;
+create index accounts_by_id on accounts (scope_mrn, id) where valid_to is null;
+create index accounts_by_name on accounts (scope_mrn, name, id) where valid_to is null;
+create index accounts_by_used on accounts (scope_mrn, last_used, id) where valid_to is null;
+create index accounts_by_created on accounts (scope_mrn, created_at, id) where valid_to is null;
+create index accounts_of_org on accounts (org_mrn, id) where valid_to is null;
+
+-- The roles of one identity on one scope; an identity is an MRN or the email of somebody invited.
+create table bindings (
+    version integer primary key,
+    scope_mrn text not null references scopes (mrn) on delete cascade,
+    identity text not null,
+    roles text not null,
+    valid_from integer not null,
+    valid_to integer
+) strict;
+create unique index bindings_live on bindings (identity, scope_mrn) where valid_to is null;
+create index bindings_history on bindings (identity, scope_mrn) where valid_to is not null;
+create index bindings_ended on bindings (valid_to) where valid_to is not null;
+create index bindings_by_scope on bindings (scope_mrn, identity) where valid_to is null;
+
+create table tokens (
+    hash blob primary key,
+    mrn text not null unique,
+    scope_mrn text not null references scopes (mrn) on delete cascade,
+    name text not null,
+    created_at integer not null,
+    last_used integer not null
+) strict;
+";
+
+/// The database behind one platform.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Mutex<Connection>,
+}
+
+impl Store {
+    /// Opens or creates the file; `None` keeps everything in memory.
+    pub(crate) fn open(path: Option<&Path>) -> rusqlite::Result<Self> {
+        let mut connection = match path {
+            Some(path) => Connection::open(path)?,
+            None => Connection::open_in_memory()?,
+        };
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", "on")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        migrate(&mut connection)?;
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic while the lock was held rolled its transaction back, so the state is whole.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs reads that see one state.
+    pub(crate) fn read<T, E: From<rusqlite::Error>>(
+        &self,
+        run: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        run(&transaction)
+    }
+
+    /// Runs reads and writes as one step: all of it is on disk, or nothing happened.
+    pub(crate) fn write<T, E: From<rusqlite::Error>>(
+        &self,
+        run: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = run(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+}
+
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let version = |connection: &Connection| {
+        connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
+    };
+    if version(connection)? == VERSION {
+        return Ok(());
+    }
+    // Two processes may open a new file at once: look again once the write lock is held.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match version(&transaction)? {
+        0 => {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()
+        }
+        VERSION => Ok(()),
+        other => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISMATCH),
+            Some(format!(
+                "the file has layout {other}, this version knows {VERSION}"
+            )),
+        )),
+    }
+}
+
+/// How far writes keep what was before them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// The time of the write, in milliseconds.
+    pub(crate) at: i64,
+    /// How long replaced rows stay readable; `None` keeps none.
+    pub(crate) keep_ms: Option<i64>,
+}
+
+/// The condition that selects the rows true at a moment; `None` is now.
+fn true_at(as_of: Option<i64>) -> String {
+    match as_of {
+        None => "valid_to is null".to_owned(),
+        Some(at) => format!("valid_from <= {at} and (valid_to is null or valid_to > {at})"),
+    }
+}
+
+pub(crate) fn meta_get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("select value from meta where key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+pub(crate) fn meta_set(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "insert into meta (key, value) values (?1, ?2)
+             on conflict (key) do update set value = excluded.value",
+        )?
+        .execute([key, value])?;
+    Ok(())
+}
+
+/// JSON text of a column that this module wrote itself.
+fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<T> {
+    let index = row.as_ref().column_index(column)?;
+    let text = row.get_ref(index)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(
+            index,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
+    })
+}

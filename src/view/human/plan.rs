@@ -1,0 +1,569 @@
+//! The plan for a reviewer: what stands in the way, then who gains power and what is lost, then the
+//! rest; what does not change is only counted.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
+use crate::model::{AccountState, Labels, Scope};
+use crate::plan::{Action, Annex, Block, Blocked, Change, LeftAlone, Plan, Reason, Verdict, power};
+use crate::policy::Refusal;
+use crate::view::inert;
+
+/// Unmanaged accounts that are listed one by one, besides owners, which are always listed.
+const LISTED: usize = 10;
+
+/// The whole plan. `platform` says where it would run and as whom.
+pub fn plan(plan: &Plan) -> String {
+    let mut out = String::new();
+    section(
+        &mut out,
+        "In the way: apply refuses until these are settled",
+        &plan.blocked,
+        blocked,
+    );
+    section(
+        &mut out,
+        "Being created by another run right now, left alone",
+        &plan.in_flight,
+        |f| {
+            vec![
+                format!(
+                    "  {} {}",
+                    paint(CHANGE, "…"),
+                    paint(HEAD, &inert(&f.address.to_string()))
+                ),
+                format!("      account  {}", inert(f.account.as_str())),
+                format!(
+                    "      if nobody finishes it, a run after {} takes it for dead",
+                    f.until
+                ),
+            ]
+        },
+    );
+    let (first, rest): (Vec<&Change>, Vec<&Change>) = plan.changes.iter().partition(|c| grave(c));
+    section(
+        &mut out,
+        "Who gains power, owners, deletions",
+        &first,
+        |c| change(c, &plan.annex),
+    );
+    let title = if first.is_empty() {
+        "Changes"
+    } else {
+        "Other changes"
+    };
+    section(&mut out, title, &rest, |c| change(c, &plan.annex));
+    section(
+        &mut out,
+        "Not read, so nothing in them is deleted",
+        &plan.annex.unread,
+        |(scope, u)| vec![format!("  {scope}: {}", inert(&u.why))],
+    );
+    section(&mut out, "To know", &plan.annex.notes, |(address, note)| {
+        vec![format!(
+            "  {}: {}",
+            inert(&address.to_string()),
+            inert(note)
+        )]
+    });
+    left_alone(&mut out, plan);
+    summary(&mut out, plan);
+    out
+}
+
+/// Whether a change stands before the others.
+fn grave(change: &Change) -> bool {
+    change.privilege.verdict == Verdict::Escalation
+        || change.privilege.owner
+        || change.action == Action::Delete
+}
+
+fn section<T>(
+    out: &mut String,
+    title: &str,
+    items: impl IntoIterator<Item = T>,
+    lines: impl Fn(T) -> Vec<String>,
+) {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return;
+    }
+    push(out, &paint(HEAD, &format!("{title}:")));
+    push(out, "");
+    for item in items {
+        for line in lines(item) {
+            push(out, &line);
+        }
+        push(out, "");
+    }
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn change(change: &Change, annex: &Annex) -> Vec<String> {
+    let (sign, style, verb) = match change.action {
+        Action::Adopt => ("&", CHANGE, "adopt"),
+        Action::Create => ("+", ADD, "create"),
+        Action::Update => ("~", CHANGE, "update"),
+        Action::UpdatePermissions => ("~", CHANGE, "update-permissions"),
+        Action::Delete => ("-", REMOVE, "delete"),
+    };
+    let mut head = format!(
+        "  {} {}",
+        paint(style, &format!("{sign} {verb}")),
+        paint(HEAD, &inert(&change.address.to_string()))
+    );
+    match change.privilege.verdict {
+        Verdict::Escalation => head.push_str(&format!("  {}", paint(ALARM, "ESCALATION"))),
+        Verdict::Reduction => head.push_str(&format!("  {}", paint(DIM, "reduction"))),
+        Verdict::Neutral => {}
+    }
+    let mut lines = vec![head];
+    let mut field = |name: &str, values: Vec<String>| {
+        for (n, value) in values.into_iter().enumerate() {
+            let name = if n == 0 { name } else { "" };
+            lines.push(format!("      {name:<12} {value}"));
+        }
+    };
+    field("scope", vec![scope(&change.scope, annex)]);
+    if let Some(account) = &change.account {
+        field("account", vec![inert(account.as_str())]);
+    }
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) if change.action != Action::Adopt => {
+            if before.name == after.name {
+                field("name", vec![quoted(&after.name)]);
+            }
+            for (name, values) in differences(before, after) {
+                field(name, values);
+            }
+        }
+        (before, after) => {
+            if let Some(state) = after.as_ref().or(before.as_ref()) {
+                whole(state, change.action, &mut field);
+            }
+        }
+    }
+    if !change.deliver_to.is_empty() {
+        let places = change
+            .deliver_to
+            .iter()
+            .map(|to| inert(&to.to_string()))
+            .collect();
+        field("key goes to", places);
+    }
+    if let Some(sentence) = consequence(change, annex) {
+        field("power", vec![sentence]);
+    }
+    field("why", vec![why(change)]);
+    if !change.places.is_empty() {
+        let places: Vec<String> = change
+            .places
+            .iter()
+            .map(|p| inert(&p.to_string()))
+            .collect();
+        field("from", vec![places.join(", ")]);
+    }
+    lines
+}
+
+/// A scope with its display name.
+fn scope(scope: &Scope, annex: &Annex) -> String {
+    match annex.scopes.get(scope) {
+        Some(info) if !info.name.is_empty() => format!("{scope} ({})", inert(&info.name)),
+        _ => scope.to_string(),
+    }
+}
+
+/// All that there is of an account that is created, adopted or deleted.
+fn whole(state: &AccountState, action: Action, field: &mut impl FnMut(&str, Vec<String>)) {
+    let AccountState {
+        name,
+        description,
+        labels,
+        roles,
+        valid_until,
+    } = state;
+    field("name", vec![quoted(name)]);
+    if let Some(description) = description {
+        field("description", vec![quoted(description)]);
+    }
+    let labels = labels
+        .iter()
+        .map(|(k, v)| format!("{} = {}", inert(k), quoted(v)))
+        .collect();
+    field("labels", labels);
+    let (sign, style) = match action {
+        Action::Create => ("+ ", ADD),
+        Action::Delete => ("- ", REMOVE),
+        _ => ("", DIM),
+    };
+    let mut shown: Vec<String> = roles
+        .iter()
+        .map(|role| paint(style, &format!("{sign}{}", inert(role.short()))))
+        .collect();
+    if shown.is_empty() {
+        shown.push("none".to_owned());
+    }
+    field("roles", shown);
+    if let Some(until) = valid_until {
+        field("valid until", vec![until.to_string()]);
+    }
+}
+
+/// What differs, attribute by attribute.
+fn differences(before: &AccountState, after: &AccountState) -> Vec<(&'static str, Vec<String>)> {
+    let mut all = Vec::new();
+    let AccountState {
+        name,
+        description,
+        labels,
+        roles,
+        valid_until: _,
+    } = after;
+    if before.name != *name {
+        all.push(("name", changed(Some(&before.name), Some(name))));
+    }
+    if before.description != *description {
+        let lines = changed(before.description.as_deref(), description.as_deref());
+        all.push(("description", lines));
+    }
+    if before.labels != *labels {
+        all.push(("labels", label_differences(&before.labels, labels)));
+    }
+    if before.roles != *roles {
+        let gained = roles.difference(&before.roles).map(|r| (ADD, "+", r));
+        let lost = before.roles.difference(roles).map(|r| (REMOVE, "-", r));
+        let mut lines: Vec<String> = gained
+            .chain(lost)
+            .map(|(style, sign, r)| paint(style, &format!("{sign} {}", inert(r.short()))))
+            .collect();
+        let kept: Vec<String> = roles
+            .intersection(&before.roles)
+            .map(|r| inert(r.short()))
+            .collect();
+        if !kept.is_empty() {
+            lines.push(paint(DIM, &format!("  keeps {}", kept.join(", "))));
+        }
+        all.push(("roles", lines));
+    }
+    all
+}
+
+fn label_differences(before: &Labels, after: &Labels) -> Vec<String> {
+    let keys: BTreeMap<&String, ()> = before.keys().chain(after.keys()).map(|k| (k, ())).collect();
+    keys.into_keys()
+        .filter_map(|key| match (before.get(key), after.get(key)) {
+            (old, new) if old == new => None,
+            (None, Some(new)) => Some(paint(ADD, &format!("+ {} = {}", inert(key), quoted(new)))),
+            (Some(old), None) => Some(paint(
+                REMOVE,
+                &format!("- {} = {}", inert(key), quoted(old)),
+            )),
+            (old, new) => Some(format!(
+                "{} = {} → {}",
+                inert(key),
+                quoted(old.map_or("", String::as_str)),
+                quoted(new.map_or("", String::as_str))
+            )),
+        })
+        .collect()
+}
+
+/// Who can do what afterwards, as a sentence, where a role moves.
+fn consequence(change: &Change, annex: &Annex) -> Option<String> {
+    if change.privilege.gained.is_empty() && change.privilege.lost.is_empty() {
+        return None;
+    }
+    let name = |state: &AccountState| quoted(&state.name);
+    let spaces = annex.spaces_in(&change.scope);
+    match (&change.before, &change.after) {
+        (None, Some(after)) => Some(format!(
+            "{} can {}",
+            name(after),
+            power(&after.roles, &change.scope, spaces)
+        )),
+        (Some(before), None) => Some(format!(
+            "{} can no longer {}",
+            name(before),
+            power(&before.roles, &change.scope, spaces)
+        )),
+        (Some(before), Some(after)) => Some(format!(
+            "{} can now {}; before, it could {}",
+            name(after),
+            power(&after.roles, &change.scope, spaces),
+            power(&before.roles, &change.scope, spaces)
+        )),
+        (None, None) => None,
+    }
+}
+
+fn why(change: &Change) -> String {
+    match change.reason {
+        Reason::Declared => "declared, and not on the platform",
+        Reason::Undeclared => "on the platform under this stack's marks, and not declared",
+        Reason::ScopeUndeclared => {
+            "on the platform under this stack's marks, and neither it nor its scope is declared"
+        }
+        Reason::Differs => "the platform differs from the configuration",
+        Reason::ImportRequested => "an import block asks for it; its key stays where it is",
+        Reason::CredentialPending if change.action == Action::Delete => {
+            "left without power by a run that died before its key was delivered"
+        }
+        Reason::CredentialPending => "takes the place of the account that a dead run left",
+    }
+    .to_owned()
+}
+
+fn blocked(blocked: &Blocked) -> Vec<String> {
+    let (what, help) = obstacle(blocked);
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&blocked.address.to_string()))
+        ),
+        format!("      {what}"),
+    ];
+    lines.extend(help.into_iter().map(|line| format!("      = {line}")));
+    if let Some(place) = &blocked.declared_at {
+        lines.push(format!("      from {}", inert(&place.to_string())));
+    }
+    lines
+}
+
+/// What stands in the way, and the way out.
+fn obstacle(blocked: &Blocked) -> (String, Vec<String>) {
+    match &blocked.block {
+        Block::Disputed { account, why } => (
+            format!(
+                "disputed: {} carries this stack's marks, but {}",
+                inert(account.as_str()),
+                inert(why)
+            ),
+            vec![
+                "if it is yours, name it in an import block, or add its creator to \
+                 trusted_creators"
+                    .to_owned(),
+                "if it is not, somebody has copied the marks: remove its rolecall-… labels, or the \
+                 account"
+                    .to_owned(),
+            ],
+        ),
+        Block::Duplicate { accounts } => (
+            format!(
+                "{} carry this one address",
+                count(accounts.len(), "live account")
+            ),
+            accounts
+                .iter()
+                .map(|mrn| inert(mrn.as_str()))
+                .chain(["keep the right one and delete the others on the platform".to_owned()])
+                .collect(),
+        ),
+        Block::NameTaken {
+            account,
+            name,
+            managed_as: Some(other),
+        } => (
+            format!(
+                "the name {} is held by {}",
+                quoted(name),
+                inert(&other.to_string())
+            ),
+            vec![format!(
+                "{} is managed by this stack too: give one of them another name, or apply the \
+                 removal of the old one first",
+                inert(account.as_str())
+            )],
+        ),
+        Block::NameTaken {
+            account,
+            name,
+            managed_as: None,
+        } => {
+            let mut help = vec![
+                "choose another name, or take the account over by adding this block:".to_owned(),
+            ];
+            help.extend(
+                import_block(blocked, account.as_str())
+                    .lines()
+                    .map(|l| format!("  {l}")),
+            );
+            (
+                format!(
+                    "the name {} is taken by {}",
+                    quoted(name),
+                    inert(account.as_str())
+                ),
+                help,
+            )
+        }
+        Block::Unread { why } => (
+            format!("{} could not be read: {}", blocked.scope, inert(why)),
+            vec![
+                "what cannot be read cannot be changed; see that the credential reaches it"
+                    .to_owned(),
+            ],
+        ),
+        Block::ImportMissing { account, why } => (
+            format!("cannot import {}: {}", inert(account.as_str()), inert(why)),
+            vec!["correct the import block, or remove it".to_owned()],
+        ),
+        Block::Foreign { account, stack } => (
+            format!("{} belongs to the stack {stack}", inert(account.as_str())),
+            vec!["let that configuration give it up first".to_owned()],
+        ),
+        Block::CannotUpdate {
+            account,
+            attribute,
+            live,
+            wanted,
+        } => (
+            format!(
+                "{attribute} of {} is {} and cannot become {}",
+                inert(account.as_str()),
+                inert(live),
+                inert(wanted)
+            ),
+            vec![
+                "the platform fixes it at birth: declare a new account beside the old one, move \
+                 its users, then remove the old one"
+                    .to_owned(),
+            ],
+        ),
+        Block::PendingWithPower { account, why } => (
+            format!(
+                "{} was left by a run that died, but {}",
+                inert(account.as_str()),
+                inert(why)
+            ),
+            vec!["see who uses it, then delete it on the platform".to_owned()],
+        ),
+    }
+}
+
+/// The block that takes a live account into custody, as text to copy.
+fn import_block(blocked: &Blocked, mrn: &str) -> String {
+    use hcl::expr::{Traversal, Variable};
+    let address = &blocked.address;
+    let Ok(root) = Variable::new("service_account") else {
+        return String::new();
+    };
+    let to = Traversal::builder(root).attr(address.name.as_str());
+    let to = match &address.key {
+        Some(key) => to.index(key.as_str()).build(),
+        None => to.build(),
+    };
+    let block = hcl::Block::builder("import")
+        .add_attribute(("to", hcl::Expression::from(to)))
+        .add_attribute(("id", mrn))
+        .build();
+    let body = hcl::Body::builder().add_block(block).build();
+    hcl::to_string(&body)
+        .unwrap_or_default()
+        .trim_end()
+        .to_owned()
+}
+
+fn left_alone(out: &mut String, plan: &Plan) {
+    let all = &plan.annex.left_alone;
+    if all.is_empty() {
+        return;
+    }
+    push(
+        out,
+        &paint(HEAD, "Not managed by this stack, never touched:"),
+    );
+    push(out, "");
+    let owner = |l: &LeftAlone| l.account.roles.iter().any(|r| r.weight() >= 4);
+    let owners = all.iter().filter(|l| owner(l)).count();
+    for left in all.iter().take(owners.max(LISTED)) {
+        let account = &left.account;
+        let roles: Vec<String> = account.roles.iter().map(|r| inert(r.short())).collect();
+        let mut line = format!(
+            "  {}  [{}]  {}",
+            quoted(&account.name),
+            roles.join(", "),
+            scope(&account.scope, &plan.annex)
+        );
+        if owner(left) {
+            // Writing to a String cannot fail.
+            let _ = write!(line, "  {}", paint(ALARM, "OWNER"));
+        }
+        if let Some(stack) = &left.stack {
+            let _ = write!(line, "  of stack {stack}");
+        }
+        push(out, &line);
+    }
+    if all.len() > owners.max(LISTED) {
+        let more = all.len() - owners.max(LISTED);
+        push(out, &format!("  … and {more} more without owner rights"));
+    }
+    push(out, "");
+}
+
+fn summary(out: &mut String, plan: &Plan) {
+    let parts: Vec<String> = [
+        (Action::Create, "create"),
+        (Action::Adopt, "adopt"),
+        (Action::Update, "update"),
+        (Action::UpdatePermissions, "update permissions"),
+        (Action::Delete, "delete"),
+    ]
+    .into_iter()
+    .filter_map(|(action, verb)| match plan.count(action) {
+        0 => None,
+        n => Some(format!("{n} to {verb}")),
+    })
+    .collect();
+    let unchanged = plan.annex.unchanged;
+    let mut line = if parts.is_empty() {
+        let hindered = !plan.blocked.is_empty() || !plan.in_flight.is_empty();
+        if hindered {
+            "Nothing to do besides.".to_owned()
+        } else {
+            "No changes.".to_owned()
+        }
+    } else {
+        format!("Plan: {}.", parts.join(", "))
+    };
+    let _ = write!(line, " {} as declared", count(unchanged, "account"));
+    let gains = plan
+        .changes
+        .iter()
+        .filter(|c| c.privilege.verdict == Verdict::Escalation)
+        .count();
+    if gains > 0 {
+        let _ = write!(line, "; {}", count(gains, "escalation"));
+    }
+    if !plan.blocked.is_empty() {
+        let _ = write!(line, "; {} in the way", plan.blocked.len());
+    }
+    line.push('.');
+    push(out, &paint(HEAD, &line));
+    push(
+        out,
+        &paint(DIM, &format!("Plan digest: sha256:{}", plan.digest())),
+    );
+}
+
+/// Why a plan was refused.
+pub fn refusals(refusals: &[Refusal]) -> String {
+    let mut out = String::new();
+    for refusal in refusals {
+        push(
+            &mut out,
+            &format!("{} {}", paint(ALARM, "refused:"), inert(&refusal.message)),
+        );
+        push(
+            &mut out,
+            &format!("  = guard {}: {}", refusal.guard, inert(&refusal.help)),
+        );
+    }
+    out
+}

@@ -1,0 +1,453 @@
+//! Laws of diff, plan and policy, over generated configurations and platforms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rolecall::diff::diff;
+use rolecall::model::{
+    Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
+    Destination, Facts, FileFormat, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, OrgId,
+    Place, Queries, Role, RoleSet, Scope, ScopeInfo, SourceRef, SpaceId, StackId,
+};
+use rolecall::plan::{Action, Plan, build};
+use rolecall::ports::{ReadError, Reader};
+use rolecall::refresh::refresh;
+use rolecall::view::human;
+
+const CALLER: &str = "//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/caller";
+
+fn stack() -> StackId {
+    StackId::new("acme-access", "k7m2q9ta").expect("valid")
+}
+
+fn place() -> SourceRef {
+    SourceRef {
+        file: "access.hcl".to_owned(),
+        line: 1,
+    }
+}
+
+fn org() -> OrgId {
+    OrgId::new("acme-corp").expect("valid")
+}
+
+fn space(n: usize) -> SpaceId {
+    SpaceId::new(format!("space-{n}")).expect("valid")
+}
+
+fn scopes() -> Vec<Scope> {
+    let mut scopes = vec![Scope::Organization(org())];
+    scopes.extend((0..3).map(|n| Scope::Space(space(n))));
+    scopes
+}
+
+fn roles() -> impl Strategy<Value = RoleSet> {
+    let names = ["viewer", "editor", "owner", "agent", "sla-manager"];
+    proptest::sample::subsequence(names.to_vec(), 0..=3)
+        .prop_map(|names| names.into_iter().map(Role::new).collect())
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    proptest::collection::btree_map("[a-c]", "[a-z]{0,3}", 0..3)
+}
+
+prop_compose! {
+    fn account(n: usize)(
+        scope in proptest::sample::select(scopes()),
+        keyed in any::<bool>(),
+        description in proptest::option::of("[a-z ]{1,12}"),
+        labels in proptest::option::of(labels()),
+        roles in roles(),
+    ) -> DesiredAccount {
+        let address = Address::new(format!("a{n}"), keyed.then(|| format!("key {n}")));
+        DesiredAccount {
+            scope,
+            name: format!("account {n}"),
+            description,
+            labels,
+            role_places: roles.iter().map(|role| (role.clone(), place())).collect(),
+            roles,
+            valid_until: None,
+            deliver_to: vec![Destination {
+                sink: "file.local".to_owned(),
+                place: Place::File {
+                    directory: "credentials".to_owned(),
+                    file: format!("{}.json", address.label().as_str()),
+                    format: FileFormat::Json,
+                },
+            }],
+            import: None,
+            declared_at: place(),
+            address,
+        }
+    }
+}
+
+fn desired_of(accounts: Vec<DesiredAccount>) -> Desired {
+    let organization = DesiredOrganization {
+        id: org(),
+        declared_at: place(),
+    };
+    Desired {
+        stack: stack(),
+        trusted_creators: vec!["somebody@acme.example".to_owned()],
+        endpoint: None,
+        organizations: BTreeMap::from([("acme".to_owned(), organization)]),
+        spaces: (0..3)
+            .map(|n| {
+                let space = DesiredSpace {
+                    id: space(n),
+                    organization: Some(org()),
+                    declared_at: place(),
+                };
+                (format!("s{n}"), space)
+            })
+            .collect(),
+        accounts: accounts
+            .into_iter()
+            .map(|a| (a.address.clone(), a))
+            .collect(),
+    }
+}
+
+fn desired() -> impl Strategy<Value = Desired> {
+    (0..6usize).prop_flat_map(|n| (0..n).map(account).collect::<Vec<_>>().prop_map(desired_of))
+}
+
+fn mrn(scope: &Scope, id: &str) -> Mrn {
+    let kind = match scope {
+        Scope::Organization(_) => "organizations",
+        Scope::Space(_) => "spaces",
+    };
+    Mrn::new(format!(
+        "//agents.api.mondoo.app/{kind}/{}/serviceaccounts/{id}",
+        scope.id()
+    ))
+}
+
+/// The live account that a finished birth of a declared one leaves.
+fn materialise(account: &DesiredAccount, id: &str) -> LiveAccount {
+    let marks = Marks {
+        stack: stack(),
+        address: account.address.label(),
+        generation: 1,
+        credential: CredentialMark::Delivered {
+            fingerprint: Fingerprint::of_public_key(id.as_bytes()),
+            destinations: CredentialMark::destinations_digest(&account.deliver_to),
+        },
+        expires: account.valid_until,
+    };
+    let mut labels = account.labels.clone().unwrap_or_default();
+    labels.extend(marks.labels());
+    LiveAccount {
+        mrn: mrn(&account.scope, id),
+        scope: account.scope.clone(),
+        name: account.name.clone(),
+        description: account.description.clone(),
+        labels,
+        roles: account.roles.clone(),
+        created_at: "2026-01-01T00:00:00Z".parse().ok(),
+        last_used: None,
+        creator: Some(CALLER.to_owned()),
+    }
+}
+
+fn live_of(accounts: impl IntoIterator<Item = LiveAccount>) -> Live {
+    Live {
+        facts: Facts {
+            caller: Caller {
+                mrn: Mrn::new(CALLER),
+                name: None,
+            },
+            now: "2026-11-23T12:00:00Z".parse().expect("valid"),
+            endpoint: "https://us.api.mondoo.com".to_owned(),
+        },
+        scopes: scopes()
+            .into_iter()
+            .map(|scope| {
+                let organization = matches!(scope, Scope::Space(_)).then(org);
+                (
+                    scope,
+                    ScopeInfo {
+                        name: "name".to_owned(),
+                        organization,
+                    },
+                )
+            })
+            .collect(),
+        unread: BTreeMap::new(),
+        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+    }
+}
+
+/// What somebody else may have done to a live account.
+#[derive(Clone, Debug)]
+enum Tampering {
+    None,
+    Gone,
+    Roles(RoleSet),
+    Labels(Labels),
+    Description(Option<String>),
+    Creator(Option<String>),
+    Stack,
+    Stripped,
+    Broken,
+}
+
+fn tampering() -> impl Strategy<Value = Tampering> {
+    prop_oneof![
+        3 => Just(Tampering::None),
+        1 => Just(Tampering::Gone),
+        1 => roles().prop_map(Tampering::Roles),
+        1 => labels().prop_map(Tampering::Labels),
+        1 => proptest::option::of("[a-z]{1,5}").prop_map(Tampering::Description),
+        1 => proptest::option::of(Just("mallory".to_owned())).prop_map(Tampering::Creator),
+        1 => Just(Tampering::Stack),
+        1 => Just(Tampering::Stripped),
+        1 => Just(Tampering::Broken),
+    ]
+}
+
+fn tamper(mut account: LiveAccount, how: &Tampering) -> Option<LiveAccount> {
+    match how {
+        Tampering::None => {}
+        Tampering::Gone => return None,
+        Tampering::Roles(roles) => account.roles = roles.clone(),
+        Tampering::Labels(labels) => account.labels.extend(labels.clone()),
+        Tampering::Description(description) => account.description = description.clone(),
+        Tampering::Creator(creator) => account.creator = creator.clone(),
+        Tampering::Stack => {
+            account
+                .labels
+                .insert("rolecall-stack".to_owned(), "other.k7m2q9ta".to_owned());
+        }
+        Tampering::Stripped => account
+            .labels
+            .retain(|key, _| !key.starts_with("rolecall-")),
+        Tampering::Broken => {
+            account
+                .labels
+                .insert("rolecall-generation".to_owned(), "many".to_owned());
+        }
+    }
+    Some(account)
+}
+
+/// A configuration, and a platform on which it was applied, some accounts were tampered with,
+/// some others are managed but no longer declared, and some belong to nobody.
+fn worlds() -> impl Strategy<Value = (Desired, Live)> {
+    (0..9usize)
+        .prop_flat_map(|n| {
+            let accounts = (0..n).map(account).collect::<Vec<_>>();
+            let fates = proptest::collection::vec((tampering(), any::<bool>()), n);
+            (accounts, fates)
+        })
+        .prop_map(|(accounts, fates)| {
+            let mut declared = Vec::new();
+            let mut live = Vec::new();
+            for (n, (account, (how, keep))) in accounts.into_iter().zip(fates).enumerate() {
+                live.extend(tamper(materialise(&account, &format!("id{n}")), &how));
+                if keep {
+                    declared.push(account);
+                }
+            }
+            (desired_of(declared), live_of(live))
+        })
+}
+
+fn plan(desired: &Desired, live: &Live) -> Plan {
+    build(desired, live, diff(desired, live), false)
+}
+
+/// What the platform holds after a plan, by the meaning of its actions alone.
+fn execute(plan: &Plan, live: &Live) -> Live {
+    let mut live = live.clone();
+    for change in &plan.changes {
+        match (change.action, &change.account, &change.after) {
+            (Action::Create, None, Some(after)) => {
+                let id = format!("new-{}", change.address.label().as_str());
+                let marks = Marks {
+                    stack: stack(),
+                    address: change.address.label(),
+                    generation: change.generation,
+                    credential: CredentialMark::Delivered {
+                        fingerprint: Fingerprint::of_public_key(b"new"),
+                        destinations: CredentialMark::destinations_digest(&change.deliver_to),
+                    },
+                    expires: after.valid_until,
+                };
+                let mut labels = after.labels.clone();
+                labels.extend(marks.labels());
+                let account = LiveAccount {
+                    mrn: mrn(&change.scope, &id),
+                    scope: change.scope.clone(),
+                    name: after.name.clone(),
+                    description: after.description.clone(),
+                    labels,
+                    roles: after.roles.clone(),
+                    created_at: None,
+                    last_used: None,
+                    creator: Some(CALLER.to_owned()),
+                };
+                live.accounts.insert(account.mrn.clone(), account);
+            }
+            (Action::Delete, Some(mrn), None) => {
+                live.accounts
+                    .remove(mrn)
+                    .expect("a deletion names a live account");
+            }
+            (Action::Update, Some(mrn), Some(after)) => {
+                let account = live.accounts.get_mut(mrn).expect("live");
+                account.labels.retain(|key, _| key.starts_with("rolecall-"));
+                account.labels.extend(after.labels.clone());
+                account.name.clone_from(&after.name);
+                account.description.clone_from(&after.description);
+            }
+            (Action::UpdatePermissions, Some(mrn), Some(after)) => {
+                live.accounts
+                    .get_mut(mrn)
+                    .expect("live")
+                    .roles
+                    .clone_from(&after.roles);
+            }
+            other => panic!("a change that cannot be executed: {other:?}"),
+        }
+    }
+    live
+}
+
+/// Gives what a platform holds in any order it likes, as networks and pages do.
+struct Shuffled<'a> {
+    live: &'a Live,
+    turn: usize,
+    /// Whether an organization's listing repeats the accounts of its spaces.
+    nested: bool,
+}
+
+impl Reader for Shuffled<'_> {
+    async fn caller(&self) -> Result<Caller, ReadError> {
+        Ok(self.live.facts.caller.clone())
+    }
+
+    async fn organization(&self, _: &OrgId) -> Result<ScopeInfo, ReadError> {
+        Ok(ScopeInfo {
+            name: "name".to_owned(),
+            organization: None,
+        })
+    }
+
+    async fn spaces(&self, _: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
+        let info = ScopeInfo {
+            name: "name".to_owned(),
+            organization: None,
+        };
+        Ok((0..3).map(|n| (space(n), info.clone())).collect())
+    }
+
+    async fn space(&self, _: &SpaceId) -> Result<ScopeInfo, ReadError> {
+        panic!("all spaces are in the organization's listing")
+    }
+
+    async fn accounts(&self, scope: &Scope) -> Result<Vec<LiveAccount>, ReadError> {
+        let all = self.nested && matches!(scope, Scope::Organization(_));
+        let mut accounts: Vec<_> = self
+            .live
+            .accounts
+            .values()
+            .filter(|a| all || a.scope == *scope)
+            .cloned()
+            .collect();
+        if !accounts.is_empty() {
+            let turn = self.turn % accounts.len();
+            accounts.rotate_left(turn);
+        }
+        if self.turn % 2 == 1 {
+            accounts.reverse();
+        }
+        Ok(accounts)
+    }
+
+    async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
+        Ok(self.live.accounts.get(mrn).cloned())
+    }
+
+    fn platform_time(&self) -> jiff::Timestamp {
+        self.live.facts.now
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_there_as_declared_makes_no_plan(desired in desired()) {
+        let live = live_of(
+            desired.accounts.values().enumerate().map(|(n, a)| materialise(a, &format!("id{n}"))),
+        );
+        let plan = plan(&desired, &live);
+        prop_assert!(plan.is_empty(), "{:#?}", plan.changes);
+        prop_assert_eq!(plan.annex.unchanged, desired.accounts.len());
+    }
+
+    #[test]
+    fn a_plan_carried_out_leaves_nothing_to_do((desired, live) in worlds()) {
+        let first = plan(&desired, &live);
+        let after = execute(&first, &live);
+        let second = plan(&desired, &after);
+        prop_assert!(second.changes.is_empty(), "{:#?}", second.changes);
+        prop_assert_eq!(second.blocked, first.blocked);
+    }
+
+    #[test]
+    fn no_action_names_an_account_that_is_not_ours((desired, live) in worlds()) {
+        for change in &plan(&desired, &live).changes {
+            let Some(mrn) = &change.account else { continue };
+            let account = &live.accounts[mrn];
+            prop_assert_eq!(account.labels.get("rolecall-stack").map(String::as_str),
+                Some("acme-access.k7m2q9ta"));
+            prop_assert_eq!(account.labels.get("rolecall-generation").map(String::as_str), Some("1"));
+            prop_assert_eq!(account.creator.as_deref(), Some(CALLER));
+        }
+    }
+
+    #[test]
+    fn every_live_account_and_every_declared_one_is_accounted_for((desired, live) in worlds()) {
+        let plan = plan(&desired, &live);
+        let acted: BTreeSet<_> = plan.changes.iter().filter_map(|c| c.account.as_ref()).collect();
+        let left: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();
+        for account in live.accounts.values() {
+            let ours = account.labels.get("rolecall-stack").map(String::as_str)
+                == Some("acme-access.k7m2q9ta");
+            prop_assert_eq!(left.contains(&account.mrn), !ours, "{}", account.mrn);
+            prop_assert!(!(acted.contains(&account.mrn) && left.contains(&account.mrn)));
+        }
+        let touched: BTreeSet<_> = plan
+            .changes
+            .iter()
+            .map(|c| &c.address)
+            .chain(plan.blocked.iter().map(|b| &b.address))
+            .filter(|address| desired.accounts.contains_key(address))
+            .collect();
+        prop_assert_eq!(touched.len() + plan.annex.unchanged, desired.accounts.len());
+    }
+
+    #[test]
+    fn order_of_answers_never_shows_in_the_plan(
+        (desired, live) in worlds(),
+        turn in 0..10usize,
+        nested in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let queries = Queries {
+            organizations: [org()].into(),
+            spaces: (0..3).map(|n| (space(n), Some(org()))).collect(),
+        };
+        let reader = Shuffled { live: &live, turn, nested };
+        let read = runtime
+            .block_on(refresh(&reader, &queries, "https://us.api.mondoo.com"))
+            .expect("readable");
+        let (one, other) = (plan(&desired, &live), plan(&desired, &read));
+        prop_assert_eq!(one.canonical(), other.canonical());
+        prop_assert_eq!(human::plan(&one), human::plan(&other));
+    }
+}

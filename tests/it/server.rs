@@ -1,0 +1,5 @@
+//! The embedded platform, as its clients meet it: over a real socket, with tokens signed by an
+//! independent implementation, against the request texts of third-party clients.
+
+mod client;
+mod requests;
