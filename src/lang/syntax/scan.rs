@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn good_text_passes() {
         for text in [
-            "a = \"x ${b(\"}\")} $${c} %{ if a ~}\n y %{ endif }\"",
+            "a = \"x ${b(\"}\")} $${c} %{ if a ~} y %{ endif }\"",
             "a = <<-EOT\n  x ${\"EOT\"} it's\n  EOTX\n  EOT\nb = 1 # it's\n/* ' */ // '\n",
             "a = <<A\nA\nb { c = [{ d = 1e3 }, 1.5, x.0.y] }",
             "a = <<A\r\nx\r\nA\r\n",
