@@ -1,1 +1,22 @@
-//! placeholder
+//! HCL: syntax, values, and the evaluation of expressions.
+//!
+//! Pure: text in, values and diagnostics out. It knows no blocks of the configuration, no files,
+//! no clock and no environment.
+
+pub mod codes;
+pub mod convert;
+pub mod eval;
+pub mod functions;
+mod number;
+pub mod refs;
+pub mod scope;
+pub mod syntax;
+pub mod types;
+pub mod value;
+
+pub use eval::{Evaluator, Failed};
+pub use number::Number;
+pub use scope::{Names, Scope, Slot};
+pub use syntax::SyntaxTree;
+pub use types::Type;
+pub use value::{Kind, RefKind, Reference, Value};

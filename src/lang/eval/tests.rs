@@ -1,0 +1,355 @@
+//! What expressions evaluate to, beside what Terraform documents for them.
+
+use super::*;
+use crate::diag::render_all;
+use crate::lang::Names;
+use crate::lang::scope::Slot;
+use crate::lang::value::{RefKind, Reference};
+
+fn scope() -> Scope<'static> {
+    let mut scope = Scope::new();
+    let strings = |items: &[&str]| Value::list(items.iter().map(|s| (*s).into()).collect());
+    scope.set("names", strings(&["a", "b"]));
+    scope.set("secret", Value::from("hunter2").marked(true));
+    scope.set("later", Value::unknown(Type::String));
+    scope.set("later_list", Value::unknown(Type::list(Type::String)));
+    scope.set("later_any", Value::unknown(Type::Any));
+    let mut var = Names::new("variable");
+    var.slots.insert("region".into(), Slot::Value("eu".into()));
+    var.slots.insert("broken".into(), Slot::Failed);
+    scope.set_names("var", var);
+    let mut spaces = Names::new("space");
+    let space = Value::reference(Reference {
+        kind: RefKind::Space,
+        address: "space.payments".into(),
+        attributes: [("id".into(), "pay-1".into())].into(),
+    });
+    spaces.slots.insert("payments".into(), Slot::Value(space));
+    scope.set_names("space", spaces);
+    scope
+}
+
+/// Evaluates `text` as the value of an attribute; the error is the rendered findings.
+fn eval(text: &str) -> Result<Value, String> {
+    let mut sources = SourceMap::new();
+    let mut out = Diagnostics::new();
+    let source = format!("x = {text}\n");
+    let tree = crate::lang::syntax::parse("x.hcl", source.as_bytes(), &mut sources, &mut out);
+    let Some(tree) = tree else {
+        return Err(render_all(&out, &sources, false));
+    };
+    let attribute = tree
+        .body
+        .get_attribute("x")
+        .expect("the attribute is there");
+    let mut evaluator = Evaluator::new(&sources);
+    evaluator.work_left = 200_000;
+    let result = evaluator.evaluate(tree.file, &attribute.value, &scope());
+    let found = evaluator.take_diagnostics();
+    assert!(
+        result.is_ok() || text.contains("broken") || !found.is_empty(),
+        "{text}: silent failure"
+    );
+    assert!(
+        result.is_err() || found.is_empty(),
+        "{text}: findings beside a value"
+    );
+    result.map_err(|_| render_all(&found, &sources, false))
+}
+
+#[track_caller]
+fn same(cases: &[(&str, &str)]) {
+    for (text, wanted) in cases {
+        match eval(text) {
+            Ok(value) => assert_eq!(format!("{value:?}"), *wanted, "{text}"),
+            Err(error) => panic!("{text}: {error}"),
+        }
+    }
+}
+
+#[track_caller]
+fn fails(cases: &[(&str, &str)]) {
+    for (text, wanted) in cases {
+        match eval(text) {
+            Ok(value) => panic!("{text} gave {value:?}"),
+            Err(error) => assert!(error.contains(wanted), "{text}:\n{error}"),
+        }
+    }
+}
+
+#[test]
+fn literals_and_numbers_are_exact() {
+    same(&[
+        ("0.1 + 0.2", "0.3"),
+        ("18446744073709551615 + 1", "18446744073709551616"),
+        (
+            "9223372036854775807 * 9223372036854775807",
+            "85070591730234615847396907784232501249",
+        ),
+        ("-9223372036854775808 % -1", "0"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("1e3", "1000"),
+        ("1 / 4", "0.25"),
+        ("7 % 3", "1"),
+        ("1 + 2 * 3", "7"),
+        ("(1 + 2) * 3", "9"),
+        ("null", "null"),
+        ("!false", "true"),
+        ("[1, \"a\", true, null]", r#"[1, "a", true, null]"#),
+        (
+            "{ b = 1, \"a\" : 2, (upper(\"c\")) = 3 }",
+            r#"{"C": 3, "a": 2, "b": 1}"#,
+        ),
+    ]);
+    fails(&[
+        ("1 / 0", "error[division-by-zero]"),
+        ("1 % 0", "error[division-by-zero]"),
+        ("1 + null", "a number is required, not null"),
+        ("!\"x\"", "a bool is required"),
+        ("-[]", "a number is required, not a list"),
+        ("{ var.region = 1 }", "error[invalid-key]"),
+        ("1e400", "this number is too large"),
+    ]);
+}
+
+#[test]
+fn operators_convert_as_in_terraform() {
+    same(&[
+        ("1 + \"2\"", "3"),
+        ("\"5\" > 4", "true"),
+        ("\"true\" && true", "true"),
+        ("1 == \"1\"", "false"),
+        ("[1, 2] == [1, 2]", "true"),
+        ("null == null", "true"),
+        ("{ a = 1 } != { a = 2 }", "true"),
+        ("false && nothing.here", "false"),
+        ("true || 1 / 0 == 1", "true"),
+        ("true ? 1 : \"a\"", "\"1\""),
+        ("false ? 1 : \"a\"", "\"a\""),
+        ("true ? [1] : [\"a\", \"b\"]", "[\"1\"]"),
+        ("true ? null : \"a\"", "null"),
+        ("true ? \"ok\" : names[7]", "\"ok\""),
+        ("true ? {} : { a = 1 }", "{}"),
+        ("space.payments == space.payments", "true"),
+        ("space.payments == \"space.payments\"", "false"),
+    ]);
+    fails(&[
+        ("true ? [] : \"a\"", "error[inconsistent-types]"),
+        ("null ? 1 : 2", "this is null"),
+        ("\"x\" ? 1 : 2", "error[invalid-condition]"),
+        ("true && null", "not null"),
+    ]);
+}
+
+#[test]
+fn templates() {
+    same(&[
+        ("\"a ${1 + 1} ${true}\"", "\"a 2 true\""),
+        ("\"${names}\"", r#"["a", "b"]"#),
+        ("\"$${x} %%{y}\"", r#""${x} %{y}""#),
+        ("\"%{ if true }yes%{ else }no%{ endif }\"", "\"yes\""),
+        ("\"%{ for n in names }<${n}>%{ endfor }\"", "\"<a><b>\""),
+        (
+            "\"%{ for i, n in names }${i}=${n};%{ endfor }\"",
+            "\"0=a;1=b;\"",
+        ),
+        ("\"a ${~ \"b\" ~} c\"", "\"abc\""),
+        ("<<EOT\n  a\n    b\nEOT", r#""  a\n    b\n""#),
+        ("<<-EOT\n    a\n      b\n    EOT", r#""a\n  b\n""#),
+        (
+            "<<-EOT\n    %{ for n in names ~}\n    - ${n}\n    %{ endfor ~}\n    end\n    EOT",
+            r#""    - a\n    - b\n    end\n""#,
+        ),
+        ("<<-EOT\n    a\n\n    b\n    EOT", r#""a\n\nb\n""#),
+        ("<<-EOT\n    ${\"a\"}\n      b\n  EOT", r#""a\n  b\n""#),
+        ("<<EOT\nEOT", "\"\""),
+        (
+            "<<EOT\na \"quoted\" $${x} \\n\nEOT",
+            r#""a \"quoted\" ${x} \\n\n""#,
+        ),
+        ("<<EOT\r\na\r\nb\r\nEOT", r#""a\nb\n""#),
+    ]);
+    fails(&[
+        ("\"x${null}\"", "error[invalid-template]"),
+        ("\"x${[1]}\"", "join("),
+        ("\"x${space.payments}\"", "`space.payments.id`"),
+        ("\"${nope} ${zilch}\"", "zilch"),
+        ("\"${nope} ${zilch}\"", "nope"),
+        ("\"a\nb\"", "this string does not end on its line"),
+    ]);
+}
+
+#[test]
+fn for_expressions() {
+    same(&[
+        ("[for n in names : upper(n)]", r#"["A", "B"]"#),
+        (
+            "[for i, n in names : \"${i}${n}\" if n != \"a\"]",
+            r#"["1b"]"#,
+        ),
+        (
+            "[for k, v in { b = 1, a = 2 } : \"${k}${v}\"]",
+            r#"["a2", "b1"]"#,
+        ),
+        ("{ for n in names : n => 1 }", r#"{"a": 1, "b": 1}"#),
+        (
+            "{ for n in [\"x\", \"y\", \"xx\"] : substr(n, 0, 1) => n... }",
+            r#"{"x": ["x", "xx"], "y": ["y"]}"#,
+        ),
+        (
+            "[for k, v in toset([\"b\", \"a\"]) : \"${k}${v}\"]",
+            r#"["aa", "bb"]"#,
+        ),
+        (
+            "[for n in names : [for m in names : \"${n}${m}\"]]",
+            r#"[["aa", "ab"], ["ba", "bb"]]"#,
+        ),
+    ]);
+    fails(&[
+        ("{ for n in [1, 1] : n => n }", "error[duplicate-key]"),
+        ("{ for n in [1] : null => n }", "a key cannot be null"),
+        ("[for n in null : n]", "error[invalid-for]"),
+        ("[for n in \"abc\" : n]", "not a string"),
+        ("[for n in names : n if null]", "error[invalid-condition]"),
+    ]);
+}
+
+#[test]
+fn traversals_and_splats() {
+    same(&[
+        ("names[0]", "\"a\""),
+        ("names[\"1\"]", "\"b\""),
+        ("names.1", "\"b\""),
+        ("{ a = { b = [5] } }.a.b[0]", "5"),
+        ("{ a = 1 }[\"a\"]", "1"),
+        ("[{ n = 1 }, { n = 2 }][*].n", "[1, 2]"),
+        ("[{ n = [1] }, { n = [2] }][*].n[0]", "[1, 2]"),
+        ("[{ n = 1 }, { n = 2 }].*.n[0]", "1"),
+        ("null[*]", "[]"),
+        ("\"a\"[*]", "[\"a\"]"),
+        ("var.region", "\"eu\""),
+        ("var[\"region\"]", "\"eu\""),
+        ("space.payments.id", "\"pay-1\""),
+    ]);
+    fails(&[
+        ("names[2]", "the list has 2 elements"),
+        ("names[-1]", "error[invalid-index]"),
+        ("names[0.5]", "error[invalid-index]"),
+        ("names[null]", "an index cannot be null"),
+        ("names.a", "`[*].a`"),
+        ("toset(names)[0]", "tolist()"),
+        ("{ abc = 1 }.abd", "did you mean `abc`?"),
+        ("{ abc = 1 }[\"abd\"]", "did you mean `abc`?"),
+        ("var.regoin", "did you mean `var.region`?"),
+        ("vra.region", "did you mean `var`?"),
+        ("var", "is not a value"),
+        ("space.payments.nmae", "has no attribute `nmae`"),
+        ("null.a", "null has no attributes"),
+    ]);
+}
+
+#[test]
+fn several_findings_come_at_once() {
+    let error = eval("[nope, 1 / 0, uper(\"x\"), { a = zilch }]").expect_err("all are wrong");
+    for wanted in ["nope", "division-by-zero", "did you mean `upper`?", "zilch"] {
+        assert!(error.contains(wanted), "{wanted}:\n{error}");
+    }
+}
+
+#[test]
+fn unknown_values_pass_through() {
+    same(&[
+        ("\"a${later}\"", "(unknown string)"),
+        ("later == \"x\"", "(unknown bool)"),
+        ("later_list[0]", "(unknown string)"),
+        ("upper(later)", "(unknown string)"),
+        ("length([later])", "1"),
+        ("[for x in later_list : upper(x)]", "(unknown list(any))"),
+        ("later_any.a.b[0]", "(unknown any)"),
+        ("later == \"x\" ? 1 : 2", "(unknown number)"),
+        ("false && later_any", "false"),
+        ("later_any && false", "false"),
+        ("later_any || false", "(unknown bool)"),
+        ("[later, \"b\"][1]", "\"b\""),
+        ("try(later_any.a, 1)", "(unknown any)"),
+        ("concat(names, [later])[0]", "\"a\""),
+    ]);
+    fails(&[
+        ("later.a", "a string has no attributes"),
+        ("later_list + 1", "a number is required, not a list"),
+        ("[for x in later_list : nope]", "nope"),
+        ("abs(later_list)", "a number is required"),
+    ]);
+}
+
+#[test]
+fn sensitive_values_taint_what_is_made_of_them() {
+    same(&[
+        ("secret", "(sensitive)"),
+        ("\"a${secret}\"", "(sensitive)"),
+        ("upper(secret)", "(sensitive)"),
+        ("secret == \"x\"", "(sensitive)"),
+        ("secret == \"x\" ? 1 : 2", "(sensitive)"),
+        ("[secret, 1]", "[(sensitive), 1]"),
+        ("length([secret])", "1"),
+        ("{ (secret) = 1 }", "(sensitive)"),
+        ("join(\"\", [secret])", "(sensitive)"),
+        (
+            "merge({ a = secret }, { b = 1 })",
+            r#"{"a": (sensitive), "b": 1}"#,
+        ),
+        ("[for x in [secret] : x]", "[(sensitive)]"),
+        ("toset([secret])", "(sensitive)"),
+        ("sensitive(1)", "(sensitive)"),
+        ("can(secret)", "(sensitive)"),
+    ]);
+    for text in [
+        "{ a = 1 }[secret]",
+        "tonumber(secret)",
+        "substr(secret, 99, 1)",
+        "format(secret)",
+    ] {
+        if let Err(error) = eval(text) {
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn failures_reported_elsewhere_stay_silent() {
+    assert_eq!(eval("var.broken"), Err(String::new()));
+    same(&[
+        ("try(var.broken, 1)", "1"),
+        ("can(1 / 0)", "false"),
+        ("try(1 / 0, \"x\")", "\"x\""),
+    ]);
+}
+
+#[test]
+fn deep_and_endless_expressions_are_errors() {
+    let nested =
+        |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
+    for text in [
+        format!("names{}", "[*]".repeat(10_000)),
+        format!("names{}", ".*".repeat(10_000)),
+        nested("(", ")", 10_000),
+        nested("[", "]", 10_000),
+        nested("!", "", 10_000),
+        nested("-", "", 10_000),
+        nested("{ a = ", "}", 10_000),
+        nested("upper(", ")", 10_000),
+        nested("\"${", "}\"", 10_000),
+        nested("[for x in names : ", "]", 10_000),
+        nested("true ? 1 : ", "", 10_000),
+        format!("1{}", " + 1".repeat(10_000)),
+        format!("names{}", ".a".repeat(10_000)),
+    ] {
+        assert!(eval(&text).is_err(), "{}", &text[..40]);
+    }
+    same(&[
+        (&nested("(", ")", 60), "1"),
+        (&format!("1{}", " + 1".repeat(128)), "129"),
+    ]);
+    let work = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
+    fails(&[(work, "error[too-much-work]")]);
+}
