@@ -222,3 +222,43 @@ fn ten_thousand_accounts_are_seeded_fast() {
         Some(10_000)
     );
 }
+
+#[test]
+fn a_deleted_account_leaves_no_roles_behind() {
+    let app = memory(Quirks::default());
+    app.seed(&acme(), now()).expect("seeds");
+    let mrn = app.dump().expect("dumps")["accounts"][0]["mrn"].clone();
+    let mrn = mrn.as_str().expect("an MRN");
+    let mentions = || app.dump().expect("dumps").to_string().matches(mrn).count();
+    assert_eq!(mentions(), 2, "the account and its roles");
+    app.admin_delete(mrn, now()).expect("deletes");
+    assert_eq!(mentions(), 0);
+}
+
+#[test]
+fn the_owner_of_the_process_changes_things_behind_the_api() {
+    let app = memory(Quirks::default());
+    app.seed(&acme(), now()).expect("seeds");
+    let mrn = app.dump().expect("dumps")["accounts"][0]["mrn"].clone();
+    let mrn = mrn.as_str().expect("an MRN");
+    app.admin_update_labels(mrn, &[("a", "1")], now())
+        .expect("labels");
+    app.admin_set_roles(PAYMENTS, mrn, &["agent"], now())
+        .expect("sets");
+    let dump = app.dump().expect("dumps");
+    assert_eq!(
+        dump["accounts"][0]["labels"],
+        json!([{ "key": "a", "value": "1" }])
+    );
+    let bindings = dump["bindings"].as_array().expect("a list");
+    let agent = json!(["//iam.api.mondoo.app/roles/agent"]);
+    assert!(
+        bindings
+            .iter()
+            .any(|b| { b["identity"] == mrn && b["scope_mrn"] == PAYMENTS && b["roles"] == agent })
+    );
+    assert!(
+        app.admin_set_roles(PAYMENTS, mrn, &["king"], now())
+            .is_err()
+    );
+}
