@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    Caller, DesiredOrganization, Facts, Fingerprint, Import, Labels, Nonce, OrgId, Role, RoleSet,
-    ScopeInfo, SpaceId, Unread,
+    Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
+    Import, Labels, Nonce, OrgId, Role, RoleSet, ScopeInfo, SourceRef, SpaceId, StackId, Unread,
 };
 
 const NOW: &str = "2026-11-23T12:00:00Z";
