@@ -1,1 +1,30 @@
-//! placeholder
+//! The configuration: texts to what is desired.
+//!
+//! Pure: whoever reads files and the environment hands over their contents. `parse` is offline and
+//! checks form and names; `resolve` evaluates, with the values of variables; `validate` checks
+//! types where values are not known.
+
+mod accounts;
+mod blocks;
+mod checks;
+pub mod codes;
+mod decode;
+mod files;
+mod graph;
+mod imports;
+mod parse;
+mod resolve;
+mod roles;
+mod schema;
+mod scopes;
+mod settings;
+mod sinks;
+mod time;
+mod type_expr;
+mod variables;
+mod version;
+
+pub use files::{FileKind, Selection, file_kind, select};
+pub use parse::{Module, SourceFile, parse};
+pub use resolve::{Resolved, Rotation, resolve, validate};
+pub use variables::{Input, Origin};

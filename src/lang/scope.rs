@@ -86,6 +86,11 @@ impl<'a> Scope<'a> {
         self.hints.insert(root, text);
     }
 
+    /// Tells whether a root has a member of this name.
+    pub fn has_member(&self, root: &str, member: &str) -> bool {
+        matches!(self.find(root), Some(Binding::Names(names)) if names.slots.contains_key(member))
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<&Binding> {
         let mut frame = Some(self);
         while let Some(scope) = frame {

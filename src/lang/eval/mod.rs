@@ -15,7 +15,7 @@ use super::scope::{Binding, Names, Scope};
 use super::types::noun_of;
 use super::value::{Kind, Value};
 use super::{Number, Type, codes, convert};
-use crate::diag::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
 use hcl_edit::expr::{Expression, Object, ObjectKey};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,6 +61,14 @@ impl<'s> Evaluator<'s> {
     /// Returns what was found wrong so far and forgets it.
     pub fn take_diagnostics(&mut self) -> Diagnostics {
         std::mem::take(&mut self.out)
+    }
+
+    /// Returns the number of errors found and not taken yet.
+    pub fn error_count(&self) -> usize {
+        self.out
+            .iter()
+            .filter(|item| item.severity == Severity::Error)
+            .count()
     }
 
     /// Adds a finding.

@@ -1,0 +1,468 @@
+//! `service_account` blocks and their instances.
+//! Pure.
+
+use super::blocks::Block;
+use super::decode::{Decoded, Decoder};
+use super::imports::Imports;
+use super::parse::each_scope;
+use super::roles::{self, RoleBlocks};
+use super::sinks::{self, Sinks, Subject};
+use super::{codes, time};
+use crate::diag::{Diagnostic, Span};
+use crate::lang::types::noun_of;
+use crate::lang::value::{Kind, RefKind, Value};
+use crate::lang::{Failed, Scope, Type, convert};
+use crate::model::{Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope};
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
+
+/// The most accounts one configuration declares.
+const MAX_ACCOUNTS: usize = 50_000;
+/// The longest name and label, in characters.
+const MAX_NAME: usize = 200;
+const MAX_LABEL: usize = 63;
+
+/// How often a credential is replaced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// The age at which it is due; never by itself when absent.
+    pub rotate_after: Option<SignedDuration>,
+    /// How long the old one goes on beside the new one.
+    pub overlap: Option<SignedDuration>,
+}
+
+/// One account and the places that its checks blame.
+pub(super) struct Instance {
+    pub(super) account: DesiredAccount,
+    pub(super) rotation: Rotation,
+    pub(super) block_span: Span,
+    pub(super) name_span: Span,
+    pub(super) sink_spans: Vec<Span>,
+}
+
+/// What instances are made from besides their block.
+pub(super) struct Parts<'p> {
+    pub(super) roles: &'p RoleBlocks,
+    pub(super) sinks: &'p Sinks<'p>,
+    pub(super) scopes: &'p BTreeMap<String, RoleScope>,
+    pub(super) imports: &'p Imports,
+    /// Whether an import could not be read.
+    pub(super) imports_incomplete: bool,
+}
+
+/// Makes all instances of a block; those that fail report why and are left out.
+pub(super) fn instances(
+    block: &Block,
+    scope: &Scope<'_>,
+    parts: &Parts<'_>,
+    decoder: &mut Decoder<'_>,
+    out: &mut Vec<Instance>,
+) -> Result<(), Failed> {
+    let Some(attribute) = block.attribute("for_each") else {
+        out.extend(instance(block, None, scope, parts, decoder)?);
+        return Ok(());
+    };
+    let value = decoder
+        .evaluator
+        .evaluate(attribute.span.file, &attribute.expression, scope)?;
+    let span = attribute.span;
+    let keys_marked =
+        matches!(value.kind(), Kind::Set(items) if items.iter().any(Value::has_sensitive));
+    if value.is_sensitive() || keys_marked {
+        decoder.report(
+            Diagnostic::error(codes::INVALID_FOR_EACH)
+                .at(span, "this is sensitive")
+                .help("keys stand in addresses, which plans show"),
+        );
+        return Err(Failed);
+    }
+    match value.kind() {
+        Kind::Unknown(ty) if decoder.lenient => {
+            let of = element_type(ty, span, decoder)?;
+            let frame = each_scope(scope, Value::unknown(Type::String), Value::unknown(of));
+            instance(block, None, &frame, parts, decoder)?;
+            Ok(())
+        }
+        Kind::Unknown(_) => decoder.fail(codes::INVALID_FOR_EACH, span, "this is not known yet"),
+        Kind::Map(members) => {
+            for (key, member) in members.iter() {
+                let frame = each_scope(scope, Value::from(key.clone()), member.clone());
+                // Other instances are still worth a look.
+                if let Ok(made) = instance(block, Some(key), &frame, parts, decoder) {
+                    out.extend(made);
+                }
+                limit(block, out.len(), decoder)?;
+            }
+            Ok(())
+        }
+        Kind::Set(items) => {
+            for item in items.iter() {
+                let Some(key) = item.as_str() else {
+                    if item.is_unknown() && decoder.lenient {
+                        continue;
+                    }
+                    let message =
+                        format!("a set of strings is required; it holds {}", noun_of(item));
+                    return decoder.fail(codes::INVALID_FOR_EACH, span, &message);
+                };
+                let frame = each_scope(scope, item.clone(), item.clone());
+                if let Ok(made) = instance(block, Some(key), &frame, parts, decoder) {
+                    out.extend(made);
+                }
+                limit(block, out.len(), decoder)?;
+            }
+            Ok(())
+        }
+        _ => {
+            let found = Diagnostic::error(codes::INVALID_FOR_EACH).at(
+                span,
+                format!(
+                    "a map or a set of strings is required, not {}",
+                    noun_of(&value)
+                ),
+            );
+            decoder.report(match value.kind() {
+                Kind::List(_) => {
+                    found.help("write `toset(…)` around it: elements of a list have no names")
+                }
+                _ => found,
+            });
+            Err(Failed)
+        }
+    }
+}
+
+fn limit(block: &Block, count: usize, decoder: &mut Decoder<'_>) -> Result<(), Failed> {
+    if count <= MAX_ACCOUNTS {
+        return Ok(());
+    }
+    let message = format!("more than {MAX_ACCOUNTS} in one configuration");
+    decoder.fail(codes::TOO_MANY_INSTANCES, block.span, &message)
+}
+
+fn element_type(ty: &Type, span: Span, decoder: &mut Decoder<'_>) -> Result<Type, Failed> {
+    match ty {
+        Type::Map(of) => Ok((**of).clone()),
+        Type::Set(of) if convert::convertible(of, &Type::String) => Ok(Type::String),
+        Type::Any | Type::Object(_) => Ok(Type::Any),
+        other => {
+            let message = format!(
+                "a map or a set of strings is required, not {}",
+                other.noun()
+            );
+            decoder.fail(codes::INVALID_FOR_EACH, span, &message)
+        }
+    }
+}
+
+/// Makes one instance; `None` when something about it is not known yet.
+fn instance(
+    block: &Block,
+    key: Option<&str>,
+    scope: &Scope<'_>,
+    parts: &Parts<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<Instance> {
+    let address = Address::new(block.name(), key.map(str::to_owned));
+    let role_scope = role_scope(block, scope, parts, decoder);
+    let name = name(block, scope, decoder);
+    let description = description(block, scope, decoder);
+    let labels = labels(block, scope, decoder);
+    let valid_until = valid_until(block, scope, decoder);
+    let roles = roles::of_account(block, scope, parts.roles, decoder);
+    let (role_scope, name) = (role_scope?, name?);
+    let import = parts.imports.get(&address);
+    let delivery = {
+        let shown = name.as_ref().map_or("", |(name, _)| name);
+        let subject = Subject {
+            address: &address,
+            name: shown,
+            scope: role_scope.as_ref(),
+        };
+        delivery(block, &subject, scope, parts, import.is_some(), decoder)?
+    };
+    let (roles, role_places) = roles?;
+    let (description, labels, valid_until) = (description?, labels?, valid_until?);
+    let (Some(role_scope), Some((name, name_span)), Some(delivery)) = (role_scope, name, delivery)
+    else {
+        return Ok(None);
+    };
+    let account = DesiredAccount {
+        address,
+        scope: role_scope,
+        name,
+        description,
+        labels,
+        roles,
+        role_places,
+        valid_until,
+        deliver_to: delivery.destinations,
+        import: import.map(|found| found.import.clone()),
+        declared_at: decoder.place(block.span),
+    };
+    let rotation = delivery.rotation;
+    let sink_spans = delivery.spans;
+    Ok(Some(Instance {
+        account,
+        rotation,
+        block_span: block.span,
+        name_span,
+        sink_spans,
+    }))
+}
+
+fn role_scope(
+    block: &Block,
+    scope: &Scope<'_>,
+    parts: &Parts<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<RoleScope> {
+    let Some(attribute) = block.attribute("scope") else {
+        return Ok(None);
+    };
+    let value = decoder.value(attribute, scope)?;
+    if let Kind::Unknown(ty) = value.kind() {
+        if convert::convertible(ty, &Type::Scope) {
+            return Ok(None);
+        }
+    }
+    if let Some(reference) = value.as_reference() {
+        if matches!(reference.kind, RefKind::Organization | RefKind::Space) {
+            // A failed block has reported its own error.
+            let known = parts.scopes.get(&*reference.address).cloned();
+            return if known.is_none() && !decoder.lenient {
+                Err(Failed)
+            } else {
+                Ok(known)
+            };
+        }
+    }
+    let found = Diagnostic::error(codes::NOT_A_SCOPE)
+        .at(attribute.span, format!("this is {}", noun_of(&value)));
+    decoder.report(match value.kind() {
+        Kind::String(_) | Kind::Unknown(Type::String) => {
+            found.help("declare `space \"NAME\" { id = … }` and write `scope = space.NAME`")
+        }
+        _ => found.help("write `space.NAME` or `organization.NAME`"),
+    });
+    Err(Failed)
+}
+
+fn name(block: &Block, scope: &Scope<'_>, decoder: &mut Decoder<'_>) -> Decoded<(String, Span)> {
+    let Some((name, span)) = decoder.text(block, "name", scope)? else {
+        return Ok(None);
+    };
+    let length = name.chars().count();
+    if !(1..=MAX_NAME).contains(&length) {
+        let message = format!("a name has 1 to {MAX_NAME} characters, not {length}");
+        return decoder.fail(codes::INVALID_NAME, span, &message);
+    }
+    if name.chars().any(char::is_control) {
+        return decoder.fail(
+            codes::INVALID_NAME,
+            span,
+            "a name has no control characters",
+        );
+    }
+    Ok(Some((name, span)))
+}
+
+fn description(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<String>, Failed> {
+    let Some((text, span)) = decoder.text(block, "description", scope)? else {
+        return Ok(None);
+    };
+    if text
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\t')
+    {
+        let message = "a description has no control characters but line ends and tabs";
+        return decoder.fail(codes::INVALID_VALUE, span, message);
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+fn labels(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<Labels>, Failed> {
+    let wanted = Type::map(Type::String);
+    let Some((value, span)) = decoder.typed(block, "labels", &wanted, scope)? else {
+        return Ok(None);
+    };
+    let mut labels = Labels::new();
+    let mut failed = false;
+    for (key, value) in value.as_members().into_iter().flatten() {
+        if key.starts_with(MARK_PREFIX) {
+            failed = true;
+            decoder.report(
+                Diagnostic::error(codes::RESERVED_LABEL)
+                    .at(span, format!("the key `{key}`"))
+                    .help(format!(
+                        "keys that start with `{MARK_PREFIX}` mark what rolecall manages"
+                    )),
+            );
+            continue;
+        }
+        let text = match value.as_str() {
+            Some(text) => text,
+            None if value.is_unknown() => continue,
+            None => {
+                failed = true;
+                let message = format!("the label `{key}` is null; leave it out instead");
+                let _ = decoder.fail::<()>(codes::INVALID_VALUE, span, &message);
+                continue;
+            }
+        };
+        let bad =
+            |text: &str| text.chars().any(char::is_control) || text.chars().count() > MAX_LABEL;
+        if key.is_empty() || bad(key) || bad(text) {
+            failed = true;
+            let message = format!(
+                "the label `{key}`: keys and values have at most {MAX_LABEL} characters and no control characters"
+            );
+            let _ = decoder.fail::<()>(codes::INVALID_VALUE, span, &message);
+            continue;
+        }
+        labels.insert(key.to_string(), text.to_owned());
+    }
+    if failed {
+        Err(Failed)
+    } else {
+        Ok(Some(labels))
+    }
+}
+
+fn valid_until(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<jiff::Timestamp>, Failed> {
+    let Some((text, span)) = decoder.text(block, "valid_until", scope)? else {
+        return Ok(None);
+    };
+    match time::timestamp(&text) {
+        Some(time) => Ok(Some(time)),
+        None => {
+            decoder.report(
+                Diagnostic::error(codes::INVALID_VALUE)
+                    .at(span, "a point in time is required")
+                    .help("write it as in \"2027-06-30T00:00:00Z\""),
+            );
+            Err(Failed)
+        }
+    }
+}
+
+/// What a `credential` block says, rendered for one account.
+#[derive(Default)]
+struct Delivery {
+    destinations: Vec<Destination>,
+    spans: Vec<Span>,
+    rotation: Rotation,
+}
+
+fn delivery(
+    block: &Block,
+    subject: &Subject<'_>,
+    scope: &Scope<'_>,
+    parts: &Parts<'_>,
+    imported: bool,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<Delivery> {
+    let Some(credential) = block.blocks.first() else {
+        if imported || parts.imports_incomplete {
+            return Ok(Some(Delivery::default()));
+        }
+        decoder.report(
+            Diagnostic::error(codes::MISSING_CREDENTIAL)
+                .at(block.span, format!("nothing says where the key of `{}` goes", subject.address))
+                .help("add `credential { deliver_to = [sink.file.NAME] }`; only imported accounts do without"),
+        );
+        return Err(Failed);
+    };
+    let rotate_after = duration(credential, "rotate_after", scope, decoder);
+    let overlap = duration(credential, "overlap", scope, decoder);
+    let elements = decoder.elements(credential, "deliver_to", scope)?;
+    let rotation = Rotation {
+        rotate_after: rotate_after?,
+        overlap: overlap?,
+    };
+    let Some(elements) = elements else {
+        return Ok(None);
+    };
+    if elements.is_empty() && !imported {
+        let span = credential
+            .attribute("deliver_to")
+            .map_or(credential.span, |a| a.span);
+        return decoder.fail(
+            codes::MISSING_CREDENTIAL,
+            span,
+            "at least one sink is required",
+        );
+    }
+    let mut out = Delivery {
+        rotation,
+        ..Delivery::default()
+    };
+    let mut unknown = false;
+    for (value, span) in elements {
+        let reference = value
+            .as_reference()
+            .filter(|reference| reference.kind == RefKind::Sink);
+        let Some(reference) = reference else {
+            if value.is_unknown() {
+                unknown = true;
+                continue;
+            }
+            decoder.report(
+                Diagnostic::error(codes::INVALID_VALUE)
+                    .at(span, format!("a sink is required, not {}", noun_of(&value)))
+                    .help("write `sink.file.NAME`"),
+            );
+            return Err(Failed);
+        };
+        let Some(sink) = parts.sinks.get(&*reference.address) else {
+            // A failed block has reported its own error.
+            return if decoder.lenient {
+                Ok(None)
+            } else {
+                Err(Failed)
+            };
+        };
+        match sinks::destination(sink, subject, scope, decoder)? {
+            Some(destination) => {
+                out.destinations.push(destination);
+                out.spans.push(span);
+            }
+            None => unknown = true,
+        }
+    }
+    Ok(if unknown { None } else { Some(out) })
+}
+
+fn duration(
+    block: &Block,
+    name: &str,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<SignedDuration>, Failed> {
+    let Some((text, span)) = decoder.text(block, name, scope)? else {
+        return Ok(None);
+    };
+    match time::duration(&text) {
+        Some(duration) => Ok(Some(duration)),
+        None => {
+            decoder.report(
+                Diagnostic::error(codes::INVALID_VALUE)
+                    .at(span, "a duration is required")
+                    .help("write it as in \"60d\", \"24h\" or \"1h30m\""),
+            );
+            Err(Failed)
+        }
+    }
+}

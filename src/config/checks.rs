@@ -1,0 +1,125 @@
+//! What is wrong with accounts only beside each other.
+//! Pure.
+
+use super::accounts::Instance;
+use super::codes;
+use super::imports::Imports;
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::model::{Address, Place};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reports accounts of one name in one scope, and credentials for one place.
+pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
+    let mut ordered: Vec<&Instance> = instances.iter().collect();
+    ordered.sort_by_key(|instance| (instance.block_span, instance.account.address.clone()));
+    let mut names: BTreeMap<_, &Instance> = BTreeMap::new();
+    let mut places: BTreeMap<String, (&Address, Span)> = BTreeMap::new();
+    for instance in ordered {
+        let account = &instance.account;
+        let key = (&account.scope, account.name.as_str());
+        if let Some(first) = names.insert(key, instance) {
+            let message = format!("\"{}\" in {}", account.name, account.scope);
+            out.push(
+                Diagnostic::error(codes::DUPLICATE_ACCOUNT)
+                    .at(instance.name_span, message)
+                    .context(
+                        first.block_span,
+                        format!("`{}` has this name", first.account.address),
+                    )
+                    .help(format!(
+                        "give `{}` another name or scope, or remove it",
+                        account.address
+                    )),
+            );
+        }
+        for (destination, span) in account.deliver_to.iter().zip(&instance.sink_spans) {
+            let Place::File {
+                directory,
+                file,
+                format: _,
+            } = &destination.place;
+            let path = format!("{directory}/{file}");
+            // Some file systems do not tell upper from lower case.
+            let known = places.insert(path.to_lowercase(), (&account.address, *span));
+            if let Some((first, first_span)) = known {
+                out.push(
+                    Diagnostic::error(codes::DUPLICATE_DESTINATION)
+                        .at(*span, format!("`{}` would write {path}", account.address))
+                        .context(first_span, format!("`{first}` writes it"))
+                        .help("let the `filename` of the sink depend on `account.id`, or use another sink"),
+                );
+            }
+        }
+    }
+}
+
+/// Reports imports to addresses that do not exist, and those that lead to another scope.
+///
+/// Only blocks in `complete` are sure to have made all their instances.
+pub(super) fn imports(
+    imports: &Imports,
+    instances: &[Instance],
+    declared: &BTreeSet<&str>,
+    complete: &BTreeSet<&str>,
+    out: &mut Diagnostics,
+) {
+    let by_address: BTreeMap<&Address, &Instance> = instances
+        .iter()
+        .map(|instance| (&instance.account.address, instance))
+        .collect();
+    for (address, found) in imports {
+        let Some(instance) = by_address.get(address) else {
+            let name = address.name.as_str();
+            if complete.contains(name) || !declared.contains(name) {
+                out.push(missing(address, found.to_span, &by_address, declared));
+            }
+            continue;
+        };
+        let account = &instance.account;
+        if let Some(scope) = found.import.mrn.account_scope() {
+            if scope != account.scope {
+                out.push(
+                    Diagnostic::error(codes::IMPORT_SCOPE)
+                        .at(found.id_span, format!("this account lives in {scope}"))
+                        .context(
+                            instance.block_span,
+                            format!("this one is declared in {}", account.scope),
+                        )
+                        .help(
+                            "declare the account in the scope where it lives; accounts do not move",
+                        ),
+                );
+            }
+        }
+    }
+}
+
+fn missing(
+    address: &Address,
+    span: Span,
+    known: &BTreeMap<&Address, &Instance>,
+    declared: &BTreeSet<&str>,
+) -> Diagnostic {
+    let found = Diagnostic::error(codes::UNKNOWN_IMPORT_TARGET);
+    let siblings: Vec<String> = known
+        .keys()
+        .filter(|other| other.name == address.name)
+        .take(8)
+        .map(|other| format!("`{other}`"))
+        .collect();
+    if !declared.contains(address.name.as_str()) {
+        return found
+            .at(
+                span,
+                format!("no service account `{}` is declared", address.name),
+            )
+            .suggesting(&address.name, declared.iter().copied())
+            .help("declare it as it should be, and import it there");
+    }
+    let found = found.at(span, format!("`{address}` does not exist"));
+    if siblings.is_empty() {
+        found.help("its `for_each` is empty")
+    } else {
+        found.help(format!("the instances are {}", siblings.join(", ")))
+    }
+}

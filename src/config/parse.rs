@@ -1,0 +1,303 @@
+//! Texts to a module: syntax, blocks, and the names they use.
+//! Pure and offline.
+
+use super::blocks::{self, Block};
+use super::codes;
+use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
+use crate::lang::refs::Uses;
+use crate::lang::value::{Members, RefKind, Reference, Value};
+use crate::lang::{Names, Scope, Slot, syntax};
+use crate::model::PLATFORM_ROLES;
+use std::collections::BTreeMap;
+
+/// One file of the configuration, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The path shown in findings.
+    pub path: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+/// The root module: all its blocks, checked in form, with every name they use declared.
+#[derive(Debug, Clone)]
+pub struct Module {
+    pub(super) blocks: Vec<Block>,
+    pub(super) warnings: Diagnostics,
+}
+
+/// Parses all files of a module and reports everything that is wrong with their form.
+///
+/// The order of the files never matters. The source map holds their texts, for findings now and
+/// later.
+pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Result<Module, Diagnostics>) {
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut sources = SourceMap::new();
+    let mut out = Diagnostics::new();
+    let mut found = Vec::new();
+    let mut complete = true;
+    for file in files {
+        match syntax::parse(file.path, &file.bytes, &mut sources, &mut out) {
+            Some(tree) => blocks::collect(tree, &mut found, &mut out),
+            None => complete = false,
+        }
+    }
+    duplicates(&found, &mut out);
+    // Names that a file with a syntax error declares are not missing.
+    if complete {
+        check_names(&found, &mut out);
+        if !found.iter().any(|block| block.schema.kind == "rolecall") {
+            out.push(
+                Diagnostic::error(codes::MISSING_BLOCK)
+                    .help("a configuration has one `rolecall` block with the stack's name and id"),
+            );
+        }
+    }
+    role_names(&found, &mut out);
+    let mut warnings = Diagnostics::new();
+    unused_roles(&found, &mut warnings);
+    out.sort();
+    let result = if out.has_errors() {
+        Err(out)
+    } else {
+        warnings.extend(out);
+        found.sort_by(|a, b| (a.schema.kind, &a.labels).cmp(&(b.schema.kind, &b.labels)));
+        Ok(Module {
+            blocks: found,
+            warnings,
+        })
+    };
+    (sources, result)
+}
+
+impl Module {
+    /// Returns the blocks of one type, by name.
+    pub(super) fn of<'m>(&'m self, kind: &'m str) -> impl Iterator<Item = &'m Block> {
+        self.blocks
+            .iter()
+            .filter(move |block| block.schema.kind == kind)
+    }
+}
+
+/// Reports names that are declared twice, with both places.
+fn duplicates(blocks: &[Block], out: &mut Diagnostics) {
+    let mut seen: BTreeMap<(&str, Vec<&str>), Span> = BTreeMap::new();
+    let mut declare = |kind, labels, span, shown: String| {
+        if let Some(first) = seen.insert((kind, labels), span) {
+            out.push(
+                Diagnostic::error(codes::DUPLICATE_DECLARATION)
+                    .at(span, format!("{shown} is declared again"))
+                    .context(first, "it is declared here")
+                    .help("rename one of them or remove it"),
+            );
+        }
+    };
+    for block in blocks {
+        let kind = block.schema.kind;
+        if kind == "locals" {
+            for (name, attribute) in &block.attributes {
+                let shown = format!("local value `{name}`");
+                declare("local", vec![name.as_str()], attribute.name_span, shown);
+            }
+        } else if block.schema.single {
+            declare(kind, Vec::new(), block.span, format!("the `{kind}` block"));
+        } else if !block.labels.is_empty() {
+            let labels = block.labels.iter().map(String::as_str).collect();
+            declare(
+                kind,
+                labels,
+                block.span,
+                format!("{kind} `{}`", block.name()),
+            );
+        }
+    }
+}
+
+/// Makes the scope of the module: every declared name, without values yet.
+pub(super) fn module_scope(blocks: &[Block]) -> Scope<'static> {
+    let mut scope = Scope::new();
+    let roots = [
+        ("var", "variable", "variable"),
+        ("organization", "organization", "organization"),
+        ("space", "space", "space"),
+        ("role", "role", "role"),
+        ("service_account", "service_account", "service account"),
+    ];
+    for (root, kind, noun) in roots {
+        let mut names = Names::new(noun);
+        for block in blocks.iter().filter(|block| block.schema.kind == kind) {
+            let slot = match kind {
+                "role" => reference(RefKind::Role, format!("role.{}", block.name())),
+                "service_account" => reference(
+                    RefKind::ServiceAccount,
+                    format!("service_account.{}", block.name()),
+                ),
+                _ => Slot::Failed,
+            };
+            names.slots.insert(block.name().into(), slot);
+        }
+        scope.set_names(root, names);
+    }
+    let mut locals = Names::new("local value");
+    for block in blocks.iter().filter(|block| block.schema.kind == "locals") {
+        locals.slots.extend(
+            block
+                .attributes
+                .keys()
+                .map(|name| (name.as_str().into(), Slot::Failed)),
+        );
+    }
+    scope.set_names("local", locals);
+    let mut kinds: BTreeMap<&str, Members> = BTreeMap::new();
+    for block in blocks.iter().filter(|block| block.schema.kind == "sink") {
+        let [kind, name] = block.labels.as_slice() else {
+            continue;
+        };
+        let address = format!("sink.{kind}.{name}");
+        let value = Value::reference(Reference {
+            kind: RefKind::Sink,
+            address: address.into(),
+            attributes: Members::new(),
+        });
+        kinds
+            .entry(kind)
+            .or_default()
+            .insert(name.as_str().into(), value);
+    }
+    let mut sinks = Names::new("sink kind");
+    for (kind, members) in kinds {
+        sinks
+            .slots
+            .insert(kind.into(), Slot::Value(Value::map(members)));
+    }
+    scope.set_names("sink", sinks);
+    hints(&mut scope);
+    scope
+}
+
+fn hints(scope: &mut Scope<'static>) {
+    scope.hint("each", "`each` stands only in a block with `for_each`");
+    scope.hint(
+        "count",
+        "there is no `count`; use `for_each` with a map, or a set of strings",
+    );
+    scope.hint(
+        "account",
+        "`account` stands only in the `filename` of a sink",
+    );
+    scope.hint(
+        "data",
+        "data sources are not supported by this version yet; declare `space` blocks",
+    );
+    scope.hint("module", "modules are not supported by this version yet");
+    scope.hint(
+        "self",
+        "`self` stands in policies, which are not supported by this version yet",
+    );
+    scope.hint(
+        "path",
+        "functions on files are not supported by this version yet",
+    );
+    scope.hint("terraform", "there is no `terraform` value here");
+}
+
+fn reference(kind: RefKind, address: String) -> Slot {
+    let attributes = Members::new();
+    Slot::Value(Value::reference(Reference {
+        kind,
+        address: address.into(),
+        attributes,
+    }))
+}
+
+/// Makes the frame of a block with `for_each`, holding what `each` is.
+pub(super) fn each_scope<'a>(scope: &'a Scope<'a>, key: Value, value: Value) -> Scope<'a> {
+    let mut frame = scope.child();
+    let members = [("key".into(), key), ("value".into(), value)];
+    frame.set("each", Value::map(members.into()));
+    frame
+}
+
+/// Makes the frame of a sink's file name, holding the account.
+pub(super) fn account_scope<'a>(scope: &'a Scope<'a>, members: Members) -> Scope<'a> {
+    let mut frame = scope.child();
+    frame.set("account", Value::map(members));
+    frame
+}
+
+/// Reports names and functions that do not exist, wherever they stand.
+fn check_names(blocks: &[Block], out: &mut Diagnostics) {
+    let scope = module_scope(blocks);
+    let each = each_scope(&scope, Value::null(), Value::null());
+    let account = account_scope(&scope, Members::new());
+    let mut nothing = Scope::new();
+    for root in [
+        "var",
+        "local",
+        "organization",
+        "space",
+        "role",
+        "sink",
+        "service_account",
+    ] {
+        nothing.hint(
+            root,
+            "a default is a constant; refer to other values in a `locals` block",
+        );
+    }
+    for block in blocks {
+        let repeats = block.attribute("for_each").is_some();
+        for (owner, name, attribute) in block.expressions() {
+            let frame = match (owner.schema.kind, name) {
+                // A type or an address, not an expression.
+                ("variable", "type") | ("import", "to") => continue,
+                ("variable", "default") => &nothing,
+                ("sink", "filename") => &account,
+                (_, "for_each") => &scope,
+                _ if repeats => &each,
+                _ => &scope,
+            };
+            Uses::of(&attribute.expression, attribute.span.file).check(frame, out);
+        }
+    }
+}
+
+fn role_names(blocks: &[Block], out: &mut Diagnostics) {
+    for block in blocks.iter().filter(|block| block.schema.kind == "role") {
+        let name = block.name();
+        if PLATFORM_ROLES.contains(&name) || name == "org-member" || name == "space-member" {
+            out.push(
+                Diagnostic::error(codes::RESERVED_ROLE_NAME)
+                    .at(block.span, format!("the platform has a role `{name}`"))
+                    .help("choose another name, so that nobody mistakes one for the other"),
+            );
+        }
+    }
+}
+
+fn unused_roles(blocks: &[Block], out: &mut Diagnostics) {
+    let mut used = std::collections::BTreeSet::new();
+    for block in blocks {
+        for (_, _, attribute) in block.expressions() {
+            for name in Uses::of(&attribute.expression, attribute.span.file).names {
+                let itself = block.schema.kind == "role"
+                    && name
+                        .member
+                        .as_ref()
+                        .is_some_and(|(member, _)| member == block.name());
+                if let ("role", Some((member, _)), false) = (&*name.root, name.member, itself) {
+                    used.insert(member);
+                }
+            }
+        }
+    }
+    for block in blocks.iter().filter(|block| block.schema.kind == "role") {
+        if !used.contains(block.name()) {
+            out.push(
+                Diagnostic::warning(codes::UNUSED_ROLE)
+                    .at(block.span, "nothing refers to this")
+                    .help("remove it, or add it to the `roles` of a service account"),
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A module and the values of its variables to what is desired.
+//! Pure.
+
+use super::accounts::{self, Instance, Parts};
+use super::checks;
+use super::decode::Decoder;
+use super::parse::{Module, module_scope};
+use super::scopes::{self, Scopes};
+use super::variables::{self, Input};
+use super::{imports, roles, settings, sinks};
+use crate::diag::{Diagnostics, SourceMap};
+use crate::model::{Address, Desired, EndpointAssertion, Queries, StackId};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use super::accounts::Rotation;
+
+/// What a configuration comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// All that it wants.
+    pub desired: Desired,
+    /// What must be read from the platform.
+    pub queries: Queries,
+    /// When credentials are to be replaced, for accounts that say so.
+    pub rotations: BTreeMap<Address, Rotation>,
+    /// What is worth a look.
+    pub warnings: Diagnostics,
+}
+
+/// Evaluates a module with the values of its variables, the later inputs winning.
+///
+/// The texts of the inputs are added to `sources`, so that findings can show them.
+///
+/// # Errors
+/// Everything that is wrong, ordered by place.
+pub fn resolve(
+    module: &Module,
+    sources: &mut SourceMap,
+    inputs: &[Input],
+) -> Result<Resolved, Diagnostics> {
+    let (made, found) = run(module, sources, inputs, false);
+    let Some(stack) = made.stack.filter(|_| !found.has_errors()) else {
+        return Err(found);
+    };
+    let mut rotations = BTreeMap::new();
+    let mut desired = BTreeMap::new();
+    for instance in made.instances {
+        let address = instance.account.address.clone();
+        if instance.rotation != Rotation::default() {
+            rotations.insert(address.clone(), instance.rotation);
+        }
+        desired.insert(address, instance.account);
+    }
+    let desired = Desired {
+        stack,
+        trusted_creators: made.trusted_creators,
+        endpoint: made.endpoint,
+        organizations: made.scopes.organizations,
+        spaces: made.scopes.spaces,
+        accounts: desired,
+    };
+    let queries = queries(&desired);
+    Ok(Resolved {
+        desired,
+        queries,
+        rotations,
+        warnings: found,
+    })
+}
+
+/// Checks a module without asking for values: variables that are not set are unknown, and only
+/// types are checked then. Returns the warnings.
+///
+/// # Errors
+/// Everything that is wrong, ordered by place.
+pub fn validate(
+    module: &Module,
+    sources: &mut SourceMap,
+    inputs: &[Input],
+) -> Result<Diagnostics, Diagnostics> {
+    let (_, found) = run(module, sources, inputs, true);
+    if found.has_errors() {
+        Err(found)
+    } else {
+        Ok(found)
+    }
+}
+
+/// What could be made, whatever else is wrong.
+#[derive(Default)]
+struct Made {
+    stack: Option<StackId>,
+    trusted_creators: Vec<String>,
+    endpoint: Option<EndpointAssertion>,
+    scopes: Scopes,
+    instances: Vec<Instance>,
+}
+
+fn run(
+    module: &Module,
+    sources: &mut SourceMap,
+    inputs: &[Input],
+    lenient: bool,
+) -> (Made, Diagnostics) {
+    let mut out = module.warnings.clone();
+    let variables: Vec<_> = module.of("variable").collect();
+    let declared: BTreeSet<&str> = variables.iter().map(|block| block.name()).collect();
+    let given = variables::read(&declared, inputs, sources, &mut out);
+
+    let mut decoder = Decoder::new(sources, lenient);
+    let mut scope = module_scope(&module.blocks);
+    variables::assign(&variables, &given, &mut decoder, &mut scope);
+    let scopes = scopes::evaluate(module, &mut scope, &mut decoder, &mut out);
+    let mut made = Made {
+        scopes,
+        ..Made::default()
+    };
+
+    for block in module.of("rolecall") {
+        if let Ok(settings) = settings::rolecall(block, &scope, &mut decoder) {
+            made.stack = settings.stack;
+            made.trusted_creators = settings.trusted_creators;
+        }
+    }
+    for block in module.of("platform") {
+        made.endpoint = settings::platform(block, &scope, &mut decoder).unwrap_or(None);
+    }
+    let all = |kind| module.of(kind).collect::<Vec<_>>();
+    let sinks = sinks::blocks(&all("sink"), &scope, &mut decoder);
+    let roles = roles::blocks(&all("role"), &scope, &mut decoder, &mut out);
+    let (imports, imports_incomplete) = imports::blocks(&all("import"), &scope, &mut decoder);
+    let parts = Parts {
+        roles: &roles,
+        sinks: &sinks,
+        scopes: &made.scopes.by_address,
+        imports: &imports,
+        imports_incomplete,
+    };
+    let mut complete = BTreeSet::new();
+    let mut instances = Vec::new();
+    for block in module.of("service_account") {
+        let before = decoder.evaluator.error_count();
+        let result = accounts::instances(block, &scope, &parts, &mut decoder, &mut instances);
+        if result.is_ok() && decoder.evaluator.error_count() == before {
+            complete.insert(block.name());
+        }
+    }
+    out.extend(decoder.evaluator.take_diagnostics());
+    checks::duplicates(&instances, &mut out);
+    if !lenient {
+        let declared = all("service_account")
+            .iter()
+            .map(|block| block.name())
+            .collect();
+        checks::imports(&imports, &instances, &declared, &complete, &mut out);
+    }
+    out.sort();
+    made.instances = instances;
+    (made, out)
+}
+
+fn queries(desired: &Desired) -> Queries {
+    Queries {
+        organizations: desired
+            .organizations
+            .values()
+            .map(|org| org.id.clone())
+            .collect(),
+        spaces: desired
+            .spaces
+            .values()
+            .map(|space| (space.id.clone(), space.organization.clone()))
+            .collect(),
+    }
+}

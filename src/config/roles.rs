@@ -1,0 +1,191 @@
+//! Roles: names in lists to sets of platform roles, and `role` blocks.
+//! Pure.
+
+use super::blocks::Block;
+use super::codes;
+use super::decode::Decoder;
+use super::graph::{self, Edge, Graph};
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::lang::types::noun_of;
+use crate::lang::value::{RefKind, Value};
+use crate::lang::{Failed, Scope};
+use crate::model::{PLATFORM_ROLES, Role, RoleSet, SourceRef};
+use std::collections::BTreeMap;
+
+/// Roles and where each was written.
+pub(super) type PlacedRoles = BTreeMap<Role, SourceRef>;
+
+/// What every `role` block includes in the end; a failed block has no entry.
+pub(super) type RoleBlocks = BTreeMap<String, PlacedRoles>;
+
+/// One element of a list of roles.
+enum Item {
+    Platform(Role),
+    Block(String),
+    Unknown,
+}
+
+/// Decodes all `role` blocks and what they include of each other.
+pub(super) fn blocks(
+    blocks: &[&Block],
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+    out: &mut Diagnostics,
+) -> RoleBlocks {
+    let mut items: BTreeMap<&str, Vec<(Item, Span)>> = BTreeMap::new();
+    let mut graph = Graph::new();
+    for block in blocks {
+        let _ = decoder.text(block, "description", scope);
+        let Ok(found) = self::items(block, "includes", scope, decoder) else {
+            continue;
+        };
+        let uses = found.iter().filter_map(|(item, span)| match item {
+            Item::Block(name) => Some(Edge {
+                to: format!("role.{name}"),
+                span: *span,
+            }),
+            _ => None,
+        });
+        graph.insert(format!("role.{}", block.name()), uses.collect());
+        items.insert(block.name(), found);
+    }
+    let mut done = RoleBlocks::new();
+    for node in graph::order(&graph, out) {
+        let name = node.strip_prefix("role.").unwrap_or(&node);
+        let Some(found) = items.get(name) else {
+            continue;
+        };
+        let mut set = PlacedRoles::new();
+        for (item, span) in found {
+            match item {
+                Item::Platform(role) => {
+                    set.entry(role.clone())
+                        .or_insert_with(|| decoder.place(*span));
+                }
+                Item::Block(other) => {
+                    for (role, place) in done.get(other).into_iter().flatten() {
+                        set.entry(role.clone()).or_insert_with(|| place.clone());
+                    }
+                }
+                Item::Unknown => {}
+            }
+        }
+        done.insert(name.to_owned(), set);
+    }
+    done
+}
+
+/// Decodes the roles of an account.
+pub(super) fn of_account(
+    block: &Block,
+    scope: &Scope<'_>,
+    roles: &RoleBlocks,
+    decoder: &mut Decoder<'_>,
+) -> Result<(RoleSet, PlacedRoles), Failed> {
+    let mut places = PlacedRoles::new();
+    for (item, span) in items(block, "roles", scope, decoder)? {
+        match item {
+            Item::Platform(role) => {
+                places.entry(role).or_insert_with(|| decoder.place(span));
+            }
+            Item::Block(name) => {
+                let Some(included) = roles.get(&name) else {
+                    return Err(Failed);
+                };
+                for (role, place) in included {
+                    places.entry(role.clone()).or_insert_with(|| place.clone());
+                }
+            }
+            Item::Unknown => {}
+        }
+    }
+    Ok((places.keys().cloned().collect(), places))
+}
+
+fn items(
+    block: &Block,
+    attribute: &str,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Vec<(Item, Span)>, Failed> {
+    let mut out = Vec::new();
+    let mut failed = false;
+    for (value, span) in decoder
+        .elements(block, attribute, scope)?
+        .unwrap_or_default()
+    {
+        match item(&value, span, scope, decoder) {
+            Ok(item) => out.push((item, span)),
+            Err(Failed) => failed = true,
+        }
+    }
+    if failed { Err(Failed) } else { Ok(out) }
+}
+
+fn item(
+    value: &Value,
+    span: Span,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Item, Failed> {
+    if value.is_unknown() {
+        return Ok(Item::Unknown);
+    }
+    if let Some(reference) = value.as_reference() {
+        if reference.kind == RefKind::Role {
+            let name = reference.address.strip_prefix("role.").unwrap_or_default();
+            return Ok(Item::Block(name.to_owned()));
+        }
+    }
+    let Some(text) = value.as_str() else {
+        decoder.report(
+            Diagnostic::error(codes::INVALID_VALUE)
+                .at(span, format!("a role is required, not {}", noun_of(value)))
+                .help("write a short name such as \"viewer\", a full MRN, or `role.NAME`"),
+        );
+        return Err(Failed);
+    };
+    let role = Role::new(text);
+    if role.is_implicit() {
+        decoder.report(
+            Diagnostic::error(codes::UNKNOWN_ROLE)
+                .at(
+                    span,
+                    "the platform gives this role to every member by itself",
+                )
+                .help("leave it out"),
+        );
+        return Err(Failed);
+    }
+    if role.is_known() {
+        return Ok(Item::Platform(role));
+    }
+    if let Some(rest) = text.strip_prefix("//") {
+        let well_formed = rest.contains('/')
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+        if well_formed {
+            decoder.report(
+                Diagnostic::warning(codes::UNKNOWN_ROLE_MRN)
+                    .at(
+                        span,
+                        "its power is unknown, so it counts as much as `owner`",
+                    )
+                    .help("check that the platform has this role"),
+            );
+            return Ok(Item::Platform(role));
+        }
+    }
+    let found = Diagnostic::error(codes::UNKNOWN_ROLE)
+        .at(span, "the platform's public catalogue has no such role");
+    decoder.report(if scope.has_member("role", text) {
+        found.help(format!(
+            "did you mean the block `role.{text}`, without quotes?"
+        ))
+    } else {
+        let found = found.suggesting(text, PLATFORM_ROLES);
+        found.help("a role outside the catalogue is written as its full MRN")
+    });
+    Err(Failed)
+}

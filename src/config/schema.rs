@@ -1,0 +1,206 @@
+//! The blocks of the language: which labels, attributes and blocks each may have.
+//! Pure data.
+
+/// The form of one type of block.
+#[derive(Debug)]
+pub(super) struct Schema {
+    pub(super) kind: &'static str,
+    /// What each label says, in order.
+    pub(super) labels: &'static [&'static str],
+    pub(super) attributes: &'static [Attribute],
+    pub(super) blocks: &'static [Nested],
+    /// Whether any attribute name is taken.
+    pub(super) open: bool,
+    /// Whether a module has at most one.
+    pub(super) single: bool,
+}
+
+/// One attribute a block may have.
+#[derive(Debug)]
+pub(super) struct Attribute {
+    pub(super) name: &'static str,
+    pub(super) required: bool,
+}
+
+/// One block inside a block.
+#[derive(Debug)]
+pub(super) struct Nested {
+    pub(super) schema: &'static Schema,
+    pub(super) many: bool,
+}
+
+const fn must(name: &'static str) -> Attribute {
+    Attribute {
+        name,
+        required: true,
+    }
+}
+
+const fn may(name: &'static str) -> Attribute {
+    Attribute {
+        name,
+        required: false,
+    }
+}
+
+const PLAIN: Schema = Schema {
+    kind: "",
+    labels: &[],
+    attributes: &[],
+    blocks: &[],
+    open: false,
+    single: false,
+};
+
+static VALIDATION: Schema = Schema {
+    kind: "validation",
+    attributes: &[must("condition"), must("error_message")],
+    ..PLAIN
+};
+
+static CREDENTIAL: Schema = Schema {
+    kind: "credential",
+    attributes: &[must("deliver_to"), may("rotate_after"), may("overlap")],
+    ..PLAIN
+};
+
+/// Every block that may stand at the top of a file.
+pub(super) static BLOCKS: &[Schema] = &[
+    Schema {
+        kind: "rolecall",
+        attributes: &[
+            must("stack"),
+            must("id"),
+            may("required_version"),
+            may("trusted_creators"),
+        ],
+        single: true,
+        ..PLAIN
+    },
+    Schema {
+        kind: "platform",
+        attributes: &[may("region"), may("endpoint")],
+        single: true,
+        ..PLAIN
+    },
+    Schema {
+        kind: "variable",
+        labels: &["name"],
+        attributes: &[
+            may("type"),
+            may("description"),
+            may("default"),
+            may("sensitive"),
+            may("nullable"),
+        ],
+        blocks: &[Nested {
+            schema: &VALIDATION,
+            many: true,
+        }],
+        ..PLAIN
+    },
+    Schema {
+        kind: "locals",
+        open: true,
+        ..PLAIN
+    },
+    Schema {
+        kind: "organization",
+        labels: &["name"],
+        attributes: &[must("id")],
+        ..PLAIN
+    },
+    Schema {
+        kind: "space",
+        labels: &["name"],
+        attributes: &[may("organization"), must("id")],
+        ..PLAIN
+    },
+    Schema {
+        kind: "role",
+        labels: &["name"],
+        attributes: &[may("description"), must("includes")],
+        ..PLAIN
+    },
+    Schema {
+        kind: "sink",
+        labels: &["kind", "name"],
+        attributes: &[must("directory"), may("format"), may("filename")],
+        ..PLAIN
+    },
+    Schema {
+        kind: "service_account",
+        labels: &["name"],
+        attributes: &[
+            may("for_each"),
+            must("scope"),
+            must("name"),
+            may("description"),
+            must("roles"),
+            may("labels"),
+            may("valid_until"),
+        ],
+        blocks: &[Nested {
+            schema: &CREDENTIAL,
+            many: false,
+        }],
+        ..PLAIN
+    },
+    Schema {
+        kind: "import",
+        attributes: &[must("to"), must("id")],
+        ..PLAIN
+    },
+];
+
+/// Blocks that the language will have and this version has not.
+pub(super) static LATER: &[&str] = &[
+    "data",
+    "policy",
+    "limits",
+    "moved",
+    "removed",
+    "module",
+    "output",
+    "lifecycle",
+    "unmanaged",
+    "grant",
+    "team",
+    "workload_identity",
+    "registration_token",
+    "lock",
+];
+
+/// Sinks that the language will have and this version has not.
+pub(super) static LATER_SINKS: &[&str] = &[
+    "vault",
+    "exec",
+    "kubernetes",
+    "github",
+    "gitlab",
+    "aws",
+    "gcp",
+    "azure",
+];
+
+/// Returns what to write here instead of a block or attribute of Terraform's.
+pub(super) fn instead_of(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "resource" => "write the block itself: `service_account \"NAME\" { … }`",
+        "provider" => {
+            "there are no providers: the credential comes from the environment, and a `platform` block can assert its region"
+        }
+        "terraform" => {
+            "write a `rolecall` block, with `required_version` and the stack's name and id"
+        }
+        "check" => "there is no `check` block; conditions on values stand in `validation` blocks",
+        "count" => "use `for_each` with a map, or a set of strings",
+        "depends_on" => "there is no order to declare: references are enough",
+        "provisioner" | "connection" => {
+            "rolecall runs no commands; a `sink` receives the credential"
+        }
+        "backend" | "cloud" => "there is no state to keep: the platform holds it",
+        "dynamic" => "write `for_each` on the block, or a `for` expression",
+        _ => return None,
+    })
+}

@@ -1,0 +1,154 @@
+//! The `rolecall` and `platform` blocks.
+//! Pure.
+
+use super::blocks::Block;
+use super::decode::{Decoded, Decoder};
+use super::{codes, version};
+use crate::diag::Diagnostic;
+use crate::lang::{Failed, Scope};
+use crate::model::{EndpointAssertion, StackId};
+
+/// What the `rolecall` block says.
+pub(super) struct Settings {
+    pub(super) stack: Option<StackId>,
+    pub(super) trusted_creators: Vec<String>,
+}
+
+/// Decodes the `rolecall` block.
+pub(super) fn rolecall(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Settings, Failed> {
+    let version = required_version(block, scope, decoder);
+    let name = decoder.text(block, "stack", scope);
+    let id = decoder.text(block, "id", scope);
+    let creators = decoder.elements(block, "trusted_creators", scope);
+    let stack = match (name?, id?) {
+        (Some((name, name_span)), Some((id, id_span))) => match StackId::new(&name, &id) {
+            Ok(stack) => Some(stack),
+            Err(message) => {
+                // Blame the part that is wrong even beside a good other one.
+                let name_is_wrong = StackId::new(&name, "aaaa").is_err();
+                let span = if name_is_wrong { name_span } else { id_span };
+                return decoder.fail(codes::INVALID_VALUE, span, &message);
+            }
+        },
+        _ => None,
+    };
+    let mut trusted_creators = Vec::new();
+    for (value, span) in creators?.unwrap_or_default() {
+        match value.as_str() {
+            Some(mrn) if mrn.starts_with("//") => trusted_creators.push(mrn.to_owned()),
+            None if value.is_unknown() => {}
+            _ => {
+                let message = "the MRN of a user or service account is required";
+                return decoder.fail(codes::INVALID_VALUE, span, message);
+            }
+        }
+    }
+    trusted_creators.sort();
+    trusted_creators.dedup();
+    version?;
+    Ok(Settings {
+        stack,
+        trusted_creators,
+    })
+}
+
+fn required_version(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), Failed> {
+    let Some((constraint, span)) = decoder.text(block, "required_version", scope)? else {
+        return Ok(());
+    };
+    let current = env!("CARGO_PKG_VERSION");
+    match version::satisfies(&constraint, current) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            decoder.report(
+                Diagnostic::error(codes::UNSUPPORTED_VERSION)
+                    .at(span, format!("this is rolecall {current}"))
+                    .help("install a version that fits, or change the constraint"),
+            );
+            Err(Failed)
+        }
+        Err(message) => decoder.fail(codes::INVALID_VALUE, span, &message),
+    }
+}
+
+/// Decodes the `platform` block.
+pub(super) fn platform(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<EndpointAssertion> {
+    let region = decoder.text(block, "region", scope);
+    let endpoint = decoder.text(block, "endpoint", scope);
+    let (region, endpoint) = (region?, endpoint?);
+    if block.attribute("region").is_some() == block.attribute("endpoint").is_some() {
+        let message = "exactly one of `region` and `endpoint` is required";
+        return decoder.fail(codes::INVALID_VALUE, block.span, message);
+    }
+    if let Some((region, span)) = region {
+        if !matches!(&*region, "us" | "eu") {
+            decoder.report(
+                Diagnostic::error(codes::INVALID_VALUE)
+                    .at(span, "there is no such region")
+                    .help("write \"us\" or \"eu\", or give the `endpoint`"),
+            );
+            return Err(Failed);
+        }
+        return Ok(Some(EndpointAssertion::Region(region)));
+    }
+    let Some((endpoint, span)) = endpoint else {
+        return Ok(None);
+    };
+    match base_url(&endpoint) {
+        Some(url) => Ok(Some(EndpointAssertion::Url(url))),
+        None => {
+            let message = "an address like \"https://us.api.mondoo.com\" is required";
+            decoder.fail(codes::INVALID_VALUE, span, message)
+        }
+    }
+}
+
+/// Checks the form of a base address and drops what may follow it: `/` and `/query`.
+fn base_url(text: &str) -> Option<String> {
+    let trimmed = text.trim_end_matches('/');
+    let trimmed = trimmed.strip_suffix("/query").unwrap_or(trimmed);
+    let (scheme, host) = trimmed.split_once("://")?;
+    let host_ok = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+    (host_ok && (scheme == "https" || (scheme == "http" && loopback))).then(|| trimmed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base_url;
+
+    #[test]
+    fn addresses() {
+        let base = |text| base_url(text);
+        let us = Some("https://us.api.mondoo.com".to_owned());
+        assert_eq!(base("https://us.api.mondoo.com"), us);
+        assert_eq!(base("https://us.api.mondoo.com/query"), us);
+        assert_eq!(base("https://us.api.mondoo.com/"), us);
+        assert!(base("http://127.0.0.1:8080").is_some());
+        for text in [
+            "http://us.api.mondoo.com",
+            "us.api.mondoo.com",
+            "https://",
+            "https://a@b",
+            "https://a/b",
+        ] {
+            assert_eq!(base(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Values of variables: where they come from and what they must be.
+//! Pure: texts and contents are handed over in order of precedence, the later ones winning.
+
+use super::blocks::{Attribute, Block};
+use super::decode::Decoder;
+use super::{codes, type_expr};
+use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
+use crate::lang::syntax;
+use crate::lang::value::Value;
+use crate::lang::{Failed, Scope, Slot, Type, convert};
+use hcl_edit::Span as _;
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::Structure;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a text for one variable comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// `ROLECALL_VAR_name`: ignored when no such variable is declared.
+    Environment,
+    /// `--var name=…`: an error when no such variable is declared.
+    CommandLine,
+}
+
+/// Values given from outside; later ones win over earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A text for one variable. It is the value of a string, number or bool; for other types it is
+    /// read as an expression.
+    Text {
+        /// The variable.
+        name: String,
+        /// The text.
+        text: String,
+        /// Where it comes from.
+        origin: Origin,
+    },
+    /// The content of a file of values.
+    File {
+        /// The path shown in findings.
+        path: String,
+        /// The content.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A value given from outside, not evaluated yet.
+pub(super) enum Given {
+    Expression {
+        expression: Expression,
+        span: Span,
+    },
+    Text {
+        text: String,
+        span: Span,
+        expression: Option<Expression>,
+    },
+}
+
+/// The last value given for each variable.
+pub(super) type Inputs = BTreeMap<String, Given>;
+
+/// Reads all inputs; the texts are added to `sources`, so that findings can show them.
+pub(super) fn read(
+    declared: &BTreeSet<&str>,
+    inputs: &[Input],
+    sources: &mut SourceMap,
+    out: &mut Diagnostics,
+) -> Inputs {
+    let mut given = Inputs::new();
+    for input in inputs {
+        match input {
+            Input::Text { name, text, origin } => {
+                let shown = match origin {
+                    Origin::Environment => format!("ROLECALL_VAR_{name}"),
+                    Origin::CommandLine => format!("--var {name}"),
+                };
+                if !declared.contains(name.as_str()) {
+                    if *origin == Origin::CommandLine {
+                        let file = sources.add(shown, text.as_str());
+                        let span = Span::new(file, 0, text.len());
+                        out.push(undeclared(name, span, declared, Diagnostic::error));
+                    }
+                    continue;
+                }
+                let file = sources.add(shown, text.as_str());
+                let span = Span::new(file, 0, text.len());
+                let expression = hcl_edit::parser::parse_expr(text).ok();
+                let text = text.clone();
+                given.insert(
+                    name.clone(),
+                    Given::Text {
+                        text,
+                        span,
+                        expression,
+                    },
+                );
+            }
+            Input::File { path, bytes } => {
+                let Some(tree) = syntax::parse(path.as_str(), bytes, sources, out) else {
+                    continue;
+                };
+                for structure in tree.body {
+                    match structure {
+                        Structure::Attribute(attribute) => {
+                            let name = attribute.key.as_str().to_owned();
+                            let range = attribute.value.span().unwrap_or(0..0);
+                            let span = Span::new(tree.file, range.start, range.end);
+                            let key = attribute.key.span().unwrap_or(0..0);
+                            let key = Span::new(tree.file, key.start, key.end);
+                            if !declared.contains(name.as_str()) {
+                                out.push(undeclared(&name, key, declared, Diagnostic::warning));
+                                continue;
+                            }
+                            let expression = attribute.value;
+                            given.insert(name, Given::Expression { expression, span });
+                        }
+                        Structure::Block(block) => {
+                            let range = block.ident.span().unwrap_or(0..0);
+                            out.push(
+                                Diagnostic::error(codes::UNKNOWN_BLOCK)
+                                    .at(Span::new(tree.file, range.start, range.end), "a file of values has no blocks")
+                                    .help("declare variables in a `.hcl` file, and give only `name = value` here"),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    given
+}
+
+fn undeclared(
+    name: &str,
+    span: Span,
+    declared: &BTreeSet<&str>,
+    make: fn(crate::diag::Code) -> Diagnostic,
+) -> Diagnostic {
+    let found = make(codes::UNDECLARED_VARIABLE).at(span, format!("for variable `{name}`"));
+    match crate::diag::suggest(name, declared.iter().copied()) {
+        Some(near) => found.help(format!("did you mean `{near}`?")),
+        None => found.help(format!("declare it: `variable \"{name}\" {{ … }}`")),
+    }
+}
+
+/// Gives every variable its value in `scope`.
+pub(super) fn assign(
+    blocks: &[&Block],
+    inputs: &Inputs,
+    decoder: &mut Decoder<'_>,
+    scope: &mut Scope<'_>,
+) {
+    for block in blocks {
+        let slot = match value_of(block, inputs, decoder) {
+            Ok(value) => Slot::Value(value),
+            Err(Failed) => Slot::Failed,
+        };
+        scope.fill("var", block.name(), slot);
+    }
+    for block in blocks {
+        for validation in &block.blocks {
+            // What is wrong has been reported.
+            let _ = validate(block, validation, decoder, scope);
+        }
+    }
+}
+
+fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result<Value, Failed> {
+    let ty = match block.attribute("type") {
+        Some(attribute) => type_expr::read(
+            &attribute.expression,
+            attribute.span.file,
+            &mut decoder.evaluator,
+        )?,
+        None => Type::Any,
+    };
+    let sensitive = flag(block, "sensitive", false, decoder)?;
+    let nullable = flag(block, "nullable", true, decoder)?;
+    let default = match block.attribute("default") {
+        Some(attribute) => Some(default_of(attribute, &ty, decoder)?),
+        None => None,
+    };
+    let given = match inputs.get(block.name()) {
+        Some(given) => Some(given_value(block, given, &ty, sensitive, decoder)?),
+        None => None,
+    };
+    let value = match (given, default) {
+        (Some((value, _)), Some(default)) if value.is_null() && !nullable => default,
+        (Some((value, span)), None) if value.is_null() && !nullable => {
+            return decoder.fail(
+                codes::INVALID_VARIABLE,
+                span,
+                "this variable cannot be null",
+            );
+        }
+        (Some((value, _)), _) => value,
+        (None, Some(default)) => default,
+        (None, None) if decoder.lenient => Value::unknown(ty),
+        (None, None) => {
+            let name = block.name();
+            decoder.report(
+                Diagnostic::error(codes::MISSING_VARIABLE)
+                    .at(block.span, "it has no default, and no value is given")
+                    .help(format!(
+                        "give one with `--var {name}=…`, `ROLECALL_VAR_{name}`, or a `.auto.vars.hcl` file"
+                    )),
+            );
+            return Err(Failed);
+        }
+    };
+    Ok(value.marked(sensitive))
+}
+
+fn flag(
+    block: &Block,
+    name: &str,
+    default: bool,
+    decoder: &mut Decoder<'_>,
+) -> Result<bool, Failed> {
+    let typed = decoder.typed(block, name, &Type::Bool, &Scope::new())?;
+    Ok(typed
+        .and_then(|(value, _)| value.as_bool())
+        .unwrap_or(default))
+}
+
+fn default_of(
+    attribute: &Attribute,
+    ty: &Type,
+    decoder: &mut Decoder<'_>,
+) -> Result<Value, Failed> {
+    let file = attribute.span.file;
+    let value = decoder
+        .evaluator
+        .evaluate(file, &attribute.expression, &Scope::new())?;
+    match convert::convert(&value, ty) {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            let message = format!("the default does not fit the type: {}", error.describe());
+            decoder.fail(codes::INVALID_VARIABLE, attribute.span, &message)
+        }
+    }
+}
+
+fn given_value(
+    block: &Block,
+    given: &Given,
+    ty: &Type,
+    sensitive: bool,
+    decoder: &mut Decoder<'_>,
+) -> Result<(Value, Span), Failed> {
+    let (value, span) = match given {
+        Given::Expression { expression, span } => (
+            decoder
+                .evaluator
+                .evaluate(span.file, expression, &Scope::new())?,
+            *span,
+        ),
+        Given::Text {
+            text,
+            span,
+            expression,
+        } => {
+            if ty.is_primitive() || *ty == Type::Any {
+                (Value::from(text.as_str()), *span)
+            } else if let Some(expression) = expression {
+                (
+                    decoder
+                        .evaluator
+                        .evaluate(span.file, expression, &Scope::new())?,
+                    *span,
+                )
+            } else {
+                let message = format!("this cannot be read as {}", ty.noun());
+                return refuse(block, hidden(*span, sensitive), &message, decoder);
+            }
+        }
+    };
+    match convert::convert(&value, ty) {
+        Ok(value) => Ok((value, span)),
+        Err(error) => refuse(block, hidden(span, sensitive), &error.describe(), decoder),
+    }
+}
+
+/// Points at no text when it must not be shown.
+fn hidden(span: Span, sensitive: bool) -> Option<Span> {
+    if sensitive { None } else { Some(span) }
+}
+
+fn refuse<T>(
+    block: &Block,
+    span: Option<Span>,
+    message: &str,
+    decoder: &mut Decoder<'_>,
+) -> Result<T, Failed> {
+    let found = Diagnostic::error(codes::INVALID_VARIABLE);
+    decoder.report(match span {
+        Some(span) => found.at(span, message).context(block.span, "declared here"),
+        None => found.at(block.span, message),
+    });
+    Err(Failed)
+}
+
+fn validate(
+    block: &Block,
+    validation: &Block,
+    decoder: &mut Decoder<'_>,
+    scope: &Scope<'_>,
+) -> Result<(), Failed> {
+    let Some(condition) = validation.attribute("condition") else {
+        return Ok(());
+    };
+    let file = condition.span.file;
+    let value = decoder
+        .evaluator
+        .evaluate(file, &condition.expression, scope)?;
+    let holds = match convert::convert(&value, &Type::Bool) {
+        Ok(value) if !value.is_null() => value.as_bool(),
+        _ => {
+            return decoder.fail(
+                codes::INVALID_VALUE,
+                condition.span,
+                "true or false is required",
+            );
+        }
+    };
+    if holds != Some(false) {
+        return Ok(());
+    }
+    let message = match validation.attribute("error_message") {
+        Some(attribute) => decoder.value(attribute, scope)?,
+        None => Value::null(),
+    };
+    let message = message
+        .as_str()
+        .unwrap_or("the condition is false")
+        .to_owned();
+    decoder.report(
+        Diagnostic::error(codes::VALIDATION_FAILED)
+            .at(condition.span, "this is false")
+            .context(block.span, format!("for the value of `{}`", block.name()))
+            .help(message),
+    );
+    Err(Failed)
+}
