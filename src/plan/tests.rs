@@ -59,7 +59,7 @@ fn power_is_said_in_a_sentence_with_its_reach() {
     );
     assert_eq!(
         power(&set(&["viewer", "agent"]), &space, None),
-        "report scan results and use policies and read everything in space payments"
+        "report scan results and read everything in space payments"
     );
     let owner = power(&set(&["owner", "editor", "viewer"]), &org, Some(3));
     assert_eq!(

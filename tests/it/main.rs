@@ -1,5 +1,12 @@
 //! The integration tests: one binary, since each would link the whole world.
 
+mod documents;
+#[cfg(feature = "server")]
+mod examples;
 mod properties;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod stage;
+#[cfg(feature = "server")]
+mod transcripts;
