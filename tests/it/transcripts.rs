@@ -342,3 +342,203 @@ fn an_owner_made_by_hand_and_hostile_names_are_shown_inert() {
     assert_eq!(stage.run(&["plan", "access"]), 0);
     stage.compare("hostile-names.txt");
 }
+
+/// Everything in a folder but the sinks.
+fn everything_but_keys(dir: &std::path::Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            if !path.ends_with("credentials") {
+                all.extend(everything_but_keys(&path));
+            }
+        } else if !path.ends_with("owner.json") {
+            all.extend(fs::read(&path).expect("readable"));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_embedded_platform_keeps_no_private_key() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--local", "--yes", "access"]), 0);
+    let all = everything_but_keys(&stage.path("access"));
+    let holds = |part: &[u8]| all.windows(part.len()).any(|window| window == part);
+    assert!(holds(b"SQLite format 3") && holds(b"ci-payments"));
+    for file in ["access/credentials/ci.json", "access/.rolecall/owner.json"] {
+        use base64::Engine as _;
+        let text = fs::read_to_string(stage.path(file)).expect("there");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let key = json["private_key"].as_str().expect("a key");
+        let lines: Vec<&str> = key
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        assert!(lines.len() > 2);
+        for line in &lines {
+            assert!(
+                !holds(line.as_bytes()),
+                "a part of the key of {file} is elsewhere"
+            );
+        }
+        let der = base64::engine::general_purpose::STANDARD.decode(lines.concat());
+        // The private scalar of a P-384 key in PKCS#8 without attributes: 48 bytes from the 35th.
+        let scalar = &der.expect("base64")[35..83];
+        assert!(!holds(scalar), "the key of {file} is elsewhere in binary");
+        let mode = fs::metadata(stage.path(file))
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let folder = fs::metadata(stage.path("access/.rolecall"))
+        .expect("there")
+        .permissions();
+    assert_eq!(folder.mode() & 0o777, 0o700);
+}
+
+#[test]
+fn colours_are_for_terminals_and_those_who_insist() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = stage.command(&["plan", "access"]);
+        let output = command
+            .envs(variables.iter().copied())
+            .output()
+            .expect("runs");
+        String::from_utf8(output.stdout)
+            .expect("text")
+            .contains('\u{1b}')
+    };
+    assert!(!run(&[]), "a pipe is no terminal");
+    assert!(run(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!run(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+#[test]
+fn a_served_platform_is_one_for_others() {
+    use std::io::{BufRead, BufReader};
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let seed = std::env::current_dir()
+        .expect("here")
+        .join("fixtures/live/acme.json");
+    let seed = seed.to_str().expect("text").to_owned();
+    let arguments = [
+        "platform",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--db",
+        "p.db",
+        "--seed",
+        &seed,
+    ];
+    let mut served = stage.start(&arguments);
+    let mut lines = BufReader::new(served.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    assert!(first.contains("listens at http://127.0.0.1:"), "{first}");
+    let owner = stage.path("p.db.owner.json");
+    for _ in 0..100 {
+        if owner.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        fs::metadata(&owner).expect("there").permissions().mode() & 0o777,
+        0o600
+    );
+    let run = |command: &str, more: &[&str]| {
+        let mut arguments = vec![command, "--credentials", "p.db.owner.json", "access"];
+        arguments.extend(more);
+        stage
+            .command(&arguments)
+            .output()
+            .expect("runs")
+            .status
+            .code()
+    };
+    assert_eq!(run("apply", &["--yes"]), Some(0));
+    assert_eq!(run("plan", &["--detailed-exitcode"]), Some(0));
+    // A platform that is killed loses nothing that it has answered.
+    served.kill().expect("killed");
+    served.wait().expect("ended");
+    let address = first
+        .rsplit("http://")
+        .next()
+        .expect("an address")
+        .to_owned();
+    let again = [
+        "platform", "serve", "--listen", &address, "--db", "p.db", "--seed", &seed,
+    ];
+    let mut served = stage.start(&again);
+    let mut lines = BufReader::new(served.stdout.take().expect("piped")).lines();
+    lines.next().expect("a line").expect("text");
+    assert_eq!(run("plan", &["--detailed-exitcode"]), Some(0));
+    interrupt(served.id());
+    assert_eq!(served.wait().expect("ended").code(), Some(0));
+}
+
+#[test]
+fn what_is_unknown_about_the_platform_changes_no_promise() {
+    use rolecall::server::Quirks;
+    for quirks in [
+        r#"{"empty_roles": "default_viewer"}"#,
+        r#"{"empty_roles": "refuse"}"#,
+        r#"{"empty_roles": "default_viewer", "clear_roles": "refuse"}"#,
+        r#"{"labels_on_update": "merge"}"#,
+        r#"{"labels_omitted_on_update": "clear"}"#,
+        r#"{"read_lag_ms": 400}"#,
+        r#"{"org_listing_includes_spaces": true}"#,
+        r#"{"equal_names": "refuse"}"#,
+        r#"{"page_cap": 2}"#,
+    ] {
+        let chosen: Quirks = serde_json::from_str(quirks).expect("quirks");
+        let lag = Duration::from_millis(chosen.read_lag_ms.unsigned_abs() + 100);
+        let settle = || std::thread::sleep(lag);
+        let mut stage = Stage::with(chosen);
+        stage.configure(CI);
+        assert_eq!(stage.run(&["apply", "--yes", "access"]), 0, "{quirks}");
+        settle();
+        assert_eq!(
+            stage.run(&["plan", "--detailed-exitcode", "access"]),
+            0,
+            "{quirks}"
+        );
+        stage.configure(
+            &CI.replace("builds of the", "images of the")
+                .replace(r#"["agent", "viewer"]"#, r#"["viewer"]"#),
+        );
+        assert_eq!(stage.run(&["apply", "--yes", "access"]), 0, "{quirks}");
+        settle();
+        assert_eq!(
+            stage.run(&["plan", "--detailed-exitcode", "access"]),
+            0,
+            "{quirks}"
+        );
+    }
+    let dropped: Quirks = serde_json::from_str(r#"{"labels_on_create": "drop"}"#).expect("quirks");
+    let mut stage = Stage::with(dropped);
+    stage.configure(CI);
+    let before = stage
+        .app
+        .dump()
+        .expect("a dump")
+        .to_string()
+        .matches("serviceaccounts/")
+        .count();
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 5);
+    let after = stage
+        .app
+        .dump()
+        .expect("a dump")
+        .to_string()
+        .matches("serviceaccounts/")
+        .count();
+    assert_eq!(before, after, "what cannot be managed is not left behind");
+    stage.compare("labels-dropped.txt");
+}
