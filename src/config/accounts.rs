@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
 /// The most accounts one configuration declares.
-const MAX_ACCOUNTS: usize = 50_000;
+const MAX_ACCOUNTS: usize = 20_000;
 /// The longest name and label, in characters.
 const MAX_NAME: usize = 200;
 const MAX_LABEL: usize = 63;

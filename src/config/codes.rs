@@ -12,7 +12,6 @@ crate::diag::codes! {
     DUPLICATE_DECLARATION = "duplicate-declaration", "declared twice";
     INVALID_VALUE = "invalid-value", "invalid value";
     SENSITIVE_VALUE = "sensitive-value", "sensitive value would be shown";
-    UNKNOWN_VALUE = "unknown-value", "value is not known yet";
     NOT_A_SCOPE = "not-a-scope", "a scope is required";
     UNKNOWN_ROLE = "unknown-role", "unknown role";
     UNKNOWN_ROLE_MRN = "unknown-role-mrn", "role is not in the public catalogue";

@@ -66,7 +66,7 @@ impl<'s> Decoder<'s> {
         }
         if value.has_unknown() && !self.lenient {
             return self.fail(
-                codes::UNKNOWN_VALUE,
+                codes::INVALID_VALUE,
                 attribute.span,
                 "this must be known to plan",
             );

@@ -102,6 +102,15 @@ pub(super) fn constant_step(operator: &TraversalOperator) -> Option<&str> {
     }
 }
 
+/// Returns the bytes of the name or index that a step selects, without its punctuation.
+pub(super) fn step_range(operator: &TraversalOperator) -> Option<std::ops::Range<usize>> {
+    match operator {
+        TraversalOperator::GetAttr(name) => name.span(),
+        TraversalOperator::Index(index) => index.span(),
+        _ => None,
+    }
+}
+
 impl Visit for Collector {
     fn visit_expr(&mut self, node: &Expression) {
         if let Expression::Variable(name) = node {
@@ -116,7 +125,7 @@ impl Visit for Collector {
             let file = self.file;
             if let Some(used) = self.name(root) {
                 let mut steps = node.operators.iter().map_while(|operator| {
-                    let range = operator.span().unwrap_or(0..0);
+                    let range = step_range(operator.value()).unwrap_or(0..0);
                     let span = Span::new(file, range.start, range.end);
                     constant_step(operator.value()).map(|name| (name.to_owned(), span))
                 });

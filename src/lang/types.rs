@@ -128,7 +128,7 @@ impl Type {
             }
             (Type::Map(x), Type::Map(y)) => Some(Type::map(Type::unify(x, y)?)),
             (Type::Tuple(xs), Type::Tuple(ys)) if xs.len() == ys.len() => {
-                let items = xs.iter().zip(ys).map(|(x, y)| Type::unify(x, y));
+                let items = xs.iter().zip(ys).map(|(x, y)| Type::unify_element(x, y));
                 Some(Type::Tuple(items.collect::<Option<_>>()?))
             }
             (Type::Tuple(xs), Type::Tuple(ys)) => {
@@ -153,7 +153,14 @@ impl Type {
     fn unify_all<'a>(types: impl IntoIterator<Item = &'a Type>) -> Option<Type> {
         types
             .into_iter()
-            .try_fold(Type::Any, |common, ty| Type::unify(&common, ty))
+            .try_fold(Type::Any, |common, ty| Type::unify_element(&common, ty))
+    }
+
+    /// Unifies types of elements. References may stand beside anything in a list, as roles stand
+    /// beside their short names.
+    fn unify_element(a: &Type, b: &Type) -> Option<Type> {
+        let reference = |ty: &Type| matches!(ty, Type::Reference(_) | Type::Scope);
+        Type::unify(a, b).or_else(|| (reference(a) || reference(b)).then_some(Type::Any))
     }
 
     fn unify_objects(

@@ -498,7 +498,7 @@ fn what_is_unknown_about_the_platform_changes_no_promise() {
         r#"{"page_cap": 2}"#,
     ] {
         let chosen: Quirks = serde_json::from_str(quirks).expect("quirks");
-        let lag = Duration::from_millis(chosen.read_lag_ms.unsigned_abs() + 100);
+        let lag = Duration::from_millis(chosen.read_lag_ms + 100);
         let settle = || std::thread::sleep(lag);
         let mut stage = Stage::with(chosen);
         stage.configure(CI);

@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 64;
 /// The heaviest value that can be made.
 const MAX_WEIGHT: usize = 4_000_000;
 /// The work one evaluator does before it gives up.
-const MAX_WORK: usize = 50_000_000;
+const MAX_WORK: usize = 20_000_000;
 
 /// The knowledge that an evaluation failed and that its error has been reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -131,6 +131,10 @@ fn operators_convert_as_in_terraform() {
         ("true ? \"ok\" : names[7]", "\"ok\""),
         ("true ? {} : { a = 1 }", "{}"),
         ("space.payments == space.payments", "true"),
+        (
+            "true ? [space.payments] : [\"a\", \"b\"]",
+            "[space.payments]",
+        ),
         ("space.payments == \"space.payments\"", "false"),
     ]);
     fails(&[

@@ -2,7 +2,7 @@
 
 use super::{Evaluated, Evaluator, bare_root, unknown_member, unknown_root};
 use crate::diag::{Diagnostic, Span, inert};
-use crate::lang::refs::constant_step;
+use crate::lang::refs::{constant_step, step_range};
 use crate::lang::scope::{Binding, Slot};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind, Value};
@@ -45,11 +45,18 @@ impl Evaluator<'_> {
                     Some(Slot::Value(value)) => self.apply(value.clone(), rest, scope),
                     Some(Slot::Failed) => Err(Failed),
                     None => {
-                        let span = self.span(first);
+                        let span = self.step_span(first.value());
                         self.fail(unknown_member(root.as_str(), member, span, names))
                     }
                 }
             }
+        }
+    }
+
+    fn step_span(&self, operator: &TraversalOperator) -> Span {
+        match step_range(operator) {
+            Some(range) => Span::new(self.file, range.start, range.end),
+            None => self.span(operator),
         }
     }
 
@@ -66,7 +73,7 @@ impl Evaluator<'_> {
             self.charge(1, operator)?;
             value = match operator.value() {
                 TraversalOperator::GetAttr(name) => {
-                    let span = self.span(operator);
+                    let span = self.span(name);
                     self.attribute(&value, name.as_str(), span)?
                 }
                 TraversalOperator::LegacyIndex(index) => {

@@ -1,0 +1,7 @@
+//! The language end to end: files in, findings or a desired state out.
+
+mod cases;
+mod docs;
+mod goldens;
+mod laws;
+mod oracle;

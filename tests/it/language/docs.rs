@@ -1,0 +1,63 @@
+//! The reference in `docs/language.md` holds what is true.
+
+use super::cases::Case;
+use super::goldens::codes;
+use rolecall::lang::functions;
+
+fn page() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/language.md");
+    std::fs::read_to_string(path).expect("the page is there")
+}
+
+/// Returns the HCL blocks of the page: the line where each starts, and its text.
+fn blocks(page: &str) -> Vec<(usize, String)> {
+    let mut out = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (at, line) in page.lines().enumerate() {
+        match &mut open {
+            None if line == "```hcl" => open = Some((at + 1, String::new())),
+            None => {}
+            Some(_) if line == "```" => out.extend(open.take()),
+            Some((_, text)) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn every_block_of_the_reference_parses_and_together_they_resolve() {
+    let page = page();
+    let blocks = blocks(&page);
+    assert!(blocks.len() >= 10);
+    for (line, text) in &blocks {
+        if let Err(error) = hcl_edit::parser::parse_body(text) {
+            panic!("docs/language.md:{line}: {error}");
+        }
+    }
+    let whole: String = blocks.iter().map(|(_, text)| text.as_str()).collect();
+    let resolved = Case::one(&whole).desired();
+    assert!(resolved.warnings.is_empty(), "{:?}", resolved.warnings);
+    assert!(resolved.desired.accounts.len() >= 3);
+}
+
+#[test]
+fn the_reference_names_every_code_and_function() {
+    let page = page();
+    for code in codes() {
+        assert!(
+            page.contains(&format!("`{}`", code.id)),
+            "{} is not in docs/language.md",
+            code.id
+        );
+    }
+    for function in functions::all() {
+        assert!(
+            page.contains(&format!("`{}`", function.name)),
+            "{} is not in docs/language.md",
+            function.name
+        );
+    }
+}
