@@ -106,7 +106,7 @@ impl<'a, W: World> Run<'a, W> {
         for destination in destinations {
             let failed = |why: String| (ChangeResult::Failed, format!("{destination}: {why}"));
             match self.world.probe(destination).await {
-                Err(error) => return Err(failed(error.message)),
+                Err(error) => return Err((ChangeResult::Failed, error.message)),
                 Ok(Probe::Free) => {}
                 Ok(Probe::Holds(other)) => match self.world.account(&other).await {
                     Ok(None) => {}
@@ -273,7 +273,7 @@ impl<'a, W: World> Run<'a, W> {
                     );
                 }
                 Err(error) => {
-                    let why = format!("{destination}: {error}");
+                    let why = error.message;
                     let why = match self.remove(change, &credential.mrn).await {
                         None => why,
                         Some(left) => format!("{why}; {left}"),

@@ -1,1 +1,480 @@
+//! Changes of accounts that exist, over a small world whose answers are scripted. Births are
+//! simulated against the embedded platform in `tests/it/simulation.rs`.
 
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::*;
+use crate::diff::diff;
+use crate::model::{
+    Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, Fingerprint, Import,
+    IssuedCredential, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SourceRef, SpaceId, StackId,
+};
+use crate::policy::approve;
+use crate::ports::*;
+
+/// What the world answers to the next write instead of doing as it is told.
+enum Scripted {
+    Fail(ErrorKind, Effect),
+    /// Does it, and says it may not have.
+    DoAndLose,
+    /// Says yes and does nothing.
+    Ignore,
+    /// Says of each object of the batch that it failed, and does the others.
+    Batch(Mrn, &'static str),
+}
+
+struct Small {
+    accounts: RefCell<BTreeMap<Mrn, LiveAccount>>,
+    script: RefCell<VecDeque<Scripted>>,
+    writes: RefCell<Vec<String>>,
+    now: Cell<Duration>,
+    stop_after: Cell<Option<usize>>,
+}
+
+impl Small {
+    fn new(accounts: &[LiveAccount], script: Vec<Scripted>) -> Self {
+        Self {
+            accounts: RefCell::new(
+                accounts
+                    .iter()
+                    .map(|a| (a.mrn.clone(), a.clone()))
+                    .collect(),
+            ),
+            script: RefCell::new(script.into()),
+            writes: RefCell::default(),
+            now: Cell::default(),
+            stop_after: Cell::new(None),
+        }
+    }
+
+    fn write<T>(
+        &self,
+        what: String,
+        yes: T,
+        act: impl FnOnce(&mut BTreeMap<Mrn, LiveAccount>),
+    ) -> Result<T, WriteError> {
+        self.writes.borrow_mut().push(what);
+        let error = |kind, effect| WriteError {
+            kind,
+            effect,
+            message: "scripted".to_owned(),
+        };
+        match self.script.borrow_mut().pop_front() {
+            None | Some(Scripted::Batch(..)) => {}
+            Some(Scripted::Fail(kind, effect)) => return Err(error(kind, effect)),
+            Some(Scripted::Ignore) => return Ok(yes),
+            Some(Scripted::DoAndLose) => {
+                act(&mut self.accounts.borrow_mut());
+                return Err(error(ErrorKind::Transport, Effect::Unknown));
+            }
+        }
+        act(&mut self.accounts.borrow_mut());
+        Ok(yes)
+    }
+
+    /// The object that a scripted batch answer refuses.
+    fn refused(&self) -> BatchErrors {
+        match self.script.borrow().front() {
+            Some(Scripted::Batch(mrn, why)) => [(mrn.clone(), (*why).to_owned())].into(),
+            _ => BatchErrors::new(),
+        }
+    }
+}
+
+impl Reader for Small {
+    async fn caller(&self) -> Result<Caller, ReadError> {
+        unreachable!("apply does not ask who it is")
+    }
+    async fn organization(&self, _: &OrgId) -> Result<ScopeInfo, ReadError> {
+        unreachable!("apply reads accounts only")
+    }
+    async fn spaces(&self, _: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
+        unreachable!("apply reads accounts only")
+    }
+    async fn space(&self, _: &SpaceId) -> Result<ScopeInfo, ReadError> {
+        unreachable!("apply reads accounts only")
+    }
+    async fn accounts(&self, _: &Scope) -> Result<Vec<LiveAccount>, ReadError> {
+        Ok(self.accounts.borrow().values().cloned().collect())
+    }
+    async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
+        Ok(self.accounts.borrow().get(mrn).cloned())
+    }
+    fn platform_time(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+}
+
+impl Writer for Small {
+    async fn create(&self, _: &NewAccount) -> Result<IssuedCredential, WriteError> {
+        unreachable!("births are simulated elsewhere")
+    }
+    async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
+        self.write(format!("update {}", mrn.id()), (), |accounts| {
+            let account = accounts.get_mut(mrn).expect("live");
+            account.name = update.name.clone().expect("every update sends the name");
+            account.labels = update
+                .labels
+                .clone()
+                .expect("every update sends all labels");
+            account.description.clone_from(&update.notes);
+        })
+    }
+    async fn set_roles(
+        &self,
+        _: &Scope,
+        roles: &BTreeMap<Mrn, RoleSet>,
+    ) -> Result<BatchErrors, WriteError> {
+        let refused = self.refused();
+        let names: Vec<&str> = roles.keys().map(Mrn::id).collect();
+        self.write(
+            format!("roles {}", names.join(",")),
+            refused.clone(),
+            |accounts| {
+                for (mrn, roles) in roles.iter().filter(|(mrn, _)| !refused.contains_key(mrn)) {
+                    accounts.get_mut(mrn).expect("live").roles.clone_from(roles);
+                }
+            },
+        )
+    }
+    async fn delete(&self, _: &Scope, mrns: &[Mrn]) -> Result<BatchErrors, WriteError> {
+        let refused = self.refused();
+        let names: Vec<&str> = mrns.iter().map(Mrn::id).collect();
+        self.write(
+            format!("delete {}", names.join(",")),
+            refused.clone(),
+            |accounts| {
+                accounts.retain(|mrn, _| !mrns.contains(mrn) || refused.contains_key(mrn));
+            },
+        )
+    }
+}
+
+impl SinkStore for Small {
+    async fn probe(&self, _: &Destination) -> Result<Probe, SinkError> {
+        unreachable!("only births deliver")
+    }
+    async fn deliver(&self, _: &Destination, _: &IssuedCredential) -> Result<Delivered, SinkError> {
+        unreachable!("only births deliver")
+    }
+}
+
+impl Recorder for Small {
+    fn record(&self, _: Event) {}
+}
+
+impl Clock for Small {
+    async fn sleep(&self, duration: Duration) {
+        self.now.set(self.now.get() + duration);
+    }
+    fn elapsed(&self) -> Duration {
+        self.now.get()
+    }
+}
+
+impl Random for Small {
+    fn nonce(&self) -> Nonce {
+        unreachable!("only births need a nonce")
+    }
+}
+
+impl Interrupt for Small {
+    fn stop_requested(&self) -> bool {
+        self.stop_after
+            .get()
+            .is_some_and(|n| self.writes.borrow().len() >= n)
+    }
+}
+
+fn place() -> SourceRef {
+    SourceRef {
+        file: "a.hcl".to_owned(),
+        line: 1,
+    }
+}
+
+fn space() -> Scope {
+    Scope::Space(SpaceId::new("payments").expect("valid"))
+}
+
+fn roles(names: &[&str]) -> RoleSet {
+    names.iter().map(|name| Role::new(name)).collect()
+}
+
+fn mrn(name: &str) -> Mrn {
+    Mrn::new(format!(
+        "//agents.api.mondoo.app/spaces/payments/serviceaccounts/{name}"
+    ))
+}
+
+fn declared(name: &str, names: &[&str]) -> DesiredAccount {
+    DesiredAccount {
+        address: Address::new(name, None),
+        scope: space(),
+        name: name.to_owned(),
+        description: None,
+        labels: None,
+        roles: roles(names),
+        role_places: BTreeMap::new(),
+        valid_until: None,
+        deliver_to: Vec::new(),
+        import: None,
+        declared_at: place(),
+    }
+}
+
+fn managed(name: &str, names: &[&str]) -> LiveAccount {
+    let marks = Marks {
+        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        address: Address::new(name, None).label(),
+        generation: 1,
+        credential: CredentialMark::Delivered {
+            fingerprint: Fingerprint::of_public_key(b"key"),
+            destinations: CredentialMark::destinations_digest(&[]),
+        },
+        expires: None,
+    };
+    LiveAccount {
+        mrn: mrn(name),
+        scope: space(),
+        name: name.to_owned(),
+        description: None,
+        labels: marks.labels(),
+        roles: roles(names),
+        created_at: None,
+        last_used: None,
+        creator: Some("me".to_owned()),
+    }
+}
+
+/// Plans `declared` against `live`, then applies that in a world that holds `world`.
+fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Outcome {
+    let desired = Desired {
+        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        trusted_creators: Vec::new(),
+        endpoint: None,
+        organizations: BTreeMap::new(),
+        spaces: BTreeMap::new(),
+        accounts: declared
+            .into_iter()
+            .map(|a| (a.address.clone(), a))
+            .collect(),
+    };
+    let live = Live {
+        facts: Facts {
+            caller: Caller {
+                mrn: Mrn::new("me"),
+                name: None,
+            },
+            now: jiff::Timestamp::UNIX_EPOCH,
+            endpoint: "https://us.api.mondoo.com".to_owned(),
+        },
+        scopes: [(
+            space(),
+            ScopeInfo {
+                name: String::new(),
+                organization: None,
+            },
+        )]
+        .into(),
+        unread: BTreeMap::new(),
+        accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
+    };
+    let plan = crate::plan::build(&desired, &live, diff(&desired, &live), true);
+    let plan = approve(plan).expect("no guard objects");
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(apply(&plan, world, &Options::default()))
+}
+
+fn results(outcome: &Outcome) -> Vec<(String, ChangeResult)> {
+    outcome
+        .results
+        .iter()
+        .map(|r| (r.address.name.clone(), r.result))
+        .collect()
+}
+
+fn three() -> Vec<LiveAccount> {
+    ["a", "b", "c"]
+        .map(|name| managed(name, &["viewer"]))
+        .into()
+}
+
+#[test]
+fn a_failed_member_of_a_batch_is_named_and_the_others_are_done() {
+    let live = three();
+    let script = vec![Scripted::Batch(
+        mrn("b"),
+        "rpc error: code = Internal desc = no",
+    )];
+    let world = Small::new(&live, script);
+    let wanted = ["a", "b", "c"]
+        .map(|name| declared(name, &["editor"]))
+        .into();
+    let outcome = run(wanted, &live, &world);
+    use ChangeResult::{Done, Failed};
+    let expected = [("a", Done), ("b", Failed), ("c", Done)].map(|(n, r)| (n.to_owned(), r));
+    assert_eq!(results(&outcome), expected);
+    assert!(outcome.results[1].detail.contains("code = Internal"));
+    assert_eq!(*world.writes.borrow(), ["roles a,b,c"]);
+    assert!(outcome.written && !outcome.complete());
+}
+
+#[test]
+fn an_aborted_write_is_tried_again_and_a_refused_one_is_not() {
+    let live = vec![managed("a", &["viewer"])];
+    let aborted = || Scripted::Fail(ErrorKind::Aborted, Effect::None);
+    let world = Small::new(&live, vec![aborted(), aborted()]);
+    let outcome = run(vec![declared("a", &["editor"])], &live, &world);
+    assert_eq!(outcome.results[0].result, ChangeResult::Done);
+    assert_eq!(world.writes.borrow().len(), 3);
+    assert!(
+        world.now.get() > Duration::from_millis(500),
+        "with pauses between"
+    );
+
+    let world = Small::new(&live, (0..9).map(|_| aborted()).collect());
+    let outcome = run(vec![declared("a", &["editor"])], &live, &world);
+    assert_eq!(outcome.results[0].result, ChangeResult::Failed);
+    assert!(world.writes.borrow().len() < 9 && !outcome.written);
+
+    let denied = Scripted::Fail(ErrorKind::PermissionDenied, Effect::None);
+    let world = Small::new(&live, vec![denied]);
+    let outcome = run(vec![declared("a", &["editor"])], &live, &world);
+    assert_eq!(outcome.results[0].result, ChangeResult::Failed);
+    assert_eq!(world.writes.borrow().len(), 1);
+}
+
+#[test]
+fn a_lost_answer_is_settled_by_looking() {
+    let live = vec![managed("a", &["viewer"])];
+    let world = Small::new(&live, vec![Scripted::DoAndLose]);
+    let outcome = run(vec![declared("a", &["editor"])], &live, &world);
+    assert_eq!(outcome.results[0].result, ChangeResult::Done);
+
+    let lost = Scripted::Fail(ErrorKind::Transport, Effect::Unknown);
+    let world = Small::new(&live, vec![lost]);
+    let outcome = run(vec![declared("a", &["editor"])], &live, &world);
+    assert_eq!(outcome.results[0].result, ChangeResult::Unknown);
+    assert_eq!(world.writes.borrow().len(), 1, "never written again");
+    assert!(outcome.written, "for nobody knows");
+
+    let world = Small::new(&live, vec![Scripted::DoAndLose]);
+    let outcome = run(Vec::new(), &live, &world);
+    assert_eq!(outcome.results[0].result, ChangeResult::Done);
+}
+
+#[test]
+fn a_yes_that_does_not_show_is_not_believed() {
+    let live = vec![managed("a", &["viewer"])];
+    for wanted in [vec![declared("a", &["editor"])], Vec::new()] {
+        let world = Small::new(&live, vec![Scripted::Ignore]);
+        let outcome = run(wanted, &live, &world);
+        assert_eq!(outcome.results[0].result, ChangeResult::Unknown);
+        assert!(
+            world.now.get() >= Options::default().grace,
+            "after the whole grace"
+        );
+    }
+}
+
+#[test]
+fn what_moved_since_the_plan_is_stale_and_is_not_written() {
+    let live = three();
+    let mut moved = live.clone();
+    moved[0].roles = roles(&["owner"]);
+    moved[1].labels.insert("team".to_owned(), "x".to_owned());
+    moved[2]
+        .labels
+        .insert("rolecall-generation".to_owned(), "2".to_owned());
+    let world = Small::new(&moved, Vec::new());
+    let wanted = ["a", "b"].map(|name| declared(name, &["editor"])).into();
+    let outcome = run(wanted, &live, &world);
+    assert!(
+        outcome
+            .results
+            .iter()
+            .all(|r| r.result == ChangeResult::Stale),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.results.len(), 3);
+    assert!(world.writes.borrow().is_empty() && !outcome.written);
+    assert!(
+        outcome
+            .results
+            .iter()
+            .any(|r| r.detail.contains("roles have changed"))
+    );
+}
+
+#[test]
+fn a_stop_leaves_the_rest_unattempted_and_says_so() {
+    let live = three();
+    let world = Small::new(&live, Vec::new());
+    world.stop_after.set(Some(1));
+    let mut wanted: Vec<_> = ["a", "b"].map(|name| declared(name, &["viewer"])).into();
+    wanted[0].description = Some("new".to_owned());
+    wanted[1].description = Some("new".to_owned());
+    let outcome = run(wanted, &live, &world);
+    use ChangeResult::{Done, NotAttempted};
+    let expected =
+        [("a", Done), ("b", NotAttempted), ("c", NotAttempted)].map(|(n, r)| (n.to_owned(), r));
+    assert_eq!(results(&outcome), expected);
+    assert!(outcome.interrupted && outcome.written);
+}
+
+#[test]
+fn an_adopted_account_keeps_the_labels_of_others_and_is_then_changed() {
+    let mut account = managed("a", &["viewer"]);
+    account.labels = [("team".to_owned(), "finance".to_owned())].into();
+    account.creator = Some("somebody".to_owned());
+    let live = vec![account];
+    let world = Small::new(&live, Vec::new());
+    let mut wanted = declared("a", &["editor"]);
+    wanted.import = Some(Import {
+        mrn: mrn("a"),
+        declared_at: place(),
+    });
+    let outcome = run(vec![wanted.clone()], &live, &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(*world.writes.borrow(), ["update a", "roles a"]);
+    let after = world.accounts.borrow()[&mrn("a")].clone();
+    assert_eq!(
+        after.labels.get("team").map(String::as_str),
+        Some("finance")
+    );
+    assert_eq!(
+        after.marks().map(|m| m.credential),
+        Some(CredentialMark::External)
+    );
+    assert_eq!(after.roles, roles(&["editor"]));
+
+    // If custody was not taken, nothing else is done to the account.
+    let denied = Scripted::Fail(ErrorKind::PermissionDenied, Effect::None);
+    let world = Small::new(&live, vec![denied]);
+    let outcome = run(vec![wanted], &live, &world);
+    use ChangeResult::{Failed, Skipped};
+    assert_eq!(
+        results(&outcome),
+        [("a".to_owned(), Failed), ("a".to_owned(), Skipped)]
+    );
+    assert_eq!(world.writes.borrow().len(), 1);
+}
+
+#[test]
+fn roles_are_added_before_they_are_removed_and_deletes_come_last() {
+    let live = three();
+    let world = Small::new(&live, Vec::new());
+    let mut wanted: Vec<_> = vec![declared("b", &[]), declared("c", &["viewer", "agent"])];
+    wanted[1].description = Some("new".to_owned());
+    let outcome = run(wanted, &live, &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(
+        *world.writes.borrow(),
+        ["roles c", "update c", "roles b", "delete a"]
+    );
+}

@@ -1,1 +1,467 @@
+//! One case of the comparison each; the laws over all cases are in `tests/it/properties.rs`.
 
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{
+    Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
+    Import, Labels, Nonce, OrgId, Role, RoleSet, ScopeInfo, SourceRef, SpaceId, StackId, Unread,
+};
+
+const NOW: &str = "2026-11-23T12:00:00Z";
+
+fn place(line: u32) -> SourceRef {
+    SourceRef {
+        file: "a.hcl".to_owned(),
+        line,
+    }
+}
+
+fn org() -> OrgId {
+    OrgId::new("acme-corp").expect("valid")
+}
+
+fn space() -> Scope {
+    Scope::Space(SpaceId::new("payments").expect("valid"))
+}
+
+fn roles(names: &[&str]) -> RoleSet {
+    names.iter().map(|name| Role::new(name)).collect()
+}
+
+fn declared(name: &str) -> DesiredAccount {
+    DesiredAccount {
+        address: Address::new(name, None),
+        scope: space(),
+        name: name.to_owned(),
+        description: None,
+        labels: None,
+        roles: roles(&["viewer", "agent"]),
+        role_places: BTreeMap::new(),
+        valid_until: None,
+        deliver_to: Vec::new(),
+        import: None,
+        declared_at: place(10),
+    }
+}
+
+fn mrn(name: &str) -> Mrn {
+    Mrn::new(format!(
+        "//agents.api.mondoo.app/spaces/payments/serviceaccounts/{name}"
+    ))
+}
+
+fn marks(name: &str) -> Marks {
+    Marks {
+        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        address: Address::new(name, None).label(),
+        generation: 1,
+        credential: CredentialMark::Delivered {
+            fingerprint: Fingerprint::of_public_key(b"key"),
+            destinations: CredentialMark::destinations_digest(&[]),
+        },
+        expires: None,
+    }
+}
+
+fn live_account(name: &str, marks: Option<Marks>) -> LiveAccount {
+    LiveAccount {
+        mrn: mrn(name),
+        scope: space(),
+        name: name.to_owned(),
+        description: None,
+        labels: marks.map(|m| m.labels()).unwrap_or_default(),
+        roles: roles(&["viewer", "agent"]),
+        created_at: "2026-01-01T00:00:00Z".parse().ok(),
+        last_used: None,
+        creator: Some("me".to_owned()),
+    }
+}
+
+fn managed(name: &str) -> LiveAccount {
+    live_account(name, Some(marks(name)))
+}
+
+fn compare(declared: Vec<DesiredAccount>, live: Vec<LiveAccount>) -> Delta {
+    compare_unread(declared, live, &[])
+}
+
+fn compare_unread(
+    declared: Vec<DesiredAccount>,
+    live: Vec<LiveAccount>,
+    unread: &[Scope],
+) -> Delta {
+    let desired = Desired {
+        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        trusted_creators: vec!["trusted@acme.example".to_owned()],
+        endpoint: None,
+        organizations: [(
+            "acme".to_owned(),
+            DesiredOrganization {
+                id: org(),
+                declared_at: place(1),
+            },
+        )]
+        .into(),
+        spaces: BTreeMap::new(),
+        accounts: declared
+            .into_iter()
+            .map(|a| (a.address.clone(), a))
+            .collect(),
+    };
+    let info = ScopeInfo {
+        name: String::new(),
+        organization: None,
+    };
+    let mut scopes: BTreeMap<Scope, ScopeInfo> =
+        [(space(), info.clone()), (Scope::Organization(org()), info)].into();
+    scopes.retain(|scope, _| !unread.contains(scope));
+    let live = Live {
+        facts: Facts {
+            caller: Caller {
+                mrn: Mrn::new("me"),
+                name: None,
+            },
+            now: NOW.parse().expect("valid"),
+            endpoint: "https://us.api.mondoo.com".to_owned(),
+        },
+        scopes,
+        unread: unread
+            .iter()
+            .map(|s| {
+                (
+                    s.clone(),
+                    Unread {
+                        why: "denied".to_owned(),
+                    },
+                )
+            })
+            .collect(),
+        accounts: live.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+    };
+    diff(&desired, &live)
+}
+
+fn actions(delta: &Delta) -> Vec<(Action, Reason)> {
+    delta
+        .differences
+        .iter()
+        .map(|d| (d.action, d.reason))
+        .collect()
+}
+
+fn only_block(delta: &Delta) -> &Block {
+    assert!(delta.differences.is_empty(), "{:?}", delta.differences);
+    assert_eq!(delta.blocked.len(), 1, "{:?}", delta.blocked);
+    &delta.blocked[0].block
+}
+
+#[test]
+fn what_the_configuration_leaves_out_is_not_managed() {
+    let mut live = managed("ci");
+    live.description = Some("written by hand".to_owned());
+    live.labels.insert("team".to_owned(), "x".to_owned());
+    let delta = compare(vec![declared("ci")], vec![live.clone()]);
+    assert!(delta.differences.is_empty());
+    assert_eq!(delta.unchanged, 1);
+
+    let mut wanted = declared("ci");
+    wanted.labels = Some(Labels::new());
+    let delta = compare(vec![wanted], vec![live]);
+    assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+    let after = delta.differences[0]
+        .after
+        .as_ref()
+        .expect("an update has an after");
+    assert!(after.labels.is_empty());
+    assert_eq!(after.description.as_deref(), Some("written by hand"));
+}
+
+#[test]
+fn roles_and_the_rest_are_two_changes_and_an_update_never_carries_roles() {
+    let mut wanted = declared("ci");
+    wanted.roles = roles(&["owner"]);
+    wanted.description = Some("new".to_owned());
+    wanted.role_places = [(Role::new("owner"), place(3))].into();
+    let delta = compare(vec![wanted], vec![managed("ci")]);
+    assert_eq!(
+        actions(&delta),
+        [
+            (Action::Update, Reason::Differs),
+            (Action::UpdatePermissions, Reason::Differs)
+        ]
+    );
+    let after = |n: usize| delta.differences[n].after.as_ref().expect("an after");
+    assert_eq!(after(0).roles, roles(&["viewer", "agent"]));
+    assert_eq!(after(1).roles, roles(&["owner"]));
+    assert_eq!(after(1).description, None);
+    assert_eq!(delta.differences[1].places, [place(3), place(10)]);
+}
+
+fn pending(age_minutes: i64) -> LiveAccount {
+    let marks = Marks {
+        credential: CredentialMark::Pending(Nonce::from_bytes([1; 16])),
+        ..marks("ci")
+    };
+    let now: jiff::Timestamp = NOW.parse().expect("valid");
+    LiveAccount {
+        created_at: Some(now - jiff::SignedDuration::from_mins(age_minutes)),
+        roles: RoleSet::new(),
+        ..live_account("ci", Some(marks))
+    }
+}
+
+#[test]
+fn a_young_birth_is_left_alone_and_a_dead_one_is_replaced() {
+    let delta = compare(vec![declared("ci")], vec![pending(14)]);
+    assert!(delta.differences.is_empty() && delta.blocked.is_empty());
+    assert_eq!(delta.in_flight.len(), 1);
+    assert_eq!(delta.in_flight[0].until.to_string(), "2026-11-23T12:01:00Z");
+
+    let delta = compare(vec![declared("ci")], vec![pending(15)]);
+    let dead = Reason::CredentialPending;
+    assert_eq!(
+        actions(&delta),
+        [(Action::Create, dead), (Action::Delete, dead)]
+    );
+
+    let delta = compare(Vec::new(), vec![pending(14)]);
+    assert_eq!((delta.differences.len(), delta.in_flight.len()), (0, 1));
+    let delta = compare(Vec::new(), vec![pending(15)]);
+    assert_eq!(actions(&delta), [(Action::Delete, dead)]);
+}
+
+#[test]
+fn a_pending_account_with_power_or_a_past_is_left_to_people() {
+    let mut used = pending(60);
+    used.last_used = NOW.parse().ok();
+    let mut strong = pending(60);
+    strong.roles = roles(&["owner"]);
+    for account in [used, strong] {
+        let delta = compare(vec![declared("ci")], vec![account]);
+        assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
+    }
+    let mut given = pending(60);
+    given.roles = roles(&["viewer"]);
+    assert_eq!(
+        compare(vec![declared("ci")], vec![given]).differences.len(),
+        2
+    );
+}
+
+#[test]
+fn marks_are_believed_only_with_a_reason() {
+    let made_by = |creator: Option<&str>| {
+        let account = LiveAccount {
+            creator: creator.map(str::to_owned),
+            ..managed("ci")
+        };
+        compare(vec![declared("ci")], vec![account])
+    };
+    assert_eq!(made_by(Some("me")).unchanged, 1);
+    assert_eq!(made_by(Some("trusted@acme.example")).unchanged, 1);
+    for creator in [Some("mallory"), None] {
+        let delta = made_by(creator);
+        let disputed = |b: &Blocked| matches!(b.block, Block::Disputed { .. });
+        assert!(delta.blocked.iter().any(disputed));
+        // Its name stands in the way of a new one, too.
+        assert!(delta.differences.is_empty());
+    }
+    let mut named = declared("ci");
+    named.import = Some(Import {
+        mrn: mrn("ci"),
+        declared_at: place(2),
+    });
+    let account = LiveAccount {
+        creator: Some("mallory".to_owned()),
+        ..managed("ci")
+    };
+    assert_eq!(compare(vec![named], vec![account]).unchanged, 1);
+}
+
+#[test]
+fn two_accounts_of_one_address_are_refused_both() {
+    let twin = LiveAccount {
+        mrn: mrn("twin"),
+        name: "twin".to_owned(),
+        ..managed("ci")
+    };
+    let delta = compare(vec![declared("ci")], vec![managed("ci"), twin]);
+    let Block::Duplicate { accounts } = only_block(&delta) else {
+        panic!("{delta:?}")
+    };
+    assert_eq!(*accounts, [mrn("ci"), mrn("twin")]);
+}
+
+#[test]
+fn another_stacks_account_is_never_touched_and_its_name_blocks() {
+    let stack = StackId::new("other", "k7m2q9ta").expect("valid");
+    let foreign = live_account(
+        "ci",
+        Some(Marks {
+            stack: stack.clone(),
+            ..marks("ci")
+        }),
+    );
+    let delta = compare(vec![declared("ci")], vec![foreign.clone()]);
+    assert!(matches!(
+        only_block(&delta),
+        Block::NameTaken {
+            managed_as: None,
+            ..
+        }
+    ));
+    assert_eq!(delta.left_alone[0].stack, Some(stack));
+
+    let mut wanted = declared("ci");
+    wanted.import = Some(Import {
+        mrn: mrn("ci"),
+        declared_at: place(2),
+    });
+    let delta = compare(vec![wanted], vec![foreign]);
+    assert!(matches!(only_block(&delta), Block::Foreign { .. }));
+}
+
+#[test]
+fn damaged_marks_of_ours_are_disputed_and_marks_of_nobody_are_unmanaged() {
+    let mut account = managed("old");
+    account
+        .labels
+        .insert("rolecall-credential".to_owned(), "whatever".to_owned());
+    let delta = compare(Vec::new(), vec![account.clone()]);
+    assert!(matches!(only_block(&delta), Block::Disputed { .. }));
+    account.labels.remove("rolecall-stack");
+    let delta = compare(Vec::new(), vec![account]);
+    assert!(delta.blocked.is_empty() && delta.differences.is_empty());
+    assert_eq!(delta.left_alone.len(), 1);
+}
+
+#[test]
+fn an_import_takes_custody_and_shows_what_else_differs() {
+    let mut wanted = declared("ci");
+    wanted.import = Some(Import {
+        mrn: mrn("ci"),
+        declared_at: place(2),
+    });
+    wanted.roles = roles(&["viewer"]);
+    let account = LiveAccount {
+        creator: Some("ada".to_owned()),
+        ..live_account("ci", None)
+    };
+    let delta = compare(vec![wanted.clone()], vec![account.clone()]);
+    assert_eq!(
+        actions(&delta),
+        [
+            (Action::Adopt, Reason::ImportRequested),
+            (Action::UpdatePermissions, Reason::Differs)
+        ]
+    );
+    assert!(delta.left_alone.is_empty());
+
+    let delta = compare(vec![wanted.clone()], Vec::new());
+    assert!(matches!(only_block(&delta), Block::ImportMissing { .. }));
+
+    let elsewhere = LiveAccount {
+        scope: Scope::Organization(org()),
+        ..account
+    };
+    let delta = compare(vec![wanted], vec![elsewhere]);
+    assert!(matches!(only_block(&delta), Block::ImportMissing { .. }));
+}
+
+#[test]
+fn what_is_fixed_at_birth_blocks_and_says_so() {
+    let mut moved = declared("ci");
+    moved.scope = Scope::Organization(org());
+    let delta = compare(vec![moved], vec![managed("ci")]);
+    assert!(matches!(
+        only_block(&delta),
+        Block::CannotUpdate {
+            attribute: "scope",
+            ..
+        }
+    ));
+
+    let mut expiring = declared("ci");
+    expiring.valid_until = "2027-06-30T00:00:00Z".parse().ok();
+    let delta = compare(vec![expiring.clone()], vec![managed("ci")]);
+    assert!(matches!(
+        only_block(&delta),
+        Block::CannotUpdate {
+            attribute: "valid_until",
+            ..
+        }
+    ));
+
+    let as_born = Marks {
+        expires: expiring.valid_until,
+        ..marks("ci")
+    };
+    let delta = compare(
+        vec![expiring],
+        vec![live_account("ci", Some(as_born.clone()))],
+    );
+    assert_eq!(delta.unchanged, 1);
+    let delta = compare(
+        vec![declared("ci")],
+        vec![live_account("ci", Some(as_born))],
+    );
+    assert!(matches!(
+        only_block(&delta),
+        Block::CannotUpdate {
+            attribute: "valid_until",
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_scope_that_was_not_read_creates_and_deletes_nothing() {
+    let delta = compare_unread(vec![declared("ci")], Vec::new(), &[space()]);
+    assert!(matches!(only_block(&delta), Block::Unread { .. }));
+    let delta = compare_unread(Vec::new(), Vec::new(), &[space()]);
+    assert!(delta.differences.is_empty() && delta.blocked.is_empty());
+}
+
+#[test]
+fn a_managed_account_in_a_scope_that_left_the_configuration_is_planned_as_delete() {
+    // The space is not declared by a block of its own, only its organization is.
+    let delta = compare(Vec::new(), vec![managed("ci")]);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::ScopeUndeclared)]);
+}
+
+#[test]
+fn a_rename_into_a_taken_name_is_blocked_and_a_free_one_is_an_update() {
+    let mut wanted = declared("ci");
+    wanted.name = "other".to_owned();
+    let delta = compare(vec![wanted.clone()], vec![managed("ci")]);
+    assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+    let delta = compare(
+        vec![wanted.clone()],
+        vec![managed("ci"), live_account("other", None)],
+    );
+    assert!(matches!(only_block(&delta), Block::NameTaken { .. }));
+    // Equal names in different scopes never meet.
+    let far = LiveAccount {
+        scope: Scope::Organization(org()),
+        ..live_account("other", None)
+    };
+    let delta = compare(vec![wanted], vec![managed("ci"), far]);
+    assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+}
+
+#[test]
+fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
+    let mut wanted = declared("ci");
+    wanted.deliver_to = vec![Destination {
+        sink: "file.local".to_owned(),
+        place: crate::model::Place::File {
+            directory: "new".to_owned(),
+            file: "ci.json".to_owned(),
+            format: crate::model::FileFormat::Json,
+        },
+    }];
+    let delta = compare(vec![wanted], vec![managed("ci")]);
+    assert!(delta.differences.is_empty());
+    assert_eq!(delta.notes.len(), 1);
+}

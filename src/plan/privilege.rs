@@ -81,7 +81,7 @@ fn meaning(role: &Role) -> Option<&'static str> {
             "read everything and manage assets, policies, integrations, service accounts and members"
         }
         "owner" => "do everything, ownership and deletion included",
-        "agent" => "report scan results and use policies",
+        "agent" => "report scan results",
         "integrations-manager" => "manage integrations",
         "policy-manager" => "manage policies",
         "policy-editor" => "edit policies",

@@ -218,3 +218,106 @@ fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         .map(Zeroizing::new)
         .or_else(|_| key_error("the private key is not valid base64 between its PEM lines"))
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+
+    use super::super::fixture::{MRN, account, p384, pem, time, wrap};
+    use super::*;
+
+    fn decoded(account: &ServiceAccount, token: &str) -> serde_json::Value {
+        let key = DecodingKey::from_ec_der(account.key.public_key().as_ref());
+        let mut validation = Validation::new(Algorithm::ES384);
+        (validation.validate_exp, validation.validate_nbf) = (false, false);
+        decode(token, &key, &validation).expect("verifies").claims
+    }
+
+    #[test]
+    fn a_token_is_exactly_what_the_guard_expects_and_another_library_verifies_it() {
+        let account = account();
+        let now = time("2026-11-23T12:00:00.9Z");
+        let token = account.token(b"{}", now).expect("signs");
+        let claims = decoded(&account, &token);
+        assert_eq!(
+            claims,
+            serde_json::json!({
+                "iss": "mondoo/ams",
+                "sub": MRN,
+                "iat": 1_795_435_200,
+                "nbf": 1_795_435_200,
+                "exp": 1_795_435_260,
+                // printf '{}' | sha256sum
+                "chash": "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+            })
+        );
+        let header = decode_header(&token).expect("a header");
+        assert_eq!(header.alg, Algorithm::ES384);
+        assert_eq!(header.kid.as_deref(), Some(MRN));
+        assert_eq!(header.typ.as_deref(), Some("JWT"));
+        assert!(!token.contains('='));
+    }
+
+    #[test]
+    fn another_body_is_another_chash() {
+        let account = account();
+        let now = time("2026-11-23T12:00:00Z");
+        let chash = |body: &[u8]| {
+            let token = account.token(body, now).expect("signs");
+            decoded(&account, &token).get("chash").cloned()
+        };
+        assert_ne!(chash(b"a"), chash(b"b"));
+    }
+
+    #[test]
+    fn an_api_token_is_sent_as_it_is_and_shown_to_nobody() {
+        let identity = Identity::api_token("eyJhbGciOiJF");
+        let header = identity.authorization(b"", time("2026-11-23T12:00:00Z"));
+        assert_eq!(header.as_deref(), Ok("Bearer eyJhbGciOiJF"));
+        assert!(!format!("{identity:?}").contains("eyJ"));
+        let signer = Identity::ServiceAccount(account());
+        assert_eq!(
+            format!("{signer:?}"),
+            format!("ServiceAccount(ServiceAccount({MRN}))")
+        );
+    }
+
+    #[test]
+    fn a_key_of_another_form_is_named_and_never_repeated() {
+        const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+        let good = p384();
+        let body = good.lines().nth(1).expect("a line").to_owned();
+        let p256 = pem(&aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING);
+        for (key, hint) in [
+            (good.replace("PRIVATE", "EC PRIVATE"), "SEC1"),
+            (good.replace("PRIVATE", "RSA PRIVATE"), "RSA"),
+            (good.replace("PRIVATE", "ENCRYPTED PRIVATE"), "passphrase"),
+            (wrap(&RSA, "PRIVATE KEY"), "RSA"),
+            (p256, "P-384"),
+            (good.replace(&body, "***"), "base64"),
+            (good.replace(&body, ""), "P-384"),
+            (good.replace("-----END PRIVATE KEY-----", ""), "cut off"),
+            (body.clone(), "not PEM"),
+            (wrap(&RSA, "CERTIFICATE"), "not a private key"),
+        ] {
+            let why = parse_key(&key).expect_err(hint).to_string();
+            assert!(why.contains(hint), "{hint}: {why}");
+            assert!(!why.contains(&body), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_the_public_half() {
+        let key = p384();
+        let public = parse_key(&key)
+            .expect("a key")
+            .public_key()
+            .as_ref()
+            .to_vec();
+        let expected = Fingerprint::of_public_key(&public);
+        assert_eq!(fingerprint(&key), Ok(expected.clone()));
+        // A file that was edited under Windows is the same key.
+        assert_eq!(fingerprint(&key.replace('\n', "\r\n")), Ok(expected));
+        assert_ne!(fingerprint(&key), fingerprint(&p384()));
+    }
+}

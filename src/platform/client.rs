@@ -242,16 +242,20 @@ fn absent<R>(request: &Request, found: Option<R>) -> Result<R, ReadError> {
 
 impl<T: Transport> Reader for Client<T> {
     async fn caller(&self) -> Result<Caller, ReadError> {
+        use ErrorKind::{Invalid, NotFound, PermissionDenied};
         let request = operation::viewer();
-        let viewer = self.read(&request, decode::viewer).await?;
-        // Nothing public tells what a service account sees as its viewer; its credential does.
+        let viewer = self.read(&request, decode::viewer).await;
+        // Nothing public tells what a service account sees as its viewer. Whatever it is, these
+        // answers came after its credential was accepted, and the credential names it.
         match (viewer, self.identity.mrn()) {
-            (Some(caller), _) => Ok(caller),
-            (None, Some(mrn)) => Ok(Caller {
+            (Ok(Some(caller)), _) => Ok(caller),
+            (Err(e), Some(_)) if !matches!(e.kind, Invalid | NotFound | PermissionDenied) => Err(e),
+            (Ok(None) | Err(_), Some(mrn)) => Ok(Caller {
                 mrn: mrn.clone(),
                 name: None,
             }),
-            (None, None) => {
+            (Err(e), None) => Err(e),
+            (Ok(None), None) => {
                 let why = "the platform does not say";
                 Err(read_error(&request, &Failure::malformed(why)))
             }
@@ -352,5 +356,283 @@ impl<T: Transport> Writer for Client<T> {
             decode::batch(body, "deleteServiceAccounts")
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{
+        MRN, NOW, Rig, SPACE, Step, cut, ok, p384, refused, status, time, wire,
+    };
+    use super::super::transport::Answer;
+    use super::*;
+    use crate::model::Role;
+
+    fn scope() -> Scope {
+        Scope::from_mrn(SPACE).expect("a scope")
+    }
+
+    fn new_account() -> NewAccount {
+        NewAccount {
+            scope: scope(),
+            name: "ci".to_owned(),
+            description: None,
+            labels: BTreeMap::new(),
+            roles: RoleSet::new(),
+            valid_until: None,
+        }
+    }
+
+    fn body(text: &str) -> Step {
+        Ok(Answer::new(200, text))
+    }
+
+    fn page(mrns: &[&str], next: Option<&str>) -> Step {
+        let edges: Vec<_> = mrns
+            .iter()
+            .map(|mrn| serde_json::json!({"node": {"mrn": mrn, "name": next}}))
+            .collect();
+        let page = serde_json::json!({"data": {"serviceAccounts": {
+            "edges": edges,
+            "pageInfo": {"hasNextPage": next.is_some(), "endCursor": next},
+        }}});
+        body(&page.to_string())
+    }
+
+    #[tokio::test]
+    async fn reads_are_repeated_a_few_times_each_with_a_fresh_token() {
+        let troubles: [fn() -> Step; 5] =
+            [refused, cut, || status(429), || status(500), || status(503)];
+        for trouble in troubles {
+            let rig = Rig::new([trouble(), trouble(), ok("viewer")]);
+            rig.client.caller().await.expect("the third time");
+            assert_eq!((rig.requests(), rig.client.requests()), (3, 3));
+            let sent = rig.script.sent.borrow();
+            let tokens: BTreeSet<&str> = sent.iter().map(|(_, token)| token.as_str()).collect();
+            assert_eq!(tokens.len(), 3);
+            assert!(tokens.iter().all(|token| token.starts_with("Bearer ey")));
+        }
+        let rig = Rig::new((0..4).map(|_| cut()));
+        let why = rig.client.caller().await.expect_err("gives up");
+        assert_eq!((rig.requests(), why.kind), (4, ErrorKind::Transport));
+        assert!(why.message.contains("4 attempts"), "{}", why.message);
+        let waits = rig.waits.lock().expect("no panic");
+        assert_eq!(waits.len(), 3);
+        assert!(waits.iter().all(|wait| !wait.is_zero()));
+    }
+
+    #[tokio::test]
+    async fn answers_that_would_come_again_are_not_asked_for_again() {
+        for code in [400, 401, 403, 404, 302, 422] {
+            let rig = Rig::new([status(code)]);
+            rig.client.accounts(&scope()).await.expect_err("refused");
+            assert_eq!(rig.requests(), 1, "HTTP {code}");
+        }
+        let rig = Rig::new([body("not json")]);
+        let why = rig.client.caller().await.expect_err("malformed");
+        assert_eq!(why.kind, ErrorKind::Malformed);
+    }
+
+    #[tokio::test]
+    async fn the_server_may_ask_for_a_wait_but_not_for_any_wait() {
+        let limited = |seconds| {
+            let mut answer = Answer::new(429, "");
+            answer.retry_after = Some(Duration::from_secs(seconds));
+            Ok(answer)
+        };
+        let rig = Rig::new([limited(20), limited(3600), ok("viewer")]);
+        rig.client.caller().await.expect("the third time");
+        let waits = rig.waits.lock().expect("no panic").clone();
+        assert_eq!(waits, [Duration::from_secs(20), Duration::from_secs(30)]);
+    }
+
+    #[tokio::test]
+    async fn a_write_is_sent_again_only_if_surely_nothing_happened() {
+        for (steps, sent, effect) in [
+            (vec![cut()], 1, Effect::Unknown),
+            (vec![status(500)], 1, Effect::Unknown),
+            (vec![status(503)], 1, Effect::Unknown),
+            (vec![status(403)], 1, Effect::None),
+            (vec![ok("error_aborted")], 1, Effect::None),
+            (vec![ok("error_ent_not_found")], 1, Effect::Unknown),
+            (vec![body(r#"{"data":{"setRo"#)], 1, Effect::Unknown),
+            (vec![refused(), cut()], 2, Effect::Unknown),
+            (
+                vec![status(429), refused(), status(502)],
+                3,
+                Effect::Unknown,
+            ),
+            ((0..4).map(|_| refused()).collect(), 4, Effect::None),
+            ((0..4).map(|_| status(429)).collect(), 4, Effect::None),
+        ] {
+            let rig = Rig::new(steps);
+            let roles = BTreeMap::from([(Mrn::new(MRN), RoleSet::new())]);
+            let why = rig.client.set_roles(&scope(), &roles).await;
+            let why = why.expect_err("fails");
+            assert_eq!((rig.requests(), why.effect), (sent, effect), "{why:?}");
+        }
+        let rig = Rig::new([refused(), status(429), ok("set_roles")]);
+        let roles = BTreeMap::from([(Mrn::new(MRN), RoleSet::from([Role::new("viewer")]))]);
+        let done = rig.client.set_roles(&scope(), &roles).await;
+        assert_eq!(done, Ok(BatchErrors::new()));
+    }
+
+    #[tokio::test]
+    async fn nothing_to_do_sends_nothing() {
+        let rig = Rig::new([]);
+        let none = rig.client.set_roles(&scope(), &BTreeMap::new()).await;
+        assert_eq!(none, Ok(BatchErrors::new()));
+        let none = rig.client.delete(&scope(), &[]).await;
+        assert_eq!(none, Ok(BatchErrors::new()));
+    }
+
+    #[tokio::test]
+    async fn a_creation_gives_the_key_or_says_that_it_may_have_happened() {
+        let text = String::from_utf8(wire("create_service_account")).expect("text");
+        let key = p384();
+        let good = text.replace("@KEY@", &key.replace('\n', "\\n"));
+        let rig = Rig::new([body(&good)]);
+        let issued = rig.client.create(&new_account()).await.expect("created");
+        assert_eq!(issued.private_key.expose(), &key);
+
+        let rig = Rig::new([body(&text)]);
+        let why = rig.client.create(&new_account()).await.expect_err("no key");
+        assert_eq!(why.effect, Effect::Unknown);
+        assert!(
+            why.message.contains("created as //agents"),
+            "{}",
+            why.message
+        );
+
+        let half = &good[..good.len() - 100];
+        let rig = Rig::new([body(half)]);
+        let why = rig.client.create(&new_account()).await.expect_err("half");
+        assert_eq!((rig.requests(), why.effect), (1, Effect::Unknown));
+        assert!(!why.message.contains("BEGIN"), "{}", why.message);
+    }
+
+    #[tokio::test]
+    async fn all_pages_are_read_and_an_account_is_listed_once() {
+        let rig = Rig::new([
+            page(&["//b", "//a"], Some("1")),
+            page(&["//a", "//c"], Some("2")),
+            page(&[], None),
+        ]);
+        let accounts = rig.client.accounts(&scope()).await.expect("reads");
+        let mrns: Vec<&str> = accounts.iter().map(|a| a.mrn.as_str()).collect();
+        assert_eq!(mrns, ["//a", "//b", "//c"]);
+        let names: Vec<&str> = accounts.iter().map(|a| a.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["2", "1", "2"],
+            "the later sight of an account counts"
+        );
+        let sent = rig.script.sent.take();
+        let after: Vec<_> = sent.iter().map(|(b, _)| &b["variables"]["after"]).collect();
+        assert_eq!(after, [&serde_json::Value::Null, &"1".into(), &"2".into()]);
+
+        let rig = Rig::new([ok("spaces_first"), ok("spaces_last")]);
+        let org = OrgId::new("acme-corp-883120").expect("an id");
+        assert_eq!(rig.client.spaces(&org).await.expect("reads").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_listing_without_end_is_an_error() {
+        let rig = Rig::new([
+            page(&["//a"], Some("1")),
+            page(&["//b"], Some("2")),
+            page(&["//c"], Some("1")),
+        ]);
+        let why = rig.client.accounts(&scope()).await.expect_err("endless");
+        assert_eq!((rig.requests(), why.kind), (3, ErrorKind::Malformed));
+    }
+
+    #[tokio::test]
+    async fn an_account_is_absent_only_if_the_platform_says_so() {
+        let mrn = Mrn::new(MRN);
+        for step in [
+            ok("error_not_found"),
+            ok("error_ent_not_found"),
+            body(r#"{"data":{"serviceAccount":null}}"#),
+        ] {
+            let rig = Rig::new([step]);
+            assert_eq!(rig.client.account(&mrn).await, Ok(None));
+        }
+        // A wrong endpoint is not an account that is gone.
+        let rig = Rig::new([status(404)]);
+        assert!(rig.client.account(&mrn).await.is_err());
+        let rig = Rig::new([ok("service_account")]);
+        assert!(rig.client.account(&mrn).await.expect("reads").is_some());
+    }
+
+    #[tokio::test]
+    async fn messages_tell_what_and_where_and_the_way_out() {
+        let rig = Rig::new([ok("error_permission_denied")]);
+        let why = rig.client.accounts(&scope()).await.expect_err("denied");
+        assert_eq!(
+            why.message,
+            "cannot list the service accounts of space amazing-hofstadter-175565: permission \
+             denied (request permission denied); needs Editor on space amazing-hofstadter-175565"
+        );
+        let rig = Rig::new([body(r#"{"data":{"space":null}}"#)]);
+        let id = SpaceId::new("serene-bouman-275779").expect("an id");
+        let why = rig.client.space(&id).await.expect_err("absent");
+        assert_eq!(why.kind, ErrorKind::NotFound);
+        assert!(
+            why.message.contains("serene-bouman-275779"),
+            "{}",
+            why.message
+        );
+    }
+
+    #[tokio::test]
+    async fn the_caller_is_the_viewer_or_else_the_credential() {
+        let null = || body(r#"{"data":{"viewer":null}}"#);
+        for step in [null(), ok("error_permission_denied"), status(422)] {
+            let caller = Rig::new([step]).client.caller().await.expect("known");
+            assert_eq!(caller.mrn.as_str(), MRN);
+        }
+        let token = || Identity::api_token("eyJhbGciOiJF");
+        for step in [null(), ok("error_permission_denied")] {
+            let rig = Rig::of(token(), [step]);
+            assert!(rig.client.caller().await.is_err());
+        }
+        // A credential that is not accepted is nobody.
+        let rig = Rig::new([status(401)]);
+        assert!(rig.client.caller().await.is_err());
+        let rig = Rig::of(token(), [ok("viewer")]);
+        let caller = rig.client.caller().await.expect("known");
+        assert_eq!(caller.name.as_deref(), Some("ada@example.com"));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_comes_back_is_not_shown() {
+        let mut answer = Answer::new(403, "you sent Bearer eyJhbGciOiJF, no");
+        answer.date = Some(time(NOW));
+        let rig = Rig::of(Identity::api_token("eyJhbGciOiJF"), [Ok(answer)]);
+        let why = rig.client.caller().await.expect_err("denied");
+        assert!(!why.message.contains("eyJhbGciOiJF"), "{}", why.message);
+        assert!(!format!("{:?}", rig.client).contains("eyJ"));
+    }
+
+    #[tokio::test]
+    async fn the_platforms_clock_is_that_of_its_last_answer() {
+        let dated = |date: Option<&str>, status| {
+            let mut answer = Answer::new(status, wire("viewer"));
+            answer.date = date.map(time);
+            Ok(answer)
+        };
+        let (first, second) = ("2026-11-23T12:00:09Z", "2026-11-23T12:00:11Z");
+        let rig = Rig::new([
+            dated(Some(first), 200),
+            dated(Some(second), 403),
+            dated(None, 200),
+        ]);
+        assert_eq!(rig.client.platform_time(), time(NOW));
+        let _ = rig.client.caller().await;
+        assert_eq!(rig.client.platform_time(), time(first));
+        let _ = rig.client.caller().await;
+        let _ = rig.client.caller().await;
+        assert_eq!(rig.client.platform_time(), time(second));
     }
 }

@@ -164,3 +164,138 @@ fn fields(text: &str) -> Result<Fields, CredentialError> {
     }
     Ok(fields)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{MRN, SPACE, p384};
+    use super::*;
+
+    fn console(key: &str) -> Value {
+        json!({
+            "mrn": MRN,
+            "certificate": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+            "private_key": key,
+            "scope_mrn": SPACE,
+            "api_endpoint": "https://eu.api.mondoo.com",
+            "space_mrn": SPACE,
+            "typename": "ServiceAccountCredential",
+        })
+    }
+
+    fn check(credential: &Credential, endpoint: Option<&str>) {
+        let Identity::ServiceAccount(account) = &credential.identity else {
+            panic!("not a service account");
+        };
+        assert_eq!(account.mrn.as_str(), MRN);
+        assert_eq!(account.scope_mrn.as_deref(), Some(SPACE));
+        let found = credential.endpoint.as_ref().map(Endpoint::base);
+        assert_eq!(found, endpoint);
+    }
+
+    #[test]
+    fn every_public_form_of_a_credential_is_read() {
+        let key = p384();
+        let eu = Some("https://eu.api.mondoo.com");
+        let json = console(&key);
+        let text = serde_json::to_string_pretty(&json).expect("JSON");
+        check(&Credential::parse(text.as_bytes()).expect("console"), eu);
+
+        // Terraform's `credential`: base64, `parent_mrn` instead of `space_mrn`.
+        let terraform = json!({
+            "mrn": MRN, "private_key": key, "api_endpoint": "https://eu.api.mondoo.com",
+            "parent_mrn": SPACE,
+        });
+        let base64 = STANDARD.encode(terraform.to_string());
+        check(&Credential::parse_base64(&base64).expect("base64"), eu);
+        let (a, b) = base64.split_at(76);
+        let wrapped = format!("{a}\n{b}\n");
+        check(&Credential::parse_base64(&wrapped).expect("wrapped"), eu);
+
+        // Keys count whatever their case.
+        let upper = json!({"MRN": MRN, "Private_Key": key, "SCOPE_MRN": SPACE, "other": {"a": 1}});
+        let text = upper.to_string();
+        check(&Credential::parse(text.as_bytes()).expect("upper"), None);
+
+        // `mondoo.yml`, as `cnspec login` writes it.
+        let block: String = key.lines().map(|line| format!("  {line}\n")).collect();
+        let yaml = format!(
+            "agent_mrn: //agents.api.mondoo.app/x\napi_endpoint: https://eu.api.mondoo.com\n\
+             certificate: |\n  -----BEGIN CERTIFICATE-----\n  x\n  -----END CERTIFICATE-----\n\
+             features:\n- A\nmrn: {MRN}\nprivate_key: |\n{block}space_mrn: {SPACE}\n"
+        );
+        check(&Credential::parse(yaml.as_bytes()).expect("yaml"), eu);
+        let yaml = format!(
+            "mrn: {MRN}\nscope_mrn: {SPACE}\nprivate_key: {}\n",
+            json!(key)
+        );
+        check(&Credential::parse(yaml.as_bytes()).expect("quoted"), None);
+    }
+
+    #[test]
+    fn the_scope_is_the_first_that_is_named() {
+        let mut json = console(&p384());
+        json["space_mrn"] = json!("//other");
+        json["parent_mrn"] = json!("//other");
+        let text = json.to_string();
+        let eu = Some("https://eu.api.mondoo.com");
+        check(&Credential::parse(text.as_bytes()).expect("good"), eu);
+    }
+
+    #[test]
+    fn a_stored_bearer_token_is_an_identity_too() {
+        let found = Credential::parse(b"token: eyJhbGciOiJF\n").expect("a token");
+        assert!(matches!(found.identity, Identity::ApiToken(_)));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_never_repeated() {
+        let key = p384();
+        let without = |name: &str| {
+            let mut json = console(&key);
+            json.as_object_mut().expect("a map").remove(name);
+            json.to_string()
+        };
+        let with = |name: &str, value: Value| {
+            let mut json = console(&key);
+            json[name] = value;
+            json.to_string()
+        };
+        let truncated = console(&key).to_string().replace('}', "");
+        for (text, hint) in [
+            (without("mrn"), "no `mrn`"),
+            (without("private_key"), "no `private_key`"),
+            (with("private_key", json!("")), "no `private_key`"),
+            (with("private_key", json!(7)), "not text"),
+            (with("private_key", json!("secret")), "not PEM"),
+            (with("MRN", json!("//x")), "stands twice"),
+            (
+                with("api_endpoint", json!("http://a.example")),
+                "api_endpoint",
+            ),
+            (
+                with("type", json!("external_account")),
+                "not supported by this version yet",
+            ),
+            (
+                r#"{"issuerUri":"https://i","audience":"//a"}"#.to_owned(),
+                "workload identity",
+            ),
+            (truncated, "not valid JSON"),
+            ("secret".to_owned(), "neither JSON nor YAML"),
+            (" \n".to_owned(), "is empty"),
+        ] {
+            let why = Credential::parse(text.as_bytes())
+                .expect_err(hint)
+                .to_string();
+            assert!(why.contains(hint), "{hint}: {why}");
+            assert!(!why.contains("secret") && !why.contains("MIG"), "{why}");
+        }
+        let plain = console(&key).to_string();
+        for (text, hint) in [(plain.as_str(), "plain JSON"), ("!!!", "base64")] {
+            let why = Credential::parse_base64(text).expect_err(hint).to_string();
+            assert!(why.contains(hint), "{hint}: {why}");
+        }
+    }
+}

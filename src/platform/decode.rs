@@ -387,3 +387,171 @@ pub(super) fn batch(body: &[u8], field: &str) -> Decoded<BatchErrors> {
         Some(_) => Err("the answer lists failures in a form nobody expects".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{MRN, SPACE, p384, time as at, wire};
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope::from_mrn(SPACE).expect("a scope")
+    }
+
+    #[test]
+    fn a_listing_with_every_field() {
+        let page = service_accounts(&wire("service_accounts"), &scope()).expect("decodes");
+        assert_eq!(page.next, None);
+        let [ci, ops] = page.items.as_slice() else {
+            panic!("two accounts");
+        };
+        let expected = LiveAccount {
+            mrn: Mrn::new(MRN),
+            scope: scope(),
+            name: "ci".to_owned(),
+            description: Some("scans every image".to_owned()),
+            labels: Labels::from([
+                ("flag".to_owned(), String::new()),
+                ("team".to_owned(), "platform".to_owned()),
+            ]),
+            roles: RoleSet::from([Role::new("agent"), Role::new("viewer")]),
+            created_at: Some(at("2026-01-02T03:04:05.678Z")),
+            last_used: Some(at("2026-11-01T00:00:00Z")),
+            creator: Some("//captain.api.mondoo.app/users/2bB5gsCSGp2Tlwiyv7mKN9PRSHK".to_owned()),
+        };
+        assert_eq!(*ci, expected);
+        // An organization's account in a space's listing tells its own scope.
+        assert_eq!(ops.scope.to_string(), "organization acme-corp-883120");
+        assert_eq!(ops.description.as_deref(), Some("by hand"));
+        assert_eq!(ops.last_used, None, "the zero of Go is never");
+        assert_eq!(ops.creator.as_deref(), Some("bob@example.com"));
+    }
+
+    #[test]
+    fn null_is_taken_wherever_nothing_promises_a_value() {
+        let page = service_accounts(&wire("service_accounts_null"), &scope()).expect("decodes");
+        let account = page.items.first().expect("one account");
+        assert_eq!(account.scope, scope(), "the listed scope stands in");
+        assert_eq!(account.state().description, None);
+        assert_eq!(account.roles, RoleSet::new());
+        assert_eq!(account.labels, Labels::new());
+        let one = service_account(&wire("service_account"), &Mrn::new(MRN)).expect("decodes");
+        let one = one.expect("is there");
+        assert_eq!(one.description.as_deref(), Some("Created by Terraform"));
+        assert_eq!(one.roles, RoleSet::from([Role::new("viewer")]));
+        let shared = space(&wire("space_shared"))
+            .expect("decodes")
+            .expect("there");
+        assert_eq!((shared.name.as_str(), shared.organization), ("", None));
+    }
+
+    #[test]
+    fn a_gap_in_a_listing_is_an_error_and_not_an_absence() {
+        let listing = |text: &str| {
+            let body = format!(r#"{{"data":{{"serviceAccounts":{text}}}}}"#);
+            service_accounts(body.as_bytes(), &scope())
+        };
+        for text in [
+            "null",
+            "{}",
+            r#"{"totalCount":3,"edges":null}"#,
+            r#"{"edges":[null]}"#,
+            r#"{"edges":[{"node":null}]}"#,
+            r#"{"edges":[{"node":{"mrn":null}}]}"#,
+            r#"{"edges":[{"node":{"mrn":""}}]}"#,
+            r#"{"edges":[],"pageInfo":{"hasNextPage":true,"endCursor":""}}"#,
+            r#"{"edges":[],"pageInfo":{"hasNextPage":true,"endCursor":null}}"#,
+            r#"{"edges":"x"}"#,
+        ] {
+            assert!(listing(text).is_err(), "{text}");
+        }
+        let full = r#"{"node":{"mrn":"//m"}},"#.repeat(PAGE);
+        let full = full.trim_end_matches(',');
+        assert!(listing(&format!(r#"{{"edges":[{full}]}}"#)).is_err());
+        assert!(listing(r#"{"totalCount":0,"edges":null}"#).is_ok());
+    }
+
+    #[test]
+    fn the_smaller_answers() {
+        let caller = viewer(&wire("viewer")).expect("decodes").expect("there");
+        assert_eq!(caller.name.as_deref(), Some("ada@example.com"));
+        assert_eq!(viewer(br#"{"data":{"viewer":null}}"#), Ok(None));
+        let found = organization(&wire("organization")).expect("decodes");
+        assert_eq!(found.map(|info| info.name).as_deref(), Some("Acme Corp"));
+        let found = space(&wire("space")).expect("decodes").expect("there");
+        assert_eq!(found.organization, OrgId::new("acme-corp-883120"));
+        let org = OrgId::new("acme-corp-883120").expect("an id");
+        let page = spaces(&wire("spaces_first"), &org).expect("decodes");
+        assert_eq!(page.next.as_deref(), Some("172213"));
+        let (id, info) = page.items.first().expect("a space");
+        assert_eq!(id.as_str(), "amazing-hofstadter-175565");
+        assert_eq!(info.organization, Some(org.clone()));
+        assert!(spaces(br#"{"data":{"organization":null}}"#, &org).is_err());
+        let roles = get_roles(&wire("get_roles")).expect("decodes");
+        assert_eq!(roles, RoleSet::from([Role::new("editor")]));
+        let other = service_account(&wire("service_account"), &Mrn::new("//other"));
+        assert!(other.is_err());
+    }
+
+    fn issue(key: &str) -> Decoded<IssuedCredential> {
+        let text = String::from_utf8(wire("create_service_account")).expect("text");
+        let key = key.replace('\n', "\\n");
+        let body = text.replace("@KEY@", &key);
+        created(body.as_bytes(), &scope(), "https://here.example")
+    }
+
+    #[test]
+    fn an_issued_credential_is_complete() {
+        let key = p384();
+        let issued = issue(&key).expect("decodes");
+        assert_eq!(issued.private_key.expose(), &key);
+        assert_eq!(issued.space_mrn, SPACE, "null means the scope's");
+        assert_eq!(issued.api_endpoint, "https://us.api.mondoo.com");
+        assert_eq!(Ok(issued.fingerprint.clone()), auth::fingerprint(&key));
+        assert!(!format!("{issued:?}").contains("BEGIN PRIVATE"));
+    }
+
+    #[test]
+    fn a_created_account_without_a_good_key_is_named() {
+        for key in ["", "@KEY@", "-----BEGIN EC PRIVATE KEY-----\nAA=="] {
+            let why = issue(key).expect_err("no good key");
+            assert!(why.starts_with("created as //agents"), "{why}");
+            assert!(why.contains("2bB5gsCSGp2Tlwiyv7mKN9PRSHN"), "{why}");
+            assert!(!why.contains("AA=="), "{why}");
+        }
+        let nothing = created(
+            br#"{"data":{"createServiceAccount":null}}"#,
+            &scope(),
+            "https://here.example",
+        );
+        assert!(nothing.is_err());
+        // The message of the JSON library would repeat the value.
+        let odd = br#"{"data":{"createServiceAccount":"MIG2secret"}}"#;
+        let why = created(odd, &scope(), "https://here.example").expect_err("odd");
+        assert!(!why.contains("MIG2"), "{why}");
+    }
+
+    #[test]
+    fn failures_of_a_batch_are_read_in_every_form() {
+        let failed = batch(&wire("delete_service_accounts"), "deleteServiceAccounts");
+        let failed = failed.expect("decodes");
+        assert_eq!(failed.len(), 1);
+        assert!(failed.values().all(|why| why.contains("not found")));
+        assert_eq!(
+            batch(&wire("set_roles"), "setRoles"),
+            Ok(BatchErrors::new())
+        );
+        let failed = batch(&wire("set_roles_errors"), "setRoles").expect("decodes");
+        let why = failed.get(&Mrn::new(MRN)).expect("named");
+        assert!(why.contains("role not allowed"), "{why}");
+        let null = br#"{"data":{"setRoles":null}}"#;
+        assert_eq!(batch(null, "setRoles"), Ok(BatchErrors::new()));
+        for odd in [
+            r#"{"data":{"setRoles":{"errors":"boom"}}}"#,
+            r#"{"data":{"setRoles":{"errors":[1]}}}"#,
+            r#"{"data":{}}"#,
+        ] {
+            assert!(batch(odd.as_bytes(), "setRoles").is_err(), "{odd}");
+        }
+        assert_eq!(updated(&wire("update_service_account")), Ok(()));
+    }
+}

@@ -186,3 +186,159 @@ fn read_failure(error: &io::Error) -> String {
 fn variable(environment: &Environment<'_>, name: &str) -> Option<String> {
     (environment.var)(name).filter(|value| !value.trim().is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::super::fixture::p384;
+    use super::*;
+
+    struct World {
+        vars: BTreeMap<&'static str, String>,
+        files: BTreeMap<&'static str, Vec<u8>>,
+    }
+
+    impl World {
+        /// Every source is there, each with a credential that names its source.
+        fn full() -> Self {
+            let key = p384();
+            let credential = |name: &str| {
+                let mrn = format!("//from/{name}");
+                serde_json::json!({"mrn": mrn, "private_key": key, "api_endpoint": "https://eu.api.mondoo.com"})
+                    .to_string()
+            };
+            Self {
+                vars: BTreeMap::from([
+                    (BASE64, STANDARD.encode(credential("base64"))),
+                    (PATH, "/path.json".to_owned()),
+                    (TOKEN, "eyJhbGciOiJF".to_owned()),
+                ]),
+                files: BTreeMap::from([
+                    ("/flag.json", credential("flag").into_bytes()),
+                    ("/path.json", credential("path").into_bytes()),
+                    (
+                        "/home/.config/mondoo/mondoo.yml",
+                        credential("home").into_bytes(),
+                    ),
+                ]),
+            }
+        }
+
+        fn discover(
+            &self,
+            flag: Option<&str>,
+            endpoint: Option<&str>,
+        ) -> Result<Login, LoginError> {
+            let wanted = Wanted {
+                credentials: flag.map(PathBuf::from),
+                endpoint: endpoint.map(str::to_owned),
+            };
+            discover(
+                &wanted,
+                &Environment {
+                    var: &|name| self.vars.get(name).cloned(),
+                    read_file: &|path| {
+                        let found = path.to_str().and_then(|path| self.files.get(path));
+                        found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+                    },
+                    home: Some(PathBuf::from("/home")),
+                },
+            )
+        }
+
+        fn found(&self, flag: Option<&str>) -> (Option<String>, String) {
+            let login = self.discover(flag, None).expect("a credential");
+            let mrn = login.identity.mrn().map(ToString::to_string);
+            (mrn, login.source.to_string())
+        }
+    }
+
+    #[test]
+    fn sources_are_tried_in_mondoos_order_and_named() {
+        let mut world = World::full();
+        let from = |name: &str, source: &str| (Some(format!("//from/{name}")), source.to_owned());
+        assert_eq!(
+            world.found(Some("/flag.json")),
+            from("flag", "--credentials /flag.json")
+        );
+        assert_eq!(world.found(None), from("base64", "MONDOO_CONFIG_BASE64"));
+        world.vars.insert(BASE64, "  ".to_owned());
+        assert_eq!(
+            world.found(None),
+            from("path", "MONDOO_CONFIG_PATH (/path.json)")
+        );
+        world.vars.remove(PATH);
+        assert_eq!(world.found(None), (None, "MONDOO_API_TOKEN".to_owned()));
+        world.vars.remove(TOKEN);
+        let home = "/home/.config/mondoo/mondoo.yml";
+        assert_eq!(world.found(None), from("home", home));
+        world.files.remove(home);
+        let why = world.discover(None, None).expect_err("none").to_string();
+        let places = [
+            "--credentials",
+            BASE64,
+            PATH,
+            TOKEN,
+            "~/.config/mondoo/mondoo.yml",
+        ];
+        let at: Vec<_> = places.iter().map(|place| why.find(place)).collect();
+        assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{why}");
+    }
+
+    #[test]
+    fn the_first_source_counts_even_if_it_is_broken() {
+        let mut world = World::full();
+        world.vars.insert(BASE64, "secret!".to_owned());
+        let why = |world: &World, flag| {
+            let why = world.discover(flag, None).expect_err("broken");
+            assert!(!why.to_string().contains("secret"), "{why}");
+            why.to_string()
+        };
+        assert!(why(&world, None).starts_with("MONDOO_CONFIG_BASE64: "));
+        world.vars.remove(BASE64);
+        world.vars.insert(PATH, "/gone".to_owned());
+        assert_eq!(
+            why(&world, None),
+            "MONDOO_CONFIG_PATH (/gone): there is no such file"
+        );
+        world.vars.remove(PATH);
+        world.vars.insert(TOKEN, "two secrets".to_owned());
+        assert!(why(&world, None).starts_with("MONDOO_API_TOKEN: "));
+        world.vars.remove(TOKEN);
+        let home = "/home/.config/mondoo/mondoo.yml";
+        world.files.insert(home, b"mrn: x\n".to_vec());
+        assert!(why(&world, None).starts_with(home));
+        assert!(why(&world, Some("/gone")).starts_with("--credentials /gone: "));
+    }
+
+    #[test]
+    fn the_endpoint_is_the_credentials_own_unless_a_person_names_one() {
+        let mut world = World::full();
+        let base = |world: &World, flag: Option<&str>, endpoint| {
+            let login = world.discover(flag, endpoint).expect("a credential");
+            login.endpoint.base().to_owned()
+        };
+        assert_eq!(base(&world, None, None), "https://eu.api.mondoo.com");
+        world
+            .vars
+            .insert(ENDPOINT, "https://env.example/query".to_owned());
+        assert_eq!(base(&world, None, None), "https://env.example");
+        let flag = Some("https://flag.example/");
+        assert_eq!(
+            base(&world, Some("/flag.json"), flag),
+            "https://flag.example"
+        );
+        let mut bare = World::full();
+        bare.vars.retain(|name, _| *name == TOKEN);
+        assert_eq!(base(&bare, None, None), "https://us.api.mondoo.com");
+        world
+            .vars
+            .insert(ENDPOINT, "http://plain.example".to_owned());
+        let why = world.discover(None, None).expect_err("plain http");
+        assert!(why.to_string().starts_with("MONDOO_API_ENDPOINT: "));
+    }
+}

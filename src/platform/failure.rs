@@ -348,3 +348,191 @@ fn skew(local: Timestamp, remote: Timestamp) -> Option<String> {
          lives one minute: set the clock"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{NOW, time, wire};
+    use super::*;
+
+    fn verdict(status: u16, body: &[u8]) -> Failure {
+        judge(&Answer::new(status, body), time(NOW)).expect_err("a failure")
+    }
+
+    fn graphql(message: &str) -> Failure {
+        let body = serde_json::json!({"errors": [{"message": message}], "data": {"x": null}});
+        verdict(200, body.to_string().as_bytes())
+    }
+
+    fn row(failure: &Failure) -> (ErrorKind, Effect, Again) {
+        (failure.kind, failure.effect, failure.again)
+    }
+
+    #[test]
+    fn every_status_says_whether_a_write_may_have_happened() {
+        use Again::{Always, Never, Reads};
+        use ErrorKind::{
+            Invalid, Malformed, PermissionDenied, Platform, RateLimited, Unauthenticated,
+        };
+        for (status, kind, effect, again) in [
+            (400, Invalid, Effect::None, Never),
+            (401, Unauthenticated, Effect::None, Never),
+            (403, PermissionDenied, Effect::None, Never),
+            (422, Invalid, Effect::None, Never),
+            (429, RateLimited, Effect::None, Always),
+            (404, Malformed, Effect::Unknown, Never),
+            (408, Platform, Effect::Unknown, Never),
+            (409, Platform, Effect::Unknown, Never),
+            (201, Platform, Effect::Unknown, Never),
+            (302, Platform, Effect::Unknown, Never),
+            (307, Platform, Effect::Unknown, Never),
+            (500, Platform, Effect::Unknown, Reads),
+            (502, Platform, Effect::Unknown, Reads),
+            (503, Platform, Effect::Unknown, Reads),
+            (504, Platform, Effect::Unknown, Reads),
+        ] {
+            let found = verdict(status, b"");
+            assert_eq!(row(&found), (kind, effect, again), "HTTP {status}");
+        }
+    }
+
+    #[test]
+    fn every_code_says_whether_a_write_may_have_happened() {
+        use Again::{Never, Reads};
+        use ErrorKind::{
+            Aborted, AlreadyExists, Invalid, NotFound, PermissionDenied, Platform, RateLimited,
+            Unauthenticated,
+        };
+        for (code, kind, effect, again) in [
+            ("InvalidArgument", Invalid, Effect::None, Never),
+            ("FailedPrecondition", Invalid, Effect::None, Never),
+            ("PermissionDenied", PermissionDenied, Effect::None, Never),
+            ("Unauthenticated", Unauthenticated, Effect::None, Never),
+            ("NotFound", NotFound, Effect::None, Never),
+            ("AlreadyExists", AlreadyExists, Effect::None, Never),
+            ("Aborted", Aborted, Effect::None, Never),
+            ("ResourceExhausted", RateLimited, Effect::Unknown, Reads),
+            ("Unavailable", Platform, Effect::Unknown, Reads),
+            ("DeadlineExceeded", Platform, Effect::Unknown, Reads),
+            ("Internal", Platform, Effect::Unknown, Reads),
+            ("Unknown", Platform, Effect::Unknown, Never),
+            ("Canceled", Platform, Effect::Unknown, Never),
+            ("Brandnew", Platform, Effect::Unknown, Never),
+        ] {
+            let found = graphql(&format!("rpc error: code = {code} desc = because"));
+            assert_eq!(row(&found), (kind, effect, again), "{code}");
+            assert!(found.why.contains("because"), "{}", found.why);
+            assert!(!found.why.contains("rpc error"), "{}", found.why);
+        }
+        let found = graphql("something else");
+        assert_eq!(row(&found), (Platform, Effect::Unknown, Never));
+        // An inner code tells nothing of what the outer call did.
+        let nested = "rpc error: code = Unknown desc = rpc error: code = NotFound desc = x";
+        assert_eq!(row(&graphql(nested)), (Platform, Effect::Unknown, Never));
+    }
+
+    #[test]
+    fn an_error_beside_data_or_beside_an_unknown_one_is_not_harmless() {
+        let denied = "rpc error: code = PermissionDenied desc = x";
+        for body in [
+            serde_json::json!({"errors": [{"message": denied}], "data": {"a": {"mrn": "m"}}}),
+            serde_json::json!({"errors": [{"message": denied}, {"message": "boom"}], "data": null}),
+        ] {
+            let found = verdict(200, body.to_string().as_bytes());
+            assert_eq!(found.effect, Effect::Unknown, "{body}");
+        }
+        let body = serde_json::json!({"errors": [{"message": denied}]});
+        let found = verdict(200, body.to_string().as_bytes());
+        assert_eq!(found.effect, Effect::None);
+    }
+
+    #[test]
+    fn the_recorded_answers_are_understood() {
+        use ErrorKind::{Aborted, Invalid, NotFound, PermissionDenied, Unauthenticated};
+        for (name, status, kind, effect) in [
+            ("error_not_found", 200, NotFound, Effect::None),
+            ("error_ent_not_found", 200, NotFound, Effect::Unknown),
+            (
+                "error_permission_denied",
+                200,
+                PermissionDenied,
+                Effect::None,
+            ),
+            ("error_aborted", 200, Aborted, Effect::None),
+            ("error_validation", 422, Invalid, Effect::None),
+            ("error_validation", 200, Invalid, Effect::None),
+            ("unauthenticated", 401, Unauthenticated, Effect::None),
+        ] {
+            let found = verdict(status, &wire(name));
+            assert_eq!((found.kind, found.effect), (kind, effect), "{name}");
+        }
+        let words = verdict(401, &wire("unauthenticated")).why;
+        assert!(
+            words.contains("request permission unauthenticated"),
+            "{words}"
+        );
+        let words = verdict(422, &wire("error_validation")).why;
+        assert!(words.contains("Cannot query field"), "{words}");
+    }
+
+    #[test]
+    fn half_an_answer_is_unknown_and_never_repeated_to_people() {
+        for body in [
+            r#"{"data":{"createServiceAccount":{"privateKey":"-----BEGIN"#,
+            "<html>proxy</html>",
+            "",
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"data":7}"#,
+        ] {
+            let found = verdict(200, body.as_bytes());
+            assert_eq!(
+                row(&found),
+                (ErrorKind::Malformed, Effect::Unknown, Again::Never),
+                "{body}"
+            );
+            assert!(!found.why.contains("BEGIN"), "{}", found.why);
+        }
+    }
+
+    #[test]
+    fn a_skewed_clock_is_named_with_its_minutes() {
+        let why = |date: Option<&str>| {
+            let mut answer = Answer::new(401, "");
+            answer.date = date.map(time);
+            judge(&answer, time(NOW)).expect_err("refused").why
+        };
+        let behind = why(Some("2026-11-23T12:07:00Z"));
+        assert!(behind.contains("7 minutes behind"), "{behind}");
+        let ahead = why(Some("2026-11-23T11:58:59Z"));
+        assert!(ahead.contains("2 minutes ahead of"), "{ahead}");
+        for right in [
+            None,
+            Some("2026-11-23T12:01:00Z"),
+            Some("2026-11-23T11:59:00Z"),
+        ] {
+            assert!(!why(right).contains("clock"), "{right:?}");
+        }
+    }
+
+    #[test]
+    fn foreign_words_are_cut_and_never_a_key_or_a_page() {
+        assert_eq!(excerpt(&"ä".repeat(301)), format!("{}…", "ä".repeat(300)));
+        assert!(!excerpt("x -----BEGIN PRIVATE KEY----- MIG2").contains("MIG2"));
+        assert_eq!(
+            verdict(503, b"<html>x</html>").why,
+            "the platform failed (HTTP 503)"
+        );
+        assert_eq!(
+            verdict(503, b"busy").why,
+            "the platform failed (HTTP 503: busy)"
+        );
+    }
+
+    #[test]
+    fn a_redirect_names_where_it_leads() {
+        let mut answer = Answer::new(308, "");
+        answer.redirect_to = Some("evil.example".to_owned());
+        let found = judge(&answer, time(NOW)).expect_err("a redirect");
+        assert!(found.why.contains("evil.example"), "{}", found.why);
+    }
+}

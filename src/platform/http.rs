@@ -200,3 +200,112 @@ fn chain(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+
+    /// Serves one connection: reads a whole request, writes the answer, closes. Gives the request.
+    fn serve(answer: &'static str) -> (Endpoint, JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let handle = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !request.ends_with(b"{\"query\":1}") {
+                let read = stream.read(&mut buffer).expect("reads");
+                assert_ne!(read, 0, "the request ends early");
+                request.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            }
+            stream.write_all(answer.as_bytes()).expect("writes");
+            String::from_utf8(request).expect("text")
+        });
+        let endpoint = Endpoint::new(&format!("http://{address}/")).expect("valid");
+        (endpoint, handle)
+    }
+
+    async fn send(endpoint: &Endpoint) -> Result<Answer, TransportError> {
+        let http = Http::new(endpoint, None).expect("a client");
+        http.send(b"{\"query\":1}".to_vec(), "Bearer t0ken".to_owned())
+            .await
+    }
+
+    #[tokio::test]
+    async fn one_request_as_the_platform_wants_it() {
+        let (endpoint, server) = serve(
+            "HTTP/1.1 429 Too Many Requests\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\n\
+             Retry-After: 7\r\nContent-Length: 2\r\n\r\nno",
+        );
+        let answer = send(&endpoint).await.expect("an answer");
+        assert_eq!((answer.status, answer.body.as_slice()), (429, &b"no"[..]));
+        assert_eq!(answer.date, "2026-11-23T12:00:00Z".parse().ok());
+        assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
+        let request = server.join().expect("served").to_lowercase();
+        assert!(request.starts_with("post /query http/1.1\r\n"), "{request}");
+        for header in [
+            "authorization: bearer t0ken",
+            "content-type: application/json",
+            concat!("user-agent: rolecall/", env!("CARGO_PKG_VERSION")),
+        ] {
+            assert!(request.contains(header), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_told_and_never_followed() {
+        let (endpoint, server) = serve(
+            "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://evil.example/query\r\n\
+             Content-Length: 0\r\n\r\n",
+        );
+        let answer = send(&endpoint).await.expect("an answer");
+        assert_eq!(answer.status, 307);
+        assert_eq!(answer.redirect_to.as_deref(), Some("evil.example"));
+        server.join().expect("served");
+    }
+
+    #[tokio::test]
+    async fn a_cut_may_have_reached_the_server() {
+        for answer in [
+            "",
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"data\":",
+        ] {
+            let (endpoint, server) = serve(answer);
+            let why = send(&endpoint).await.expect_err("cut");
+            assert!(why.maybe_sent, "{why}");
+            assert!(!why.message.contains("t0ken"), "{why}");
+            server.join().expect("served");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_reached_nobody() {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let endpoint = Endpoint::new(&format!("http://{address}")).expect("valid");
+        let why = send(&endpoint).await.expect_err("refused");
+        assert!(!why.maybe_sent, "{why}");
+        assert!(why.message.contains(&address.to_string()), "{why}");
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date_by_the_servers_clock() {
+        let date = "2026-11-23T12:00:00Z".parse().ok();
+        let seconds = |text| retry_after(text, date).map(|wait| wait.as_secs());
+        assert_eq!(seconds("120"), Some(120));
+        assert_eq!(seconds("Mon, 23 Nov 2026 12:00:05 GMT"), Some(5));
+        assert_eq!(seconds("Mon, 23 Nov 2026 11:00:00 GMT"), Some(0));
+        assert_eq!(seconds("soon"), None);
+    }
+
+    #[test]
+    fn a_ca_file_holds_certificates_or_is_refused() {
+        let endpoint = Endpoint::default();
+        assert!(Http::new(&endpoint, Some(b"nonsense")).is_err());
+    }
+}

@@ -8,6 +8,8 @@ mod decode;
 mod discovery;
 mod endpoint;
 mod failure;
+#[cfg(test)]
+mod fixture;
 mod http;
 mod operation;
 mod transport;

@@ -215,3 +215,123 @@ fn label_list(labels: &Labels) -> Vec<Value> {
         .map(|(key, value)| json!({ "key": key, "value": value }))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{MRN, SPACE};
+    use super::*;
+    use crate::model::Role;
+
+    fn scope() -> Scope {
+        Scope::from_mrn(SPACE).expect("a scope")
+    }
+
+    fn variables(request: &Request) -> Value {
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        assert!(body["query"].is_string());
+        body["variables"].clone()
+    }
+
+    #[test]
+    fn a_document_is_named_as_its_file_and_holds_one_operation() {
+        assert_eq!(documents().len(), 11);
+        for (name, text) in documents() {
+            let operation: String = name
+                .split('_')
+                .map(|word| {
+                    let (first, rest) = word.split_at(1);
+                    first.to_uppercase() + rest
+                })
+                .collect();
+            let head = text.trim_start();
+            assert!(
+                head.starts_with(&format!("query {operation}"))
+                    || head.starts_with(&format!("mutation {operation}")),
+                "{name}: {head}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_create_sends_its_roles_as_a_list_even_if_there_are_none() {
+        let mut account = NewAccount {
+            scope: scope(),
+            name: "ci".to_owned(),
+            description: None,
+            labels: Labels::from([("team".to_owned(), "x".to_owned())]),
+            roles: RoleSet::new(),
+            valid_until: None,
+        };
+        assert_eq!(
+            variables(&create_service_account(&account)),
+            json!({"input": {
+                "scopeMrn": SPACE, "name": "ci", "roles": [],
+                "labels": [{"key": "team", "value": "x"}],
+            }})
+        );
+        account.description = Some("d".to_owned());
+        account.roles.insert(Role::new("viewer"));
+        account.valid_until = "2027-06-30T00:00:00Z".parse().ok();
+        assert_eq!(
+            variables(&create_service_account(&account)),
+            json!({"input": {
+                "scopeMrn": SPACE, "name": "ci", "description": "d",
+                "roles": [{"mrn": "//iam.api.mondoo.app/roles/viewer"}],
+                "labels": [{"key": "team", "value": "x"}],
+                "validUntil": "2027-06-30T00:00:00Z",
+            }})
+        );
+    }
+
+    #[test]
+    fn an_update_leaves_out_what_it_does_not_change() {
+        let mrn = Mrn::new(MRN);
+        let mut update = AccountUpdate {
+            notes: Some(String::new()),
+            ..AccountUpdate::default()
+        };
+        let sent = variables(&update_service_account(&mrn, &update));
+        assert_eq!(sent, json!({"input": {"mrn": MRN, "notes": ""}}));
+        update.labels = Some(Labels::new());
+        update.name = Some("n".to_owned());
+        let sent = variables(&update_service_account(&mrn, &update));
+        assert_eq!(
+            sent,
+            json!({"input": {"mrn": MRN, "name": "n", "notes": "", "labels": []}})
+        );
+    }
+
+    #[test]
+    fn roles_are_set_in_the_shape_that_terraform_uses() {
+        let roles = BTreeMap::from([(
+            Mrn::new(MRN),
+            RoleSet::from([Role::new("editor"), Role::new("agent")]),
+        )]);
+        assert_eq!(
+            variables(&set_roles(&scope(), &roles)),
+            json!({"input": {"scopeMrn": SPACE, "updates": [{"entityMrn": MRN, "roles": [
+                {"mrn": "//iam.api.mondoo.app/roles/agent"},
+                {"mrn": "//iam.api.mondoo.app/roles/editor"},
+            ]}]}})
+        );
+        let none = BTreeMap::from([(Mrn::new(MRN), RoleSet::new())]);
+        assert_eq!(
+            variables(&set_roles(&scope(), &none))["input"]["updates"][0]["roles"],
+            json!([])
+        );
+        let sent = variables(&delete_service_accounts(&scope(), &[Mrn::new(MRN)]));
+        assert_eq!(sent, json!({"input": {"scopeMrn": SPACE, "mrns": [MRN]}}));
+    }
+
+    #[test]
+    fn a_listing_asks_for_the_largest_page_in_a_steady_order() {
+        assert_eq!(
+            variables(&service_accounts(&scope(), Some("c"))),
+            json!({
+                "scopeMrn": SPACE, "first": 100, "after": "c",
+                "orderBy": {"direction": "ASC", "field": "ID"},
+            })
+        );
+        assert!(variables(&service_accounts(&scope(), None))["after"].is_null());
+    }
+}

@@ -232,9 +232,9 @@ fn first_owner(
     now: Timestamp,
 ) -> Result<String, Status> {
     let owner = roles::expand("owner");
-    for (user, _, roles) in iam::members(t, &scope.mrn)? {
-        if let Some(user) = user
-            && roles.contains(&owner)
+    for member in iam::members(t, &scope.mrn)? {
+        if let Some(user) = member.user
+            && member.roles.contains(&owner)
         {
             return Ok(user.mrn);
         }

@@ -52,6 +52,10 @@ impl Request {
                 &format!("json request body could not be decoded: {why}"),
             )
         };
+        // An array would be read as the fields in order.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(malformed("expected an object".to_owned()));
+        }
         let request: Self = serde_json::from_slice(body).map_err(|e| malformed(e.to_string()))?;
         if request.variables.is_object() || request.variables.is_null() {
             Ok(request)

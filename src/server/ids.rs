@@ -230,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_ksuid_is_the_published_form() {
-        // The reference sample of segmentio/ksuid: 2017-05-17T01:49:21Z.
-        let at: Timestamp = "2017-10-10T04:00:47Z".parse().unwrap();
+        // The reference sample of segmentio/ksuid.
+        let at: Timestamp = "2017-10-10T04:00:47Z".parse().expect("a time");
         let payload = [
             0xB5, 0xA1, 0xCD, 0x34, 0xB5, 0xF9, 0x9D, 0x11, 0x54, 0xFB, 0x68, 0x53, 0x34, 0x5C,
             0x97, 0x35,

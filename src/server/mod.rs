@@ -103,7 +103,7 @@ pub struct Options {
 /// One platform. Threads may share it; writes happen one after another.
 pub struct App {
     core: Arc<Core>,
-    schema: graphql::PlatformSchema,
+    graphql: graphql::Platform,
 }
 
 impl fmt::Debug for App {
@@ -123,8 +123,8 @@ impl App {
         };
         let Options { base_url, quirks } = options;
         let core = Arc::new(Core::new(Store::open(path)?, quirks, base_url));
-        let schema = graphql::schema(Arc::clone(&core));
-        Ok(Self { core, schema })
+        let graphql = graphql::Platform::new(Arc::clone(&core));
+        Ok(Self { core, graphql })
     }
 
     /// Executes a request of an identity that is authenticated already.
@@ -133,7 +133,7 @@ impl App {
             identity: identity.clone(),
             now,
         };
-        graphql::execute(&self.core, &self.schema, request, caller)
+        graphql::execute(&self.core, &self.graphql, request, caller)
     }
 
     /// Finds out who sent a body, from the value of the `Authorization` header.
@@ -177,7 +177,7 @@ impl App {
 
     /// The schema in the schema definition language, always the same text.
     pub fn sdl(&self) -> String {
-        graphql::sdl(&self.schema)
+        self.graphql.sdl()
     }
 
     /// The base URL that credentials carry.

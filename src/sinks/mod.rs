@@ -1,1 +1,7 @@
-//! placeholder
+//! Where credentials are delivered: one file a kind of destination.
+//! The only place besides the platform that sees a key.
+
+mod content;
+mod file;
+
+pub use file::{FileSink, configure_hint};

@@ -1,54 +1,17 @@
 //! Makes foreign text harmless wherever it is printed.
 //! Pure. What is shown differs from what is stored only where it would act instead of being read.
 
-use std::fmt::Write as _;
-
 /// Makes a foreign string safe to print on a terminal and in a CI log: control characters, escape
 /// sequences, invisible and direction-changing characters are shown as escapes, and what CI
 /// runners take for commands (`::add-mask::`, `##[group]`, `##vso[…]`) no longer is one.
 pub fn inert(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut previous = '\0';
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '#' if previous == '#' => out.push_str("\\u{23}"),
-            ':' if out.trim_start() == ":" => out.push_str("\\u{3a}"),
-            c if c.is_control() || acts(c) => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-        previous = c;
+    let shown = crate::diag::inert(text);
+    let mut out = shown.replace("##", "#\\u{23}");
+    let start = out.len() - out.trim_start().len();
+    if out[start..].starts_with("::") {
+        out.replace_range(start..start + 2, ":\\u{3a}");
     }
     out
-}
-
-/// Characters that change how others look, or that nobody sees.
-fn acts(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Shows plans and outcomes to people.
-//! Every string that came from the platform or the configuration goes through [`inert`].
+//! Every string that came from the platform or the configuration goes through [`inert()`].
 
 pub mod human;
 mod inert;

@@ -1,6 +1,13 @@
 //! The integration tests: one binary, since each would link the whole world.
 
+mod documents;
+#[cfg(feature = "server")]
+mod examples;
 mod language;
 mod properties;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod stage;
+#[cfg(feature = "server")]
+mod transcripts;

@@ -1,5 +1,12 @@
 //! The embedded platform, as its clients meet it: over a real socket, with tokens signed by an
 //! independent implementation, against the request texts of third-party clients.
 
+mod auth;
+mod authority;
 mod client;
+mod pages;
+mod protocol;
+mod quirks;
 mod requests;
+mod schema;
+mod storage;

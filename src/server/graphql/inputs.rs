@@ -99,6 +99,17 @@ impl From<ServiceAccountOrder> for AccountSort {
     }
 }
 
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MembershipOrderField {
+    Name,
+}
+
+#[derive(InputObject)]
+pub(crate) struct MembershipOrder {
+    pub(crate) direction: OrderDirection,
+    pub(crate) field: MembershipOrderField,
+}
+
 #[derive(InputObject)]
 pub(crate) struct TagInput {
     pub(crate) key: String,

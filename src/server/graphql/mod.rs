@@ -3,10 +3,12 @@
 //! Names, nullability and input types follow the reference in `fixtures/schema/reference.graphql`.
 
 mod inputs;
+mod members;
 mod mutation;
 mod query;
 mod settings;
 mod types;
+mod variables;
 
 use std::{
     future::Future,
@@ -15,7 +17,10 @@ use std::{
     task::{Context as TaskContext, Poll, Waker},
 };
 
-use async_graphql::{Context, EmptySubscription, SDLExportOptions, Schema, ServerError, Variables};
+use async_graphql::{
+    Context, EmptySubscription, Name, PathSegment, SDLExportOptions, Schema, ServerError, Value,
+    Variables, parser::types::ExecutableDocument,
+};
 use serde::Serialize;
 
 use super::{
@@ -23,30 +28,38 @@ use super::{
     exchange::{Reply, Request},
 };
 
-pub(crate) type PlatformSchema = Schema<query::Query, mutation::Mutation, EmptySubscription>;
+/// The schema, and what is checked beside it.
+pub(crate) struct Platform {
+    schema: Schema<query::Query, mutation::Mutation, EmptySubscription>,
+    types: variables::Types,
+}
 
 /// The deepest selection; introspection queries of common tools need 15.
 const DEPTH: usize = 20;
 /// The most fields in one request, so that aliases cannot multiply work without end.
 const COMPLEXITY: usize = 8_000;
 
-pub(crate) fn schema(core: Arc<Core>) -> PlatformSchema {
-    Schema::build(query::Query, mutation::Mutation, EmptySubscription)
-        .data(core)
-        .limit_depth(DEPTH)
-        .limit_complexity(COMPLEXITY)
-        .limit_directives(16)
-        .disable_suggestions()
-        .finish()
-}
+impl Platform {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        let schema = Schema::build(query::Query, mutation::Mutation, EmptySubscription)
+            .data(core)
+            .limit_depth(DEPTH)
+            .limit_complexity(COMPLEXITY)
+            .limit_directives(16)
+            .disable_suggestions()
+            .finish();
+        let types = variables::Types::read(&schema.sdl());
+        Self { schema, types }
+    }
 
-pub(crate) fn sdl(schema: &PlatformSchema) -> String {
-    schema.sdl_with_options(
-        SDLExportOptions::new()
-            .sorted_fields()
-            .sorted_arguments()
-            .sorted_enum_items(),
-    )
+    pub(crate) fn sdl(&self) -> String {
+        self.schema.sdl_with_options(
+            SDLExportOptions::new()
+                .sorted_fields()
+                .sorted_arguments()
+                .sorted_enum_items(),
+        )
+    }
 }
 
 fn core_of<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Core> {
@@ -59,29 +72,44 @@ fn caller_of<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Caller> {
 
 /// Executes a request. Statuses and bodies are those of the platform's GraphQL library (gqlgen):
 /// 422 if the document was refused before it ran, else 200.
-pub(crate) fn execute(
-    core: &Core,
-    schema: &PlatformSchema,
-    request: Request,
-    caller: Caller,
-) -> Reply {
-    if let Some(max) = core.quirks.root_fields_max
-        && let Some(count) = root_fields(&request.query)
-        && count > max
-    {
-        let message = format!("operation has {count} root fields, the limit is {max}");
-        return refused(vec![ServerError::new(message, None)]);
+pub(crate) fn execute(core: &Core, platform: &Platform, request: Request, caller: Caller) -> Reply {
+    let Request {
+        query,
+        variables,
+        operation_name,
+    } = request;
+    let operation_name = operation_name.filter(|name| !name.is_empty());
+    let variables = Variables::from_json(variables);
+    // What does not parse here does not parse there either, and is refused there.
+    let document = async_graphql::parser::parse_query(&query).ok();
+    if let Some(document) = &document {
+        let errors = precheck(
+            core,
+            &platform.types,
+            document,
+            operation_name.as_deref(),
+            &variables,
+        );
+        if !errors.is_empty() {
+            return refused(errors);
+        }
     }
-    let mut call = async_graphql::Request::new(request.query)
-        .variables(Variables::from_json(request.variables))
+    let mut call = async_graphql::Request::new(query)
+        .variables(variables)
         .data(caller);
-    if let Some(name) = request.operation_name.filter(|name| !name.is_empty()) {
+    if let Some(name) = operation_name {
         call = call.operation_name(name);
     }
-    let response = drive(schema.execute(call));
+    if let Some(document) = document {
+        call.set_parsed_query(document);
+    }
+    let mut response = drive(platform.schema.execute(call));
     // Only a resolver's error has a path.
     if !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty()) {
         return refused(response.errors);
+    }
+    for error in &response.errors {
+        put_null(&mut response.data, &error.path);
     }
     let errors: Vec<_> = response
         .errors
@@ -97,11 +125,86 @@ pub(crate) fn execute(
     )
 }
 
+/// Refuses what the library would let run: requests with too many root fields, with variables in
+/// wrong places, or without one that must be there.
+fn precheck(
+    core: &Core,
+    types: &variables::Types,
+    document: &ExecutableDocument,
+    operation_name: Option<&str>,
+    variables: &Variables,
+) -> Vec<ServerError> {
+    let mut operations = document.operations.iter();
+    let operation = match operation_name {
+        Some(wanted) => {
+            operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted))
+        }
+        None => operations.next(),
+    };
+    let Some((_, operation)) = operation else {
+        return Vec::new();
+    };
+    let count = operation.node.selection_set.node.items.len();
+    if let Some(max) = core.quirks.root_fields_max
+        && count > max
+    {
+        let message = format!("operation has {count} root fields, the limit is {max}");
+        return vec![ServerError::new(message, Some(operation.pos))];
+    }
+    let misplaced = types.check(document, &operation.node);
+    if !misplaced.is_empty() {
+        return misplaced;
+    }
+    operation
+        .node
+        .variable_definitions
+        .iter()
+        .filter(|definition| {
+            let definition = &definition.node;
+            let given = variables.get(&definition.name.node);
+            !definition.var_type.node.nullable
+                && definition.default_value.is_none()
+                && given.is_none_or(|value| *value == Value::Null)
+        })
+        .map(|definition| {
+            let name = &definition.node.name.node;
+            let message = format!("Variable \"${name}\" must be defined.");
+            ServerError::new(message, Some(definition.pos))
+        })
+        .collect()
+}
+
+/// Puts the null that belongs where a field failed; the library leaves the field out.
+fn put_null(data: &mut Value, path: &[PathSegment]) {
+    let [segment, rest @ ..] = path else { return };
+    match (data, segment) {
+        (data @ Value::Null, PathSegment::Field(name)) => {
+            *data = Value::Object([(Name::new(name), Value::Null)].into_iter().collect());
+        }
+        (Value::Object(object), PathSegment::Field(name)) => {
+            match object.get_mut(name.as_str()) {
+                // A null on the way is where the failure ended up.
+                Some(Value::Null) => {}
+                Some(inner) => put_null(inner, rest),
+                None => {
+                    object.insert(Name::new(name), Value::Null);
+                }
+            }
+        }
+        (Value::List(list), PathSegment::Index(index)) => {
+            if let Some(inner) = list.get_mut(*index) {
+                put_null(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<serde_json::Value>,
-    data: &'a async_graphql::Value,
+    data: &'a Value,
 }
 
 fn refused(errors: Vec<ServerError>) -> Reply {
@@ -136,19 +239,9 @@ fn refused(errors: Vec<ServerError>) -> Reply {
         422,
         &Body {
             errors,
-            data: &async_graphql::Value::Null,
+            data: &Value::Null,
         },
     )
-}
-
-/// How many fields the document's operations select at their root; `None` if it does not parse.
-fn root_fields(query: &str) -> Option<usize> {
-    let document = async_graphql::parser::parse_query(query).ok()?;
-    document
-        .operations
-        .iter()
-        .map(|(_, o)| o.node.selection_set.node.items.len())
-        .max()
 }
 
 /// Runs a future that never waits for anything outside of itself, as the resolvers here do: when

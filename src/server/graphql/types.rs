@@ -17,7 +17,12 @@ use crate::server::{
     store::{self, AccountFilter, Label},
 };
 
-use super::{caller_of, core_of, settings::SpaceSettings};
+use super::{
+    caller_of, core_of,
+    inputs::MembershipOrder,
+    members::{self, MembershipConnection},
+    settings::SpaceSettings,
+};
 
 /// A JSON object as a scalar, as the platform calls it.
 pub(crate) struct Map(serde_json::Map<String, serde_json::Value>);
@@ -60,7 +65,7 @@ pub(crate) struct PageInfo {
 }
 
 impl PageInfo {
-    fn of<T>(page: &Page<T>) -> Self {
+    pub(crate) fn of<T>(page: &Page<T>) -> Self {
         Self {
             start_cursor: page.items.first().map(|(cursor, _)| cursor.clone()),
             end_cursor: page.items.last().map(|(cursor, _)| cursor.clone()),
@@ -92,7 +97,7 @@ pub(crate) struct Role {
     title: Option<String>,
 }
 
-fn roles_of(mrns: &[String]) -> Vec<Role> {
+pub(crate) fn roles_of(mrns: &[String]) -> Vec<Role> {
     mrns.iter()
         .map(|mrn| Role {
             mrn: mrn.clone(),
@@ -184,6 +189,23 @@ impl Organization {
             page,
         }))
     }
+
+    async fn members(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        roles_filter: Option<String>,
+        order_by: Option<MembershipOrder>,
+    ) -> Result<Option<MembershipConnection>> {
+        members::list(
+            context,
+            &self.0.mrn,
+            roles_filter,
+            order_by,
+            PageRequest { first, after },
+        )
+    }
 }
 
 pub(crate) struct SpaceConnection {
@@ -247,12 +269,35 @@ impl Space {
         Ok(found.map(Organization))
     }
 
+    // Shared means: the caller sees the space without its organization.
+    async fn shared(&self, context: &Context<'_>) -> Result<Option<bool>> {
+        let found = scopes::organization_of(core_of(context)?, caller_of(context)?, &self.0)?;
+        Ok(Some(found.is_none()))
+    }
+
     async fn settings(&self) -> Option<SpaceSettings> {
         self.0.settings.as_deref().and_then(SpaceSettings::stored)
     }
 
     async fn annotations(&self) -> Option<Vec<KeyValue>> {
         Some(key_values(&self.0.annotations))
+    }
+
+    async fn members(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        roles_filter: Option<String>,
+        order_by: Option<MembershipOrder>,
+    ) -> Result<Option<MembershipConnection>> {
+        members::list(
+            context,
+            &self.0.mrn,
+            roles_filter,
+            order_by,
+            PageRequest { first, after },
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use crate::server::{
     ids::{self, ScopeKind},
     roles::Permission,
     status::Status,
-    store::{Label, Scope},
+    store::{Label, Member, Scope, iam},
 };
 
 use super::{Page, PageRequest, cursor};
@@ -85,6 +85,52 @@ pub(crate) fn count_spaces(
     core.store.read(|c| {
         caller.require(c, org_mrn, Permission::ReadScope)?;
         Ok(Scope::count_spaces(c, org_mrn, query)?)
+    })
+}
+
+/// A member's place in the order by name; the identity decides between equals.
+fn place(member: &Member) -> (&str, &str) {
+    let name = member.user.as_ref().map_or("", |user| user.name.as_str());
+    (name, &member.identity)
+}
+
+/// A page of a scope's direct members by name, and how many there are in all.
+pub(crate) fn members(
+    core: &Core,
+    caller: &Caller,
+    scope_mrn: &str,
+    role: Option<&str>,
+    descending: bool,
+    page: &PageRequest,
+) -> Result<(Page<Member>, usize), Status> {
+    core.store.read(|c| {
+        caller.require(c, scope_mrn, Permission::ReadScope)?;
+        let limit = page.limit(core.quirks.page_cap)?;
+        let after: Option<(String, String)> = page.cursor()?;
+        let mut members: Vec<Member> = iam::members(c, scope_mrn)?
+            .into_iter()
+            .filter(|member| role.is_none_or(|role| member.roles.iter().any(|r| r == role)))
+            .collect();
+        let total = members.len();
+        members.sort_by(|a, b| place(a).cmp(&place(b)));
+        if descending {
+            members.reverse();
+        }
+        if let Some((name, identity)) = &after {
+            let after = (name.as_str(), identity.as_str());
+            let past = |place: (&str, &str)| {
+                if descending {
+                    place < after
+                } else {
+                    place > after
+                }
+            };
+            members.retain(|member| past(place(member)));
+        }
+        let page = Page::cut(members, limit, after.is_some(), |member| {
+            cursor(&place(member))
+        })?;
+        Ok((page, total))
     })
 }
 

@@ -164,7 +164,10 @@ impl Account {
                 sql += &format!(" and ({column}, id) {sign} (?{}, ?{last})", last - 1);
             }
         }
-        sql += &format!(" order by {column} {direction}, id {direction} limit {limit}");
+        sql += &match sort.field {
+            SortField::Id => format!(" order by id {direction} limit {limit}"),
+            _ => format!(" order by {column} {direction}, id {direction} limit {limit}"),
+        };
         connection
             .prepare_cached(&sql)?
             .query_map(rusqlite::params_from_iter(values), Self::from_row)?

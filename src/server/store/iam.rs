@@ -159,11 +159,17 @@ pub(crate) fn bindings(
         .collect()
 }
 
+/// A user with roles on a scope; no user for an invited email that nobody has claimed.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) user: Option<User>,
+    /// The user's MRN, or the email.
+    pub(crate) identity: String,
+    pub(crate) roles: Vec<String>,
+}
+
 /// The members of a scope: users and invited emails with at least one role there.
-pub(crate) fn members(
-    connection: &Connection,
-    scope_mrn: &str,
-) -> rusqlite::Result<Vec<(Option<User>, String, Vec<String>)>> {
+pub(crate) fn members(connection: &Connection, scope_mrn: &str) -> rusqlite::Result<Vec<Member>> {
     connection
         .prepare_cached(
             "select identity, roles, users.mrn, email, name
@@ -184,7 +190,11 @@ pub(crate) fn members(
                 }),
                 None => None,
             };
-            Ok((user, identity, parse_roles(&roles)))
+            Ok(Member {
+                user,
+                identity,
+                roles: parse_roles(&roles),
+            })
         })?
         .collect()
 }

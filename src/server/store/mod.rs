@@ -16,7 +16,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 pub(crate) use accounts::{Account, AccountFilter, AccountSort, Label, SortField, SortKey};
-pub(crate) use iam::{Token, User};
+pub(crate) use iam::{Member, Token, User};
 pub(crate) use scopes::Scope;
 
 /// The layout's version, in SQLite's `user_version`.
@@ -71,7 +71,8 @@ create table accounts (
     valid_to integer
 ) strict;
 create unique index accounts_live on accounts (mrn) where valid_to is null;
-create index accounts_history on accounts (mrn, valid_from) where valid_to is not null;
+create index accounts_history on accounts (mrn, valid_from);
+create index accounts_history_of_scope on accounts (scope_mrn, id);
 create index accounts_ended on accounts (valid_to) where valid_to is not null;
 create index accounts_by_id on accounts (scope_mrn, id) where valid_to is null;
 create index accounts_by_name on accounts (scope_mrn, name, id) where valid_to is null;
@@ -89,7 +90,7 @@ create table bindings (
     valid_to integer
 ) strict;
 create unique index bindings_live on bindings (identity, scope_mrn) where valid_to is null;
-create index bindings_history on bindings (identity, scope_mrn) where valid_to is not null;
+create index bindings_history on bindings (identity, scope_mrn, valid_from);
 create index bindings_ended on bindings (valid_to) where valid_to is not null;
 create index bindings_by_scope on bindings (scope_mrn, identity) where valid_to is null;
 

@@ -16,6 +16,13 @@ const LISTED: usize = 10;
 /// The whole plan. `platform` says where it would run and as whom.
 pub fn plan(plan: &Plan) -> String {
     let mut out = String::new();
+    if plan.endpoint == "local" {
+        push(
+            &mut out,
+            &paint(DIM, "LOCAL: against the embedded platform, not Mondoo."),
+        );
+        push(&mut out, "");
+    }
     section(
         &mut out,
         "In the way: apply refuses until these are settled",
@@ -58,7 +65,14 @@ pub fn plan(plan: &Plan) -> String {
         &mut out,
         "Not read, so nothing in them is deleted",
         &plan.annex.unread,
-        |(scope, u)| vec![format!("  {scope}: {}", inert(&u.why))],
+        |(scope, u)| {
+            let named = u.why.contains(scope.id());
+            vec![if named {
+                format!("  {}", inert(&u.why))
+            } else {
+                format!("  {scope}: {}", inert(&u.why))
+            }]
+        },
     );
     section(&mut out, "To know", &plan.annex.notes, |(address, note)| {
         vec![format!(
@@ -404,8 +418,9 @@ fn obstacle(blocked: &Blocked) -> (String, Vec<String>) {
             )
         }
         Block::Unread { why } => (
-            format!("{} could not be read: {}", blocked.scope, inert(why)),
+            format!("{} could not be read", blocked.scope),
             vec![
+                inert(why),
                 "what cannot be read cannot be changed; see that the credential reaches it"
                     .to_owned(),
             ],
@@ -491,7 +506,9 @@ fn left_alone(out: &mut String, plan: &Plan) {
             roles.join(", "),
             scope(&account.scope, &plan.annex)
         );
-        if owner(left) {
+        if account.mrn == plan.caller.mrn {
+            line.push_str("  this run's own account");
+        } else if owner(left) {
             // Writing to a String cannot fail.
             let _ = write!(line, "  {}", paint(ALARM, "OWNER"));
         }
@@ -522,17 +539,13 @@ fn summary(out: &mut String, plan: &Plan) {
     })
     .collect();
     let unchanged = plan.annex.unchanged;
-    let mut line = if parts.is_empty() {
-        let hindered = !plan.blocked.is_empty() || !plan.in_flight.is_empty();
-        if hindered {
-            "Nothing to do besides.".to_owned()
-        } else {
-            "No changes.".to_owned()
-        }
+    let mut line = if !parts.is_empty() {
+        format!("Plan: {}", parts.join(", "))
+    } else if plan.blocked.is_empty() && plan.in_flight.is_empty() {
+        "No changes".to_owned()
     } else {
-        format!("Plan: {}.", parts.join(", "))
+        "Nothing can be done".to_owned()
     };
-    let _ = write!(line, " {} as declared", count(unchanged, "account"));
     let gains = plan
         .changes
         .iter()
@@ -544,7 +557,7 @@ fn summary(out: &mut String, plan: &Plan) {
     if !plan.blocked.is_empty() {
         let _ = write!(line, "; {} in the way", plan.blocked.len());
     }
-    line.push('.');
+    let _ = write!(line, "; {} as declared.", count(unchanged, "account"));
     push(out, &paint(HEAD, &line));
     push(
         out,

@@ -355,3 +355,44 @@ async fn creators_roles_and_use_are_shown() {
     assert_eq!(node("scanner")["createdAt"], "2024-02-11T22:05:41Z");
     assert_eq!(node("scanner")["lastUsed"], "2025-11-21T02:00:09Z");
 }
+
+#[tokio::test]
+async fn members_are_listed_and_owners_counted() {
+    let p = Platform::start().await;
+    let query = "query($mrn: String!, $role: String){organization(mrn: $mrn){members(first: 1){\
+         totalCount edges{cursor node{user{mrn email name} roles{title mrn}}} \
+         pageInfo{startCursor endCursor hasNextPage}} owners: members(rolesFilter: $role, \
+         orderBy: {direction: DESC, field: NAME}){totalCount edges{node{user{email}}}}}}";
+    let data = p
+        .ok(
+            &p.owner,
+            query,
+            json!({ "mrn": ORG, "role": role("owner") }),
+        )
+        .await;
+    let members = &data["organization"]["members"];
+    assert_eq!(members["totalCount"], 2);
+    assert_eq!(members["pageInfo"]["hasNextPage"], true);
+    let node = &members["edges"][0]["node"];
+    assert_eq!(node["user"]["name"], "Ada Ferrara");
+    assert_eq!(
+        node["roles"],
+        json!([{ "title": "Owner", "mrn": role("owner") }])
+    );
+    assert_eq!(
+        data["organization"]["owners"],
+        json!({ "totalCount": 1, "edges": [{ "node": { "user": { "email": "ada@acme.example" } } }] })
+    );
+    let next = "query($mrn: String!, $after: String){organization(mrn: $mrn){members(first: 1, \
+         after: $after){edges{node{user{name}}} pageInfo{hasNextPage}}}}";
+    let after = &members["pageInfo"]["endCursor"];
+    let data = p
+        .ok(&p.owner, next, json!({ "mrn": ORG, "after": after }))
+        .await;
+    let members = &data["organization"]["members"];
+    assert_eq!(
+        members["edges"],
+        json!([{ "node": { "user": { "name": "Jonas Weir" } } }])
+    );
+    assert_eq!(members["pageInfo"]["hasNextPage"], false);
+}

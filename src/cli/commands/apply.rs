@@ -1,0 +1,108 @@
+//! `rolecall apply`: shows the plan, asks, executes, reports.
+
+use std::io::BufRead;
+
+use crate::apply::{ChangeResult, Options, Outcome, apply};
+use crate::cli::args::ApplyArgs;
+use crate::cli::exit::Exit;
+use crate::cli::{output, session};
+use crate::policy::approve;
+use crate::sinks::configure_hint;
+use crate::view::{human, inert};
+
+/// Runs the command.
+pub async fn run(args: ApplyArgs) -> Exit {
+    let opened = session::open(&args.config, &args.platform, args.destroy, true).await;
+    let session = match opened {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    output::print(&human::plan(&session.plan));
+    let in_flight = !session.plan.in_flight.is_empty();
+    let nothing = session.plan.changes.is_empty();
+    let approved = match approve(session.plan) {
+        Ok(approved) => approved,
+        Err(refusals) => {
+            output::print(&human::refusals(&refusals));
+            return Exit::Refused;
+        }
+    };
+    if nothing {
+        return if in_flight { Exit::Partial } else { Exit::Done };
+    }
+    if !args.yes && !confirmed() {
+        return Exit::Error;
+    }
+    session.world.signals.applying();
+    let options = Options {
+        parallelism: usize::from(args.parallelism),
+        ..Options::default()
+    };
+    let outcome = apply(&approved, &session.world, &options).await;
+    output::print("\n");
+    output::print(&human::outcome(&outcome));
+    output::print(&hints(&outcome, &session.dir));
+    exit(&outcome)
+}
+
+/// Asks on a terminal; elsewhere says what to do instead.
+fn confirmed() -> bool {
+    if !output::interactive() {
+        output::error(
+            "nobody can be asked here, and nothing was written",
+            &["review the plan above, then run again with --yes".to_owned()],
+        );
+        return false;
+    }
+    output::tell("Apply this plan? Only `yes` is taken for a yes:");
+    let mut answer = String::new();
+    // An unreadable answer is not a yes.
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    if read.is_ok() && answer.trim() == "yes" {
+        return true;
+    }
+    output::tell("Declined, nothing was written.");
+    false
+}
+
+/// How to use each key that was delivered.
+fn hints(outcome: &Outcome, dir: &std::path::Path) -> String {
+    let mut out = String::new();
+    for change in &outcome.results {
+        for destination in &change.delivered_to {
+            if let Some(hint) = configure_hint(destination, dir) {
+                out.push_str(&format!(
+                    "\nTo let cnspec work as {}:\n  {}\n",
+                    inert(&change.address.to_string()),
+                    inert(&hint)
+                ));
+            }
+        }
+    }
+    out
+}
+
+fn exit(outcome: &Outcome) -> Exit {
+    if outcome.complete() {
+        return Exit::Done;
+    }
+    if outcome.written || outcome.in_flight > 0 {
+        return Exit::Partial;
+    }
+    if outcome.interrupted {
+        return Exit::Interrupted;
+    }
+    let stale = outcome
+        .results
+        .iter()
+        .any(|r| r.result == ChangeResult::Stale);
+    let failed = outcome
+        .results
+        .iter()
+        .any(|r| r.result == ChangeResult::Failed);
+    if stale && !failed {
+        Exit::Stale
+    } else {
+        Exit::Error
+    }
+}

@@ -1,0 +1,6 @@
+//! The commands, one file each.
+
+pub mod apply;
+pub mod plan;
+pub mod platform;
+pub mod validate;

@@ -1,0 +1,32 @@
+//! `rolecall plan`: shows what differs, writes nothing.
+
+use crate::cli::args::PlanArgs;
+use crate::cli::exit::Exit;
+use crate::cli::{output, session};
+use crate::policy::approve;
+use crate::view::human;
+
+/// Runs the command.
+pub async fn run(args: PlanArgs) -> Exit {
+    let opened = session::open(&args.config, &args.platform, args.destroy, false).await;
+    let session = match opened {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let plan = session.plan;
+    output::print(&human::plan(&plan));
+    let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();
+    let unmanaged = !plan.annex.left_alone.is_empty();
+    if let Err(refusals) = approve(plan) {
+        output::print(&human::refusals(&refusals));
+        return Exit::Refused;
+    }
+    if args.strict && unmanaged {
+        return Exit::Unmanaged;
+    }
+    if args.detailed_exitcode && changes {
+        Exit::Pending
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,171 @@
+//! What plan and apply share: load, log in, read, compare.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::diff::diff;
+use crate::model::Desired;
+use crate::plan::{self, Plan};
+use crate::platform::{Client, Environment, Http, Login, Time, Wanted, discover};
+use crate::ports::Reader;
+use crate::refresh::refresh;
+use crate::sinks::FileSink;
+use crate::view::inert;
+
+use super::args::{ConfigArgs, PlatformChoice};
+use super::exit::Exit;
+use super::load::{self, Loaded};
+use super::output;
+use super::signals::Signals;
+use super::world::RealWorld;
+
+/// A configuration compared with what is live, and the connection over which that was found.
+pub struct Session {
+    /// The directory of the configuration.
+    pub dir: PathBuf,
+    /// Everything apply may touch.
+    pub world: RealWorld,
+    /// What differs.
+    pub plan: Plan,
+    /// The embedded platform, kept running.
+    #[cfg(feature = "server")]
+    _local: Option<super::local::Local>,
+}
+
+/// Loads, logs in, reads and plans. Prints the reasons if that fails.
+pub async fn open(
+    config: &ConfigArgs,
+    choice: &PlatformChoice,
+    destroy: bool,
+    may_apply: bool,
+) -> Result<Session, Exit> {
+    let signals = Signals::listen().map_err(|error| {
+        output::error(&format!("cannot listen for signals: {error}"), &[]);
+        Exit::Error
+    })?;
+    let Loaded {
+        mut desired,
+        queries,
+    } = load::load(config)?;
+    if destroy {
+        desired.accounts.clear();
+    }
+    let start = Instant::now();
+    let (login, place, ca, _local) = connect(choice, &config.dir, &desired).await?;
+    if let (Some(assertion), false) = (&desired.endpoint, choice.local) {
+        login
+            .endpoint
+            .assert(assertion)
+            .map_err(|error| fail(&error.to_string()))?;
+    }
+    let home = matches!(login.source, crate::platform::Source::Home(_));
+    if may_apply && home && !output::interactive() {
+        output::error(
+            "the credential in the home directory is a person's, and this is no terminal",
+            &["name the credential: --credentials FILE, or MONDOO_CONFIG_BASE64".to_owned()],
+        );
+        return Err(Exit::Error);
+    }
+    let http = Http::new(&login.endpoint, ca.as_deref()).map_err(|e| fail(&e.to_string()))?;
+    let time = Time {
+        now: Box::new(jiff::Timestamp::now),
+        sleep: Box::new(|duration: Duration| Box::pin(tokio::time::sleep(duration))),
+    };
+    let source = login.source.to_string();
+    let client = Client::new(http, login.endpoint.clone(), login.identity, time);
+    let caller = client.caller().await.map_err(|error| {
+        output::tell(&format!("Platform  {place}"));
+        fail(&format!("{} (credential from {source})", error.message))
+    })?;
+    output::tell(&format!("Platform  {place}"));
+    let who = match &caller.name {
+        Some(name) => format!("{} ({})", inert(name), inert(caller.mrn.as_str())),
+        None => inert(caller.mrn.as_str()),
+    };
+    output::tell(&format!("Caller    {who}, from {}", inert(&source)));
+    output::tell("");
+    let endpoint = if choice.local {
+        "local"
+    } else {
+        login.endpoint.base()
+    };
+    let live = refresh(&client, &queries, endpoint)
+        .await
+        .map_err(|e| fail(&e.message))?;
+    let plan = plan::build(&desired, &live, diff(&desired, &live), destroy);
+    Ok(Session {
+        dir: config.dir.clone(),
+        world: RealWorld {
+            client,
+            sinks: FileSink::new(config.dir.clone()),
+            signals,
+            start,
+        },
+        plan,
+        #[cfg(feature = "server")]
+        _local,
+    })
+}
+
+fn fail(message: &str) -> Exit {
+    output::error(message, &[]);
+    Exit::Error
+}
+
+#[cfg(feature = "server")]
+type Kept = Option<super::local::Local>;
+#[cfg(not(feature = "server"))]
+type Kept = ();
+
+/// The credential, where it leads in words, extra certificates, and what must be kept running.
+async fn connect(
+    choice: &PlatformChoice,
+    dir: &Path,
+    desired: &Desired,
+) -> Result<(Login, String, Option<Vec<u8>>, Kept), Exit> {
+    if choice.local {
+        #[cfg(feature = "server")]
+        {
+            let (local, login) = super::local::Local::open(dir, desired)
+                .await
+                .map_err(|e| fail(&e))?;
+            let place = format!(
+                "LOCAL: the embedded platform in {}, not Mondoo",
+                inert(&super::local::database(dir).display().to_string())
+            );
+            return Ok((login, place, None, Some(local)));
+        }
+        #[cfg(not(feature = "server"))]
+        {
+            let _ = (dir, desired);
+            return Err(fail(
+                "this rolecall was built without the embedded platform",
+            ));
+        }
+    }
+    let wanted = Wanted {
+        credentials: choice.credentials.clone(),
+        endpoint: choice.endpoint.clone(),
+    };
+    let environment = Environment {
+        var: &|name| std::env::var(name).ok(),
+        read_file: &|path| std::fs::read(path),
+        home: std::env::home_dir(),
+    };
+    let login = discover(&wanted, &environment).map_err(|error| fail(&error.to_string()))?;
+    let ca = match &choice.ca_file {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|error| {
+            fail(&format!(
+                "cannot read the CA file {}: {error}",
+                path.display()
+            ))
+        })?),
+    };
+    let place = inert(login.endpoint.base());
+    #[cfg(feature = "server")]
+    let kept = None;
+    #[cfg(not(feature = "server"))]
+    let kept = ();
+    Ok((login, place, ca, kept))
+}

@@ -1,0 +1,130 @@
+//! The real world for apply: the client, the sinks, the clock, chance, standard error, signals.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::model::{
+    Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope,
+    ScopeInfo, SpaceId,
+};
+use crate::platform::{Client, Http};
+use crate::ports::{
+    AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe, Random,
+    ReadError, Reader, Recorder, SinkError, SinkStore, WriteError, Writer,
+};
+use crate::sinks::FileSink;
+use crate::view::human;
+
+use super::output;
+use super::signals::Signals;
+
+/// Everything that apply may touch.
+pub struct RealWorld {
+    /// The platform.
+    pub client: Client<Http>,
+    /// The sinks.
+    pub sinks: FileSink,
+    /// Whether somebody asked to stop.
+    pub signals: Signals,
+    /// When the run began.
+    pub start: Instant,
+}
+
+impl Reader for RealWorld {
+    async fn caller(&self) -> Result<Caller, ReadError> {
+        self.client.caller().await
+    }
+
+    async fn organization(&self, id: &OrgId) -> Result<ScopeInfo, ReadError> {
+        self.client.organization(id).await
+    }
+
+    async fn spaces(&self, id: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
+        self.client.spaces(id).await
+    }
+
+    async fn space(&self, id: &SpaceId) -> Result<ScopeInfo, ReadError> {
+        self.client.space(id).await
+    }
+
+    async fn accounts(&self, scope: &Scope) -> Result<Vec<LiveAccount>, ReadError> {
+        self.client.accounts(scope).await
+    }
+
+    async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
+        self.client.account(mrn).await
+    }
+
+    fn platform_time(&self) -> jiff::Timestamp {
+        self.client.platform_time()
+    }
+}
+
+impl Writer for RealWorld {
+    async fn create(&self, account: &NewAccount) -> Result<IssuedCredential, WriteError> {
+        self.client.create(account).await
+    }
+
+    async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
+        self.client.update(mrn, update).await
+    }
+
+    async fn set_roles(
+        &self,
+        scope: &Scope,
+        roles: &BTreeMap<Mrn, RoleSet>,
+    ) -> Result<BatchErrors, WriteError> {
+        self.client.set_roles(scope, roles).await
+    }
+
+    async fn delete(&self, scope: &Scope, mrns: &[Mrn]) -> Result<BatchErrors, WriteError> {
+        self.client.delete(scope, mrns).await
+    }
+}
+
+impl SinkStore for RealWorld {
+    async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
+        self.sinks.probe(to).await
+    }
+
+    async fn deliver(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+    ) -> Result<Delivered, SinkError> {
+        self.sinks.deliver(to, credential).await
+    }
+}
+
+impl Recorder for RealWorld {
+    fn record(&self, event: Event) {
+        // How each change ended is told once, in the plan's order, by the outcome.
+        if !matches!(event, Event::Finished { .. }) {
+            output::tell(&human::event(&event));
+        }
+    }
+}
+
+impl Clock for RealWorld {
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Random for RealWorld {
+    fn nonce(&self) -> Nonce {
+        let mut bytes = [0; 16];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works");
+        Nonce::from_bytes(bytes)
+    }
+}
+
+impl Interrupt for RealWorld {
+    fn stop_requested(&self) -> bool {
+        self.signals.stop_requested()
+    }
+}

@@ -1,0 +1,410 @@
+//! What to do about one account: the case analysis of the comparison.
+//! Pure; the clock is the platform's, as it was read.
+
+use std::collections::BTreeMap;
+
+use super::account::{after_update, roles_differ, spec_differs};
+use super::custody::{Custody, Judge};
+use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
+use super::{PENDING_LEASE, address_of};
+use crate::model::{
+    AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
+    Mrn, Scope, SourceRef, birth_roles_only,
+};
+
+pub(super) struct Cases<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) live: &'a Live,
+    pub(super) ours: &'a BTreeMap<AddressLabel, Vec<(&'a LiveAccount, Marks)>>,
+    pub(super) judge: Judge<'a>,
+    pub(super) names: BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>,
+}
+
+impl Cases<'_> {
+    pub(super) fn block(&self, account: &DesiredAccount, block: Block, delta: &mut Delta) {
+        delta.blocked.push(Blocked {
+            address: account.address.clone(),
+            scope: account.scope.clone(),
+            block,
+            declared_at: Some(account.declared_at.clone()),
+        });
+    }
+
+    /// A declared account that is live under our marks.
+    pub(super) fn present(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        marks: &Marks,
+        delta: &mut Delta,
+    ) {
+        if let CredentialMark::Pending(_) = marks.credential {
+            match pending(present, account, self.live.facts.now) {
+                Pending::Young(until) => delta.in_flight.push(InFlight {
+                    address: account.address.clone(),
+                    account: present.mrn.clone(),
+                    until,
+                }),
+                Pending::Dead => {
+                    delta.differences.push(Difference {
+                        address: account.address.clone(),
+                        generation: marks.generation,
+                        action: Action::Delete,
+                        reason: Reason::CredentialPending,
+                        scope: present.scope.clone(),
+                        account: Some(present.mrn.clone()),
+                        before: Some(present.state()),
+                        after: None,
+                        marks: Some(marks.clone()),
+                        deliver_to: Vec::new(),
+                        places: vec![account.declared_at.clone()],
+                    });
+                    self.create(account, Reason::CredentialPending, delta);
+                }
+                Pending::Strange(why) => {
+                    let block = Block::PendingWithPower {
+                        account: present.mrn.clone(),
+                        why,
+                    };
+                    self.block(account, block, delta);
+                }
+            }
+            return;
+        }
+        if let Some(block) = self.cannot_update(account, present, marks.expires, marks) {
+            self.block(account, block, delta);
+            return;
+        }
+        if let CredentialMark::Delivered { destinations, .. } = &marks.credential
+            && *destinations != CredentialMark::destinations_digest(&account.deliver_to)
+        {
+            delta.notes.push((
+                account.address.clone(),
+                "its key was delivered to other places than deliver_to now names; a key cannot be \
+                 read again, so the change takes effect with the next key"
+                    .to_owned(),
+            ));
+        }
+        let before = delta.differences.len() + delta.blocked.len();
+        self.change(account, present, marks, delta);
+        if delta.differences.len() + delta.blocked.len() == before {
+            delta.unchanged += 1;
+        }
+    }
+
+    /// Differences in name, description, labels and roles.
+    fn change(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        marks: &Marks,
+        delta: &mut Delta,
+    ) {
+        let before = present.state();
+        let after = after_update(account, present);
+        let spec = spec_differs(&before, &after);
+        if spec
+            && account.name != present.name
+            && let Some(block) = self.name_taken(account, Some(&present.mrn))
+        {
+            self.block(account, block, delta);
+            return;
+        }
+        let base = Difference {
+            address: account.address.clone(),
+            generation: marks.generation,
+            action: Action::Update,
+            reason: Reason::Differs,
+            scope: present.scope.clone(),
+            account: Some(present.mrn.clone()),
+            before: Some(before.clone()),
+            after: Some(AccountState {
+                roles: before.roles.clone(),
+                ..after.clone()
+            }),
+            marks: Some(marks.clone()),
+            deliver_to: Vec::new(),
+            places: vec![account.declared_at.clone()],
+        };
+        if roles_differ(account, present) {
+            let mut places: Vec<SourceRef> = account
+                .roles
+                .difference(&present.roles)
+                .filter_map(|role| account.role_places.get(role).cloned())
+                .collect();
+            places.push(account.declared_at.clone());
+            places.sort();
+            places.dedup();
+            delta.differences.push(Difference {
+                action: Action::UpdatePermissions,
+                after: Some(AccountState {
+                    roles: account.roles.clone(),
+                    ..before
+                }),
+                places,
+                ..base.clone()
+            });
+        }
+        if spec {
+            delta.differences.push(base);
+        }
+    }
+
+    /// A declared account that an `import` block names and that is not yet ours. Says whether
+    /// the import settles what was disputed about the account.
+    pub(super) fn import(&self, account: &DesiredAccount, mrn: &Mrn, delta: &mut Delta) -> bool {
+        let missing = |why: &str| Block::ImportMissing {
+            account: mrn.clone(),
+            why: why.to_owned(),
+        };
+        let Some(present) = self.live.accounts.get(mrn) else {
+            let unread = mrn.account_scope().and_then(|s| self.live.unread.get(&s));
+            let block = match unread {
+                Some(unread) => Block::Unread {
+                    why: unread.why.clone(),
+                },
+                None => missing("the platform has no such service account"),
+            };
+            self.block(account, block, delta);
+            return false;
+        };
+        if present.scope != account.scope {
+            let why = format!("it lives in {}, not in {}", present.scope, account.scope);
+            self.block(account, missing(&why), delta);
+            return false;
+        }
+        match self.judge.custody(present) {
+            Custody::Foreign(stack) => {
+                let block = Block::Foreign {
+                    account: mrn.clone(),
+                    stack,
+                };
+                self.block(account, block, delta);
+                return false;
+            }
+            Custody::Ours(marks) => {
+                let other = marks.address.decode().map_or_else(
+                    || marks.address.as_str().to_owned(),
+                    |address| address.to_string(),
+                );
+                self.block(
+                    account,
+                    missing(&format!("it is managed as {other}")),
+                    delta,
+                );
+                return false;
+            }
+            Custody::Disputed(_) | Custody::Unmanaged => {}
+        }
+        let marks = Marks {
+            stack: self.desired.stack.clone(),
+            address: account.address.label(),
+            generation: 1,
+            credential: CredentialMark::External,
+            expires: None,
+        };
+        if let Some(block) = self.cannot_update(account, present, None, &marks) {
+            self.block(account, block, delta);
+            return true;
+        }
+        let mut places: Vec<_> = account
+            .import
+            .iter()
+            .map(|i| i.declared_at.clone())
+            .collect();
+        places.push(account.declared_at.clone());
+        delta.differences.push(Difference {
+            address: account.address.clone(),
+            generation: 1,
+            action: Action::Adopt,
+            reason: Reason::ImportRequested,
+            scope: present.scope.clone(),
+            account: Some(present.mrn.clone()),
+            before: Some(present.state()),
+            after: Some(present.state()),
+            marks: present.marks(),
+            deliver_to: Vec::new(),
+            places,
+        });
+        self.change(account, present, &marks, delta);
+        true
+    }
+
+    /// A declared account that is not live.
+    pub(super) fn absent(&self, account: &DesiredAccount, delta: &mut Delta) {
+        if let Some(unread) = self.live.unread.get(&account.scope) {
+            self.block(
+                account,
+                Block::Unread {
+                    why: unread.why.clone(),
+                },
+                delta,
+            );
+        } else if !self.live.scopes.contains_key(&account.scope) {
+            let why = "it was not read".to_owned();
+            self.block(account, Block::Unread { why }, delta);
+        } else if let Some(block) = self.name_taken(account, None) {
+            self.block(account, block, delta);
+        } else {
+            self.create(account, Reason::Declared, delta);
+        }
+    }
+
+    fn create(&self, account: &DesiredAccount, reason: Reason, delta: &mut Delta) {
+        let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
+        places.push(account.declared_at.clone());
+        places.sort();
+        places.dedup();
+        delta.differences.push(Difference {
+            address: account.address.clone(),
+            generation: 1,
+            action: Action::Create,
+            reason,
+            scope: account.scope.clone(),
+            account: None,
+            before: None,
+            after: Some(AccountState {
+                name: account.name.clone(),
+                description: account.description.clone(),
+                labels: account.labels.clone().unwrap_or_default(),
+                roles: account.roles.clone(),
+                valid_until: account.valid_until,
+            }),
+            marks: None,
+            deliver_to: account.deliver_to.clone(),
+            places,
+        });
+    }
+
+    /// An account of ours that is not declared.
+    pub(super) fn undeclared(&self, account: &LiveAccount, marks: &Marks, delta: &mut Delta) {
+        let mut reason = if self.declares(&account.scope) {
+            Reason::Undeclared
+        } else {
+            Reason::ScopeUndeclared
+        };
+        if let CredentialMark::Pending(_) = marks.credential {
+            if let Some(until) = young(account, self.live.facts.now) {
+                delta.in_flight.push(InFlight {
+                    address: address_of(account),
+                    account: account.mrn.clone(),
+                    until,
+                });
+                return;
+            }
+            reason = Reason::CredentialPending;
+        }
+        delta.differences.push(Difference {
+            address: address_of(account),
+            generation: marks.generation,
+            action: Action::Delete,
+            reason,
+            scope: account.scope.clone(),
+            account: Some(account.mrn.clone()),
+            before: Some(account.state()),
+            after: None,
+            marks: Some(marks.clone()),
+            deliver_to: Vec::new(),
+            places: Vec::new(),
+        });
+    }
+
+    fn declares(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Organization(id) => self.desired.organizations.values().any(|o| o.id == *id),
+            Scope::Space(id) => self.desired.spaces.values().any(|s| s.id == *id),
+        }
+    }
+
+    /// What differs and cannot be changed on a live account.
+    fn cannot_update(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        expires: Option<jiff::Timestamp>,
+        marks: &Marks,
+    ) -> Option<Block> {
+        let cannot = |attribute, live: String, wanted: String| {
+            Some(Block::CannotUpdate {
+                account: present.mrn.clone(),
+                attribute,
+                live,
+                wanted,
+            })
+        };
+        if present.scope != account.scope {
+            return cannot(
+                "scope",
+                present.scope.to_string(),
+                account.scope.to_string(),
+            );
+        }
+        // An imported account's expiry is not told by the platform; only a wish for one differs.
+        let external = marks.credential == CredentialMark::External;
+        if account.valid_until != expires && !(external && account.valid_until.is_none()) {
+            let show = |t: Option<jiff::Timestamp>| t.map_or("none".to_owned(), |t| t.to_string());
+            let live = if external {
+                "unknown".to_owned()
+            } else {
+                show(expires)
+            };
+            return cannot("valid_until", live, show(account.valid_until));
+        }
+        None
+    }
+
+    /// Whether another account of the scope has the wanted name.
+    fn name_taken(&self, account: &DesiredAccount, except: Option<&Mrn>) -> Option<Block> {
+        let holder = self
+            .names
+            .get(&(&account.scope, account.name.as_str()))?
+            .iter()
+            .find(|other| Some(&other.mrn) != except)?;
+        let managed_as = self
+            .ours
+            .values()
+            .flatten()
+            .find(|(ours, _)| ours.mrn == holder.mrn)
+            .map(|(ours, _)| address_of(ours));
+        Some(Block::NameTaken {
+            account: holder.mrn.clone(),
+            name: account.name.clone(),
+            managed_as,
+        })
+    }
+}
+
+enum Pending {
+    Young(jiff::Timestamp),
+    Dead,
+    Strange(String),
+}
+
+/// When the lease of a pending account ends, if it has not ended yet. Without a creation time
+/// nobody can tell, and the account is left alone for a lease from now.
+fn young(account: &LiveAccount, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
+    let end = account
+        .created_at
+        .unwrap_or(now)
+        .saturating_add(PENDING_LEASE)
+        .unwrap_or(now);
+    (end > now).then_some(end)
+}
+
+fn pending(account: &LiveAccount, wanted: &DesiredAccount, now: jiff::Timestamp) -> Pending {
+    if let Some(until) = young(account, now) {
+        return Pending::Young(until);
+    }
+    if account.last_used.is_some() {
+        return Pending::Strange("its key has been used".to_owned());
+    }
+    if !birth_roles_only(&account.roles, &wanted.roles) {
+        let roles: Vec<&str> = account
+            .roles
+            .iter()
+            .map(crate::model::Role::short)
+            .collect();
+        return Pending::Strange(format!("it has roles: {}", roles.join(", ")));
+    }
+    Pending::Dead
+}

@@ -1,0 +1,188 @@
+//! What a comparison finds: differences, obstacles, births under way, what is left alone.
+//! Values only.
+
+use serde::Serialize;
+
+use crate::model::{
+    AccountState, Address, Destination, LiveAccount, Marks, Mrn, Scope, SourceRef, StackId,
+};
+
+/// What can be done to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Take a live account into custody.
+    Adopt,
+    /// Create an account and deliver its key.
+    Create,
+    /// Change name, description or labels.
+    Update,
+    /// Change the roles.
+    UpdatePermissions,
+    /// Delete the account.
+    Delete,
+}
+
+/// Why something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Declared, and not on the platform.
+    Declared,
+    /// On the platform under our marks, and not declared.
+    Undeclared,
+    /// As `Undeclared`, and its scope is not declared either.
+    ScopeUndeclared,
+    /// Live and configuration differ.
+    Differs,
+    /// An `import` block asks for it.
+    ImportRequested,
+    /// An earlier run died while the account was being born.
+    CredentialPending,
+}
+
+/// One difference between desired and live, to be ordered into a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// Counts the credentials of one address.
+    pub generation: u32,
+    /// What to do.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// Where the account lives.
+    pub scope: Scope,
+    /// The live account; `None` for a create.
+    pub account: Option<Mrn>,
+    /// The state before; `None` for a create.
+    pub before: Option<AccountState>,
+    /// The state after; `None` for a delete.
+    pub after: Option<AccountState>,
+    /// The marks the account has before, if any.
+    pub marks: Option<Marks>,
+    /// Where the key goes, for a create.
+    pub deliver_to: Vec<Destination>,
+    /// Where it is declared: the account's block, the `import` block, or the role block that
+    /// brought a gained role; nothing for what is no longer declared.
+    pub places: Vec<SourceRef>,
+}
+
+/// Why a declared or marked account is left alone and the whole plan cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Block {
+    /// Our marks on an account whose creator is not trusted, or marks that were tampered with.
+    Disputed {
+        /// The account.
+        account: Mrn,
+        /// What speaks against it.
+        why: String,
+    },
+    /// Several live accounts carry the same address.
+    Duplicate {
+        /// All of them.
+        accounts: Vec<Mrn>,
+    },
+    /// The name is taken in the scope by an account that is not this one.
+    NameTaken {
+        /// Who has it.
+        account: Mrn,
+        /// The name.
+        name: String,
+        /// The address under which this configuration manages it, if it does.
+        managed_as: Option<Address>,
+    },
+    /// The scope could not be read.
+    Unread {
+        /// Why.
+        why: String,
+    },
+    /// The account to import is not there, or not where it is declared.
+    ImportMissing {
+        /// The account.
+        account: Mrn,
+        /// What is wrong.
+        why: String,
+    },
+    /// The account belongs to another configuration.
+    Foreign {
+        /// The account.
+        account: Mrn,
+        /// The other configuration.
+        stack: StackId,
+    },
+    /// What differs cannot be changed on a live account.
+    CannotUpdate {
+        /// The account.
+        account: Mrn,
+        /// Which attribute.
+        attribute: &'static str,
+        /// As it is.
+        live: String,
+        /// As it should be.
+        wanted: String,
+    },
+    /// A pending account has more power, or more past, than a birth gives.
+    PendingWithPower {
+        /// The account.
+        account: Mrn,
+        /// What it has.
+        why: String,
+    },
+}
+
+/// A block and what it stands on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Blocked {
+    /// The account's name in the configuration, as far as it is known.
+    pub address: Address,
+    /// Where the account lives or should live.
+    pub scope: Scope,
+    /// What stands in the way.
+    pub block: Block,
+    /// Where it is declared, if it is.
+    #[serde(skip)]
+    pub declared_at: Option<SourceRef>,
+}
+
+/// An account that another run is giving birth to right now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct InFlight {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// The account.
+    pub account: Mrn,
+    /// When its birth may be taken for dead.
+    #[serde(skip)]
+    pub until: jiff::Timestamp,
+}
+
+/// A live account that this configuration leaves alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// The account.
+    pub account: LiveAccount,
+    /// Whose it is, if marks say so.
+    pub stack: Option<StackId>,
+}
+
+/// All differences between desired and live, and what stands beside them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delta {
+    /// What to do, sorted by address and action.
+    pub differences: Vec<Difference>,
+    /// What stands in the way.
+    pub blocked: Vec<Blocked>,
+    /// Births under way elsewhere.
+    pub in_flight: Vec<InFlight>,
+    /// Accounts without our marks, or of another configuration.
+    pub left_alone: Vec<LeftAlone>,
+    /// Sentences worth telling that change nothing, with the address they are about.
+    pub notes: Vec<(Address, String)>,
+    /// How many live accounts are ours.
+    pub managed: usize,
+    /// How many declared accounts are there unchanged.
+    pub unchanged: usize,
+}

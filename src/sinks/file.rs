@@ -1,0 +1,559 @@
+//! Files below the configuration's directory: whole or not at all, for the owner's eyes only.
+//! Follows no symbolic link and leaves the directory never.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::content;
+use crate::model::{Destination, FileFormat, IssuedCredential, Place};
+use crate::ports::{Delivered, Probe, SinkError, SinkStore};
+
+/// More than any credential takes.
+const LARGEST_CREDENTIAL: u64 = 1024 * 1024;
+const TEMPORARY: &str = ".rolecall-";
+
+/// Delivers into files below one directory.
+#[derive(Clone, Debug)]
+pub struct FileSink {
+    root: PathBuf,
+}
+
+/// A destination in the file system, checked as far as its text goes.
+struct Target<'a> {
+    to: &'a Destination,
+    /// The folders from the root to the file, the innermost last.
+    folders: Vec<PathBuf>,
+    path: PathBuf,
+    file: &'a str,
+    format: FileFormat,
+}
+
+impl Target<'_> {
+    fn refuse<T>(&self, why: impl std::fmt::Display) -> Result<T, SinkError> {
+        refuse(self.to, why)
+    }
+
+    fn io<T>(&self, doing: &str, error: &io::Error) -> Result<T, SinkError> {
+        let why = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "the disk is full; make room".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not; change the owner or the mode of the folder".to_owned()
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "the file system is read-only; choose another directory".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        self.refuse(format!("{doing} failed: {why}"))
+    }
+
+    fn folder(&self) -> &Path {
+        self.folders.last().map_or(Path::new("."), PathBuf::as_path)
+    }
+}
+
+fn refuse<T>(to: &Destination, why: impl std::fmt::Display) -> Result<T, SinkError> {
+    Err(SinkError {
+        message: format!("{to}: {why}"),
+    })
+}
+
+impl FileSink {
+    /// A sink below `root`, the configuration's directory.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn target<'a>(&self, to: &'a Destination) -> Result<Target<'a>, SinkError> {
+        let Place::File {
+            directory,
+            file,
+            format,
+        } = &to.place;
+        let clean = |part: &str| {
+            !matches!(part, "" | "." | "..") && !part.contains(['/', '\\']) && !controls(part)
+        };
+        let parts: Vec<&str> = directory.split('/').filter(|part| *part != ".").collect();
+        if directory.starts_with('/') || parts.is_empty() || !parts.iter().all(|p| clean(p)) {
+            return refuse(
+                to,
+                "the directory must be a folder of its own below the configuration, such as \
+                 `credentials`, without `..`",
+            );
+        }
+        if !clean(file) || file == ".gitignore" || file.starts_with(TEMPORARY) {
+            return refuse(to, "the file must be a plain name, such as `ci.json`");
+        }
+        let folders: Vec<PathBuf> = parts
+            .iter()
+            .scan(self.root.clone(), |path, part| {
+                path.push(part);
+                Some(path.clone())
+            })
+            .collect();
+        let path = folders
+            .last()
+            .map_or_else(PathBuf::new, |folder| folder.join(file));
+        Ok(Target {
+            to,
+            folders,
+            path,
+            file,
+            format: *format,
+        })
+    }
+
+    /// Looks at what is there; tells what the file holds and the innermost folder that exists.
+    fn inspect(&self, target: &Target<'_>) -> Result<(Probe, PathBuf), SinkError> {
+        let mut existing = self.root.clone();
+        for folder in &target.folders {
+            match fs::symlink_metadata(folder) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    return Ok((Probe::Free, existing));
+                }
+                Err(e) => return target.io("looking at the folder", &e),
+                Ok(found) if found.is_symlink() => {
+                    return target.refuse(format!(
+                        "{} is a symbolic link; replace it by a folder",
+                        folder.display()
+                    ));
+                }
+                Ok(found) if !found.is_dir() => {
+                    return target.refuse(format!(
+                        "{} is not a folder; move it away",
+                        folder.display()
+                    ));
+                }
+                Ok(found) if open_to_all(&found) => {
+                    return target.refuse(format!(
+                        "everybody may write to {}; run chmod 700 on it",
+                        folder.display()
+                    ));
+                }
+                Ok(_) => existing.clone_from(folder),
+            }
+        }
+        self.check_ignored(target)?;
+        Ok((held(target)?, existing))
+    }
+
+    /// A credential in a folder that git tracks is soon in a repository.
+    fn check_ignored(&self, target: &Target<'_>) -> Result<(), SinkError> {
+        let path = target.folder().join(".gitignore");
+        let text = match fs::read_to_string(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return target.io("reading the folder's .gitignore", &e),
+            Ok(text) => text,
+        };
+        let covers = |line: &str| {
+            let line = line.trim();
+            line == "*" || line.strip_prefix('/').unwrap_or(line) == target.file
+        };
+        if text.lines().any(covers) {
+            return Ok(());
+        }
+        target.refuse(format!(
+            "git would track the key: add a line `*` to {}",
+            path.display()
+        ))
+    }
+
+    fn prepare_folder(&self, target: &Target<'_>) -> Result<(), SinkError> {
+        for folder in &target.folders {
+            match private_folder().create(folder) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return target.io("creating the folder", &e);
+                }
+                _ => {}
+            }
+        }
+        let ignore = target.folder().join(".gitignore");
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&ignore)
+        {
+            Ok(mut file) => file
+                .write_all(b"*\n")
+                .or_else(|e| target.io("writing the folder's .gitignore", &e)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => target.io("writing the folder's .gitignore", &e),
+        }
+    }
+
+    fn write(&self, target: &Target<'_>, bytes: &[u8]) -> Result<(), SinkError> {
+        let folder = target.folder();
+        // In the same folder, so that renaming is atomic; tempfile creates it 0600.
+        let mut file = tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .tempfile_in(folder)
+            .or_else(|e| target.io("creating a file", &e))?;
+        file.write_all(bytes)
+            .and_then(|()| file.as_file().sync_all())
+            .or_else(|e| target.io("writing", &e))?;
+        if let Err(e) = file.persist(&target.path) {
+            return target.io("putting the file in place", &e.error);
+        }
+        sync_folder(folder).or_else(|e| target.io("writing the folder to disk", &e))
+    }
+}
+
+impl SinkStore for FileSink {
+    async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
+        let target = self.target(to)?;
+        let (probe, folder) = self.inspect(&target)?;
+        let mut trial = tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .tempfile_in(folder)
+            .or_else(|e| target.io("creating a file", &e))?;
+        trial
+            .write_all(b"a trial, to be removed at once\n")
+            .or_else(|e| target.io("writing", &e))?;
+        trial
+            .close()
+            .or_else(|e| target.io("removing a file", &e))?;
+        Ok(probe)
+    }
+
+    async fn deliver(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+    ) -> Result<Delivered, SinkError> {
+        let target = self.target(to)?;
+        self.inspect(&target)?;
+        self.prepare_folder(&target)?;
+        // Once more, since a folder may have appeared in between.
+        self.inspect(&target)?;
+        let Some(bytes) = content::render(credential, target.format) else {
+            return target.refuse("the credential cannot be written as JSON");
+        };
+        self.write(&target, &bytes)?;
+        let written = fs::read(&target.path)
+            .map(Zeroizing::new)
+            .or_else(|e| target.io("reading the file back", &e))?;
+        if *written == *bytes {
+            Ok(Delivered::Verified)
+        } else {
+            target.refuse("the file does not hold what was written; something else writes to it")
+        }
+    }
+}
+
+/// What the target's file holds.
+fn held(target: &Target<'_>) -> Result<Probe, SinkError> {
+    let found = match fs::symlink_metadata(&target.path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Probe::Free),
+        Err(e) => return target.io("looking at the file", &e),
+        Ok(found) => found,
+    };
+    if found.is_symlink() {
+        return target.refuse("a symbolic link is there; move it away");
+    }
+    if !found.is_file() {
+        return target.refuse("something that is not a file is there; move it away");
+    }
+    let holder = if found.len() > LARGEST_CREDENTIAL {
+        None
+    } else {
+        let bytes = fs::read(&target.path)
+            .map(Zeroizing::new)
+            .or_else(|e| target.io("reading the file that is there", &e))?;
+        content::holder(&bytes)
+    };
+    match holder {
+        Some(mrn) => Ok(Probe::Holds(mrn)),
+        None => target.refuse("a file that is not a credential is there; move it away"),
+    }
+}
+
+/// The line that configures cnspec with a delivered file; `None` where there is none.
+pub fn configure_hint(to: &Destination, root: &Path) -> Option<String> {
+    let Place::File {
+        directory,
+        file,
+        format,
+    } = &to.place;
+    let path = root.join(directory).join(file);
+    let path = quoted(path.to_str()?)?;
+    Some(match format {
+        FileFormat::Json => format!("export MONDOO_CONFIG_PATH={path}"),
+        FileFormat::Base64 => format!("export MONDOO_CONFIG_BASE64=\"$(cat {path})\""),
+    })
+}
+
+/// A path as one word of a POSIX shell.
+fn quoted(path: &str) -> Option<String> {
+    if path.is_empty() || controls(path) {
+        return None;
+    }
+    let path = if path.starts_with('-') {
+        format!("./{path}")
+    } else {
+        path.to_owned()
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_/.-@+=:,".contains(&b);
+    if path.bytes().all(plain) {
+        Some(path)
+    } else {
+        Some(format!("'{}'", path.replace('\'', r"'\''")))
+    }
+}
+
+fn controls(text: &str) -> bool {
+    text.contains(char::is_control)
+}
+
+#[cfg(unix)]
+fn private_folder() -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private_folder() -> DirBuilder {
+    DirBuilder::new()
+}
+
+/// Whether everybody may put files there.
+#[cfg(unix)]
+fn open_to_all(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o002 != 0
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Makes the new name in the folder outlive a power cut.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+    use crate::model::{Fingerprint, Mrn};
+    use crate::secret::Secret;
+
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nnot really\n-----END PRIVATE KEY-----\n";
+
+    fn credential(id: &str) -> IssuedCredential {
+        let scope = "//captain.api.mondoo.app/spaces/abcd".to_owned();
+        IssuedCredential {
+            mrn: Mrn::new(format!(
+                "//agents.api.mondoo.app/spaces/abcd/serviceaccounts/{id}"
+            )),
+            certificate: String::new(),
+            private_key: Secret::new(KEY.to_owned()),
+            scope_mrn: scope.clone(),
+            space_mrn: scope,
+            api_endpoint: "https://us.api.mondoo.com".to_owned(),
+            fingerprint: Fingerprint::of_public_key(b"x"),
+        }
+    }
+
+    fn to(directory: &str, file: &str, format: FileFormat) -> Destination {
+        Destination {
+            sink: "file.local".to_owned(),
+            place: Place::File {
+                directory: directory.to_owned(),
+                file: file.to_owned(),
+                format,
+            },
+        }
+    }
+
+    fn json(directory: &str, file: &str) -> Destination {
+        to(directory, file, FileFormat::Json)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        let found = fs::symlink_metadata(path).expect("is there");
+        found.permissions().mode() & 0o777
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string())
+            .collect::<Result<_, _>>()
+            .expect("text");
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_delivery_is_private_ignored_by_git_and_verified() {
+        let root = tempfile::tempdir().expect("a folder");
+        let sink = FileSink::new(root.path());
+        let place = json("secrets/ci", "ci.json");
+        assert_eq!(sink.probe(&place).await, Ok(Probe::Free));
+        assert_eq!(names(root.path()), [""; 0], "a probe leaves nothing");
+        let done = sink.deliver(&place, &credential("one")).await;
+        assert_eq!(done, Ok(Delivered::Verified));
+        let folder = root.path().join("secrets/ci");
+        assert_eq!(names(&folder), [".gitignore", "ci.json"]);
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&root.path().join("secrets")), 0o700);
+        assert_eq!(mode(&folder.join("ci.json")), 0o600);
+        let ignore = fs::read_to_string(folder.join(".gitignore")).expect("text");
+        assert_eq!(ignore, "*\n");
+        let text = fs::read_to_string(folder.join("ci.json")).expect("text");
+        assert!(text.contains("not really") && text.ends_with("}\n"));
+    }
+
+    #[tokio::test]
+    async fn a_probe_tells_whose_credential_is_there_and_a_delivery_replaces_it() {
+        let root = tempfile::tempdir().expect("a folder");
+        let sink = FileSink::new(root.path());
+        for place in [
+            json("keys", "ci.json"),
+            to("keys", "ci.b64", FileFormat::Base64),
+        ] {
+            for id in ["one", "two"] {
+                let held = credential(id);
+                sink.deliver(&place, &held).await.expect("delivers");
+                assert_eq!(sink.probe(&place).await, Ok(Probe::Holds(held.mrn)));
+            }
+        }
+        let path = root.path().join("keys/ci.json");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
+        let (place, third) = (json("keys", "ci.json"), credential("three"));
+        sink.deliver(&place, &third).await.expect("delivers");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(
+            names(&root.path().join("keys")),
+            [".gitignore", "ci.b64", "ci.json"]
+        );
+    }
+
+    /// Both the probe and the delivery refuse, and what is there stays as it is.
+    async fn refused(root: &Path, place: &Destination, hint: &str) {
+        let sink = FileSink::new(root);
+        let probe = sink.probe(place).await.expect_err("refused").message;
+        let deliver = sink.deliver(place, &credential("x")).await;
+        let deliver = deliver.expect_err("refused").message;
+        for message in [probe, deliver] {
+            assert!(message.contains(hint), "{message}");
+            assert!(message.starts_with("sink.file.local at "), "{message}");
+            assert!(!message.contains("not really"), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_leads_out_of_the_directory_is_refused() {
+        let root = tempfile::tempdir().expect("a folder");
+        for directory in ["..", "a/../..", "/etc", "", ".", "a//b", "a\\b", "a\nb"] {
+            refused(
+                root.path(),
+                &json(directory, "ci.json"),
+                "folder of its own",
+            )
+            .await;
+        }
+        for file in ["", "..", "a/b", ".gitignore", ".rolecall-x", "a\u{1b}[0m"] {
+            refused(root.path(), &json("keys", file), "plain name").await;
+        }
+        assert_eq!(names(root.path()), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn symbolic_links_are_refused_wherever_they_stand() {
+        let root = tempfile::tempdir().expect("a folder");
+        let outside = tempfile::tempdir().expect("a folder");
+        symlink(outside.path(), root.path().join("link")).expect("a link");
+        refused(root.path(), &json("link", "ci.json"), "symbolic link").await;
+        refused(root.path(), &json("link/deep", "ci.json"), "symbolic link").await;
+        fs::create_dir(root.path().join("keys")).expect("a folder");
+        let target = outside.path().join("stolen");
+        symlink(&target, root.path().join("keys/ci.json")).expect("a link");
+        refused(root.path(), &json("keys", "ci.json"), "symbolic link").await;
+        assert_eq!(names(outside.path()), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_credential_is_never_overwritten() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("keys");
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join("ci.json"), "my notes").expect("a file");
+        refused(root.path(), &json("keys", "ci.json"), "move it away").await;
+        let kept = fs::read_to_string(folder.join("ci.json")).expect("text");
+        assert_eq!(kept, "my notes");
+        fs::create_dir(folder.join("dir")).expect("a folder");
+        refused(root.path(), &json("keys", "dir"), "move it away").await;
+        fs::write(root.path().join("plain"), "").expect("a file");
+        refused(root.path(), &json("plain", "ci.json"), "not a folder").await;
+    }
+
+    #[tokio::test]
+    async fn folders_that_give_keys_away_are_refused() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("keys");
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(folder.join(".gitignore"), "*.log\n").expect("a file");
+        refused(root.path(), &json("keys", "ci.json"), "add a line `*`").await;
+        fs::write(folder.join(".gitignore"), "*.log\n/ci.json\n").expect("a file");
+        let sink = FileSink::new(root.path());
+        assert_eq!(sink.probe(&json("keys", "ci.json")).await, Ok(Probe::Free));
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("chmod");
+        refused(root.path(), &json("keys", "ci.json"), "chmod 700").await;
+    }
+
+    #[test]
+    fn a_full_disk_and_a_missing_right_name_the_way_out() {
+        let (sink, place) = (FileSink::new("root"), json("keys", "ci.json"));
+        let target = sink.target(&place).expect("a good place");
+        for (kind, hint) in [
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::QuotaExceeded, "make room"),
+            (io::ErrorKind::PermissionDenied, "change the owner"),
+            (io::ErrorKind::ReadOnlyFilesystem, "read-only"),
+        ] {
+            let failed: Result<(), _> = target.io("writing", &kind.into());
+            let message = failed.expect_err("an error").message;
+            let expected = "sink.file.local at keys/ci.json: writing failed: ";
+            assert!(
+                message.starts_with(expected) && message.contains(hint),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_hint_is_one_safe_line() {
+        let hint = |root: &str, place: &Destination| configure_hint(place, Path::new(root));
+        assert_eq!(
+            hint(".", &json("keys", "ci.json")).as_deref(),
+            Some("export MONDOO_CONFIG_PATH=./keys/ci.json")
+        );
+        let b64 = to("keys", "it's $(x).b64", FileFormat::Base64);
+        assert_eq!(
+            hint("/home/a b", &b64).as_deref(),
+            Some(r#"export MONDOO_CONFIG_BASE64="$(cat '/home/a b/keys/it'\''s $(x).b64')""#)
+        );
+        assert_eq!(
+            hint("-x", &json("k", "c")).as_deref(),
+            Some("export MONDOO_CONFIG_PATH=./-x/k/c")
+        );
+        assert_eq!(hint("a\nb", &json("k", "c")), None);
+    }
+}

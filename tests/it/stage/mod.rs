@@ -1,0 +1,246 @@
+//! A stage for whole runs: a configuration directory, an embedded platform behind a real socket on
+//! which answers can be held, changed or lost, and the program as a user starts it.
+
+mod front;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rolecall::server::{App, Options, Quirks, Seed, Storage};
+
+pub use front::{Front, Then};
+
+pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
+pub const PAYMENTS: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
+
+/// What every configuration of the tests begins with.
+pub const HEAD: &str = r#"rolecall {
+  stack = "acme-access"
+  id    = "k7m2q9ta"
+}
+
+organization "acme" {
+  id = "acme-corp-883120"
+}
+
+space "payments" {
+  organization = organization.acme
+  id           = "amazing-hofstadter-175565"
+}
+
+sink "file" "local" {
+  directory = "credentials"
+}
+
+"#;
+
+pub struct Stage {
+    /// The working directory: `access/` is the configuration, `owner.json` the credential.
+    pub dir: tempfile::TempDir,
+    /// The platform itself, for changing things behind the program's back.
+    pub app: Arc<App>,
+    /// The socket in front of it.
+    pub front: Front,
+    transcript: String,
+    /// Everything that runs have printed, as it was.
+    printed: String,
+}
+
+impl Stage {
+    /// A stage on which the platform holds the seed of `fixtures/live/acme.json`.
+    pub fn new() -> Self {
+        Self::with(Quirks::default())
+    }
+
+    /// The same with other answers to what is unknown about the real platform.
+    pub fn with(quirks: Quirks) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let options = Options {
+            base_url: String::new(),
+            quirks,
+        };
+        let app = Arc::new(App::open(Storage::Memory, options).expect("a platform"));
+        let seed = fs::read("fixtures/live/acme.json").expect("the seed");
+        app.seed(&Seed::from_json(&seed).expect("a seed"), Timestamp::now())
+            .expect("seeded");
+        let front = Front::start(Arc::clone(&app));
+        app.set_base_url(front.url());
+        let owner = app
+            .ensure_owner("acme-corp-883120", Timestamp::now())
+            .expect("an owner")
+            .expect("for the first time");
+        let text = serde_json::to_string_pretty(&owner).expect("JSON");
+        fs::write(dir.path().join("owner.json"), text).expect("written");
+        fs::create_dir(dir.path().join("access")).expect("created");
+        Self {
+            dir,
+            app,
+            front,
+            transcript: String::new(),
+            printed: String::new(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes `access/main.hcl`: the head and what is given.
+    pub fn configure(&mut self, rest: &str) {
+        fs::write(self.path("access/main.hcl"), format!("{HEAD}{rest}")).expect("written");
+    }
+
+    /// Says in the transcript what happens behind the program's back.
+    pub fn say(&mut self, what: &str) {
+        let _ = writeln!(self.transcript, "# {what}\n");
+    }
+
+    /// A command with the stage's surroundings and nothing of the caller's.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("MONDOO_CONFIG_PATH", "owner.json")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program, and puts what it says into the transcript.
+    pub fn run(&mut self, arguments: &[&str]) -> i32 {
+        let output = self.command(arguments).output().expect("the program runs");
+        self.note(arguments, &output)
+    }
+
+    /// Starts the program without waiting for it.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// Waits for a started program, and puts what it said into the transcript.
+    pub fn finish(&mut self, arguments: &[&str], child: Child) -> i32 {
+        let output = child.wait_with_output().expect("the program ends");
+        self.note(arguments, &output)
+    }
+
+    fn note(&mut self, arguments: &[&str], output: &Output) -> i32 {
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        );
+        let code = output.status.code().unwrap_or(-1);
+        let _ = writeln!(self.transcript, "$ rolecall {}", arguments.join(" "));
+        self.transcript.push_str(&out);
+        for line in err.lines() {
+            let _ = writeln!(self.transcript, "{}", format!("2> {line}").trim_end());
+        }
+        let _ = writeln!(self.transcript, "[exit {code}]\n");
+        self.printed.push_str(&out);
+        self.printed.push_str(&err);
+        code
+    }
+
+    /// Compares the transcript with its golden file (`SNAPSHOTS=overwrite` writes it), and looks
+    /// for keys wherever they must not be.
+    pub fn compare(&self, golden: &str) {
+        self.no_key_leaked();
+        let mut redactions = snapbox::Redactions::new();
+        let patterns = [
+            ("[ENDPOINT]", r"http://127\.0\.0\.1:\d+"),
+            ("[ID]", r"serviceaccounts/(?<redacted>[0-9A-Za-z]{27})"),
+            ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
+            ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})"),
+            ("[TIME]", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
+        ];
+        for (name, pattern) in patterns {
+            let pattern = regex(pattern);
+            redactions.insert(name, pattern).expect("a valid redaction");
+        }
+        redactions
+            .insert("[DIR]", self.dir.path().display().to_string())
+            .expect("a valid redaction");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/it/golden")
+            .join(golden);
+        let expected = snapbox::Data::read_from(&path, None).raw();
+        let actual = redactions.redact(&self.transcript);
+        snapbox::Assert::new()
+            .action_env("SNAPSHOTS")
+            .eq(actual, expected);
+    }
+
+    /// Every private key that is in a credential file of this stage must be nowhere else: not in
+    /// what was printed, not in any other file.
+    fn no_key_leaked(&self) {
+        let mut keys = Vec::new();
+        let mut others = vec![(PathBuf::from("output"), self.printed.clone())];
+        for path in files(self.dir.path()) {
+            let text = String::from_utf8_lossy(&fs::read(&path).expect("readable")).into_owned();
+            let sink = path.parent().is_some_and(|p| p.ends_with("credentials"));
+            if sink || path.ends_with("owner.json") {
+                keys.extend(private_key(&text));
+            } else {
+                others.push((path, text));
+            }
+        }
+        assert!(
+            !keys.is_empty(),
+            "no key was found, so nothing was looked for"
+        );
+        for (path, text) in others {
+            for key in &keys {
+                // Whole, and line by line, since a part of a key is a leak too.
+                for part in key
+                    .lines()
+                    .filter(|line| line.len() > 20 && !line.contains("-----"))
+                {
+                    assert!(
+                        !text.contains(part),
+                        "a private key is in {}",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn regex(pattern: &str) -> regex::Regex {
+    pattern.parse().expect("a valid pattern")
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The private key in a credential, JSON or base64 of it.
+fn private_key(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(text.trim())
+        .ok();
+    let text = decoded
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or(text.to_owned());
+    let json: serde_json::Value = serde_json::from_str(&text).ok()?;
+    json.get("private_key")?.as_str().map(str::to_owned)
+}

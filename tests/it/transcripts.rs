@@ -1,0 +1,544 @@
+//! Stories of whole runs, as a user sees them, compared with golden files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rolecall::server::SeedAccount;
+
+use crate::stage::{ORG, PAYMENTS, Stage, Then};
+
+const CI: &str = r#"role "scanner" {
+  includes = ["agent", "viewer"]
+}
+
+service_account "ci" {
+  scope       = space.payments
+  name        = "ci-payments"
+  description = "Scans the builds of the payments team"
+  roles       = [role.scanner]
+  labels      = { team = "platform-security" }
+
+  credential {
+    deliver_to = [sink.file.local]
+  }
+}
+"#;
+
+/// An account declared with some roles.
+fn account(name: &str, scope: &str, roles: &str) -> String {
+    format!(
+        r#"
+service_account "{name}" {{
+  scope = {scope}
+  name  = "{name}"
+  roles = {roles}
+
+  credential {{
+    deliver_to = [sink.file.local]
+  }}
+}}
+"#
+    )
+}
+
+fn mrn_of(stage: &Stage, name: &str) -> String {
+    fn find(value: &serde_json::Value, name: &str) -> Option<String> {
+        match value {
+            serde_json::Value::Object(map) => {
+                let here = map.get("name").and_then(|n| n.as_str()) == Some(name);
+                let mrn = map.get("mrn").and_then(|m| m.as_str());
+                if let (true, Some(mrn)) = (here && map.contains_key("labels"), mrn) {
+                    return Some(mrn.to_owned());
+                }
+                map.values().find_map(|v| find(v, name))
+            }
+            serde_json::Value::Array(list) => list.iter().find_map(|v| find(v, name)),
+            _ => None,
+        }
+    }
+    find(&stage.app.dump().expect("a dump"), name).expect("an account of that name")
+}
+
+#[test]
+fn first_run_and_no_op() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 2);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    let file = stage.path("access/credentials/ci.json");
+    assert_eq!(
+        fs::metadata(&file).expect("there").permissions().mode() & 0o777,
+        0o600
+    );
+    let ignore = fs::read_to_string(stage.path("access/credentials/.gitignore"));
+    assert_eq!(ignore.expect("there").trim(), "*");
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.say("with the delivered key: an agent and viewer cannot list service accounts");
+    let key = [
+        "plan",
+        "--credentials",
+        "access/credentials/ci.json",
+        "access",
+    ];
+    assert_eq!(stage.run(&key), 3);
+    stage.compare("first-run.txt");
+}
+
+#[test]
+fn a_role_changed_behind_its_back() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.say("somebody makes ci-payments an owner");
+    let mrn = mrn_of(&stage, "ci-payments");
+    stage
+        .app
+        .admin_set_roles(PAYMENTS, &mrn, &["owner", "viewer"], Timestamp::now())
+        .expect("set");
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 2);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
+    stage.compare("role-changed-behind-its-back.txt");
+}
+
+#[test]
+fn import_update_permissions_delete() {
+    let mut stage = Stage::new();
+    stage.configure(&account("scanner", "space.payments", r#"["agent"]"#));
+    stage.say("the name is taken by an account made by hand");
+    assert_eq!(stage.run(&["plan", "access"]), 3);
+    let mrn = mrn_of(&stage, "scanner");
+    let import = format!("import {{\n  to = service_account.scanner\n  id = \"{mrn}\"\n}}\n");
+    let imported = |roles: &str, more: &str| {
+        format!(
+            "{}{import}{more}",
+            account("scanner", "space.payments", roles).replace(
+                "  roles",
+                "  description = <<-TEXT\n    Nightly scan of the payments space.\n    \
+                 Ask #platform-security before you change it.\n  TEXT\n  roles"
+            )
+        )
+    };
+    stage.say("the block is added, and a description");
+    stage.configure(&imported(r#"["agent"]"#, ""));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
+    stage.say("its roles change in the configuration, and another account is declared");
+    let other = account("reader", "organization.acme", r#"["viewer"]"#);
+    stage.configure(&imported(r#"["viewer", "policy-editor"]"#, &other));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.say("the other one is taken out again, and the description changes");
+    stage.configure(
+        &imported(r#"["viewer", "policy-editor"]"#, "")
+            .replace("Ask #platform-security", "Ask #access"),
+    );
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
+    stage.compare("import-update-delete.txt");
+}
+
+#[test]
+fn partial_failure() {
+    let mut stage = Stage::new();
+    let two = account("one", "space.payments", r#"["agent"]"#)
+        + &account("two", "space.payments", r#"["viewer"]"#);
+    stage.configure(&two);
+    fs::create_dir_all(stage.path("access/credentials/one.json")).expect("created");
+    stage.say("a folder stands where the first key should go");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 5);
+    fs::remove_dir(stage.path("access/credentials/one.json")).expect("removed");
+    stage.say("the folder is gone; the answer to the next create gets lost");
+    stage.front.hook(|operation, count| {
+        if operation == "createServiceAccount" && count == 1 {
+            Then::Lose
+        } else {
+            Then::Answer
+        }
+    });
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 5);
+    let creates = stage
+        .front
+        .seen()
+        .iter()
+        .filter(|o| *o == "createServiceAccount")
+        .count();
+    assert_eq!(creates, 1, "the same run never creates again");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
+    stage.compare("partial-failure.txt");
+}
+
+#[test]
+fn a_dispute_and_an_emptied_configuration_are_refused() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.say("somebody copies the marks onto an account of their own");
+    let ours = mrn_of(&stage, "ci-payments");
+    let theirs = mrn_of(&stage, "payments-dashboard");
+    let labels = [
+        ("rolecall-stack", "acme-access.k7m2q9ta"),
+        ("rolecall-address", "ci"),
+        ("rolecall-generation", "1"),
+        ("rolecall-credential", "external"),
+    ];
+    stage
+        .app
+        .admin_update_labels(&theirs, &labels, Timestamp::now())
+        .expect("labelled");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 3);
+    stage
+        .app
+        .admin_update_labels(&theirs, &[], Timestamp::now())
+        .expect("labelled");
+    stage.say("the marks are gone again; the configuration is emptied");
+    stage.configure("");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 3);
+    assert!(
+        stage
+            .app
+            .dump()
+            .expect("a dump")
+            .to_string()
+            .contains(&ours),
+        "still there"
+    );
+    assert_eq!(stage.run(&["apply", "--yes", "--destroy", "access"]), 0);
+    assert!(
+        !stage
+            .app
+            .dump()
+            .expect("a dump")
+            .to_string()
+            .contains(&ours),
+        "gone"
+    );
+    stage.compare("refused.txt");
+}
+
+#[test]
+fn what_moves_between_plan_and_write_is_stale() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.configure(&CI.replace(r#"["agent", "viewer"]"#, r#"["agent"]"#));
+    let mrn = mrn_of(&stage, "ci-payments");
+    stage.say("while the next run applies, somebody makes ci-payments an editor");
+    let app = Arc::clone(&stage.app);
+    // Planning lists the organization and its three spaces; the fifth listing is apply's own.
+    stage.front.hook(move |operation, count| {
+        if operation == "serviceAccounts" && count == 5 {
+            app.admin_set_roles(PAYMENTS, &mrn, &["editor"], Timestamp::now())
+                .expect("set");
+        }
+        Then::Answer
+    });
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 4);
+    let writes = stage
+        .front
+        .seen()
+        .iter()
+        .filter(|o| *o == "setRoles")
+        .count();
+    assert_eq!(writes, 0);
+    stage.compare("stale.txt");
+}
+
+#[test]
+fn exit_codes_of_plain_errors() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "access"]), 1);
+    assert_eq!(stage.run(&["plan", "--nope", "access"]), 64);
+    assert_eq!(stage.run(&["plan", "--strict", "access"]), 6);
+    assert_eq!(stage.run(&["plan", "nowhere"]), 1);
+    stage.configure("service_acount \"ci\" {}\n");
+    assert_eq!(stage.run(&["validate", "access"]), 1);
+    stage.configure(CI);
+    stage.say("the credential is revoked");
+    stage.front.hook(|_, _| Then::Refuse(401));
+    assert_eq!(stage.run(&["plan", "access"]), 1);
+    stage.compare("exit-codes.txt");
+}
+
+fn interrupt(pid: u32) {
+    let pid = pid.to_string();
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(status.expect("kill runs").success());
+}
+
+#[test]
+fn interrupted_before_the_first_write() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let (arrived, wait) = mpsc::channel();
+    stage.front.hook(move |operation, _| {
+        if operation == "serviceAccounts" {
+            let _ = arrived.send(());
+            std::thread::sleep(Duration::from_secs(20));
+        }
+        Then::Answer
+    });
+    let arguments = ["apply", "--yes", "access"];
+    let child = stage.start(&arguments);
+    wait.recv_timeout(Duration::from_secs(60))
+        .expect("the run has begun to read");
+    interrupt(child.id());
+    assert_eq!(stage.finish(&arguments, child), 130);
+    stage.compare("interrupted-before.txt");
+}
+
+#[test]
+fn interrupted_in_the_middle_finishes_the_change_in_hand() {
+    let mut stage = Stage::new();
+    let two = account("one", "space.payments", r#"["agent"]"#)
+        + &account("two", "space.payments", r#"["viewer"]"#);
+    stage.configure(&two);
+    let (arrived, wait) = mpsc::channel();
+    let (go, resume) = mpsc::channel::<()>();
+    stage.front.hook(move |operation, _| {
+        if operation == "createServiceAccount" {
+            let _ = arrived.send(());
+            let _ = resume.recv_timeout(Duration::from_secs(20));
+        }
+        Then::Answer
+    });
+    let arguments = ["apply", "--yes", "access"];
+    let child = stage.start(&arguments);
+    wait.recv_timeout(Duration::from_secs(60))
+        .expect("the run has begun to write");
+    interrupt(child.id());
+    // The signal is delivered asynchronously; the answer waits until it surely has arrived.
+    std::thread::sleep(Duration::from_millis(500));
+    go.send(()).expect("the platform waits");
+    assert_eq!(stage.finish(&arguments, child), 5);
+    stage.front.hook(|_, _| Then::Answer);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.compare("interrupted-in-the-middle.txt");
+}
+
+#[test]
+fn an_owner_made_by_hand_and_hostile_names_are_shown_inert() {
+    let mut stage = Stage::new();
+    stage.configure("");
+    let account: SeedAccount = serde_json::from_value(serde_json::json!({
+        "name": "::add-mask::x\n\u{1b}[31mred \u{202e}evil\u{2066} ##[group]",
+        "description": "\r\n::error::gotcha",
+        "roles": ["owner"],
+    }))
+    .expect("an account");
+    stage
+        .app
+        .admin_create_account(ORG, &account, Timestamp::now())
+        .expect("created");
+    assert_eq!(stage.run(&["plan", "access"]), 0);
+    stage.compare("hostile-names.txt");
+}
+
+/// Everything in a folder but the sinks.
+fn everything_but_keys(dir: &std::path::Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            if !path.ends_with("credentials") {
+                all.extend(everything_but_keys(&path));
+            }
+        } else if !path.ends_with("owner.json") {
+            all.extend(fs::read(&path).expect("readable"));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_embedded_platform_keeps_no_private_key() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--local", "--yes", "access"]), 0);
+    let all = everything_but_keys(&stage.path("access"));
+    let holds = |part: &[u8]| all.windows(part.len()).any(|window| window == part);
+    assert!(holds(b"SQLite format 3") && holds(b"ci-payments"));
+    for file in ["access/credentials/ci.json", "access/.rolecall/owner.json"] {
+        use base64::Engine as _;
+        let text = fs::read_to_string(stage.path(file)).expect("there");
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let key = json["private_key"].as_str().expect("a key");
+        let lines: Vec<&str> = key
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        assert!(lines.len() > 2);
+        for line in &lines {
+            assert!(
+                !holds(line.as_bytes()),
+                "a part of the key of {file} is elsewhere"
+            );
+        }
+        let der = base64::engine::general_purpose::STANDARD.decode(lines.concat());
+        // The private scalar of a P-384 key in PKCS#8 without attributes: 48 bytes from the 35th.
+        let scalar = &der.expect("base64")[35..83];
+        assert!(!holds(scalar), "the key of {file} is elsewhere in binary");
+        let mode = fs::metadata(stage.path(file))
+            .expect("there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let folder = fs::metadata(stage.path("access/.rolecall"))
+        .expect("there")
+        .permissions();
+    assert_eq!(folder.mode() & 0o777, 0o700);
+}
+
+#[test]
+fn colours_are_for_terminals_and_those_who_insist() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = stage.command(&["plan", "access"]);
+        let output = command
+            .envs(variables.iter().copied())
+            .output()
+            .expect("runs");
+        String::from_utf8(output.stdout)
+            .expect("text")
+            .contains('\u{1b}')
+    };
+    assert!(!run(&[]), "a pipe is no terminal");
+    assert!(run(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!run(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+}
+
+#[test]
+fn a_served_platform_is_one_for_others() {
+    use std::io::{BufRead, BufReader};
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let seed = std::env::current_dir()
+        .expect("here")
+        .join("fixtures/live/acme.json");
+    let seed = seed.to_str().expect("text").to_owned();
+    let arguments = [
+        "platform",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--db",
+        "p.db",
+        "--seed",
+        &seed,
+    ];
+    let mut served = stage.start(&arguments);
+    let mut lines = BufReader::new(served.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    assert!(first.contains("listens at http://127.0.0.1:"), "{first}");
+    let owner = stage.path("p.db.owner.json");
+    for _ in 0..100 {
+        if owner.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        fs::metadata(&owner).expect("there").permissions().mode() & 0o777,
+        0o600
+    );
+    let run = |command: &str, more: &[&str]| {
+        let mut arguments = vec![command, "--credentials", "p.db.owner.json", "access"];
+        arguments.extend(more);
+        stage
+            .command(&arguments)
+            .output()
+            .expect("runs")
+            .status
+            .code()
+    };
+    assert_eq!(run("apply", &["--yes"]), Some(0));
+    assert_eq!(run("plan", &["--detailed-exitcode"]), Some(0));
+    // A platform that is killed loses nothing that it has answered.
+    served.kill().expect("killed");
+    served.wait().expect("ended");
+    let address = first
+        .rsplit("http://")
+        .next()
+        .expect("an address")
+        .to_owned();
+    let again = [
+        "platform", "serve", "--listen", &address, "--db", "p.db", "--seed", &seed,
+    ];
+    let mut served = stage.start(&again);
+    let mut lines = BufReader::new(served.stdout.take().expect("piped")).lines();
+    lines.next().expect("a line").expect("text");
+    assert_eq!(run("plan", &["--detailed-exitcode"]), Some(0));
+    interrupt(served.id());
+    assert_eq!(served.wait().expect("ended").code(), Some(0));
+}
+
+#[test]
+fn what_is_unknown_about_the_platform_changes_no_promise() {
+    use rolecall::server::Quirks;
+    for quirks in [
+        r#"{"empty_roles": "default_viewer"}"#,
+        r#"{"empty_roles": "refuse"}"#,
+        r#"{"empty_roles": "default_viewer", "clear_roles": "refuse"}"#,
+        r#"{"labels_on_update": "merge"}"#,
+        r#"{"labels_omitted_on_update": "clear"}"#,
+        r#"{"read_lag_ms": 400}"#,
+        r#"{"org_listing_includes_spaces": true}"#,
+        r#"{"equal_names": "refuse"}"#,
+        r#"{"page_cap": 2}"#,
+    ] {
+        let chosen: Quirks = serde_json::from_str(quirks).expect("quirks");
+        let lag = Duration::from_millis(chosen.read_lag_ms + 100);
+        let settle = || std::thread::sleep(lag);
+        let mut stage = Stage::with(chosen);
+        stage.configure(CI);
+        assert_eq!(stage.run(&["apply", "--yes", "access"]), 0, "{quirks}");
+        settle();
+        assert_eq!(
+            stage.run(&["plan", "--detailed-exitcode", "access"]),
+            0,
+            "{quirks}"
+        );
+        stage.configure(
+            &CI.replace("builds of the", "images of the")
+                .replace(r#"["agent", "viewer"]"#, r#"["viewer"]"#),
+        );
+        assert_eq!(stage.run(&["apply", "--yes", "access"]), 0, "{quirks}");
+        settle();
+        assert_eq!(
+            stage.run(&["plan", "--detailed-exitcode", "access"]),
+            0,
+            "{quirks}"
+        );
+    }
+    let dropped: Quirks = serde_json::from_str(r#"{"labels_on_create": "drop"}"#).expect("quirks");
+    let mut stage = Stage::with(dropped);
+    stage.configure(CI);
+    let before = stage
+        .app
+        .dump()
+        .expect("a dump")
+        .to_string()
+        .matches("serviceaccounts/")
+        .count();
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 5);
+    let after = stage
+        .app
+        .dump()
+        .expect("a dump")
+        .to_string()
+        .matches("serviceaccounts/")
+        .count();
+    assert_eq!(before, after, "what cannot be managed is not left behind");
+    stage.compare("labels-dropped.txt");
+}
