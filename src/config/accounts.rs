@@ -21,6 +21,8 @@ const MAX_ACCOUNTS: usize = 20_000;
 /// The longest name and label, in characters.
 const MAX_NAME: usize = 200;
 const MAX_LABEL: usize = 63;
+/// The most instances of one block whose errors are told.
+const MAX_FAILED: usize = 10;
 
 /// How often a credential is replaced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,6 +78,7 @@ pub(super) fn instances(
         );
         return Err(Failed);
     }
+    let mut failed = 0;
     match value.kind() {
         Kind::Unknown(ty) if decoder.lenient => {
             let of = element_type(ty, span, decoder)?;
@@ -88,8 +91,12 @@ pub(super) fn instances(
             for (key, member) in members.iter() {
                 let frame = each_scope(scope, Value::from(key.clone()), member.clone());
                 // Other instances are still worth a look.
-                if let Ok(made) = instance(block, Some(key), &frame, parts, decoder) {
-                    out.extend(made);
+                match instance(block, Some(key), &frame, parts, decoder) {
+                    Ok(made) => out.extend(made),
+                    Err(Failed) => failed += 1,
+                }
+                if failed > MAX_FAILED {
+                    return Err(Failed);
                 }
                 limit(block, out.len(), decoder)?;
             }
@@ -106,8 +113,12 @@ pub(super) fn instances(
                     return decoder.fail(codes::INVALID_FOR_EACH, span, &message);
                 };
                 let frame = each_scope(scope, item.clone(), item.clone());
-                if let Ok(made) = instance(block, Some(key), &frame, parts, decoder) {
-                    out.extend(made);
+                match instance(block, Some(key), &frame, parts, decoder) {
+                    Ok(made) => out.extend(made),
+                    Err(Failed) => failed += 1,
+                }
+                if failed > MAX_FAILED {
+                    return Err(Failed);
                 }
                 limit(block, out.len(), decoder)?;
             }
@@ -172,6 +183,10 @@ fn instance(
     let roles = roles::of_account(block, scope, parts.roles, decoder);
     let (role_scope, name) = (role_scope?, name?);
     let import = parts.imports.get(&address);
+    // Which instances there are is not known yet, so any of them may be the imported one.
+    let unknown_keys = key.is_none() && block.attribute("for_each").is_some();
+    let imported = import.is_some()
+        || (unknown_keys && parts.imports.keys().any(|other| other.name == address.name));
     let delivery = {
         let shown = name.as_ref().map_or("", |(name, _)| name);
         let subject = Subject {
@@ -179,7 +194,7 @@ fn instance(
             name: shown,
             scope: role_scope.as_ref(),
         };
-        delivery(block, &subject, scope, parts, import.is_some(), decoder)?
+        delivery(block, &subject, scope, parts, imported, decoder)?
     };
     let (roles, role_places) = roles?;
     let (description, labels, valid_until) = (description?, labels?, valid_until?);
@@ -221,21 +236,21 @@ fn role_scope(
         return Ok(None);
     };
     let value = decoder.value(attribute, scope)?;
-    if let Kind::Unknown(ty) = value.kind() {
-        if convert::convertible(ty, &Type::Scope) {
-            return Ok(None);
-        }
+    if let Kind::Unknown(ty) = value.kind()
+        && convert::convertible(ty, &Type::Scope)
+    {
+        return Ok(None);
     }
-    if let Some(reference) = value.as_reference() {
-        if matches!(reference.kind, RefKind::Organization | RefKind::Space) {
-            // A failed block has reported its own error.
-            let known = parts.scopes.get(&*reference.address).cloned();
-            return if known.is_none() && !decoder.lenient {
-                Err(Failed)
-            } else {
-                Ok(known)
-            };
-        }
+    if let Some(reference) = value.as_reference()
+        && matches!(reference.kind, RefKind::Organization | RefKind::Space)
+    {
+        // A failed block has reported its own error.
+        let known = parts.scopes.get(&*reference.address).cloned();
+        return if known.is_none() && !decoder.lenient {
+            Err(Failed)
+        } else {
+            Ok(known)
+        };
     }
     let found = Diagnostic::error(codes::NOT_A_SCOPE)
         .at(attribute.span, format!("this is {}", noun_of(&value)));

@@ -76,20 +76,18 @@ pub(super) fn imports(
             continue;
         };
         let account = &instance.account;
-        if let Some(scope) = found.import.mrn.account_scope() {
-            if scope != account.scope {
-                out.push(
-                    Diagnostic::error(codes::IMPORT_SCOPE)
-                        .at(found.id_span, format!("this account lives in {scope}"))
-                        .context(
-                            instance.block_span,
-                            format!("this one is declared in {}", account.scope),
-                        )
-                        .help(
-                            "declare the account in the scope where it lives; accounts do not move",
-                        ),
-                );
-            }
+        if let Some(scope) = found.import.mrn.account_scope()
+            && scope != account.scope
+        {
+            out.push(
+                Diagnostic::error(codes::IMPORT_SCOPE)
+                    .at(found.id_span, format!("this account lives in {scope}"))
+                    .context(
+                        instance.block_span,
+                        format!("this one is declared in {}", account.scope),
+                    )
+                    .help("declare the account in the scope where it lives; accounts do not move"),
+            );
         }
     }
 }

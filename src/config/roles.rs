@@ -131,11 +131,11 @@ fn item(
     if value.is_unknown() {
         return Ok(Item::Unknown);
     }
-    if let Some(reference) = value.as_reference() {
-        if reference.kind == RefKind::Role {
-            let name = reference.address.strip_prefix("role.").unwrap_or_default();
-            return Ok(Item::Block(name.to_owned()));
-        }
+    if let Some(reference) = value.as_reference()
+        && reference.kind == RefKind::Role
+    {
+        let name = reference.address.strip_prefix("role.").unwrap_or_default();
+        return Ok(Item::Block(name.to_owned()));
     }
     let Some(text) = value.as_str() else {
         decoder.report(

@@ -163,7 +163,7 @@ fn organization(
     scopes: &mut Scopes,
 ) -> Result<Value, Failed> {
     let address = format!("organization.{}", block.name());
-    let id = id(block, |text| OrgId::new(text), scope, decoder)?;
+    let id = id(block, OrgId::new, scope, decoder)?;
     let kind = RefKind::Organization;
     let Some(id) = id else {
         return Ok(reference(kind, address, None, None));
@@ -187,7 +187,7 @@ fn space(
     scopes: &mut Scopes,
 ) -> Result<Value, Failed> {
     let address = format!("space.{}", block.name());
-    let id = id(block, |text| SpaceId::new(text), scope, decoder);
+    let id = id(block, SpaceId::new, scope, decoder);
     let organization = organization_of(block, scope, decoder, scopes);
     let (id, organization) = (id?, organization?);
     let Some(id) = id else {
@@ -225,13 +225,13 @@ fn organization_of(
     if value.is_null() || value.is_unknown() {
         return Ok(None);
     }
-    if let Some(reference) = value.as_reference() {
-        if reference.kind == RefKind::Organization {
-            return Ok(match scopes.by_address.get(&*reference.address) {
-                Some(RoleScope::Organization(id)) => Some(id.clone()),
-                _ => None,
-            });
-        }
+    if let Some(reference) = value.as_reference()
+        && reference.kind == RefKind::Organization
+    {
+        return Ok(match scopes.by_address.get(&*reference.address) {
+            Some(RoleScope::Organization(id)) => Some(id.clone()),
+            _ => None,
+        });
     }
     decoder.report(
         Diagnostic::error(codes::INVALID_VALUE)

@@ -178,7 +178,7 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
     let sensitive = flag(block, "sensitive", false, decoder)?;
     let nullable = flag(block, "nullable", true, decoder)?;
     let default = match block.attribute("default") {
-        Some(attribute) => Some(default_of(attribute, &ty, decoder)?),
+        Some(attribute) => Some(default_of(block, attribute, &ty, sensitive, decoder)?),
         None => None,
     };
     let given = match inputs.get(block.name()) {
@@ -225,19 +225,20 @@ fn flag(
 }
 
 fn default_of(
+    block: &Block,
     attribute: &Attribute,
     ty: &Type,
+    sensitive: bool,
     decoder: &mut Decoder<'_>,
 ) -> Result<Value, Failed> {
-    let file = attribute.span.file;
-    let value = decoder
-        .evaluator
-        .evaluate(file, &attribute.expression, &Scope::new())?;
+    let span = attribute.span;
+    let value = outside_value(block, &attribute.expression, span, sensitive, decoder)?;
     match convert::convert(&value, ty) {
         Ok(value) => Ok(value),
         Err(error) => {
             let message = format!("the default does not fit the type: {}", error.describe());
-            decoder.fail(codes::INVALID_VARIABLE, attribute.span, &message)
+            let span = hidden(span, sensitive).unwrap_or(block.span);
+            decoder.fail(codes::INVALID_VARIABLE, span, &message)
         }
     }
 }
@@ -251,9 +252,7 @@ fn given_value(
 ) -> Result<(Value, Span), Failed> {
     let (value, span) = match given {
         Given::Expression { expression, span } => (
-            decoder
-                .evaluator
-                .evaluate(span.file, expression, &Scope::new())?,
+            outside_value(block, expression, *span, sensitive, decoder)?,
             *span,
         ),
         Given::Text {
@@ -265,9 +264,7 @@ fn given_value(
                 (Value::from(text.as_str()), *span)
             } else if let Some(expression) = expression {
                 (
-                    decoder
-                        .evaluator
-                        .evaluate(span.file, expression, &Scope::new())?,
+                    outside_value(block, expression, *span, sensitive, decoder)?,
                     *span,
                 )
             } else {
@@ -279,6 +276,24 @@ fn given_value(
     match convert::convert(&value, ty) {
         Ok(value) => Ok((value, span)),
         Err(error) => refuse(block, hidden(span, sensitive), &error.describe(), decoder),
+    }
+}
+
+/// Evaluates a value given from outside; what is wrong with a sensitive one is not shown.
+fn outside_value(
+    block: &Block,
+    expression: &Expression,
+    span: Span,
+    sensitive: bool,
+    decoder: &mut Decoder<'_>,
+) -> Result<Value, Failed> {
+    let scope = Scope::new();
+    if !sensitive {
+        return decoder.evaluator.evaluate(span.file, expression, &scope);
+    }
+    match decoder.evaluator.attempt(span.file, expression, &scope) {
+        Some(value) => Ok(value),
+        None => refuse(block, None, "its value cannot be evaluated", decoder),
     }
 }
 

@@ -58,11 +58,11 @@ pub fn parse(
     };
     let file = sources.add(path, text);
     let scanned = scan::scan(text);
-    if let Err(problem) = &scanned {
-        if problem.certain {
-            out.push(syntax_error(file, problem));
-            return None;
-        }
+    if let Err(problem) = &scanned
+        && problem.certain
+    {
+        out.push(syntax_error(file, problem));
+        return None;
     }
     match hcl_edit::parser::parse_body(text) {
         Ok(body) => Some(SyntaxTree { file, body }),

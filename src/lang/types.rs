@@ -151,9 +151,15 @@ impl Type {
     }
 
     fn unify_all<'a>(types: impl IntoIterator<Item = &'a Type>) -> Option<Type> {
-        types
-            .into_iter()
-            .try_fold(Type::Any, |common, ty| Type::unify_element(&common, ty))
+        let mut common = Type::Any;
+        for ty in types {
+            match Type::unify(&common, ty) {
+                Some(unified) => common = unified,
+                // `any` is final here: what follows must not narrow it again.
+                None => return Type::unify_element(&common, ty),
+            }
+        }
+        Some(common)
     }
 
     /// Unifies types of elements. References may stand beside anything in a list, as roles stand

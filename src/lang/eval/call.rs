@@ -30,10 +30,10 @@ impl Evaluator<'_> {
         let Some(arguments) = self.arguments(call, scope)? else {
             return Ok(Value::unknown(function.result.clone()));
         };
-        if call.args.expand_final() {
-            if let Err(found) = functions::lookup(&name, span, Some(arguments.len())) {
-                return self.fail(found);
-            }
+        if call.args.expand_final()
+            && let Err(found) = functions::lookup(&name, span, Some(arguments.len()))
+        {
+            return self.fail(found);
         }
         self.invoke(function, &arguments, call)
     }

@@ -90,6 +90,17 @@ impl<'s> Evaluator<'s> {
         self.eval(expression, scope)
     }
 
+    /// Evaluates an expression of `file` and reports nothing.
+    pub fn attempt(
+        &mut self,
+        file: FileId,
+        expression: &Expression,
+        scope: &Scope<'_>,
+    ) -> Option<Value> {
+        let (result, _) = self.quietly(|this| this.evaluate(file, expression, scope));
+        result.ok()
+    }
+
     /// Runs `attempt` without reporting anything; returns what it would have reported.
     fn quietly<T>(&mut self, attempt: impl FnOnce(&mut Self) -> T) -> (T, Diagnostics) {
         let outer = std::mem::take(&mut self.out);

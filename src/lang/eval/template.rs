@@ -256,10 +256,11 @@ impl<'t> Layout<'t> {
 
     /// Adds a marker after trimming the text before it as asked; returns its index.
     fn marker(&mut self, strip: Strip, part: Part<'t>) -> usize {
-        if strip.strip_start() && self.after_text {
-            if let Some(Part::Text(before)) = self.parts.last_mut() {
-                before.truncate(before.trim_end().len());
-            }
+        if strip.strip_start()
+            && self.after_text
+            && let Some(Part::Text(before)) = self.parts.last_mut()
+        {
+            before.truncate(before.trim_end().len());
         }
         self.after_text = false;
         self.trim_next = strip.strip_end();

@@ -357,3 +357,152 @@ fn deep_and_endless_expressions_are_errors() {
     let work = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
     fails(&[(work, "error[too-much-work]")]);
 }
+
+/// The examples of Terraform's documentation of its functions.
+#[test]
+fn functions_give_what_terraform_documents() {
+    same(&[
+        ("upper(\"hello\")", "\"HELLO\""),
+        ("title(\"hello world\")", "\"Hello World\""),
+        ("trimspace(\"  hello\\n\\n\")", "\"hello\""),
+        ("trimprefix(\"helloworld\", \"hello\")", "\"world\""),
+        ("trimsuffix(\"helloworld\", \"world\")", "\"hello\""),
+        ("trim(\"?!hello?!\", \"!?\")", "\"hello\""),
+        ("replace(\"1 + 2 + 3\", \"+\", \"-\")", "\"1 - 2 - 3\""),
+        ("split(\",\", \"foo,bar,baz\")", r#"["foo", "bar", "baz"]"#),
+        ("split(\",\", \"\")", r#"[""]"#),
+        (
+            "join(\"-\", [\"foo\", \"bar\", \"baz\"])",
+            "\"foo-bar-baz\"",
+        ),
+        ("format(\"Hello, %s!\", \"Ander\")", "\"Hello, Ander!\""),
+        (
+            "format(\"There are %d lights\", 4)",
+            "\"There are 4 lights\"",
+        ),
+        (
+            "format(\"%q %v %v %% %03d|%-4s|%.2f\", \"a\", [1], true, 7, \"x\", 1.005)",
+            r#""\"a\" [1] true % 007|x   |1.00""#,
+        ),
+        (
+            "formatlist(\"%s@%s\", [\"a\", \"b\"], \"x\")",
+            r#"["a@x", "b@x"]"#,
+        ),
+        ("startswith(\"hello world\", \"hello\")", "true"),
+        ("endswith(\"hello world\", \"hello\")", "false"),
+        ("substr(\"hello world\", 1, 4)", "\"ello\""),
+        ("substr(\"hello world\", -5, -1)", "\"world\""),
+        ("length(\"hello\")", "5"),
+        ("length({ a = 1 })", "1"),
+        (
+            "concat([\"a\", \"\"], [\"b\", \"c\"])",
+            r#"["a", "", "b", "c"]"#,
+        ),
+        ("contains([\"a\", \"b\"], \"a\")", "true"),
+        ("contains([\"1\"], 1)", "true"),
+        (
+            "distinct([\"a\", \"b\", \"a\", \"c\"])",
+            r#"["a", "b", "c"]"#,
+        ),
+        (
+            "flatten([[\"a\", \"b\"], [], [\"c\", [\"d\"]]])",
+            r#"["a", "b", "c", "d"]"#,
+        ),
+        ("keys({ a = 1, c = 2, b = 3 })", r#"["a", "b", "c"]"#),
+        ("values({ a = 3, c = 2, d = 1 })", "[3, 2, 1]"),
+        ("lookup({ a = \"ay\" }, \"c\", \"what?\")", "\"what?\""),
+        (
+            "merge({ a = \"b\", c = \"d\" }, { e = \"f\", c = \"z\" })",
+            r#"{"a": "b", "c": "z", "e": "f"}"#,
+        ),
+        ("merge([{ a = 1 }, { b = 2 }]...)", r#"{"a": 1, "b": 2}"#),
+        (
+            "sort([\"e\", \"d\", \"a\", \"x\"])",
+            r#"["a", "d", "e", "x"]"#,
+        ),
+        ("reverse([1, 2, 3])", "[3, 2, 1]"),
+        ("range(3)", "[0, 1, 2]"),
+        ("range(1, 4)", "[1, 2, 3]"),
+        ("range(1, 8, 2)", "[1, 3, 5, 7]"),
+        ("range(4, 1)", "[4, 3, 2]"),
+        ("range(1, 4, 0.5)", "[1, 1.5, 2, 2.5, 3, 3.5]"),
+        ("zipmap([\"a\", \"b\"], [1, 2])", r#"{"a": 1, "b": 2}"#),
+        ("coalesce(\"\", \"b\")", "\"b\""),
+        ("coalesce(null, 1, \"b\")", "\"1\""),
+        ("compact([\"a\", \"\", null, \"b\"])", r#"["a", "b"]"#),
+        ("element([\"a\", \"b\", \"c\"], 3)", "\"a\""),
+        ("element([\"a\", \"b\", \"c\"], -1)", "\"c\""),
+        ("index([\"a\", \"b\", \"c\"], \"b\")", "1"),
+        ("slice([\"a\", \"b\", \"c\", \"d\"], 1, 3)", r#"["b", "c"]"#),
+        ("chunklist([1, 2, 3], 2)", "[[1, 2], [3]]"),
+        ("one([])", "null"),
+        ("toset([\"c\", \"b\", \"b\"])", r#"{"b", "c"}"#),
+        ("toset([\"a\", \"b\", 3])", r#"{"3", "a", "b"}"#),
+        ("tolist([\"a\", \"b\", 3])", r#"["a", "b", "3"]"#),
+        (
+            "tomap({ a = \"foo\", b = true })",
+            r#"{"a": "foo", "b": "true"}"#,
+        ),
+        ("tostring(1.50)", "\"1.5\""),
+        ("tonumber(\"1\")", "1"),
+        ("tobool(\"true\")", "true"),
+        (
+            "setproduct([\"d\", \"s\"], [\"a\"])",
+            r#"[["d", "a"], ["s", "a"]]"#,
+        ),
+        (
+            "setunion([\"a\", \"b\"], [\"b\", \"c\"])",
+            r#"{"a", "b", "c"}"#,
+        ),
+        (
+            "setintersection([\"a\", \"b\"], [\"b\", \"c\"])",
+            r#"{"b"}"#,
+        ),
+        (
+            "setsubtract([\"a\", \"b\", \"c\"], [\"a\", \"c\"])",
+            r#"{"b"}"#,
+        ),
+        ("abs(-12.4)", "12.4"),
+        ("ceil(5.1)", "6"),
+        ("floor(-5.1)", "-6"),
+        ("max(12, 54, 3)", "54"),
+        ("min([12, 54, 3]...)", "3"),
+        ("sum([10, 13, 6, 4.5])", "33.5"),
+        ("signum(-13)", "-1"),
+        ("parseint(\"-aF\", 16)", "-175"),
+        (
+            "jsonencode({ hello = \"<world>\" })",
+            r#""{\"hello\":\"\\u003cworld\\u003e\"}""#,
+        ),
+        (
+            "jsondecode(\"{\\\"a\\\": [1.0, 12345678901234567890, \\\"\\\\ud83d\\\\ude00\\\"]}\")",
+            "{\"a\": [1, 12345678901234567890, \"😀\"]}",
+        ),
+        ("base64encode(\"Hello World\")", "\"SGVsbG8gV29ybGQ=\""),
+        ("base64decode(\"SGVsbG8gV29ybGQ=\")", "\"Hello World\""),
+        (
+            "sha256(\"hello world\")",
+            "\"b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9\"",
+        ),
+        ("alltrue([\"true\", true])", "true"),
+        ("alltrue([])", "true"),
+        ("anytrue([])", "false"),
+    ]);
+    fails(&[
+        ("range(2000)", "more than 1024 numbers"),
+        ("format(\"%s\")", "there is no value for verb 1"),
+        ("format(\"%z\", 1)", "no verb"),
+        ("format(\"%d\", \"x\")", "a number is required"),
+        ("element([], 0)", "the list is empty"),
+        ("index([\"a\"], \"b\")", "does not contain"),
+        ("jsondecode(\"[1,]\")", "not JSON"),
+        ("base64decode(\"!\")", "not Base64"),
+        ("setproduct(range(1000), range(1000))", "combinations"),
+        ("one([1, 2])", "one element or none"),
+        ("coalesce(null, \"\")", "all values are null"),
+        ("merge({}, [])", "a map is required, not a list"),
+        ("file(\"x\")", "functions on files"),
+        ("tonumber(\"x\")", "error[invalid-argument]"),
+        ("replace(\"a\", \"/a/\", \"b\")", "regular expression"),
+    ]);
+}

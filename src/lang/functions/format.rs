@@ -38,10 +38,10 @@ fn format(a: &[Value]) -> Outcome {
 fn formatlist(a: &[Value]) -> Outcome {
     let mut length = None;
     for (at, value) in a.iter().enumerate().skip(1) {
-        if let Some(items) = value.as_items() {
-            if *length.get_or_insert(items.len()) != items.len() {
-                return Err(CallError::argument(at, "the lists have different lengths"));
-            }
+        if let Some(items) = value.as_items()
+            && *length.get_or_insert(items.len()) != items.len()
+        {
+            return Err(CallError::argument(at, "the lists have different lengths"));
         }
     }
     let mut out = Vec::new();

@@ -187,6 +187,80 @@ fn one_mistake_makes_one_finding() {
 }
 
 #[test]
+fn sensitive_values_are_never_shown() {
+    let header = fixture("valid/minimal.hcl");
+    for (ty, given) in [
+        ("map(string)", "{ a = hunter2 }"),
+        ("map(string)", "hunter2"),
+        ("number", "hunter2"),
+        ("object({ n = number })", "{ n = \"hunter2\" }"),
+    ] {
+        let text = format!(
+            "{header}
+variable \"secret\" {{
+  type      = {ty}
+  sensitive = true
+}}
+#=== --var secret
+{given}
+"
+        );
+        let shown = Case::one(&text).findings();
+        assert!(shown.contains("[invalid-variable-value]"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let name = "trim(\"${var.secret}\", \"x\")";
+    for expression in [
+        name,
+        "[for k in [var.secret] : { (k) = 1 }]",
+        "tonumber(var.secret)",
+    ] {
+        let text = format!(
+            "{header}
+variable \"secret\" {{
+  sensitive = true
+}}
+locals {{
+  v = {expression}
+}}
+organization \"o\" {{
+  id = local.v
+}}
+#=== prod.vars.hcl
+secret = \"hunter2\"
+"
+        );
+        let case = Case::one(&text);
+        let shown = case.findings();
+        assert!(
+            shown.contains("error") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        assert!(!format!("{:?}", case.resolve().1).contains("hunter2"));
+    }
+}
+
+#[test]
+fn many_broken_instances_are_told_a_few_times() {
+    let text = format!(
+        "{}
+space \"s\" {{
+  id = \"space-1\"
+}}
+service_account \"ci\" {{
+  for_each = toset([for n in range(1000) : tostring(n)])
+  scope    = space.s
+  name     = each.key
+  roles    = []
+}}
+",
+        fixture("valid/minimal.hcl")
+    );
+    let found = Case::one(&text).resolve().1.expect_err("no credential");
+    assert!((2..20).contains(&found.len()), "{}", found.len());
+}
+
+#[test]
 fn byte_order_marks_and_line_ends_do_not_matter() {
     let plain = accounts().desired();
     let mut windows = b"\xef\xbb\xbf".to_vec();
@@ -275,5 +349,23 @@ proptest! {
         let case = Case::one(&text);
         let _ = case.findings();
         let _ = case.validate();
+    }
+}
+
+#[test]
+fn every_valid_fixture_resolves_and_validates_without_findings() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config/valid");
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let name = entry
+            .expect("readable")
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
+        let case = Case::one(&fixture(&format!("valid/{name}")));
+        assert!(case.desired().warnings.is_empty(), "{name}");
+        assert!(
+            case.validate().1.is_ok_and(|found| found.is_empty()),
+            "{name}"
+        );
     }
 }
