@@ -29,6 +29,8 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         let key = |l: &crate::diff::LeftAlone| {
             (
                 std::cmp::Reverse(rank(&l.account.roles)),
+                l.account.scope.clone(),
+                l.account.name.clone(),
                 l.account.mrn.clone(),
             )
         };

@@ -127,18 +127,27 @@ fn import_update_permissions_delete() {
     };
     stage.say("the block is added, and a description");
     stage.configure(&imported(r#"["agent"]"#, ""));
-    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(
+        stage.run(&["apply", "--yes", "--parallelism", "1", "access"]),
+        0
+    );
     assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
     stage.say("its roles change in the configuration, and another account is declared");
     let other = account("reader", "organization.acme", r#"["viewer"]"#);
     stage.configure(&imported(r#"["viewer", "policy-editor"]"#, &other));
-    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(
+        stage.run(&["apply", "--yes", "--parallelism", "1", "access"]),
+        0
+    );
     stage.say("the other one is taken out again, and the description changes");
     stage.configure(
         &imported(r#"["viewer", "policy-editor"]"#, "")
             .replace("Ask #platform-security", "Ask #access"),
     );
-    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(
+        stage.run(&["apply", "--yes", "--parallelism", "1", "access"]),
+        0
+    );
     assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
     stage.compare("import-update-delete.txt");
 }
