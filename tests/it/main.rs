@@ -3,3 +3,5 @@
 mod properties;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod simulation;
