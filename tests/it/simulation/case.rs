@@ -23,7 +23,9 @@ pub struct Case {
     pub title: String,
     pub quirks: Quirks,
     pub queries: Queries,
-    /// What was wanted, and done, before.
+    /// Whether only one scope is worked on.
+    pub alone: bool,
+    /// What was wanted before, and is there.
     pub before: Option<Desired>,
     pub desired: Desired,
     pub outlook: Outlook,
@@ -167,6 +169,7 @@ impl Case {
             title,
             quirks,
             queries,
+            alone: !wide,
             before,
             desired,
             outlook,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::apply::{ChangeOutcome, ChangeResult, Outcome};
-use rolecall::model::{CredentialMark, DesiredAccount};
+use rolecall::model::{CredentialMark, DesiredAccount, Destination, Mrn, RoleSet};
 use rolecall::plan::{Action, Change};
 use rolecall::server::{EmptyRoles, LabelsOnCreate};
 
@@ -19,9 +19,12 @@ pub struct Laws<'a> {
     case: &'a Case,
 }
 
+fn short(roles: &RoleSet) -> BTreeSet<String> {
+    roles.iter().map(|role| role.short().to_owned()).collect()
+}
+
 fn roles(account: &DesiredAccount) -> BTreeSet<String> {
-    let short = account.roles.iter().map(|role| role.short().to_owned());
-    short.collect()
+    short(&account.roles)
 }
 
 /// The least of `viewer` and `agent`, the only roles that births are simulated with.
@@ -46,8 +49,8 @@ fn mark(account: &Seen) -> &str {
 }
 
 /// Whether the key is in every destination, and the account says so.
-fn delivered(platform: &Platform, account: &Seen, wanted: &DesiredAccount) -> bool {
-    let digest = CredentialMark::destinations_digest(&wanted.deliver_to);
+fn delivered(platform: &Platform, account: &Seen, to: &[Destination]) -> bool {
+    let digest = CredentialMark::destinations_digest(to);
     let Some(("delivered", rest)) = mark(account).split_once('.') else {
         return false;
     };
@@ -55,8 +58,7 @@ fn delivered(platform: &Platform, account: &Seen, wanted: &DesiredAccount) -> bo
         return false;
     };
     destinations == digest
-        && wanted
-            .deliver_to
+        && to
             .iter()
             .all(|to| platform.holds(to, &account.mrn, fingerprint))
 }
@@ -85,14 +87,32 @@ impl<'a> Laws<'a> {
 
     /// Accounts that are not bystanders, which are all as they were.
     fn ours(platform: &Platform) -> Result<Vec<Seen>, String> {
-        let mut all = platform.look();
-        for (mrn, before) in &platform.bystanders {
-            let now = all.remove(mrn);
-            ensure(now.as_ref() == Some(before), || {
+        let all = platform.look();
+        for (mrn, before) in platform.bystanders.iter() {
+            let now = all.get(mrn);
+            ensure(now == Some(before), || {
                 format!("somebody else's account was touched: {before:?} is {now:?}")
             })?;
         }
-        Ok(all.into_values().collect())
+        let ours = all
+            .values()
+            .filter(|account| !platform.bystanders.contains_key(&account.mrn));
+        Ok(ours.cloned().collect())
+    }
+
+    /// Whether the account has what the platform gives by itself, and its key is nowhere.
+    fn by_itself(&self, platform: &Platform, account: &Seen) -> bool {
+        self.case.quirks.empty_roles == EmptyRoles::DefaultViewer
+            && !platform.is_out(&account.mrn)
+            && account.roles == BTreeSet::from(["viewer".to_owned()])
+    }
+
+    /// Whether it could be neither managed nor removed: no more was possible than to name it.
+    fn unremovable(&self, platform: &Platform, account: &Seen) -> bool {
+        let wanted = self.wanted(&account.name);
+        self.case.quirks.labels_on_create == LabelsOnCreate::Drop
+            && (self.by_itself(platform, account)
+                || wanted.iter().all(|w| account.roles == least(&roles(w))))
     }
 
     /// Holds at every instant.
@@ -106,18 +126,17 @@ impl<'a> Laws<'a> {
             ensure(names.insert(account.name.clone()), || {
                 format!("there are two accounts named {}", account.name)
             })?;
-            if delivered(platform, &account, last) {
+            if delivered(platform, &account, &last.deliver_to) {
                 let all: BTreeSet<String> = wanted.iter().flat_map(|w| roles(w)).collect();
                 ensure(account.roles.is_subset(&all), || {
                     format!("more power than anybody wants: {account:?}")
                 })?;
                 continue;
             }
-            let by_itself = self.case.quirks.empty_roles == EmptyRoles::DefaultViewer
-                && !platform.is_out(&account.mrn)
-                && account.roles == BTreeSet::from(["viewer".to_owned()]);
             ensure(
-                account.roles.is_empty() || account.roles == least(&roles(last)) || by_itself,
+                account.roles.is_empty()
+                    || account.roles == least(&roles(last))
+                    || self.by_itself(platform, &account),
                 || format!("power before the key is delivered: {account:?}"),
             )?;
         }
@@ -156,7 +175,7 @@ impl<'a> Laws<'a> {
     ) -> Result<(), String> {
         let after = platform.look();
         let Some(outcome) = &report.outcome else {
-            return ensure(report.died || after == *before, || {
+            return ensure(report.died || *after == *before, || {
                 "something was written without an approved plan".to_owned()
             });
         };
@@ -171,7 +190,7 @@ impl<'a> Laws<'a> {
         ensure(results == planned, || {
             format!("the outcome is not of the plan: {results:?}, {planned:?}")
         })?;
-        ensure(outcome.written || after == *before, || {
+        ensure(outcome.written || *after == *before, || {
             format!("something was written, but not told: {outcome:#?}")
         })?;
         for (change, result) in changes.iter().zip(&outcome.results) {
@@ -198,20 +217,17 @@ impl<'a> Laws<'a> {
         let (was, is) = (before.get(mrn), after.get(mrn));
         match (change.action, done) {
             (Action::Create, true) => {
-                let wanted = self.case.desired.accounts.get(&change.address);
-                let wanted = wanted.or_else(|| {
-                    let before = self.case.before.as_ref()?;
-                    before.accounts.get(&change.address)
-                });
-                let born = after.values().find(|a| Some(&a.name) == wanted.map(|w| &w.name));
-                let (Some(wanted), Some(born)) = (wanted, born) else {
+                let Some(wanted) = &change.after else {
+                    return Err("nothing was to be created".to_owned());
+                };
+                let Some(born) = after.values().find(|a| a.name == wanted.name) else {
                     return Err("it was not created".to_owned());
                 };
                 ensure(
-                    born.roles == roles(wanted)
-                        && delivered(platform, born, wanted)
-                        && told.account.as_ref().map(|mrn| mrn.as_str()) == Some(&born.mrn)
-                        && told.delivered_to == wanted.deliver_to,
+                    born.roles == short(&wanted.roles)
+                        && delivered(platform, born, &change.deliver_to)
+                        && told.account.as_ref().map(Mrn::as_str) == Some(&born.mrn)
+                        && told.delivered_to == change.deliver_to,
                     || format!("it is not done: {born:?}"),
                 )
             }
@@ -231,7 +247,9 @@ impl<'a> Laws<'a> {
                 })?;
                 let wanted = self.wanted(&left.name);
                 let safe = wanted.iter().all(|wanted| {
-                    left.roles.is_disjoint(&roles(wanted)) || reached(platform, left, wanted)
+                    left.roles.is_disjoint(&roles(wanted))
+                        || reached(platform, left, wanted)
+                        || self.unremovable(platform, left)
                 });
                 ensure(safe, || format!("power without a key is left: {left:?}"))
             }
@@ -240,10 +258,8 @@ impl<'a> Laws<'a> {
                 let (Some(is), Some(wanted)) = (is, &change.after) else {
                     return Err("it is gone".to_owned());
                 };
-                let wanted: BTreeSet<String> =
-                    wanted.roles.iter().map(|r| r.short().to_owned()).collect();
                 ensure(
-                    change.action != Action::UpdatePermissions || is.roles == wanted,
+                    change.action != Action::UpdatePermissions || is.roles == short(&wanted.roles),
                     || format!("it is not done: {is:?}"),
                 )
             }
@@ -262,15 +278,19 @@ impl<'a> Laws<'a> {
         }
     }
 
-    /// No outcome says that a later run removes what no later run can recognise.
+    /// No outcome says that a later run removes what no later run can recognise, or that what has
+    /// power has none.
     fn promises(after: &Accounts, outcome: &Outcome) -> Result<(), String> {
         for told in &outcome.results {
-            let lost = after.values().find(|account| {
-                account.labels.is_empty() && told.detail.contains(&account.mrn)
-            });
+            let named = after
+                .values()
+                .find(|account| told.detail.contains(&account.mrn));
+            let Some(account) = named else { continue };
+            let unmarked = account.labels.is_empty();
             ensure(
-                lost.is_none() || !told.detail.contains("a later run removes"),
-                || format!("a promise that nobody keeps: {}", told.detail),
+                !(unmarked && told.detail.contains("a later run"))
+                    && !(!account.roles.is_empty() && told.detail.contains("no power")),
+                || format!("that is not so: {} of {account:?}", told.detail),
             )?;
         }
         Ok(())
@@ -291,13 +311,16 @@ impl<'a> Laws<'a> {
             ensure(
                 account.roles == roles(wanted)
                     && account.scope == wanted.scope.mrn().as_str()
-                    && delivered(platform, account, wanted),
+                    && delivered(platform, account, &wanted.deliver_to),
                 || format!("it is not as wanted: {account:#?}"),
             )?;
             for to in &wanted.deliver_to {
                 let who = platform.authenticates(to);
                 ensure(who.as_ref() == Ok(&account.mrn), || {
-                    format!("the key in {to} stands for {who:?}, not for {}", account.mrn)
+                    format!(
+                        "the key in {to} stands for {who:?}, not for {}",
+                        account.mrn
+                    )
                 })?;
             }
         }
@@ -315,26 +338,47 @@ impl<'a> Laws<'a> {
         why: &str,
     ) -> Result<(), String> {
         let ours = Self::ours(platform)?;
-        for to in self.case.desired.accounts.values().flat_map(|a| &a.deliver_to) {
-            ensure(platform.holder(to).is_none_or(|holder| {
-                !ours.iter().any(|account| account.mrn == holder.as_str())
-            }), || format!("a key of a live account went to {to}"))?;
+        for to in self
+            .case
+            .desired
+            .accounts
+            .values()
+            .flat_map(|a| &a.deliver_to)
+        {
+            ensure(
+                platform.holder(to).is_none_or(|holder| {
+                    !ours.iter().any(|account| account.mrn == holder.as_str())
+                }),
+                || format!("a key of a live account went to {to}"),
+            )?;
         }
         if self.case.quirks.labels_on_create == LabelsOnCreate::Drop && !ours.is_empty() {
             let excuse = first.died
                 || (first.struck == "create" && first.fault == Some(Fault::Lost))
                 || first.struck == "delete";
-            ensure(excuse && ours.len() == 1, || format!("left behind: {ours:#?}"))?;
-            return ensure(second.outcome.is_none(), || {
+            ensure(excuse && ours.len() == 1, || {
+                format!("left behind: {ours:#?}")
+            })?;
+            ensure(second.outcome.is_none(), || {
                 "the next run does not stop at what is left".to_owned()
+            })?;
+            let told = first.outcome.iter().flat_map(|outcome| &outcome.results);
+            let named = told.into_iter().any(|t| t.detail.contains(&ours[0].mrn));
+            return ensure(first.died || named, || {
+                format!("what is left is not named: {:#?}", first.outcome)
             });
         }
         ensure(ours.is_empty(), || format!("left behind: {ours:#?}"))?;
         let outcome = second.outcome.as_ref().ok_or("the next run was refused")?;
-        let clear = outcome.results.iter().all(|told| {
-            told.result == ChangeResult::Failed && told.detail.contains(why)
-        });
-        ensure(clear && !outcome.results.is_empty(), || {
+        let births: Vec<_> = outcome
+            .results
+            .iter()
+            .filter(|told| told.action == Action::Create)
+            .collect();
+        let clear = births
+            .iter()
+            .all(|told| told.result == ChangeResult::Failed && told.detail.contains(why));
+        ensure(clear && !births.is_empty(), || {
             format!("the outcome does not say why: {outcome:#?}")
         })
     }

@@ -1,6 +1,7 @@
 //! One run of the product from refresh to outcome, and one point of the simulation: a run that
 //! meets a fault, and those that follow it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecall::apply::{Options, Outcome, apply};
@@ -98,49 +99,84 @@ fn go(
     Ok(report)
 }
 
-/// Meets the fault, then runs again until nothing is left to do. Gives the calls of the first run.
-pub fn point(case: &Case, fault: Option<(usize, Fault)>) -> Result<Vec<Call>, String> {
-    let platform = Platform::new(case.quirks.clone());
-    let laws = Laws::new(case);
-    let settle = Duration::from_millis(case.quirks.read_lag_ms) + Duration::from_secs(1);
-    if let Some(before) = &case.before {
-        let first = go(&platform, case, before, &laws, None)?;
-        if !first.outcome.is_some_and(|outcome| outcome.complete()) {
-            return Err("what was there before could not be made".to_owned());
+/// A platform on which one case is played again and again.
+pub struct Stage<'a> {
+    case: &'a Case,
+    platform: Platform,
+    /// States that a first run left behind, and from which the next run was seen to do well. A run
+    /// sees the platform and the destinations and nothing else, so seeing each once is enough.
+    seen: BTreeSet<String>,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(case: &'a Case) -> Self {
+        Self {
+            case,
+            platform: Platform::new(case.quirks.clone()),
+            seen: BTreeSet::new(),
         }
-        platform.clock.advance(Duration::from_hours(1));
     }
 
-    let first = go(&platform, case, &case.desired, &laws, fault)?;
-    if first.died != matches!(fault, Some((_, Fault::DeathBefore | Fault::DeathAfter))) {
-        return Err("the fault was not met".to_owned());
-    }
-    platform.clock.advance(settle);
-    if laws.in_flight(&platform) {
-        // Nobody can tell a dead birth from a living one: it is left alone for a while.
-        let early = go(&platform, case, &case.desired, &laws, None)?;
-        laws.left_alone(&early)?;
-        platform
-            .clock
-            .advance(PENDING_LEASE.unsigned_abs() + Duration::from_secs(1));
+    /// In how many states first runs ended.
+    pub fn ends(&self) -> usize {
+        self.seen.len()
     }
 
-    let second = go(&platform, case, &case.desired, &laws, None)?;
-    platform.clock.advance(settle);
-    match case.outlook {
-        Outlook::Possible => {
-            let outcome = second.outcome.as_ref().ok_or("the next run was refused")?;
-            if !outcome.complete() {
-                return Err(format!("the next run did not end well: {outcome:#?}"));
+    /// Meets the fault, then runs again until nothing is left to do. Gives the calls of the run
+    /// that met it.
+    pub fn point(&mut self, fault: Option<(usize, Fault)>) -> Result<Vec<Call>, String> {
+        let Self { case, platform, .. } = self;
+        let laws = Laws::new(case);
+        platform.restore();
+        if let Some(before) = &case.before {
+            for account in before.accounts.values() {
+                platform.plant(&before.stack, account);
             }
-            let last = go(&platform, case, &case.desired, &laws, None)?;
-            let plan = last.plan.ok_or("no last plan")?;
-            if !plan.is_empty() {
-                return Err(format!("something is left to do: {plan:#?}"));
-            }
-            laws.end(&platform)?;
+            platform.clock.advance(Duration::from_hours(1));
         }
-        Outlook::Impossible(why) => laws.nothing_left(&platform, &first, &second, why)?,
+        let first = go(platform, case, &case.desired, &laws, fault)?;
+        if first.died != matches!(fault, Some((_, Fault::DeathBefore | Fault::DeathAfter))) {
+            return Err("the fault was not met".to_owned());
+        }
+        let mut state = platform.state();
+        if case.outlook != Outlook::Possible {
+            state.push_str(&format!("{} {:?}", first.struck, first.fault));
+        }
+        if !self.seen.contains(&state) {
+            self.then(&laws, &first)?;
+            self.seen.insert(state);
+        }
+        Ok(first.calls)
     }
-    Ok(first.calls)
+
+    /// What follows a run that met a fault.
+    fn then(&self, laws: &Laws<'_>, first: &Report) -> Result<(), String> {
+        let Self { case, platform, .. } = self;
+        let settle = Duration::from_millis(case.quirks.read_lag_ms) + Duration::from_secs(1);
+        platform.clock.advance(settle);
+        if laws.in_flight(platform) {
+            // Nobody can tell a dead birth from a living one: it is left alone for a while.
+            let early = go(platform, case, &case.desired, laws, None)?;
+            laws.left_alone(&early)?;
+            let lease = PENDING_LEASE.unsigned_abs() + Duration::from_secs(1);
+            platform.clock.advance(lease);
+        }
+        let second = go(platform, case, &case.desired, laws, None)?;
+        platform.clock.advance(settle);
+        match case.outlook {
+            Outlook::Possible => {
+                let outcome = second.outcome.as_ref().ok_or("the next run was refused")?;
+                if !outcome.complete() {
+                    return Err(format!("the next run did not end well: {outcome:#?}"));
+                }
+                let last = go(platform, case, &case.desired, laws, None)?;
+                let plan = last.plan.ok_or("no last plan")?;
+                if !plan.is_empty() {
+                    return Err(format!("something is left to do: {plan:#?}"));
+                }
+                laws.end(platform)
+            }
+            Outlook::Impossible(why) => laws.nothing_left(platform, first, &second, why),
+        }
+    }
 }

@@ -115,7 +115,11 @@ impl Wake for Flag {
 }
 
 /// Runs to the end, or until `dead`: then the future is dropped where it stands.
-pub fn run<T>(clock: &Clock, dead: impl Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
+pub fn run<T>(
+    clock: &Clock,
+    dead: impl Fn() -> bool,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     let mut future = pin!(future);
     let flag = Arc::new(Flag(AtomicBool::new(false)));
     let waker = Waker::from(Arc::clone(&flag));

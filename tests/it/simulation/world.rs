@@ -41,18 +41,22 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Read,
+    /// A write that is tried in another form if the platform does not take the input.
+    Create,
     Write,
     Deliver,
 }
 
 impl Kind {
-    /// The faults that differ for such a call: a read that was carried out left nothing behind, so
-    /// death after it is death before it.
-    pub fn faults(self) -> &'static [Fault] {
+    /// The faults that differ for such a call. A read leaves nothing behind, so death after it is
+    /// death before it; and where no other scope is worked on meanwhile (`alone`), it is death
+    /// after the call before.
+    pub fn faults(self, alone: bool) -> &'static [Fault] {
         use Fault::{Aborted, Cut, DeathAfter, DeathBefore, Invalid, Lost, Refused};
         match self {
+            Self::Read if alone => &[Refused, Lost],
             Self::Read => &[Refused, Lost, DeathBefore],
-            Self::Write => &[
+            Self::Create => &[
                 Refused,
                 Invalid,
                 Aborted,
@@ -61,6 +65,7 @@ impl Kind {
                 DeathBefore,
                 DeathAfter,
             ],
+            Self::Write => &[Refused, Aborted, Cut, Lost, DeathBefore, DeathAfter],
             Self::Deliver => &[Refused, Lost, DeathBefore, DeathAfter],
         }
     }
@@ -77,7 +82,7 @@ pub struct World<'a> {
     platform: &'a Platform,
     client: Client<Wire<'a>>,
     fault: Option<(usize, Fault)>,
-    /// Looked at after every call.
+    /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
     pub broken: RefCell<Option<String>>,
@@ -175,7 +180,9 @@ impl<'a> World<'a> {
         let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, f)| f);
         let carried_out = matches!(fault, None | Some(Fault::Lost | Fault::DeathAfter));
         let answer = if carried_out { Some(act.await) } else { None };
-        if let Err(why) = (self.law)(self.platform) {
+        // A read changes nothing, so what held before it holds.
+        let changed = carried_out && kind != Kind::Read;
+        if changed && let Err(why) = (self.law)(self.platform) {
             let mut broken = self.broken.borrow_mut();
             broken.get_or_insert_with(|| format!("after call {number} ({name}): {why}"));
         }
@@ -204,7 +211,8 @@ impl Reader for World<'_> {
     }
 
     async fn organization(&self, id: &OrgId) -> Result<ScopeInfo, ReadError> {
-        self.read("organization", self.client.organization(id)).await
+        self.read("organization", self.client.organization(id))
+            .await
     }
 
     async fn spaces(&self, id: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
@@ -237,7 +245,7 @@ impl Writer for World<'_> {
             *created.entry(account.name.clone()).or_default() += 1;
             Ok(issued)
         };
-        self.call("create", Kind::Write, act).await
+        self.call("create", Kind::Create, act).await
     }
 
     async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
