@@ -286,12 +286,11 @@ impl<'a> Laws<'a> {
                 .values()
                 .find(|account| told.detail.contains(&account.mrn));
             let Some(account) = named else { continue };
-            let unmarked = account.labels.is_empty();
-            ensure(
-                !(unmarked && told.detail.contains("a later run"))
-                    && !(!account.roles.is_empty() && told.detail.contains("no power")),
-                || format!("that is not so: {} of {account:?}", told.detail),
-            )?;
+            let lost = account.labels.is_empty() && told.detail.contains("a later run");
+            let strong = !account.roles.is_empty() && told.detail.contains("no power");
+            ensure(!lost && !strong, || {
+                format!("that is not so: {} of {account:?}", told.detail)
+            })?;
         }
         Ok(())
     }
