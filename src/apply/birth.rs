@@ -170,35 +170,52 @@ impl<'a, W: World> Run<'a, W> {
             Err(error) if error.effect == Effect::None => {
                 Err((ChangeResult::Failed, error.message))
             }
-            Err(error) => Err(self.lost(change, pending, &error.message).await),
+            Err(error) => Err(self
+                .lost(change, &wanted.name, pending, &error.message)
+                .await),
         }
     }
 
     /// The answer to the create was lost: looks for the account by its nonce and removes it, since
-    /// its key was in the answer and nowhere else.
-    async fn lost(&self, change: &Change, pending: &Marks, why: &str) -> Ended {
+    /// its key was in the answer and nowhere else. One that only has the name may be somebody
+    /// else's, so it is named and left alone.
+    async fn lost(&self, change: &Change, name: &str, pending: &Marks, why: &str) -> Ended {
         let start = self.world.elapsed();
         let mut pause = Duration::from_millis(200);
+        let mut namesake = None;
         loop {
-            if let Ok(listed) = self.world.accounts(&change.scope).await
-                && let Some(found) = listed.iter().find(|a| a.marks().as_ref() == Some(pending))
-            {
-                return match self.remove(change, &found.mrn).await {
-                    None => (
-                        ChangeResult::Failed,
-                        format!(
-                            "{why}; the account was found and removed again, since its key was \
-                             lost with the answer"
+            if let Ok(listed) = self.world.accounts(&change.scope).await {
+                if let Some(found) = listed.iter().find(|a| a.marks().as_ref() == Some(pending)) {
+                    return match self.remove(change, &found.mrn).await {
+                        None => (
+                            ChangeResult::Failed,
+                            format!(
+                                "{why}; the account was found and removed again, since its key \
+                                 was lost with the answer"
+                            ),
                         ),
-                    ),
-                    Some(left) => (ChangeResult::Unknown, format!("{why}; {left}")),
-                };
+                        Some(left) => (
+                            ChangeResult::Unknown,
+                            format!("{why}; {left}{REMOVES_LATER}"),
+                        ),
+                    };
+                }
+                namesake = listed
+                    .into_iter()
+                    .find(|a| a.scope == change.scope && a.name == name)
+                    .map(|account| account.mrn);
             }
             if self.world.elapsed().saturating_sub(start) >= self.options.grace {
                 let seconds = self.options.grace.as_secs();
+                let showed = match namesake {
+                    None => "; if one shows later, a later run removes it".to_owned(),
+                    Some(mrn) => format!(
+                        ", but {mrn} has its name; if this run created that, the platform does \
+                         not keep labels: delete it by hand"
+                    ),
+                };
                 let detail = format!(
-                    "{why}; no account with this run's mark showed within {seconds} s; if one \
-                     shows later, it has no power and a later run removes it"
+                    "{why}; no account with this run's mark showed within {seconds} s{showed}"
                 );
                 return (ChangeResult::Unknown, detail);
             }
@@ -221,13 +238,14 @@ impl<'a, W: World> Run<'a, W> {
         let (found, _) = self.settle(mrn, |account| account.is_some()).await;
         let Some(found) = found else {
             return Err(self
-                .give_up(change, mrn, "the new account cannot be read")
+                .give_up(change, mrn, "the new account cannot be read", REMOVES_LATER)
                 .await);
         };
         if found.marks().as_ref() != Some(pending) {
             self.unmanageable.set(true);
             let why = "the platform did not keep the labels, so the account could not be managed";
-            return Err(self.give_up(change, mrn, why).await);
+            let left = "; it carries no mark, so no other run finds it: delete it by hand";
+            return Err(self.give_up(change, mrn, why, left).await);
         }
         if found.roles.is_empty() || found.roles == *sent {
             return Ok(());
@@ -244,7 +262,7 @@ impl<'a, W: World> Run<'a, W> {
             }
         }
         let why = "the platform gave it roles that cannot be taken away";
-        Err(self.give_up(change, mrn, why).await)
+        Err(self.give_up(change, mrn, why, REMOVES_LATER).await)
     }
 
     async fn replace_roles(&self, change: &Change, mrn: &Mrn, roles: &RoleSet) -> bool {
@@ -274,11 +292,13 @@ impl<'a, W: World> Run<'a, W> {
                 }
                 Err(error) => {
                     let why = error.message;
-                    let why = match self.remove(change, &credential.mrn).await {
-                        None => why,
-                        Some(left) => format!("{why}; {left}"),
-                    };
-                    return Err((ChangeResult::Undelivered, why));
+                    return Err(match self.remove(change, &credential.mrn).await {
+                        None => (ChangeResult::Undelivered, why),
+                        Some(left) => (
+                            ChangeResult::Failed,
+                            format!("{why}; {left}{REMOVES_LATER}"),
+                        ),
+                    });
                 }
             }
         }
@@ -318,8 +338,8 @@ impl<'a, W: World> Run<'a, W> {
             (_, result, detail) => Err((
                 result,
                 format!(
-                    "{detail}; the key of {mrn} is delivered but has no power; a later run \
-                     replaces the account"
+                    "{detail}; the key of {mrn} is delivered, but its roles are not granted; a \
+                     later run replaces the account, unless the key is used until then"
                 ),
             )),
         }
@@ -379,10 +399,12 @@ impl<'a, W: World> Run<'a, W> {
         }
     }
 
-    async fn give_up(&self, change: &Change, mrn: &Mrn, why: &str) -> Ended {
+    /// Removes an account of which nothing can become. `otherwise` says what happens to it if
+    /// that fails.
+    async fn give_up(&self, change: &Change, mrn: &Mrn, why: &str, otherwise: &str) -> Ended {
         match self.remove(change, mrn).await {
             None => (ChangeResult::Failed, format!("{why}; it was removed again")),
-            Some(left) => (ChangeResult::Failed, format!("{why}; {left}")),
+            Some(left) => (ChangeResult::Failed, format!("{why}; {left}{otherwise}")),
         }
     }
 
@@ -395,13 +417,13 @@ impl<'a, W: World> Run<'a, W> {
             .await;
         match self.gone(&answer, mrn).await {
             (ChangeResult::Done, _) => None,
-            (_, why) => Some(format!(
-                "{mrn} could not be removed again ({why}); it has no power, and a later run \
-                 removes it"
-            )),
+            (_, why) => Some(format!("{mrn} could not be removed again ({why})")),
         }
     }
 }
+
+/// What happens to an account with our marks that could not be removed.
+const REMOVES_LATER: &str = "; a later run removes it";
 
 fn fallback(least: &Role) -> String {
     format!("the platform gives no account without roles, so it was born with role {least}")

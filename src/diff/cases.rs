@@ -395,7 +395,8 @@ fn pending(account: &LiveAccount, wanted: &DesiredAccount, now: jiff::Timestamp)
     if let Some(until) = young(account, now) {
         return Pending::Young(until);
     }
-    if account.last_used.is_some() {
+    // Without any role its key can do nothing, so nothing is lost with it even if it was tried.
+    if account.last_used.is_some() && !account.roles.is_empty() {
         return Pending::Strange("its key has been used".to_owned());
     }
     if !birth_roles_only(&account.roles, &wanted.roles) {

@@ -8,6 +8,8 @@ mod properties;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
+mod simulation;
+#[cfg(feature = "server")]
 mod stage;
 #[cfg(feature = "server")]
 mod transcripts;

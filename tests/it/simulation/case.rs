@@ -1,0 +1,200 @@
+//! The worlds that are simulated: what the platform is like, and what is wanted of it.
+
+use std::collections::BTreeMap;
+
+use rolecall::model::{
+    Address, Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, FileFormat,
+    Labels, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef, SpaceId, StackId,
+};
+use rolecall::server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
+
+use super::platform::{ORGANIZATION, SPACES};
+
+/// How it must end when nothing goes wrong any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// All is as wanted.
+    Possible,
+    /// No birth can succeed, the outcome says why in these words, and nothing is left.
+    Impossible(&'static str),
+}
+
+pub struct Case {
+    pub title: String,
+    pub quirks: Quirks,
+    pub queries: Queries,
+    /// Whether only one scope is worked on.
+    pub alone: bool,
+    /// What was wanted before, and is there.
+    pub before: Option<Desired>,
+    pub desired: Desired,
+    pub outlook: Outlook,
+}
+
+/// An account to be wanted: the number of its space, its roles, the number of destinations.
+#[derive(Clone, Copy)]
+pub struct Wish(pub usize, pub &'static [&'static str], pub usize);
+
+fn place() -> SourceRef {
+    SourceRef {
+        file: "access.hcl".to_owned(),
+        line: 1,
+    }
+}
+
+fn space(n: usize) -> SpaceId {
+    SpaceId::new(SPACES[n]).expect("valid")
+}
+
+fn organization() -> OrgId {
+    OrgId::new(ORGANIZATION).expect("valid")
+}
+
+fn account(n: usize, Wish(at, roles, destinations): Wish) -> DesiredAccount {
+    let roles: RoleSet = roles.iter().map(|role| Role::new(role)).collect();
+    let file = |d: usize| Destination {
+        sink: "file.local".to_owned(),
+        place: Place::File {
+            directory: "credentials".to_owned(),
+            file: format!("a{n}-{d}.json"),
+            format: FileFormat::Json,
+        },
+    };
+    DesiredAccount {
+        address: Address::new(format!("a{n}"), None),
+        scope: Scope::Space(space(at)),
+        name: format!("account {n}"),
+        description: Some("made by simulation".to_owned()),
+        labels: Some(Labels::from([("team".to_owned(), "blue".to_owned())])),
+        role_places: roles.iter().map(|role| (role.clone(), place())).collect(),
+        roles,
+        valid_until: None,
+        deliver_to: (0..destinations).map(file).collect(),
+        import: None,
+        declared_at: place(),
+    }
+}
+
+/// A configuration that wants these accounts; `None` leaves a number out.
+pub fn desired(wishes: &[Option<Wish>]) -> Desired {
+    let accounts = wishes.iter().enumerate();
+    Desired {
+        stack: StackId::new("acme-access", "k7m2q9ta").expect("valid"),
+        trusted_creators: Vec::new(),
+        endpoint: None,
+        organizations: BTreeMap::from([(
+            "acme".to_owned(),
+            DesiredOrganization {
+                id: organization(),
+                declared_at: place(),
+            },
+        )]),
+        spaces: (0..SPACES.len())
+            .map(|n| {
+                let space = DesiredSpace {
+                    id: space(n),
+                    organization: None,
+                    declared_at: place(),
+                };
+                (format!("s{n}"), space)
+            })
+            .collect(),
+        accounts: accounts
+            .filter_map(|(n, wish)| Some(account(n, (*wish)?)))
+            .map(|account| (account.address.clone(), account))
+            .collect(),
+    }
+}
+
+impl Case {
+    pub fn new(quirks: Quirks, wishes: &[Wish]) -> Self {
+        let wishes: Vec<_> = wishes.iter().copied().map(Some).collect();
+        let impossible = wishes.iter().flatten().any(|Wish(_, roles, _)| {
+            roles.is_empty()
+                && (quirks.empty_roles == EmptyRoles::Refuse
+                    || (quirks.empty_roles == EmptyRoles::DefaultViewer
+                        && quirks.clear_roles == ClearRoles::Refuse))
+        });
+        let outlook = match quirks.labels_on_create {
+            LabelsOnCreate::Drop if quirks.empty_roles == EmptyRoles::Refuse && impossible => {
+                Outlook::Impossible("roles")
+            }
+            LabelsOnCreate::Drop => Outlook::Impossible("labels"),
+            LabelsOnCreate::Keep if impossible => Outlook::Impossible("roles"),
+            LabelsOnCreate::Keep => Outlook::Possible,
+        };
+        Self::of(quirks, None, desired(&wishes), outlook)
+    }
+
+    /// Accounts that are there already become others.
+    pub fn change(quirks: Quirks, before: &[Option<Wish>], after: &[Option<Wish>]) -> Self {
+        let before = Some(desired(before));
+        Self::of(quirks, before, desired(after), Outlook::Possible)
+    }
+
+    fn of(quirks: Quirks, before: Option<Desired>, desired: Desired, outlook: Outlook) -> Self {
+        let wide = desired
+            .accounts
+            .values()
+            .any(|account| account.scope == Scope::Space(space(1)));
+        // One space is read by itself, two by way of their organization.
+        let queries = if wide {
+            Queries {
+                organizations: [organization()].into(),
+                spaces: BTreeMap::new(),
+            }
+        } else {
+            Queries {
+                organizations: [].into(),
+                spaces: [(space(0), None)].into(),
+            }
+        };
+        let roles = |desired: &Desired| -> Vec<String> {
+            let short = |account: &DesiredAccount| {
+                let names: Vec<_> = account.roles.iter().map(Role::short).collect();
+                format!("{{{}}} in {}", names.join(" "), account.scope)
+            };
+            desired.accounts.values().map(short).collect()
+        };
+        let title = format!(
+            "{:?} → {:?}; empty roles {:?}, clear {:?}, labels {:?}, lag {} ms",
+            before.as_ref().map(&roles).unwrap_or_default(),
+            roles(&desired),
+            quirks.empty_roles,
+            quirks.clear_roles,
+            quirks.labels_on_create,
+            quirks.read_lag_ms
+        );
+        Self {
+            title,
+            quirks,
+            queries,
+            alone: !wide,
+            before,
+            desired,
+            outlook,
+        }
+    }
+}
+
+/// Platforms with every answer to how roles are given and taken, for some lags.
+pub fn platforms(lags: &[u64]) -> Vec<Quirks> {
+    let mut all = Vec::new();
+    for empty_roles in [
+        EmptyRoles::None,
+        EmptyRoles::DefaultViewer,
+        EmptyRoles::Refuse,
+    ] {
+        for clear_roles in [ClearRoles::Allow, ClearRoles::Refuse] {
+            for read_lag_ms in lags.iter().copied() {
+                all.push(Quirks {
+                    empty_roles,
+                    clear_roles,
+                    read_lag_ms,
+                    ..Quirks::default()
+                });
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,414 @@
+//! What outlives a run: the platform in memory, the destinations, the clock.
+//! The product's own client reaches it; only the socket is missing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecall::model::{
+    CredentialMark, DesiredAccount, Destination, Fingerprint, Marks, Mrn, Nonce, Role, StackId,
+};
+use rolecall::platform::{Answer, Client, Credential, Endpoint, Identity, Time};
+use rolecall::platform::{Transport, TransportError};
+use rolecall::ports::Reader;
+use rolecall::server::{App, Options, Quirks, SeedAccount, Storage};
+use serde_json::Value;
+
+use super::time::{self, Clock};
+
+pub const ORGANIZATION: &str = "acme-corp";
+pub const SPACES: [&str; 2] = ["acme-one", "acme-two"];
+const TOKEN: &str = "token-of-the-simulation";
+/// How long a request takes.
+const TRAVEL: Duration = Duration::from_millis(7);
+
+/// A key as a destination holds it.
+pub struct Held {
+    pub mrn: Mrn,
+    pub fingerprint: Fingerprint,
+    /// The credential file.
+    json: String,
+}
+
+/// An account as it truly is, however far reads lag behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub mrn: String,
+    pub scope: String,
+    pub name: String,
+    pub texts: [String; 2],
+    pub labels: BTreeMap<String, String>,
+    pub roles: BTreeSet<String>,
+    pub used: bool,
+}
+
+pub struct Platform {
+    pub clock: Arc<Clock>,
+    app: App,
+    sinks: RefCell<BTreeMap<Destination, Held>>,
+    nonces: Cell<u128>,
+    keys: RefCell<Vec<String>>,
+    memory: RefCell<Memory>,
+    /// The identity that applies.
+    caller: String,
+    /// Accounts that are none of the configuration's.
+    pub bystanders: Rc<BTreeMap<String, Seen>>,
+}
+
+fn scope(kind: &str, id: &str) -> String {
+    format!("//captain.api.mondoo.app/{kind}/{id}")
+}
+
+impl Platform {
+    pub fn new(quirks: Quirks) -> Self {
+        let clock = Clock::new("2026-11-23T12:00:00Z".parse().expect("a time"));
+        let now = clock.now();
+        let lag = Duration::from_millis(quirks.read_lag_ms);
+        let options = Options {
+            base_url: "http://127.0.0.1:8989".to_owned(),
+            quirks,
+        };
+        let app = App::open(Storage::Memory, options).expect("opens");
+        let organization = scope("organizations", ORGANIZATION);
+        let spaces: Vec<_> = SPACES.iter().map(|id| (*id, *id, ORGANIZATION)).collect();
+        app.ensure_scopes(&[(ORGANIZATION, "Acme")], &spaces, now)
+            .expect("scopes");
+        let caller = app
+            .admin_create_token(&organization, "ci", TOKEN, &["owner"], now)
+            .expect("token");
+        // Nobody's, and one that another configuration is giving birth to.
+        let marks = [
+            ("rolecall-stack", "other.k7m2q9ta"),
+            ("rolecall-address", "a0"),
+            ("rolecall-generation", "1"),
+            ("rolecall-credential", "pending.00"),
+        ];
+        for (id, name, role, marks) in [
+            (SPACES[0], "by hand", "editor", &[][..]),
+            (SPACES[0], "theirs", "viewer", &marks[..]),
+            (SPACES[1], "by hand", "owner", &[][..]),
+        ] {
+            let labels = marks
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let account = SeedAccount {
+                name: name.to_owned(),
+                roles: vec![role.to_owned()],
+                labels: labels.collect(),
+                ..SeedAccount::default()
+            };
+            app.admin_create_account(&scope("spaces", id), &account, now)
+                .expect("bystander");
+        }
+        let mut platform = Self {
+            clock,
+            app,
+            sinks: RefCell::default(),
+            nonces: Cell::new(0),
+            keys: RefCell::default(),
+            memory: RefCell::default(),
+            caller,
+            bystanders: Rc::default(),
+        };
+        platform.memory.borrow_mut().lag = lag;
+        platform.bystanders = platform.look();
+        // Long ago, so that reads show it all.
+        platform.clock.advance(Duration::from_hours(1));
+        platform
+    }
+
+    /// Takes everything back that was not there in the beginning, except that time has passed.
+    pub fn restore(&self) {
+        for mrn in self.look().keys() {
+            if !self.bystanders.contains_key(mrn) {
+                let deleted = self.app.admin_delete(mrn, self.clock.now());
+                deleted.expect("an account that is there");
+            }
+        }
+        self.sinks.borrow_mut().clear();
+        self.keys.borrow_mut().clear();
+        self.clock.advance(Duration::from_hours(1));
+        self.memory.borrow_mut().restore();
+    }
+
+    /// Puts an account there as an earlier run would have left it, its key delivered.
+    pub fn plant(&self, stack: &StackId, account: &DesiredAccount) {
+        let now = self.clock.now();
+        let fingerprint = Fingerprint::from_label("planted");
+        let marks = Marks {
+            stack: stack.clone(),
+            address: account.address.label(),
+            generation: 1,
+            credential: CredentialMark::Delivered {
+                fingerprint: fingerprint.clone(),
+                destinations: CredentialMark::destinations_digest(&account.deliver_to),
+            },
+            expires: None,
+        };
+        let mut labels = account.labels.clone().unwrap_or_default();
+        labels.extend(marks.labels());
+        let seed = SeedAccount {
+            name: account.name.clone(),
+            description: account.description.clone().unwrap_or_default(),
+            roles: account.roles.iter().map(Role::mrn).collect(),
+            labels,
+            creator: Some(self.caller.clone()),
+            ..SeedAccount::default()
+        };
+        let scope = account.scope.mrn();
+        let mrn = self.app.admin_create_account(scope.as_str(), &seed, now);
+        let mrn = mrn.expect("an account");
+        let issued = self.app.admin_issue_credential(&mrn, now).expect("a key");
+        self.memory.borrow_mut().written(self.clock.elapsed());
+        self.issued(&issued.private_key);
+        for to in &account.deliver_to {
+            let mrn = Mrn::new(&*mrn);
+            let held = Held::new(&mrn, &fingerprint, scope.as_str(), &issued.private_key);
+            self.put(to, held);
+        }
+    }
+
+    /// All that a later run can see, but for what differs each time: resource names, nonces, keys.
+    pub fn state(&self) -> String {
+        let accounts = self.look();
+        let names = |mrn: &Mrn| accounts.get(mrn.as_str()).map(|a| (&a.scope, &a.name));
+        let sinks = self.sinks.borrow();
+        let mut state: Vec<String> = sinks
+            .iter()
+            .map(|(to, held)| format!("{to} {:?}", names(&held.mrn)))
+            .collect();
+        let mut ours: Vec<Seen> = accounts
+            .values()
+            .filter(|account| !self.bystanders.contains_key(&account.mrn))
+            .cloned()
+            .collect();
+        ours.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        for mut account in ours {
+            account.mrn.clear();
+            if let Some(mark) = account.labels.get_mut("rolecall-credential") {
+                let parts: Vec<&str> = mark.split('.').collect();
+                *mark = format!("{} {:?}", parts[0], parts.get(2));
+            }
+            state.push(format!("{account:?}"));
+        }
+        state.join("\n")
+    }
+
+    /// The product's client, as the identity that applies.
+    pub fn client(&self) -> Client<Wire<'_>> {
+        self.client_as(Identity::api_token(TOKEN))
+    }
+
+    fn client_as(&self, identity: Identity) -> Client<Wire<'_>> {
+        let endpoint = Endpoint::new("http://127.0.0.1:8989").expect("valid");
+        let (now, sleep) = (Arc::clone(&self.clock), Arc::clone(&self.clock));
+        let time = Time {
+            now: Box::new(move || now.now()),
+            sleep: Box::new(move |duration| Box::pin(sleep.sleep(duration))),
+        };
+        Client::new(Wire(self), endpoint, identity, time)
+    }
+
+    /// All accounts, by resource name.
+    pub fn look(&self) -> Rc<BTreeMap<String, Seen>> {
+        let known = self.memory.borrow().sight.clone();
+        known.unwrap_or_else(|| {
+            let sight = Rc::new(self.see());
+            self.memory.borrow_mut().sight = Some(Rc::clone(&sight));
+            sight
+        })
+    }
+
+    fn see(&self) -> BTreeMap<String, Seen> {
+        let dump = self.app.dump().expect("dumps");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for binding in list(&dump["bindings"]) {
+            let short = |role: &Value| {
+                let role = text(role);
+                let short = role.rsplit('/').next().unwrap_or_default();
+                short.to_owned()
+            };
+            roles
+                .entry(text(&binding["identity"]))
+                .or_default()
+                .extend(list(&binding["roles"]).iter().map(short));
+        }
+        let accounts = list(&dump["accounts"]).into_iter().map(|account| {
+            let mrn = text(&account["mrn"]);
+            let labels = list(&account["labels"]);
+            let seen = Seen {
+                scope: text(&account["scope_mrn"]),
+                name: text(&account["name"]),
+                texts: [text(&account["description"]), text(&account["notes"])],
+                labels: labels
+                    .iter()
+                    .map(|label| (text(&label["key"]), text(&label["value"])))
+                    .collect(),
+                roles: roles.remove(&mrn).unwrap_or_default(),
+                used: !account["last_used"].is_null(),
+                mrn: mrn.clone(),
+            };
+            (mrn, seen)
+        });
+        accounts.collect()
+    }
+
+    pub fn holder(&self, destination: &Destination) -> Option<Mrn> {
+        let sinks = self.sinks.borrow();
+        sinks.get(destination).map(|held| held.mrn.clone())
+    }
+
+    /// Whether a destination holds this account's key, and the one of that fingerprint.
+    pub fn holds(&self, destination: &Destination, mrn: &str, fingerprint: &str) -> bool {
+        self.sinks.borrow().get(destination).is_some_and(|held| {
+            held.mrn.as_str() == mrn && held.fingerprint.as_str() == fingerprint
+        })
+    }
+
+    /// Whether any destination holds a key of the account.
+    pub fn is_out(&self, mrn: &str) -> bool {
+        let sinks = self.sinks.borrow();
+        sinks.values().any(|held| held.mrn.as_str() == mrn)
+    }
+
+    pub fn put(&self, destination: &Destination, held: Held) {
+        self.sinks.borrow_mut().insert(destination.clone(), held);
+    }
+
+    /// Asks the platform who it is that the key in a destination stands for.
+    pub fn authenticates(&self, destination: &Destination) -> Result<String, String> {
+        let identity = {
+            let sinks = self.sinks.borrow();
+            let held = sinks.get(destination).ok_or("nothing is there")?;
+            Credential::parse(held.json.as_bytes())
+                .map_err(|e| e.to_string())?
+                .identity
+        };
+        let client = self.client_as(identity);
+        time::run(&self.clock, || false, client.caller())
+            .ok_or("no answer")?
+            .map(|caller| caller.mrn.to_string())
+            .map_err(|e| e.to_string())
+    }
+
+    pub fn nonce(&self) -> Nonce {
+        self.nonces.set(self.nonces.get() + 1);
+        Nonce::from_bytes(self.nonces.get().to_be_bytes())
+    }
+
+    /// Remembers a key that was issued, to look for it where it must not be.
+    pub fn issued(&self, pem: &str) {
+        self.keys.borrow_mut().push(pem.to_owned());
+    }
+
+    /// Whether a text holds a line of any key that was ever issued.
+    pub fn leaks(&self, text: &str) -> bool {
+        let keys = self.keys.borrow();
+        keys.iter()
+            .flat_map(|pem| pem.lines().filter(|line| !line.starts_with('-')))
+            .any(|line| text.contains(line))
+    }
+}
+
+impl Held {
+    pub fn new(mrn: &Mrn, fingerprint: &Fingerprint, scope_mrn: &str, pem: &str) -> Self {
+        let file = serde_json::json!({
+            "mrn": mrn, "private_key": pem, "scope_mrn": scope_mrn,
+            "api_endpoint": "http://127.0.0.1:8989",
+        });
+        Self {
+            mrn: mrn.clone(),
+            fingerprint: fingerprint.clone(),
+            json: file.to_string(),
+        }
+    }
+}
+
+/// Answers to reads that would be the same again: nothing was written since, and reads no longer
+/// lagged when they were given. Answering them is most of the work.
+#[derive(Default)]
+struct Memory {
+    sight: Option<Rc<BTreeMap<String, Seen>>>,
+    lag: Duration,
+    /// Whether all is as in the beginning.
+    pristine: bool,
+    beginning: BTreeMap<Vec<u8>, (u16, Vec<u8>)>,
+    present: BTreeMap<Vec<u8>, (u16, Vec<u8>)>,
+    written: Duration,
+}
+
+impl Memory {
+    fn restore(&mut self) {
+        self.sight = None;
+        self.pristine = true;
+    }
+
+    fn written(&mut self, at: Duration) {
+        self.pristine = false;
+        self.present.clear();
+        self.sight = None;
+        self.written = at;
+    }
+
+    fn recall(&self, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let known = if self.pristine {
+            &self.beginning
+        } else {
+            &self.present
+        };
+        known.get(body).cloned()
+    }
+
+    fn keep(&mut self, body: &[u8], answer: &(u16, Vec<u8>), at: Duration) {
+        let known = if self.pristine {
+            &mut self.beginning
+        } else if at > self.written + self.lag {
+            &mut self.present
+        } else {
+            return;
+        };
+        known.insert(body.to_owned(), answer.clone());
+    }
+}
+
+/// The way to the platform, without a socket.
+pub struct Wire<'a>(&'a Platform);
+
+impl Wire<'_> {
+    fn serve(&self, body: &[u8], authorization: &str) -> (u16, Vec<u8>) {
+        let Platform {
+            app, clock, memory, ..
+        } = self.0;
+        let at = clock.elapsed();
+        let serve = || app.serve_bytes(Some(authorization), body, clock.now());
+        let read = !body.windows(9).any(|word| word == b"mutation ");
+        // Others than the one who applies are here to show that their key is good.
+        if !read || !authorization.ends_with(TOKEN) {
+            memory.borrow_mut().written(at);
+            return serve();
+        }
+        if let Some(answer) = memory.borrow().recall(body) {
+            return answer;
+        }
+        let answer = serve();
+        memory.borrow_mut().keep(body, &answer, at);
+        answer
+    }
+}
+
+impl Transport for Wire<'_> {
+    async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, TransportError> {
+        self.0.clock.advance(TRAVEL);
+        let (status, body) = self.serve(&body, &authorization);
+        let now = self.0.clock.now();
+        Ok(Answer {
+            // The header tells whole seconds.
+            date: jiff::Timestamp::from_second(now.as_second()).ok(),
+            ..Answer::new(status, body)
+        })
+    }
+}

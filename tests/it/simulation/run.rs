@@ -1,0 +1,182 @@
+//! One run of the product from refresh to outcome, and one point of the simulation: a run that
+//! meets a fault, and those that follow it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rolecall::apply::{Options, Outcome, apply};
+use rolecall::diff::{PENDING_LEASE, diff};
+use rolecall::model::Desired;
+use rolecall::plan::{Plan, build};
+use rolecall::policy::approve;
+use rolecall::refresh::refresh;
+use rolecall::view::human;
+
+use super::case::{Case, Outlook};
+use super::laws::Laws;
+use super::platform::Platform;
+use super::time;
+use super::world::{Call, Fault, World};
+
+/// How far a run came.
+pub struct Report {
+    pub calls: Vec<Call>,
+    /// The name of the call that met the fault.
+    pub struck: &'static str,
+    pub fault: Option<Fault>,
+    pub died: bool,
+    pub plan: Option<Plan>,
+    /// `None` if nothing was to be applied, or the run died.
+    pub outcome: Option<Outcome>,
+}
+
+/// Runs the product once.
+fn go(
+    platform: &Platform,
+    case: &Case,
+    desired: &Desired,
+    laws: &Laws<'_>,
+    fault: Option<(usize, Fault)>,
+) -> Result<Report, String> {
+    let law = |platform: &Platform| laws.step(platform);
+    let world = World::new(platform, fault, &law);
+    let before = platform.look();
+    let options = Options {
+        parallelism: 2,
+        ..Options::default()
+    };
+    let mut texts = Vec::new();
+    let work = async {
+        let live = match refresh(&world, &case.queries, "local").await {
+            Ok(live) => live,
+            Err(error) => return (None, None, error.message),
+        };
+        let plan = build(desired, &live, diff(desired, &live), false);
+        let approved = match approve(plan.clone()) {
+            Ok(approved) => approved,
+            Err(refusals) => return (Some(plan), None, human::refusals(&refusals)),
+        };
+        let outcome = apply(&approved, &world, &options).await;
+        (Some(plan), Some(outcome), String::new())
+    };
+    let ended = time::run(&platform.clock, || world.dead.get(), work);
+    if let Some(why) = world.broken.borrow_mut().take() {
+        return Err(why);
+    }
+    let died = ended.is_none();
+    let (plan, outcome, why) = ended.unwrap_or_default();
+    for event in world.events.borrow().iter() {
+        texts.push(format!("{event:?} {}", human::event(event)));
+    }
+    if let Some(plan) = &plan {
+        texts.push(String::from_utf8_lossy(&plan.canonical()).into_owned());
+        texts.push(human::plan(plan));
+        texts.push(format!("{plan:?}"));
+    }
+    if let Some(outcome) = &outcome {
+        texts.push(serde_json::to_string(outcome).map_err(|e| e.to_string())?);
+        texts.push(human::outcome(outcome));
+        texts.push(format!("{outcome:?}"));
+    }
+    texts.push(why);
+    if let Some(text) = texts.iter().find(|text| platform.leaks(text)) {
+        return Err(format!("a key stands in: {text}"));
+    }
+    for (name, count) in world.created.borrow().iter() {
+        if *count > 1 {
+            return Err(format!("{name} was created {count} times by one run"));
+        }
+    }
+    let report = Report {
+        calls: world.calls.borrow().clone(),
+        struck: world.struck(),
+        fault: fault.map(|(_, fault)| fault),
+        died,
+        plan,
+        outcome,
+    };
+    laws.outcome(platform, &before, &report)?;
+    Ok(report)
+}
+
+/// A platform on which one case is played again and again.
+pub struct Stage<'a> {
+    case: &'a Case,
+    platform: Platform,
+    /// States that a first run left behind, and from which the next run was seen to do well. A run
+    /// sees the platform and the destinations and nothing else, so seeing each once is enough.
+    seen: BTreeSet<String>,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(case: &'a Case) -> Self {
+        Self {
+            case,
+            platform: Platform::new(case.quirks.clone()),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// In how many states first runs ended.
+    pub fn ends(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Meets the fault, then runs again until nothing is left to do. Gives the calls of the run
+    /// that met it.
+    pub fn point(&mut self, fault: Option<(usize, Fault)>) -> Result<Vec<Call>, String> {
+        let Self { case, platform, .. } = self;
+        let laws = Laws::new(case);
+        platform.restore();
+        if let Some(before) = &case.before {
+            for account in before.accounts.values() {
+                platform.plant(&before.stack, account);
+            }
+            platform.clock.advance(Duration::from_hours(1));
+        }
+        let first = go(platform, case, &case.desired, &laws, fault)?;
+        if first.died != matches!(fault, Some((_, Fault::DeathBefore | Fault::DeathAfter))) {
+            return Err("the fault was not met".to_owned());
+        }
+        let mut state = platform.state();
+        if case.outlook != Outlook::Possible {
+            state.push_str(&format!("{} {:?}", first.struck, first.fault));
+        }
+        if !self.seen.contains(&state) {
+            self.then(&laws, &first)?;
+            self.seen.insert(state);
+        }
+        Ok(first.calls)
+    }
+
+    /// What follows a run that met a fault.
+    fn then(&self, laws: &Laws<'_>, first: &Report) -> Result<(), String> {
+        let Self { case, platform, .. } = self;
+        let settle = Duration::from_millis(case.quirks.read_lag_ms) + Duration::from_secs(1);
+        platform.clock.advance(settle);
+        if laws.in_flight(platform) {
+            // Nobody can tell a dead birth from a living one: it is left alone for a while.
+            let early = go(platform, case, &case.desired, laws, None)?;
+            laws.left_alone(&early)?;
+            let lease = PENDING_LEASE.unsigned_abs() + Duration::from_secs(1);
+            platform.clock.advance(lease);
+        }
+        let second = go(platform, case, &case.desired, laws, None)?;
+        platform.clock.advance(settle);
+        match case.outlook {
+            Outlook::Possible => {
+                let outcome = second.outcome.as_ref().ok_or("the next run was refused")?;
+                if !outcome.complete() {
+                    return Err(format!("the next run did not end well: {outcome:#?}"));
+                }
+                let last = go(platform, case, &case.desired, laws, None)?;
+                let plan = last.plan.ok_or("no last plan")?;
+                if !plan.is_empty() {
+                    return Err(format!("something is left to do: {plan:#?}"));
+                }
+                laws.end(platform)
+            }
+            Outlook::Impossible(why) => laws.nothing_left(platform, first, &second, why),
+        }
+    }
+}
