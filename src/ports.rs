@@ -161,8 +161,13 @@ pub trait Writer {
 pub enum Probe {
     /// Nothing; a write is accepted.
     Free,
-    /// The credential of this account; a write is accepted and would replace it.
-    Holds(Mrn),
+    /// A credential; a write is accepted and would replace it.
+    Holds {
+        /// The account it is of.
+        account: Mrn,
+        /// The API's base URL that it names, if it does.
+        endpoint: Option<String>,
+    },
 }
 
 /// How far a delivery was checked.
@@ -190,11 +195,13 @@ pub trait SinkStore {
     /// If it would not, or holds something that is not a credential.
     fn probe(&self, to: &Destination) -> impl Future<Output = Result<Probe, SinkError>>;
 
-    /// Puts the credential there, wholly or not at all, and reads it back where it can.
+    /// Puts the credential there, wholly or not at all, and reads it back where it can. Replaces
+    /// what `probed` found there, or a copy of the same credential, and nothing else.
     fn deliver(
         &self,
         to: &Destination,
         credential: &IssuedCredential,
+        probed: &Probe,
     ) -> impl Future<Output = Result<Delivered, SinkError>>;
 }
 

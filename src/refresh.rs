@@ -144,6 +144,9 @@ pub async fn refresh(
         }
     }
 
+    // What another listing showed of a scope that was not read is no evidence of anything.
+    accounts.retain(|_, (_, account)| !unread.contains_key(&account.scope));
+
     Ok(Live {
         facts: Facts {
             caller,

@@ -2,10 +2,10 @@
 //! A crash or a lost answer at any point leaves at most one account, without power, marked
 //! pending; a later run removes it. The same run never creates again after an unknown answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{BATCH, Bench, ChangeOutcome, ChangeResult, Run};
+use super::{Bench, ChangeOutcome, ChangeResult, Run};
 use crate::model::{
     AccountState, CredentialMark, Destination, IssuedCredential, LiveAccount, Marks, Mrn, Nonce,
     Role, RoleSet, least_role,
@@ -16,6 +16,21 @@ use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Prob
 /// A birth that came to its end before the grant: how, and a fragment that says more.
 type Ended = (ChangeResult, String);
 
+/// Births that are at the same step together: one listing looks for twins of all of them, and one
+/// call grants their roles. A stop lets this many finish at most.
+const LITTER: usize = 10;
+
+/// An account that exists, without power, and whose key is still in our hands alone.
+struct Created {
+    index: usize,
+    credential: IssuedCredential,
+    pending: Marks,
+    nonce: Nonce,
+    /// What each destination held before.
+    probed: Vec<Probe>,
+    note: String,
+}
+
 /// An account whose key is delivered and labelled, waiting for its roles.
 struct Born {
     index: usize,
@@ -25,32 +40,42 @@ struct Born {
 }
 
 impl<'a, W: World> Run<'a, W> {
-    /// Gives birth to the accounts one after the other, then grants their roles in batches.
-    /// Gives back what a stop left.
+    /// Gives birth to the accounts, a few at a time. Gives back what a stop left.
     pub(super) async fn births(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
-        let mut born = Vec::new();
-        let mut rest = group.into_iter();
-        let mut undone = Vec::new();
-        while let Some(index) = rest.next() {
-            if self.stop() {
-                undone = std::iter::once(index).chain(rest).collect();
-                break;
+        let mut rest = group.into_iter().peekable();
+        while rest.peek().is_some() {
+            let mut created = Vec::new();
+            while created.len() < LITTER {
+                if self.stop() {
+                    break;
+                }
+                let Some(index) = rest.next() else { break };
+                let change = &self.plan.changes[index];
+                self.start(change, "creating");
+                match self.conceive(index, change).await {
+                    Ok(child) => created.push(child),
+                    Err((result, detail)) => self.end(bench, index, result, detail),
+                }
             }
-            let change = &self.plan.changes[index];
-            self.start(change, "creating");
-            match self.birth(index, change).await {
-                Ok(child) => born.push(child),
-                Err((result, detail)) => self.end(bench, index, result, detail),
+            if created.is_empty() && self.stop() {
+                return rest.collect();
             }
+            // What was created is finished even if a stop was asked for: it is in hand.
+            let mut born = Vec::new();
+            for child in self.only_children(bench, created).await {
+                let index = child.index;
+                match self.bring_up(child).await {
+                    Ok(child) => born.push(child),
+                    Err((result, detail)) => self.end(bench, index, result, detail),
+                }
+            }
+            self.grant(bench, &born).await;
         }
-        // Those whose key is out are finished even if a stop was asked for: they are in hand.
-        for batch in born.chunks(BATCH) {
-            self.grant(bench, batch).await;
-        }
-        undone
+        Vec::new()
     }
 
-    async fn birth(&self, index: usize, change: &Change) -> Result<Born, Ended> {
+    /// Steps 1 and 2: probe, create, look.
+    async fn conceive(&self, index: usize, change: &Change) -> Result<Created, Ended> {
         let failed = |why: &str| (ChangeResult::Failed, why.to_owned());
         let Some(wanted) = &change.after else {
             return Err(failed("the plan does not say what to create"));
@@ -60,7 +85,7 @@ impl<'a, W: World> Run<'a, W> {
                 "the platform does not keep labels, so it cannot be managed",
             ));
         }
-        self.probe(&change.deliver_to).await?;
+        let probed = self.probe(&change.deliver_to).await?;
 
         let nonce = self.world.nonce();
         let pending = Marks {
@@ -74,21 +99,92 @@ impl<'a, W: World> Run<'a, W> {
         let (credential, sent) = self.create(change, wanted, &pending, &mut note).await?;
         self.inspect(change, wanted, &credential, &pending, &sent, &mut note)
             .await?;
-        self.deliver(change, &credential, &nonce).await?;
+        Ok(Created {
+            index,
+            credential,
+            pending,
+            nonce,
+            probed,
+            note,
+        })
+    }
 
+    /// Lists the scope until it shows the new accounts, and gives up each that has a twin: another
+    /// run has created an account for the same address at the same moment. Whichever of the two
+    /// shows later sees the other, so at most one of them goes on.
+    async fn only_children(&self, bench: &mut Bench<'a>, created: Vec<Created>) -> Vec<Created> {
+        if created.is_empty() {
+            return created;
+        }
+        let start = self.world.elapsed();
+        let mut pause = Duration::from_millis(200);
+        let listed = loop {
+            if let Ok(listed) = self.world.accounts(bench.scope).await {
+                let shown: BTreeSet<&Mrn> = listed.iter().map(|account| &account.mrn).collect();
+                if created
+                    .iter()
+                    .all(|child| shown.contains(&child.credential.mrn))
+                {
+                    break Some(listed);
+                }
+            }
+            if self.out_of_patience(start) {
+                break None;
+            }
+            self.world.sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(4));
+        };
+        let mut alone = Vec::new();
+        for child in created {
+            let why = match &listed {
+                None => "the scope's listing does not show the new account".to_owned(),
+                Some(listed) => match listed.iter().find(|other| is_twin(other, &child)) {
+                    None => {
+                        alone.push(child);
+                        continue;
+                    }
+                    Some(twin) => format!(
+                        "another run has created {} for this address at the same moment",
+                        twin.mrn
+                    ),
+                },
+            };
+            let change = &self.plan.changes[child.index];
+            let (result, detail) = self
+                .give_up(change, &child.credential.mrn, &why, REMOVES_LATER)
+                .await;
+            self.end(bench, child.index, result, detail);
+        }
+        alone
+    }
+
+    /// Steps 3 and 4: deliver, label.
+    async fn bring_up(&self, child: Created) -> Result<Born, Ended> {
+        let Created {
+            index,
+            credential,
+            pending,
+            nonce,
+            probed,
+            note,
+        } = child;
+        let change = &self.plan.changes[index];
+        let Some(wanted) = &change.after else {
+            return Err((
+                ChangeResult::Failed,
+                "the plan does not say what to create".to_owned(),
+            ));
+        };
+        self.deliver(change, &credential, &nonce, &probed).await?;
         let delivered = CredentialMark::Delivered {
             fingerprint: credential.fingerprint.clone(),
             destinations: CredentialMark::destinations_digest(&change.deliver_to),
         };
-        self.label(
-            wanted,
-            &credential.mrn,
-            Marks {
-                credential: delivered.clone(),
-                ..pending
-            },
-        )
-        .await?;
+        let marks = Marks {
+            credential: delivered.clone(),
+            ..pending
+        };
+        self.label(wanted, &credential.mrn, marks).await?;
         Ok(Born {
             index,
             mrn: credential.mrn,
@@ -98,17 +194,30 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Step 1: every destination would accept the key, and none holds a key that is still in use.
-    async fn probe(&self, destinations: &[Destination]) -> Result<(), Ended> {
+    async fn probe(&self, destinations: &[Destination]) -> Result<Vec<Probe>, Ended> {
         if destinations.is_empty() {
             let why = "it has no destination for its key".to_owned();
             return Err((ChangeResult::Failed, why));
         }
+        let mut probed = Vec::new();
         for destination in destinations {
             let failed = |why: String| (ChangeResult::Failed, format!("{destination}: {why}"));
-            match self.world.probe(destination).await {
-                Err(error) => return Err((ChangeResult::Failed, error.message)),
+            let found = self.world.probe(destination).await;
+            match &found {
+                Err(error) => return Err((ChangeResult::Failed, error.message.clone())),
                 Ok(Probe::Free) => {}
-                Ok(Probe::Holds(other)) => match self.world.account(&other).await {
+                Ok(Probe::Holds {
+                    endpoint: Some(endpoint),
+                    account,
+                }) if self.plan.endpoint != "local"
+                    && !same_endpoint(endpoint, &self.plan.endpoint) =>
+                {
+                    return Err(failed(format!(
+                        "it holds the key of {account} at {endpoint}, which is another platform \
+                         than this one; move that key away"
+                    )));
+                }
+                Ok(Probe::Holds { account: other, .. }) => match self.world.account(other).await {
                     Ok(None) => {}
                     Ok(Some(_)) => {
                         return Err(failed(format!(
@@ -124,8 +233,9 @@ impl<'a, W: World> Run<'a, W> {
                     }
                 },
             }
+            probed.extend(found);
         }
-        Ok(())
+        Ok(probed)
     }
 
     /// Step 2: create without roles, or, where the platform refuses that, with the least wanted.
@@ -205,7 +315,7 @@ impl<'a, W: World> Run<'a, W> {
                     .find(|a| a.scope == change.scope && a.name == name)
                     .map(|account| account.mrn);
             }
-            if self.world.elapsed().saturating_sub(start) >= self.options.grace {
+            if self.out_of_patience(start) {
                 let seconds = self.options.grace.as_secs();
                 let showed = match namesake {
                     None => "; if one shows later, a later run removes it".to_owned(),
@@ -235,7 +345,10 @@ impl<'a, W: World> Run<'a, W> {
         note: &mut String,
     ) -> Result<(), Ended> {
         let mrn = &credential.mrn;
-        let (found, _) = self.settle(mrn, |account| account.is_some()).await;
+        let (found, _) = self
+            .settle(mrn, self.world.elapsed(), |account| account.is_some())
+            .await;
+        let found = found.ok().flatten();
         let Some(found) = found else {
             return Err(self
                 .give_up(change, mrn, "the new account cannot be read", REMOVES_LATER)
@@ -268,7 +381,10 @@ impl<'a, W: World> Run<'a, W> {
     async fn replace_roles(&self, change: &Change, mrn: &Mrn, roles: &RoleSet) -> bool {
         let wanted = BTreeMap::from([(mrn.clone(), roles.clone())]);
         let answer = self.set_roles(&change.scope, &wanted).await;
-        self.granted(&answer, mrn, roles).await.0 == ChangeResult::Done
+        self.granted(&answer, mrn, roles, self.world.elapsed())
+            .await
+            .0
+            == ChangeResult::Done
     }
 
     /// Step 3: put the key into every destination, re-reading the nonce before each. If one does
@@ -278,11 +394,12 @@ impl<'a, W: World> Run<'a, W> {
         change: &Change,
         credential: &IssuedCredential,
         nonce: &Nonce,
+        probed: &[Probe],
     ) -> Result<(), Ended> {
         let expected = CredentialMark::Pending(nonce.clone());
-        for destination in &change.deliver_to {
+        for (destination, probed) in change.deliver_to.iter().zip(probed) {
             self.still(&credential.mrn, &expected).await?;
-            match self.world.deliver(destination, credential).await {
+            match self.world.deliver(destination, credential, probed).await {
                 Ok(Delivered::Verified) => {}
                 Ok(Delivered::Accepted) => {
                     self.note(
@@ -312,11 +429,14 @@ impl<'a, W: World> Run<'a, W> {
                 .and_then(LiveAccount::marks)
                 .is_some_and(|m| m.credential == *expected)
         };
-        let (_, yes) = self.settle(mrn, carries).await;
+        let (found, yes) = self.settle(mrn, self.world.elapsed(), carries).await;
         if yes {
             return Ok(());
         }
-        let why = format!("{mrn} no longer carries this run's mark; it was left as it is");
+        let why = match found {
+            Ok(_) => format!("{mrn} no longer carries this run's mark; it was left as it is"),
+            Err(error) => format!("{mrn} could not be read again, and was left as it is: {error}"),
+        };
         Err((ChangeResult::Failed, why))
     }
 
@@ -333,7 +453,7 @@ impl<'a, W: World> Run<'a, W> {
             .write(async || self.world.update(mrn, &update).await)
             .await;
         let settled = |account: &LiveAccount| account.marks().as_ref() == Some(&marks);
-        match self.seen(written, mrn, settled).await {
+        match self.seen(written, mrn, self.world.elapsed(), settled).await {
             (_, ChangeResult::Done, _) => Ok(()),
             (_, result, detail) => Err((
                 result,
@@ -373,21 +493,26 @@ impl<'a, W: World> Run<'a, W> {
         } else {
             self.set_roles(bench.scope, &grants).await
         };
+        let start = self.world.elapsed();
         for child in batch {
             let change = &self.plan.changes[child.index];
             let (result, detail) = match (taken.remove(&child.mrn), grants.get(&child.mrn)) {
                 (Some(ended), _) => ended,
                 (None, None) => (ChangeResult::Done, child.note.clone()),
-                (None, Some(roles)) => match self.granted(&answer, &child.mrn, roles).await {
-                    (ChangeResult::Done, detail) if detail.is_empty() => {
-                        (ChangeResult::Done, child.note.clone())
+                (None, Some(roles)) => {
+                    match self.granted(&answer, &child.mrn, roles, start).await {
+                        (ChangeResult::Done, detail) if detail.is_empty() => {
+                            (ChangeResult::Done, child.note.clone())
+                        }
+                        (ChangeResult::Done, detail) => (ChangeResult::Done, detail),
+                        (result, detail) => (
+                            result,
+                            format!(
+                                "{detail}; its key is delivered, the next run grants the roles"
+                            ),
+                        ),
                     }
-                    (ChangeResult::Done, detail) => (ChangeResult::Done, detail),
-                    (result, detail) => (
-                        result,
-                        format!("{detail}; its key is delivered, the next run grants the roles"),
-                    ),
-                },
+                }
             };
             self.end(bench, child.index, result, detail);
             let entry = bench
@@ -415,7 +540,7 @@ impl<'a, W: World> Run<'a, W> {
         let answer = self
             .write(async || self.world.delete(&change.scope, &mrns).await)
             .await;
-        match self.gone(&answer, mrn).await {
+        match self.gone(&answer, mrn, self.world.elapsed()).await {
             (ChangeResult::Done, _) => None,
             (_, why) => Some(format!("{mrn} could not be removed again ({why})")),
         }
@@ -424,6 +549,29 @@ impl<'a, W: World> Run<'a, W> {
 
 /// What happens to an account with our marks that could not be removed.
 const REMOVES_LATER: &str = "; a later run removes it";
+
+/// Whether a listed account is another one for the same address.
+fn is_twin(other: &LiveAccount, child: &Created) -> bool {
+    other.mrn != child.credential.mrn
+        && other.marks().is_some_and(|marks| {
+            let Marks {
+                stack,
+                address,
+                generation,
+                credential: _,
+                expires: _,
+            } = marks;
+            stack == child.pending.stack
+                && address == child.pending.address
+                && generation == child.pending.generation
+        })
+}
+
+/// Whether two base URLs are one, but for what never matters at their end.
+fn same_endpoint(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/')
+        .eq_ignore_ascii_case(other.trim_end_matches('/'))
+}
 
 fn fallback(least: &Role) -> String {
     format!("the platform gives no account without roles, so it was born with role {least}")

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::model::{Address, LiveAccount, Mrn, RoleSet, Scope};
+use crate::model::{Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, StackId};
 use crate::plan::{Action, Change, Plan, Reason, Verdict};
 use crate::policy::ApprovedPlan;
-use crate::ports::{Effect, ErrorKind, World, WriteError};
+use crate::ports::{Effect, ErrorKind, ReadError, World, WriteError};
 
 pub use crate::ports::Event;
 pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
@@ -162,7 +162,7 @@ impl<'a, W: World> Run<'a, W> {
                 Step::Adopt | Step::Update => self.updates(bench, group).await,
                 Step::Reap | Step::Delete => self.deletes(bench, group).await,
                 Step::Birth => self.births(bench, group).await,
-                Step::Roles => self.roles(bench, group).await,
+                Step::Grant | Step::Revoke => self.roles(bench, group).await,
             };
             // What a stop left of this group comes first again, to be reported as not attempted.
             left.splice(0..0, undone);
@@ -171,22 +171,31 @@ impl<'a, W: World> Run<'a, W> {
 
     /// Marks what moved between the plan and the last listing.
     fn find_stale(&self, bench: &mut Bench<'a>, indexes: &[usize]) {
-        let mut judged: BTreeMap<&Address, Option<String>> = BTreeMap::new();
-        let reaped: BTreeSet<&Mrn> = indexes
-            .iter()
-            .map(|index| &self.plan.changes[*index])
-            .filter(|change| change.reason == Reason::CredentialPending)
-            .filter_map(|change| change.account.as_ref())
+        let changes = || {
+            indexes
+                .iter()
+                .map(|index| (*index, &self.plan.changes[*index]))
+        };
+        let reaped: BTreeSet<&Mrn> = changes()
+            .filter(|(_, change)| change.reason == Reason::CredentialPending)
+            .filter_map(|(_, change)| change.account.as_ref())
             .collect();
-        for index in indexes {
-            let change = &self.plan.changes[*index];
-            let why = judged
-                .entry(&change.address)
-                .or_insert_with(|| stale(change, &bench.listed, &reaped, self.plan))
-                .clone();
-            if let Some(why) = why {
-                self.end(bench, *index, ChangeResult::Stale, why);
-            }
+        let found = {
+            let present = Present::new(&bench.listed, &reaped, &self.plan.stack);
+            // The first change of an account is compared: later ones start from what it leaves.
+            let mut judged: BTreeMap<(&Address, Option<&Mrn>), Option<String>> = BTreeMap::new();
+            changes()
+                .filter_map(|(index, change)| {
+                    let why = judged
+                        .entry((&change.address, change.account.as_ref()))
+                        .or_insert_with(|| stale(change, &bench.listed, &present))
+                        .clone();
+                    Some((index, why?))
+                })
+                .collect::<Vec<_>>()
+        };
+        for (index, why) in found {
+            self.end(bench, index, ChangeResult::Stale, why);
         }
     }
 
@@ -257,29 +266,40 @@ impl<'a, W: World> Run<'a, W> {
         }
     }
 
-    /// Reads an account until `settled` holds of it or the grace is over; the last reading, and
-    /// whether it settled. A reading that fails counts as not settled.
+    /// Reads an account until `settled` holds of it or the grace, counted from `start`, is over;
+    /// the last reading, and whether it settled. A reading that fails counts as not settled.
     async fn settle(
         &self,
         mrn: &Mrn,
+        start: Duration,
         settled: impl Fn(Option<&LiveAccount>) -> bool,
-    ) -> (Option<LiveAccount>, bool) {
-        let start = self.world.elapsed();
+    ) -> (Result<Option<LiveAccount>, ReadError>, bool) {
         let mut pause = Duration::from_millis(100);
         loop {
-            let mut last = None;
-            if let Ok(reading) = self.world.account(mrn).await {
-                if settled(reading.as_ref()) {
-                    return (reading, true);
-                }
-                last = reading;
+            let reading = self.world.account(mrn).await;
+            if let Ok(found) = &reading
+                && settled(found.as_ref())
+            {
+                return (reading, true);
             }
-            if self.world.elapsed().saturating_sub(start) >= self.options.grace {
-                return (last, false);
+            if self.out_of_patience(start) {
+                return (reading, false);
             }
             self.world.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(4));
         }
+    }
+
+    /// Whether the grace that began at `start` is over. Somebody who asked to stop waits for two
+    /// seconds of it.
+    fn out_of_patience(&self, start: Duration) -> bool {
+        const HURRIED: Duration = Duration::from_secs(2);
+        let grace = if self.world.stop_requested() {
+            HURRIED.min(self.options.grace)
+        } else {
+            self.options.grace
+        };
+        self.world.elapsed().saturating_sub(start) >= grace
     }
 
     /// Replaces the roles of accounts, in one call.
@@ -299,8 +319,9 @@ enum Step {
     Adopt,
     Reap,
     Birth,
-    Roles,
+    Grant,
     Update,
+    Revoke,
     Delete,
 }
 
@@ -309,10 +330,41 @@ fn step(change: &Change) -> Step {
         (Action::Adopt, ..) => Step::Adopt,
         (Action::Create, ..) => Step::Birth,
         (Action::Update, ..) => Step::Update,
-        (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral)
-        | (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Roles,
+        (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Revoke,
+        (Action::UpdatePermissions, ..) => Step::Grant,
         (Action::Delete, Reason::CredentialPending, _) => Step::Reap,
         (Action::Delete, ..) => Step::Delete,
+    }
+}
+
+/// What a scope holds that would stand in the way of a birth.
+struct Present<'a> {
+    addresses: BTreeMap<AddressLabel, &'a Mrn>,
+    names: BTreeMap<&'a str, &'a Mrn>,
+}
+
+impl<'a> Present<'a> {
+    fn new(
+        listed: &'a BTreeMap<Mrn, LiveAccount>,
+        reaped: &BTreeSet<&Mrn>,
+        stack: &StackId,
+    ) -> Self {
+        let staying = || {
+            listed
+                .values()
+                .filter(|account| !reaped.contains(&account.mrn))
+        };
+        Self {
+            addresses: staying()
+                .filter_map(|account| {
+                    let marks = account.marks().filter(|marks| marks.stack == *stack)?;
+                    Some((marks.address, &account.mrn))
+                })
+                .collect(),
+            names: staying()
+                .map(|account| (account.name.as_str(), &account.mrn))
+                .collect(),
+        }
     }
 }
 
@@ -320,30 +372,19 @@ fn step(change: &Change) -> Step {
 fn stale(
     change: &Change,
     listed: &BTreeMap<Mrn, LiveAccount>,
-    reaped: &BTreeSet<&Mrn>,
-    plan: &Plan,
+    present: &Present<'_>,
 ) -> Option<String> {
     let Some(mrn) = &change.account else {
         let wanted = change.after.as_ref()?;
-        let label = change.address.label();
-        return listed
-            .values()
-            .filter(|other| !reaped.contains(&other.mrn))
-            .find_map(|other| {
-                let ours = other
-                    .marks()
-                    .is_some_and(|m| m.stack == plan.stack && m.address == label);
-                if ours {
-                    Some(format!(
-                        "{} has appeared under this address since the plan",
-                        other.mrn
-                    ))
-                } else if other.name == wanted.name {
-                    Some(format!("{} has taken the name since the plan", other.mrn))
-                } else {
-                    None
-                }
-            });
+        if let Some(other) = present.addresses.get(&change.address.label()) {
+            return Some(format!(
+                "{other} has appeared under this address since the plan"
+            ));
+        }
+        return present
+            .names
+            .get(wanted.name.as_str())
+            .map(|other| format!("{other} has taken the name since the plan"));
     };
     let Some(account) = listed.get(mrn) else {
         return Some("it is gone since the plan".to_owned());

@@ -1,6 +1,7 @@
 //! Changes of accounts that exist: labels, names, roles, deletion.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{BATCH, Bench, ChangeResult, Run};
 use crate::model::{CredentialMark, Labels, LiveAccount, MARK_PREFIX, Marks, Mrn, RoleSet};
@@ -62,7 +63,7 @@ impl<'a, W: World> Run<'a, W> {
                 && account.name == after.name
                 && account.description == after.description
         };
-        let (found, result, detail) = self.seen(written, mrn, settled).await;
+        let (found, result, detail) = self.seen(written, mrn, self.world.elapsed(), settled).await;
         if let Some(found) = found {
             bench.listed.insert(mrn.clone(), found);
         }
@@ -74,6 +75,7 @@ impl<'a, W: World> Run<'a, W> {
         &self,
         written: Result<(), WriteError>,
         mrn: &Mrn,
+        start: Duration,
         settled: impl Fn(&LiveAccount) -> bool,
     ) -> (Option<LiveAccount>, ChangeResult, String) {
         let lost = match written {
@@ -84,8 +86,9 @@ impl<'a, W: World> Run<'a, W> {
             Err(error) => Some(error.message),
         };
         let (found, yes) = self
-            .settle(mrn, |account| account.is_some_and(&settled))
+            .settle(mrn, start, |account| account.is_some_and(&settled))
             .await;
+        let found = found.ok().flatten();
         match (yes, lost) {
             (true, None) => (found, ChangeResult::Done, String::new()),
             (true, Some(lost)) => (
@@ -121,10 +124,11 @@ impl<'a, W: World> Run<'a, W> {
                 }
             }
             let answer = self.set_roles(bench.scope, &wanted).await;
+            let start = self.world.elapsed();
             for index in batch {
                 let change = &self.plan.changes[*index];
                 let Some(mrn) = &change.account else { continue };
-                let (result, detail) = self.granted(&answer, mrn, &wanted[mrn]).await;
+                let (result, detail) = self.granted(&answer, mrn, &wanted[mrn], start).await;
                 self.end(bench, *index, result, detail);
             }
         }
@@ -137,6 +141,7 @@ impl<'a, W: World> Run<'a, W> {
         answer: &Result<crate::ports::BatchErrors, WriteError>,
         mrn: &Mrn,
         wanted: &RoleSet,
+        start: Duration,
     ) -> (ChangeResult, String) {
         let written = match answer {
             Ok(errors) => match errors.get(mrn) {
@@ -146,7 +151,7 @@ impl<'a, W: World> Run<'a, W> {
             Err(error) => Err(error.clone()),
         };
         let (found, result, detail) = self
-            .seen(written, mrn, |account| account.roles == *wanted)
+            .seen(written, mrn, start, |account| account.roles == *wanted)
             .await;
         match found {
             Some(found) if result == ChangeResult::Unknown => {
@@ -178,10 +183,11 @@ impl<'a, W: World> Run<'a, W> {
             let answer = self
                 .write(async || self.world.delete(bench.scope, &mrns).await)
                 .await;
+            let start = self.world.elapsed();
             for index in batch {
                 let change = &self.plan.changes[*index];
                 let Some(mrn) = &change.account else { continue };
-                let (result, detail) = self.gone(&answer, mrn).await;
+                let (result, detail) = self.gone(&answer, mrn, start).await;
                 if result == ChangeResult::Done {
                     bench.listed.remove(mrn);
                 }
@@ -196,6 +202,7 @@ impl<'a, W: World> Run<'a, W> {
         &self,
         answer: &Result<crate::ports::BatchErrors, WriteError>,
         mrn: &Mrn,
+        start: Duration,
     ) -> (ChangeResult, String) {
         let lost = match answer {
             Ok(errors) => match errors.get(mrn) {
@@ -207,7 +214,7 @@ impl<'a, W: World> Run<'a, W> {
             }
             Err(error) => Some(error.message.clone()),
         };
-        let (_, yes) = self.settle(mrn, |account| account.is_none()).await;
+        let (_, yes) = self.settle(mrn, start, |account| account.is_none()).await;
         match (yes, lost) {
             (true, None) => (ChangeResult::Done, String::new()),
             (true, Some(lost)) => (

@@ -156,7 +156,12 @@ impl SinkStore for Small {
     async fn probe(&self, _: &Destination) -> Result<Probe, SinkError> {
         unreachable!("only births deliver")
     }
-    async fn deliver(&self, _: &Destination, _: &IssuedCredential) -> Result<Delivered, SinkError> {
+    async fn deliver(
+        &self,
+        _: &Destination,
+        _: &IssuedCredential,
+        _: &Probe,
+    ) -> Result<Delivered, SinkError> {
         unreachable!("only births deliver")
     }
 }

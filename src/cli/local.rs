@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -141,15 +141,18 @@ fn prepare(app: &App, desired: &Desired) -> Result<Option<Credential>, crate::se
     app.ensure_owner(home, now)
 }
 
-/// Writes a credential for its owner alone.
+/// Writes a credential for its owner alone, in place of one of an earlier database.
 pub fn write_credential(path: &Path, credential: &Credential) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    // Files of `tempfile` are readable by their owner alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
     let text = serde_json::to_vec_pretty(credential)?;
     file.write_all(&text)?;
     file.write_all(b"\n")?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }

@@ -54,5 +54,11 @@ pub fn run() -> ExitCode {
             Command::Platform(args) => commands::platform::run(args).await,
         }
     });
+    // A result that nobody could read is no result.
+    let exit = if exit == Exit::Done && output::lost() {
+        Exit::Error
+    } else {
+        exit
+    };
     exit.into()
 }

@@ -1,7 +1,8 @@
 //! Printing: results to standard output, everything else to standard error. Colours are stripped
 //! where they are not wanted (`NO_COLOR`, pipes, dumb terminals).
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -10,16 +11,24 @@ use crate::view::inert;
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Prints a result. A reader that has gone away ends the program quietly, as the shell's tools do.
+/// Whether a result could not be written, other than because its reader has gone away.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints a result. A reader that has gone away is no error, as for the shell's tools; that
+/// anything else went wrong is remembered, see [`lost`].
 pub fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    if out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .is_err()
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::SeqCst)
     {
-        // Nothing is lost: the same is in the exit code, and stderr says more.
+        self::error(&format!("cannot write to standard output: {error}"), &[]);
     }
+}
+
+/// Whether a result could not be written.
+pub fn lost() -> bool {
+    LOST.load(Ordering::SeqCst)
 }
 
 /// Prints something for those who watch.
@@ -47,8 +56,7 @@ pub fn colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Whether somebody sits at a terminal who can be asked.
+/// Whether somebody sits at a terminal, sees what is printed, and can be asked.
 pub fn interactive() -> bool {
-    use std::io::IsTerminal;
-    io::stdin().is_terminal() && io::stderr().is_terminal()
+    io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
 }

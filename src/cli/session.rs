@@ -21,8 +21,8 @@ use super::world::RealWorld;
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
-    /// The directory of the configuration.
-    pub dir: PathBuf,
+    /// The directory in which the sinks' files are.
+    pub sinks: PathBuf,
     /// Everything apply may touch.
     pub world: RealWorld,
     /// What differs.
@@ -93,11 +93,17 @@ pub async fn open(
         .await
         .map_err(|e| fail(&e.message))?;
     let plan = plan::build(&desired, &live, diff(&desired, &live), destroy);
+    // Under --local no real key may be replaced by one of the embedded platform.
+    let sinks = if choice.local {
+        config.dir.join(".rolecall")
+    } else {
+        config.dir.clone()
+    };
     Ok(Session {
-        dir: config.dir.clone(),
+        sinks: sinks.clone(),
         world: RealWorld {
             client,
-            sinks: FileSink::new(config.dir.clone()),
+            sinks: FileSink::new(sinks),
             signals,
             start,
         },

@@ -13,6 +13,7 @@ use super::output;
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     applying: Arc<AtomicBool>,
+    writing: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
 }
 
@@ -45,10 +46,11 @@ impl Signals {
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
         if self.stop.swap(true, Ordering::SeqCst) {
-            output::tell(
-                "aborted in the middle of a change; plan again to see what is left. An account \
-                 that was being created has no power until its key is delivered",
-            );
+            if !self.writing.load(Ordering::SeqCst) {
+                output::tell("aborted, nothing was written");
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+            output::tell("aborted in the middle of a change; plan again to see what is left");
             std::process::exit(i32::from(Exit::Partial.code()));
         }
         output::tell("stopping after the change in hand; once more aborts");
@@ -57,6 +59,11 @@ impl Signals {
     /// From now on signals let the change in hand finish.
     pub fn applying(&self) {
         self.applying.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes that something may be written from now on.
+    pub fn writing(&self) {
+        self.writing.store(true, Ordering::SeqCst);
     }
 
     /// Whether somebody asked to stop.

@@ -62,10 +62,12 @@ impl Reader for RealWorld {
 
 impl Writer for RealWorld {
     async fn create(&self, account: &NewAccount) -> Result<IssuedCredential, WriteError> {
+        self.signals.writing();
         self.client.create(account).await
     }
 
     async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
+        self.signals.writing();
         self.client.update(mrn, update).await
     }
 
@@ -74,10 +76,12 @@ impl Writer for RealWorld {
         scope: &Scope,
         roles: &BTreeMap<Mrn, RoleSet>,
     ) -> Result<BatchErrors, WriteError> {
+        self.signals.writing();
         self.client.set_roles(scope, roles).await
     }
 
     async fn delete(&self, scope: &Scope, mrns: &[Mrn]) -> Result<BatchErrors, WriteError> {
+        self.signals.writing();
         self.client.delete(scope, mrns).await
     }
 }
@@ -91,8 +95,9 @@ impl SinkStore for RealWorld {
         &self,
         to: &Destination,
         credential: &IssuedCredential,
+        probed: &Probe,
     ) -> Result<Delivered, SinkError> {
-        self.sinks.deliver(to, credential).await
+        self.sinks.deliver(to, credential, probed).await
     }
 }
 

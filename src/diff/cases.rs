@@ -9,7 +9,7 @@ use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, Scope, SourceRef, birth_roles_only,
+    Mrn, RoleSet, Scope, SourceRef, birth_roles_only,
 };
 
 pub(super) struct Cases<'a> {
@@ -292,7 +292,10 @@ impl Cases<'_> {
                 });
                 return;
             }
-            reason = Reason::CredentialPending;
+            // Which role was wanted is not known any more; one harmless role is what a birth gives.
+            if birth_roles_only(&account.roles, &RoleSet::new()) {
+                reason = Reason::CredentialPending;
+            }
         }
         delta.differences.push(Difference {
             address: address_of(account),

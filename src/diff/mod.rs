@@ -83,10 +83,24 @@ pub fn diff(desired: &Desired, live: &Live) -> Delta {
         }
     }
     for (label, accounts) in &ours {
-        if !seen.contains(label) {
-            for (account, marks) in accounts {
-                cases.undeclared(account, marks, &mut delta);
-            }
+        if seen.contains(label) {
+            continue;
+        }
+        match accounts.as_slice() {
+            [(account, marks)] => cases.undeclared(account, marks, &mut delta),
+            several => delta.blocked.extend(several.first().map(|(first, _)| {
+                Blocked {
+                    address: address_of(first),
+                    scope: first.scope.clone(),
+                    block: Block::Duplicate {
+                        accounts: several
+                            .iter()
+                            .map(|(account, _)| account.mrn.clone())
+                            .collect(),
+                    },
+                    declared_at: None,
+                }
+            })),
         }
     }
     for (mrn, why) in disputed {

@@ -302,6 +302,25 @@ fn two_accounts_of_one_address_are_refused_both() {
 }
 
 #[test]
+fn twins_that_are_not_declared_any_more_are_refused_as_well() {
+    let twin = LiveAccount {
+        mrn: mrn("twin"),
+        name: "twin".to_owned(),
+        ..managed("ci")
+    };
+    let delta = compare(Vec::new(), vec![managed("ci"), twin]);
+    assert!(matches!(only_block(&delta), Block::Duplicate { accounts } if accounts.len() == 2));
+}
+
+#[test]
+fn an_undeclared_pending_account_with_power_is_no_leftover_of_a_birth() {
+    let mut strong = pending(60);
+    strong.roles = roles(&["owner"]);
+    let delta = compare(Vec::new(), vec![strong]);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::ScopeUndeclared)]);
+}
+
+#[test]
 fn another_stacks_account_is_never_touched_and_its_name_blocks() {
     let stack = StackId::new("other", "k7m2q9ta").expect("valid");
     let foreign = live_account(

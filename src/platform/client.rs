@@ -248,7 +248,11 @@ impl<T: Transport> Reader for Client<T> {
         // Nothing public tells what a service account sees as its viewer. Whatever it is, these
         // answers came after its credential was accepted, and the credential names it.
         match (viewer, self.identity.mrn()) {
-            (Ok(Some(caller)), _) => Ok(caller),
+            (Ok(Some(viewer)), Some(mrn)) => Ok(Caller {
+                mrn: mrn.clone(),
+                name: viewer.name,
+            }),
+            (Ok(Some(viewer)), None) => Ok(viewer),
             (Err(e), Some(_)) if !matches!(e.kind, Invalid | NotFound | PermissionDenied) => Err(e),
             (Ok(None) | Err(_), Some(mrn)) => Ok(Caller {
                 mrn: mrn.clone(),

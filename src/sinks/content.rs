@@ -59,13 +59,15 @@ pub(super) fn render(
     })
 }
 
-/// The account whose credential these bytes are, in either form; `None` if they are none.
-pub(super) fn holder(bytes: &[u8]) -> Option<Mrn> {
+/// The account whose credential these bytes are, in either form, and the endpoint it names;
+/// `None` if they are none.
+pub(super) fn holder(bytes: &[u8]) -> Option<(Mrn, Option<String>)> {
     #[derive(Deserialize)]
     struct Found {
         mrn: String,
         #[serde(rename = "private_key")]
         _key: IgnoredAny,
+        api_endpoint: Option<String>,
     }
     let bytes = bytes.trim_ascii();
     let found: Found = if bytes.starts_with(b"{") {
@@ -74,7 +76,7 @@ pub(super) fn holder(bytes: &[u8]) -> Option<Mrn> {
         let json = STANDARD.decode(bytes).map(Zeroizing::new).ok()?;
         serde_json::from_slice(&json).ok()?
     };
-    (!found.mrn.is_empty()).then(|| Mrn::new(found.mrn))
+    (!found.mrn.is_empty()).then(|| (Mrn::new(found.mrn), found.api_endpoint))
 }
 
 #[cfg(test)]
@@ -126,7 +128,8 @@ mod tests {
     fn both_forms_are_recognised_and_nothing_else_is() {
         for format in [FileFormat::Json, FileFormat::Base64] {
             let bytes = render(&credential(), format).expect("renders");
-            assert_eq!(holder(&bytes), Some(credential().mrn));
+            let expected = (credential().mrn, Some(credential().api_endpoint.clone()));
+            assert_eq!(holder(&bytes), Some(expected));
         }
         for other in [
             "",

@@ -224,12 +224,17 @@ impl SinkStore for FileSink {
         &self,
         to: &Destination,
         credential: &IssuedCredential,
+        probed: &Probe,
     ) -> Result<Delivered, SinkError> {
         let target = self.target(to)?;
         self.inspect(&target)?;
         self.prepare_folder(&target)?;
-        // Once more, since a folder may have appeared in between.
-        self.inspect(&target)?;
+        // Once more, since a folder or a file may have appeared in between.
+        let (held, _) = self.inspect(&target)?;
+        let own = matches!(&held, Probe::Holds { account, .. } if *account == credential.mrn);
+        if held != *probed && held != Probe::Free && !own {
+            return target.refuse("another key has been put there since it was looked at");
+        }
         let Some(bytes) = content::render(credential, target.format) else {
             return target.refuse("the credential cannot be written as JSON");
         };
@@ -267,7 +272,7 @@ fn held(target: &Target<'_>) -> Result<Probe, SinkError> {
         content::holder(&bytes)
     };
     match holder {
-        Some(mrn) => Ok(Probe::Holds(mrn)),
+        Some((account, endpoint)) => Ok(Probe::Holds { account, endpoint }),
         None => target.refuse("a file that is not a credential is there; move it away"),
     }
 }
@@ -355,6 +360,16 @@ mod tests {
 
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nnot really\n-----END PRIVATE KEY-----\n";
 
+    /// A birth's probe, then its delivery.
+    async fn put(
+        sink: &FileSink,
+        place: &Destination,
+        credential: &IssuedCredential,
+    ) -> Result<Delivered, SinkError> {
+        let probed = sink.probe(place).await?;
+        sink.deliver(place, credential, &probed).await
+    }
+
     fn credential(id: &str) -> IssuedCredential {
         let scope = "//captain.api.mondoo.app/spaces/abcd".to_owned();
         IssuedCredential {
@@ -407,7 +422,7 @@ mod tests {
         let place = json("secrets/ci", "ci.json");
         assert_eq!(sink.probe(&place).await, Ok(Probe::Free));
         assert_eq!(names(root.path()), [""; 0], "a probe leaves nothing");
-        let done = sink.deliver(&place, &credential("one")).await;
+        let done = put(&sink, &place, &credential("one")).await;
         assert_eq!(done, Ok(Delivered::Verified));
         let folder = root.path().join("secrets/ci");
         assert_eq!(names(&folder), [".gitignore", "ci.json"]);
@@ -430,14 +445,19 @@ mod tests {
         ] {
             for id in ["one", "two"] {
                 let held = credential(id);
-                sink.deliver(&place, &held).await.expect("delivers");
-                assert_eq!(sink.probe(&place).await, Ok(Probe::Holds(held.mrn)));
+                put(&sink, &place, &held).await.expect("delivers");
+                let endpoint = Some(held.api_endpoint.clone());
+                let expected = Probe::Holds {
+                    account: held.mrn,
+                    endpoint,
+                };
+                assert_eq!(sink.probe(&place).await, Ok(expected));
             }
         }
         let path = root.path().join("keys/ci.json");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("chmod");
         let (place, third) = (json("keys", "ci.json"), credential("three"));
-        sink.deliver(&place, &third).await.expect("delivers");
+        put(&sink, &place, &third).await.expect("delivers");
         assert_eq!(mode(&path), 0o600);
         assert_eq!(
             names(&root.path().join("keys")),
@@ -449,7 +469,7 @@ mod tests {
     async fn refused(root: &Path, place: &Destination, hint: &str) {
         let sink = FileSink::new(root);
         let probe = sink.probe(place).await.expect_err("refused").message;
-        let deliver = sink.deliver(place, &credential("x")).await;
+        let deliver = put(&sink, place, &credential("x")).await;
         let deliver = deliver.expect_err("refused").message;
         for message in [probe, deliver] {
             assert!(message.contains(hint), "{message}");
@@ -555,5 +575,20 @@ mod tests {
             Some("export MONDOO_CONFIG_PATH=./-x/k/c")
         );
         assert_eq!(hint("a\nb", &json("k", "c")), None);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_put_there_since_the_probe_is_not_replaced() {
+        let root = tempfile::tempdir().expect("a folder");
+        let sink = FileSink::new(root.path());
+        let place = json("keys", "ci.json");
+        let probed = sink.probe(&place).await.expect("free");
+        put(&sink, &place, &credential("theirs"))
+            .await
+            .expect("delivers");
+        let late = sink.deliver(&place, &credential("ours"), &probed).await;
+        assert!(late.expect_err("refused").message.contains("another key"));
+        let still = sink.probe(&place).await;
+        assert!(matches!(still, Ok(Probe::Holds { account, .. }) if account.id() == "theirs"));
     }
 }

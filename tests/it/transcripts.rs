@@ -376,7 +376,10 @@ fn the_embedded_platform_keeps_no_private_key() {
     let all = everything_but_keys(&stage.path("access"));
     let holds = |part: &[u8]| all.windows(part.len()).any(|window| window == part);
     assert!(holds(b"SQLite format 3") && holds(b"ci-payments"));
-    for file in ["access/credentials/ci.json", "access/.rolecall/owner.json"] {
+    for file in [
+        "access/.rolecall/credentials/ci.json",
+        "access/.rolecall/owner.json",
+    ] {
         use base64::Engine as _;
         let text = fs::read_to_string(stage.path(file)).expect("there");
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
@@ -550,4 +553,128 @@ fn what_is_unknown_about_the_platform_changes_no_promise() {
         .count();
     assert_eq!(before, after, "what cannot be managed is not left behind");
     stage.compare("labels-dropped.txt");
+}
+
+#[test]
+fn two_runs_at_the_same_moment_leave_one_account_at_most() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let app = Arc::clone(&stage.app);
+    let owner: serde_json::Value =
+        serde_json::from_slice(&fs::read(stage.path("owner.json")).expect("there")).expect("JSON");
+    let creator = owner["mrn"].as_str().expect("an MRN").to_owned();
+    stage.say("another run has created the account just before this one does");
+    stage.front.hook(move |operation, count| {
+        if operation == "createServiceAccount" && count == 1 {
+            let twin: SeedAccount = serde_json::from_value(serde_json::json!({
+                "name": "ci-payments",
+                "creator": creator,
+                "labels": {
+                    "rolecall-stack": "acme-access.k7m2q9ta",
+                    "rolecall-address": "ci",
+                    "rolecall-generation": "1",
+                    "rolecall-credential": "pending.00112233445566778899aabbccddeeff",
+                },
+            }))
+            .expect("an account");
+            app.admin_create_account(PAYMENTS, &twin, Timestamp::now())
+                .expect("created");
+        }
+        Then::Answer
+    });
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 5);
+    assert!(
+        !stage.path("access/credentials/ci.json").exists(),
+        "no key of the one given up"
+    );
+    stage.front.hook(|_, _| Then::Answer);
+    stage.say("the other run's account is being born for all that is known");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 5);
+    let dump = stage.app.dump().expect("a dump").to_string();
+    assert_eq!(dump.matches("\"ci-payments\"").count(), 1);
+    stage.compare("two-runs.txt");
+}
+
+#[test]
+fn a_key_of_another_platform_is_never_replaced() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    let file = stage.path("access/credentials/ci.json");
+    let key = fs::read_to_string(&file).expect("there");
+    stage.say("--local keeps its keys to itself");
+    assert_eq!(stage.run(&["apply", "--yes", "--local", "access"]), 0);
+    assert_eq!(fs::read_to_string(&file).expect("there"), key);
+    stage.say("a key of another region is in the way");
+    let url = stage.front.url();
+    fs::write(&file, key.replace(&url, "https://eu.api.mondoo.com")).expect("written");
+    stage
+        .app
+        .admin_delete(&mrn_of(&stage, "ci-payments"), Timestamp::now())
+        .expect("deleted");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 1);
+    fs::remove_file(&file).expect("removed");
+    stage.say("it is moved away");
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.compare("another-platforms-key.txt");
+}
+
+#[test]
+fn what_could_not_be_read_is_said_and_deletes_nothing() {
+    let quirks: rolecall::server::Quirks =
+        serde_json::from_str(r#"{"org_listing_includes_spaces": true}"#).expect("quirks");
+    for quirks in [quirks, rolecall::server::Quirks::default()] {
+        let mut stage = Stage::with(quirks);
+        stage.configure(&(CI.to_owned() + &account("two", "organization.acme", r#"["viewer"]"#)));
+        assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+        stage.configure(&account("two", "organization.acme", r#"["viewer"]"#));
+        // The third listing of a plan is that of the second space by id: refuse all but the
+        // organization's own, so that no space can be read.
+        stage.front.hook(|operation, count| {
+            if operation == "serviceAccounts" && count > 1 {
+                Then::Refuse(403)
+            } else {
+                Then::Answer
+            }
+        });
+        assert_eq!(stage.run(&["plan", "access"]), 0);
+        assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 1);
+        stage.front.hook(|_, _| Then::Answer);
+        assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 2);
+    }
+}
+
+#[test]
+fn strict_is_content_with_ones_own_account() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    assert_eq!(stage.run(&["apply", "--local", "--yes", "access"]), 0);
+    assert_eq!(
+        stage.run(&[
+            "plan",
+            "--local",
+            "--strict",
+            "--detailed-exitcode",
+            "access"
+        ]),
+        0
+    );
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let mut stage = Stage::new();
+    stage.configure(CI);
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("there");
+    let output = stage
+        .command(&["plan", "access"])
+        .stdout(full)
+        .output()
+        .expect("runs");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("cannot write to standard output"), "{said}");
 }

@@ -18,6 +18,13 @@ pub async fn run(args: ApplyArgs) -> Exit {
         Err(exit) => return exit,
     };
     output::print(&human::plan(&session.plan));
+    let unread = session.plan.annex.unread.len();
+    if unread > 0 {
+        let scopes = human::count(unread, "scope");
+        output::warning(&format!(
+            "{scopes} could not be read, so this plan is not the whole truth"
+        ));
+    }
     let in_flight = !session.plan.in_flight.is_empty();
     let nothing = session.plan.changes.is_empty();
     let approved = match approve(session.plan) {
@@ -41,7 +48,7 @@ pub async fn run(args: ApplyArgs) -> Exit {
     let outcome = apply(&approved, &session.world, &options).await;
     output::print("\n");
     output::print(&human::outcome(&outcome));
-    output::print(&hints(&outcome, &session.dir));
+    output::print(&hints(&outcome, &session.sinks));
     exit(&outcome)
 }
 

@@ -16,10 +16,24 @@ pub async fn run(args: PlanArgs) -> Exit {
     let plan = session.plan;
     output::print(&human::plan(&plan));
     let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();
-    let unmanaged = !plan.annex.left_alone.is_empty();
+    let unread = plan.annex.unread.len();
+    let unmanaged = plan
+        .annex
+        .left_alone
+        .iter()
+        .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
     if let Err(refusals) = approve(plan) {
         output::print(&human::refusals(&refusals));
         return Exit::Refused;
+    }
+    if unread > 0 {
+        let scopes = human::count(unread, "scope");
+        output::warning(&format!(
+            "{scopes} could not be read, so this plan is not the whole truth"
+        ));
+        if (args.strict || args.detailed_exitcode) && !changes {
+            return Exit::Error;
+        }
     }
     if args.strict && unmanaged {
         return Exit::Unmanaged;

@@ -101,6 +101,13 @@ mod serve {
         if let Some(owner) = owner {
             write_credential(&credential, &owner).map_err(|e| at(&credential, "write", &e))?;
         }
+        if !credential.exists() {
+            return Err(format!(
+                "{} is missing, and the platform hands it out once; remove {} to start afresh",
+                credential.display(),
+                args.db.display()
+            ));
+        }
         // Before the first line is out, so that nobody signals into the void.
         let mut interrupt =
             signal(SignalKind::interrupt()).map_err(|e| format!("cannot listen: {e}"))?;

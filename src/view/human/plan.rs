@@ -19,7 +19,10 @@ pub fn plan(plan: &Plan) -> String {
     if plan.endpoint == "local" {
         push(
             &mut out,
-            &paint(DIM, "LOCAL: against the embedded platform, not Mondoo."),
+            &paint(
+                DIM,
+                "LOCAL: against the embedded platform, not Mondoo; keys go to .rolecall/, not to the real places.",
+            ),
         );
         push(&mut out, "");
     }
@@ -542,7 +545,13 @@ fn summary(out: &mut String, plan: &Plan) {
     let mut line = if !parts.is_empty() {
         format!("Plan: {}", parts.join(", "))
     } else if plan.blocked.is_empty() && plan.in_flight.is_empty() {
-        "No changes".to_owned()
+        match plan.annex.unread.len() {
+            0 => "No changes".to_owned(),
+            n => format!(
+                "No changes in what was read, and {} not read",
+                count(n, "scope")
+            ),
+        }
     } else {
         "Nothing can be done".to_owned()
     };

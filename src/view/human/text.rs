@@ -34,7 +34,7 @@ pub fn count(n: usize, noun: &str) -> String {
 
 /// A foreign string in quotes.
 pub fn quoted(text: &str) -> String {
-    format!("\"{}\"", inert(text))
+    format!("\"{}\"", inert(text).replace('"', "\\\""))
 }
 
 /// Lines that show how a text changes. Short texts stand side by side; of long ones only the

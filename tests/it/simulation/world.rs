@@ -272,7 +272,10 @@ impl SinkStore for World<'_> {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
         let act = async {
             Ok(match self.platform.holder(to) {
-                Some(mrn) => Probe::Holds(mrn),
+                Some(account) => Probe::Holds {
+                    account,
+                    endpoint: None,
+                },
                 None => Probe::Free,
             })
         };
@@ -283,6 +286,7 @@ impl SinkStore for World<'_> {
         &self,
         to: &Destination,
         credential: &IssuedCredential,
+        _: &Probe,
     ) -> Result<Delivered, SinkError> {
         let act = async {
             let held = Held::new(
