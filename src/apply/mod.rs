@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use indexmap::IndexMap;
 
 use crate::model::{Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, StackId};
 use crate::plan::{Action, Change, Plan, Reason, Verdict};
@@ -44,7 +45,8 @@ const BATCH: usize = 50;
 /// Executes the plan and says of every change how it ended.
 pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) -> Outcome {
     let plan = plan.plan();
-    let mut scopes: BTreeMap<&Scope, Vec<usize>> = BTreeMap::new();
+    // In the plan's order: whose first change comes first is begun first.
+    let mut scopes: IndexMap<&Scope, Vec<usize>> = IndexMap::new();
     for (index, change) in plan.changes.iter().enumerate() {
         scopes.entry(&change.scope).or_default().push(index);
     }

@@ -198,17 +198,16 @@ impl Stage {
             "no key was found, so nothing was looked for"
         );
         for (path, text) in others {
-            for key in &keys {
-                // Whole, and line by line, since a part of a key is a leak too.
-                for part in key
-                    .lines()
-                    .filter(|line| line.len() > 20 && !line.contains("-----"))
-                {
-                    assert!(
-                        !text.contains(part),
-                        "a private key is in {}",
-                        path.display()
-                    );
+            for text in std::iter::once(text.clone()).chain(decoded(&text)) {
+                for key in &keys {
+                    // Whole, and line by line, since a part of a key is a leak too.
+                    for part in key.lines().filter(|l| l.len() > 20 && !l.contains("-----")) {
+                        assert!(
+                            !text.contains(part),
+                            "a private key is in {}",
+                            path.display()
+                        );
+                    }
                 }
             }
         }
@@ -217,6 +216,27 @@ impl Stage {
 
 fn regex(pattern: &str) -> regex::Regex {
     pattern.parse().expect("a valid pattern")
+}
+
+/// What long runs of base64 in a text hold, wherever they begin.
+fn decoded(text: &str) -> Vec<String> {
+    use base64::Engine as _;
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    let mut found = Vec::new();
+    for run in text
+        .split(|c| !letter(c))
+        .map(|run| run.trim_end_matches('='))
+    {
+        if run.len() < 100 {
+            continue;
+        }
+        for start in 0..4 {
+            let whole = &run[start..run.len() - (run.len() - start) % 4];
+            let bytes = base64::engine::general_purpose::STANDARD_NO_PAD.decode(whole);
+            found.extend(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    found
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -243,4 +263,16 @@ fn private_key(text: &str) -> Option<String> {
         .unwrap_or(text.to_owned());
     let json: serde_json::Value = serde_json::from_str(&text).ok()?;
     json.get("private_key")?.as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_key_in_base64_is_found_wherever_it_begins() {
+    use base64::Engine as _;
+    let key = "MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDDxqq".repeat(3);
+    for before in ["", "x", "xy", "xyz"] {
+        let json = format!("{{\"private_key\":\"{key}\"}}");
+        let text = base64::engine::general_purpose::STANDARD.encode(json);
+        let found = decoded(&format!("log: {before}{text}."));
+        assert!(found.iter().any(|text| text.contains(&key)), "after {before:?}");
+    }
 }
