@@ -3,6 +3,7 @@
 mod documents;
 #[cfg(feature = "server")]
 mod examples;
+mod fuzz;
 mod language;
 mod properties;
 #[cfg(feature = "server")]
