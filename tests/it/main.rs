@@ -3,6 +3,8 @@
 mod documents;
 #[cfg(feature = "server")]
 mod examples;
+#[cfg(feature = "server")]
+mod formats;
 mod fuzz;
 mod language;
 mod properties;

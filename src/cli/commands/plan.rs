@@ -2,7 +2,7 @@
 
 use crate::cli::args::PlanArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{output, session};
+use crate::cli::{output, report, session};
 use crate::policy::approve;
 use crate::view::human;
 
@@ -14,10 +14,12 @@ pub async fn run(args: PlanArgs) -> Exit {
         Err(exit) => return exit,
     };
     let plan = session.plan;
+    report::plan(&plan);
     output::print(&human::plan(&plan));
     let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();
     let unmanaged = !plan.annex.left_alone.is_empty();
     if let Err(refusals) = approve(plan) {
+        report::refusals(&refusals);
         output::print(&human::refusals(&refusals));
         return Exit::Refused;
     }
