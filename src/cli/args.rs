@@ -1,23 +1,31 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::{exit, terraform};
 
 /// Access as code for Mondoo Platform.
 #[derive(Debug, Parser)]
 #[command(name = "rolecall", version, about, max_term_width = 100)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 error or declined, 2 changes pending \
-(plan --detailed-exitcode), 3 refused by a guard or a dispute, 4 stale, 5 applied in part, \
-6 unmanaged accounts (plan --strict), 64 wrong usage, 130 interrupted. With 1, 3, 4 and 130 \
-nothing was written."
-)]
+#[command(after_help = format!(
+    "Example:\n  rolecall apply --local --yes examples/quickstart\n\n{}\n\n\
+Terraform's spellings (-var, -var-file, -auto-approve, -detailed-exitcode, -destroy, -json, \
+-parallelism=N, -chdir=DIR) are understood.",
+    exit::help()
+))]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// Work as if started in this directory: all paths are relative to it
+    #[arg(long, global = true, value_name = "DIR")]
+    pub chdir: Option<PathBuf>,
 }
 
 /// What to do.
@@ -28,9 +36,13 @@ pub enum Command {
     /// Make the platform as the configuration says
     Apply(ApplyArgs),
     /// Check the configuration without talking to anybody
-    Validate(ConfigArgs),
+    Validate(ValidateArgs),
     /// Run the embedded platform
     Platform(PlatformArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
 }
 
 /// Where the configuration is and what its variables are.
@@ -79,13 +91,50 @@ impl ConfigArgs {
     }
 }
 
+/// In which forms a command answers.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct FormArgs {
+    /// The form of standard output
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub format: Format,
+
+    /// Write the JSON document to a file too, whatever the format
+    #[arg(long, value_name = "FILE")]
+    pub json_out: Option<PathBuf>,
+}
+
+/// A form of standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for people
+    #[default]
+    Human,
+    /// One JSON document (docs/plan-json.md)
+    Json,
+}
+
+impl Command {
+    /// The command's name, and in which forms it answers if it has several.
+    pub fn form(&self) -> (&'static str, FormArgs) {
+        match self {
+            Self::Plan(args) => ("plan", args.form.clone()),
+            Self::Apply(args) => ("apply", args.form.clone()),
+            Self::Validate(args) => ("validate", args.form.clone()),
+            Self::Platform(_) => ("platform", FormArgs::default()),
+            Self::Completions(_) => ("completions", FormArgs::default()),
+            Self::Man(_) => ("man", FormArgs::default()),
+        }
+    }
+}
+
 impl Args {
     /// Reads the command line, and keeps the order of what may be given several times.
     ///
     /// # Errors
     /// What is wrong with it, or the text of `--help` or `--version`.
-    pub fn read() -> Result<Self, clap::Error> {
-        let mut matches = Self::command().try_get_matches()?;
+    pub fn read(given: Vec<OsString>) -> Result<Self, clap::Error> {
+        let given = terraform::understand(given, &Self::command())?;
+        let mut matches = Self::command().try_get_matches_from(given)?;
         let places = |matches: &clap::ArgMatches, name: &str| -> Vec<usize> {
             match matches.try_contains_id(name) {
                 Ok(true) => matches.indices_of(name).into_iter().flatten().collect(),
@@ -100,8 +149,8 @@ impl Args {
         match &mut args.command {
             Command::Plan(args) => args.config.places = order,
             Command::Apply(args) => args.config.places = order,
-            Command::Validate(args) => args.places = order,
-            Command::Platform(_) => {}
+            Command::Validate(args) => args.config.places = order,
+            Command::Platform(_) | Command::Completions(_) | Command::Man(_) => {}
         }
         Ok(args)
     }
@@ -144,6 +193,10 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub platform: PlatformChoice,
 
+    /// The forms of the answer.
+    #[command(flatten)]
+    pub form: FormArgs,
+
     /// Exit 2 if there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -172,6 +225,10 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub platform: PlatformChoice,
 
+    /// The forms of the answer.
+    #[command(flatten)]
+    pub form: FormArgs,
+
     /// Do not ask. Needed where there is no terminal
     #[arg(long, alias = "auto-approve")]
     pub yes: bool,
@@ -186,8 +243,47 @@ pub struct ApplyArgs {
     pub parallelism: u16,
 }
 
+/// `rolecall validate`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  rolecall validate access/\n  \
+rolecall validate --format json access/ | jq .diagnostics")]
+pub struct ValidateArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// The forms of the answer.
+    #[command(flatten)]
+    pub form: FormArgs,
+}
+
+/// `rolecall completions`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  source <(rolecall completions bash)\n  \
+rolecall completions zsh > ~/.zfunc/_rolecall\n  \
+rolecall completions fish > ~/.config/fish/completions/rolecall.fish\n  \
+rolecall completions powershell | Out-String | Invoke-Expression")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `rolecall man`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall man --out ~/.local/share/man/man1\n  \
+rolecall man --out man && man man/rolecall-plan.1"
+)]
+pub struct ManArgs {
+    /// The folder for the pages; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 /// `rolecall platform`.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  rolecall platform serve --db platform.db")]
 pub struct PlatformArgs {
     /// What to do with it.
     #[command(subcommand)]
@@ -203,6 +299,10 @@ pub enum PlatformCommand {
 
 /// `rolecall platform serve`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall platform serve --db platform.db\n  \
+rolecall platform serve --db platform.db --seed fixtures/live/acme.json --listen 127.0.0.1:0"
+)]
 pub struct ServeArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8989")]
@@ -219,4 +319,40 @@ pub struct ServeArgs {
     /// How the platform behaves where the real one's behaviour is not public (JSON)
     #[arg(long, value_name = "FILE")]
     pub quirks: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visit(command: &clap::Command, path: &str, all: &mut Vec<(String, String)>) {
+        let help = command.get_after_help().map(ToString::to_string);
+        all.push((path.to_owned(), help.unwrap_or_default()));
+        for sub in command.get_subcommands() {
+            visit(sub, &format!("{path} {}", sub.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_that_is_understood() {
+        Args::command().debug_assert();
+        let mut all = Vec::new();
+        visit(&Args::command(), "rolecall", &mut all);
+        assert!(all.len() >= 6);
+        for (path, help) in all {
+            assert!(help.contains("Example"), "{path} --help has no example");
+            let mut examples = 0;
+            for line in help
+                .lines()
+                .filter_map(|l| l.trim().strip_prefix("rolecall "))
+            {
+                let words = line.split(['|', '>', '#', '&']).next().unwrap_or_default();
+                let given = std::iter::once("rolecall").chain(words.split_whitespace());
+                let read = Args::read(given.map(OsString::from).collect());
+                assert!(read.is_ok(), "{path}: {line}: {:?}", read.err());
+                examples += 1;
+            }
+            assert!(examples > 0, "{path}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The exit codes, the same under every output format.
+//! `docs/exit-codes.md` and the text under `--help` are made of this table.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// How a run ended.
@@ -25,25 +27,214 @@ pub enum Exit {
     Interrupted,
 }
 
+/// What is to be said about an exit code.
+struct Row {
+    code: u8,
+    name: &'static str,
+    /// For `--help`.
+    short: &'static str,
+    meaning: &'static str,
+    /// What a script does about it.
+    then: &'static str,
+    /// Whether the platform may have been written to.
+    written: bool,
+}
+
 impl Exit {
+    /// Every way to end, by code.
+    pub const ALL: [Self; 9] = [
+        Self::Done,
+        Self::Error,
+        Self::Pending,
+        Self::Refused,
+        Self::Stale,
+        Self::Partial,
+        Self::Unmanaged,
+        Self::Usage,
+        Self::Interrupted,
+    ];
+
     /// The number that the shell sees.
     pub fn code(self) -> u8 {
+        self.row().code
+    }
+
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// What it means, and what to do about it.
+    pub fn meaning(self) -> (&'static str, &'static str) {
+        let row = self.row();
+        (row.meaning, row.then)
+    }
+
+    fn row(self) -> Row {
         match self {
-            Self::Done => 0,
-            Self::Error => 1,
-            Self::Pending => 2,
-            Self::Refused => 3,
-            Self::Stale => 4,
-            Self::Partial => 5,
-            Self::Unmanaged => 6,
-            Self::Usage => 64,
-            Self::Interrupted => 130,
+            Self::Done => Row {
+                code: 0,
+                name: "done",
+                short: "done",
+                meaning: "All that was asked is done. `plan` without other flags ends so even if \
+                          there are changes; with `--detailed-exitcode` it means that there are \
+                          none.",
+                then: "Go on.",
+                written: true,
+            },
+            Self::Error => Row {
+                code: 1,
+                name: "error",
+                short: "error or declined",
+                meaning: "An error in the configuration, the credential, the network or a file; \
+                          or `apply` was answered with anything but `yes`, or had nobody to ask.",
+                then: "Read standard error; mend it and run again.",
+                written: false,
+            },
+            Self::Pending => Row {
+                code: 2,
+                name: "pending",
+                short: "changes pending (plan --detailed-exitcode)",
+                meaning: "`plan --detailed-exitcode` found changes, or an account that another \
+                          run is creating right now.",
+                then: "Review the plan, then apply.",
+                written: false,
+            },
+            Self::Refused => Row {
+                code: 3,
+                name: "refused",
+                short: "refused by a guard or a dispute",
+                meaning: "A guard refuses the whole plan, or something stands in the way: a \
+                          disputed account, a name that is taken, a scope that could not be read.",
+                then: "The plan says what to settle; nothing of it is done by halves.",
+                written: false,
+            },
+            Self::Stale => Row {
+                code: 4,
+                name: "stale",
+                short: "stale",
+                meaning: "What is live moved between the plan and the first write.",
+                then: "Plan again and review what is different.",
+                written: false,
+            },
+            Self::Partial => Row {
+                code: 5,
+                name: "partial",
+                short: "applied in part",
+                meaning: "Some changes are done and others are not, or nobody can tell; the run \
+                          was interrupted after a write; or an account that another run is \
+                          creating was left alone.",
+                then: "The outcome says how each change ended. Run apply again.",
+                written: true,
+            },
+            Self::Unmanaged => Row {
+                code: 6,
+                name: "unmanaged",
+                short: "unmanaged accounts (plan --strict)",
+                meaning: "`plan --strict` found accounts that this configuration does not manage. \
+                          It goes before 2.",
+                then: "Import them, delete them on the platform, or leave out `--strict`.",
+                written: false,
+            },
+            Self::Usage => Row {
+                code: 64,
+                name: "usage",
+                short: "wrong usage",
+                meaning: "The command line is wrong.",
+                then: "Standard error says what; `--help` has examples.",
+                written: false,
+            },
+            Self::Interrupted => Row {
+                code: 130,
+                name: "interrupted",
+                short: "interrupted",
+                meaning: "SIGINT, SIGTERM or SIGHUP before the first write.",
+                then: "Run it again.",
+                written: false,
+            },
         }
     }
+}
+
+/// The paragraph under `--help`.
+pub fn help() -> String {
+    let mut text = "Exit codes: ".to_owned();
+    let mut nothing = Vec::new();
+    for (n, exit) in Exit::ALL.into_iter().enumerate() {
+        let row = exit.row();
+        let comma = if n == 0 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{} {}", row.code, row.short);
+        if !row.written {
+            nothing.push(row.code.to_string());
+        }
+    }
+    let last = nothing.pop().unwrap_or_default();
+    let _ = write!(
+        text,
+        ". With {} and {last} nothing was written.",
+        nothing.join(", ")
+    );
+    text
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page `docs/exit-codes.md`.
+    fn page() -> String {
+        let mut page = "# Exit codes\n\nMade from `src/cli/exit.rs`; `UPDATE_DOCS=1 cargo test` \
+                        renews it.\n\nThe codes are the same under `--format human` and `--format \
+                        json`, where `exit_code` in the document repeats them.\n\n\
+                        | code | name | meaning | written? | what to do |\n|---|---|---|---|---|\n"
+            .to_owned();
+        for exit in Exit::ALL {
+            let row = exit.row();
+            let written = match (exit, row.written) {
+                (Exit::Done, _) => "as asked",
+                (_, true) => "yes, or perhaps",
+                (_, false) => "nothing",
+            };
+            page.push_str(&format!(
+                "| {} | {} | {} | {written} | {} |\n",
+                row.code, row.name, row.meaning, row.then
+            ));
+        }
+        page.push_str(
+            "\nA program that is killed leaves no exit code of its own; what it may leave on the \
+             platform is in [reliability.md](reliability.md).\n",
+        );
+        page
+    }
+
+    #[test]
+    fn the_page_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/exit-codes.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, page()).expect("written");
+        }
+        let text = std::fs::read_to_string(path).expect("the page is there");
+        assert!(
+            text == page(),
+            "UPDATE_DOCS=1 cargo test renews docs/exit-codes.md"
+        );
+    }
+
+    #[test]
+    fn codes_and_names_are_unique_and_in_order() {
+        let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 64, 130]);
+        let mut names: Vec<&str> = Exit::ALL.iter().map(|exit| exit.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), codes.len());
     }
 }

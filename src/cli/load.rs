@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::config::{self, Input, Module, Origin, SourceFile};
-use crate::diag::{Diagnostics, Severity, SourceMap, render, render_all};
+use crate::diag::{Diagnostics, Severity, SourceMap};
 use crate::model::{Desired, Queries};
 
 use super::args::{ConfigArgs, Given};
@@ -68,7 +68,9 @@ fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
     let mut broken = false;
     for note in &selection.notes {
         broken |= note.severity == Severity::Error;
-        output::tell(&render(note, &SourceMap::new(), output::colours()));
+        let mut one = Diagnostics::new();
+        one.push(note.clone());
+        show(&one, &SourceMap::new());
     }
     if broken {
         return Err(Exit::Error);
@@ -174,9 +176,7 @@ fn environment() -> Vec<Input> {
 }
 
 fn show(found: &Diagnostics, sources: &SourceMap) {
-    if !found.is_empty() {
-        output::tell(&render_all(found, sources, output::colours()));
-    }
+    output::found(found, sources);
 }
 
 fn refuse(errors: &Diagnostics, sources: &SourceMap) -> Exit {

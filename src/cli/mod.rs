@@ -8,10 +8,15 @@ mod load;
 #[cfg(feature = "server")]
 mod local;
 mod output;
+mod progress;
+mod report;
 mod session;
 mod signals;
+mod terraform;
 mod world;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use args::{Args, Command};
@@ -22,19 +27,25 @@ pub fn run() -> ExitCode {
     // One TLS stack: a second provider compiled in by accident must not be picked by chance. A
     // second installation in one process is refused, and then the first one stands.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let args = match Args::read() {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let args = match Args::read(given.clone()) {
         Ok(args) => args,
         Err(error) => {
-            let usage = error.use_stderr();
             // If the terminal is gone there is nobody left to tell.
             let _ = error.print();
-            return if usage {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
+            if !error.use_stderr() {
+                return Exit::Done.into();
+            }
+            report::wrong_usage(&given, &error);
+            return report::finish(Exit::Usage).into();
         }
     };
+    let (command, form) = args.command.form();
+    report::begin(command, &form);
+    let prepared = enter(args.chdir.as_deref()).and_then(|()| report::probe());
+    if let Err(exit) = prepared {
+        return report::finish(exit).into();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -43,7 +54,7 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             output::error(&format!("cannot start: {error}"), &[]);
-            return Exit::Error.into();
+            return report::finish(Exit::Error).into();
         }
     };
     let exit = runtime.block_on(async {
@@ -52,8 +63,11 @@ pub fn run() -> ExitCode {
             Command::Apply(args) => commands::apply::run(args).await,
             Command::Validate(args) => commands::validate::run(&args),
             Command::Platform(args) => commands::platform::run(args).await,
+            Command::Completions(args) => commands::completions::run(&args),
+            Command::Man(args) => commands::man::run(&args),
         }
     });
+    let exit = report::finish(exit);
     // A result that nobody could read is no result.
     let exit = if exit == Exit::Done && output::lost() {
         Exit::Error
@@ -61,4 +75,15 @@ pub fn run() -> ExitCode {
         exit
     };
     exit.into()
+}
+
+/// Goes where `--chdir` says.
+fn enter(dir: Option<&Path>) -> Result<(), Exit> {
+    let Some(dir) = dir else {
+        return Ok(());
+    };
+    std::env::set_current_dir(dir).map_err(|error| {
+        output::error(&format!("cannot enter {}: {error}", dir.display()), &[]);
+        Exit::Error
+    })
 }

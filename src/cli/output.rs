@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::diag::{Diagnostics, SourceMap, render_all};
 use crate::view::inert;
+
+use super::{progress, report};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -14,11 +17,21 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// Whether a result could not be written, other than because its reader has gone away.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Prints a result. A reader that has gone away is no error, as for the shell's tools; that
-/// anything else went wrong is remembered, see [`lost`].
+/// Prints a result for people; nothing where standard output holds JSON.
 pub fn print(text: &str) {
-    let mut out = anstream::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    if report::human() {
+        raw(text);
+    }
+}
+
+/// Prints to standard output, whatever its form. A reader that has gone away is no error, as for
+/// the shell's tools; that anything else went wrong is remembered, see [`lost`].
+pub fn raw(text: &str) {
+    let written = progress::hidden(|| {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    });
+    if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
         && !LOST.swap(true, Ordering::SeqCst)
     {
@@ -33,13 +46,16 @@ pub fn lost() -> bool {
 
 /// Prints something for those who watch.
 pub fn tell(text: &str) {
-    let mut err = anstream::stderr().lock();
-    // If standard error is gone there is nobody left to tell.
-    let _ = writeln!(err, "{text}");
+    progress::hidden(|| {
+        let mut err = anstream::stderr().lock();
+        // If standard error is gone there is nobody left to tell.
+        let _ = writeln!(err, "{text}");
+    });
 }
 
 /// Prints an error and the ways out.
 pub fn error(message: &str, help: &[String]) {
+    report::error(message, help);
     tell(&format!("{ERROR}error{ERROR:#}: {}", inert(message)));
     for line in help {
         tell(&format!("  = {}", inert(line)));
@@ -48,11 +64,20 @@ pub fn error(message: &str, help: &[String]) {
 
 /// Prints a warning.
 pub fn warning(message: &str) {
+    report::warning(message);
     tell(&format!("{WARNING}warning{WARNING:#}: {}", inert(message)));
 }
 
+/// Prints what was found in the configuration.
+pub fn found(found: &Diagnostics, sources: &SourceMap) {
+    if !found.is_empty() {
+        report::found(found, sources);
+        tell(&render_all(found, sources, colours()));
+    }
+}
+
 /// Whether diagnostics on standard error are coloured.
-pub fn colours() -> bool {
+fn colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 

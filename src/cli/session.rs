@@ -15,9 +15,9 @@ use crate::view::inert;
 use super::args::{ConfigArgs, PlatformChoice};
 use super::exit::Exit;
 use super::load::{self, Loaded};
-use super::output;
 use super::signals::Signals;
 use super::world::RealWorld;
+use super::{output, progress};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -89,9 +89,11 @@ pub async fn open(
     } else {
         login.endpoint.base()
     };
+    let reading = progress::waiting("reading what is live");
     let live = refresh(&client, &queries, endpoint)
         .await
         .map_err(|e| fail(&e.message))?;
+    drop(reading);
     let plan = plan::build(&desired, &live, diff(&desired, &live), destroy);
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {

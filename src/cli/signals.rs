@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
-use super::output;
+use super::{output, report};
 
 /// What has been asked of a run.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +42,16 @@ impl Signals {
 
     fn received(&self) {
         if !self.applying.load(Ordering::SeqCst) {
-            output::tell("interrupted, nothing was written");
-            std::process::exit(i32::from(Exit::Interrupted.code()));
+            report::abort("interrupted, nothing was written", Exit::Interrupted);
         }
         if self.stop.swap(true, Ordering::SeqCst) {
             if !self.writing.load(Ordering::SeqCst) {
-                output::tell("aborted, nothing was written");
-                std::process::exit(i32::from(Exit::Interrupted.code()));
+                report::abort("aborted, nothing was written", Exit::Interrupted);
             }
-            output::tell("aborted in the middle of a change; plan again to see what is left");
-            std::process::exit(i32::from(Exit::Partial.code()));
+            report::abort(
+                "aborted in the middle of a change; plan again to see what is left",
+                Exit::Partial,
+            );
         }
         output::tell("stopping after the change in hand; once more aborts");
     }

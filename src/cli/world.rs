@@ -15,8 +15,8 @@ use crate::ports::{
 use crate::sinks::FileSink;
 use crate::view::human;
 
-use super::output;
 use super::signals::Signals;
+use super::{output, progress};
 
 /// Everything that apply may touch.
 pub struct RealWorld {
@@ -103,9 +103,12 @@ impl SinkStore for RealWorld {
 
 impl Recorder for RealWorld {
     fn record(&self, event: Event) {
-        // How each change ended is told once, in the plan's order, by the outcome.
-        if !matches!(event, Event::Finished { .. }) {
-            output::tell(&human::event(&event));
+        let text = human::event(&event);
+        match event {
+            // How each change ended is told once, in the plan's order, by the outcome.
+            Event::Finished { .. } => progress::done(),
+            Event::Started { .. } if progress::now(&text) => {}
+            Event::Started { .. } | Event::Note { .. } => output::tell(&text),
         }
     }
 }

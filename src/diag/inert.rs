@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Tells whether a character may act on a terminal or hide what it shows.
-pub(super) fn is_active(c: char) -> bool {
+pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -16,7 +16,7 @@ pub(super) fn is_active(c: char) -> bool {
 
 /// Shows control, escape, invisible and bidirectional characters as `\u{…}`.
 pub fn inert(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_active) {
+    if !text.contains(acts) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -32,7 +32,7 @@ pub(super) fn push_inert(out: &mut String, c: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if is_active(c) => {
+        c if acts(c) => {
             // Writing to a string cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }

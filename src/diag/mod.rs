@@ -7,7 +7,7 @@ mod render;
 mod source;
 mod suggest;
 
-pub use inert::inert;
+pub use inert::{acts, inert};
 pub use render::{render, render_all};
 pub use source::{FileId, Place, SourceMap, Span};
 pub use suggest::suggest;

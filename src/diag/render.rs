@@ -1,7 +1,7 @@
 //! Shows a diagnostic with the lines it points to.
 //! Pure. Everything that came from a file is shown inert.
 
-use super::inert::{inert, is_active, push_inert};
+use super::inert::{acts, inert, push_inert};
 use super::{Diagnostic, Diagnostics, FileId, Label, Severity, SourceMap};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -144,7 +144,7 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
                 window.text.push_str("    ");
             } else if c == '\r' && offset + 1 == line.len() {
                 // The line end of other systems.
-            } else if is_active(c) {
+            } else if acts(c) {
                 push_inert(&mut window.text, c);
             } else {
                 window.text.push(c);

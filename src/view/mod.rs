@@ -1,7 +1,9 @@
-//! Shows plans and outcomes to people.
-//! Every string that came from the platform or the configuration goes through [`inert()`].
+//! Shows plans and outcomes to people and to programs.
+//! Every string from the platform or the configuration goes through [`inert()`] on its way to people;
+//! [`json`] escapes what would act.
 
 pub mod human;
 mod inert;
+pub mod json;
 
 pub use inert::inert;

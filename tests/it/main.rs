@@ -3,6 +3,9 @@
 mod documents;
 #[cfg(feature = "server")]
 mod examples;
+#[cfg(feature = "server")]
+mod formats;
+mod fuzz;
 mod language;
 mod properties;
 #[cfg(feature = "server")]

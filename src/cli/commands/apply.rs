@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{output, session};
+use crate::cli::{output, progress, report, session};
 use crate::policy::approve;
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -17,7 +17,9 @@ pub async fn run(args: ApplyArgs) -> Exit {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    output::print(&human::plan(&session.plan));
+    report::plan(&session.plan);
+    let shown = human::plan(&session.plan);
+    output::print(&shown);
     let unread = session.plan.annex.unread.len();
     if unread > 0 {
         let scopes = human::count(unread, "scope");
@@ -30,6 +32,7 @@ pub async fn run(args: ApplyArgs) -> Exit {
     let approved = match approve(session.plan) {
         Ok(approved) => approved,
         Err(refusals) => {
+            report::refusals(&refusals);
             output::print(&human::refusals(&refusals));
             return Exit::Refused;
         }
@@ -37,7 +40,7 @@ pub async fn run(args: ApplyArgs) -> Exit {
     if nothing {
         return if in_flight { Exit::Partial } else { Exit::Done };
     }
-    if !args.yes && !confirmed() {
+    if !args.yes && !confirmed(&shown) {
         return Exit::Error;
     }
     session.world.signals.applying();
@@ -45,7 +48,10 @@ pub async fn run(args: ApplyArgs) -> Exit {
         parallelism: usize::from(args.parallelism),
         ..Options::default()
     };
+    let progress = progress::counting(approved.plan().changes.len());
     let outcome = apply(&approved, &session.world, &options).await;
+    drop(progress);
+    report::outcome(&outcome);
     output::print("\n");
     output::print(&human::outcome(&outcome));
     output::print(&hints(&outcome, &session.sinks));
@@ -53,13 +59,17 @@ pub async fn run(args: ApplyArgs) -> Exit {
 }
 
 /// Asks on a terminal; elsewhere says what to do instead.
-fn confirmed() -> bool {
+fn confirmed(plan: &str) -> bool {
     if !output::interactive() {
         output::error(
             "nobody can be asked here, and nothing was written",
             &["review the plan above, then run again with --yes".to_owned()],
         );
         return false;
+    }
+    if !report::human() {
+        // Standard output holds JSON; who is asked still sees the plan.
+        output::tell(plan);
     }
     output::tell("Apply this plan? Only `yes` is taken for a yes:");
     let mut answer = String::new();
@@ -68,6 +78,7 @@ fn confirmed() -> bool {
     if read.is_ok() && answer.trim() == "yes" {
         return true;
     }
+    report::error("declined, nothing was written", &[]);
     output::tell("Declined, nothing was written.");
     false
 }

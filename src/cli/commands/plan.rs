@@ -2,7 +2,7 @@
 
 use crate::cli::args::PlanArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{output, session};
+use crate::cli::{output, report, session};
 use crate::policy::approve;
 use crate::view::human;
 
@@ -14,6 +14,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         Err(exit) => return exit,
     };
     let plan = session.plan;
+    report::plan(&plan);
     output::print(&human::plan(&plan));
     let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();
     let unread = plan.annex.unread.len();
@@ -23,6 +24,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
     if let Err(refusals) = approve(plan) {
+        report::refusals(&refusals);
         output::print(&human::refusals(&refusals));
         return Exit::Refused;
     }

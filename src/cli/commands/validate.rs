@@ -1,15 +1,15 @@
 //! `rolecall validate`: checks the configuration offline.
 
-use crate::cli::args::ConfigArgs;
+use crate::cli::args::ValidateArgs;
 use crate::cli::exit::Exit;
 use crate::cli::{load, output};
 use crate::view::inert;
 
 /// Runs the command.
-pub fn run(args: &ConfigArgs) -> Exit {
-    match load::validate(args) {
+pub fn run(args: &ValidateArgs) -> Exit {
+    match load::validate(&args.config) {
         Ok(()) => {
-            let dir = inert(&args.dir.display().to_string());
+            let dir = inert(&args.config.dir.display().to_string());
             output::print(&format!("The configuration in {dir} is valid.\n"));
             Exit::Done
         }

@@ -9,6 +9,27 @@ fn accounts() -> Case {
     Case::one(&fixture("valid/accounts.hcl"))
 }
 
+/// The texts of `fixtures/config/valid`, in the order of their names.
+fn valid_fixtures() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config/valid");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| {
+            entry
+                .expect("readable")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    names.sort();
+    assert!(names.len() >= 2);
+    names
+        .iter()
+        .map(|name| fixture(&format!("valid/{name}")))
+        .collect()
+}
+
 /// Splits a file into its top-level blocks.
 fn top_blocks(text: &str) -> Vec<String> {
     let mut out = vec![String::new()];
@@ -273,6 +294,45 @@ fn byte_order_marks_and_line_ends_do_not_matter() {
     assert_eq!(case.desired(), plain);
 }
 
+/// Every byte of every valid configuration, changed, doubled and taken away: findings or a result,
+/// never a panic, never a wait.
+#[test]
+fn a_corrupted_byte_anywhere_makes_findings_or_a_result() {
+    const BYTES: &[u8] = b"\"{}[]()$%=\\\n#/*<~.,:?!-0a \0\x1b\x7f\x80\xc3\xff";
+    let mut tried = 0;
+    for text in valid_fixtures() {
+        let bytes = text.into_bytes();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            // Neighbours get different bytes, so that each kind meets each construct somewhere.
+            changed[at] = BYTES[at % BYTES.len()];
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << (at % 8);
+            let mut doubled = bytes.clone();
+            doubled.insert(at, bytes[at]);
+            let mut shorter = bytes.clone();
+            shorter.remove(at);
+            for bytes in [changed, flipped, doubled, shorter] {
+                let mut case = Case::default();
+                case.files.push(SourceFile {
+                    path: "main.hcl".into(),
+                    bytes,
+                });
+                let start = std::time::Instant::now();
+                let shown = case.findings();
+                let _ = case.validate();
+                assert!(start.elapsed().as_secs() < 30, "byte {at} keeps it busy");
+                assert!(
+                    shown.chars().all(|c| c == '\n' || !c.is_control()),
+                    "{shown:?}"
+                );
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 8000, "{tried}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -354,18 +414,12 @@ proptest! {
 
 #[test]
 fn every_valid_fixture_resolves_and_validates_without_findings() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config/valid");
-    for entry in std::fs::read_dir(folder).expect("the folder is there") {
-        let name = entry
-            .expect("readable")
-            .file_name()
-            .to_string_lossy()
-            .into_owned();
-        let case = Case::one(&fixture(&format!("valid/{name}")));
-        assert!(case.desired().warnings.is_empty(), "{name}");
+    for text in valid_fixtures() {
+        let case = Case::one(&text);
+        assert!(case.desired().warnings.is_empty(), "{text}");
         assert!(
             case.validate().1.is_ok_and(|found| found.is_empty()),
-            "{name}"
+            "{text}"
         );
     }
 }

@@ -273,6 +273,9 @@ fn a_key_in_base64_is_found_wherever_it_begins() {
         let json = format!("{{\"private_key\":\"{key}\"}}");
         let text = base64::engine::general_purpose::STANDARD.encode(json);
         let found = decoded(&format!("log: {before}{text}."));
-        assert!(found.iter().any(|text| text.contains(&key)), "after {before:?}");
+        assert!(
+            found.iter().any(|text| text.contains(&key)),
+            "after {before:?}"
+        );
     }
 }

@@ -1,0 +1,218 @@
+//! What a run has to say, gathered for `--format json` and `--json-out` while people are told the
+//! same on standard error and output. One for the process, like its streams, so that a signal can
+//! still deliver what is known.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::apply::Outcome;
+use crate::diag::{Diagnostics, Severity, SourceMap};
+use crate::plan::Plan;
+use crate::policy::Refusal;
+use crate::view::json::{self, Document, Problem};
+
+use super::args::{FormArgs, Format};
+use super::exit::Exit;
+use super::output;
+
+struct Report {
+    command: &'static str,
+    format: Format,
+    file: Option<PathBuf>,
+    document: Document,
+    /// Whether the platform was written to, or may have been.
+    written: bool,
+    /// Whether the last word is said.
+    finished: bool,
+}
+
+static REPORT: Mutex<Report> = Mutex::new(Report {
+    command: "",
+    format: Format::Human,
+    file: None,
+    document: Document {
+        plan: None,
+        refusals: Vec::new(),
+        outcome: None,
+        diagnostics: Vec::new(),
+        warnings: Vec::new(),
+        error: None,
+    },
+    written: false,
+    finished: false,
+});
+
+fn report() -> MutexGuard<'static, Report> {
+    // A report that was left half made by a panic still says more than none.
+    REPORT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says which command runs and in which forms it answers.
+pub fn begin(command: &'static str, form: &FormArgs) {
+    let mut report = report();
+    report.command = command;
+    report.format = form.format;
+    report.file.clone_from(&form.json_out);
+}
+
+/// Notes a command line that was not understood, in JSON if that much of it was.
+pub fn wrong_usage(given: &[OsString], error: &clap::Error) {
+    let follows = |a: &OsString, b: &OsString| a == "--format" && b == "json";
+    let json = given.iter().any(|a| a == "--format=json" || a == "-json")
+        || given.windows(2).any(|pair| follows(&pair[0], &pair[1]));
+    let mut report = report();
+    if json {
+        report.format = Format::Json;
+    }
+    // The first line says what is wrong; the rest is for people.
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default();
+    let message = message
+        .strip_prefix("error: ")
+        .unwrap_or(message)
+        .to_owned();
+    let help = vec!["--help has examples".to_owned()];
+    report.document.error = Some(Problem { message, help });
+}
+
+/// Sees before anything else happens that the file of `--json-out` can be written.
+pub fn probe() -> Result<(), Exit> {
+    let file = report().file.clone();
+    match file {
+        Some(path) => {
+            if let Err(error) = temporary(&path) {
+                // There is no use in trying again at the end.
+                report().file = None;
+                return Err(unwritable(&path, &error));
+            }
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether standard output is for people.
+pub fn human() -> bool {
+    report().format == Format::Human
+}
+
+/// Notes an error; the first one stands in the document.
+pub fn error(message: &str, help: &[String]) {
+    report().document.error.get_or_insert_with(|| Problem {
+        message: message.to_owned(),
+        help: help.to_vec(),
+    });
+}
+
+/// Notes a warning.
+pub fn warning(message: &str) {
+    report().document.warnings.push(message.to_owned());
+}
+
+/// Notes what was found in the configuration.
+pub fn found(found: &Diagnostics, sources: &SourceMap) {
+    let notes = found.iter().map(|item| json::diagnostic(item, sources));
+    let notes: Vec<_> = notes.collect();
+    report().document.diagnostics.extend(notes);
+    let errors = found.iter().filter(|i| i.severity == Severity::Error);
+    let n = errors.count();
+    if n > 0 {
+        let noun = if n == 1 { "error" } else { "errors" };
+        error(&format!("the configuration has {n} {noun}"), &[]);
+    }
+}
+
+/// Notes the plan.
+pub fn plan(plan: &Plan) {
+    report().document.plan = Some(json::plan(plan));
+}
+
+/// Notes why the plan is refused.
+pub fn refusals(refusals: &[Refusal]) {
+    report().document.refusals = refusals.iter().map(json::refusal).collect();
+}
+
+/// Notes how the changes ended.
+pub fn outcome(outcome: &Outcome) {
+    let mut report = report();
+    report.document.outcome = Some(json::outcome(outcome));
+    report.written = outcome.written;
+}
+
+/// Delivers the document wherever it was asked for, and gives the exit code.
+pub fn finish(exit: Exit) -> Exit {
+    let (text, file, written) = {
+        let mut report = report();
+        // A signal may come in between: there is one document.
+        let again = std::mem::replace(&mut report.finished, true);
+        if again || (report.format == Format::Human && report.file.is_none()) {
+            return exit;
+        }
+        let text = json::document(report.command, &report.document, exit.code());
+        (text, report.file.clone(), report.written)
+    };
+    let mut exit = exit;
+    if let Some(path) = file
+        && let Err(error) = write(&path, &text)
+    {
+        unwritable(&path, &error);
+        if written {
+            exit = Exit::Partial;
+        } else if exit == Exit::Done || exit == Exit::Pending || exit == Exit::Unmanaged {
+            exit = Exit::Error;
+        }
+        let report = report();
+        let text = json::document(report.command, &report.document, exit.code());
+        if report.format == Format::Json {
+            output::raw(&text);
+        }
+        return exit;
+    }
+    if !human() {
+        output::raw(&text);
+    }
+    exit
+}
+
+/// Says the last words and ends the program, from wherever it is.
+pub fn abort(message: &str, exit: Exit) -> ! {
+    output::tell(message);
+    error(message, &[]);
+    let exit = finish(exit);
+    std::process::exit(i32::from(exit.code()))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Exit {
+    output::error(
+        &format!("cannot write {}: {error}", path.display()),
+        &["--json-out wants a file in a folder that is there and can be written to".to_owned()],
+    );
+    Exit::Error
+}
+
+/// A file beside the wanted one, for its owner alone; removed if it is not kept.
+fn temporary(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(".rolecall-")
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder)
+}
+
+/// Writes the whole file or nothing.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = temporary(path)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}

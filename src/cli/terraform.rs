@@ -1,0 +1,209 @@
+//! Terraform's spellings of the command line, turned into this program's before it is read.
+//! Pure.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+
+use clap::error::ErrorKind;
+
+/// What Terraform spells so is spelt so here. A value behind `=` stays with it.
+const SAME: &[(&str, &str)] = &[
+    ("var", "--var"),
+    ("var-file", "--var-file"),
+    ("auto-approve", "--yes"),
+    ("detailed-exitcode", "--detailed-exitcode"),
+    ("destroy", "--destroy"),
+    ("parallelism", "--parallelism"),
+    ("json", "--format=json"),
+    ("chdir", "--chdir"),
+    ("help", "--help"),
+    ("version", "--version"),
+];
+
+/// What Terraform has and this version does not, and what to do instead.
+const MISSING: &[(&str, &str)] = &[
+    (
+        "out",
+        "plans are not saved yet: apply plans again, and leaves alone what moved since it showed \
+         its plan; --json-out FILE writes the plan for other programs",
+    ),
+    (
+        "target",
+        "a plan is always whole; split the configuration if parts of it live apart",
+    ),
+    (
+        "replace",
+        "keys are not rotated yet; declare a new account beside the old one, then remove the old",
+    ),
+    ("refresh", "what is live is always read; there is no state"),
+    (
+        "refresh-only",
+        "there is no state to refresh; plan shows what differs",
+    ),
+    ("state", "there is no state file"),
+    ("state-out", "there is no state file"),
+    ("backup", "there is no state file"),
+    ("backend-config", "there is no state file, so no backend"),
+    (
+        "lock",
+        "there is no state to lock; the platform takes one change of a scope at a time",
+    ),
+    (
+        "lock-timeout",
+        "there is no state to lock; the platform takes one change of a scope at a time",
+    ),
+    (
+        "input",
+        "no variable is ever asked for; apply asks for its yes on a terminal only, or takes --yes",
+    ),
+    ("no-color", "set NO_COLOR=1"),
+    ("compact-warnings", "leave it out"),
+    (
+        "generate-config-out",
+        "write import blocks and the accounts they name",
+    ),
+    (
+        "upgrade",
+        "there are no providers and no modules to upgrade",
+    ),
+];
+
+/// Rewrites Terraform's single-dash options, wherever an option may stand.
+///
+/// # Errors
+/// If one of them has no counterpart in this version.
+pub fn understand(
+    given: Vec<OsString>,
+    command: &clap::Command,
+) -> Result<Vec<OsString>, clap::Error> {
+    let mut taking = BTreeSet::new();
+    options_with_values(command, &mut taking);
+    let mut out = Vec::with_capacity(given.len());
+    let mut rest = given.into_iter();
+    out.extend(rest.next());
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            out.push(argument);
+            out.extend(rest);
+            break;
+        }
+        let argument = translate(argument, &taking)?;
+        // What follows such an option is its value, whatever it looks like.
+        let value = argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|name| taking.contains(name));
+        out.push(argument);
+        if value {
+            out.extend(rest.next());
+        }
+    }
+    Ok(out)
+}
+
+fn translate(argument: OsString, taking: &BTreeSet<String>) -> Result<OsString, clap::Error> {
+    // An option is plain text; only its value may be anything.
+    let bytes = argument.as_encoded_bytes();
+    let end = bytes.iter().position(|b| *b == b'=').unwrap_or(bytes.len());
+    let Ok(head) = std::str::from_utf8(&bytes[..end]) else {
+        return Ok(argument);
+    };
+    let Some(name) = head.strip_prefix('-').filter(|name| name.len() > 1) else {
+        return Ok(argument);
+    };
+    let name = name.strip_prefix('-').unwrap_or(name);
+    // `--out` is ours where a command writes files.
+    let ours = head.starts_with("--") && taking.contains(name);
+    if let (Some((_, instead)), false) = (MISSING.iter().find(|(m, _)| *m == name), ours) {
+        return Err(clap::Error::raw(
+            ErrorKind::UnknownArgument,
+            format!("`{head}` is not supported by this version\n\n  = {instead}\n"),
+        ));
+    }
+    if head.starts_with("--") {
+        return Ok(argument);
+    }
+    match SAME.iter().find(|(theirs, _)| *theirs == name) {
+        Some((_, ours)) => Ok(with_value(ours, &argument, head.len())),
+        None => Ok(argument),
+    }
+}
+
+/// Our spelling with the rest of theirs: nothing, or `=` and a value.
+fn with_value(ours: &str, theirs: &OsStr, head: usize) -> OsString {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut out = OsString::from(ours);
+    // Terraform writes `-auto-approve=true` where it means `-auto-approve`.
+    match &theirs.as_bytes()[head..] {
+        b"=true" if !matches!(ours, "--var" | "--var-file" | "--chdir" | "--parallelism") => {}
+        rest => out.push(OsStr::from_bytes(rest)),
+    }
+    out
+}
+
+fn options_with_values(command: &clap::Command, into: &mut BTreeSet<String>) {
+    for argument in command.get_arguments() {
+        if argument.get_action().takes_values() {
+            for name in argument.get_long_and_visible_aliases().unwrap_or_default() {
+                into.insert(name.to_owned());
+            }
+        }
+    }
+    for sub in command.get_subcommands() {
+        options_with_values(sub, into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn read(text: &str) -> Result<String, String> {
+        let given = std::iter::once("rolecall").chain(text.split(' '));
+        let given = given.map(OsString::from).collect();
+        let command = crate::cli::args::Args::command();
+        let out = understand(given, &command).map_err(|error| error.to_string())?;
+        let words: Vec<_> = out[1..].iter().map(|w| w.to_string_lossy()).collect();
+        Ok(words.join(" "))
+    }
+
+    #[test]
+    fn their_spellings_become_ours() {
+        for (theirs, ours) in [
+            ("plan -var a=1 access", "plan --var a=1 access"),
+            ("plan -var=a=-json access", "plan --var=a=-json access"),
+            ("plan -var-file=x.vars.hcl", "plan --var-file=x.vars.hcl"),
+            ("apply -auto-approve -destroy", "apply --yes --destroy"),
+            ("apply -auto-approve=true", "apply --yes"),
+            ("apply -parallelism=7", "apply --parallelism=7"),
+            (
+                "-chdir=access plan -json",
+                "--chdir=access plan --format=json",
+            ),
+            ("plan -detailed-exitcode", "plan --detailed-exitcode"),
+            ("plan -help", "plan --help"),
+            // Values and what stands behind `--` are not options.
+            ("plan --var -out access", "plan --var -out access"),
+            ("plan -var -json access", "plan --var -json access"),
+            ("plan -- -json", "plan -- -json"),
+            ("-h", "-h"),
+            ("plan -", "plan -"),
+            ("plan -nope", "plan -nope"),
+        ] {
+            assert_eq!(read(theirs).as_deref(), Ok(ours), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_says_so_and_names_the_way_out() {
+        for (name, instead) in MISSING {
+            for text in [format!("plan -{name} x"), format!("plan -{name}=x")] {
+                let error = read(&text).expect_err(&text);
+                assert!(error.contains("not supported by this version"), "{error}");
+                assert!(error.contains(instead), "{error}");
+            }
+        }
+        assert!(read("man --out=man").is_ok(), "our own option of that name");
+    }
+}

@@ -1,0 +1,438 @@
+//! The form for programs: one JSON document of a run. `docs/schema/plan.v1.json` describes it.
+//! Pure. Foreign strings are plain JSON strings; what would act on a terminal or in a CI log is
+//! written as `\u` escapes, so that showing the document is safe and parsing it gives the original.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::apply::{ChangeOutcome, Outcome};
+use crate::diag::{Diagnostic, SourceMap, acts};
+use crate::model::{
+    AccountState, Caller, Destination, FileFormat, LiveAccount, Place, Role, RoleSet, Scope,
+    SourceRef,
+};
+use crate::plan::{Action, Annex, Blocked, Change, InFlight, LeftAlone, Plan, Privilege, Verdict};
+use crate::policy::Refusal;
+
+/// The version of the document's form: the first number changes when a reader may break.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What went wrong, where nothing else in the document says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What happened.
+    pub message: String,
+    /// The ways out.
+    pub help: Vec<String>,
+}
+
+/// All that one run has to say. `None` and empty lists are written too.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Document {
+    /// The plan, if one was made: [`plan`].
+    pub plan: Option<Value>,
+    /// Why the plan must not be applied.
+    pub refusals: Vec<Value>,
+    /// How each change ended, if any was tried: [`outcome`].
+    pub outcome: Option<Value>,
+    /// What was found in the configuration: [`diagnostic`].
+    pub diagnostics: Vec<Value>,
+    /// Warnings that have no place in the configuration.
+    pub warnings: Vec<String>,
+    /// What ended the run, if it was an error.
+    pub error: Option<Problem>,
+}
+
+/// The whole document as text, with a line end.
+pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
+    let Document {
+        plan,
+        refusals,
+        outcome,
+        diagnostics,
+        warnings,
+        error,
+    } = document;
+    let value = json!({
+        "format_version": FORMAT_VERSION,
+        "rolecall_version": env!("CARGO_PKG_VERSION"),
+        "command": command,
+        "plan": plan,
+        "refusals": refusals,
+        "outcome": outcome,
+        "diagnostics": diagnostics,
+        "warnings": warnings,
+        "error": error,
+        "exit_code": exit_code,
+    });
+    // Values have string keys only, so this cannot fail.
+    let text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    let mut text = harmless(&text);
+    text.push('\n');
+    text
+}
+
+/// Escapes what is valid in JSON and still acts where it is shown. Such characters stand inside of
+/// strings only, since everything around them is plain ASCII.
+fn harmless(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut before = '\0';
+    for c in json.chars() {
+        // `##[group]` and `##vso[…]` are commands to some CI runners, wherever they stand.
+        let command = c == '#' && before == '#';
+        if (acts(c) && c != '\n') || command {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+        before = c;
+    }
+    out
+}
+
+/// A plan with all that stands beside it.
+pub fn plan(plan: &Plan) -> Value {
+    let Plan {
+        format: _,
+        stack: id,
+        endpoint,
+        caller: Caller { mrn, name },
+        declared,
+        managed,
+        destroy,
+        changes,
+        blocked: stopped,
+        in_flight: flying,
+        annex,
+    } = plan;
+    let Annex {
+        left_alone,
+        notes,
+        unread,
+        scopes,
+        unchanged,
+    } = annex;
+    let scope = |of: &Scope| scope(of, annex);
+    let verdicts = |verdict: Verdict| {
+        let same = |change: &&Change| change.privilege.verdict == verdict;
+        changes.iter().filter(same).count()
+    };
+    json!({
+        "digest": format!("sha256:{}", plan.digest()),
+        "stack": id,
+        "platform": { "endpoint": endpoint, "local": endpoint == "local" },
+        "caller": { "mrn": mrn, "name": name },
+        "destroy": destroy,
+        "changes": changes.iter().map(|c| change(c, annex)).collect::<Vec<_>>(),
+        "blocked": stopped.iter().map(|b| blocked(b, annex)).collect::<Vec<_>>(),
+        "in_flight": flying.iter().map(in_flight).collect::<Vec<_>>(),
+        "annex": {
+            "unmanaged": left_alone.iter().map(|l| unmanaged(l, plan)).collect::<Vec<_>>(),
+            "unread": unread
+                .iter()
+                .map(|(of, why)| json!({ "scope": scope(of), "why": why.why }))
+                .collect::<Vec<_>>(),
+            "notes": notes
+                .iter()
+                .map(|(address, note)| json!({ "address": address, "note": note }))
+                .collect::<Vec<_>>(),
+            "scopes": scopes.keys().map(scope).collect::<Vec<_>>(),
+        },
+        "summary": {
+            "create": plan.count(Action::Create),
+            "adopt": plan.count(Action::Adopt),
+            "update": plan.count(Action::Update),
+            "update_permissions": plan.count(Action::UpdatePermissions),
+            "delete": plan.count(Action::Delete),
+            "escalations": verdicts(Verdict::Escalation),
+            "reductions": verdicts(Verdict::Reduction),
+            "blocked": stopped.len(),
+            "in_flight": flying.len(),
+            "unchanged": unchanged,
+            "unmanaged": left_alone.len(),
+            "declared": declared,
+            "managed": managed,
+        },
+    })
+}
+
+fn scope(scope: &Scope, annex: &Annex) -> Value {
+    let info = annex.scopes.get(scope);
+    json!({
+        "kind": scope.kind(),
+        "id": scope.id(),
+        "mrn": scope.mrn(),
+        "name": info.map(|info| &info.name),
+        "organization": info.and_then(|info| info.organization.as_ref()),
+    })
+}
+
+fn change(change: &Change, annex: &Annex) -> Value {
+    let Change {
+        address,
+        generation,
+        action,
+        reason,
+        scope: of,
+        account,
+        before,
+        after,
+        // How custody is kept on the platform is no business of a plan's reader.
+        marks: _,
+        privilege:
+            Privilege {
+                verdict,
+                owner,
+                loses,
+                gained,
+                lost,
+            },
+        deliver_to,
+        places,
+    } = change;
+    json!({
+        "address": address,
+        "generation": generation,
+        "action": action,
+        "reason": reason,
+        "scope": scope(of, annex),
+        "account": account,
+        "before": before.as_ref().map(state),
+        "after": after.as_ref().map(state),
+        "privilege": {
+            "verdict": verdict,
+            "owner": owner,
+            "loses": loses,
+            "gained": roles(gained),
+            "lost": roles(lost),
+        },
+        "deliver_to": deliver_to.iter().map(destination).collect::<Vec<_>>(),
+        "places": places.iter().map(place).collect::<Vec<_>>(),
+    })
+}
+
+fn state(state: &AccountState) -> Value {
+    let AccountState {
+        name,
+        description,
+        labels,
+        roles: held,
+        valid_until,
+    } = state;
+    json!({
+        "name": name,
+        "description": description,
+        "labels": labels,
+        "roles": roles(held),
+        "valid_until": valid_until,
+    })
+}
+
+/// Short names where there are such, else resource names.
+fn roles(roles: &RoleSet) -> Vec<&str> {
+    roles.iter().map(Role::short).collect()
+}
+
+fn destination(destination: &Destination) -> Value {
+    let Destination { sink, place } = destination;
+    match place {
+        Place::File {
+            directory,
+            file,
+            format,
+        } => json!({
+            "sink": sink,
+            "kind": "file",
+            "path": format!("{directory}/{file}"),
+            "format": match format {
+                FileFormat::Json => "json",
+                FileFormat::Base64 => "base64",
+            },
+        }),
+    }
+}
+
+fn place(place: &SourceRef) -> Value {
+    let SourceRef { file, line } = place;
+    json!({ "file": file, "line": line })
+}
+
+fn blocked(blocked: &Blocked, annex: &Annex) -> Value {
+    let Blocked {
+        address,
+        scope: of,
+        block,
+        declared_at,
+    } = blocked;
+    json!({
+        "address": address,
+        "scope": scope(of, annex),
+        "block": block,
+        "place": declared_at.as_ref().map(place),
+    })
+}
+
+fn in_flight(flying: &InFlight) -> Value {
+    let InFlight {
+        address,
+        account,
+        until,
+    } = flying;
+    json!({ "address": address, "account": account, "until": until })
+}
+
+fn unmanaged(left: &LeftAlone, plan: &Plan) -> Value {
+    let LeftAlone { account, stack: of } = left;
+    let LiveAccount {
+        mrn,
+        scope: at,
+        name,
+        description,
+        labels,
+        roles: held,
+        created_at,
+        last_used,
+        creator,
+    } = account;
+    json!({
+        "account": mrn,
+        "scope": scope(at, &plan.annex),
+        "name": name,
+        "description": description,
+        "labels": labels,
+        "roles": roles(held),
+        "owner": held.iter().any(|role| role.weight() >= 4),
+        "caller": *mrn == plan.caller.mrn,
+        "stack": of,
+        "created_at": created_at,
+        "last_used": last_used,
+        "creator": creator,
+    })
+}
+
+/// Why a plan must not be applied.
+pub fn refusal(refusal: &Refusal) -> Value {
+    let Refusal {
+        guard,
+        message,
+        help,
+    } = refusal;
+    json!({ "guard": guard, "message": message, "help": help })
+}
+
+/// How each change ended, in the plan's order.
+pub fn outcome(outcome: &Outcome) -> Value {
+    let Outcome {
+        results,
+        in_flight,
+        written,
+        interrupted,
+    } = outcome;
+    let counts: BTreeMap<String, usize> = outcome
+        .counts()
+        .into_iter()
+        .filter_map(|(result, n)| Some((json!(result).as_str()?.to_owned(), n)))
+        .collect();
+    json!({
+        "complete": outcome.complete(),
+        "written": written,
+        "interrupted": interrupted,
+        "in_flight": in_flight,
+        "results": results.iter().map(ended).collect::<Vec<_>>(),
+        "summary": counts,
+    })
+}
+
+fn ended(ended: &ChangeOutcome) -> Value {
+    let ChangeOutcome {
+        address,
+        generation,
+        action,
+        result,
+        detail,
+        account,
+        delivered_to,
+    } = ended;
+    json!({
+        "address": address,
+        "generation": generation,
+        "action": action,
+        "result": result,
+        "detail": detail,
+        "account": account,
+        "delivered_to": delivered_to.iter().map(destination).collect::<Vec<_>>(),
+    })
+}
+
+/// A finding about the configuration, with its places as lines and columns from 1.
+pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
+    let Diagnostic {
+        severity,
+        code,
+        summary,
+        labels,
+        help,
+    } = found;
+    let places: Vec<Value> = labels
+        .iter()
+        .map(|label| {
+            let start = sources.place(label.span.file, label.span.start);
+            let end = sources.place(label.span.file, label.span.end);
+            json!({
+                "file": sources.path(label.span.file),
+                "line": start.line,
+                "column": start.column,
+                "end_line": end.line,
+                "end_column": end.column,
+                "message": label.message,
+                "primary": label.primary,
+            })
+        })
+        .collect();
+    json!({
+        "severity": severity.as_str(),
+        "code": code,
+        "summary": summary,
+        "places": places,
+        "help": help,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_act_is_escaped_and_comes_back() {
+        let foreign = "\u{1b}[31m\u{9b}x\u{7f} \u{202e}evil \u{2028}\u{2029} ##[group]##vso[x] \
+                       \u{e0041} é 😀 ::add-mask::\n";
+        let problem = Problem {
+            message: foreign.to_owned(),
+            help: Vec::new(),
+        };
+        let text = document(
+            "plan",
+            &Document {
+                error: Some(problem),
+                ..Document::default()
+            },
+            1,
+        );
+        assert!(!text.contains(|c: char| acts(c) && c != '\n'), "{text}");
+        assert!(!text.contains("##"), "{text}");
+        assert!(text.contains('é') && text.contains('😀'));
+        assert!(
+            text.lines()
+                .all(|line| !line.trim_start().starts_with("::")),
+            "{text}"
+        );
+        let back: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(back["error"]["message"], foreign);
+    }
+}
