@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::commands;
+
 /// Access as code for Mondoo Platform.
 #[derive(Debug, Parser)]
 #[command(name = "rolecall", version, about, max_term_width = 100)]
@@ -31,6 +33,16 @@ pub enum Command {
     Validate(ConfigArgs),
     /// Run the embedded platform
     Platform(PlatformArgs),
+    /// Write a first project, empty or from what is live
+    Init(commands::init::InitArgs),
+    /// Say what each of Mondoo's roles lets a program do
+    Roles(commands::roles::RolesArgs),
+    /// List the live accounts of the configuration's scopes
+    List(commands::list::ListArgs),
+    /// Show everything about one account
+    Show(commands::show::ShowArgs),
+    /// Look into a credential, unpack it, try it
+    Credential(commands::credential::CredentialArgs),
 }
 
 /// Where the configuration is and what its variables are.
@@ -101,7 +113,12 @@ impl Args {
             Command::Plan(args) => args.config.places = order,
             Command::Apply(args) => args.config.places = order,
             Command::Validate(args) => args.places = order,
-            Command::Platform(_) => {}
+            Command::List(args) => args.config.places = order,
+            Command::Show(args) => args.config.places = order,
+            Command::Platform(_)
+            | Command::Init(_)
+            | Command::Roles(_)
+            | Command::Credential(_) => {}
         }
         Ok(args)
     }

@@ -8,6 +8,7 @@ mod load;
 #[cfg(feature = "server")]
 mod local;
 mod output;
+mod reach;
 mod session;
 mod signals;
 mod world;
@@ -52,6 +53,11 @@ pub fn run() -> ExitCode {
             Command::Apply(args) => commands::apply::run(args).await,
             Command::Validate(args) => commands::validate::run(&args),
             Command::Platform(args) => commands::platform::run(args).await,
+            Command::Init(args) => commands::init::run(args).await,
+            Command::Roles(_) => commands::roles::run(),
+            Command::List(args) => commands::list::run(args).await,
+            Command::Show(args) => commands::show::run(args).await,
+            Command::Credential(args) => commands::credential::run(args).await,
         }
     });
     exit.into()

@@ -1,6 +1,11 @@
 //! The commands, one file each.
 
 pub mod apply;
+pub mod credential;
+pub mod init;
+pub mod list;
 pub mod plan;
 pub mod platform;
+pub mod roles;
+pub mod show;
 pub mod validate;
