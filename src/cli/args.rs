@@ -9,6 +9,8 @@ use clap_complete::Shell;
 
 use super::{exit, terraform};
 
+use super::commands;
+
 /// Access as code for Mondoo Platform.
 #[derive(Debug, Parser)]
 #[command(name = "rolecall", version, about, max_term_width = 100)]
@@ -39,6 +41,16 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Run the embedded platform
     Platform(PlatformArgs),
+    /// Write a first project, empty or from what is live
+    Init(commands::init::InitArgs),
+    /// Say what each of Mondoo's roles lets a program do
+    Roles(commands::roles::RolesArgs),
+    /// List the live accounts of the configuration's scopes
+    List(commands::list::ListArgs),
+    /// Show everything about one account
+    Show(commands::show::ShowArgs),
+    /// Look into a credential, unpack it, try it
+    Credential(commands::credential::CredentialArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Write the manual pages
@@ -123,6 +135,11 @@ impl Command {
             Self::Platform(_) => ("platform", FormArgs::default()),
             Self::Completions(_) => ("completions", FormArgs::default()),
             Self::Man(_) => ("man", FormArgs::default()),
+            Self::Init(_) => ("init", FormArgs::default()),
+            Self::Roles(_) => ("roles", FormArgs::default()),
+            Self::List(_) => ("list", FormArgs::default()),
+            Self::Show(_) => ("show", FormArgs::default()),
+            Self::Credential(_) => ("credential", FormArgs::default()),
         }
     }
 }
@@ -150,7 +167,14 @@ impl Args {
             Command::Plan(args) => args.config.places = order,
             Command::Apply(args) => args.config.places = order,
             Command::Validate(args) => args.config.places = order,
-            Command::Platform(_) | Command::Completions(_) | Command::Man(_) => {}
+            Command::List(args) => args.config.places = order,
+            Command::Show(args) => args.config.places = order,
+            Command::Platform(_)
+            | Command::Completions(_)
+            | Command::Man(_)
+            | Command::Init(_)
+            | Command::Roles(_)
+            | Command::Credential(_) => {}
         }
         Ok(args)
     }

@@ -9,6 +9,7 @@ mod load;
 mod local;
 mod output;
 mod progress;
+mod reach;
 mod report;
 mod session;
 mod signals;
@@ -65,6 +66,11 @@ pub fn run() -> ExitCode {
             Command::Platform(args) => commands::platform::run(args).await,
             Command::Completions(args) => commands::completions::run(&args),
             Command::Man(args) => commands::man::run(&args),
+            Command::Init(args) => commands::init::run(args).await,
+            Command::Roles(_) => commands::roles::run(),
+            Command::List(args) => commands::list::run(args).await,
+            Command::Show(args) => commands::show::run(args).await,
+            Command::Credential(args) => commands::credential::run(args).await,
         }
     });
     let exit = report::finish(exit);

@@ -121,12 +121,12 @@ fn fail(message: &str) -> Exit {
 }
 
 #[cfg(feature = "server")]
-type Kept = Option<super::local::Local>;
+pub(super) type Kept = Option<super::local::Local>;
 #[cfg(not(feature = "server"))]
-type Kept = ();
+pub(super) type Kept = ();
 
 /// The credential, where it leads in words, extra certificates, and what must be kept running.
-async fn connect(
+pub(super) async fn connect(
     choice: &PlatformChoice,
     dir: &Path,
     desired: &Desired,

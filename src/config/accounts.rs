@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 /// The most accounts one configuration declares.
 const MAX_ACCOUNTS: usize = 20_000;
 /// The longest name and label, in characters.
-const MAX_NAME: usize = 200;
-const MAX_LABEL: usize = 63;
+pub(super) const MAX_NAME: usize = 200;
+pub(super) const MAX_LABEL: usize = 63;
 /// The most instances of one block whose errors are told.
 const MAX_FAILED: usize = 10;
 

@@ -160,22 +160,16 @@ fn item(
     if role.is_known() {
         return Ok(Item::Platform(role));
     }
-    if let Some(rest) = text.strip_prefix("//") {
-        let well_formed = rest.contains('/')
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
-        if well_formed {
-            decoder.report(
-                Diagnostic::warning(codes::UNKNOWN_ROLE_MRN)
-                    .at(
-                        span,
-                        "its power is unknown, so it counts as much as `owner`",
-                    )
-                    .help("check that the platform has this role"),
-            );
-            return Ok(Item::Platform(role));
-        }
+    if is_mrn(text) {
+        decoder.report(
+            Diagnostic::warning(codes::UNKNOWN_ROLE_MRN)
+                .at(
+                    span,
+                    "its power is unknown, so it counts as much as `owner`",
+                )
+                .help("check that the platform has this role"),
+        );
+        return Ok(Item::Platform(role));
     }
     let found = Diagnostic::error(codes::UNKNOWN_ROLE)
         .at(span, "the platform's public catalogue has no such role");
@@ -188,4 +182,14 @@ fn item(
         found.help("a role outside the catalogue is written as its full MRN")
     });
     Err(Failed)
+}
+
+/// Whether a text has the form of a role's resource name.
+pub(super) fn is_mrn(text: &str) -> bool {
+    text.strip_prefix("//").is_some_and(|rest| {
+        rest.contains('/')
+            && rest
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+    })
 }

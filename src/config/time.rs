@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 /// Reads a duration such as `60d`, `24h` or `1h30m`; days have 24 hours.
-pub(super) fn duration(text: &str) -> Option<SignedDuration> {
+pub fn duration(text: &str) -> Option<SignedDuration> {
     let mut seconds: i64 = 0;
     let mut last_unit = i64::MAX;
     let mut rest = text;

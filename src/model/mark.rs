@@ -65,6 +65,16 @@ impl StackId {
         })
     }
 
+    /// The name, for people.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The random part.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     fn label(&self) -> String {
         format!("{}.{}", self.name, self.id)
     }

@@ -20,4 +20,7 @@ pub use desired::{
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
-pub use role::{PLATFORM_ROLES, Role, RoleSet, birth_roles_only, least_role, rank};
+pub use role::{
+    PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
+    least_role, rank,
+};

@@ -7,23 +7,122 @@ use serde::Serialize;
 
 const PREFIX: &str = "//iam.api.mondoo.app/roles/";
 
-/// Short names of the roles that are publicly known, sorted. Sources: Mondoo's documentation of
-/// team members and service accounts, and the Terraform provider's IAM binding resource.
-pub const PLATFORM_ROLES: [&str; 13] = [
-    "agent",
-    "editor",
-    "exceptions-requester",
-    "integrations-manager",
-    "owner",
-    "policy-editor",
-    "policy-manager",
-    "query-pack-editor",
-    "query-pack-manager",
-    "sla-manager",
-    "ticket-creator",
-    "ticket-manager",
-    "viewer",
+/// Where what is said about roles can be read.
+pub const ROLE_SOURCES: [&str; 3] = [
+    "Mondoo's documentation of team members: https://mondoo.com/docs/maintain/access/team_members",
+    "Mondoo's documentation of service accounts: service_accounts.md in github.com/mondoohq/docs",
+    "Mondoo's Terraform provider: iam_binding_resource.go in github.com/mondoohq/terraform-provider-mondoo",
 ];
+
+/// What is not publicly known about roles, sentence by sentence.
+pub const ROLES_UNKNOWN: [&str; 4] = [
+    "Which calls of the API each role allows is not public; the table says what the documentation says.",
+    "The specialised roles are documented as an addition to viewer; what one lets a program do that is not a viewer too is not documented.",
+    "The documentation names an Exception Reviewer and roles for SCIM clients and platform administrators whose resource names are not public.",
+    "A role that is not in this table counts as powerful as owner in every plan.",
+];
+
+/// What is publicly known of one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleFacts {
+    /// The short name, as configurations write it.
+    pub name: &'static str,
+    /// The name that Mondoo's console shows.
+    pub title: &'static str,
+    /// What it lets a program do, a verb phrase that a scope can follow.
+    pub may: &'static str,
+    /// What it lets a program do in a space, a verb phrase.
+    pub in_space: &'static str,
+    /// What it lets a program do in an organization besides the same in all its spaces, or
+    /// nothing.
+    pub in_organization: &'static str,
+    /// Whether it lets a program report scan results; `None` if that is not documented.
+    pub reports_scans: Option<bool>,
+}
+
+const EDIT: &str =
+    "read everything and manage assets, policies, integrations, service accounts and members";
+
+/// A role that does one more thing than a viewer.
+const fn special(name: &'static str, title: &'static str, may: &'static str) -> RoleFacts {
+    RoleFacts {
+        name,
+        title,
+        may,
+        in_space: may,
+        in_organization: "",
+        reports_scans: None,
+    }
+}
+
+/// The roles that are publicly known, sorted by name; [`ROLE_SOURCES`] says from where.
+pub const ROLES: [RoleFacts; 13] = [
+    RoleFacts {
+        name: "agent",
+        title: "Agent",
+        may: "report scan results",
+        in_space: "report scan results; read policies and query packs for that",
+        in_organization: "",
+        reports_scans: Some(true),
+    },
+    RoleFacts {
+        name: "editor",
+        title: "Editor",
+        may: EDIT,
+        in_space: EDIT,
+        in_organization: "change the organization's settings, but neither create nor delete spaces",
+        reports_scans: Some(false),
+    },
+    special(
+        "exceptions-requester",
+        "Exception Requester",
+        "request exceptions",
+    ),
+    special(
+        "integrations-manager",
+        "Integrations Manager",
+        "manage integrations",
+    ),
+    RoleFacts {
+        name: "owner",
+        title: "Owner",
+        may: "do everything, ownership and deletion included",
+        in_space: "do all that an editor may; what more in a space alone is not documented",
+        in_organization: "create and delete spaces, manage single sign-on and billing, delete the \
+                          organization",
+        reports_scans: Some(false),
+    },
+    special("policy-editor", "Policy Editor", "edit policies"),
+    special("policy-manager", "Policy Manager", "manage policies"),
+    special("query-pack-editor", "Query Pack Editor", "edit query packs"),
+    special(
+        "query-pack-manager",
+        "Query Pack Manager",
+        "manage query packs",
+    ),
+    special("sla-manager", "SLA Manager", "manage SLAs"),
+    special("ticket-creator", "Ticket Creator", "create tickets"),
+    special("ticket-manager", "Ticket Manager", "manage tickets"),
+    RoleFacts {
+        name: "viewer",
+        title: "Viewer",
+        may: "read everything",
+        in_space: "read everything, but not the list of service accounts",
+        in_organization: "",
+        reports_scans: Some(false),
+    },
+];
+
+/// Short names of the roles that are publicly known, sorted.
+pub const PLATFORM_ROLES: [&str; ROLES.len()] = {
+    let mut names = [""; ROLES.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = ROLES[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// Roles that the platform gives to every member by itself; they never make a difference.
 const IMPLICIT: [&str; 2] = ["org-member", "space-member"];
@@ -73,6 +172,11 @@ impl Role {
             known if PLATFORM_ROLES.contains(&known) => 2,
             _ => 4,
         }
+    }
+
+    /// What is publicly known of the role.
+    pub fn facts(&self) -> Option<&'static RoleFacts> {
+        ROLES.iter().find(|facts| facts.name == self.0)
     }
 
     /// Whether the role is in the public catalogue.
@@ -146,8 +250,23 @@ mod tests {
     }
 
     #[test]
+    fn editors_and_owners_do_not_report_scans_and_agents_do() {
+        let reports = |name: &str| {
+            Role::new(name)
+                .facts()
+                .and_then(|facts| facts.reports_scans)
+        };
+        assert_eq!(reports("agent"), Some(true));
+        for name in ["viewer", "editor", "owner"] {
+            assert_eq!(reports(name), Some(false), "{name}");
+        }
+        assert_eq!(reports("policy-editor"), None);
+    }
+
+    #[test]
     fn the_catalogue_is_sorted() {
         assert!(PLATFORM_ROLES.is_sorted());
+        assert!(ROLES.iter().all(|facts| !facts.may.is_empty()));
     }
 
     fn set(names: &[&str]) -> RoleSet {

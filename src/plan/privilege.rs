@@ -72,29 +72,6 @@ fn covered(role: &Role, by: &RoleSet) -> bool {
         || place(role).is_some_and(|wanted| by.iter().any(|r| place(r) >= Some(wanted)))
 }
 
-/// What one role lets a program do, as a verb phrase. Source: Mondoo's documentation of team
-/// members and service accounts.
-fn meaning(role: &Role) -> Option<&'static str> {
-    Some(match role.short() {
-        "viewer" => "read everything",
-        "editor" => {
-            "read everything and manage assets, policies, integrations, service accounts and members"
-        }
-        "owner" => "do everything, ownership and deletion included",
-        "agent" => "report scan results",
-        "integrations-manager" => "manage integrations",
-        "policy-manager" => "manage policies",
-        "policy-editor" => "edit policies",
-        "query-pack-manager" => "manage query packs",
-        "query-pack-editor" => "edit query packs",
-        "sla-manager" => "manage SLAs",
-        "ticket-manager" => "manage tickets",
-        "ticket-creator" => "create tickets",
-        "exceptions-requester" => "request exceptions",
-        _ => return None,
-    })
-}
-
 /// What a set of roles lets a program do, and where, as a verb phrase: `read everything in space
 /// x`. `spaces` is how many spaces the scope is known to have, for an organization.
 pub fn power(roles: &RoleSet, scope: &Scope, spaces: Option<usize>) -> String {
@@ -117,8 +94,8 @@ pub fn power(roles: &RoleSet, scope: &Scope, spaces: Option<usize>) -> String {
                 ", "
             });
         }
-        match meaning(role) {
-            Some(meaning) => text.push_str(meaning),
+        match role.facts() {
+            Some(facts) => text.push_str(facts.may),
             None => {
                 // Writing to a String cannot fail.
                 let _ = write!(text, "do whatever the unknown role {} allows", role.short());

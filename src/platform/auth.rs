@@ -151,6 +151,11 @@ impl ServiceAccount {
     }
 }
 
+/// The public half of a private key in PKCS#8 PEM: the point, uncompressed.
+pub(super) fn public_key(pem: &str) -> Result<Vec<u8>, KeyError> {
+    Ok(parse_key(pem)?.public_key().as_ref().to_vec())
+}
+
 /// The fingerprint of the public half of a private key in PKCS#8 PEM.
 pub(super) fn fingerprint(pem: &str) -> Result<Fingerprint, KeyError> {
     Ok(Fingerprint::of_public_key(

@@ -20,7 +20,7 @@ pub struct CredentialError {
 }
 
 impl CredentialError {
-    fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
         }
@@ -119,9 +119,9 @@ impl Credential {
 }
 
 /// Fields by lower-cased key; `None` where the value is not text.
-type Fields = BTreeMap<String, Option<Zeroizing<String>>>;
+pub(super) type Fields = BTreeMap<String, Option<Zeroizing<String>>>;
 
-fn fields(text: &str) -> Result<Fields, CredentialError> {
+pub(super) fn fields(text: &str) -> Result<Fields, CredentialError> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.is_empty() {
         return Err(CredentialError::new("the credential is empty"));

@@ -156,6 +156,51 @@ fn find(
     })
 }
 
+/// Finds the bytes of a credential without judging them: `file`, else the sources of [`discover`].
+/// Gives the source's name with them.
+///
+/// # Errors
+/// If there is none, or it cannot be read, or it is a token, of which nothing can be told.
+pub fn raw(
+    file: Option<&Path>,
+    environment: &Environment<'_>,
+) -> Result<(String, Zeroizing<Vec<u8>>), LoginError> {
+    let read = |name: String, path: &Path| match (environment.read_file)(path) {
+        Ok(bytes) => Ok((name, Zeroizing::new(bytes))),
+        Err(e) => Err(failed(name, read_failure(&e))),
+    };
+    if let Some(path) = file {
+        return read(path.display().to_string(), path);
+    }
+    if let Some(text) = variable(environment, BASE64) {
+        return Ok((BASE64.to_owned(), Zeroizing::new(text.into_bytes())));
+    }
+    if let Some(path) = variable(environment, PATH).map(PathBuf::from) {
+        return read(Source::ConfigPath(path.clone()).to_string(), &path);
+    }
+    if variable(environment, TOKEN).is_some() {
+        return Err(failed(
+            TOKEN,
+            "this is an API token and no credential file; name a file",
+        ));
+    }
+    let home = environment.home.as_ref().map(|home| {
+        HOME_FILE
+            .iter()
+            .fold(home.clone(), |path, part| path.join(part))
+    });
+    match home.map(|path| read(path.display().to_string(), &path)) {
+        Some(Ok(found)) => Ok(found),
+        _ => Err(LoginError {
+            message: format!(
+                "no credential found; name a file, or set {BASE64} or {PATH}; looked at these and \
+                 ~/{}",
+                HOME_FILE.join("/")
+            ),
+        }),
+    }
+}
+
 fn file(
     source: Source,
     path: &Path,

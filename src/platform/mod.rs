@@ -11,6 +11,7 @@ mod failure;
 #[cfg(test)]
 mod fixture;
 mod http;
+mod inspect;
 mod operation;
 mod transport;
 mod yaml;
@@ -18,8 +19,9 @@ mod yaml;
 pub use auth::{Identity, KeyError, ServiceAccount};
 pub use client::{Client, Pause, Time};
 pub use credential::{Credential, CredentialError};
-pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover};
+pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover, raw};
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Http, HttpError};
+pub use inspect::{Certificate, Inspected, RawCredential};
 pub use operation::documents;
 pub use transport::{Answer, Transport, TransportError};

@@ -2,7 +2,12 @@
 
 pub mod apply;
 pub mod completions;
+pub mod credential;
+pub mod init;
+pub mod list;
 pub mod man;
 pub mod plan;
 pub mod platform;
+pub mod roles;
+pub mod show;
 pub mod validate;

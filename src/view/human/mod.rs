@@ -1,10 +1,17 @@
 //! The forms for people: plan and outcome as text with colours. The shell strips the colours where
 //! they are not wanted.
 
+mod credential;
+mod list;
 mod outcome;
 mod plan;
+mod roles;
+mod table;
 mod text;
 
+pub use credential::facts;
+pub use list::{Listed, list, show};
 pub use outcome::{event, outcome};
 pub use plan::{plan, refusals};
+pub use roles::{roles, roles_page};
 pub use text::count;

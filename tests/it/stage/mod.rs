@@ -159,6 +159,7 @@ impl Stage {
             ("[ENDPOINT]", r"http://127\.0\.0\.1:\d+"),
             ("[ID]", r"serviceaccounts/(?<redacted>[0-9A-Za-z]{27})"),
             ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
+            ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),
             ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})"),
             ("[TIME]", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
         ];
@@ -166,6 +167,14 @@ impl Stage {
             let pattern = regex(pattern);
             redactions.insert(name, pattern).expect("a valid redaction");
         }
+        // Lists show days; a test may run over midnight.
+        let now = Timestamp::now();
+        let day = |hours: i64| now + jiff::SignedDuration::from_hours(hours);
+        let (today, yesterday) = (day(0).strftime("%F"), day(-24).strftime("%F"));
+        let days = format!(r"(?<redacted>{today}|{yesterday})\s");
+        redactions
+            .insert("[TODAY]", regex(&days))
+            .expect("a valid redaction");
         redactions
             .insert("[DIR]", self.dir.path().display().to_string())
             .expect("a valid redaction");

@@ -1,0 +1,395 @@
+//! `rolecall credential`: unpacks a credential, looks into it, tries it. Its key is never printed.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, Subcommand};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
+
+use crate::cli::exit::Exit;
+use crate::cli::{output, reach};
+use crate::model::{Mrn, Scope};
+use crate::platform::{
+    Certificate, Client, Endpoint, Environment, Http, Inspected, Login, RawCredential, Source,
+    Wanted, discover, raw,
+};
+use crate::ports::{ErrorKind, Reader};
+use crate::view::human;
+
+/// `rolecall credential`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall credential inspect credentials/ci.json\n  \
+rolecall credential verify credentials/ci.json\n  \
+rolecall credential decode credentials/ci.b64 --out mondoo.json\n\n\
+The key is never printed."
+)]
+pub struct CredentialArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CredentialCommand,
+}
+
+/// What to do with a credential.
+#[derive(Debug, Subcommand)]
+pub enum CredentialCommand {
+    /// Write a credential in base64 as the file that Mondoo's tools read
+    Decode(DecodeArgs),
+    /// Say what a credential holds, without its key
+    Inspect(InspectArgs),
+    /// Ask the platform whether it accepts a credential
+    Verify(VerifyArgs),
+}
+
+/// `rolecall credential decode`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall credential decode credentials/ci.b64\n  \
+printf %s \"$MONDOO_CONFIG_BASE64\" | rolecall credential decode - --out ci.json"
+)]
+pub struct DecodeArgs {
+    /// The credential, `-` for standard input. Otherwise MONDOO_CONFIG_BASE64,
+    /// MONDOO_CONFIG_PATH, ~/.config/mondoo/mondoo.yml, in this order
+    pub file: Option<PathBuf>,
+
+    /// Where to write it, readable by you alone
+    #[arg(long, value_name = "FILE", default_value = "mondoo.json")]
+    pub out: PathBuf,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `rolecall credential inspect`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Example:\n  rolecall credential inspect credentials/ci.json\n\n\
+Exits 1 if the credential cannot work: its key is unusable, its certificate has expired or is \
+another key's."
+)]
+pub struct InspectArgs {
+    /// The credential: JSON, YAML, or base64 of either; `-` for standard input. Otherwise
+    /// MONDOO_CONFIG_BASE64, MONDOO_CONFIG_PATH, ~/.config/mondoo/mondoo.yml, in this order
+    pub file: Option<PathBuf>,
+}
+
+/// `rolecall credential verify`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Example:\n  rolecall credential verify credentials/ci.json\n\n\
+Exits 1 if the platform refuses it or cannot be reached."
+)]
+pub struct VerifyArgs {
+    /// The credential: JSON, YAML, or base64 of either; `-` for standard input. Otherwise
+    /// MONDOO_CONFIG_BASE64, MONDOO_CONFIG_PATH, MONDOO_API_TOKEN, ~/.config/mondoo/mondoo.yml,
+    /// in this order
+    pub file: Option<PathBuf>,
+
+    /// The API's base URL, if it is not the credential's own (or MONDOO_API_ENDPOINT)
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+
+    /// Certificates (PEM) to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub async fn run(args: CredentialArgs) -> Exit {
+    let done = match args.command {
+        CredentialCommand::Decode(args) => decode(&args),
+        CredentialCommand::Inspect(args) => inspect(&args),
+        CredentialCommand::Verify(args) => verify(&args).await,
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+fn environment<T>(with: impl FnOnce(&Environment<'_>) -> T) -> T {
+    with(&Environment {
+        var: &|name| std::env::var(name).ok(),
+        read_file: &|path| std::fs::read(path),
+        home: std::env::home_dir(),
+    })
+}
+
+fn refuse(message: &str, help: &str) -> Exit {
+    output::error(message, &[help.to_owned()]);
+    Exit::Error
+}
+
+/// The credential and the name of its source.
+fn read(file: Option<&Path>) -> Result<(String, RawCredential), Exit> {
+    let (name, bytes) = if file == Some(Path::new("-")) {
+        let mut bytes = Zeroizing::new(Vec::new());
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|e| reach::fail(&format!("cannot read standard input: {e}")))?;
+        ("standard input".to_owned(), bytes)
+    } else {
+        environment(|environment| raw(file, environment))
+            .map_err(|e| reach::fail(&e.to_string()))?
+    };
+    match RawCredential::read(&bytes) {
+        Ok(credential) => Ok((name, credential)),
+        Err(e) => Err(refuse(
+            &format!("{name}: {e}"),
+            "a credential is the file that Mondoo's console gives, or base64 of it",
+        )),
+    }
+}
+
+fn decode(args: &DecodeArgs) -> Result<(), Exit> {
+    let (name, credential) = read(args.file.as_deref())?;
+    let json = credential
+        .json()
+        .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
+    let out = &args.out;
+    let shown = out.display();
+    let written = write(out, &json, args.force).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            let help = "choose another place with --out FILE, or replace the file with --force";
+            refuse(
+                &format!("{shown} is there already, and nothing was written"),
+                help,
+            )
+        } else {
+            reach::fail(&format!("cannot write {shown}: {error}"))
+        }
+    });
+    written?;
+    output::print(&format!(
+        "Wrote {}, readable by you alone.\n",
+        crate::view::inert(&shown.to_string())
+    ));
+    if let Err(e) = credential.credential() {
+        output::warning(&format!("it was written as it is, but {e}"));
+    }
+    Ok(())
+}
+
+/// Writes a file wholly or not at all, for its owner alone.
+fn write(path: &Path, bytes: &[u8], force: bool) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Temporary files are 0600 from their first moment.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    let moved = if force {
+        file.persist(path)
+    } else {
+        file.persist_noclobber(path)
+    };
+    moved.map(drop).map_err(|error| error.error)
+}
+
+fn inspect(args: &InspectArgs) -> Result<(), Exit> {
+    let (name, credential) = read(args.file.as_deref())?;
+    let found = credential
+        .inspect()
+        .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
+    let mut wrong = Vec::new();
+    let endpoint = endpoint(&found, &mut wrong);
+    let scope = match &found.scope_mrn {
+        Some(mrn) => scope(mrn),
+        None => "not told".to_owned(),
+    };
+    let key = match (&found.key, &found.mrn) {
+        (Ok(fingerprint), _) => format!("ECDSA on P-384, fingerprint {fingerprint}"),
+        (Err(why), Some(_)) => {
+            wrong.push(why.clone());
+            "unusable".to_owned()
+        }
+        (Err(why), None) => why.clone(),
+    };
+    let account = found.mrn.as_ref().map(|mrn| mrn.to_string());
+    let certificate = match &found.certificate {
+        None => "none".to_owned(),
+        Some(Err(why)) => {
+            wrong.push(format!("the certificate cannot be read: {why}"));
+            "unreadable".to_owned()
+        }
+        Some(Ok(certificate)) => validity(certificate, &mut wrong),
+    };
+    let matches = match found.matches {
+        None => "cannot be told",
+        Some(true) => "yes",
+        Some(false) => {
+            wrong.push("the certificate is another key's".to_owned());
+            "no"
+        }
+    };
+    output::print(&human::facts(&[
+        ("From", name),
+        ("Form", found.form.to_owned()),
+        ("Account", account.unwrap_or_else(|| "not told".to_owned())),
+        ("Scope", scope),
+        ("Endpoint", endpoint),
+        ("Key", key),
+        ("Certificate", certificate),
+        ("Key matches certificate", matches.to_owned()),
+    ]));
+    for why in &wrong {
+        output::error(why, &[]);
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    output::tell("  = take the file again from where it was delivered, or make a new key");
+    Err(Exit::Error)
+}
+
+fn endpoint(found: &Inspected, wrong: &mut Vec<String>) -> String {
+    match &found.endpoint {
+        None => format!("not told; tools take {}", Endpoint::default().base()),
+        Some(text) => match Endpoint::new(text) {
+            Ok(endpoint) => endpoint.base().to_owned(),
+            Err(e) => {
+                wrong.push(format!("`api_endpoint`: {e}"));
+                "unusable".to_owned()
+            }
+        },
+    }
+}
+
+fn scope(mrn: &str) -> String {
+    Scope::from_mrn(mrn).map_or_else(|| mrn.to_owned(), |scope| scope.to_string())
+}
+
+fn validity(certificate: &Certificate, wrong: &mut Vec<String>) -> String {
+    let now = TimeZone::UTC.to_datetime(Timestamp::now());
+    if certificate.not_after < now {
+        wrong.push(format!(
+            "the certificate has expired at {}Z",
+            certificate.not_after
+        ));
+    }
+    if certificate.not_before > now {
+        wrong.push(format!(
+            "the certificate begins to be good at {}Z; is this machine's clock right?",
+            certificate.not_before
+        ));
+    }
+    if certificate.never_expires() {
+        format!("good from {}Z, without an end", certificate.not_before)
+    } else {
+        format!(
+            "good from {}Z until {}Z",
+            certificate.not_before, certificate.not_after
+        )
+    }
+}
+
+async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
+    let (name, login) = login(args)?;
+    let place = login.endpoint.base().to_owned();
+    let home = reach::home_scope(&login.identity);
+    let ca = match &args.ca_file {
+        None => None,
+        Some(path) => Some(std::fs::read(path).map_err(|e| {
+            reach::fail(&format!("cannot read the CA file {}: {e}", path.display()))
+        })?),
+    };
+    let client = reach::client(login, ca.as_deref()).map_err(|e| reach::fail(&e))?;
+    let caller = client.caller().await.map_err(|error| {
+        let message = format!("{} (credential from {name})", error.message);
+        match error.kind {
+            ErrorKind::Unauthenticated => refuse(
+                &message,
+                "the account is gone or expired, its key is not this one, or it belongs to \
+                 another region than the endpoint: `rolecall credential inspect` says what the \
+                 credential holds",
+            ),
+            _ => reach::fail(&message),
+        }
+    })?;
+    let who = match &caller.name {
+        Some(name) => format!("{} ({name})", caller.mrn),
+        None => caller.mrn.to_string(),
+    };
+    let (scope, roles) = match &home {
+        Some(scope) => (
+            named(&client, scope).await,
+            roles(&client, &caller.mrn, scope).await,
+        ),
+        None => ("not told".to_owned(), "not told".to_owned()),
+    };
+    output::print(&human::facts(&[
+        ("Accepted by", place),
+        ("Account", who),
+        ("Scope", scope),
+        ("Roles there", roles),
+        ("From", name),
+    ]));
+    Ok(())
+}
+
+fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
+    let Some(file) = &args.file else {
+        let wanted = Wanted {
+            credentials: None,
+            endpoint: args.endpoint.clone(),
+        };
+        let login = environment(|environment| discover(&wanted, environment))
+            .map_err(|e| reach::fail(&e.to_string()))?;
+        return Ok((login.source.to_string(), login));
+    };
+    let (name, found) = read(Some(file))?;
+    let credential = found
+        .credential()
+        .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
+    let named = args
+        .endpoint
+        .clone()
+        .map(|url| ("--endpoint", url))
+        .or_else(|| {
+            let url = std::env::var("MONDOO_API_ENDPOINT").ok()?;
+            (!url.trim().is_empty()).then_some(("MONDOO_API_ENDPOINT", url))
+        });
+    let endpoint = match named {
+        Some((from, url)) => {
+            let made = Endpoint::new(&url);
+            Some(made.map_err(|e| reach::fail(&format!("{from}: {e}")))?)
+        }
+        None => credential.endpoint,
+    };
+    let login = Login {
+        identity: credential.identity,
+        source: Source::Flag(file.clone()),
+        endpoint: endpoint.unwrap_or_default(),
+    };
+    Ok((name, login))
+}
+
+/// The scope with its display name, as far as the account may read it.
+async fn named(client: &Client<Http>, scope: &Scope) -> String {
+    let info = match scope {
+        Scope::Organization(id) => client.organization(id).await,
+        Scope::Space(id) => client.space(id).await,
+    };
+    match info {
+        Ok(info) if !info.name.is_empty() => format!("{scope} ({})", info.name),
+        _ => scope.to_string(),
+    }
+}
+
+async fn roles(client: &Client<Http>, mrn: &Mrn, scope: &Scope) -> String {
+    match client.roles(mrn, scope).await {
+        Ok(roles) if roles.is_empty() => "none".to_owned(),
+        Ok(roles) => {
+            let names: Vec<&str> = roles.iter().map(|role| role.short()).collect();
+            names.join(", ")
+        }
+        Err(error) if error.kind == ErrorKind::PermissionDenied => {
+            "not told: it takes Viewer to read them".to_owned()
+        }
+        Err(error) => format!("not read: {}", error.message),
+    }
+}

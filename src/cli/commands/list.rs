@@ -1,0 +1,259 @@
+//! `rolecall list`: the live accounts of the configuration's scopes.
+
+use std::collections::BTreeMap;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::cli::args::{ConfigArgs, PlatformChoice};
+use crate::cli::exit::Exit;
+use crate::cli::{output, reach};
+use crate::config;
+use crate::diag::suggest;
+use crate::diff::{Custody, Judge};
+use crate::model::{AddressLabel, Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope};
+use crate::view::human::{self, Listed};
+
+/// `rolecall list`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Several values of one option mean any of them; several options mean all of \
+them.\n\nExamples:\n  rolecall list --local examples/quickstart\n  \
+rolecall list --unused 90d --role editor --role owner access/\n  \
+rolecall list --custody unmanaged --scope space.payments access/"
+)]
+pub struct ListArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// The platform.
+    #[command(flatten)]
+    pub platform: PlatformChoice,
+
+    /// Accounts of this scope alone: an id, a resource name, or `space.NAME`
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<String>,
+
+    /// Accounts whose name contains this, in whatever case
+    #[arg(long, value_name = "TEXT")]
+    pub name: Vec<String>,
+
+    /// Accounts with this role
+    #[arg(long, value_name = "ROLE")]
+    pub role: Vec<String>,
+
+    /// Accounts at least this old that were not used for this long, such as 90d or 12h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub unused: Option<SignedDuration>,
+
+    /// Accounts of this custody
+    #[arg(long, value_name = "CUSTODY")]
+    pub custody: Vec<Whose>,
+}
+
+/// Whose an account is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Whose {
+    /// This configuration's
+    Managed,
+    /// Nobody's: no configuration has marked it
+    Unmanaged,
+    /// Another configuration's
+    Foreign,
+    /// Marked as this configuration's, without a reason to believe it
+    Disputed,
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    config::duration(text).ok_or_else(|| "write it as in 90d, 24h or 1h30m".to_owned())
+}
+
+/// Runs the command.
+pub async fn run(args: ListArgs) -> Exit {
+    let looked = match reach::look(&args.config, &args.platform).await {
+        Ok(looked) => looked,
+        Err(exit) => return exit,
+    };
+    let (desired, live) = (&looked.desired, &looked.live);
+    let chosen = match Chosen::new(&args, desired, live) {
+        Ok(chosen) => chosen,
+        Err(exit) => return exit,
+    };
+    let mut rows = Lister::new(desired, live).all();
+    let total = rows.len();
+    rows.retain(|row| chosen.holds(row));
+    output::print(&human::list(&rows, total));
+    Exit::Done
+}
+
+/// Judges accounts on behalf of a configuration.
+pub struct Lister<'a> {
+    judge: Judge<'a>,
+    live: &'a Live,
+    addresses: BTreeMap<AddressLabel, String>,
+}
+
+impl<'a> Lister<'a> {
+    /// A judge of what is live.
+    pub fn new(desired: &'a Desired, live: &'a Live) -> Self {
+        let declared = desired.accounts.keys();
+        Self {
+            judge: Judge::new(desired, &live.facts.caller.mrn),
+            live,
+            addresses: declared.map(|a| (a.label(), a.to_string())).collect(),
+        }
+    }
+
+    /// What there is to say of every account, in an order that people expect.
+    pub fn all(&self) -> Vec<Listed<'a>> {
+        let mut all: Vec<&LiveAccount> = self.live.accounts.values().collect();
+        all.sort_by_key(|a| (&a.scope, &a.name, &a.mrn));
+        all.into_iter().map(|account| self.one(account)).collect()
+    }
+
+    fn one(&self, account: &'a LiveAccount) -> Listed<'a> {
+        let own = account.mrn == self.live.facts.caller.mrn;
+        let own = own.then(|| "this run's own account".to_owned());
+        let (custody, note, address) = match self.judge.custody(account) {
+            Custody::Ours(marks) => ("managed", own, Some(self.address(&marks.address))),
+            Custody::Disputed(why) => ("disputed", Some(why), None),
+            Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
+            Custody::Unmanaged if self.judge.imports(&account.mrn) => {
+                let note = "the next apply takes it over".to_owned();
+                ("unmanaged", Some(note), None)
+            }
+            Custody::Unmanaged => ("unmanaged", own, None),
+        };
+        Listed {
+            account,
+            scope: self.live.scopes.get(&account.scope),
+            custody,
+            note,
+            address,
+        }
+    }
+
+    /// The address that a label stands for, as the configuration writes it.
+    fn address(&self, label: &AddressLabel) -> String {
+        match self.addresses.get(label) {
+            Some(address) => address.clone(),
+            None => match label.decode() {
+                Some(address) => address.to_string(),
+                None => format!("service_account with the label {}", label.as_str()),
+            },
+        }
+    }
+}
+
+/// What was asked for, checked.
+struct Chosen<'a> {
+    scopes: Vec<Scope>,
+    names: Vec<String>,
+    roles: Vec<Role>,
+    unused: Option<jiff::Timestamp>,
+    custody: &'a [Whose],
+}
+
+impl<'a> Chosen<'a> {
+    fn new(args: &'a ListArgs, desired: &Desired, live: &Live) -> Result<Self, Exit> {
+        let known = names_of_scopes(desired, live);
+        let mut scopes = Vec::new();
+        for wanted in &args.scope {
+            let scope = Scope::from_mrn(wanted).filter(|scope| live.scopes.contains_key(scope));
+            let Some(scope) = scope.or_else(|| known.get(wanted).cloned()) else {
+                let near = suggest(wanted, known.keys().map(String::as_str));
+                return Err(unknown(
+                    &format!("no scope of this configuration is called `{wanted}`"),
+                    near,
+                    "`--scope` takes an id, a resource name, `space.NAME` or `organization.NAME`",
+                ));
+            };
+            scopes.push(scope);
+        }
+        let roles: Vec<Role> = args.role.iter().map(|text| Role::new(text)).collect();
+        for role in &roles {
+            let held = live.accounts.values().any(|a| a.roles.contains(role));
+            if !role.is_known() && !held {
+                return Err(unknown(
+                    &format!("no role is called `{}`", role.short()),
+                    suggest(role.short(), PLATFORM_ROLES),
+                    "`rolecall roles` lists the roles that are known",
+                ));
+            }
+        }
+        let unused = args.unused.map(|duration| {
+            let since = live.facts.now.checked_sub(duration);
+            since.unwrap_or(jiff::Timestamp::MIN)
+        });
+        Ok(Self {
+            scopes,
+            names: args.name.iter().map(|name| name.to_lowercase()).collect(),
+            roles,
+            unused,
+            custody: &args.custody,
+        })
+    }
+
+    fn holds(&self, row: &Listed<'_>) -> bool {
+        let account = row.account;
+        let name = account.name.to_lowercase();
+        let any = |empty: bool, found: bool| empty || found;
+        any(self.scopes.is_empty(), self.scopes.contains(&account.scope))
+            && any(
+                self.names.is_empty(),
+                self.names.iter().any(|part| name.contains(part)),
+            )
+            && any(
+                self.roles.is_empty(),
+                self.roles.iter().any(|role| account.roles.contains(role)),
+            )
+            && any(
+                self.custody.is_empty(),
+                self.custody.iter().any(|whose| whose.word() == row.custody),
+            )
+            && self.unused.is_none_or(|since| {
+                // A young account has not had the time to be unused for so long.
+                let before = |time: Option<jiff::Timestamp>| time.is_none_or(|time| time <= since);
+                before(account.last_used) && before(account.created_at)
+            })
+    }
+}
+
+impl Whose {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Managed => "managed",
+            Self::Unmanaged => "unmanaged",
+            Self::Foreign => "foreign",
+            Self::Disputed => "disputed",
+        }
+    }
+}
+
+/// Every name by which a scope may be asked for.
+fn names_of_scopes(desired: &Desired, live: &Live) -> BTreeMap<String, Scope> {
+    let mut names = BTreeMap::new();
+    for scope in live.scopes.keys() {
+        names.insert(scope.id().to_owned(), scope.clone());
+    }
+    for (name, organization) in &desired.organizations {
+        let scope = Scope::Organization(organization.id.clone());
+        names.insert(format!("organization.{name}"), scope);
+    }
+    for (name, space) in &desired.spaces {
+        names.insert(format!("space.{name}"), Scope::Space(space.id.clone()));
+    }
+    names
+}
+
+/// Prints that something is not known, what is near it, and where to look.
+pub fn unknown(what: &str, near: Option<&str>, way: &str) -> Exit {
+    let mut help: Vec<String> = near
+        .map(|near| format!("did you mean `{near}`?"))
+        .into_iter()
+        .collect();
+    help.push(way.to_owned());
+    output::error(what, &help);
+    Exit::Error
+}

@@ -1,0 +1,128 @@
+//! `rolecall show`: everything about one account.
+
+use clap::Args as ClapArgs;
+
+use super::list::{Lister, unknown};
+use crate::cli::args::{ConfigArgs, PlatformChoice};
+use crate::cli::exit::Exit;
+use crate::cli::{output, reach};
+use crate::diag::suggest;
+use crate::model::{Desired, DesiredAccount, Live, Scope};
+use crate::plan::power;
+use crate::view::human::{self, Listed};
+
+/// `rolecall show`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall show --local service_account.ci examples/quickstart\n  \
+rolecall show 'service_account.ci[\"prod\"]' access/\n  \
+rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
+)]
+pub struct ShowArgs {
+    /// Its address in the configuration, or its resource name
+    pub address: String,
+
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// The platform.
+    #[command(flatten)]
+    pub platform: PlatformChoice,
+}
+
+/// Runs the command.
+pub async fn run(args: ShowArgs) -> Exit {
+    let looked = match reach::look(&args.config, &args.platform).await {
+        Ok(looked) => looked,
+        Err(exit) => return exit,
+    };
+    let (desired, live) = (&looked.desired, &looked.live);
+    let all = Lister::new(desired, live).all();
+    let Some((address, declared, found)) = find(&args.address, desired, all.clone()) else {
+        return unknown_address(&args.address, desired, &all);
+    };
+    let power = |roles: &_, scope: &Scope| power(roles, scope, spaces_in(live, scope));
+    output::print(&human::show(address.as_deref(), declared, &found, power));
+    Exit::Done
+}
+
+type Found<'a> = (Option<String>, Option<&'a DesiredAccount>, Vec<Listed<'a>>);
+
+/// The account that is asked for, by address or by resource name.
+fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<Found<'a>> {
+    let by_address = |address: &str| {
+        desired
+            .accounts
+            .values()
+            .find(|a| a.address.to_string() == address)
+    };
+    if wanted.starts_with("//") {
+        let one = all
+            .into_iter()
+            .find(|row| row.account.mrn.as_str() == wanted)?;
+        // An account that an import block names is declared, if not taken over yet.
+        let imported = desired.accounts.values().find(|declared| {
+            let import = declared.import.as_ref();
+            import.is_some_and(|import| import.mrn == one.account.mrn)
+        });
+        let declared = one.address.as_deref().and_then(by_address).or(imported);
+        let address = one
+            .address
+            .clone()
+            .or_else(|| declared.map(|declared| declared.address.to_string()));
+        return Some((address, declared, vec![one]));
+    }
+    let short = format!("service_account.{wanted}");
+    for address in [wanted, short.as_str()] {
+        let declared = by_address(address);
+        let import = declared.and_then(|declared| declared.import.as_ref());
+        let found: Vec<Listed<'a>> = all
+            .iter()
+            .filter(|row| {
+                row.address.as_deref() == Some(address)
+                    || import.is_some_and(|import| import.mrn == row.account.mrn)
+            })
+            .cloned()
+            .collect();
+        if declared.is_some() || !found.is_empty() {
+            return Some((Some(address.to_owned()), declared, found));
+        }
+    }
+    None
+}
+
+fn unknown_address(wanted: &str, desired: &Desired, all: &[Listed<'_>]) -> Exit {
+    if wanted.starts_with("//") {
+        return unknown(
+            &format!("no account of the configuration's scopes is {wanted}"),
+            None,
+            "`rolecall list` lists them",
+        );
+    }
+    let mut known: Vec<String> = desired.accounts.keys().map(ToString::to_string).collect();
+    known.extend(all.iter().filter_map(|row| row.address.clone()));
+    let near = suggest(wanted, known.iter().map(String::as_str));
+    let near = near.or_else(|| {
+        let full = format!("service_account.{wanted}");
+        suggest(&full, known.iter().map(String::as_str))
+    });
+    unknown(
+        &format!("this configuration has no account `{wanted}`"),
+        near,
+        "an address is `service_account.NAME`, or `service_account.NAME[\"KEY\"]`; `rolecall \
+         list` shows them",
+    )
+}
+
+fn spaces_in(live: &Live, scope: &Scope) -> Option<usize> {
+    let Scope::Organization(id) = scope else {
+        return None;
+    };
+    let spaces = live.scopes.values();
+    Some(
+        spaces
+            .filter(|info| info.organization.as_ref() == Some(id))
+            .count(),
+    )
+}

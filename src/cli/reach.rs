@@ -1,0 +1,125 @@
+//! Commands that look and change nothing: a connection, and what is live.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::model::{Desired, Live, Scope, Unread};
+use crate::platform::{Client, Http, Identity, Login, Time};
+use crate::ports::Reader;
+use crate::refresh::refresh;
+use crate::view::inert;
+
+use super::args::{ConfigArgs, PlatformChoice};
+use super::exit::Exit;
+use super::load::{self, Loaded};
+use super::output;
+use super::session::{Kept, connect};
+
+/// A connection to the platform, and as whom.
+pub struct Reached {
+    /// The connection.
+    pub client: Client<Http>,
+    /// The scope in which the credential says it lives.
+    pub scope: Option<Scope>,
+    /// The API's base URL, or `local`.
+    pub endpoint: String,
+    /// The embedded platform, kept running.
+    _local: Kept,
+}
+
+/// A configuration beside what is live in its scopes.
+pub struct Looked {
+    /// What the configuration says.
+    pub desired: Desired,
+    /// What is there.
+    pub live: Live,
+}
+
+/// The scope in which a credential says it lives.
+pub fn home_scope(identity: &Identity) -> Option<Scope> {
+    match identity {
+        Identity::ServiceAccount(account) => account
+            .mrn
+            .account_scope()
+            .or_else(|| Scope::from_mrn(account.scope_mrn.as_deref()?)),
+        Identity::ApiToken(_) => None,
+    }
+}
+
+/// A client for a login; nothing is sent yet.
+pub fn client(login: Login, ca: Option<&[u8]>) -> Result<Client<Http>, String> {
+    let http = Http::new(&login.endpoint, ca).map_err(|e| e.to_string())?;
+    let time = Time {
+        now: Box::new(jiff::Timestamp::now),
+        sleep: Box::new(|duration: Duration| Box::pin(tokio::time::sleep(duration))),
+    };
+    Ok(Client::new(http, login.endpoint, login.identity, time))
+}
+
+/// Logs in and says where and as whom. `desired` may assert where the credential leads.
+pub async fn reach(
+    choice: &PlatformChoice,
+    dir: &Path,
+    desired: &Desired,
+) -> Result<Reached, Exit> {
+    let (login, place, ca, kept) = connect(choice, dir, desired).await?;
+    if let (Some(assertion), false) = (&desired.endpoint, choice.local) {
+        login
+            .endpoint
+            .assert(assertion)
+            .map_err(|error| fail(&error.to_string()))?;
+    }
+    let source = login.source.to_string();
+    let scope = home_scope(&login.identity);
+    let endpoint = if choice.local {
+        "local".to_owned()
+    } else {
+        login.endpoint.base().to_owned()
+    };
+    let client = client(login, ca.as_deref()).map_err(|e| fail(&e))?;
+    output::tell(&format!("Platform  {place}"));
+    let caller = client
+        .caller()
+        .await
+        .map_err(|error| fail(&format!("{} (credential from {source})", error.message)))?;
+    let who = match &caller.name {
+        Some(name) => format!("{} ({})", inert(name), inert(caller.mrn.as_str())),
+        None => inert(caller.mrn.as_str()),
+    };
+    output::tell(&format!("Caller    {who}, from {}", inert(&source)));
+    output::tell("");
+    Ok(Reached {
+        client,
+        scope,
+        endpoint,
+        _local: kept,
+    })
+}
+
+/// Loads the configuration, logs in, and reads all that is live in its scopes.
+pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked, Exit> {
+    let Loaded { desired, queries } = load::load(config)?;
+    let reached = reach(choice, &config.dir, &desired).await?;
+    let live = refresh(&reached.client, &queries, &reached.endpoint)
+        .await
+        .map_err(|e| fail(&e.message))?;
+    for (scope, unread) in &live.unread {
+        output::warning(&unread_scope(scope, unread));
+    }
+    Ok(Looked { desired, live })
+}
+
+/// That a scope could not be read, and why, with its name once.
+pub fn unread_scope(scope: &Scope, unread: &Unread) -> String {
+    if unread.why.contains(scope.id()) {
+        unread.why.clone()
+    } else {
+        format!("{scope} could not be read: {}", unread.why)
+    }
+}
+
+/// Prints an error that has no way out but its own words.
+pub fn fail(message: &str) -> Exit {
+    output::error(message, &[]);
+    Exit::Error
+}

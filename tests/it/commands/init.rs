@@ -1,0 +1,262 @@
+//! `init`, empty and from what is live.
+
+use std::fs;
+
+use jiff::Timestamp;
+use rolecall::server::SeedAccount;
+
+use crate::stage::{ORG, PAYMENTS, Stage};
+
+/// Runs without putting it into the transcript.
+fn quiet(stage: &Stage, arguments: &[&str]) -> (i32, String) {
+    let output = stage.command(arguments).output().expect("runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    (output.status.code().unwrap_or(-1), text)
+}
+
+#[test]
+fn a_first_project() {
+    let mut stage = Stage::new();
+    fs::remove_dir(stage.path("access")).expect("removed");
+    assert_eq!(stage.run(&["init", "--ci", "github", "access"]), 0);
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    assert_eq!(stage.run(&["plan", "--local", "access"]), 0);
+    assert_eq!(stage.run(&["init", "access"]), 1);
+    stage.say("another file of configuration is in the way too");
+    fs::create_dir(stage.path("other")).expect("created");
+    fs::write(stage.path("other/teams.hcl"), "").expect("written");
+    assert_eq!(stage.run(&["init", "other"]), 1);
+    assert!(!stage.path("other/main.hcl").exists());
+    assert!(!stage.path("other/.gitignore").exists());
+    stage.say("wrong usage");
+    assert_eq!(stage.run(&["init", "--stack", "My Stack", "new"]), 64);
+    assert_eq!(stage.run(&["init", "--local", "new"]), 64);
+    assert_eq!(stage.run(&["init", "--organization", "acme", "new"]), 64);
+    assert_eq!(stage.run(&["init", "--from-live", "--local", "new"]), 1);
+    assert!(!stage.path("new").exists());
+    stage.compare("commands/init.txt");
+
+    let main = fs::read_to_string(stage.path("access/main.hcl")).expect("there");
+    // The examples in the comments are right as they stand.
+    let mut inside = false;
+    let text: String = main
+        .lines()
+        .map(|line| {
+            let bare = line
+                .strip_prefix("# ")
+                .or(line.strip_prefix('#'))
+                .unwrap_or(line);
+            inside |= line.starts_with("# ") && bare.ends_with('{');
+            let shown = if inside { bare } else { line };
+            inside &= bare != "}";
+            format!("{shown}\n")
+        })
+        .collect();
+    assert!(text.contains("\nservice_account \"ci\""));
+    fs::write(stage.path("access/main.hcl"), text).expect("written");
+    assert_eq!(quiet(&stage, &["validate", "access"]).0, 0);
+    let (_, plan) = quiet(&stage, &["plan", "--local", "access"]);
+    assert!(plan.contains("1 to create"), "{plan}");
+}
+
+#[test]
+fn two_projects_never_share_a_stack() {
+    let stage = Stage::new();
+    let id = |dir: &str| {
+        assert_eq!(quiet(&stage, &["init", "--stack", "same", dir]).0, 0);
+        let text = fs::read_to_string(stage.path(dir).join("main.hcl")).expect("there");
+        let line = text
+            .lines()
+            .find(|line| line.contains("id    ="))
+            .map(str::to_owned);
+        line.expect("an id")
+    };
+    assert_ne!(id("one"), id("two"));
+}
+
+#[test]
+fn all_or_nothing() {
+    let stage = Stage::new();
+    // `.github` is a file, so the workflow cannot be written.
+    fs::write(stage.path("access/.github"), "").expect("written");
+    assert_eq!(quiet(&stage, &["init", "--ci", "github", "access"]).0, 1);
+    assert!(!stage.path("access/main.hcl").exists());
+    assert!(!stage.path("access/.gitignore").exists());
+}
+
+#[test]
+fn the_workflow_stands_at_the_root_of_the_repository() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path(".git")).expect("created");
+    assert_eq!(
+        quiet(&stage, &["init", "--ci", "github", "access/prod"]).0,
+        0
+    );
+    let path = stage.path(".github/workflows/rolecall.yml");
+    let text = fs::read_to_string(path).expect("there");
+    assert!(text.contains("CONFIGURATION: \"access/prod\""), "{text}");
+    assert!(text.contains("permissions:\n  contents: read\n"));
+    assert!(!text.contains("pull_request_target"));
+    fs::create_dir(stage.path("it's ${{ x }}")).expect("created");
+    assert_eq!(
+        quiet(&stage, &["init", "--ci", "github", "it's ${{ x }}"]).0,
+        1
+    );
+    assert!(!stage.path("it's ${{ x }}/main.hcl").exists());
+}
+
+/// All accounts of the platform, but for when they were used.
+fn held(stage: &Stage) -> serde_json::Value {
+    let mut accounts = stage.app.dump().expect("a dump")["accounts"].clone();
+    for account in accounts.as_array_mut().expect("a list") {
+        account["last_used"] = serde_json::Value::Null;
+    }
+    accounts
+}
+
+#[test]
+fn from_live() {
+    let mut stage = Stage::new();
+    let add = |scope: &str, name: &str, description: &str, labels: &[(&str, &str)]| {
+        let account = SeedAccount {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            roles: vec!["viewer".to_owned()],
+            labels: labels
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..SeedAccount::default()
+        };
+        stage
+            .app
+            .admin_create_account(scope, &account, Timestamp::now())
+            .expect("created");
+    };
+    let trap = "${file(\"/etc/passwd\")} %{ if true } \"quoted\" \\ $${x} \u{202e}gnp";
+    add(
+        PAYMENTS,
+        trap,
+        trap,
+        &[("for", trap.get(..20).expect("ascii")), ("a b", "$${x}")],
+    );
+    add(PAYMENTS, "windows", "line\r\nends", &[("note", "\u{7}")]);
+    add(ORG, "監視", "", &[]);
+    add(ORG, "twice", "", &[]);
+    add(ORG, "twice", "", &[]);
+    add(
+        PAYMENTS,
+        "theirs",
+        "",
+        &[
+            ("rolecall-stack", "other-stack.aaaa1111"),
+            ("rolecall-address", "theirs"),
+            ("rolecall-generation", "1"),
+            ("rolecall-credential", "external"),
+        ],
+    );
+    let before = held(&stage);
+    fs::remove_dir(stage.path("access")).expect("removed");
+    assert_eq!(stage.run(&["init", "--from-live", "access"]), 0);
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    let (code, plan) = quiet(&stage, &["plan", "access"]);
+    assert_eq!(code, 0, "{plan}");
+    let (_, summary) = plan.rsplit_once("Plan: ").expect("a plan");
+    assert!(
+        summary.starts_with("10 to adopt; 0 accounts as declared."),
+        "{summary}"
+    );
+    assert!(before == held(&stage), "only read");
+    stage.say("what is adopted stays so");
+    assert_eq!(quiet(&stage, &["apply", "--yes", "access"]).0, 0);
+    let (code, plan) = quiet(&stage, &["plan", "--detailed-exitcode", "access"]);
+    assert_eq!(code, 0, "{plan}");
+    stage.compare("commands/init-from-live.txt");
+
+    let text = fs::read_to_string(stage.path("access/main.hcl")).expect("there");
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    assert!(!text.contains('\u{202e}'));
+    let golden = snapbox_file(&stage, &text);
+    snapbox::Assert::new()
+        .action_env("SNAPSHOTS")
+        .eq(golden.0, golden.1);
+}
+
+/// The generated file without what differs from run to run, and its golden one.
+fn snapbox_file(stage: &Stage, text: &str) -> (String, snapbox::Data) {
+    let mut text = text.replace(&stage.dir.path().display().to_string(), "[DIR]");
+    for (pattern, name) in [
+        (r"serviceaccounts/[0-9A-Za-z]{27}", "serviceaccounts/[ID]"),
+        (r#"id    = "[a-z0-9]{8}""#, r#"id    = "[STACKID]""#),
+    ] {
+        let pattern: regex::Regex = pattern.parse().expect("valid");
+        text = pattern.replace_all(&text, name).into_owned();
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/golden/commands/init-from-live.hcl");
+    (
+        text,
+        snapbox::Data::read_from(&path, Some(snapbox::data::DataFormat::Text)).raw(),
+    )
+}
+
+#[test]
+fn from_live_of_one_space_and_of_nothing() {
+    let mut stage = Stage::new();
+    let account = SeedAccount {
+        name: "space-editor".to_owned(),
+        roles: vec!["editor".to_owned()],
+        ..SeedAccount::default()
+    };
+    let now = Timestamp::now();
+    let mrn = stage.app.admin_create_account(PAYMENTS, &account, now);
+    let credential = stage
+        .app
+        .admin_issue_credential(&mrn.expect("created"), now)
+        .expect("issued");
+    fs::create_dir(stage.path("credentials")).expect("created");
+    let text = serde_json::to_string(&credential).expect("JSON");
+    fs::write(stage.path("credentials/editor.json"), text).expect("written");
+    let with = [
+        "init",
+        "--from-live",
+        "--credentials",
+        "credentials/editor.json",
+    ];
+    let run = |stage: &mut Stage, more: &[&str]| {
+        let mut arguments = with.to_vec();
+        arguments.extend(more);
+        stage.run(&arguments)
+    };
+    assert_eq!(run(&mut stage, &["space"]), 0);
+    assert_eq!(
+        run(&mut stage, &["--organization", "acme-corp-883120", "whole"]),
+        1
+    );
+    assert_eq!(
+        run(&mut stage, &["--organization", "nobody-1234", "whole"]),
+        1
+    );
+    assert_eq!(run(&mut stage, &["--organization", "a b", "whole"]), 64);
+    assert!(!stage.path("whole").exists());
+    let text = fs::read_to_string(stage.path("space/main.hcl")).expect("there");
+    assert!(text.contains("space \"payments\" {\n  id = "), "{text}");
+    stage.compare("commands/init-from-live-scopes.txt");
+}
+
+#[test]
+fn from_the_embedded_platform() {
+    let mut stage = Stage::new();
+    stage.configure(
+        "service_account \"ci\" {\n  scope = space.payments\n  name = \"ci\"\n  roles = []\n  \
+         credential {\n    deliver_to = [sink.file.local]\n  }\n}\n",
+    );
+    assert_eq!(quiet(&stage, &["apply", "--local", "--yes", "access"]).0, 0);
+    // The configuration is lost; the platform is not.
+    fs::remove_file(stage.path("access/main.hcl")).expect("removed");
+    let (code, text) = quiet(&stage, &["init", "--from-live", "--local", "access"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("acme-access/k7m2q9ta manages it"), "{text}");
+    let main = fs::read_to_string(stage.path("access/main.hcl")).expect("there");
+    assert!(main.contains("amazing-hofstadter-175565") && !main.contains("local-organization"));
+}
