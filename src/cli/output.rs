@@ -81,7 +81,12 @@ fn colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Whether somebody sits at a terminal, sees what is printed, and can be asked.
+/// Whether somebody sits at a terminal and can be asked.
 pub fn interactive() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal() && io::stderr().is_terminal()
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether people see what [`print`] prints.
+pub fn seen() -> bool {
+    report::human() && io::stdout().is_terminal()
 }

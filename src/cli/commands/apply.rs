@@ -67,8 +67,8 @@ fn confirmed(plan: &str) -> bool {
         );
         return false;
     }
-    if !report::human() {
-        // Standard output holds JSON; who is asked still sees the plan.
+    if !output::seen() {
+        // Standard output goes elsewhere; who is asked still sees the plan.
         output::tell(plan);
     }
     output::tell("Apply this plan? Only `yes` is taken for a yes:");

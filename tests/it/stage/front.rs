@@ -28,6 +28,8 @@ struct State {
     app: Arc<App>,
     hook: Mutex<Hook>,
     seen: Mutex<Vec<String>>,
+    /// Scopes whose listing is denied.
+    denied: Mutex<Vec<String>>,
 }
 
 pub struct Front {
@@ -43,6 +45,7 @@ impl Front {
             app,
             hook: Mutex::new(Box::new(|_, _| Then::Answer)),
             seen: Mutex::new(Vec::new()),
+            denied: Mutex::new(Vec::new()),
         });
         let served = Arc::clone(&state);
         thread::spawn(move || {
@@ -62,6 +65,12 @@ impl Front {
     pub fn hook(&self, hook: impl FnMut(&str, usize) -> Then + Send + 'static) {
         self.state.seen.lock().expect("not poisoned").clear();
         *self.state.hook.lock().expect("not poisoned") = Box::new(hook);
+    }
+
+    /// From now on, denies the listings of these scopes and of no others.
+    pub fn deny_listings(&self, scopes: &[&str]) {
+        *self.state.denied.lock().expect("not poisoned") =
+            scopes.iter().map(|scope| (*scope).to_owned()).collect();
     }
 
     /// The operations that have come since the last hook was set.
@@ -104,7 +113,15 @@ fn serve(state: &State, stream: TcpStream) {
             seen.push(operation.clone());
             seen.iter().filter(|name| **name == operation).count()
         };
+        let denied = operation == "serviceAccounts" && {
+            let body = String::from_utf8_lossy(&body);
+            let denied = state.denied.lock().expect("not poisoned");
+            denied
+                .iter()
+                .any(|scope| body.contains(&format!("\"{scope}\"")))
+        };
         let then = (state.hook.lock().expect("not poisoned"))(&operation, count);
+        let then = if denied { Then::Refuse(403) } else { then };
         let (status, answer) = match then {
             Then::Refuse(status) => (status, b"{}".to_vec()),
             Then::Answer | Then::Lose => {
