@@ -86,7 +86,7 @@ pub fn interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Whether people see what [`print`] prints.
+/// Whether people see what [`print()`] prints.
 pub fn seen() -> bool {
     report::human() && io::stdout().is_terminal()
 }

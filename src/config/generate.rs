@@ -1,6 +1,6 @@
 //! Generated configuration: a first project, and blocks for what is live already.
 //! Pure: values in, text out, laid out as `terraform fmt` would. Foreign text reaches it through
-//! [`quote`] and [`comment`] alone.
+//! [`quote`] and `comment` alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -99,3 +99,31 @@ fn the_readme_shows_a_true_plan() {
         );
     }
 }
+
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let mut documents: Vec<PathBuf> = fs::read_dir("docs")
+        .expect("there")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .collect();
+    documents.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(PathBuf::from));
+    let mut links = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("readable");
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if target.contains("://") || target.starts_with('#') {
+                continue;
+            }
+            let file = target.split('#').next().unwrap_or(target);
+            let path = document.parent().unwrap_or(Path::new("")).join(file);
+            assert!(path.exists(), "{} links to {target}", document.display());
+            links += 1;
+        }
+    }
+    assert!(links > 10, "only {links} links were found");
+}
