@@ -1,5 +1,7 @@
 //! The integration tests: one binary, since each would link the whole world.
 
+#[cfg(feature = "server")]
+mod bad_days;
 mod documents;
 #[cfg(feature = "server")]
 mod examples;
