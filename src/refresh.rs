@@ -61,8 +61,7 @@ pub async fn refresh(
             }
             Some(Err(error)) => {
                 scopes.remove(&scope);
-                let why = format!("its spaces cannot be listed: {}", error.message);
-                unread.insert(scope, Unread { why });
+                unread.insert(scope, Unread { why: error.message });
             }
             None => {}
         }

@@ -505,12 +505,14 @@ impl<'a, W: World> Run<'a, W> {
                             (ChangeResult::Done, child.note.clone())
                         }
                         (ChangeResult::Done, detail) => (ChangeResult::Done, detail),
-                        (result, detail) => (
-                            result,
-                            format!(
-                                "{detail}; its key is delivered, the next run grants the roles"
-                            ),
-                        ),
+                        (result, detail) => {
+                            let known = match result {
+                                ChangeResult::Failed => "it exists, but without its roles: ",
+                                _ => "",
+                            };
+                            let rest = "its key is delivered, the next run grants the roles";
+                            (result, format!("{known}{detail}; {rest}"))
+                        }
                     }
                 }
             };

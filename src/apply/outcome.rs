@@ -110,6 +110,10 @@ pub fn sentence(action: Action, result: ChangeResult, detail: &str) -> String {
     };
     if detail.is_empty() {
         head
+    } else if result == ChangeResult::Failed && detail.starts_with(&format!("cannot {infinitive} "))
+    {
+        // The detail says what failed, and says it better.
+        format!("failed: {detail}")
     } else {
         format!("{head}: {detail}")
     }

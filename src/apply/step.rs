@@ -94,7 +94,7 @@ impl<'a, W: World> Run<'a, W> {
             (true, Some(lost)) => (
                 found,
                 ChangeResult::Done,
-                format!("seen to be done, though {lost}"),
+                format!("seen to be done, though the answer was lost ({lost})"),
             ),
             (false, None) => {
                 let seconds = self.options.grace.as_secs();
@@ -219,7 +219,7 @@ impl<'a, W: World> Run<'a, W> {
             (true, None) => (ChangeResult::Done, String::new()),
             (true, Some(lost)) => (
                 ChangeResult::Done,
-                format!("seen to be gone, though {lost}"),
+                format!("seen to be gone, though the answer was lost ({lost})"),
             ),
             (false, None) => {
                 let seconds = self.options.grace.as_secs();

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -200,6 +201,18 @@ pub struct PlatformChoice {
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+
+    /// How long one answer of the platform may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
+}
+
+impl PlatformChoice {
+    /// How long one answer may take.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
+    }
 }
 
 /// `rolecall plan`.

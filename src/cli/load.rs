@@ -1,7 +1,8 @@
 //! Reads a configuration directory and the values of its variables, and reports what is wrong.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::config::{self, Input, Module, Origin, SourceFile};
 use crate::diag::{Diagnostics, Severity, SourceMap};
@@ -56,14 +57,7 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
 }
 
 fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
-    let names = names(&args.dir).map_err(|error| {
-        let dir = args.dir.display();
-        output::error(
-            &format!("cannot read the directory {dir}: {error}"),
-            &["name the directory that holds the configuration's .hcl files".to_owned()],
-        );
-        Exit::Error
-    })?;
+    let names = names(&args.dir)?;
     let selection = config::select(names.iter().map(String::as_str));
     let mut broken = false;
     for note in &selection.notes {
@@ -85,21 +79,23 @@ fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
         );
         return Err(Exit::Error);
     }
+    let contents = |names: &[String]| -> Vec<Result<(String, Vec<u8>), Exit>> {
+        let path = |name| args.dir.join(name);
+        let read = |path: PathBuf| Ok((shown(&path), read_configuration(&path)?));
+        names.iter().map(path).map(read).collect()
+    };
+    // All are tried before any failure ends the run, so that all are told at once.
+    let configuration = contents(&selection.configuration);
+    let values = contents(&selection.auto_values);
     let mut files = Vec::new();
-    for name in &selection.configuration {
-        let path = args.dir.join(name);
-        files.push(SourceFile {
-            path: shown(&path),
-            bytes: read(&path)?,
-        });
+    for file in configuration {
+        let (path, bytes) = file?;
+        files.push(SourceFile { path, bytes });
     }
     let mut inputs = environment();
-    for name in &selection.auto_values {
-        let path = args.dir.join(name);
-        inputs.push(Input::File {
-            path: shown(&path),
-            bytes: read(&path)?,
-        });
+    for file in values {
+        let (path, bytes) = file?;
+        inputs.push(Input::File { path, bytes });
     }
     for given in args.given() {
         inputs.push(match given {
@@ -130,13 +126,42 @@ fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
     }
 }
 
-/// The names in a directory, sorted. A name that is no text cannot be a configuration's.
-fn names(dir: &Path) -> std::io::Result<Vec<String>> {
+/// The names in a directory, sorted.
+fn names(dir: &Path) -> Result<Vec<String>, Exit> {
+    let refuse = |error: io::Error| {
+        let shown = dir.display();
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no directory {shown}"),
+            io::ErrorKind::NotADirectory => format!("{shown} is not a directory"),
+            io::ErrorKind::PermissionDenied => format!("this user may not read {shown}"),
+            _ => format!("cannot read the directory {shown}: {error}"),
+        };
+        output::error(
+            &why,
+            &["name the directory that holds the configuration's .hcl files".to_owned()],
+        );
+        Exit::Error
+    };
     let mut names = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if let (Ok(name), false) = (entry.file_name().into_string(), entry.path().is_dir()) {
-            names.push(name);
+    for entry in fs::read_dir(dir).map_err(refuse)? {
+        let entry = entry.map_err(refuse)?;
+        if entry.path().is_dir() {
+            continue;
+        }
+        match entry.file_name().into_string() {
+            Ok(name) => names.push(name),
+            // What it declares must not look as if it had been taken out.
+            Err(name) if name.as_encoded_bytes().ends_with(b".hcl") => {
+                output::error(
+                    &format!(
+                        "the name of the file {} is not UTF-8",
+                        entry.path().display()
+                    ),
+                    &["rename it".to_owned()],
+                );
+                return Err(Exit::Error);
+            }
+            Err(_) => {}
         }
     }
     names.sort();
@@ -151,9 +176,39 @@ fn shown(path: &Path) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
     fs::read(path).map_err(|error| {
-        output::error(&format!("cannot read {}: {error}", path.display()), &[]);
+        let shown = path.display();
+        let (why, help) = match error.kind() {
+            io::ErrorKind::NotFound if path.is_symlink() => (
+                format!("{shown} is a symbolic link to nothing"),
+                "remove it, or put back what it leads to",
+            ),
+            io::ErrorKind::NotFound => (format!("there is no file {shown}"), "check its name"),
+            io::ErrorKind::PermissionDenied => (
+                format!("this user may not read {shown}"),
+                "change its owner or its mode",
+            ),
+            _ => (
+                format!("cannot read {shown}: {error}"),
+                "move it away, or make it readable",
+            ),
+        };
+        output::error(&why, &[help.to_owned()]);
         Exit::Error
     })
+}
+
+/// Reads a file that was found by its name alone, where a pipe or a device would never end.
+fn read_configuration(path: &Path) -> Result<Vec<u8>, Exit> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            output::error(
+                &format!("{} is not a regular file", path.display()),
+                &["a configuration is in regular files; move it out of the directory".to_owned()],
+            );
+            Err(Exit::Error)
+        }
+        _ => read(path),
+    }
 }
 
 /// The variables of the environment, by name.
@@ -181,5 +236,12 @@ fn show(found: &Diagnostics, sources: &SourceMap) {
 
 fn refuse(errors: &Diagnostics, sources: &SourceMap) -> Exit {
     show(errors, sources);
+    let count = errors
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .count();
+    if count > 1 {
+        output::tell(&format!("{count} errors"));
+    }
     Exit::Error
 }

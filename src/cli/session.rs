@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::diff::diff;
 use crate::model::Desired;
 use crate::plan::{self, Plan};
-use crate::platform::{Client, Environment, Http, Login, Time, Wanted, discover};
+use crate::platform::{Client, Environment, Http, Login, Source, Time, Wanted, discover};
 use crate::ports::Reader;
 use crate::refresh::refresh;
 use crate::sinks::FileSink;
@@ -58,15 +58,23 @@ pub async fn open(
             .assert(assertion)
             .map_err(|error| fail(&error.to_string()))?;
     }
-    let home = matches!(login.source, crate::platform::Source::Home(_));
+    let home = matches!(login.source, Source::Home(_));
     if may_apply && home && !output::interactive() {
         output::error(
-            "the credential in the home directory is a person's, and this is no terminal",
-            &["name the credential: --credentials FILE, or MONDOO_CONFIG_BASE64".to_owned()],
+            &format!(
+                "{} is a person's credential, and apply takes it on a terminal only",
+                login.source
+            ),
+            &[
+                "name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64"
+                    .to_owned(),
+            ],
         );
         return Err(Exit::Error);
     }
-    let http = Http::new(&login.endpoint, ca.as_deref()).map_err(|e| fail(&e.to_string()))?;
+    let http = Http::new(&login.endpoint, ca.as_deref())
+        .map_err(|e| fail(&e.to_string()))?
+        .patient(choice.patience());
     let time = Time {
         now: Box::new(jiff::Timestamp::now),
         sleep: Box::new(|duration: Duration| Box::pin(tokio::time::sleep(duration))),
@@ -75,7 +83,9 @@ pub async fn open(
     let client = Client::new(http, login.endpoint.clone(), login.identity, time);
     let caller = client.caller().await.map_err(|error| {
         output::tell(&format!("Platform  {place}"));
-        fail(&format!("{} (credential from {source})", error.message))
+        let credential = format!("the credential is from {source}");
+        output::error(&error.message, &[credential]);
+        Exit::Error
     })?;
     output::tell(&format!("Platform  {place}"));
     let who = match &caller.name {
@@ -113,6 +123,22 @@ pub async fn open(
         #[cfg(feature = "server")]
         _local,
     })
+}
+
+/// A key that other users of the machine can read is theirs as well.
+fn warn_if_exposed(source: &Source) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(path) = source.file() else { return };
+    // What cannot be looked at was read all the same, as through a pipe.
+    let Ok(found) = std::fs::metadata(path) else {
+        return;
+    };
+    if found.is_file() && found.permissions().mode() & 0o044 != 0 {
+        output::warning(&format!(
+            "{source}: others on this machine can read this file; run chmod 600 {}",
+            path.display()
+        ));
+    }
 }
 
 fn fail(message: &str) -> Exit {
@@ -156,18 +182,24 @@ pub(super) async fn connect(
         endpoint: choice.endpoint.clone(),
     };
     let environment = Environment {
-        var: &|name| std::env::var(name).ok(),
+        // A value that is no text must not look like none: the next source would be taken.
+        var: &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
         read_file: &|path| std::fs::read(path),
         home: std::env::home_dir(),
     };
-    let login = discover(&wanted, &environment).map_err(|error| fail(&error.to_string()))?;
+    let login = discover(&wanted, &environment).map_err(|error| {
+        output::error(&error.to_string(), &error.help);
+        Exit::Error
+    })?;
+    warn_if_exposed(&login.source);
     let ca = match &choice.ca_file {
         None => None,
         Some(path) => Some(std::fs::read(path).map_err(|error| {
-            fail(&format!(
-                "cannot read the CA file {}: {error}",
-                path.display()
-            ))
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                _ => error.to_string(),
+            };
+            fail(&format!("--ca-file {}: {why}", path.display()))
         })?),
     };
     let place = inert(login.endpoint.base());

@@ -155,7 +155,7 @@ impl<T: Transport> Client<T> {
                     (self.time.sleep)(wait.max(asked)).await;
                 }
                 None if repeat => {
-                    failure.why = format!("{} ({ATTEMPTS} attempts)", failure.why);
+                    failure.why = format!("{}; gave up after {ATTEMPTS} attempts", failure.why);
                     return Err(failure);
                 }
                 _ => return Err(failure),
@@ -183,7 +183,10 @@ impl<T: Transport> Client<T> {
             .map_err(|failure| WriteError {
                 kind: failure.kind,
                 effect: failure.effect,
-                message: tell(request, &failure),
+                message: match failure.effect {
+                    Effect::None => tell(request, &failure),
+                    Effect::Unknown => format!("asked to {}: {}", request.doing, failure.why),
+                },
             })
     }
 
@@ -203,8 +206,14 @@ impl<T: Transport> Client<T> {
             let Some(next) = page.next else {
                 return Ok(items);
             };
-            if seen.len() >= MOST_PAGES || !seen.insert(next.clone()) {
-                let why = "the listing never ends: a page leads back to an earlier one";
+            let why = if seen.len() >= MOST_PAGES {
+                Some(format!("the listing has no end after {MOST_PAGES} pages"))
+            } else if !seen.insert(next.clone()) {
+                Some("the listing never ends: a page leads back to an earlier one".to_owned())
+            } else {
+                None
+            };
+            if let Some(why) = why {
                 return Err(read_error(&request, &Failure::malformed(why)));
             }
             after = Some(next);
@@ -214,9 +223,11 @@ impl<T: Transport> Client<T> {
 
 fn tell(request: &Request, failure: &Failure) -> String {
     let base = format!("cannot {}: {}", request.doing, failure.why);
-    match &request.needs {
-        Some(needs) if failure.kind == ErrorKind::PermissionDenied => {
-            format!("{base}; needs {needs}")
+    match (failure.kind, &request.needs) {
+        (ErrorKind::PermissionDenied, Some(needs)) => format!("{base}; needs {needs}"),
+        // What was tried a few times may pass.
+        (ErrorKind::RateLimited | ErrorKind::Platform, _) if failure.again != Again::Never => {
+            format!("{base}; run again later")
         }
         _ => base,
     }

@@ -63,7 +63,10 @@ impl Credential {
             .decode(compact.as_bytes())
             .map(Zeroizing::new)
             .map_err(|_| {
-                CredentialError::new("the credential is not valid standard base64 with padding")
+                CredentialError::new(
+                    "the credential is not valid standard base64 with padding. An API token goes \
+                     into MONDOO_API_TOKEN",
+                )
             })?;
         Self::parse(&bytes)
     }
@@ -125,6 +128,15 @@ pub(super) fn fields(text: &str) -> Result<Fields, CredentialError> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.is_empty() {
         return Err(CredentialError::new("the credential is empty"));
+    }
+    if !text
+        .trim_end()
+        .contains(|c: char| c.is_whitespace() || ":{[\"".contains(c))
+    {
+        return Err(CredentialError::new(
+            "the credential is a bare word; it should be a service account's file as the Mondoo \
+             console gives it. An API token goes into MONDOO_API_TOKEN",
+        ));
     }
     let mut fields = Fields::new();
     let mut add = |key: String, value| {
@@ -283,7 +295,8 @@ mod tests {
                 "workload identity",
             ),
             (truncated, "not valid JSON"),
-            ("secret".to_owned(), "neither JSON nor YAML"),
+            ("secret".to_owned(), "MONDOO_API_TOKEN"),
+            ("secret word".to_owned(), "neither JSON nor YAML"),
             (" \n".to_owned(), "is empty"),
         ] {
             let why = Credential::parse(text.as_bytes())

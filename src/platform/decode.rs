@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::auth;
 use super::operation::PAGE;
+use super::{auth, failure};
 use crate::model::{
     Caller, IssuedCredential, Labels, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
     SpaceId,
@@ -380,7 +380,8 @@ pub(super) fn batch(body: &[u8], field: &str) -> Decoded<BatchErrors> {
                     Value::String(text) => text,
                     other => other.to_string(),
                 };
-                (Mrn::new(mrn), super::failure::excerpt(&why))
+                let words = failure::without_code(&why);
+                (Mrn::new(mrn), failure::excerpt(words))
             })
             .collect()),
         Some(Value::Array(errors)) if errors.is_empty() => Ok(BatchErrors::new()),

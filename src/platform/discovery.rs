@@ -52,6 +52,16 @@ pub enum Source {
     Home(PathBuf),
 }
 
+impl Source {
+    /// The file that holds the credential, if it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Flag(path) | Self::ConfigPath(path) | Self::Home(path) => Some(path),
+            Self::ConfigBase64 | Self::ApiToken => None,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,12 +90,34 @@ pub struct Login {
 #[error("{message}")]
 pub struct LoginError {
     message: String,
+    /// The ways out, if the message does not name them.
+    pub help: Vec<String>,
 }
 
 fn failed(place: impl fmt::Display, why: impl fmt::Display) -> LoginError {
     LoginError {
         message: format!("{place}: {why}"),
+        help: Vec::new(),
     }
+}
+
+/// The first source that is there cannot be used; the others are not looked at.
+fn unusable(place: impl fmt::Display, why: impl fmt::Display) -> LoginError {
+    LoginError {
+        help: vec![format!(
+            "the first of these that is set counts: {}",
+            order(", ")
+        )],
+        ..failed(place, why)
+    }
+}
+
+/// The sources in the order in which they are looked at.
+fn order(and: &str) -> String {
+    format!(
+        "--credentials, {BASE64}, {PATH}, {TOKEN}{and}~/{}",
+        HOME_FILE.join("/")
+    )
 }
 
 /// Finds the credential: `--credentials`, then `MONDOO_CONFIG_BASE64`, `MONDOO_CONFIG_PATH`,
@@ -118,7 +150,7 @@ fn find(
     }
     if let Some(text) = variable(environment, BASE64) {
         let text = Zeroizing::new(text);
-        let credential = Credential::parse_base64(&text).map_err(|e| failed(BASE64, e))?;
+        let credential = Credential::parse_base64(&text).map_err(|e| unusable(BASE64, e))?;
         return Ok((Source::ConfigBase64, credential));
     }
     if let Some(path) = variable(environment, PATH) {
@@ -130,7 +162,10 @@ fn find(
         let token = token.trim();
         // A header cannot carry these, and none of the platform's tokens holds them.
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(failed(TOKEN, "the token holds a space or a special letter"));
+            return Err(unusable(
+                TOKEN,
+                "the token holds a space or a special letter",
+            ));
         }
         let identity = Identity::api_token(token);
         let endpoint = None;
@@ -142,17 +177,21 @@ fn find(
             .fold(home.clone(), |path, part| path.join(part));
         match (environment.read_file)(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(failed(path.display(), read_failure(&e))),
+            Err(e) => return Err(unusable(path.display(), read_failure(&e))),
             Ok(bytes) => return parsed(Source::Home(path), bytes),
         }
     }
     Err(LoginError {
         message: format!(
-            "no credential found; looked at --credentials, {BASE64}, {PATH}, {TOKEN} and \
-             ~/{}, in this order. Create a service account in the Mondoo console, download its \
-             file and point {PATH} to it",
-            HOME_FILE.join("/")
+            "no credential found; looked at {}, in this order",
+            order(" and ")
         ),
+        help: vec![
+            "create a service account in the Mondoo console, download its file, and name it with \
+             --credentials FILE"
+                .to_owned(),
+            "to try rolecall without Mondoo: --local".to_owned(),
+        ],
     })
 }
 
@@ -197,6 +236,7 @@ pub fn raw(
                  ~/{}",
                 HOME_FILE.join("/")
             ),
+            help: Vec::new(),
         }),
     }
 }
@@ -208,21 +248,24 @@ fn file(
 ) -> Result<(Source, Credential), LoginError> {
     match (environment.read_file)(path) {
         Ok(bytes) => parsed(source, bytes),
-        Err(e) => Err(failed(source, read_failure(&e))),
+        Err(e) => Err(unusable(source, read_failure(&e))),
     }
 }
 
 fn parsed(source: Source, bytes: Vec<u8>) -> Result<(Source, Credential), LoginError> {
     match Credential::parse(&Zeroizing::new(bytes)) {
         Ok(credential) => Ok((source, credential)),
-        Err(e) => Err(failed(source, e)),
+        Err(e) => Err(unusable(source, e)),
     }
 }
 
 fn read_failure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "the file may not be read by this user".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "this user may not read the file; change its owner or its mode".to_owned()
+        }
+        io::ErrorKind::IsADirectory => "it is a directory and not a file".to_owned(),
         _ => format!("the file cannot be read: {error}"),
     }
 }

@@ -77,8 +77,12 @@ pub(super) fn judge(answer: &Answer, local: Timestamp) -> Result<(), Failure> {
     };
     judged.map_err(|mut failure| {
         let skew = answer.date.and_then(|date| skew(local, date));
-        if let (ErrorKind::Unauthenticated, Some(skew)) = (failure.kind, skew) {
-            failure.why = format!("{}; {skew}", failure.why);
+        if failure.kind == ErrorKind::Unauthenticated {
+            // A clock that is wrong explains the refusal; else the credential must be the reason.
+            let reason = skew.as_deref().unwrap_or(
+                "it may be deleted or expired, or belong to another endpoint than this one",
+            );
+            failure.why = format!("{}; {reason}", failure.why);
         }
         failure
     })
@@ -93,10 +97,7 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
     let failure = |kind, effect, again, why: String| Failure::new(kind, effect, again, why);
     match status {
         401 => {
-            let why = format!(
-                "the credential is not accepted (HTTP 401{said}); it may be deleted, or belong \
-                 to another endpoint"
-            );
+            let why = format!("the credential is not accepted (HTTP 401{said})");
             failure(Unauthenticated, Effect::None, Never, why)
         }
         403 => {
@@ -108,18 +109,23 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
             failure(Invalid, Effect::None, Never, why)
         }
         429 => {
-            let why = format!("too many requests (HTTP 429{said}); wait, or lower --parallelism");
+            let asks = answer.retry_after.map_or_else(String::new, |wait| {
+                format!("; it asks to wait {} s", wait.as_secs())
+            });
+            let why = format!("the platform takes no more requests for now (HTTP 429{said}){asks}");
             let mut limited = failure(RateLimited, Effect::None, Always, why);
             limited.after = answer.retry_after;
             limited
         }
         300..=399 => {
-            let to = answer.redirect_to.as_deref().unwrap_or("another place");
-            let why = format!(
-                "the endpoint redirects to {} (HTTP {status}), and a credential never follows; \
-                 if that host is right, name it with --endpoint",
-                excerpt(to)
-            );
+            let why = match answer.redirect_to.as_deref() {
+                Some(to) => format!(
+                    "the endpoint redirects to {} (HTTP {status}), and a credential never \
+                     follows; if that host is right, name it with --endpoint",
+                    excerpt(to)
+                ),
+                None => format!("the endpoint redirects to nowhere (HTTP {status}); check it"),
+            };
             failure(Platform, Effect::Unknown, Never, why)
         }
         500..=599 => {
@@ -165,6 +171,10 @@ fn judge_errors(body: &[u8]) -> Result<(), Failure> {
         // The body is not repeated: half an answer may hold half a key.
         Failure::malformed(if e.is_eof() {
             "the answer is cut off".to_owned()
+        } else if body.trim_ascii_start().starts_with(b"<") {
+            "the answer is a web page and not GraphQL; check the endpoint, and whether a proxy or \
+             a login page stands before it"
+                .to_owned()
         } else {
             "the answer is not GraphQL over JSON; check the endpoint".to_owned()
         })
@@ -287,7 +297,7 @@ fn grpc_code(message: &str) -> Option<&str> {
 }
 
 /// The words after `rpc error: code = X desc = `, or all of it where there are none.
-fn without_code(message: &str) -> &str {
+pub(super) fn without_code(message: &str) -> &str {
     if !message.starts_with(RPC) {
         return message;
     }
@@ -341,7 +351,7 @@ fn skew(local: Timestamp, remote: Timestamp) -> Option<String> {
     if seconds.abs() <= 60 {
         return None;
     }
-    let minutes = seconds.unsigned_abs().div_ceil(60);
+    let minutes = ((seconds.unsigned_abs() + 30) / 60).max(2);
     let side = if seconds > 0 { "ahead of" } else { "behind" };
     Some(format!(
         "the local clock is about {minutes} minutes {side} the platform's, and a signed request \

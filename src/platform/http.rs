@@ -1,7 +1,7 @@
 //! The socket: reqwest on rustls. Sends once, follows nothing, gives up in time.
 //! Knows nothing of GraphQL.
 
-use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,6 +33,7 @@ pub struct Http {
     client: reqwest::Client,
     url: String,
     host: String,
+    timeout: Duration,
 }
 
 impl Http {
@@ -48,11 +49,11 @@ impl Http {
         let own = match ca {
             None => Vec::new(),
             Some(pem) => Certificate::from_pem_bundle(pem)
-                .map_err(|e| failed("the CA file is not PEM", &e))?,
+                .map_err(|e| failed("the file of --ca-file is not PEM", &e))?,
         };
         if ca.is_some() && own.is_empty() {
             return Err(HttpError {
-                message: "the CA file holds no certificate in PEM".to_owned(),
+                message: "the file of --ca-file holds no certificate in PEM".to_owned(),
             });
         }
         let builder = || {
@@ -60,7 +61,6 @@ impl Http {
                 .redirect(redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(TIMEOUT)
                 .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
             // A proxy would carry plain http, and the token in it, off the machine.
             if endpoint.is_loopback() {
@@ -84,26 +84,32 @@ impl Http {
             client,
             url: endpoint.query_url(),
             host: endpoint.base().to_owned(),
+            timeout: TIMEOUT,
         })
+    }
+
+    /// The same connections with another patience: how long one answer may take, to its last byte.
+    #[must_use]
+    pub fn patient(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     fn error(&self, error: reqwest::Error) -> TransportError {
         let maybe_sent = !(error.is_connect() || error.is_builder());
         let timeout = error.is_timeout();
         let error = error.without_url();
+        let host = &self.host;
         let message = match (maybe_sent, timeout) {
-            (false, true) => format!("{} does not answer: connecting timed out", self.host),
-            (false, false) => format!("cannot connect to {}: {}", self.host, chain(&error)),
+            (false, true) => format!("{host} does not answer: connecting timed out"),
+            (false, false) => format!("cannot connect to {host}: {}", unreachable(&error)),
             (true, true) => format!(
-                "{} gave no answer within {} seconds",
-                self.host,
-                TIMEOUT.as_secs()
+                "{host} gave no whole answer within {} s; --timeout SECONDS waits longer",
+                self.timeout.as_secs()
             ),
-            (true, false) => format!(
-                "the connection to {} broke off: {}",
-                self.host,
-                chain(&error)
-            ),
+            (true, false) => match broken(&error) {
+                None => format!("the connection to {host} broke off before the answer was whole"),
+                Some(why) => format!("what came from {host} is no HTTP answer: {why}"),
+            },
         };
         TransportError {
             maybe_sent,
@@ -126,6 +132,7 @@ impl Transport for Http {
             .post(&self.url)
             .header(AUTHORIZATION, authorization)
             .header(CONTENT_TYPE, "application/json")
+            .timeout(self.timeout)
             .body(body);
         let mut response = request.send().await.map_err(|e| self.error(e))?;
         let headers = response.headers();
@@ -134,7 +141,7 @@ impl Transport for Http {
             status: response.status().as_u16(),
             date,
             retry_after: header(headers, &RETRY_AFTER).and_then(|text| retry_after(text, date)),
-            redirect_to: header(headers, &LOCATION).map(|to| redirect_host(to, &self.host)),
+            redirect_to: header(headers, &LOCATION).and_then(|to| redirect_host(to, &self.host)),
             body: Zeroizing::default(),
         };
         loop {
@@ -178,27 +185,102 @@ fn retry_after(text: &str, date: Option<Timestamp>) -> Option<Duration> {
 }
 
 /// The host of a `Location`, which may be relative.
-fn redirect_host(location: &str, base: &str) -> String {
+fn redirect_host(location: &str, base: &str) -> Option<String> {
     let url = Url::parse(base).and_then(|base| base.join(location));
-    match url.ok().as_ref().and_then(Url::host_str) {
-        Some(host) => host.to_owned(),
-        None => "another place".to_owned(),
-    }
+    url.ok()?.host_str().map(str::to_owned)
 }
 
-/// An error and its causes, without repeating what a cause repeats.
+/// What libraries say about which of their layers failed, which tells a user nothing.
+const LAYERS: [&str; 8] = [
+    "error sending request",
+    "client error (Connect)",
+    "client error (SendRequest)",
+    "tcp connect error",
+    "error decoding response body",
+    "request or response body error",
+    "builder error",
+    "connection error",
+];
+
+/// An error and its causes, without the names of layers and without what a cause repeats.
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+    let mut texts: Vec<String> = Vec::new();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = cause {
         let words = inner.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
+        let layer = LAYERS.contains(&words.as_str());
+        if !layer && !texts.iter().any(|text| text.contains(&words)) {
+            texts.push(words);
         }
         cause = inner.source();
     }
-    text
+    if texts.is_empty() {
+        return error.to_string();
+    }
+    texts.join(": ")
+}
+
+/// The cause of an error that the operating system tells of.
+fn root(error: &reqwest::Error) -> Option<io::ErrorKind> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref::<io::Error>() {
+            return Some(found.kind());
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// Why no connection came about, and what to do.
+fn unreachable(error: &reqwest::Error) -> String {
+    let text = chain(error);
+    if text.contains("tunnel error: proxy authorization required") {
+        return "the proxy wants a user and a password (HTTP 407): name it as \
+                https_proxy=http://USER:PASSWORD@HOST"
+            .to_owned();
+    }
+    if text.contains("tunnel error: failed to create underlying connection") {
+        return "the proxy cannot be reached; check HTTPS_PROXY, or add the host to NO_PROXY"
+            .to_owned();
+    }
+    if text.contains("tunnel error") {
+        return "the proxy refused to lead there; check HTTPS_PROXY, or add the host to NO_PROXY"
+            .to_owned();
+    }
+    if text.contains("dns error") {
+        return "its name cannot be found; check the endpoint, the network and the name servers"
+            .to_owned();
+    }
+    // The words of rustls; the verifier of the platform wraps its error beyond recognition.
+    if text.contains("UnknownIssuer") {
+        return "its certificate is from an authority that is not trusted here; if it is one of \
+                yours, name that authority's certificate with --ca-file FILE"
+            .to_owned();
+    }
+    match root(error) {
+        Some(io::ErrorKind::ConnectionRefused) => {
+            "nothing listens there; check the endpoint".to_owned()
+        }
+        _ => text,
+    }
+}
+
+/// What came instead of an answer; `None` if the connection was just cut.
+fn broken(error: &reqwest::Error) -> Option<String> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    const CUT: [&str; 4] = [
+        "connection closed before message completed",
+        "end of file before message length reached",
+        "unexpected EOF",
+        "channel closed",
+    ];
+    let text = chain(error);
+    let cut = matches!(
+        root(error),
+        Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    ) || CUT.iter().any(|words| text.contains(words));
+    (!cut).then_some(text)
 }
 
 #[cfg(test)]

@@ -38,8 +38,12 @@ impl Target<'_> {
 
     fn io<T>(&self, doing: &str, error: &io::Error) -> Result<T, SinkError> {
         let why = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full; make room".to_owned()
+            io::ErrorKind::StorageFull => "the disk is full; make room".to_owned(),
+            io::ErrorKind::QuotaExceeded => {
+                "this user's share of the disk is used up; make room".to_owned()
+            }
+            io::ErrorKind::FileTooLarge => {
+                "this process may not write so large a file; raise its limit (ulimit -f)".to_owned()
             }
             io::ErrorKind::PermissionDenied => {
                 "this user may not; change the owner or the mode of the folder".to_owned()
@@ -590,5 +594,27 @@ mod tests {
         assert!(late.expect_err("refused").message.contains("another key"));
         let still = sink.probe(&place).await;
         assert!(matches!(still, Ok(Probe::Holds { account, .. }) if account.id() == "theirs"));
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_with_the_way_out() {
+        let to = json("credentials", "ci.json");
+        let sink = FileSink::new("access");
+        let target = sink.target(&to).expect("a good destination");
+        for (kind, way_out) in [
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::QuotaExceeded, "make room"),
+            (io::ErrorKind::FileTooLarge, "ulimit -f"),
+            (io::ErrorKind::PermissionDenied, "change the owner"),
+            (io::ErrorKind::ReadOnlyFilesystem, "another directory"),
+        ] {
+            let told = target.io::<()>("writing", &kind.into());
+            let told = told.expect_err("an error").to_string();
+            assert!(told.contains(way_out), "{told}");
+            assert!(told.contains("credentials/ci.json"), "{told}");
+        }
+        // The number that Linux gives for a full disk.
+        let told = target.io::<()>("writing", &io::Error::from_raw_os_error(28));
+        assert!(told.expect_err("an error").to_string().contains("full"));
     }
 }

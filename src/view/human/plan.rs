@@ -503,9 +503,13 @@ fn left_alone(out: &mut String, plan: &Plan) {
     for left in all.iter().take(owners.max(LISTED)) {
         let account = &left.account;
         let roles: Vec<String> = account.roles.iter().map(|r| inert(r.short())).collect();
+        // A name may be null, and something must tell which account it is.
+        let name = match account.name.as_str() {
+            "" => inert(account.mrn.as_str()),
+            name => quoted(name),
+        };
         let mut line = format!(
-            "  {}  [{}]  {}",
-            quoted(&account.name),
+            "  {name}  [{}]  {}",
             roles.join(", "),
             scope(&account.scope, &plan.annex)
         );

@@ -2,15 +2,16 @@
 //! answer, or to lose it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rolecall::server::App;
 
 /// What to do with a request after the hook has run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Execute it and answer.
     Answer,
@@ -18,6 +19,27 @@ pub enum Then {
     Lose,
     /// Answer with this status without executing it.
     Refuse(u16),
+    /// Execute it and answer with this status and nothing more.
+    Hide(u16),
+    /// Send these bytes without executing it, and close the connection.
+    Send(Vec<u8>),
+    /// Send these bytes without executing it, then nothing for so long.
+    Stall(Vec<u8>, Duration),
+    /// Execute it, and answer what this makes of the answer.
+    Change(Box<dyn FnOnce(&mut serde_json::Value) + Send>),
+}
+
+/// A whole HTTP answer after which the connection closes.
+pub fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    format!(
+        "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// Sees each request: the first field of its operation (`createServiceAccount`) and how many of
@@ -30,6 +52,9 @@ struct State {
     seen: Mutex<Vec<String>>,
     /// Scopes whose listing is denied.
     denied: Mutex<Vec<String>>,
+    /// How many seconds the clock of the platform is ahead, and that of the `Date` header.
+    ahead: AtomicI64,
+    dated: AtomicI64,
 }
 
 pub struct Front {
@@ -46,6 +71,8 @@ impl Front {
             hook: Mutex::new(Box::new(|_, _| Then::Answer)),
             seen: Mutex::new(Vec::new()),
             denied: Mutex::new(Vec::new()),
+            ahead: AtomicI64::new(0),
+            dated: AtomicI64::new(0),
         });
         let served = Arc::clone(&state);
         thread::spawn(move || {
@@ -59,6 +86,34 @@ impl Front {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The same platform behind TLS, at another port.
+    pub fn tls(&self, config: Arc<rustls::ServerConfig>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let served = Arc::clone(&self.state);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (state, config) = (Arc::clone(&served), Arc::clone(&config));
+                thread::spawn(move || {
+                    let connection = rustls::ServerConnection::new(config).expect("a connection");
+                    serve(&state, rustls::StreamOwned::new(connection, stream));
+                });
+            }
+        });
+        format!("https://localhost:{}", address.port())
+    }
+
+    /// Puts the platform's clock ahead by minutes; its `Date` header tells it.
+    pub fn clock(&self, minutes: i64) {
+        self.state.ahead.store(minutes * 60, Ordering::SeqCst);
+        self.date(minutes);
+    }
+
+    /// Puts the `Date` header alone ahead by minutes.
+    pub fn date(&self, minutes: i64) {
+        self.state.dated.store(minutes * 60, Ordering::SeqCst);
     }
 
     /// From now on, asks `hook` what to do with each request; counting begins anew.
@@ -79,9 +134,13 @@ impl Front {
     }
 }
 
-fn serve(state: &State, stream: TcpStream) {
-    let mut reader = BufReader::new(stream.try_clone().expect("cloned"));
-    let mut writer = stream;
+/// Now, by a clock that is ahead by seconds.
+fn now(ahead: &AtomicI64) -> Timestamp {
+    Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst))
+}
+
+fn serve(state: &State, stream: impl Read + Write) {
+    let mut reader = BufReader::new(stream);
     loop {
         let mut authorization = None;
         let mut length = 0;
@@ -122,29 +181,55 @@ fn serve(state: &State, stream: TcpStream) {
         };
         let then = (state.hook.lock().expect("not poisoned"))(&operation, count);
         let then = if denied { Then::Refuse(403) } else { then };
+        let run = || {
+            let now = now(&state.ahead);
+            state.app.serve_bytes(authorization.as_deref(), &body, now)
+        };
         let (status, answer) = match then {
+            Then::Answer => run(),
+            Then::Lose => {
+                run();
+                return;
+            }
             Then::Refuse(status) => (status, b"{}".to_vec()),
-            Then::Answer | Then::Lose => {
-                state
-                    .app
-                    .serve_bytes(authorization.as_deref(), &body, Timestamp::now())
+            Then::Hide(status) => {
+                run();
+                (status, Vec::new())
+            }
+            Then::Send(bytes) => {
+                send(&mut reader, &bytes);
+                return;
+            }
+            Then::Stall(bytes, pause) => {
+                send(&mut reader, &bytes);
+                thread::sleep(pause);
+                return;
+            }
+            Then::Change(change) => {
+                let (status, answer) = run();
+                let mut json = serde_json::from_slice(&answer).expect("JSON");
+                change(&mut json);
+                (status, serde_json::to_vec(&json).expect("JSON"))
             }
         };
-        if then == Then::Lose {
-            return;
-        }
         let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} X\r\nDate: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            now(&state.dated).strftime("%a, %d %b %Y %H:%M:%S GMT"),
             answer.len()
         );
-        if writer
-            .write_all(head.as_bytes())
-            .and_then(|()| writer.write_all(&answer))
-            .is_err()
-        {
+        if !send(&mut reader, head.as_bytes()) || !send(&mut reader, &answer) {
             return;
         }
     }
+}
+
+fn send(stream: &mut BufReader<impl Read + Write>, bytes: &[u8]) -> bool {
+    let stream = stream.get_mut();
+    stream
+        .write_all(bytes)
+        .and_then(|()| stream.flush())
+        .is_ok()
 }
 
 /// The first field of the document's selection.

@@ -5,6 +5,7 @@ mod front;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rolecall::server::{App, Options, Quirks, Seed, Storage};
 
-pub use front::{Front, Then};
+pub use front::{Front, Then, answer};
 
 pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
 pub const PAYMENTS: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
@@ -56,16 +57,31 @@ impl Stage {
         Self::with(Quirks::default())
     }
 
-    /// The same with other answers to what is unknown about the real platform.
+    /// A stage on which the platform holds one organization, one space and no account but the
+    /// caller's, for short transcripts.
+    pub fn small() -> Self {
+        let seed = serde_json::json!({"organizations": [{
+            "id": "acme-corp-883120",
+            "name": "Acme Corp",
+            "spaces": [{"id": "amazing-hofstadter-175565", "name": "payments"}],
+        }]});
+        Self::holding(Quirks::default(), seed.to_string().as_bytes())
+    }
+
+    /// The same as [`Stage::new`] with other answers to what is unknown about the real platform.
     pub fn with(quirks: Quirks) -> Self {
+        let seed = fs::read("fixtures/live/acme.json").expect("the seed");
+        Self::holding(quirks, &seed)
+    }
+
+    fn holding(quirks: Quirks, seed: &[u8]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let options = Options {
             base_url: String::new(),
             quirks,
         };
         let app = Arc::new(App::open(Storage::Memory, options).expect("a platform"));
-        let seed = fs::read("fixtures/live/acme.json").expect("the seed");
-        app.seed(&Seed::from_json(&seed).expect("a seed"), Timestamp::now())
+        app.seed(&Seed::from_json(seed).expect("a seed"), Timestamp::now())
             .expect("seeded");
         let front = Front::start(Arc::clone(&app));
         app.set_base_url(front.url());
@@ -74,7 +90,9 @@ impl Stage {
             .expect("an owner")
             .expect("for the first time");
         let text = serde_json::to_string_pretty(&owner).expect("JSON");
-        fs::write(dir.path().join("owner.json"), text).expect("written");
+        let owner = dir.path().join("owner.json");
+        fs::write(&owner, text).expect("written");
+        fs::set_permissions(&owner, fs::Permissions::from_mode(0o600)).expect("changed");
         fs::create_dir(dir.path().join("access")).expect("created");
         Self {
             dir,
@@ -118,6 +136,14 @@ impl Stage {
         self.note(arguments, &output)
     }
 
+    /// The same with other surroundings.
+    pub fn run_in(&mut self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> i32 {
+        let mut command = self.command(arguments);
+        change(&mut command);
+        let output = command.output().expect("the program runs");
+        self.note(arguments, &output)
+    }
+
     /// Starts the program without waiting for it.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments)
@@ -133,7 +159,8 @@ impl Stage {
         self.note(arguments, &output)
     }
 
-    fn note(&mut self, arguments: &[&str], output: &Output) -> i32 {
+    /// Puts a run into the transcript.
+    pub fn note(&mut self, arguments: &[&str], output: &Output) -> i32 {
         let (out, err) = (
             String::from_utf8_lossy(&output.stdout).into_owned(),
             String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -156,8 +183,9 @@ impl Stage {
         self.no_key_leaked();
         let mut redactions = snapbox::Redactions::new();
         let patterns = [
-            ("[ENDPOINT]", r"http://127\.0\.0\.1:\d+"),
+            ("[ENDPOINT]", r"https?://(127\.0\.0\.1|localhost):\d+"),
             ("[ID]", r"serviceaccounts/(?<redacted>[0-9A-Za-z]{27})"),
+            ("[TOKEN]", r"apitokens/(?<redacted>[0-9A-Za-z]{27})"),
             ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
             ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),
             ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})"),

@@ -1,0 +1,185 @@
+//! The configuration's directory and the bytes in it. Each finding inside of files has its own
+//! golden file in `language`; here is what only the program can meet.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
+
+use super::{CI, PLAN, as_its_owner, stage, unprivileged};
+use crate::stage::{HEAD, Stage};
+
+fn untouched(stage: &Stage) {
+    assert!(stage.front.seen().is_empty(), "nobody was asked anything");
+}
+
+#[test]
+fn the_directory_is_missing_empty_or_none() {
+    let mut stage = stage();
+    assert_eq!(stage.run(&["apply", "--yes", "nowhere"]), 1);
+    assert_eq!(stage.run(&["apply", "--yes", "access/main.hcl"]), 1);
+    fs::create_dir(stage.path("empty")).expect("created");
+    assert_eq!(stage.run(&["plan", "empty"]), 1);
+    fs::create_dir(stage.path("empty/main.hcl")).expect("created");
+    fs::write(stage.path("empty/prod.vars.hcl"), "a = 1\n").expect("written");
+    stage.say("a folder named main.hcl and values alone make no configuration");
+    assert_eq!(stage.run(&["validate", "empty"]), 1);
+    untouched(&stage);
+    stage.compare("bad-days/directory.txt");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_all_named() {
+    let mut stage = stage();
+    stage.say("broken.hcl is a link to nothing, pipe.hcl a named pipe, zero.hcl leads to a device");
+    symlink("gone.hcl", stage.path("access/broken.hcl")).expect("linked");
+    symlink("/dev/zero", stage.path("access/zero.hcl")).expect("linked");
+    let made = Command::new("mkfifo")
+        .arg(stage.path("access/pipe.hcl"))
+        .status();
+    assert!(made.expect("mkfifo runs").success());
+    assert_eq!(stage.run(PLAN), 1);
+    for name in ["broken", "pipe", "zero"] {
+        fs::remove_file(stage.path(&format!("access/{name}.hcl"))).expect("removed");
+    }
+    stage.say("a file of variables is not there");
+    assert_eq!(
+        stage.run(&["plan", "--var-file", "prod.vars.hcl", "access"]),
+        1
+    );
+    let odd = stage.path("access").join(OsStr::from_bytes(b"\xff.hcl"));
+    // Some file systems have no such names; then nobody can meet them.
+    if fs::write(&odd, "").is_ok() {
+        let output = stage.command(PLAN).output().expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(
+            err.contains("is not UTF-8") && err.contains("rename"),
+            "{err}"
+        );
+        fs::remove_file(odd).expect("removed");
+    }
+    untouched(&stage);
+    stage.compare("bad-days/unreadable.txt");
+}
+
+#[test]
+fn a_file_that_the_user_may_not_read_is_named() {
+    let mut stage = stage();
+    if !unprivileged(&stage) {
+        return;
+    }
+    let mode = |stage: &Stage, path: &str, mode| {
+        fs::set_permissions(stage.path(path), fs::Permissions::from_mode(mode)).expect("changed");
+    };
+    mode(&stage, "access/main.hcl", 0o000);
+    let change = as_its_owner(&stage);
+    assert_eq!(stage.run_in(PLAN, change), 1);
+    mode(&stage, "access/main.hcl", 0o600);
+    mode(&stage, "access", 0o000);
+    let change = as_its_owner(&stage);
+    assert_eq!(stage.run_in(PLAN, change), 1);
+    mode(&stage, "access", 0o700);
+    mode(&stage, "owner.json", 0o000);
+    let change = as_its_owner(&stage);
+    assert_eq!(stage.run_in(PLAN, change), 1);
+    mode(&stage, "owner.json", 0o600);
+    untouched(&stage);
+    stage.compare("bad-days/forbidden.txt");
+}
+
+#[test]
+fn text_in_other_encodings() {
+    let mut stage = stage();
+    let text = format!("{HEAD}{CI}");
+    let main = stage.path("access/main.hcl");
+    let write = |bytes: &[u8]| fs::write(&main, bytes).expect("written");
+    stage.say("an e-acute in Latin-1, on line 3");
+    write(&text.as_bytes().splice_at("access\"\n", b"  # caf\xe9\n"));
+    assert_eq!(stage.run(PLAN), 1);
+    stage.say("UTF-16");
+    let wide: Vec<u8> = std::iter::once(0xfeff)
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    write(&wide);
+    assert_eq!(stage.run(PLAN), 1);
+    untouched(&stage);
+    stage.say("a byte order mark is taken");
+    write(format!("\u{feff}{text}").as_bytes());
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    stage.say("ends of lines as on Windows are taken, and places stay exact");
+    write(text.replace('\n', "\r\n").as_bytes());
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    write(
+        text.replace("viewer", "viewr")
+            .replace('\n', "\r\n")
+            .as_bytes(),
+    );
+    assert_eq!(stage.run(&["validate", "access"]), 1);
+    stage.compare("bad-days/encoding.txt");
+}
+
+trait SpliceAt {
+    fn splice_at(&self, after: &str, more: &[u8]) -> Vec<u8>;
+}
+
+impl SpliceAt for [u8] {
+    /// The bytes with more of them behind the first `after`.
+    fn splice_at(&self, after: &str, more: &[u8]) -> Vec<u8> {
+        let at = self
+            .windows(after.len())
+            .position(|window| window == after.as_bytes())
+            .expect("is there")
+            + after.len();
+        [&self[..at], more, &self[at..]].concat()
+    }
+}
+
+#[test]
+fn a_hundred_errors_are_all_told_and_counted() {
+    let mut stage = stage();
+    let broken: String = (0..100)
+        .map(|n| {
+            CI.replace("\"ci\"", &format!("\"ci{n}\""))
+                .replace("viewer", "viewr")
+        })
+        .collect();
+    stage.configure(&broken);
+    let output = stage.command(PLAN).output().expect("runs");
+    let err = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(err.matches("error[").count(), 100, "{err}");
+    assert!(err.trim_end().ends_with("100 errors"), "{err}");
+    untouched(&stage);
+}
+
+#[test]
+fn what_belongs_to_other_tools() {
+    let mut stage = stage();
+    stage.configure(
+        r#"terraform {
+  required_providers {
+    mondoo = { source = "mondoohq/mondoo" }
+  }
+}
+
+provider "mondoo" {}
+
+resource "mondoo_service_account" "ci" {
+  name = "ci"
+}
+"#,
+    );
+    assert_eq!(stage.run(PLAN), 1);
+    stage.configure(CI);
+    fs::write(stage.path("access/more.hcl.json"), "{}").expect("written");
+    fs::write(stage.path("access/.terraform.lock.hcl"), "").expect("written");
+    fs::write(stage.path("access/image.pkr.hcl"), "source {").expect("written");
+    assert_eq!(stage.run(PLAN), 1);
+    fs::remove_file(stage.path("access/more.hcl.json")).expect("removed");
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    untouched(&stage);
+    stage.compare("bad-days/other-tools.txt");
+}

@@ -1,0 +1,250 @@
+//! Signals at every single request of an apply, and readers that go away.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::{APPLY, SETTLED, stage, writes};
+use crate::stage::{Stage, Then};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const INTERRUPTED: &str = "interrupted, nothing was written";
+const STOPPING: &str = "stopping after the change in hand; once more aborts";
+const ABORTED: &str = "aborted in the middle of a change; plan again to see what is left";
+/// What a first signal is answered with.
+const HEARD: [&str; 2] = [INTERRUPTED, STOPPING];
+
+/// A run of which one request is held.
+struct Held {
+    child: Child,
+    /// What it says on standard error, line by line; closed at its end.
+    said: mpsc::Receiver<String>,
+    /// Lets the request go.
+    go: mpsc::Sender<()>,
+}
+
+/// Starts an apply and waits until its request number `at` has come. `None` if it made fewer.
+fn hold(stage: &Stage, at: usize) -> Option<Held> {
+    let (arrived, wait) = mpsc::channel();
+    let (go, resume) = mpsc::channel::<()>();
+    let mut seen = 0;
+    stage.front.hook(move |_, _| {
+        seen += 1;
+        if seen == at {
+            let _ = arrived.send(());
+            let _ = resume.recv_timeout(PATIENCE);
+        }
+        Then::Answer
+    });
+    let mut child = stage.start(APPLY);
+    let err = BufReader::new(child.stderr.take().expect("piped"));
+    let mut out = child.stdout.take().expect("piped");
+    let (say, said) = mpsc::channel();
+    thread::spawn(move || {
+        for line in err.lines().map_while(Result::ok) {
+            let _ = say.send(line);
+        }
+    });
+    // Nobody reads what it prints; a full pipe must not stop it.
+    thread::spawn(move || out.read_to_end(&mut Vec::new()));
+    loop {
+        if wait.recv_timeout(Duration::from_millis(20)).is_ok() {
+            return Some(Held { child, said, go });
+        }
+        if let Some(status) = child.try_wait().expect("waits") {
+            assert_eq!(status.code(), Some(0));
+            return None;
+        }
+    }
+}
+
+impl Held {
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([name, &pid]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits until it says one of these, and gives that; empty if it ended without.
+    fn hears(&self, any: &[&'static str]) -> &'static str {
+        while let Ok(line) = self.said.recv_timeout(PATIENCE) {
+            if let Some(words) = any.iter().find(|words| line.contains(**words)) {
+                return words;
+            }
+        }
+        ""
+    }
+
+    fn code(mut self) -> i32 {
+        self.child.wait().expect("ends").code().unwrap_or(-1)
+    }
+}
+
+/// The account that was to be created: its mark, and its roles.
+fn born(stage: &Stage) -> Option<(String, usize)> {
+    let dump = stage.app.dump().expect("a dump");
+    let accounts = dump["accounts"].as_array().expect("accounts");
+    let account = accounts.iter().find(|account| account["name"] == "ci")?;
+    let labels = account["labels"].to_string();
+    let bindings = dump["bindings"].as_array().expect("bindings");
+    let roles = bindings
+        .iter()
+        .filter(|binding| binding["identity"] == account["mrn"])
+        .filter_map(|binding| binding["roles"].as_array().map(Vec::len))
+        .sum();
+    Some((labels, roles))
+}
+
+/// No account has power whose key is not delivered and noted.
+fn nothing_half_born(stage: &Stage, at: usize) {
+    if let Some((labels, roles)) = born(stage) {
+        let delivered = labels.contains("delivered.");
+        assert!(
+            delivered || roles == 0,
+            "request {at}: {roles} roles, {labels}"
+        );
+    }
+}
+
+/// A later run finishes what was left, if need be after the lease of a birth is over.
+fn converges(stage: &mut Stage, at: usize) {
+    stage.front.hook(|_, _| Then::Answer);
+    stage.front.date(16);
+    assert_eq!(stage.run(APPLY), 0, "request {at}");
+    assert_eq!(stage.run(SETTLED), 0, "request {at}");
+    let (labels, roles) = born(stage).expect("it is there");
+    assert!(labels.contains("delivered.") && roles == 2, "request {at}");
+}
+
+#[test]
+fn one_signal_at_any_request() {
+    let mut codes = Vec::new();
+    for at in 1.. {
+        let mut stage = stage();
+        let Some(held) = hold(&stage, at) else { break };
+        held.signal(if at % 2 == 0 { "-INT" } else { "-TERM" });
+        assert_ne!(held.hears(&HEARD), "", "request {at}");
+        let _ = held.go.send(());
+        let code = held.code();
+        let wrote = !writes(&stage).is_empty();
+        assert!(
+            if wrote {
+                matches!(code, 0 | 5)
+            } else {
+                code == 130
+            },
+            "request {at}: exit {code}, wrote: {wrote}"
+        );
+        nothing_half_born(&stage, at);
+        converges(&mut stage, at);
+        codes.push(code);
+    }
+    assert!(codes.contains(&130) && codes.contains(&0), "{codes:?}");
+    assert!(codes.len() > 10, "{codes:?}");
+}
+
+#[test]
+fn two_signals_at_any_request() {
+    let mut codes = Vec::new();
+    for at in 1.. {
+        let mut stage = stage();
+        let Some(held) = hold(&stage, at) else { break };
+        let (first, second) = if at % 2 == 0 {
+            ("-INT", "-TERM")
+        } else {
+            ("-TERM", "-INT")
+        };
+        held.signal(first);
+        let wrote = !writes(&stage).is_empty();
+        if held.hears(&HEARD) == STOPPING {
+            held.signal(second);
+        }
+        // The platform still holds its answer: the run ends without it.
+        let go = held.go.clone();
+        let code = held.code();
+        assert_eq!(code, if wrote { 5 } else { 130 }, "request {at}");
+        let _ = go.send(());
+        nothing_half_born(&stage, at);
+        converges(&mut stage, at);
+        codes.push(code);
+    }
+    assert!(codes.contains(&130) && codes.contains(&5), "{codes:?}");
+}
+
+#[test]
+fn what_is_said_when_a_birth_is_aborted() {
+    let mut stage = stage();
+    let at = create_request();
+    let held = hold(&stage, at).expect("a request");
+    held.signal("-INT");
+    assert_eq!(held.hears(&HEARD), STOPPING);
+    held.signal("-INT");
+    assert_ne!(held.hears(&[ABORTED]), "");
+    let go = held.go.clone();
+    assert_eq!(held.code(), 5);
+    let _ = go.send(());
+    // The platform has heard the request all the same; it executes it a moment later.
+    for _ in 0..500 {
+        if born(&stage).is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    stage.front.hook(|_, _| Then::Answer);
+    stage.say("the create was sent and then aborted; its account is left alone for a while");
+    assert_eq!(stage.run(APPLY), 5);
+    stage.say("16 minutes later");
+    stage.front.date(16);
+    assert_eq!(stage.run(APPLY), 0);
+    assert_eq!(stage.run(SETTLED), 0);
+    stage.compare("bad-days/signal-aborted.txt");
+}
+
+/// The number of the request that creates the account.
+fn create_request() -> usize {
+    let other = super::stage();
+    let output = other.command(APPLY).output().expect("runs");
+    assert!(output.status.success());
+    let seen = other.front.seen();
+    let place = seen.iter().position(|name| name == "createServiceAccount");
+    place.expect("created") + 1
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_nothing() {
+    for close_errors in [false, true] {
+        let mut stage = stage();
+        let mut child = stage.start(APPLY);
+        let mut out = BufReader::new(child.stdout.take().expect("piped"));
+        let mut err = child.stderr.take().expect("piped");
+        if close_errors {
+            drop(err);
+            let mut line = String::new();
+            out.read_line(&mut line).expect("a line");
+            drop(out);
+        } else {
+            let mut line = String::new();
+            out.read_line(&mut line).expect("a line");
+            drop(out);
+            let mut text = String::new();
+            err.read_to_string(&mut text).expect("text");
+            assert!(!text.contains("panic"), "{text}");
+        }
+        assert_eq!(child.wait().expect("ends").code(), Some(0));
+        assert_eq!(stage.run(SETTLED), 0);
+    }
+    let mut stage = stage();
+    stage.front.hook(|operation, _| match operation {
+        "setRoles" => Then::Refuse(403),
+        _ => Then::Answer,
+    });
+    let mut child = stage.start(APPLY);
+    drop(child.stdout.take());
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("ends").code(), Some(5), "its true code");
+    stage.front.hook(|_, _| Then::Answer);
+    assert_eq!(stage.run(APPLY), 0);
+}
