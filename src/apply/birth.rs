@@ -94,6 +94,7 @@ impl<'a, W: World> Run<'a, W> {
             generation: change.generation,
             credential: CredentialMark::Pending(nonce.clone()),
             expires: wanted.valid_until,
+            seal: None,
         };
         let mut note = String::new();
         let (credential, sent) = self.create(change, wanted, &pending, &mut note).await?;
@@ -184,6 +185,7 @@ impl<'a, W: World> Run<'a, W> {
             credential: delivered.clone(),
             ..pending
         };
+        let marks = self.options.seals.seal(&credential.mrn, marks);
         self.label(wanted, &credential.mrn, marks).await?;
         Ok(Born {
             index,
@@ -562,6 +564,7 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 generation,
                 credential: _,
                 expires: _,
+                seal: _,
             } = marks;
             stack == child.pending.stack
                 && address == child.pending.address

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use indexmap::IndexMap;
 
-use crate::model::{Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, StackId};
+use crate::model::{Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, Seals, StackId};
 use crate::plan::{Action, Change, Plan, Reason, Verdict};
 use crate::policy::ApprovedPlan;
 use crate::ports::{Effect, ErrorKind, ReadError, World, WriteError};
@@ -28,6 +28,8 @@ pub struct Options {
     pub parallelism: usize,
     /// How long a write may take to show in reads.
     pub grace: Duration,
+    /// What marks are sealed with.
+    pub seals: Seals,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
         Self {
             parallelism: 4,
             grace: Duration::from_secs(30),
+            seals: Seals::default(),
         }
     }
 }

@@ -43,10 +43,15 @@ impl<'a, W: World> Run<'a, W> {
                 generation: change.generation,
                 credential: CredentialMark::External,
                 expires: None,
+                seal: None,
             };
-            marks.labels()
+            self.options.seals.seal(mrn, marks).labels()
         } else {
-            own_labels(&present.labels)
+            let mut labels = own_labels(&present.labels);
+            if let Some(marks) = present.marks() {
+                labels.extend(self.options.seals.seal(mrn, marks).labels());
+            }
+            labels
         };
         let mut labels = after.labels.clone();
         labels.extend(marks);

@@ -9,9 +9,10 @@ use super::*;
 use crate::diff::diff;
 use crate::model::{
     Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, Fingerprint, Import,
-    IssuedCredential, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SourceRef, SpaceId, StackId,
+    IssuedCredential, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SealCheck, SealKey, Seals,
+    SourceRef, SpaceId, StackId,
 };
-use crate::policy::approve;
+use crate::policy::{Acks, approve};
 use crate::ports::*;
 
 /// What the world answers to the next write instead of doing as it is told.
@@ -230,6 +231,10 @@ fn declared(name: &str, names: &[&str]) -> DesiredAccount {
     }
 }
 
+fn seals() -> Seals {
+    Seals::new(SealKey::parse(&"01234567".repeat(8)).expect("a key"), None).accepting_unsealed(true)
+}
+
 fn managed(name: &str, names: &[&str]) -> LiveAccount {
     let marks = Marks {
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
@@ -240,13 +245,14 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
             destinations: CredentialMark::destinations_digest(&[]),
         },
         expires: None,
+        seal: None,
     };
     LiveAccount {
         mrn: mrn(name),
         scope: space(),
         name: name.to_owned(),
         description: None,
-        labels: marks.labels(),
+        labels: seals().seal(&mrn(name), marks).labels(),
         roles: roles(names),
         created_at: None,
         last_used: None,
@@ -287,12 +293,16 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
         unread: BTreeMap::new(),
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
-    let plan = crate::plan::build(&desired, &live, diff(&desired, &live), true);
-    let plan = approve(plan).expect("no guard objects");
+    let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()), true);
+    let plan = approve(plan, &Acks::default()).expect("no guard objects");
+    let options = Options {
+        seals: seals(),
+        ..Options::default()
+    };
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime")
-        .block_on(apply(&plan, world, &Options::default()))
+        .block_on(apply(&plan, world, &options))
 }
 
 fn results(outcome: &Outcome) -> Vec<(String, ChangeResult)> {
@@ -456,6 +466,7 @@ fn an_adopted_account_keeps_the_labels_of_others_and_is_then_changed() {
         after.marks().map(|m| m.credential),
         Some(CredentialMark::External)
     );
+    assert!(fits(&after), "{after:?}");
     assert_eq!(after.roles, roles(&["editor"]));
 
     // If custody was not taken, nothing else is done to the account.
@@ -482,4 +493,40 @@ fn roles_are_added_before_they_are_removed_and_deletes_come_last() {
         *world.writes.borrow(),
         ["roles c", "update c", "roles b", "delete a"]
     );
+}
+
+/// Whether an account carries a seal that fits.
+fn fits(account: &LiveAccount) -> bool {
+    account
+        .marks()
+        .is_some_and(|marks| seals().check(&account.mrn, &marks) == SealCheck::Right)
+}
+
+#[test]
+fn an_account_without_a_seal_is_sealed_and_nothing_else_of_it_changes() {
+    let mut account = managed("a", &["viewer"]);
+    account.labels.remove("rolecall-seal").expect("sealed");
+    account.labels.insert("team".to_owned(), "x".to_owned());
+    let before = account.clone();
+    let world = Small::new(std::slice::from_ref(&account), Vec::new());
+    let outcome = run(vec![declared("a", &["viewer"])], &[account], &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(*world.writes.borrow(), ["update a"]);
+    let mut after = world.accounts.borrow()[&mrn("a")].clone();
+    assert!(fits(&after), "{after:?}");
+    after.labels.remove("rolecall-seal");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn an_update_keeps_the_seal_fitting() {
+    let account = managed("a", &["viewer"]);
+    let mut wanted = declared("a", &["viewer"]);
+    wanted.name = "b".to_owned();
+    let world = Small::new(std::slice::from_ref(&account), Vec::new());
+    let outcome = run(vec![wanted], &[account], &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    let after = world.accounts.borrow()[&mrn("a")].clone();
+    assert_eq!(after.name, "b");
+    assert!(fits(&after), "{after:?}");
 }

@@ -206,6 +206,11 @@ pub struct PlatformChoice {
     #[arg(long, value_name = "SECONDS", default_value_t = 60,
         value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub timeout: u16,
+
+    /// Take accounts without a seal for this stack's if a trusted identity created them, and seal
+    /// them: once, when a stack gets its ROLECALL_SEAL_KEY
+    #[arg(long)]
+    pub accept_unsealed: bool,
 }
 
 impl PlatformChoice {
@@ -251,7 +256,8 @@ pub struct PlanArgs {
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
-rolecall apply access/                      # shows the plan and asks"
+rolecall apply access/                      # shows the plan and asks\n\n\
+ROLECALL_SEAL_KEY is the key that seals the marks on accounts (docs/reliability.md)."
 )]
 pub struct ApplyArgs {
     /// The configuration.
@@ -273,6 +279,10 @@ pub struct ApplyArgs {
     /// Delete all that this configuration manages
     #[arg(long)]
     pub destroy: bool,
+
+    /// Lift the objection of a guard for the plan of this digest, as the refusal says
+    #[arg(long, value_name = "GUARD=DIGEST")]
+    pub ack: Vec<String>,
 
     /// How many scopes are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 4,

@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod reach;
 mod report;
+mod seal;
 mod session;
 mod signals;
 mod terraform;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::{Desired, Live, Scope, Unread};
+use crate::model::{Desired, Live, Scope, Seals, Unread};
 use crate::platform::{Client, Http, Identity, Login, Time};
 use crate::ports::Reader;
 use crate::refresh::refresh;
@@ -13,7 +13,7 @@ use super::args::{ConfigArgs, PlatformChoice};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::output;
-use super::session::{Kept, connect};
+use super::session::{Kept, connect, keys};
 
 /// A connection to the platform, and as whom.
 pub struct Reached {
@@ -33,6 +33,8 @@ pub struct Looked {
     pub desired: Desired,
     /// What is there.
     pub live: Live,
+    /// What seals are checked with.
+    pub seals: Seals,
 }
 
 /// The scope in which a credential says it lives.
@@ -100,13 +102,18 @@ pub async fn reach(
 pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked, Exit> {
     let Loaded { desired, queries } = load::load(config)?;
     let reached = reach(choice, &config.dir, &desired).await?;
+    let seals = keys(choice, &config.dir)?;
     let live = refresh(&reached.client, &queries, &reached.endpoint)
         .await
         .map_err(|e| fail(&e.message))?;
     for (scope, unread) in &live.unread {
         output::warning(&unread_scope(scope, unread));
     }
-    Ok(Looked { desired, live })
+    Ok(Looked {
+        desired,
+        live,
+        seals,
+    })
 }
 
 /// That a scope could not be read, and why, with its name once.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::diff::diff;
-use crate::model::Desired;
+use crate::model::{Desired, Seals};
 use crate::plan::{self, Plan};
 use crate::platform::{Client, Environment, Http, Login, Source, Time, Wanted, discover};
 use crate::ports::Reader;
@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, progress};
+use super::{output, progress, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -27,6 +27,8 @@ pub struct Session {
     pub world: RealWorld,
     /// What differs.
     pub plan: Plan,
+    /// What marks are sealed with.
+    pub seals: Seals,
     /// The embedded platform, kept running.
     #[cfg(feature = "server")]
     _local: Option<super::local::Local>,
@@ -52,6 +54,7 @@ pub async fn open(
     }
     let start = Instant::now();
     let (login, place, ca, _local) = connect(choice, &config.dir, &desired).await?;
+    let seals = keys(choice, &config.dir)?;
     if let (Some(assertion), false) = (&desired.endpoint, choice.local) {
         login
             .endpoint
@@ -104,7 +107,7 @@ pub async fn open(
         .await
         .map_err(|e| fail(&e.message))?;
     drop(reading);
-    let plan = plan::build(&desired, &live, diff(&desired, &live), destroy);
+    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), destroy);
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")
@@ -120,9 +123,19 @@ pub async fn open(
             start,
         },
         plan,
+        seals,
         #[cfg(feature = "server")]
         _local,
     })
+}
+
+/// The run's seal keys; the embedded platform has its own.
+pub(super) fn keys(choice: &PlatformChoice, dir: &Path) -> Result<Seals, Exit> {
+    let folder = dir.join(".rolecall");
+    seal::keys(
+        choice.local.then_some(folder.as_path()),
+        choice.accept_unsealed,
+    )
 }
 
 /// A key that other users of the machine can read is theirs as well.

@@ -9,7 +9,7 @@ use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, RoleSet, Scope, SourceRef, birth_roles_only,
+    Mrn, RoleSet, Scope, SealCheck, SourceRef, birth_roles_only,
 };
 
 pub(super) struct Cases<'a> {
@@ -86,18 +86,25 @@ impl Cases<'_> {
             ));
         }
         let before = delta.differences.len() + delta.blocked.len();
-        self.change(account, present, marks, delta);
+        let reseal = match self.judge.seal(&present.mrn, marks) {
+            SealCheck::Missing => Some(Reason::Unsealed),
+            SealCheck::Previous => Some(Reason::SealedBefore),
+            SealCheck::Right | SealCheck::Wrong(_) | SealCheck::Unverified(_) => None,
+        };
+        self.change(account, present, marks, reseal, delta);
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
         }
     }
 
-    /// Differences in name, description, labels and roles.
+    /// Differences in name, description, labels and roles; `reseal` is why the seal is to be
+    /// written again even if nothing else differs.
     fn change(
         &self,
         account: &DesiredAccount,
         present: &LiveAccount,
         marks: &Marks,
+        reseal: Option<Reason>,
         delta: &mut Delta,
     ) {
         let before = present.state();
@@ -145,8 +152,10 @@ impl Cases<'_> {
                 ..base.clone()
             });
         }
-        if spec {
-            delta.differences.push(base);
+        match (spec, reseal) {
+            (true, _) => delta.differences.push(base),
+            (false, Some(reason)) => delta.differences.push(Difference { reason, ..base }),
+            (false, None) => {}
         }
     }
 
@@ -202,6 +211,7 @@ impl Cases<'_> {
             generation: 1,
             credential: CredentialMark::External,
             expires: None,
+            seal: None,
         };
         if let Some(block) = self.cannot_update(account, present, None, &marks) {
             self.block(account, block, delta);
@@ -226,7 +236,7 @@ impl Cases<'_> {
             deliver_to: Vec::new(),
             places,
         });
-        self.change(account, present, &marks, delta);
+        self.change(account, present, &marks, None, delta);
         true
     }
 

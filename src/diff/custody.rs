@@ -1,15 +1,21 @@
-//! Whose an account is, judged by its marks, its creator and the configuration.
-//! Pure; labels locate an account, they never prove whose it is.
+//! Whose an account is, judged by its marks, their seal, its creator and the configuration.
+//! Pure; labels locate an account, only a seal among them proves whose it is.
 
 use std::collections::BTreeMap;
 
-use crate::model::{AddressLabel, Desired, LiveAccount, Marking, Marks, Mrn, StackId};
+use crate::model::{
+    AddressLabel, CredentialMark, Desired, LiveAccount, Marking, Marks, Mrn, SealCheck, Seals,
+    StackId,
+};
+
+/// What speaks against an account that carries our marks and no seal.
+pub const NO_SEAL: &str = "it has no seal, though this run has a seal key";
 
 /// Whose an account is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Custody {
-    /// Our marks, and a reason to believe them: a trusted creator, or an `import` block that
-    /// names this very account.
+    /// Our marks, and a reason to believe them: a seal that fits; where no key is at hand, a
+    /// trusted creator, or an `import` block that names this very account.
     Ours(Marks),
     /// Our marks without such a reason; the fragment says what speaks against them.
     Disputed(String),
@@ -23,12 +29,13 @@ pub enum Custody {
 pub struct Judge<'a> {
     desired: &'a Desired,
     caller: &'a Mrn,
+    seals: &'a Seals,
     imports: BTreeMap<&'a Mrn, AddressLabel>,
 }
 
 impl<'a> Judge<'a> {
-    /// Judges on behalf of one configuration and one caller.
-    pub fn new(desired: &'a Desired, caller: &'a Mrn) -> Self {
+    /// Judges on behalf of one configuration and one caller, who may have seal keys.
+    pub fn new(desired: &'a Desired, caller: &'a Mrn, seals: &'a Seals) -> Self {
         let imports = desired
             .accounts
             .values()
@@ -37,6 +44,7 @@ impl<'a> Judge<'a> {
         Self {
             desired,
             caller,
+            seals,
             imports,
         }
     }
@@ -44,6 +52,11 @@ impl<'a> Judge<'a> {
     /// Whether an `import` block names the account.
     pub fn imports(&self, account: &Mrn) -> bool {
         self.imports.contains_key(account)
+    }
+
+    /// What is to be thought of the seal on an account.
+    pub fn seal(&self, account: &Mrn, marks: &Marks) -> SealCheck {
+        self.seals.check(account, marks)
     }
 
     /// Judges one account.
@@ -70,6 +83,18 @@ fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
     };
     if marks.stack != desired.stack {
         return Custody::Foreign(marks.stack);
+    }
+    let seals = on.seals;
+    // A pending account cannot be sealed yet; it is never granted anything, only finished or
+    // removed, so its creator is enough.
+    let pending = matches!(marks.credential, CredentialMark::Pending(_));
+    match on.seal(&account.mrn, &marks) {
+        SealCheck::Right | SealCheck::Previous => return Custody::Ours(marks),
+        SealCheck::Wrong(why) => return Custody::Disputed(why),
+        SealCheck::Missing if !pending && !seals.accepts_unsealed() => {
+            return Custody::Disputed(NO_SEAL.to_owned());
+        }
+        SealCheck::Missing | SealCheck::Unverified(_) => {}
     }
     let trusted = account.creator.as_deref().is_some_and(|creator| {
         creator == on.caller.as_str() || desired.trusted_creators.iter().any(|t| t == creator)

@@ -39,6 +39,10 @@ pub enum Reason {
     ImportRequested,
     /// An earlier run died while the account was being born.
     CredentialPending,
+    /// It carries no seal yet, and the run was told to take such accounts for ours.
+    Unsealed,
+    /// Its seal is by the previous key.
+    SealedBefore,
 }
 
 /// One difference between desired and live, to be ordered into a plan.
@@ -73,7 +77,8 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Block {
-    /// Our marks on an account whose creator is not trusted, or marks that were tampered with.
+    /// Our marks without a reason to believe them: no seal that fits, a creator who is not trusted,
+    /// or marks that were tampered with.
     Disputed {
         /// The account.
         account: Mrn,
@@ -183,6 +188,10 @@ pub struct Delta {
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.
     pub managed: usize,
+    /// How many of them carry a seal that this run cannot check, having no key.
+    pub unverified: usize,
+    /// Whether the run has a seal key.
+    pub sealed: bool,
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,
 }

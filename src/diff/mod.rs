@@ -9,19 +9,25 @@ mod delta;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cases::Cases;
-pub use custody::{Custody, Judge};
+pub use custody::{Custody, Judge, NO_SEAL};
 pub use delta::{Action, Block, Blocked, Delta, Difference, InFlight, LeftAlone, Reason};
 
-use crate::model::{Address, AddressLabel, Desired, Live, LiveAccount, Marks, Mrn, Scope};
+use crate::model::{
+    Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marks, Mrn, Scope,
+    SealCheck, Seals,
+};
 
 /// How long an account may be pending before another run takes its birth for dead.
 pub const PENDING_LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Compares. Every live account and every declared one ends in exactly one part of the result or
-/// is counted as unchanged.
-pub fn diff(desired: &Desired, live: &Live) -> Delta {
-    let mut delta = Delta::default();
-    let judge = Judge::new(desired, &live.facts.caller.mrn);
+/// is counted as unchanged. With a seal key, only accounts whose seal fits are ours.
+pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
+    let mut delta = Delta {
+        sealed: seals.can_seal(),
+        ..Delta::default()
+    };
+    let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
     let mut names: BTreeMap<(&Scope, &str), Vec<&LiveAccount>> = BTreeMap::new();
     let mut ours: BTreeMap<_, Vec<(&LiveAccount, Marks)>> = BTreeMap::new();
     let mut disputed: BTreeMap<&Mrn, String> = BTreeMap::new();
@@ -33,6 +39,9 @@ pub fn diff(desired: &Desired, live: &Live) -> Delta {
         match judge.custody(account) {
             Custody::Ours(marks) => {
                 delta.managed += 1;
+                if judge.seal(&account.mrn, &marks) == SealCheck::Unverified(true) {
+                    delta.unverified += 1;
+                }
                 ours.entry(marks.address.clone())
                     .or_default()
                     .push((account, marks));
@@ -55,7 +64,11 @@ pub fn diff(desired: &Desired, live: &Live) -> Delta {
         }
     }
 
-    let mut seen = BTreeSet::new();
+    let at = |mrn: &Mrn| Some(live.accounts.get(mrn)?.marks()?.address);
+    let contested: BTreeSet<AddressLabel> = disputed.keys().filter_map(|mrn| at(mrn)).collect();
+    let declared = desired.accounts.values();
+    let addresses: BTreeMap<AddressLabel, &DesiredAccount> =
+        declared.map(|d| (d.address.label(), d)).collect();
     let cases = Cases {
         desired,
         live,
@@ -65,7 +78,6 @@ pub fn diff(desired: &Desired, live: &Live) -> Delta {
     };
     for account in desired.accounts.values() {
         let label = account.address.label();
-        seen.insert(label.clone());
         match ours.get(&label).map(Vec::as_slice) {
             Some([(present, marks)]) => cases.present(account, present, marks, &mut delta),
             Some(several @ [_, _, ..]) => {
@@ -78,12 +90,14 @@ pub fn diff(desired: &Desired, live: &Live) -> Delta {
                         disputed.remove(&import.mrn);
                     }
                 }
+                // Nothing is done at an address in dispute, and the dispute says all there is to say.
+                None if contested.contains(&label) => {}
                 None => cases.absent(account, &mut delta),
             },
         }
     }
     for (label, accounts) in &ours {
-        if seen.contains(label) {
+        if addresses.contains_key(label) {
             continue;
         }
         match accounts.as_slice() {
@@ -105,14 +119,15 @@ pub fn diff(desired: &Desired, live: &Live) -> Delta {
     }
     for (mrn, why) in disputed {
         let account = &live.accounts[mrn];
+        let declared = at(mrn).and_then(|label| addresses.get(&label).copied());
         delta.blocked.push(Blocked {
-            address: address_of(account),
+            address: declared.map_or_else(|| address_of(account), |d| d.address.clone()),
             scope: account.scope.clone(),
             block: Block::Disputed {
                 account: mrn.clone(),
                 why,
             },
-            declared_at: None,
+            declared_at: declared.map(|d| d.declared_at.clone()),
         });
     }
     delta.differences.sort_by(|a, b| {

@@ -10,6 +10,7 @@ use super::account::Labels;
 use super::address::AddressLabel;
 use super::credential::{Fingerprint, Nonce};
 use super::desired::Destination;
+use super::seal::Seal;
 
 /// What the keys of our labels begin with; users may not declare such keys.
 pub const MARK_PREFIX: &str = "rolecall-";
@@ -19,6 +20,7 @@ const ADDRESS: &str = "rolecall-address";
 const GENERATION: &str = "rolecall-generation";
 const CREDENTIAL: &str = "rolecall-credential";
 const EXPIRES: &str = "rolecall-expires";
+const SEAL: &str = "rolecall-seal";
 
 /// The first `digits` hexadecimal digits of the SHA-256 of `bytes`.
 pub fn short_digest(bytes: &[u8], digits: usize) -> String {
@@ -168,6 +170,8 @@ pub struct Marks {
     pub credential: CredentialMark,
     /// When the account expires; fixed at birth, and not told by the API otherwise.
     pub expires: Option<jiff::Timestamp>,
+    /// What proves that a run with the seal key wrote these marks on this account, if it does.
+    pub seal: Option<Seal>,
 }
 
 /// What the labels of an account amount to.
@@ -189,12 +193,29 @@ pub enum Marking {
 impl Marks {
     /// The labels that carry these marks.
     pub fn labels(&self) -> Labels {
+        let mut labels = self.unsealed_labels();
+        if let Some(seal) = &self.seal {
+            labels.insert(SEAL.to_owned(), seal.as_str().to_owned());
+        }
+        labels
+    }
+
+    /// The labels of all marks but the seal: what a seal vouches for.
+    pub(super) fn unsealed_labels(&self) -> Labels {
+        let Self {
+            stack,
+            address,
+            generation,
+            credential,
+            expires,
+            seal: _,
+        } = self;
         let mut labels = Labels::new();
-        labels.insert(STACK.to_owned(), self.stack.label());
-        labels.insert(ADDRESS.to_owned(), self.address.as_str().to_owned());
-        labels.insert(GENERATION.to_owned(), self.generation.to_string());
-        labels.insert(CREDENTIAL.to_owned(), self.credential.label());
-        if let Some(expires) = self.expires {
+        labels.insert(STACK.to_owned(), stack.label());
+        labels.insert(ADDRESS.to_owned(), address.as_str().to_owned());
+        labels.insert(GENERATION.to_owned(), generation.to_string());
+        labels.insert(CREDENTIAL.to_owned(), credential.label());
+        if let Some(expires) = expires {
             labels.insert(EXPIRES.to_owned(), expires.to_string().replace(':', "."));
         }
         labels
@@ -226,6 +247,7 @@ impl Marks {
                     None => None,
                     Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
                 },
+                seal: labels.get(SEAL).map(Seal::from_label),
             })
         };
         match read() {
@@ -246,6 +268,7 @@ mod tests {
             generation: 1,
             credential,
             expires: "2027-06-30T00:00:00Z".parse().ok(),
+            seal: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod live;
 mod mark;
 mod mrn;
 mod role;
+mod seal;
 
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel};
@@ -24,3 +25,4 @@ pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
     least_role, rank,
 };
+pub use seal::{Seal, SealCheck, SealKey, Seals};

@@ -16,6 +16,8 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         mut left_alone,
         notes,
         managed,
+        unverified,
+        sealed,
         unchanged,
     } = delta;
     let caller = live.facts.caller.mrn.clone();
@@ -43,6 +45,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         caller: live.facts.caller.clone(),
         declared: desired.accounts.len(),
         managed,
+        sealed,
         destroy,
         changes,
         blocked,
@@ -52,6 +55,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
             notes,
             unread: live.unread.clone(),
             scopes: live.scopes.clone(),
+            unverified,
             unchanged,
         },
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, Reason};
+pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
     AccountState, Address, Caller, Destination, Marks, Mrn, Scope, ScopeInfo, SourceRef, StackId,
     Unread,
@@ -61,6 +61,8 @@ pub struct Annex {
     pub unread: BTreeMap<Scope, Unread>,
     /// Names of the scopes that were read.
     pub scopes: BTreeMap<Scope, ScopeInfo>,
+    /// How many of our accounts carry a seal that could not be checked for want of a key.
+    pub unverified: usize,
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,
 }
@@ -81,6 +83,8 @@ pub struct Plan {
     pub declared: usize,
     /// How many live accounts are ours.
     pub managed: usize,
+    /// Whether the run had a seal key, so that whose an account is was verified.
+    pub sealed: bool,
     /// Whether everything is to be destroyed on purpose.
     pub destroy: bool,
     /// What is done, in the order in which it is done.

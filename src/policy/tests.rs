@@ -15,6 +15,7 @@ fn plan() -> Plan {
         },
         declared: 1,
         managed: 1,
+        sealed: true,
         destroy: false,
         changes: Vec::new(),
         blocked: Vec::new(),
@@ -24,7 +25,8 @@ fn plan() -> Plan {
 }
 
 fn guards(plan: Plan) -> Vec<&'static str> {
-    approve(plan).map_or_else(|r| r.iter().map(|r| r.guard).collect(), |_| Vec::new())
+    approve(plan, &Acks::default())
+        .map_or_else(|r| r.iter().map(|r| r.guard).collect(), |_| Vec::new())
 }
 
 #[test]
@@ -111,4 +113,77 @@ fn the_callers_own_account_is_neither_deleted_nor_weakened() {
         guards(with(change("other", &["editor"], None))),
         Vec::<&str>::new()
     );
+}
+
+#[test]
+fn without_a_seal_key_raised_roles_want_an_acknowledgement_of_this_plan() {
+    let raising = |sealed| Plan {
+        sealed,
+        changes: vec![change("other", &["viewer"], Some(&["editor"]))],
+        ..plan()
+    };
+    assert_eq!(guards(raising(true)), Vec::<&str>::new());
+    assert_eq!(guards(raising(false)), [RAISE]);
+    let lowering = Plan {
+        sealed: false,
+        changes: vec![change("other", &["editor"], Some(&["viewer"]))],
+        ..plan()
+    };
+    assert_eq!(guards(lowering.clone()), Vec::<&str>::new());
+
+    let ack = |digest: &str| Acks::parse([format!("raise={digest}").as_str()]).expect("an ack");
+    let digest = raising(false).digest();
+    assert!(approve(raising(false), &ack(&digest)).is_ok());
+    assert!(approve(raising(false), &ack(&format!("sha256:{digest}"))).is_ok());
+    assert!(approve(raising(false), &ack(&digest[..12])).is_ok());
+    assert!(approve(raising(false), &ack(&lowering.digest())).is_err());
+    let refusals = approve(raising(false), &Acks::default()).expect_err("refused");
+    assert!(refusals[0].apply_only);
+    assert!(refusals[0].help.contains(&digest[..12]), "{refusals:?}");
+}
+
+#[test]
+fn an_account_named_by_an_import_block_may_be_raised() {
+    let mut adopt = change("other", &["viewer"], Some(&["viewer"]));
+    adopt.action = Action::Adopt;
+    let mut raise = change("other", &["viewer"], Some(&["editor"]));
+    let with = |changes| Plan {
+        sealed: false,
+        changes,
+        ..plan()
+    };
+    assert_eq!(
+        guards(with(vec![adopt.clone(), raise.clone()])),
+        Vec::<&str>::new()
+    );
+    raise.account = Some(Mrn::new("another"));
+    assert_eq!(guards(with(vec![adopt, raise])), [RAISE]);
+}
+
+#[test]
+fn an_acknowledgement_names_a_guard_and_a_digest() {
+    for bad in [
+        "raise",
+        "raise=",
+        "raise=0123456789a",
+        "raise=0123456789aG",
+        "blocked=0123456789ab",
+        "rise=0123456789ab",
+    ] {
+        assert!(Acks::parse([bad]).is_err(), "{bad}");
+    }
+    assert!(Acks::parse(["raise=0123456789ab", "raise=0123456789ab"]).is_err());
+}
+
+#[test]
+fn a_run_without_the_key_does_not_apply_to_sealed_accounts() {
+    let sealed = Plan {
+        sealed: false,
+        annex: Annex {
+            unverified: 1,
+            ..Annex::default()
+        },
+        ..plan()
+    };
+    assert_eq!(guards(sealed), ["seal"]);
 }

@@ -105,6 +105,7 @@ pub fn plan(plan: &Plan) -> Value {
         caller: Caller { mrn, name },
         declared,
         managed,
+        sealed,
         destroy,
         changes,
         blocked: stopped,
@@ -116,6 +117,7 @@ pub fn plan(plan: &Plan) -> Value {
         notes,
         unread,
         scopes,
+        unverified,
         unchanged,
     } = annex;
     let scope = |of: &Scope| scope(of, annex);
@@ -128,6 +130,7 @@ pub fn plan(plan: &Plan) -> Value {
         "stack": id,
         "platform": { "endpoint": endpoint, "local": endpoint == "local" },
         "caller": { "mrn": mrn, "name": name },
+        "sealed": sealed,
         "destroy": destroy,
         "changes": changes.iter().map(|c| change(c, annex)).collect::<Vec<_>>(),
         "blocked": stopped.iter().map(|b| blocked(b, annex)).collect::<Vec<_>>(),
@@ -158,6 +161,7 @@ pub fn plan(plan: &Plan) -> Value {
             "unmanaged": left_alone.len(),
             "declared": declared,
             "managed": managed,
+            "unverified": unverified,
         },
     })
 }
@@ -322,8 +326,9 @@ pub fn refusal(refusal: &Refusal) -> Value {
         guard,
         message,
         help,
+        apply_only,
     } = refusal;
-    json!({ "guard": guard, "message": message, "help": help })
+    json!({ "guard": guard, "message": message, "help": help, "apply_only": apply_only })
 }
 
 /// How each change ended, in the plan's order.

@@ -13,6 +13,8 @@ mod fuzz;
 mod language;
 mod properties;
 #[cfg(feature = "server")]
+mod seal;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod simulation;

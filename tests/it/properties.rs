@@ -7,7 +7,7 @@ use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
     Destination, Facts, FileFormat, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, OrgId,
-    Place, Queries, Role, RoleSet, Scope, ScopeInfo, SourceRef, SpaceId, StackId,
+    Place, Queries, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
 };
 use rolecall::plan::{Action, Plan, build};
 use rolecall::ports::{ReadError, Reader};
@@ -136,6 +136,7 @@ fn materialise(account: &DesiredAccount, id: &str) -> LiveAccount {
             destinations: CredentialMark::destinations_digest(&account.deliver_to),
         },
         expires: account.valid_until,
+        seal: None,
     };
     let mut labels = account.labels.clone().unwrap_or_default();
     labels.extend(marks.labels());
@@ -256,7 +257,7 @@ fn worlds() -> impl Strategy<Value = (Desired, Live)> {
 }
 
 fn plan(desired: &Desired, live: &Live) -> Plan {
-    build(desired, live, diff(desired, live), false)
+    build(desired, live, diff(desired, live, &Seals::default()), false)
 }
 
 /// What the platform holds after a plan, by the meaning of its actions alone.
@@ -275,6 +276,7 @@ fn execute(plan: &Plan, live: &Live) -> Live {
                         destinations: CredentialMark::destinations_digest(&change.deliver_to),
                     },
                     expires: after.valid_until,
+                    seal: None,
                 };
                 let mut labels = after.labels.clone();
                 labels.extend(marks.labels());

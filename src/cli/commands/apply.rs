@@ -6,12 +6,19 @@ use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::{output, progress, report, session};
-use crate::policy::approve;
+use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
 
 /// Runs the command.
 pub async fn run(args: ApplyArgs) -> Exit {
+    let acks = match Acks::parse(args.ack.iter().map(String::as_str)) {
+        Ok(acks) => acks,
+        Err(why) => {
+            output::error(&why, &[]);
+            return Exit::Usage;
+        }
+    };
     let opened = session::open(&args.config, &args.platform, args.destroy, true).await;
     let session = match opened {
         Ok(session) => session,
@@ -29,11 +36,11 @@ pub async fn run(args: ApplyArgs) -> Exit {
     }
     let in_flight = !session.plan.in_flight.is_empty();
     let nothing = session.plan.changes.is_empty();
-    let approved = match approve(session.plan) {
+    let approved = match approve(session.plan, &acks) {
         Ok(approved) => approved,
         Err(refusals) => {
             report::refusals(&refusals);
-            output::print(&human::refusals(&refusals));
+            output::print(&human::refusals(&refusals, true));
             return Exit::Refused;
         }
     };
@@ -46,6 +53,7 @@ pub async fn run(args: ApplyArgs) -> Exit {
     session.world.signals.applying();
     let options = Options {
         parallelism: usize::from(args.parallelism),
+        seals: session.seals,
         ..Options::default()
     };
     let progress = progress::counting(approved.plan().changes.len());

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
-use crate::cli::{output, reach};
+use crate::cli::{output, reach, seal};
 use crate::config::{self, SourceFile, generate};
 use crate::model::{Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SourceRef, StackId};
 use crate::refresh::refresh;
@@ -18,8 +19,10 @@ use crate::view::{human, inert};
 
 /// The letters of a stack's id: 32 that nobody confuses.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-const IGNORED: &str = "# What the embedded platform keeps (--local), and keys that are delivered \
-here.\n.rolecall/\ncredentials/\n";
+const IGNORED: &str = "# What the embedded platform keeps (--local), keys that are delivered here, \
+and the seal key.\n.rolecall/\ncredentials/\nseal.key\n";
+/// Where the new stack's seal key stands until it is put away.
+const SEAL_KEY: &str = "seal.key";
 const GITHUB: &str = include_str!("templates/github.yml");
 
 /// `rolecall init`.
@@ -74,6 +77,8 @@ pub async fn run(args: InitArgs) -> Exit {
 struct Planned {
     path: PathBuf,
     text: String,
+    /// Whether it is for its owner's eyes alone.
+    secret: bool,
 }
 
 async fn project(args: &InitArgs) -> Result<(), Exit> {
@@ -94,10 +99,18 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
         None => None,
         Some(Ci::Github) => Some(workflow(&args.dir)?),
     };
-    let mut files = vec![Planned {
-        path: args.dir.join(".gitignore"),
-        text: IGNORED.to_owned(),
-    }];
+    let mut files = vec![
+        Planned {
+            path: args.dir.join(".gitignore"),
+            text: IGNORED.to_owned(),
+            secret: false,
+        },
+        Planned {
+            path: args.dir.join(SEAL_KEY),
+            text: seal::random().map_err(|e| reach::fail(&e))?.to_string(),
+            secret: true,
+        },
+    ];
     files.extend(workflow);
     let main = args.dir.join("main.hcl");
     in_the_way(&args.dir, &main, &files)?;
@@ -110,7 +123,14 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
         Some(generated) => generated.text.clone(),
     };
     check(&text)?;
-    files.insert(0, Planned { path: main, text });
+    files.insert(
+        0,
+        Planned {
+            path: main,
+            text,
+            secret: false,
+        },
+    );
     write(&files)?;
     report(args, &files, generated.as_ref());
     Ok(())
@@ -172,6 +192,7 @@ fn workflow(dir: &Path) -> Result<Planned, Exit> {
     Ok(Planned {
         path: base.join(".github/workflows/rolecall.yml"),
         text: GITHUB.replace("@CONFIGURATION@", &inside),
+        secret: false,
     })
 }
 
@@ -384,6 +405,7 @@ impl Made {
         let mut to = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
+            .mode(if file.secret { 0o600 } else { 0o666 })
             .open(&file.path)?;
         self.files.push(file.path.clone());
         to.write_all(file.text.as_bytes())?;
@@ -460,12 +482,18 @@ fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Gener
             ));
         }
     }
+    let key = shown(&dir.join(SEAL_KEY));
+    let variable = seal::VARIABLE;
+    steps.push(format!(
+        "put the seal key where your secrets are kept, and give it to every plan and apply: \
+         export {variable}=\"$(cat {key})\"; then delete {key}. Without it, nobody can prove which \
+         accounts are this stack's"
+    ));
     if args.ci.is_some() {
-        steps.push(
+        steps.push(format!(
             "in the workflow: say how rolecall is installed, and make the two environments with \
-             the secret MONDOO_CONFIG_BASE64"
-                .to_owned(),
-        );
+             the secrets MONDOO_CONFIG_BASE64 and {variable}"
+        ));
     }
     out.push_str("\nNext:\n");
     for (n, step) in steps.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::cli::{output, reach};
 use crate::config;
 use crate::diag::suggest;
 use crate::diff::{Custody, Judge};
-use crate::model::{AddressLabel, Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope};
+use crate::model::{AddressLabel, Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals};
 use crate::view::human::{self, Listed};
 
 /// `rolecall list`.
@@ -80,7 +80,7 @@ pub async fn run(args: ListArgs) -> Exit {
         Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
-    let mut rows = Lister::new(desired, live).all();
+    let mut rows = Lister::new(desired, live, &looked.seals).all();
     let total = rows.len();
     rows.retain(|row| chosen.holds(row));
     output::print(&human::list(&rows, total));
@@ -96,10 +96,10 @@ pub struct Lister<'a> {
 
 impl<'a> Lister<'a> {
     /// A judge of what is live.
-    pub fn new(desired: &'a Desired, live: &'a Live) -> Self {
+    pub fn new(desired: &'a Desired, live: &'a Live, seals: &'a Seals) -> Self {
         let declared = desired.accounts.keys();
         Self {
-            judge: Judge::new(desired, &live.facts.caller.mrn),
+            judge: Judge::new(desired, &live.facts.caller.mrn, seals),
             live,
             addresses: declared.map(|a| (a.label(), a.to_string())).collect(),
         }

@@ -3,7 +3,7 @@
 use crate::cli::args::PlanArgs;
 use crate::cli::exit::Exit;
 use crate::cli::{output, report, session};
-use crate::policy::approve;
+use crate::policy::{Acks, approve};
 use crate::view::human;
 
 /// Runs the command.
@@ -23,10 +23,12 @@ pub async fn run(args: PlanArgs) -> Exit {
         .left_alone
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
-    if let Err(refusals) = approve(plan) {
+    if let Err(refusals) = approve(plan, &Acks::default()) {
         report::refusals(&refusals);
-        output::print(&human::refusals(&refusals));
-        return Exit::Refused;
+        output::print(&human::refusals(&refusals, false));
+        if refusals.iter().any(|refusal| !refusal.apply_only) {
+            return Exit::Refused;
+        }
     }
     if unread > 0 {
         let scopes = human::count(unread, "scope");

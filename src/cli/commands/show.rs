@@ -38,7 +38,7 @@ pub async fn run(args: ShowArgs) -> Exit {
         Err(exit) => return exit,
     };
     let (desired, live) = (&looked.desired, &looked.live);
-    let all = Lister::new(desired, live).all();
+    let all = Lister::new(desired, live, &looked.seals).all();
     let Some((address, declared, found)) = find(&args.address, desired, all.clone()) else {
         return unknown_address(&args.address, desired, &all);
     };

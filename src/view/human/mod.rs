@@ -3,6 +3,7 @@
 
 mod credential;
 mod list;
+mod obstacle;
 mod outcome;
 mod plan;
 mod roles;

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::obstacle;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
 use crate::model::{AccountState, Labels, Scope};
-use crate::plan::{Action, Annex, Block, Blocked, Change, LeftAlone, Plan, Reason, Verdict, power};
+use crate::plan::{Action, Annex, Change, LeftAlone, Plan, Reason, Verdict, power};
 use crate::policy::Refusal;
 use crate::view::inert;
 
@@ -30,7 +31,7 @@ pub fn plan(plan: &Plan) -> String {
         &mut out,
         "In the way: apply refuses until these are settled",
         &plan.blocked,
-        blocked,
+        |b| obstacle::blocked(b, plan),
     );
     section(
         &mut out,
@@ -332,160 +333,10 @@ fn why(change: &Change) -> String {
             "left without power by a run that died before its key was delivered"
         }
         Reason::CredentialPending => "takes the place of the account that a dead run left",
+        Reason::Unsealed => "its marks carry no seal yet; it is taken for ours, and sealed",
+        Reason::SealedBefore => "its marks are sealed with the previous key; they are sealed again",
     }
     .to_owned()
-}
-
-fn blocked(blocked: &Blocked) -> Vec<String> {
-    let (what, help) = obstacle(blocked);
-    let mut lines = vec![
-        format!(
-            "  {} {}",
-            paint(ALARM, "!"),
-            paint(HEAD, &inert(&blocked.address.to_string()))
-        ),
-        format!("      {what}"),
-    ];
-    lines.extend(help.into_iter().map(|line| format!("      = {line}")));
-    if let Some(place) = &blocked.declared_at {
-        lines.push(format!("      from {}", inert(&place.to_string())));
-    }
-    lines
-}
-
-/// What stands in the way, and the way out.
-fn obstacle(blocked: &Blocked) -> (String, Vec<String>) {
-    match &blocked.block {
-        Block::Disputed { account, why } => (
-            format!(
-                "disputed: {} carries this stack's marks, but {}",
-                inert(account.as_str()),
-                inert(why)
-            ),
-            vec![
-                "if it is yours, name it in an import block, or add its creator to \
-                 trusted_creators"
-                    .to_owned(),
-                "if it is not, somebody has copied the marks: remove its rolecall-… labels, or the \
-                 account"
-                    .to_owned(),
-            ],
-        ),
-        Block::Duplicate { accounts } => (
-            format!(
-                "{} carry this one address",
-                count(accounts.len(), "live account")
-            ),
-            accounts
-                .iter()
-                .map(|mrn| inert(mrn.as_str()))
-                .chain(["keep the right one and delete the others on the platform".to_owned()])
-                .collect(),
-        ),
-        Block::NameTaken {
-            account,
-            name,
-            managed_as: Some(other),
-        } => (
-            format!(
-                "the name {} is held by {}",
-                quoted(name),
-                inert(&other.to_string())
-            ),
-            vec![format!(
-                "{} is managed by this stack too: give one of them another name, or apply the \
-                 removal of the old one first",
-                inert(account.as_str())
-            )],
-        ),
-        Block::NameTaken {
-            account,
-            name,
-            managed_as: None,
-        } => {
-            let mut help = vec![
-                "choose another name, or take the account over by adding this block:".to_owned(),
-            ];
-            help.extend(
-                import_block(blocked, account.as_str())
-                    .lines()
-                    .map(|l| format!("  {l}")),
-            );
-            (
-                format!(
-                    "the name {} is taken by {}",
-                    quoted(name),
-                    inert(account.as_str())
-                ),
-                help,
-            )
-        }
-        Block::Unread { why } => (
-            format!("{} could not be read", blocked.scope),
-            vec![
-                inert(why),
-                "what cannot be read cannot be changed; see that the credential reaches it"
-                    .to_owned(),
-            ],
-        ),
-        Block::ImportMissing { account, why } => (
-            format!("cannot import {}: {}", inert(account.as_str()), inert(why)),
-            vec!["correct the import block, or remove it".to_owned()],
-        ),
-        Block::Foreign { account, stack } => (
-            format!("{} belongs to the stack {stack}", inert(account.as_str())),
-            vec!["let that configuration give it up first".to_owned()],
-        ),
-        Block::CannotUpdate {
-            account,
-            attribute,
-            live,
-            wanted,
-        } => (
-            format!(
-                "{attribute} of {} is {} and cannot become {}",
-                inert(account.as_str()),
-                inert(live),
-                inert(wanted)
-            ),
-            vec![
-                "the platform fixes it at birth: declare a new account beside the old one, move \
-                 its users, then remove the old one"
-                    .to_owned(),
-            ],
-        ),
-        Block::PendingWithPower { account, why } => (
-            format!(
-                "{} was left by a run that died, but {}",
-                inert(account.as_str()),
-                inert(why)
-            ),
-            vec!["see who uses it, then delete it on the platform".to_owned()],
-        ),
-    }
-}
-
-/// The block that takes a live account into custody, as text to copy.
-fn import_block(blocked: &Blocked, mrn: &str) -> String {
-    use hcl::expr::{Traversal, Variable};
-    let address = &blocked.address;
-    let Ok(root) = Variable::new("service_account") else {
-        return String::new();
-    };
-    let to = Traversal::builder(root).attr(address.name.as_str());
-    let to = match &address.key {
-        Some(key) => to.index(key.as_str()).build(),
-        None => to.build(),
-    };
-    let block = hcl::Block::builder("import")
-        .add_attribute(("to", hcl::Expression::from(to)))
-        .add_attribute(("id", mrn))
-        .build();
-    let body = hcl::Body::builder().add_block(block).build();
-    hcl::to_string(&body)
-        .unwrap_or_default()
-        .trim_end()
-        .to_owned()
 }
 
 fn left_alone(out: &mut String, plan: &Plan) {
@@ -578,14 +429,16 @@ fn summary(out: &mut String, plan: &Plan) {
     );
 }
 
-/// Why a plan was refused.
-pub fn refusals(refusals: &[Refusal]) -> String {
+/// Why a plan was refused, or what apply will want to be acknowledged.
+pub fn refusals(refusals: &[Refusal], applying: bool) -> String {
     let mut out = String::new();
     for refusal in refusals {
-        push(
-            &mut out,
-            &format!("{} {}", paint(ALARM, "refused:"), inert(&refusal.message)),
-        );
+        let word = if applying || !refusal.apply_only {
+            paint(ALARM, "refused:")
+        } else {
+            paint(CHANGE, "apply will refuse:")
+        };
+        push(&mut out, &format!("{word} {}", inert(&refusal.message)));
         push(
             &mut out,
             &format!("  = guard {}: {}", refusal.guard, inert(&refusal.help)),

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rolecall::config::{SourceFile, generate, parse, resolve};
 use rolecall::diff::{Action, diff};
 use rolecall::model::{
-    Caller, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, SpaceId,
-    StackId,
+    Caller, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, Seals,
+    SpaceId, StackId,
 };
 
 /// Texts of pieces that mean something to HCL, to terminals or to CI runners.
@@ -165,7 +165,7 @@ proptest! {
         let resolved = resolved.unwrap_or_else(|e| panic!("{e:?}\n{}", generated.text));
         prop_assert_eq!(generated.accounts + generated.left_out.len(), live.accounts.len());
         prop_assert_eq!(resolved.desired.accounts.len(), generated.accounts);
-        let delta = diff(&resolved.desired, &live);
+        let delta = diff(&resolved.desired, &live, &Seals::default());
         prop_assert!(delta.blocked.is_empty(), "{:?}", delta.blocked);
         let actions: BTreeSet<Action> = delta.differences.iter().map(|d| d.action).collect();
         prop_assert!(actions.iter().all(|action| *action == Action::Adopt), "{:?}\n{}", actions, generated.text);

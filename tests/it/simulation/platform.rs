@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall::model::{
-    CredentialMark, DesiredAccount, Destination, Fingerprint, Marks, Mrn, Nonce, Role, StackId,
+    CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
+    SealKey, Seals, StackId,
 };
 use rolecall::platform::{Answer, Client, Credential, Endpoint, Identity, Time};
 use rolecall::platform::{Transport, TransportError};
@@ -146,6 +147,7 @@ impl Platform {
                 destinations: CredentialMark::destinations_digest(&account.deliver_to),
             },
             expires: None,
+            seal: None,
         };
         let mut labels = account.labels.clone().unwrap_or_default();
         labels.extend(marks.labels());
@@ -170,7 +172,8 @@ impl Platform {
         }
     }
 
-    /// All that a later run can see, but for what differs each time: resource names, nonces, keys.
+    /// All that a later run can see, but for what differs each time: resource names, nonces, keys,
+    /// and of seals only whether they fit.
     pub fn state(&self) -> String {
         let accounts = self.look();
         let names = |mrn: &Mrn| accounts.get(mrn.as_str()).map(|a| (&a.scope, &a.name));
@@ -186,7 +189,14 @@ impl Platform {
             .collect();
         ours.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
         for mut account in ours {
-            account.mrn.clear();
+            let mrn = Mrn::new(std::mem::take(&mut account.mrn));
+            let seal = match Marks::locate(&account.labels) {
+                Marking::Marked(marks) => format!("{:?}", seals().check(&mrn, &marks)),
+                _ => String::new(),
+            };
+            if let Some(label) = account.labels.get_mut("rolecall-seal") {
+                *label = seal;
+            }
             if let Some(mark) = account.labels.get_mut("rolecall-credential") {
                 let parts: Vec<&str> = mark.split('.').collect();
                 *mark = format!("{} {:?}", parts[0], parts.get(2));
@@ -411,4 +421,11 @@ impl Transport for Wire<'_> {
             ..Answer::new(status, body)
         })
     }
+}
+
+/// What the simulated runs seal with. Accounts that an earlier run left unsealed are sealed by the
+/// next one, under every fault.
+pub fn seals() -> Seals {
+    let key = SealKey::parse("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    Seals::new(key.expect("a key"), None).accepting_unsealed(true)
 }

@@ -8,13 +8,13 @@ use rolecall::apply::{Options, Outcome, apply};
 use rolecall::diff::{PENDING_LEASE, diff};
 use rolecall::model::Desired;
 use rolecall::plan::{Plan, build};
-use rolecall::policy::approve;
+use rolecall::policy::{Acks, approve};
 use rolecall::refresh::refresh;
 use rolecall::view::human;
 
 use super::case::{Case, Outlook};
 use super::laws::Laws;
-use super::platform::Platform;
+use super::platform::{Platform, seals};
 use super::time;
 use super::world::{Call, Fault, World};
 
@@ -41,8 +41,10 @@ fn go(
     let law = |platform: &Platform| laws.step(platform);
     let world = World::new(platform, fault, &law);
     let before = platform.look();
+    let seals = seals();
     let options = Options {
         parallelism: 2,
+        seals: seals.clone(),
         ..Options::default()
     };
     let mut texts = Vec::new();
@@ -51,10 +53,10 @@ fn go(
             Ok(live) => live,
             Err(error) => return (None, None, error.message),
         };
-        let plan = build(desired, &live, diff(desired, &live), false);
-        let approved = match approve(plan.clone()) {
+        let plan = build(desired, &live, diff(desired, &live, &seals), false);
+        let approved = match approve(plan.clone(), &Acks::default()) {
             Ok(approved) => approved,
-            Err(refusals) => return (Some(plan), None, human::refusals(&refusals)),
+            Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),
         };
         let outcome = apply(&approved, &world, &options).await;
         (Some(plan), Some(outcome), String::new())

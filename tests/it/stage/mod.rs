@@ -18,6 +18,9 @@ pub use front::{Front, Then, answer};
 pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
 pub const PAYMENTS: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
 
+/// The seal key of every run, unless a test takes it away.
+pub const SEAL_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
 /// What every configuration of the tests begins with.
 pub const HEAD: &str = r#"rolecall {
   stack = "acme-access"
@@ -126,6 +129,7 @@ impl Stage {
             .env_clear()
             .env("HOME", self.dir.path())
             .env("MONDOO_CONFIG_PATH", "owner.json")
+            .env("ROLECALL_SEAL_KEY", SEAL_KEY)
             .stdin(Stdio::null());
         command
     }
@@ -189,6 +193,7 @@ impl Stage {
             ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
             ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),
             ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})"),
+            ("[DIGEST]", r"raise=(?<redacted>[0-9a-f]{12})"),
             ("[TIME]", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
         ];
         for (name, pattern) in patterns {
@@ -219,19 +224,21 @@ impl Stage {
     /// Every private key that is in a credential file of this stage must be nowhere else: not in
     /// what was printed, not in any other file.
     fn no_key_leaked(&self) {
-        let mut keys = Vec::new();
+        let mut keys = vec![SEAL_KEY.to_owned()];
         let mut others = vec![(PathBuf::from("output"), self.printed.clone())];
         for path in files(self.dir.path()) {
             let text = String::from_utf8_lossy(&fs::read(&path).expect("readable")).into_owned();
             let sink = path.parent().is_some_and(|p| p.ends_with("credentials"));
-            if sink || path.ends_with("owner.json") {
+            if path.ends_with("seal.key") {
+                keys.push(text.trim().to_owned());
+            } else if sink || path.ends_with("owner.json") {
                 keys.extend(private_key(&text));
             } else {
                 others.push((path, text));
             }
         }
         assert!(
-            !keys.is_empty(),
+            keys.len() > 1,
             "no key was found, so nothing was looked for"
         );
         for (path, text) in others {

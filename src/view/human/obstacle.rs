@@ -1,0 +1,183 @@
+//! What stands in the way of a plan, and the way out.
+
+use super::text::{ALARM, HEAD, count, paint, quoted};
+use crate::plan::{Block, Blocked, NO_SEAL, Plan};
+use crate::view::inert;
+
+/// One obstacle as lines.
+pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
+    let (what, help) = obstacle(blocked, plan);
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&blocked.address.to_string()))
+        ),
+        format!("      {what}"),
+    ];
+    lines.extend(help.into_iter().map(|line| format!("      = {line}")));
+    if let Some(place) = &blocked.declared_at {
+        lines.push(format!("      from {}", inert(&place.to_string())));
+    }
+    lines
+}
+
+/// What stands in the way, and the way out.
+fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
+    match &blocked.block {
+        Block::Disputed { account, why } => (
+            format!(
+                "disputed: {} carries this stack's marks, but {}",
+                inert(account.as_str()),
+                inert(why)
+            ),
+            way_out(blocked, plan, account.as_str(), why),
+        ),
+        Block::Duplicate { accounts } => (
+            format!(
+                "{} carry this one address",
+                count(accounts.len(), "live account")
+            ),
+            accounts
+                .iter()
+                .map(|mrn| inert(mrn.as_str()))
+                .chain(["keep the right one and delete the others on the platform".to_owned()])
+                .collect(),
+        ),
+        Block::NameTaken {
+            account,
+            name,
+            managed_as: Some(other),
+        } => (
+            format!(
+                "the name {} is held by {}",
+                quoted(name),
+                inert(&other.to_string())
+            ),
+            vec![format!(
+                "{} is managed by this stack too: give one of them another name, or apply the \
+                 removal of the old one first",
+                inert(account.as_str())
+            )],
+        ),
+        Block::NameTaken {
+            account,
+            name,
+            managed_as: None,
+        } => {
+            let mut help = vec![
+                "choose another name, or take the account over by adding this block:".to_owned(),
+            ];
+            help.extend(
+                import_block(blocked, account.as_str())
+                    .lines()
+                    .map(|l| format!("  {l}")),
+            );
+            (
+                format!(
+                    "the name {} is taken by {}",
+                    quoted(name),
+                    inert(account.as_str())
+                ),
+                help,
+            )
+        }
+        Block::Unread { why } => (
+            format!("{} could not be read", blocked.scope),
+            vec![
+                inert(why),
+                "what cannot be read cannot be changed; see that the credential reaches it"
+                    .to_owned(),
+            ],
+        ),
+        Block::ImportMissing { account, why } => (
+            format!("cannot import {}: {}", inert(account.as_str()), inert(why)),
+            vec!["correct the import block, or remove it".to_owned()],
+        ),
+        Block::Foreign { account, stack } => (
+            format!("{} belongs to the stack {stack}", inert(account.as_str())),
+            vec!["let that configuration give it up first".to_owned()],
+        ),
+        Block::CannotUpdate {
+            account,
+            attribute,
+            live,
+            wanted,
+        } => (
+            format!(
+                "{attribute} of {} is {} and cannot become {}",
+                inert(account.as_str()),
+                inert(live),
+                inert(wanted)
+            ),
+            vec![
+                "the platform fixes it at birth: declare a new account beside the old one, move \
+                 its users, then remove the old one"
+                    .to_owned(),
+            ],
+        ),
+        Block::PendingWithPower { account, why } => (
+            format!(
+                "{} was left by a run that died, but {}",
+                inert(account.as_str()),
+                inert(why)
+            ),
+            vec!["see who uses it, then delete it on the platform".to_owned()],
+        ),
+    }
+}
+
+/// How a disputed account becomes ours, if it is.
+fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    if plan.sealed {
+        lines.push(
+            "if it is yours (see who created it, and its roles), take it over anew by adding this \
+             block:"
+                .to_owned(),
+        );
+        let block = import_block(blocked, account);
+        lines.extend(block.lines().map(|line| format!("  {line}")));
+    } else {
+        lines.push(
+            "if it is yours, name it in an import block, or add its creator to trusted_creators"
+                .to_owned(),
+        );
+    }
+    if why == NO_SEAL {
+        lines.push(
+            "if this stack has only now got its seal key, --accept-unsealed takes, once, every \
+             account without a seal that a trusted identity created"
+                .to_owned(),
+        );
+    }
+    lines.push(
+        "if it is not, somebody has copied or moved the marks: remove its rolecall-… labels, or \
+         the account"
+            .to_owned(),
+    );
+    lines
+}
+
+/// The block that takes a live account into custody, as text to copy.
+fn import_block(blocked: &Blocked, mrn: &str) -> String {
+    use hcl::expr::{Traversal, Variable};
+    let address = &blocked.address;
+    let Ok(root) = Variable::new("service_account") else {
+        return String::new();
+    };
+    let to = Traversal::builder(root).attr(address.name.as_str());
+    let to = match &address.key {
+        Some(key) => to.index(key.as_str()).build(),
+        None => to.build(),
+    };
+    let block = hcl::Block::builder("import")
+        .add_attribute(("to", hcl::Expression::from(to)))
+        .add_attribute(("id", mrn))
+        .build();
+    let body = hcl::Body::builder().add_block(block).build();
+    hcl::to_string(&body)
+        .unwrap_or_default()
+        .trim_end()
+        .to_owned()
+}

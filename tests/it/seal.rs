@@ -1,0 +1,244 @@
+//! The seal in whole runs: who holds the key, what happens to marks that were moved, and the days
+//! on which a stack gets a key, changes it or loses it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use jiff::Timestamp;
+
+use crate::stage::{PAYMENTS, SEAL_KEY, Stage};
+
+const OTHER_KEY: &str = "f00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+const APPLY: [&str; 3] = ["apply", "--yes", "access"];
+
+/// Accounts declared with their roles, in one space.
+fn declared(accounts: &[(&str, &str)]) -> String {
+    let block = |(name, roles): &(&str, &str)| {
+        format!(
+            "service_account \"{name}\" {{\n  scope = space.payments\n  name  = \"{name}\"\n  \
+             roles = {roles}\n\n  credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\n\n"
+        )
+    };
+    accounts.iter().map(block).collect()
+}
+
+/// The resource name and the labels of a live account.
+fn live(stage: &Stage, name: &str) -> (String, Vec<(String, String)>) {
+    let dump = stage.app.dump().expect("a dump");
+    let accounts = dump["accounts"].as_array().expect("accounts");
+    let found = accounts.iter().find(|a| a["name"] == name).expect("live");
+    let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    let labels = found["labels"].as_array().expect("labels");
+    let labels = labels.iter().map(|l| (text(&l["key"]), text(&l["value"])));
+    (text(&found["mrn"]), labels.collect())
+}
+
+fn put_labels(stage: &Stage, mrn: &str, labels: &[(String, String)]) {
+    let labels: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (&**k, &**v)).collect();
+    let put = stage
+        .app
+        .admin_update_labels(mrn, &labels, Timestamp::now());
+    put.expect("labelled");
+}
+
+fn without_key(stage: &mut Stage, arguments: &[&str]) -> i32 {
+    stage.run_in(arguments, |command| {
+        command.env_remove("ROLECALL_SEAL_KEY");
+    })
+}
+
+#[test]
+fn marks_moved_from_a_strong_account_to_a_weak_one_give_it_nothing() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[
+        ("strong", "[\"editor\"]"),
+        ("weak", "[\"viewer\"]"),
+    ]));
+    assert_eq!(stage.run(&APPLY), 0);
+    stage.say("an Editor deletes `strong` and moves its marks to `weak`, whose key they hold");
+    let (strong, marks) = live(&stage, "strong");
+    let (weak, _) = live(&stage, "weak");
+    let deleted = stage.app.admin_delete(&strong, Timestamp::now());
+    deleted.expect("deleted");
+    put_labels(&stage, &weak, &marks);
+    stage.configure(&declared(&[("strong", "[\"editor\"]")]));
+    assert_eq!(stage.run(&APPLY), 3);
+    let writes = stage.front.seen();
+    let granted = writes.iter().filter(|o| *o == "setRoles").count();
+    assert_eq!(granted, 1, "the births' grants, and no other: {writes:?}");
+    stage.compare("seal/moved.txt");
+}
+
+#[test]
+fn without_a_key_raising_roles_wants_an_acknowledgement_of_this_plan() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(without_key(&mut stage, &APPLY), 0);
+    stage.configure(&declared(&[("ci", "[\"editor\"]")]));
+    stage.say("the plan itself is in order, so plan does not refuse it");
+    let plan = ["plan", "--detailed-exitcode", "access"];
+    assert_eq!(without_key(&mut stage, &plan), 2);
+    assert_eq!(without_key(&mut stage, &APPLY), 3);
+
+    let document = stage
+        .command(&["plan", "--format", "json", "access"])
+        .env_remove("ROLECALL_SEAL_KEY")
+        .output()
+        .expect("runs");
+    let document: serde_json::Value = serde_json::from_slice(&document.stdout).expect("JSON");
+    let digest = document["plan"]["digest"].as_str().expect("a digest");
+    assert_eq!(document["refusals"][0]["apply_only"], true);
+    let acknowledge = |ack: &str| {
+        let arguments = ["apply", "--yes", "--ack", ack, "access"];
+        let output = stage
+            .command(&arguments)
+            .env_remove("ROLECALL_SEAL_KEY")
+            .output();
+        output.expect("runs").status.code()
+    };
+    assert_eq!(acknowledge("raise=000000000000"), Some(3), "another plan");
+    assert_eq!(acknowledge("rise=000000000000"), Some(64), "no such guard");
+    let short = digest.strip_prefix("sha256:").expect("sha256")[..12].to_owned();
+    assert_eq!(acknowledge(&format!("raise={short}")), Some(0));
+    stage.compare("seal/raise.txt");
+}
+
+#[test]
+fn a_stack_gets_a_key_changes_it_and_loses_it() {
+    let mut stage = Stage::small();
+    let ci = declared(&[("ci", "[\"viewer\"]")]);
+    stage.configure(&ci);
+    assert_eq!(without_key(&mut stage, &APPLY), 0);
+
+    stage.say("the key is there from now on; accounts without a seal are accepted once");
+    assert_eq!(stage.run(&["plan", "access"]), 3);
+    assert_eq!(
+        stage.run(&["apply", "--yes", "--accept-unsealed", "access"]),
+        0
+    );
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
+
+    stage.say("a new key: for a while both are given, and the seals are renewed");
+    let run = |stage: &mut Stage, arguments: &[&str], both: bool| {
+        stage.run_in(arguments, |command| {
+            command.env("ROLECALL_SEAL_KEY", OTHER_KEY);
+            if both {
+                command.env("ROLECALL_SEAL_KEY_PREVIOUS", SEAL_KEY);
+            }
+        })
+    };
+    assert_eq!(run(&mut stage, &["plan", "access"], false), 3);
+    assert_eq!(run(&mut stage, &APPLY, true), 0);
+    let plan = ["plan", "--detailed-exitcode", "access"];
+    assert_eq!(run(&mut stage, &plan, false), 0);
+
+    stage.say("a run that has lost the key looks, and writes nothing");
+    assert_eq!(without_key(&mut stage, &plan), 0);
+    stage.configure(&ci.replace("viewer", "agent"));
+    assert_eq!(without_key(&mut stage, &APPLY), 3);
+    stage.compare("seal/key.txt");
+}
+
+#[test]
+fn a_dispute_is_settled_by_importing_the_account_anew() {
+    let mut stage = Stage::small();
+    let ci = declared(&[("ci", "[\"viewer\"]")]);
+    stage.configure(&ci);
+    assert_eq!(stage.run(&APPLY), 0);
+    let (mrn, mut labels) = live(&stage, "ci");
+    labels.retain(|(key, _)| key != "rolecall-seal");
+    put_labels(&stage, &mrn, &labels);
+    stage.say("somebody has stripped the seal");
+    assert_eq!(stage.run(&APPLY), 3);
+    let import = format!("import {{\n  to = service_account.ci\n  id = \"{mrn}\"\n}}\n");
+    stage.configure(&format!("{ci}{import}"));
+    assert_eq!(stage.run(&APPLY), 0);
+    stage.configure(&ci);
+    let plan = ["plan", "--detailed-exitcode", "access"];
+    assert_eq!(
+        stage.run(&plan),
+        0,
+        "the block may go once it has done its work"
+    );
+    stage.compare("seal/imported.txt");
+}
+
+#[test]
+fn keys_that_are_none() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    let wrong = &SEAL_KEY[1..];
+    for (name, value) in [
+        ("ROLECALL_SEAL_KEY", wrong),
+        ("ROLECALL_SEAL_KEY", ""),
+        ("ROLECALL_SEAL_KEY_PREVIOUS", wrong),
+    ] {
+        let code = stage.run_in(&["plan", "access"], |command| {
+            command.env(name, value);
+        });
+        assert_eq!(code, 1, "{name}={value}");
+    }
+    let code = stage.run_in(&["plan", "access"], |command| {
+        command
+            .env_remove("ROLECALL_SEAL_KEY")
+            .env("ROLECALL_SEAL_KEY_PREVIOUS", SEAL_KEY);
+    });
+    assert_eq!(code, 1);
+    assert_eq!(
+        without_key(&mut stage, &["plan", "--accept-unsealed", "access"]),
+        64
+    );
+    assert_eq!(stage.front.seen().len(), 0, "nothing was asked before that");
+    stage.compare("seal/keys.txt");
+}
+
+/// The embedded platform has a key of its own, so that trying things out is as safe as the rest.
+#[test]
+fn the_embedded_platform_seals_with_a_key_of_its_own() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    let local = ["apply", "--local", "--yes", "access"];
+    let run = |stage: &Stage, arguments: &[&str]| {
+        let output = stage
+            .command(arguments)
+            .env_remove("ROLECALL_SEAL_KEY")
+            .env_remove("MONDOO_CONFIG_PATH")
+            .output();
+        output.expect("runs").status.code()
+    };
+    assert_eq!(run(&stage, &local), Some(0));
+    let path = stage.path("access/.rolecall/seal.key");
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    stage.configure(&declared(&[("ci", "[\"editor\"]")]));
+    assert_eq!(run(&stage, &local), Some(0), "no acknowledgement is wanted");
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(run(&stage, &local), Some(3), "another key proves nothing");
+}
+
+/// What is sealed stands in labels that every Editor can read; the key must not follow from it.
+#[test]
+fn every_account_that_is_born_or_adopted_is_sealed() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&APPLY), 0);
+    let (_, labels) = live(&stage, "ci");
+    let seal = labels.iter().find(|(key, _)| key == "rolecall-seal");
+    let (_, seal) = seal.expect("sealed");
+    assert!(
+        seal.starts_with("v1.") && seal.len() == 3 + 8 + 1 + 32,
+        "{seal}"
+    );
+    let set = stage.app.admin_set_roles(
+        PAYMENTS,
+        &live(&stage, "ci").0,
+        &["editor"],
+        Timestamp::now(),
+    );
+    set.expect("set");
+    assert_eq!(
+        stage.run(&["plan", "--detailed-exitcode", "access"]),
+        2,
+        "a role changed by hand is drift, and no dispute"
+    );
+}
