@@ -5,3 +5,4 @@ mod docs;
 mod goldens;
 mod laws;
 mod oracle;
+mod places;

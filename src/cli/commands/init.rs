@@ -446,6 +446,12 @@ fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Gener
         .copied()
         .collect::<Vec<_>>()
         .join(" ");
+    let key = shown(&dir.join(SEAL_KEY));
+    let variable = seal::VARIABLE;
+    let keep_key = format!(
+        "export {variable}=\"$(cat {key})\", and put that key where your secrets are kept: every plan \
+         and apply needs it, since it proves which accounts are this stack's. Then delete {key}"
+    );
     match generated {
         Some(generated) => {
             out.push_str(&format!(
@@ -462,6 +468,7 @@ fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Gener
             for (name, why) in &generated.left_out {
                 out.push_str(&format!("  \"{}\": {}\n", inert(name), inert(why)));
             }
+            steps.push(keep_key);
             steps.push(format!("{plan}   # shows adoptions and nothing else"));
             steps.push("apply that plan: from then on, what is declared is kept so".to_owned());
         }
@@ -475,6 +482,7 @@ fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Gener
                 "rolecall plan --local {}   # against the embedded platform, without an account",
                 shown(dir)
             ));
+            steps.push(keep_key);
             steps.push(format!(
                 "rolecall plan --credentials FILE {}   # with the file of a service account that \
                  is Editor of the organization",
@@ -482,13 +490,6 @@ fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Gener
             ));
         }
     }
-    let key = shown(&dir.join(SEAL_KEY));
-    let variable = seal::VARIABLE;
-    steps.push(format!(
-        "put the seal key where your secrets are kept, and give it to every plan and apply: \
-         export {variable}=\"$(cat {key})\"; then delete {key}. Without it, nobody can prove which \
-         accounts are this stack's"
-    ));
     if args.ci.is_some() {
         steps.push(format!(
             "in the workflow: say how rolecall is installed, and make the two environments with \
