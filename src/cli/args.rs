@@ -224,7 +224,8 @@ impl PlatformChoice {
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  rolecall plan --local examples/quickstart\n  \
-rolecall plan --detailed-exitcode access/   # exits 2 if anything would change"
+rolecall plan --detailed-exitcode access/   # exits 2 if anything would change\n  \
+rolecall plan --out plan.json access/       # for review; then: apply --plan plan.json access/"
 )]
 pub struct PlanArgs {
     /// The configuration.
@@ -250,13 +251,18 @@ pub struct PlanArgs {
     /// Plan to delete all that this configuration manages
     #[arg(long)]
     pub destroy: bool,
+
+    /// Write the plan to a file that `apply --plan FILE` holds what is due then against
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// `rolecall apply`.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
-rolecall apply access/                      # shows the plan and asks\n\n\
+rolecall apply access/                      # shows the plan and asks\n  \
+rolecall apply --plan plan.json access/     # what was judged, or nothing\n\n\
 ROLECALL_SEAL_KEY is the key that seals the marks on accounts (docs/reliability.md)."
 )]
 pub struct ApplyArgs {
@@ -284,10 +290,33 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "GUARD=DIGEST")]
     pub ack: Vec<String>,
 
+    /// Apply only if what is due is what this plan file says; its author's yes is enough then.
+    /// A plan file in the place of DIR approves the configuration of the working directory
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+
+    /// Apply only if the plan has this digest, or begins with these 12 digits of it or more
+    #[arg(long, value_name = "DIGEST")]
+    pub digest: Option<String>,
+
+    /// What to do if something moved since the plan file was written
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    pub stale: WhenStale,
+
     /// How many scopes are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallelism: u16,
+}
+
+/// What apply does if what is due is not what was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WhenStale {
+    /// Write nothing
+    #[default]
+    Refuse,
+    /// Apply what is identical in both, and leave out every account of which anything moved
+    Skip,
 }
 
 /// `rolecall validate`.

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod exit;
+mod judged;
 mod load;
 #[cfg(feature = "server")]
 mod local;

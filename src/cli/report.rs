@@ -194,7 +194,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Exit {
 }
 
 /// A file beside the wanted one, for its owner alone; removed if it is not kept.
-fn temporary(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+pub(super) fn temporary(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     if path.is_dir() {
         return Err(std::io::ErrorKind::IsADirectory.into());
     }

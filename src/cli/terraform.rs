@@ -15,6 +15,7 @@ const SAME: &[(&str, &str)] = &[
     ("destroy", "--destroy"),
     ("parallelism", "--parallelism"),
     ("json", "--format=json"),
+    ("out", "--out"),
     ("chdir", "--chdir"),
     ("help", "--help"),
     ("version", "--version"),
@@ -22,11 +23,6 @@ const SAME: &[(&str, &str)] = &[
 
 /// What Terraform has and this version does not, and what to do instead.
 const MISSING: &[(&str, &str)] = &[
-    (
-        "out",
-        "plans are not saved yet: apply plans again, and leaves alone what moved since it showed \
-         its plan; --json-out FILE writes the plan for other programs",
-    ),
     (
         "target",
         "a plan is always whole; split the configuration if parts of it live apart",

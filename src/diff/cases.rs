@@ -337,10 +337,10 @@ impl Cases<'_> {
         expires: Option<jiff::Timestamp>,
         marks: &Marks,
     ) -> Option<Block> {
-        let cannot = |attribute, live: String, wanted: String| {
+        let cannot = |attribute: &str, live: String, wanted: String| {
             Some(Block::CannotUpdate {
                 account: present.mrn.clone(),
-                attribute,
+                attribute: attribute.to_owned(),
                 live,
                 wanted,
             })

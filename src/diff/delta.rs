@@ -1,14 +1,14 @@
 //! What a comparison finds: differences, obstacles, births under way, what is left alone.
 //! Values only.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccountState, Address, Destination, LiveAccount, Marks, Mrn, Scope, SourceRef, StackId,
 };
 
 /// What can be done to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Take a live account into custody.
@@ -24,7 +24,7 @@ pub enum Action {
 }
 
 /// Why something is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Declared, and not on the platform.
@@ -74,7 +74,7 @@ pub struct Difference {
 }
 
 /// Why a declared or marked account is left alone and the whole plan cannot be applied.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Block {
     /// Our marks without a reason to believe them: no seal that fits, a creator who is not trusted,
@@ -123,7 +123,7 @@ pub enum Block {
         /// The account.
         account: Mrn,
         /// Which attribute.
-        attribute: &'static str,
+        attribute: String,
         /// As it is.
         live: String,
         /// As it should be.
@@ -139,7 +139,7 @@ pub enum Block {
 }
 
 /// A block and what it stands on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Blocked {
     /// The account's name in the configuration, as far as it is known.
     pub address: Address,
@@ -153,7 +153,7 @@ pub struct Blocked {
 }
 
 /// An account that another run is giving birth to right now.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InFlight {
     /// The account's name in the configuration.
     pub address: Address,
@@ -165,7 +165,7 @@ pub struct InFlight {
 }
 
 /// A live account that this configuration leaves alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftAlone {
     /// The account.
     pub account: LiveAccount,

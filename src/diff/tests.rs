@@ -414,10 +414,7 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
     let delta = compare(vec![moved], vec![managed("ci")]);
     assert!(matches!(
         only_block(&delta),
-        Block::CannotUpdate {
-            attribute: "scope",
-            ..
-        }
+        Block::CannotUpdate { attribute, .. } if attribute == "scope"
     ));
 
     let mut expiring = declared("ci");
@@ -425,10 +422,7 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
     let delta = compare(vec![expiring.clone()], vec![managed("ci")]);
     assert!(matches!(
         only_block(&delta),
-        Block::CannotUpdate {
-            attribute: "valid_until",
-            ..
-        }
+        Block::CannotUpdate { attribute, .. } if attribute == "valid_until"
     ));
 
     let as_born = Marks {
@@ -446,10 +440,7 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
     );
     assert!(matches!(
         only_block(&delta),
-        Block::CannotUpdate {
-            attribute: "valid_until",
-            ..
-        }
+        Block::CannotUpdate { attribute, .. } if attribute == "valid_until"
     ));
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::role::RoleSet;
 
@@ -10,7 +10,7 @@ use super::role::RoleSet;
 pub type Labels = BTreeMap<String, String>;
 
 /// The state of an account before or after a change: all that a plan shows of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {
     /// The display name, unique in its scope.
     pub name: String,

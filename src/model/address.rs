@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::mark::short_digest;
 
@@ -62,9 +62,65 @@ impl Serialize for Address {
     }
 }
 
+impl std::str::FromStr for Address {
+    type Err = String;
+
+    /// Reads an address as it is shown.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not the address of a service account");
+        let rest = text.strip_prefix("service_account.").ok_or_else(wrong)?;
+        let address = match rest.split_once("[\"") {
+            None => Self::new(rest, None),
+            Some((name, key)) => {
+                let key = key.strip_suffix("\"]").ok_or_else(wrong)?;
+                Self::new(name, Some(unescape(key).ok_or_else(wrong)?))
+            }
+        };
+        // There is one way to write each; no block has such a name as is refused here.
+        (address.to_string() == text && !address.name.contains(['[', ']', '"']))
+            .then_some(address)
+            .ok_or_else(wrong)
+    }
+}
+
+/// Undoes what `{:?}` does to the inside of a text.
+fn unescape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        out.push(match rest.next()? {
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            '0' => '\0',
+            'u' => {
+                let digits = rest.as_str().strip_prefix('{')?.split_once('}')?.0;
+                let code = u32::from_str_radix(digits, 16).ok()?;
+                // The braces and what is between them.
+                rest.nth(digits.chars().count() + 1)?;
+                char::from_u32(code)?
+            }
+            c @ ('\\' | '"' | '\'') => c,
+            _ => return None,
+        });
+    }
+    Some(out)
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// The value of the label `rolecall-address`: `name` or `name.key` where that fits a label, else
 /// `h-` and a hash.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AddressLabel(String);
 
@@ -94,6 +150,32 @@ impl AddressLabel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_is_shown() {
+        for key in [
+            "",
+            "prod",
+            "a b",
+            "\"]",
+            "[\"x\"]",
+            "\\n\n\u{1b}\u{202e}'ü\0",
+            "😀",
+        ] {
+            for key in [None, Some(key.to_owned())] {
+                let address = Address::new("ci", key);
+                assert_eq!(address.to_string().parse(), Ok(address));
+            }
+        }
+        for wrong in [
+            "ci",
+            "service_account.ci[prod]",
+            "service_account.ci[\"a\\q\"]",
+            "service_account.ci[\"\\u{41}\"]",
+        ] {
+            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn labels_lead_back_to_their_address() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::mark::short_digest;
 use super::mrn::Mrn;
@@ -29,7 +29,7 @@ pub struct IssuedCredential {
 
 /// Names a key pair by its public half: the first 16 hexadecimal digits of the SHA-256 of the
 /// public key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
@@ -58,7 +58,7 @@ impl fmt::Display for Fingerprint {
 
 /// A random mark by which a run recognises the account it is giving birth to: 128 bits in
 /// hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Nonce(String);
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
 use super::address::Address;
@@ -12,7 +12,7 @@ use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::role::{Role, RoleSet};
 
 /// A place in the configuration, for people: file and line.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceRef {
     /// The file as it was named.
     pub file: String,
@@ -109,7 +109,7 @@ pub struct Import {
 }
 
 /// One rendered place that receives a credential.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Destination {
     /// The sink block: kind and name, `file.local`.
     pub sink: String,
@@ -118,7 +118,7 @@ pub struct Destination {
 }
 
 /// Where exactly in a sink.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// A file inside the configuration's directory.
@@ -133,7 +133,7 @@ pub enum Place {
 }
 
 /// How a credential is written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileFormat {
     /// The JSON that Mondoo's console gives for download.

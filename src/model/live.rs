@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{AccountState, Labels};
 use super::mark::{MARK_PREFIX, Marking, Marks};
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
@@ -17,7 +19,7 @@ pub struct Caller {
 }
 
 /// A scope that was found on the platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeInfo {
     /// Its display name.
     pub name: String,
@@ -26,7 +28,7 @@ pub struct ScopeInfo {
 }
 
 /// A scope that could not be read. What was not read deletes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
     /// Why, in the platform's or the network's words.
     pub why: String,
@@ -66,7 +68,7 @@ pub struct Live {
 }
 
 /// One live service account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LiveAccount {
     /// Its resource name.
     pub mrn: Mrn,

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
 use super::address::AddressLabel;
@@ -99,8 +99,19 @@ impl Serialize for StackId {
     }
 }
 
+impl<'de> Deserialize<'de> for StackId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = |why: String| serde::de::Error::custom(why);
+        let (name, id) = text
+            .split_once('/')
+            .ok_or_else(|| wrong("a stack is NAME/ID".to_owned()))?;
+        Self::new(name, id).map_err(wrong)
+    }
+}
+
 /// Where an account's key is, as far as the label tells.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialMark {
     /// The account is being born by the run that holds this nonce.
@@ -158,7 +169,7 @@ impl CredentialMark {
 }
 
 /// What our labels on one account say, decoded; located, not yet believed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Marks {
     /// The configuration that put the account there.
     pub stack: StackId,

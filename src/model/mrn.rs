@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A Mondoo resource name, such as `//captain.api.mondoo.app/spaces/my-space`. Opaque but for
 /// the forms of scopes and service accounts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Mrn(String);
 
@@ -66,6 +67,14 @@ macro_rules! resource_id {
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let wrong = || D::Error::custom(concat!("not the id of ", $what));
+                Self::new(text).ok_or_else(wrong)
+            }
+        }
 
         impl $name {
             /// Checks the id: 4 to 200 of letters, digits, `-`, `_` and `.`; `None` otherwise.
@@ -145,6 +154,13 @@ impl fmt::Display for Scope {
 impl Serialize for Scope {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.mrn().as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_mrn(&text).ok_or_else(|| D::Error::custom("not the resource name of a scope"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::mark::{CredentialMark, Marks};
 use super::mrn::Mrn;
@@ -14,7 +14,7 @@ use super::short_digest;
 
 /// The text of a seal label: `v1.<key id>.<128 bits of HMAC-SHA-256>`, the last two in
 /// hexadecimal. Whether it fits is for [`Seals::check`] to say.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Seal(String);
 
 impl Seal {

@@ -2,11 +2,13 @@
 //! Pure. A plan says everything; apply chooses nothing.
 
 mod build;
+mod compare;
+mod file;
 mod privilege;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
@@ -15,13 +17,15 @@ use crate::model::{
 };
 
 pub use build::build;
+pub use compare::{Moved, compare, keep_judged};
+pub use file::{FileError, read, write};
 pub use privilege::{Privilege, Verdict, power};
 
 /// The version of the canonical form.
 pub const FORMAT: u32 = 1;
 
 /// One change, with all that apply needs and all that a reviewer asks.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The account's name in the configuration.
     pub address: Address,
@@ -68,7 +72,7 @@ pub struct Annex {
 }
 
 /// All that will be done, in order, and all that stands in the way.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The version of this form.
     pub format: u32,
@@ -77,7 +81,7 @@ pub struct Plan {
     /// The API's base URL, or `local`.
     pub endpoint: String,
     /// The identity that planned.
-    #[serde(serialize_with = "caller_mrn")]
+    #[serde(serialize_with = "caller_mrn", deserialize_with = "nameless_caller")]
     pub caller: Caller,
     /// How many accounts the configuration declares.
     pub declared: usize,
@@ -115,6 +119,13 @@ impl Annex {
 
 fn caller_mrn<S: serde::Serializer>(caller: &Caller, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(caller.mrn.as_str())
+}
+
+fn nameless_caller<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Caller, D::Error> {
+    Ok(Caller {
+        mrn: Mrn::deserialize(deserializer)?,
+        name: None,
+    })
 }
 
 impl Plan {

@@ -37,6 +37,21 @@ pub struct Refusal {
     pub apply_only: bool,
 }
 
+/// Reads what names a plan: its digest, or at least the first digits of it.
+///
+/// # Errors
+/// A sentence that says what a digest looks like.
+pub fn digest_prefix(text: &str) -> Result<&str, String> {
+    let digest = text.strip_prefix("sha256:").unwrap_or(text);
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if digest.len() < DIGITS || digest.len() > 64 || !digest.bytes().all(hex) {
+        return Err(format!(
+            "the digest is the plan's, at least its first {DIGITS} hexadecimal digits"
+        ));
+    }
+    Ok(digest)
+}
+
 /// What a person has acknowledged: guards, each for the plan of one digest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acks(BTreeMap<String, String>);
@@ -58,14 +73,7 @@ impl Acks {
                     ACKNOWLEDGEABLE.join(", ")
                 ));
             }
-            let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
-            let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-            if digest.len() < DIGITS || digest.len() > 64 || !digest.bytes().all(hex) {
-                return Err(format!(
-                    "--ack {text}: the digest is the plan's, at least its first {DIGITS} \
-                     hexadecimal digits"
-                ));
-            }
+            let digest = digest_prefix(digest).map_err(|why| format!("--ack {text}: {why}"))?;
             if acks.insert(guard.to_owned(), digest.to_owned()).is_some() {
                 return Err(format!("--ack {guard}=… is given twice"));
             }

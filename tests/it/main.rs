@@ -10,6 +10,8 @@ mod examples;
 #[cfg(feature = "server")]
 mod formats;
 mod fuzz;
+#[cfg(feature = "server")]
+mod judged;
 mod language;
 mod properties;
 #[cfg(feature = "server")]

@@ -1,5 +1,7 @@
 //! Laws of diff, plan and policy, over generated configurations and platforms.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

@@ -5,13 +5,13 @@ use std::io::BufRead;
 use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{output, progress, report, session};
+use crate::cli::{judged, output, progress, report, session};
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
 
 /// Runs the command.
-pub async fn run(args: ApplyArgs) -> Exit {
+pub async fn run(mut args: ApplyArgs) -> Exit {
     let acks = match Acks::parse(args.ack.iter().map(String::as_str)) {
         Ok(acks) => acks,
         Err(why) => {
@@ -19,11 +19,29 @@ pub async fn run(args: ApplyArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    let judged = match judged::given(&mut args) {
+        Ok(judged) => judged,
+        Err(exit) => return exit,
+    };
     let opened = session::open(&args.config, &args.platform, args.destroy, true).await;
-    let session = match opened {
+    let mut session = match opened {
         Ok(session) => session,
         Err(exit) => return exit,
     };
+    let mut left_out = Vec::new();
+    if let Some(judged) = &judged {
+        match judged.hold(session.plan.clone()) {
+            Ok(held) => {
+                session.plan = held.plan;
+                left_out = held.left_out;
+            }
+            Err(exit) => {
+                report::plan(&session.plan);
+                output::print(&human::plan(&session.plan));
+                return exit;
+            }
+        }
+    }
     report::plan(&session.plan);
     let shown = human::plan(&session.plan);
     output::print(&shown);
@@ -44,10 +62,22 @@ pub async fn run(args: ApplyArgs) -> Exit {
             return Exit::Refused;
         }
     };
-    if nothing {
-        return if in_flight { Exit::Partial } else { Exit::Done };
+    if !left_out.is_empty() {
+        let n = judged::lines(&left_out);
+        output::warning("what moved since the plan was judged is left out:");
+        for line in n {
+            output::tell(&format!("  = {line}"));
+        }
     }
-    if !args.yes && !confirmed(&shown) {
+    if nothing {
+        return match (in_flight, left_out.is_empty()) {
+            (true, _) => Exit::Partial,
+            (false, true) => Exit::Done,
+            (false, false) => Exit::Stale,
+        };
+    }
+    // Who judged the plan has said yes to it.
+    if !args.yes && judged.is_none() && !confirmed(&shown) {
         return Exit::Error;
     }
     session.world.signals.applying();
@@ -63,7 +93,10 @@ pub async fn run(args: ApplyArgs) -> Exit {
     output::print("\n");
     output::print(&human::outcome(&outcome));
     output::print(&hints(&outcome, &session.sinks));
-    exit(&outcome)
+    match exit(&outcome) {
+        Exit::Done if !left_out.is_empty() => Exit::Partial,
+        exit => exit,
+    }
 }
 
 /// Asks on a terminal; elsewhere says what to do instead.

@@ -2,7 +2,7 @@
 
 use crate::cli::args::PlanArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{output, report, session};
+use crate::cli::{judged, output, report, session};
 use crate::policy::{Acks, approve};
 use crate::view::human;
 
@@ -14,6 +14,11 @@ pub async fn run(args: PlanArgs) -> Exit {
         Err(exit) => return exit,
     };
     let plan = session.plan;
+    if let Some(path) = &args.out
+        && let Err(exit) = judged::write(path, &plan)
+    {
+        return exit;
+    }
     report::plan(&plan);
     output::print(&human::plan(&plan));
     let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();

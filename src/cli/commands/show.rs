@@ -1,11 +1,13 @@
-//! `rolecall show`: everything about one account.
+//! `rolecall show`: everything about one account, or the plan in a file.
+
+use std::path::Path;
 
 use clap::Args as ClapArgs;
 
 use super::list::{Lister, unknown};
 use crate::cli::args::{ConfigArgs, PlatformChoice};
 use crate::cli::exit::Exit;
-use crate::cli::{output, reach};
+use crate::cli::{judged, output, reach};
 use crate::diag::suggest;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
 use crate::plan::power;
@@ -16,10 +18,10 @@ use crate::view::human::{self, Listed};
 #[command(
     after_help = "Examples:\n  rolecall show --local service_account.ci examples/quickstart\n  \
 rolecall show 'service_account.ci[\"prod\"]' access/\n  \
-rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
+rolecall show plan.json\n  rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
 )]
 pub struct ShowArgs {
-    /// Its address in the configuration, or its resource name
+    /// Its address in the configuration, its resource name, or a plan file
     pub address: String,
 
     /// The configuration.
@@ -33,6 +35,16 @@ pub struct ShowArgs {
 
 /// Runs the command.
 pub async fn run(args: ShowArgs) -> Exit {
+    let path = Path::new(&args.address);
+    if path.is_file() {
+        return match judged::read(path) {
+            Ok(plan) => {
+                output::print(&human::plan(&plan));
+                Exit::Done
+            }
+            Err(exit) => exit,
+        };
+    }
     let looked = match reach::look(&args.config, &args.platform).await {
         Ok(looked) => looked,
         Err(exit) => return exit,

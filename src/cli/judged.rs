@@ -1,0 +1,190 @@
+//! What was judged before this run: the plan in a file, or its digest. It approves and never
+//! commands: apply plans again, and goes on only with what is the same.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::args::{ApplyArgs, WhenStale};
+use super::exit::Exit;
+use super::{output, report};
+use crate::plan::{self, Moved, Plan, compare, keep_judged};
+use crate::policy::digest_prefix;
+use crate::view::inert;
+
+/// The largest plan file that is read, in bytes.
+const MAX_FILE: u64 = 256 << 20;
+
+/// A judgement that this run must keep to.
+pub struct Judged {
+    plan: Option<(PathBuf, Plan)>,
+    digest: Option<String>,
+    stale: WhenStale,
+}
+
+/// What of the present plan is as it was judged.
+pub struct Held {
+    /// What may be done.
+    pub plan: Plan,
+    /// What moved and is left out.
+    pub left_out: Vec<Moved>,
+}
+
+/// Reads the plan file.
+///
+/// # Errors
+/// Prints why it cannot be read or trusted to be whole.
+pub fn read(path: &Path) -> Result<Plan, Exit> {
+    let fail = |why: String| {
+        output::error(
+            &format!("{}: {why}", path.display()),
+            &["plan files are written by `rolecall plan --out FILE`".to_owned()],
+        );
+        Exit::Error
+    };
+    let size = fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
+    if size > MAX_FILE {
+        return Err(fail("it is too large for a plan file".to_owned()));
+    }
+    let bytes = fs::read(path).map_err(|e| fail(e.to_string()))?;
+    plan::read(&bytes).map_err(|e| fail(e.to_string()))
+}
+
+/// Writes the file of a plan, for its owner alone, whole or not at all.
+///
+/// # Errors
+/// Prints why it cannot be written.
+pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
+    let written = plan::write(plan)
+        .map_err(std::io::Error::other)
+        .and_then(|bytes| {
+            let mut file = report::temporary(path)?;
+            file.write_all(&bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            Ok(())
+        });
+    written.map_err(|error| {
+        output::error(
+            &format!("cannot write {}: {error}", path.display()),
+            &["--out wants a file in a folder that is there and can be written to".to_owned()],
+        );
+        Exit::Error
+    })
+}
+
+/// What the command line says was judged; `None` if nothing. A plan file in the place of the
+/// directory approves the configuration of the working directory.
+///
+/// # Errors
+/// Prints what is wrong with it.
+pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
+    if args.config.dir.is_file() {
+        if args.plan.is_some() {
+            output::error(
+                "two plan files are given",
+                &["name the configuration's directory, and the plan with --plan FILE".to_owned()],
+            );
+            return Err(Exit::Usage);
+        }
+        args.plan = Some(std::mem::replace(&mut args.config.dir, PathBuf::from(".")));
+    }
+    let digest = match &args.digest {
+        None => None,
+        Some(text) => match digest_prefix(text) {
+            Ok(digest) => Some(digest.to_owned()),
+            Err(why) => {
+                output::error(&format!("--digest {text}: {why}"), &[]);
+                return Err(Exit::Usage);
+            }
+        },
+    };
+    let plan = match &args.plan {
+        None => None,
+        Some(path) => Some((path.clone(), read(path)?)),
+    };
+    if args.stale == WhenStale::Skip && plan.is_none() {
+        output::error(
+            "--stale=skip applies what is identical to a judged plan, and none is given",
+            &["name it with --plan FILE".to_owned()],
+        );
+        return Err(Exit::Usage);
+    }
+    if let (Some((path, plan)), Some(digest)) = (&plan, &digest)
+        && !plan.digest().starts_with(digest.as_str())
+    {
+        output::error(
+            &format!("{} is not the plan {digest}", path.display()),
+            &[format!("its digest is sha256:{}", plan.digest())],
+        );
+        return Err(Exit::Stale);
+    }
+    Ok((plan.is_some() || digest.is_some()).then_some(Judged {
+        plan,
+        digest,
+        stale: args.stale,
+    }))
+}
+
+impl Judged {
+    /// Holds the present plan against the judged one.
+    ///
+    /// # Errors
+    /// Prints what moved, if that stops the run.
+    pub fn hold(&self, now: Plan) -> Result<Held, Exit> {
+        match &self.plan {
+            Some((_, judged)) => {
+                let moved = compare(judged, &now);
+                if moved.is_empty() {
+                    return Ok(Held {
+                        plan: now,
+                        left_out: moved,
+                    });
+                }
+                if self.stale == WhenStale::Skip && moved.iter().all(Moved::can_be_left_out) {
+                    let (plan, left_out) = keep_judged(judged, now);
+                    return Ok(Held { plan, left_out });
+                }
+                let mut help = lines(&moved);
+                help.push("plan again, and have that judged".to_owned());
+                output::error(
+                    "what was judged is not what is due now, and nothing was written",
+                    &help,
+                );
+                Err(Exit::Stale)
+            }
+            None => {
+                let digest = now.digest();
+                let wanted = self.digest.as_deref().unwrap_or_default();
+                if digest.starts_with(wanted) {
+                    return Ok(Held {
+                        plan: now,
+                        left_out: Vec::new(),
+                    });
+                }
+                output::error(
+                    "the plan is not the one that was judged, and nothing was written",
+                    &[
+                        format!("judged: sha256:{wanted}"),
+                        format!("due now: sha256:{digest}"),
+                        "plan again, and have that judged; a plan file (--plan FILE) tells what \
+                         moved"
+                            .to_owned(),
+                    ],
+                );
+                Err(Exit::Stale)
+            }
+        }
+    }
+}
+
+/// What moved, one line each.
+pub fn lines(moved: &[Moved]) -> Vec<String> {
+    moved
+        .iter()
+        .map(|m| match &m.address {
+            Some(address) => format!("{}: {}", inert(&address.to_string()), inert(&m.what)),
+            None => inert(&m.what),
+        })
+        .collect()
+}

@@ -1,0 +1,265 @@
+//! What moved between the plan that was judged and the plan that is due now.
+//! Pure and total: no difference, no digest that differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Change, Plan};
+use crate::model::{Address, Mrn};
+
+/// One thing that is not as it was judged.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moved {
+    /// The account it is about; `None` for the plan as a whole.
+    pub address: Option<Address>,
+    /// What moved, a sentence without an end.
+    pub what: String,
+    /// Whether it is for whom, where or by whom the plan was made.
+    of_another: bool,
+}
+
+impl Moved {
+    /// Whether the rest of the plan may go on without what moved.
+    pub fn can_be_left_out(&self) -> bool {
+        !self.of_another
+    }
+}
+
+type Key<'a> = (&'a Address, u32, Action, Option<&'a Mrn>);
+
+fn keys(plan: &Plan) -> BTreeMap<Key<'_>, &Change> {
+    let changes = plan.changes.iter();
+    changes
+        .map(|c| ((&c.address, c.generation, c.action, c.account.as_ref()), c))
+        .collect()
+}
+
+/// Compares the judged plan with the present one. Empty exactly if their digests are equal.
+pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
+    let mut moved = whole(judged, now);
+    let (old, new) = (keys(judged), keys(now));
+    let about = |change: &Change, what: String| Moved {
+        address: Some(change.address.clone()),
+        what: format!("{}: {what}", verb(change.action)),
+        of_another: false,
+    };
+    for (key, change) in &old {
+        match new.get(key) {
+            None => moved.push(about(change, "judged, and not due any more".to_owned())),
+            Some(other) if change != other => moved.extend(
+                differences(change, other)
+                    .into_iter()
+                    .map(|what| about(change, what)),
+            ),
+            Some(_) => {}
+        }
+    }
+    for (key, change) in &new {
+        if !old.contains_key(key) {
+            moved.push(about(change, "due now, and not judged".to_owned()));
+        }
+    }
+    let settled = |what: &str, address: &Address| Moved {
+        address: Some(address.clone()),
+        what: what.to_owned(),
+        of_another: false,
+    };
+    for blocked in &judged.blocked {
+        if !same_block(now, blocked) {
+            moved.push(settled(
+                "what stood in its way has changed",
+                &blocked.address,
+            ));
+        }
+    }
+    for blocked in &now.blocked {
+        if !same_block(judged, blocked) {
+            moved.push(settled("something stands in its way", &blocked.address));
+        }
+    }
+    let flying = |plan: &Plan| -> BTreeSet<(Address, Mrn)> {
+        let pairs = plan.in_flight.iter();
+        pairs
+            .map(|f| (f.address.clone(), f.account.clone()))
+            .collect()
+    };
+    for (address, _) in flying(judged).symmetric_difference(&flying(now)) {
+        moved.push(settled(
+            "its birth in another run has begun or ended",
+            address,
+        ));
+    }
+    if moved.is_empty() && judged.digest() != now.digest() {
+        // The order alone differs, or a part that nothing above compares.
+        moved.push(Moved {
+            address: None,
+            what: "the order of the changes is another".to_owned(),
+            of_another: true,
+        });
+    }
+    moved.sort();
+    moved.dedup();
+    moved
+}
+
+fn same_block(plan: &Plan, blocked: &super::Blocked) -> bool {
+    plan.blocked.iter().any(|other| {
+        other.address == blocked.address
+            && other.scope == blocked.scope
+            && other.block == blocked.block
+    })
+}
+
+/// What differs besides the changes.
+fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
+    let Plan {
+        format,
+        stack,
+        endpoint,
+        caller,
+        declared,
+        managed,
+        sealed,
+        destroy,
+        changes: _,
+        blocked: _,
+        in_flight: _,
+        annex: _,
+    } = judged;
+    let mut moved = Vec::new();
+    let mut say = |same: bool, of_another: bool, what: String| {
+        if !same {
+            moved.push(Moved {
+                address: None,
+                what,
+                of_another,
+            });
+        }
+    };
+    say(
+        *format == now.format,
+        true,
+        format!("the plan's format was {format} and is {}", now.format),
+    );
+    say(
+        *stack == now.stack,
+        true,
+        format!(
+            "it was judged for the stack {stack}, and this is {}",
+            now.stack
+        ),
+    );
+    say(
+        *endpoint == now.endpoint,
+        true,
+        format!(
+            "it was judged against {endpoint}, and this is {}",
+            now.endpoint
+        ),
+    );
+    say(
+        caller.mrn == now.caller.mrn,
+        true,
+        format!(
+            "{} planned it, and this run is {}",
+            caller.mrn, now.caller.mrn
+        ),
+    );
+    say(
+        *destroy == now.destroy,
+        true,
+        "one of them destroys everything on purpose, and the other does not".to_owned(),
+    );
+    say(
+        *sealed == now.sealed,
+        true,
+        "one of them was made with a seal key, and the other without".to_owned(),
+    );
+    say(
+        *declared == now.declared,
+        false,
+        format!(
+            "{declared} accounts were declared, and now {}",
+            now.declared
+        ),
+    );
+    say(
+        *managed == now.managed,
+        false,
+        format!(
+            "{managed} live accounts were this stack's, and now {}",
+            now.managed
+        ),
+    );
+    moved
+}
+
+/// Which sides of one change moved.
+fn differences(judged: &Change, now: &Change) -> Vec<String> {
+    let Change {
+        address: _,
+        generation: _,
+        action: _,
+        reason,
+        scope,
+        account: _,
+        before,
+        after,
+        marks,
+        privilege: _,
+        deliver_to,
+        places: _,
+    } = judged;
+    let mut sides = Vec::new();
+    if *before != now.before {
+        sides.push(match (before, &now.before) {
+            (Some(old), Some(new)) if old.roles != new.roles => {
+                let roles = |state: &crate::model::AccountState| {
+                    let names: Vec<&str> = state.roles.iter().map(|r| r.short()).collect();
+                    names.join(", ")
+                };
+                format!(
+                    "its live roles were [{}] and are [{}]",
+                    roles(old),
+                    roles(new)
+                )
+            }
+            _ => "what is live has changed".to_owned(),
+        });
+    }
+    if *marks != now.marks {
+        sides.push("its marks have changed".to_owned());
+    }
+    if *after != now.after {
+        sides.push("what is wanted has changed".to_owned());
+    }
+    if *deliver_to != now.deliver_to {
+        sides.push("its key goes elsewhere".to_owned());
+    }
+    if *scope != now.scope {
+        sides.push("its scope has changed".to_owned());
+    }
+    if *reason != now.reason {
+        sides.push("the reason is another".to_owned());
+    }
+    sides
+}
+
+/// Keeps, of the plan that is due now, what is identical in the judged one. Of an account of which
+/// anything moved, nothing is done. Gives the plan and what was left out.
+pub fn keep_judged(judged: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
+    let moved = compare(judged, &now);
+    let unsettled: BTreeSet<&Address> = moved.iter().filter_map(|m| m.address.as_ref()).collect();
+    let mut kept = now;
+    kept.changes.retain(|c| !unsettled.contains(&c.address));
+    (kept, moved)
+}
+
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Adopt => "adopt",
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::UpdatePermissions => "update-permissions",
+        Action::Delete => "delete",
+    }
+}

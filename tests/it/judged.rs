@@ -1,0 +1,314 @@
+//! What was judged and what runs: plan files and digests in whole runs. The holes that other tools
+//! have here are named by what happened to them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::stage::{ORG, PAYMENTS, Stage, Then};
+
+const PLAN: [&str; 4] = ["plan", "--out", "plan.json", "access"];
+const APPLY: [&str; 4] = ["apply", "--plan", "plan.json", "access"];
+
+fn declared(accounts: &[(&str, &str)]) -> String {
+    let block = |(name, roles): &(&str, &str)| {
+        format!(
+            "service_account \"{name}\" {{\n  scope = space.payments\n  name  = \"{name}\"\n  \
+             roles = {roles}\n\n  credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\n\n"
+        )
+    };
+    accounts.iter().map(block).collect()
+}
+
+fn mrn(stage: &Stage, name: &str) -> String {
+    let dump = stage.app.dump().expect("a dump");
+    let accounts = dump["accounts"].as_array().expect("accounts");
+    let found = accounts.iter().find(|a| a["name"] == name).expect("live");
+    found["mrn"].as_str().expect("a name").to_owned()
+}
+
+fn raise(stage: &Stage, name: &str, role: &str) {
+    let set = stage
+        .app
+        .admin_set_roles(PAYMENTS, &mrn(stage, name), &[role], Timestamp::now());
+    set.expect("set");
+}
+
+fn roles(stage: &Stage, name: &str) -> Vec<String> {
+    let dump = stage.app.dump().expect("a dump");
+    let mrn = mrn(stage, name);
+    let bindings = dump["bindings"].as_array().expect("bindings");
+    let found = bindings.iter().find(|b| b["identity"] == *mrn);
+    let roles = found.and_then(|b| b["roles"].as_array()).cloned();
+    roles
+        .unwrap_or_default()
+        .iter()
+        .map(|r| {
+            r.as_str()
+                .expect("a role")
+                .rsplit('/')
+                .next()
+                .expect("a part")
+                .to_owned()
+        })
+        .collect()
+}
+
+fn writes(stage: &Stage) -> usize {
+    let write = |o: &&String| {
+        matches!(
+            o.as_str(),
+            "createServiceAccount" | "updateServiceAccount" | "deleteServiceAccounts" | "setRoles"
+        )
+    };
+    stage.front.seen().iter().filter(write).count()
+}
+
+#[test]
+fn a_judged_plan_is_applied_without_asking_and_shown_from_its_file() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&PLAN), 0);
+    let mode = fs::metadata(stage.path("plan.json"))
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let first = fs::read(stage.path("plan.json")).expect("readable");
+    assert_eq!(stage.run(&["show", "plan.json"]), 0);
+    let output = stage.command(&PLAN).output().expect("runs");
+    assert!(output.status.success());
+    let again = fs::read(stage.path("plan.json")).expect("readable");
+    let plan = |bytes: &[u8]| -> serde_json::Value {
+        let mut file: serde_json::Value = serde_json::from_slice(bytes).expect("JSON");
+        assert!(file["digest"].is_string());
+        file["plan"].take()
+    };
+    assert_eq!(plan(&first), plan(&again), "the same plan each time");
+    assert_eq!(stage.run(&APPLY), 0);
+    assert_eq!(roles(&stage, "ci"), ["viewer"]);
+    stage.say("a second time the same plan is stale: there is nothing left to create");
+    assert_eq!(stage.run(&APPLY), 4);
+    stage.compare("judged/applied.txt");
+}
+
+/// C: the live account is raised between plan and apply. Terraform overwrites without a word.
+#[test]
+fn c_raised_after_the_plan_is_refused_as_stale() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.configure(&declared(&[("ci", "[\"agent\"]")]));
+    assert_eq!(stage.run(&PLAN), 0);
+    stage.say("somebody makes ci an owner");
+    raise(&stage, "ci", "owner");
+    let before = writes(&stage);
+    assert_eq!(stage.run(&APPLY), 4);
+    assert_eq!(writes(&stage), before);
+    assert_eq!(roles(&stage, "ci"), ["owner"]);
+    stage.compare("judged/c.txt");
+}
+
+/// D: the plan said "no changes", then the live account is raised. Terraform applies the saved plan
+/// with success, and the owner stays.
+#[test]
+fn d_raised_after_no_changes_is_refused_and_named() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    assert_eq!(stage.run(&PLAN), 0);
+    raise(&stage, "ci", "owner");
+    let output = stage.command(&APPLY).output().expect("runs");
+    assert_eq!(output.status.code(), Some(4));
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        err.contains("service_account.ci: update-permissions: due now, and not judged"),
+        "{err}"
+    );
+    assert_eq!(roles(&stage, "ci"), ["owner"]);
+}
+
+/// T: a wrong checksum without the flag that turns checking on. octoDNS applies.
+#[test]
+fn t_a_wrong_digest_refuses_and_there_is_no_flag_to_forget() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    let document = stage
+        .command(&["plan", "--format", "json", "access"])
+        .output();
+    let document: serde_json::Value =
+        serde_json::from_slice(&document.expect("runs").stdout).expect("JSON");
+    let digest = document["plan"]["digest"]
+        .as_str()
+        .expect("a digest")
+        .to_owned();
+    let zeros = "0".repeat(64);
+    for (given, code) in [
+        (zeros.as_str(), 4),
+        ("sha256:0123456789ab", 4),
+        ("0123", 64),
+        ("", 64),
+        ("yes", 64),
+    ] {
+        let run = ["apply", "--yes", "--digest", given, "access"];
+        let output = stage.command(&run).output().expect("runs");
+        assert_eq!(output.status.code(), Some(code), "{given}");
+    }
+    assert_eq!(writes(&stage), 0);
+    assert_eq!(stage.run(&["apply", "--digest", &digest, "access"]), 0);
+    assert_eq!(roles(&stage, "ci"), ["viewer"]);
+}
+
+/// Whatever is done to the file, it can only refuse.
+#[test]
+fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run_in(&PLAN, |_| {}), 0);
+    let good = fs::read_to_string(stage.path("plan.json")).expect("readable");
+    let spoilt = [
+        ("missing", None),
+        ("empty", Some(String::new())),
+        ("not JSON", Some("plan".to_owned())),
+        (
+            "other JSON",
+            Some("{\"format_version\":\"1.0\"}".to_owned()),
+        ),
+        ("cut", Some(good[..good.len() / 2].to_owned())),
+        (
+            "another format",
+            Some(good.replace("\"rolecall_plan\":1", "\"rolecall_plan\":2")),
+        ),
+        (
+            "another role",
+            Some(good.replace("roles/viewer", "roles/owner")),
+        ),
+        (
+            "another name",
+            Some(good.replace("\"name\":\"ci\"", "\"name\":\"cx\"")),
+        ),
+        (
+            "more",
+            Some(good.replacen("\"plan\":{", "\"plan\":{\"more\":1,", 1)),
+        ),
+    ];
+    for (what, text) in spoilt {
+        stage.say(what);
+        let path = stage.path("plan.json");
+        match text {
+            None => fs::remove_file(&path).expect("removed"),
+            Some(text) => {
+                assert_ne!(text, good, "{what}");
+                fs::write(&path, text).expect("written");
+            }
+        }
+        assert_eq!(stage.run(&APPLY), 1, "{what}");
+    }
+    assert_eq!(writes(&stage), 0);
+
+    fs::write(stage.path("plan.json"), &good).expect("written");
+    stage.say("made with a seal key, applied without");
+    let code = stage.run_in(&APPLY, |command| {
+        command.env_remove("ROLECALL_SEAL_KEY");
+    });
+    assert_eq!(code, 4);
+    stage.say("another stack");
+    let main = fs::read_to_string(stage.path("access/main.hcl")).expect("readable");
+    fs::write(
+        stage.path("access/main.hcl"),
+        main.replace("k7m2q9ta", "k7m2q9tb"),
+    )
+    .expect("written");
+    assert_eq!(stage.run(&APPLY), 4);
+    fs::write(stage.path("access/main.hcl"), &main).expect("written");
+    stage.say("another caller");
+    let now = Timestamp::now();
+    let seed = rolecall::server::SeedAccount {
+        name: "somebody else".to_owned(),
+        roles: vec!["owner".to_owned()],
+        ..Default::default()
+    };
+    let other = stage
+        .app
+        .admin_create_account(ORG, &seed, now)
+        .expect("made");
+    let other = stage
+        .app
+        .admin_issue_credential(&other, now)
+        .expect("a key");
+    let path = stage.path("credentials.json");
+    fs::write(&path, serde_json::to_string(&other).expect("JSON")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
+    let mut other = APPLY.to_vec();
+    other.extend(["--credentials", "credentials.json"]);
+    assert_eq!(stage.run(&other), 4);
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(writes(&stage), 0);
+    stage.compare("judged/refused.txt");
+}
+
+#[test]
+fn what_is_identical_is_applied_if_that_is_asked_for() {
+    let mut stage = Stage::small();
+    let both = |roles: &str| declared(&[("one", roles), ("two", roles)]);
+    stage.configure(&both("[\"viewer\"]"));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.configure(&both("[\"agent\"]"));
+    assert_eq!(stage.run(&PLAN), 0);
+    stage.say("somebody makes one an editor");
+    raise(&stage, "one", "editor");
+    assert_eq!(stage.run(&APPLY), 4);
+    let mut skip = APPLY.to_vec();
+    skip.push("--stale=skip");
+    assert_eq!(stage.run(&skip), 5);
+    assert_eq!(roles(&stage, "one"), ["editor"]);
+    assert_eq!(roles(&stage, "two"), ["agent"]);
+    assert_eq!(stage.run(&skip), 4, "nothing is left of what was judged");
+    stage.compare("judged/skip.txt");
+}
+
+/// What moves after the comparison is found by the listing just before the writes.
+#[test]
+fn what_moves_at_the_last_moment_is_stale_too() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.configure(&declared(&[("ci", "[\"agent\"]")]));
+    assert_eq!(stage.run(&PLAN), 0);
+    let (app, account) = (Arc::clone(&stage.app), mrn(&stage, "ci"));
+    // Planning lists the organization and its space; the third listing is apply's own.
+    stage.front.hook(move |operation, count| {
+        if operation == "serviceAccounts" && count == 3 {
+            app.admin_set_roles(PAYMENTS, &account, &["owner"], Timestamp::now())
+                .expect("set");
+        }
+        Then::Answer
+    });
+    assert_eq!(stage.run(&APPLY), 4);
+    assert_eq!(roles(&stage, "ci"), ["owner"]);
+}
+
+#[test]
+fn a_plan_file_in_the_place_of_the_directory_approves_the_one_here() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    let owner = stage.path("owner.json");
+    let run = |stage: &Stage, arguments: &[&str]| {
+        let mut command = stage.command(arguments);
+        command
+            .current_dir(stage.path("access"))
+            .env("MONDOO_CONFIG_PATH", &owner);
+        command.output().expect("runs").status.code()
+    };
+    assert_eq!(run(&stage, &["plan", "-o", "plan.json"]), Some(0));
+    assert_eq!(
+        run(&stage, &["apply", "plan.json", "--plan", "plan.json"]),
+        Some(64)
+    );
+    assert_eq!(run(&stage, &["apply", "--stale=skip"]), Some(64));
+    assert_eq!(run(&stage, &["apply", "plan.json"]), Some(0));
+    assert_eq!(roles(&stage, "ci"), ["viewer"]);
+    assert_eq!(run(&stage, &["plan", "-out=missing/plan.json"]), Some(1));
+}

@@ -1,0 +1,70 @@
+//! Laws of plan files and of what is held against them.
+
+use proptest::prelude::*;
+use rolecall::plan::{compare, keep_judged, read, write};
+use rolecall::view::human;
+
+use super::{plan, worlds};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_plan_survives_its_file_with_all_that_it_shows((desired, live) in worlds()) {
+        let plan = plan(&desired, &live);
+        let bytes = write(&plan).expect("writes");
+        prop_assert_eq!(&bytes, &write(&plan).expect("writes"), "the same bytes");
+        let back = read(&bytes).expect("reads");
+        prop_assert_eq!(back.digest(), plan.digest());
+        prop_assert_eq!(human::plan(&back), human::plan(&plan));
+        prop_assert_eq!(back, plan);
+    }
+
+    #[test]
+    fn a_changed_byte_is_damage_or_nothing(
+        (desired, live) in worlds(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let plan = plan(&desired, &live);
+        let mut bytes = write(&plan).expect("writes");
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Ok(back) = read(&bytes) {
+            prop_assert_eq!(back, plan);
+        }
+        prop_assert!(read(&bytes[..at]).is_err(), "what is cut off is no plan");
+    }
+
+    #[test]
+    fn nothing_moved_exactly_if_the_digests_are_equal(
+        (desired, live) in worlds(),
+        (other_desired, other_live) in worlds(),
+    ) {
+        let one = plan(&desired, &live);
+        for other in [plan(&desired, &other_live), plan(&other_desired, &live), one.clone()] {
+            let moved = compare(&one, &other);
+            prop_assert_eq!(moved.is_empty(), one.digest() == other.digest(), "{:?}", moved);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_was_judged_to_the_letter(
+        (desired, live) in worlds(),
+        (_, other_live) in worlds(),
+    ) {
+        let judged = plan(&desired, &live);
+        let now = plan(&desired, &other_live);
+        let (kept, moved) = keep_judged(&judged, now.clone());
+        for change in &kept.changes {
+            prop_assert!(judged.changes.contains(change), "{:?}", change);
+            prop_assert!(moved.iter().all(|m| m.address.as_ref() != Some(&change.address)));
+        }
+        for change in now.changes.iter().filter(|c| !kept.changes.contains(c)) {
+            prop_assert!(
+                moved.iter().any(|m| m.address.as_ref() == Some(&change.address)),
+                "left out without a word: {:?}", change
+            );
+        }
+    }
+}
