@@ -51,8 +51,11 @@ const AMBIENT: &[(&str, &[&str])] = &[
     ("io::stderr", &["cli"]),
     ("net::TcpStream", &["server"]),
     ("net::TcpListener", &["cli", "server"]),
-    ("reqwest::Client", &["platform/http.rs"]),
-    ("reqwest::ClientBuilder", &["platform/http.rs"]),
+    ("reqwest::Client", &["platform/http.rs", "server/fetch.rs"]),
+    (
+        "reqwest::ClientBuilder",
+        &["platform/http.rs", "server/fetch.rs"],
+    ),
     ("reqwest::blocking", &[]),
     // One thread of work at a time below the shell; `apply` knows only its ports.
     ("tokio::spawn", &["cli", "server"]),

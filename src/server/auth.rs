@@ -52,7 +52,8 @@ pub enum Unauthenticated {
     Unavailable,
 }
 
-const ISSUER: &str = "mondoo/ams";
+/// Who issues the tokens of this system.
+pub(crate) const ISSUER: &str = "mondoo/ams";
 /// Clocks may differ by this much.
 const LEEWAY_SECONDS: f64 = 60.0;
 /// `lastUsed` is written at most once in this time, so that reads stay reads.
@@ -77,7 +78,7 @@ struct Claims {
 }
 
 /// Strips a `Bearer` scheme in any case; a bare token is taken as it is.
-fn bearer(authorization: &str) -> &str {
+pub(crate) fn bearer(authorization: &str) -> &str {
     let text = authorization.trim();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
@@ -91,7 +92,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

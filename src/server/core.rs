@@ -1,6 +1,9 @@
 //! What every operation works with: the store, the switches, the address, and who asks when.
 
-use std::sync::{PoisonError, RwLock};
+use std::{
+    net::IpAddr,
+    sync::{PoisonError, RwLock},
+};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -10,7 +13,7 @@ use super::{
     quirks::Quirks,
     roles::{Authority, Permission},
     status::Status,
-    store::{Moment, Scope, Store, iam},
+    store::{Moment, Object, Scope, Store, iam},
 };
 
 /// The shared inside of a platform.
@@ -65,6 +68,8 @@ impl Core {
 pub(crate) struct Caller {
     pub(crate) identity: Identity,
     pub(crate) now: Timestamp,
+    /// Where the request came from, if it came over a socket.
+    pub(crate) ip: Option<IpAddr>,
 }
 
 impl Caller {
@@ -104,15 +109,26 @@ pub(crate) fn find_scope(connection: &Connection, mrn: &str) -> Result<Scope, St
         .ok_or_else(|| Status::not_found("scope", mrn))
 }
 
-/// The roles an identity has on a scope now, inherited ones included.
+/// The kind of a team's member in the store.
+pub(crate) const TEAM_MEMBER: &str = "team_member";
+
+/// The roles an identity has on a scope now, inherited ones included: from the organization, and
+/// from its teams.
 pub(crate) fn effective_roles(
     connection: &Connection,
     scope: &Scope,
     identity: &str,
 ) -> Result<Vec<String>, Status> {
-    let mut roles = iam::roles(connection, &scope.mrn, identity, None)?;
-    if scope.org_mrn != scope.mrn {
-        roles.extend(iam::roles(connection, &scope.org_mrn, identity, None)?);
+    let mut holders = vec![identity.to_owned()];
+    // Members of a team have what the team has.
+    let teams = Object::by_key(connection, TEAM_MEMBER, identity)?;
+    holders.extend(teams.into_iter().filter_map(|member| member.parent));
+    let mut roles = Vec::new();
+    for holder in holders {
+        roles.extend(iam::roles(connection, &scope.mrn, &holder, None)?);
+        if scope.org_mrn != scope.mrn {
+            roles.extend(iam::roles(connection, &scope.org_mrn, &holder, None)?);
+        }
     }
     Ok(roles)
 }

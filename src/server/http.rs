@@ -5,15 +5,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{ConnectInfo, Path, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::Response,
     routing::{any, post},
 };
 use jiff::Timestamp;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 
-use super::{App, BODY_LIMIT, Error, Reply};
+use super::{App, BODY_LIMIT, Call, Error, Reply, fetch::Http};
 
 /// Tells the time of the socket shell.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -50,11 +50,14 @@ impl Running {
             app.set_base_url(format!("http://{local_addr}"));
         }
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve =
-            axum::serve(listener, router(Shell { app, clock })).with_graceful_shutdown(async {
-                // A dropped sender stops the server too.
-                let _ = stopped.await;
-            });
+        let serve = axum::serve(
+            listener,
+            router(Shell { app, clock }).into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(async {
+            // A dropped sender stops the server too.
+            let _ = stopped.await;
+        });
         let task = tokio::spawn(async move { serve.await });
         Ok(Self {
             local_addr,
@@ -86,6 +89,7 @@ fn router(shell: Shell) -> Router {
     Router::new()
         .route("/query", post(query))
         .route("/Health/Check", any(health))
+        .route("/{service}/{method}", any(call))
         .fallback(|State(shell): State<Shell>| async move {
             respond(&shell, Reply::error(404, "not found"))
         })
@@ -95,24 +99,72 @@ fn router(shell: Shell) -> Router {
         .with_state(shell)
 }
 
-async fn query(State(shell): State<Shell>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+async fn query(
+    State(shell): State<Shell>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
         return respond(&shell, Reply::error(413, "request body too large"));
     };
-    let authorization = match headers.get(header::AUTHORIZATION) {
-        // An unreadable header is a wrong token, not a missing one.
-        Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
-        None => access_token(&uri),
-    };
+    let authorization = token(&headers, &uri);
     let now = (shell.clock)();
     let app = Arc::clone(&shell.app);
-    let answer =
-        tokio::task::spawn_blocking(move || app.serve_bytes(authorization.as_deref(), &body, now));
+    let answer = tokio::task::spawn_blocking(move || {
+        app.answer(authorization.as_deref(), &body, now, Some(peer.ip()))
+    });
     let reply = match answer.await {
-        Ok((status, body)) => Reply { status, body },
+        Ok(reply) => reply,
         Err(_) => Reply::error(500, "rpc error: code = Internal desc = internal error"),
     };
     respond(&shell, reply)
+}
+
+/// A call of a command line. The platform does not look at the verb.
+async fn call(
+    State(shell): State<Shell>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path((service, method)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
+        return respond(&shell, Reply::error(413, "request body too large"));
+    };
+    let authorization = token(&headers, &uri);
+    let now = (shell.clock)();
+    let app = Arc::clone(&shell.app);
+    let runtime = Handle::current();
+    let answer = tokio::task::spawn_blocking(move || {
+        let call = Call {
+            service: &service,
+            method: &method,
+            authorization: authorization.as_deref(),
+            body: &body,
+            now,
+            ip: Some(peer.ip()),
+        };
+        app.serve_call(&call, &Http(runtime))
+    });
+    let failed = |_| {
+        Reply::json(
+            500,
+            &serde_json::json!({"code": 13, "message": "internal error"}),
+        )
+    };
+    respond(&shell, answer.await.unwrap_or_else(failed))
+}
+
+/// The token of a request: a header, or a parameter.
+fn token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    match headers.get(header::AUTHORIZATION) {
+        // An unreadable header is a wrong token, not a missing one.
+        Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
+        None => access_token(uri),
+    }
 }
 
 /// The `access_token` parameter, where the guard looks if there is no header. Tokens are made of

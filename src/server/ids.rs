@@ -72,10 +72,16 @@ pub(crate) fn account_mrn(scope_mrn: &str, ksuid: &str) -> String {
     format!("{AGENTS}{scope}/serviceaccounts/{ksuid}")
 }
 
-/// The MRN of an API token. Its real form is not public; this one follows service accounts.
-pub(crate) fn token_mrn(scope_mrn: &str, ksuid: &str) -> String {
+/// The MRN of something else that an account's scope holds. The real forms are not public; these
+/// follow service accounts.
+pub(crate) fn below_agents(scope_mrn: &str, collection: &str, id: &str) -> String {
     let scope = scope_mrn.strip_prefix(CAPTAIN).unwrap_or(scope_mrn);
-    format!("{AGENTS}{scope}/apitokens/{ksuid}")
+    format!("{AGENTS}{scope}/{collection}/{id}")
+}
+
+/// The MRN of an API token.
+pub(crate) fn token_mrn(scope_mrn: &str, ksuid: &str) -> String {
+    below_agents(scope_mrn, "apitokens", ksuid)
 }
 
 /// Splits the MRN of an organization or space; anything else is `InvalidArgument`.

@@ -12,18 +12,22 @@ mod auth;
 mod core;
 mod credential;
 mod exchange;
+mod fetch;
 mod graphql;
 mod http;
 mod ids;
+mod jws;
 mod keys;
+mod oidc;
 mod quirks;
 mod roles;
+mod rpc;
 mod seed;
 mod service;
 mod status;
 mod store;
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, net::IpAddr, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -31,10 +35,12 @@ pub use auth::{Identity, Unauthenticated};
 pub use credential::Credential;
 pub use exchange::{Reply, Request};
 pub use http::{Clock, Running};
+pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
     ClearRoles, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted, LabelsOnCreate,
     LabelsOnUpdate, Quirks,
 };
+pub use rpc::Call;
 pub use seed::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedToken};
 
 use self::{
@@ -129,9 +135,20 @@ impl App {
 
     /// Executes a request of an identity that is authenticated already.
     pub fn handle(&self, identity: &Identity, request: Request, now: Timestamp) -> Reply {
+        self.handle_from(identity, request, now, None)
+    }
+
+    fn handle_from(
+        &self,
+        identity: &Identity,
+        request: Request,
+        now: Timestamp,
+        ip: Option<IpAddr>,
+    ) -> Reply {
         let caller = Caller {
             identity: identity.clone(),
             now,
+            ip,
         };
         graphql::execute(&self.core, &self.graphql, request, caller)
     }
@@ -154,11 +171,18 @@ impl App {
         body: &[u8],
         now: Timestamp,
     ) -> (u16, Vec<u8>) {
-        let Reply { status, body } = self.answer(authorization, body, now);
+        let Reply { status, body } = self.answer(authorization, body, now, None);
         (status, body)
     }
 
-    fn answer(&self, authorization: Option<&str>, body: &[u8], now: Timestamp) -> Reply {
+    /// The same for a request whose sender's address is known, for the audit log.
+    fn answer(
+        &self,
+        authorization: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+        ip: Option<IpAddr>,
+    ) -> Reply {
         if body.len() > BODY_LIMIT {
             return Reply::error(413, "request body too large");
         }
@@ -170,9 +194,15 @@ impl App {
             Err(_) => return Reply::error(401, "request permission unauthenticated"),
         };
         match Request::parse(body) {
-            Ok(request) => self.handle(&identity, request, now),
+            Ok(request) => self.handle_from(&identity, request, now, ip),
             Err(reply) => reply,
         }
+    }
+
+    /// Answers a `POST /<service>/<method>` of the command lines and operators. Waits for nothing
+    /// but the database, and for documents of an issuer when a token of it is exchanged.
+    pub fn serve_call(&self, call: &Call<'_>, fetch: &dyn FetchDocument) -> Reply {
+        rpc::answer(&self.core, call, fetch)
     }
 
     /// The schema in the schema definition language, always the same text.

@@ -77,16 +77,19 @@ pub(crate) enum Permission {
     EditScope,
     /// Create and delete spaces, delete the organization.
     ManageScopes,
+    /// See and change single sign-on, which the documentation gives to owners.
+    ManageSso,
 }
 
 /// The table itself: permission by the least rank that has it.
-const PERMISSIONS: [(Permission, Rank); 6] = [
+const PERMISSIONS: [(Permission, Rank); 7] = [
     (Permission::ReadScope, Rank::Specialised),
     (Permission::ReadAccounts, Rank::Editor),
     (Permission::ManageAccounts, Rank::Editor),
     (Permission::SetRoles, Rank::Editor),
     (Permission::EditScope, Rank::Editor),
     (Permission::ManageScopes, Rank::Owner),
+    (Permission::ManageSso, Rank::Owner),
 ];
 
 /// Action names `testIamActions` understands. The real names are not public; these follow the

@@ -9,6 +9,8 @@ pub(crate) enum Code {
     NotFound,
     AlreadyExists,
     PermissionDenied,
+    FailedPrecondition,
+    Unauthenticated,
     Internal,
 }
 
@@ -41,6 +43,14 @@ impl Status {
 
     pub(crate) fn denied() -> Self {
         Self::new(Code::PermissionDenied, "request permission denied")
+    }
+
+    pub(crate) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::new(Code::Unauthenticated, message)
+    }
+
+    pub(crate) fn precondition(message: impl Into<String>) -> Self {
+        Self::new(Code::FailedPrecondition, message)
     }
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {

@@ -4,9 +4,15 @@
 mod auth;
 mod authority;
 mod client;
+mod console;
+mod federation;
+mod go_client;
+mod issuer;
 mod pages;
 mod protocol;
 mod quirks;
 mod requests;
+mod rpc;
 mod schema;
 mod storage;
+mod terraform;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::server::store::{AccountSort, Label, SortField};
 
-#[derive(InputObject)]
+#[derive(InputObject, Serialize)]
 pub(crate) struct KeyValueInput {
     key: String,
     value: Option<String>,
@@ -197,4 +197,56 @@ settings! {
 #[derive(InputObject, Serialize)]
 pub(crate) struct MvdSourceInput {
     id: String,
+}
+
+settings! {
+    OrganizationSettingsInput {
+        risk_categories_configuration: RiskCategoriesConfigurationInput,
+        ingest_proxy_configuration: IngestProxyConfigurationInput,
+    }
+    RiskCategoriesConfigurationInput {
+        enabled: bool,
+        attack_surface: AttackSurfaceConfigurationInput,
+        blast_radius: BlastRadiusConfigurationInput,
+        business_priority: BusinessPriorityConfigurationInput,
+        exploitability: ExploitabilityConfigurationInput,
+        news: NewsConfigurationInput,
+    }
+    IngestProxyConfigurationInput { enable: bool }
+}
+
+/// Makes input types all of whose fields but those after `;` are required.
+macro_rules! strict {
+    ($($name:ident { $($field:ident: $type:ty),* $(; $($more:ident: $optional:ty),*)? })*) => {$(
+        #[derive(InputObject, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub(crate) struct $name {
+            $($field: $type,)*
+            $($(#[serde(skip_serializing_if = "Option::is_none")] $more: Option<$optional>,)*)?
+        }
+    )*};
+}
+
+strict! {
+    AttackSurfaceConfigurationInput { enabled: bool, weight: f64; impacts: Vec<AttackSurfaceImpactInput> }
+    AttackSurfaceImpactInput { layer: String, enabled: bool, impact: f64 }
+    BlastRadiusConfigurationInput { enabled: bool, weight: f64; impacts: Vec<BlastRadiusImpactInput> }
+    BlastRadiusImpactInput { group: String, enabled: bool, impact: f64 }
+    BusinessPriorityConfigurationInput { enabled: bool, weight: f64; groups: Vec<BusinessPriorityGroupInput> }
+    BusinessPriorityGroupInput {
+        name: String, impact: f64, tags: Vec<BusinessPriorityTagInput>;
+        description: String, enabled: bool
+    }
+    BusinessPriorityTagInput { key: String, value: String }
+    ExploitabilityConfigurationInput {
+        enabled: bool, weight: f64, epss: EpssConfigurationInput, kev: KevConfigurationInput
+    }
+    EpssConfigurationInput { enabled: bool, weight: f64 }
+    KevConfigurationInput { enabled: bool, weight: f64 }
+    NewsConfigurationInput {
+        enabled: bool, weight: f64, news_articles: NewsArticlesConfigurationInput,
+        social_media: SocialMediaConfigurationInput
+    }
+    NewsArticlesConfigurationInput { enabled: bool, weight: f64 }
+    SocialMediaConfigurationInput { enabled: bool, weight: f64 }
 }

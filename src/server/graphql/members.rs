@@ -4,7 +4,7 @@ use async_graphql::{Context, Result, SimpleObject};
 
 use crate::server::{
     service::{PageRequest, scopes},
-    store::Member,
+    store::{self, Member},
 };
 
 use super::{
@@ -41,11 +41,7 @@ pub(crate) fn list(
     let edge = |(cursor, member): (String, Member)| MembershipEdge {
         cursor,
         node: Membership {
-            user: member.user.map(|user| User {
-                mrn: user.mrn,
-                email: Some(user.email),
-                name: Some(user.name),
-            }),
+            user: member.user.map(User::of),
             roles: Some(roles_of(&member.roles)),
         },
     };
@@ -80,4 +76,16 @@ pub(crate) struct User {
     mrn: String,
     email: Option<String>,
     name: Option<String>,
+}
+
+impl User {
+    /// A user as everybody who may see them sees them.
+    pub(crate) fn of(user: store::User) -> Self {
+        let store::User { mrn, email, name } = user;
+        Self {
+            mrn,
+            email: Some(email),
+            name: Some(name),
+        }
+    }
 }

@@ -2,13 +2,22 @@
 //!
 //! Names, nullability and input types follow the reference in `fixtures/schema/reference.graphql`.
 
+mod agents;
+mod auditlog;
+mod directory;
 mod inputs;
 mod members;
 mod mutation;
+mod organizations;
+mod people;
 mod query;
 mod settings;
+mod teams;
+mod tokens;
 mod types;
 mod variables;
+mod wif;
+mod workspaces;
 
 use std::{
     future::Future,
@@ -18,8 +27,8 @@ use std::{
 };
 
 use async_graphql::{
-    Context, EmptySubscription, Name, PathSegment, SDLExportOptions, Schema, ServerError, Value,
-    Variables, parser::types::ExecutableDocument,
+    Context, EmptySubscription, MergedObject, Name, PathSegment, SDLExportOptions, Schema,
+    ServerError, Value, Variables, parser::types::ExecutableDocument,
 };
 use serde::Serialize;
 
@@ -28,9 +37,38 @@ use super::{
     exchange::{Reply, Request},
 };
 
+/// All queries.
+#[derive(MergedObject, Default)]
+struct Query(
+    query::Query,
+    agents::Query,
+    auditlog::Query,
+    directory::Query,
+    organizations::Query,
+    people::Query,
+    teams::Query,
+    tokens::Query,
+    wif::Query,
+    workspaces::Query,
+);
+
+/// All mutations.
+#[derive(MergedObject, Default)]
+struct Mutation(
+    mutation::Mutation,
+    agents::Mutation,
+    directory::Mutation,
+    organizations::Mutation,
+    people::Mutation,
+    teams::Mutation,
+    tokens::Mutation,
+    wif::Mutation,
+    workspaces::Mutation,
+);
+
 /// The schema, and what is checked beside it.
 pub(crate) struct Platform {
-    schema: Schema<query::Query, mutation::Mutation, EmptySubscription>,
+    schema: Schema<Query, Mutation, EmptySubscription>,
     types: variables::Types,
 }
 
@@ -41,7 +79,7 @@ const COMPLEXITY: usize = 8_000;
 
 impl Platform {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        let schema = Schema::build(query::Query, mutation::Mutation, EmptySubscription)
+        let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
             .data(core)
             .limit_depth(DEPTH)
             .limit_complexity(COMPLEXITY)

@@ -23,13 +23,14 @@ use super::{
     },
 };
 
+#[derive(Default)]
 pub(crate) struct Mutation;
 
 fn role_mrns(roles: Vec<RoleInput>) -> Vec<String> {
     roles.into_iter().map(|role| role.mrn).collect()
 }
 
-#[Object]
+#[Object(name = "MutationMutationPart")]
 impl Mutation {
     // The argument is nullable because the web interface declares its variable so.
     async fn create_service_account(

@@ -19,9 +19,10 @@ use super::{
     },
 };
 
+#[derive(Default)]
 pub(crate) struct Query;
 
-#[Object]
+#[Object(name = "QueryQueryPart")]
 impl Query {
     async fn viewer(&self, context: &Context<'_>) -> Result<Option<Viewer>> {
         let (name, email) = accounts::profile(core_of(context)?, caller_of(context)?)?;

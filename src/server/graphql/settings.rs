@@ -24,6 +24,7 @@ settings! {
         eol_assets_configuration: EolAssetsConfiguration,
         cases_configuration: CasesConfiguration,
         exceptions_configuration: ExceptionsConfiguration,
+        mvd_experimental_sources_configuration: MvdExperimentalSourcesConfiguration,
         rc_packages_configuration: RcPackagesConfiguration,
         trending_cves_configuration: TrendingCvesConfiguration,
     }
@@ -34,7 +35,7 @@ settings! {
     PlatformMqlVexConfiguration { enable: bool }
     LandscapeConfiguration { enable: bool }
     EolAssetsConfiguration { enable: bool, months_in_advance: i32 }
-    CasesConfiguration { auto_create: bool, aggregation_window: i32 }
+    CasesConfiguration { enable: bool, auto_create: bool, aggregation_window: i32 }
     ExceptionsConfiguration {
         require_approval: bool,
         allow_indefinite_valid_until: bool,
@@ -42,6 +43,46 @@ settings! {
     }
     RcPackagesConfiguration { exclude: bool }
     TrendingCvesConfiguration { disable: bool }
+}
+
+/// The sources that were switched on; which others there are is the platform's own knowledge.
+#[derive(Clone, Debug, Default, Deserialize, SimpleObject)]
+#[serde(from = "StoredSources")]
+pub(crate) struct MvdExperimentalSourcesConfiguration {
+    sources: Option<Vec<MvdSource>>,
+}
+
+#[derive(Clone, Debug, SimpleObject)]
+pub(crate) struct MvdSource {
+    id: String,
+    name: Option<String>,
+    enabled: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct StoredSources {
+    enabled_sources: Option<Vec<StoredSource>>,
+}
+
+#[derive(Deserialize)]
+struct StoredSource {
+    id: String,
+}
+
+impl From<StoredSources> for MvdExperimentalSourcesConfiguration {
+    fn from(stored: StoredSources) -> Self {
+        let source = |StoredSource { id }| MvdSource {
+            id,
+            name: None,
+            enabled: Some(true),
+        };
+        let sources = stored.enabled_sources;
+        Self {
+            sources: sources.map(|all| all.into_iter().map(source).collect()),
+        }
+    }
 }
 
 impl SpaceSettings {

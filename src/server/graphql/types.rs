@@ -3,7 +3,9 @@
 //! Only what the public clients prove is non-null; everything else may be null, so that a client
 //! tested here survives a platform that leaves it out.
 
-use async_graphql::{Context, Object, Result, Scalar, ScalarType, SimpleObject, Value};
+use serde::Deserialize;
+
+use async_graphql::{Context, Enum, Object, Result, Scalar, ScalarType, SimpleObject, Value};
 
 use crate::server::{
     credential::Credential,
@@ -21,6 +23,7 @@ use super::{
     caller_of, core_of,
     inputs::MembershipOrder,
     members::{self, MembershipConnection},
+    people,
     settings::SpaceSettings,
 };
 
@@ -46,7 +49,7 @@ impl ScalarType for Map {
 impl Map {
     /// The failures of a batch by MRN. Without any it is null: clients written in Go cannot read
     /// an object where they expect a scalar, so none is sent when there is nothing to say.
-    fn of(batch: &Batch) -> Option<Self> {
+    pub(crate) fn of(batch: &Batch) -> Option<Self> {
         let map = batch
             .failed
             .iter()
@@ -75,13 +78,51 @@ impl PageInfo {
     }
 }
 
-#[derive(SimpleObject)]
+/// Makes the two types of a listing in pages.
+macro_rules! connection {
+    ($connection:ident, $edge:ident, $node:ty) => {
+        #[derive(async_graphql::SimpleObject)]
+        pub(crate) struct $edge {
+            cursor: String,
+            node: $node,
+        }
+
+        #[derive(async_graphql::SimpleObject)]
+        pub(crate) struct $connection {
+            total_count: i32,
+            edges: Vec<$edge>,
+            page_info: $crate::server::graphql::types::PageInfo,
+        }
+
+        impl $connection {
+            pub(crate) fn of<T>(
+                page: $crate::server::service::Page<T>,
+                total: usize,
+                node: impl Fn(T) -> $node,
+            ) -> Self {
+                let page_info = $crate::server::graphql::types::PageInfo::of(&page);
+                let edge = |(cursor, item)| $edge {
+                    cursor,
+                    node: node(item),
+                };
+                Self {
+                    total_count: i32::try_from(total).unwrap_or(i32::MAX),
+                    edges: page.items.into_iter().map(edge).collect(),
+                    page_info,
+                }
+            }
+        }
+    };
+}
+pub(crate) use connection;
+
+#[derive(SimpleObject, Deserialize)]
 pub(crate) struct KeyValue {
-    key: String,
-    value: Option<String>,
+    pub(crate) key: String,
+    pub(crate) value: Option<String>,
 }
 
-fn key_values(labels: &[Label]) -> Vec<KeyValue> {
+pub(crate) fn key_values(labels: &[Label]) -> Vec<KeyValue> {
     labels
         .iter()
         .map(|l| KeyValue {
@@ -131,9 +172,55 @@ impl Viewer {
         let list = scopes::organizations(core_of(context)?, caller_of(context)?)?;
         Ok(Some(list.into_iter().map(Organization).collect()))
     }
+
+    // Whoever got as far as asking is let in.
+    async fn state(&self) -> Option<UserState> {
+        Some(UserState::Enabled)
+    }
+
+    async fn created_at(&self) -> Option<String> {
+        None
+    }
+
+    async fn first_space(&self, context: &Context<'_>) -> Result<Option<Space>> {
+        let (core, caller) = (core_of(context)?, caller_of(context)?);
+        let found = scopes::first_space(core, caller)?;
+        Ok(found.map(Space))
+    }
+
+    async fn ssh_keys(&self, context: &Context<'_>) -> Result<Option<Vec<SshKey>>> {
+        people::ssh_keys(context).map(Some)
+    }
+}
+
+/// How far a user is let in.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UserState {
+    Unknown,
+    Waitlisted,
+    Enabled,
+}
+
+#[derive(SimpleObject)]
+#[graphql(name = "SSHKey")]
+pub(crate) struct SshKey {
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) content: Option<String>,
 }
 
 pub(crate) struct Organization(pub(crate) store::Scope);
+
+#[derive(SimpleObject)]
+pub(crate) struct SubscriptionInfo {
+    base_plan: Option<BasePlan>,
+}
+
+#[derive(SimpleObject)]
+pub(crate) struct BasePlan {
+    id: Option<String>,
+    name: Option<String>,
+    key: Option<String>,
+}
 
 #[Object]
 impl Organization {
@@ -155,6 +242,15 @@ impl Organization {
 
     async fn company(&self) -> Option<&str> {
         self.0.company.as_deref()
+    }
+
+    // What a plan allows is not part of access management.
+    async fn capabilities(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    async fn subscription_info(&self) -> Option<SubscriptionInfo> {
+        None
     }
 
     async fn annotations(&self) -> Option<Vec<KeyValue>> {
@@ -187,6 +283,7 @@ impl Organization {
             org_mrn: self.0.mrn.clone(),
             query,
             page,
+            total: None,
         }))
     }
 
@@ -212,11 +309,28 @@ pub(crate) struct SpaceConnection {
     org_mrn: String,
     query: Option<String>,
     page: Page<store::Scope>,
+    /// How many there are, where that was counted already.
+    total: Option<usize>,
+}
+
+impl SpaceConnection {
+    /// The spaces that are shared with the caller.
+    pub(crate) fn shared(page: Page<store::Scope>, total: usize) -> Self {
+        Self {
+            org_mrn: String::new(),
+            query: None,
+            page,
+            total: Some(total),
+        }
+    }
 }
 
 #[Object]
 impl SpaceConnection {
     async fn total_count(&self, context: &Context<'_>) -> Result<i32> {
+        if let Some(total) = self.total {
+            return Ok(i32::try_from(total).unwrap_or(i32::MAX));
+        }
         Ok(scopes::count_spaces(
             core_of(context)?,
             caller_of(context)?,

@@ -18,7 +18,7 @@ use crate::server::{
     },
 };
 
-use super::{Batch, Page, PageRequest, cursor, grants};
+use super::{Batch, Page, PageRequest, audit, cursor, grants};
 
 /// An account with what is looked up beside its row.
 #[derive(Clone, Debug)]
@@ -195,6 +195,14 @@ pub(crate) fn create(core: &Core, caller: &Caller, new: NewAccount) -> Result<Cr
         let credential = issue(core, t, account, caller.now)?.1;
         let moment = core.write_moment(caller.now);
         iam::set_roles(t, &scope.mrn, &credential.mrn, &roles, moment)?;
+        audit::record(
+            t,
+            caller,
+            &scope,
+            "mondoo.agents.AgentManager.CreateServiceAccount",
+            &credential.mrn,
+            "created service account",
+        )?;
         Ok(credential)
     })
 }
@@ -334,6 +342,13 @@ pub(crate) fn update(
 ) -> Result<AccountView, Status> {
     core.store.write(|t| {
         require_account(t, caller, &update.mrn, Permission::ManageAccounts)?;
+        record(
+            t,
+            caller,
+            &update.mrn,
+            "UpdateServiceAccount",
+            "updated service account",
+        )?;
         let mut account = Account::find(t, &update.mrn, None)?
             .ok_or_else(|| Status::not_found("service account", &update.mrn))?;
         if let Some(name) = update.name {
@@ -372,6 +387,13 @@ pub(crate) fn delete(
         for mrn in mrns {
             let result = match Account::find(t, mrn, None)? {
                 Some(account) if account.scope_mrn == scope_mrn => {
+                    record(
+                        t,
+                        caller,
+                        mrn,
+                        "DeleteServiceAccount",
+                        "deleted service account",
+                    )?;
                     Account::remove(t, mrn, core.write_moment(caller.now)).map_err(Status::from)
                 }
                 _ => Err(Status::not_found("service account", mrn)),
@@ -380,6 +402,25 @@ pub(crate) fn delete(
         }
         batch.finish()
     })
+}
+
+/// Notes a change of an account that is there.
+fn record(
+    connection: &Connection,
+    caller: &Caller,
+    mrn: &str,
+    method: &str,
+    message: &str,
+) -> Result<(), Status> {
+    let Some(account) = Account::find(connection, mrn, None)? else {
+        return Ok(());
+    };
+    let place = audit::Where {
+        mrn: &account.scope_mrn,
+        org_mrn: &account.org_mrn,
+    };
+    let action = format!("mondoo.agents.AgentManager.{method}");
+    audit::record(connection, caller, place, &action, mrn, message)
 }
 
 /// The caller's own name and email, as far as there are any.

@@ -11,7 +11,7 @@ use crate::server::{
     store::{Account, Scope, Token, User, iam},
 };
 
-use super::Batch;
+use super::{Batch, audit};
 
 /// Checks roles that a caller wants to give: all must exist, none may exceed the caller's own.
 /// Doubles are dropped.
@@ -43,7 +43,7 @@ pub(crate) struct Subject {
 
 /// Resolves an MRN or email. Service accounts and tokens must exist; other MRNs need only look
 /// like one (Terraform's tests bind roles to teams), and an unknown email is an invitation.
-fn subject(connection: &Connection, identity: &str) -> Result<Subject, Status> {
+pub(crate) fn subject(connection: &Connection, identity: &str) -> Result<Subject, Status> {
     if let Some(user) = User::find(connection, identity)? {
         return Ok(Subject {
             key: user.mrn.clone(),
@@ -164,6 +164,17 @@ fn set_one(
         &roles,
         core.write_moment(caller.now),
     )?;
+    let message = if roles.is_empty() {
+        "removed all roles".to_owned()
+    } else {
+        let names: Vec<&str> = roles.iter().filter_map(|r| r.rsplit('/').next()).collect();
+        format!("set roles {}", names.join(", "))
+    };
+    let action = match scope.kind {
+        ids::ScopeKind::Organization => "mondoo.captain.Captain.SetOrganizationMembership",
+        ids::ScopeKind::Space => "mondoo.captain.Captain.SetSpaceMembership",
+    };
+    audit::record(transaction, caller, scope, action, &subject.key, &message)?;
     Ok(subject)
 }
 

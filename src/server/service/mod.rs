@@ -3,8 +3,16 @@
 //! May use the store and the role table; knows nothing of GraphQL or HTTP.
 
 pub(crate) mod accounts;
+pub(crate) mod agents;
+pub(crate) mod audit;
+pub(crate) mod directory;
 pub(crate) mod grants;
+pub(crate) mod objects;
+pub(crate) mod people;
 pub(crate) mod scopes;
+pub(crate) mod teams;
+pub(crate) mod tokens;
+pub(crate) mod wif;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};

@@ -119,6 +119,21 @@ impl Account {
             .collect()
     }
 
+    /// The accounts of a scope that one identity made.
+    pub(crate) fn made_by(
+        connection: &Connection,
+        scope_mrn: &str,
+        creator: &str,
+    ) -> rusqlite::Result<Vec<Self>> {
+        connection
+            .prepare_cached(
+                "select * from accounts where scope_mrn = ?1 and creator = ?2 and valid_to is null
+                 order by id",
+            )?
+            .query_map([scope_mrn, creator], Self::from_row)?
+            .collect()
+    }
+
     /// Whether another account of the scope has the name.
     pub(crate) fn name_taken(
         connection: &Connection,

@@ -42,6 +42,14 @@ impl User {
             .collect()
     }
 
+    /// Writes a changed name.
+    pub(crate) fn rename(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("update users set name = ?2 where mrn = ?1")?
+            .execute([&self.mrn, &self.name])?;
+        Ok(())
+    }
+
     pub(crate) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
             .prepare_cached("insert into users (mrn, email, name) values (?1, lower(?2), ?3)")?
@@ -110,6 +118,13 @@ impl Token {
                 self.created_at,
                 self.last_used
             ])?;
+        Ok(())
+    }
+
+    pub(crate) fn remove(connection: &Connection, mrn: &str) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("delete from tokens where mrn = ?1")?
+            .execute([mrn])?;
         Ok(())
     }
 

@@ -4,7 +4,9 @@
 //! in which they were the truth, so that reads can be answered as of an earlier moment.
 
 mod accounts;
+mod audit;
 pub(crate) mod iam;
+mod objects;
 mod scopes;
 
 use std::{
@@ -16,11 +18,13 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 pub(crate) use accounts::{Account, AccountFilter, AccountSort, Label, SortField, SortKey};
+pub(crate) use audit::{Entry, Filter};
 pub(crate) use iam::{Member, Token, User};
+pub(crate) use objects::Object;
 pub(crate) use scopes::Scope;
 
 /// The layout's version, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 create table meta (
@@ -104,6 +108,38 @@ create table tokens (
 ) strict;
 ";
 
+/// What version 2 added.
+const OBJECTS: &str = "
+create table objects (
+    mrn text primary key,
+    kind text not null,
+    scope_mrn text references scopes (mrn) on delete cascade,
+    parent text references objects (mrn) on delete cascade,
+    key text not null,
+    created_at integer not null,
+    body text not null
+) strict;
+create index objects_of_scope on objects (scope_mrn, kind, mrn);
+create index objects_of_parent on objects (parent);
+create index objects_by_key on objects (kind, key, mrn);
+
+create table audit (
+    id integer primary key autoincrement,
+    at integer not null,
+    identity_mrn text not null,
+    identity_name text not null,
+    action text not null,
+    resource text not null,
+    parent text not null,
+    org_mrn text not null,
+    message text not null,
+    ip text
+) strict;
+create index audit_of_resource on audit (resource, id);
+create index audit_of_parent on audit (parent, id);
+create index audit_of_organization on audit (org_mrn, id);
+";
+
 /// The database behind one platform.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -168,8 +204,11 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     // Two processes may open a new file at once: look again once the write lock is held.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match version(&transaction)? {
-        0 => {
-            transaction.execute_batch(SCHEMA)?;
+        old @ (0 | 1) => {
+            if old == 0 {
+                transaction.execute_batch(SCHEMA)?;
+            }
+            transaction.execute_batch(OBJECTS)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()
         }

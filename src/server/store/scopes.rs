@@ -109,6 +109,47 @@ impl Scope {
             })
     }
 
+    /// The spaces an identity has roles on, in the order of their ids.
+    pub(crate) fn spaces_of(
+        connection: &Connection,
+        identity: &str,
+    ) -> rusqlite::Result<Vec<Self>> {
+        connection
+            .prepare_cached(
+                "select scopes.* from scopes join bindings on bindings.scope_mrn = scopes.mrn
+                 where identity = ?1 and valid_to is null and kind = 'spaces' and roles <> '[]'
+                 order by scopes.id",
+            )?
+            .query_map([identity], Self::from_row)?
+            .collect()
+    }
+
+    /// Writes what may change of a scope.
+    pub(crate) fn update(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "update scopes set name = :name, description = :description, company = :company,
+                     settings = :settings, annotations = :annotations where mrn = :mrn",
+            )?
+            .execute(named_params! {
+                ":mrn": self.mrn,
+                ":name": self.name,
+                ":description": self.description,
+                ":company": self.company,
+                ":settings": self.settings,
+                ":annotations": to_json(&self.annotations)?,
+            })?;
+        Ok(())
+    }
+
+    /// Removes a scope with all that lives in it.
+    pub(crate) fn remove(connection: &Connection, mrn: &str) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached("delete from scopes where mrn = ?1")?
+            .execute([mrn])?;
+        Ok(())
+    }
+
     pub(crate) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
             .prepare_cached(

@@ -1,0 +1,304 @@
+//! OpenID Connect tokens of external issuers: whether one is what its issuer signed.
+//!
+//! Knows no store and no socket: documents come through [`FetchDocument`], time is an argument.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::jws;
+
+/// The largest document of an issuer in bytes; the largest known key sets have a tenth of it.
+pub const DOCUMENT_LIMIT: usize = 256 * 1024;
+/// Clocks may differ by this much.
+const LEEWAY_SECONDS: f64 = 60.0;
+
+/// Reads documents from the network: once, without following anything, in bounded time.
+pub trait FetchDocument: Send + Sync {
+    /// The body of a GET that was answered with 200 and has at most [`DOCUMENT_LIMIT`] bytes;
+    /// otherwise why there is none, as a fragment.
+    fn fetch(&self, url: &str) -> Result<Vec<u8>, String>;
+}
+
+/// Why a token does not count.
+#[derive(Debug)]
+pub(crate) struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn refused<T>(why: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused(why.into()))
+}
+
+/// Whether an address may be asked: https, or plain http on this machine.
+pub(crate) fn is_allowed(url: &str) -> bool {
+    url.strip_prefix("https://")
+        .is_some_and(|rest| host(rest).is_some())
+        || is_loopback(url)
+}
+
+/// Whether an address is plain http on this machine.
+pub(crate) fn is_loopback(url: &str) -> bool {
+    url.strip_prefix("http://")
+        .and_then(host)
+        .is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "[::1]"))
+}
+
+/// The host of what follows the scheme. An address with a user in it has none: `127.0.0.1@evil`
+/// is not on this machine.
+fn host(rest: &str) -> Option<&str> {
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    if authority.contains('@') || authority.chars().any(char::is_whitespace) {
+        return None;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(_) => &authority[..=authority.find(']')?],
+        None => authority.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    // Extensions that a verifier must understand (RFC 7515, 4.1.11); this one knows none.
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+/// The claims of a token, as far as they are looked at by name.
+#[derive(Debug)]
+pub(crate) struct Claims(Map<String, Value>);
+
+impl Claims {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// The subject.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// Whether the token is for one of the audiences, or for any if there are none.
+    pub(crate) fn is_for(&self, audiences: &[String]) -> bool {
+        audiences.is_empty() || audiences.iter().any(|audience| self.holds("aud", audience))
+    }
+
+    /// Whether a claim is a value, or a list with the value in it.
+    pub(crate) fn holds(&self, claim: &str, value: &str) -> bool {
+        let is = |found: &Value| match found {
+            Value::String(text) => text == value,
+            Value::Number(number) => number.to_string() == value,
+            Value::Bool(truth) => truth.to_string() == value,
+            Value::Null | Value::Array(_) | Value::Object(_) => false,
+        };
+        match self.0.get(claim) {
+            Some(Value::Array(list)) => list.iter().any(is),
+            Some(found) => is(found),
+            None => false,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+    id_token_signing_alg_values_supported: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+/// Verifies a token: its issuer publishes the key that signed it, and its time is now. The issuer
+/// must be one that somebody has bound; no other address is ever asked.
+pub(crate) fn verify(
+    token: &str,
+    issuer: &str,
+    fetch: &dyn FetchDocument,
+    now: Timestamp,
+) -> Result<Claims, Refused> {
+    let Some(parts) = jws::parts::<Header, Map<String, Value>>(token) else {
+        return refused("it is not a JWT");
+    };
+    let claims = Claims(parts.claims);
+    if parts.header.crit.is_some() {
+        return refused("it has critical extensions");
+    }
+    if !matches!(parts.header.alg.as_str(), "RS256" | "ES256") {
+        return refused("its algorithm is neither RS256 nor ES256");
+    }
+    if claims.text("iss") != Some(issuer) {
+        return refused("its issuer is another one");
+    }
+    check_time(&claims, now)?;
+    if !is_allowed(issuer) {
+        return refused("its issuer is not on https");
+    }
+    let discovery: Discovery = document(
+        fetch,
+        &format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        ),
+    )?;
+    if discovery.issuer != issuer {
+        return refused("the configuration is another issuer's");
+    }
+    // An issuer elsewhere may not point at this machine.
+    if !is_allowed(&discovery.jwks_uri) || is_loopback(&discovery.jwks_uri) && !is_loopback(issuer)
+    {
+        return refused("the issuer's keys are not on https");
+    }
+    let supported = discovery.id_token_signing_alg_values_supported;
+    if supported.is_some_and(|list| !list.contains(&parts.header.alg)) {
+        return refused("its algorithm is none of the issuer's");
+    }
+    let set: KeySet = document(fetch, &discovery.jwks_uri)?;
+    // Keys of other kinds may stand in the set; they are not for us.
+    let keys: Vec<Key> = set
+        .keys
+        .into_iter()
+        .filter_map(|key| serde_json::from_value(key).ok())
+        .filter(|key: &Key| is_candidate(key, &parts.header))
+        .collect();
+    if keys.is_empty() {
+        return refused("the issuer has no such key");
+    }
+    let signed = parts.signed.as_bytes();
+    if keys
+        .iter()
+        .any(|key| signature_holds(key, signed, &parts.signature) == Some(true))
+    {
+        Ok(claims)
+    } else {
+        refused("its signature is wrong")
+    }
+}
+
+fn check_time(claims: &Claims, now: Timestamp) -> Result<(), Refused> {
+    let now = now.as_duration().as_secs_f64();
+    let Some(exp) = claims.0.get("exp").and_then(Value::as_f64) else {
+        return refused("it does not expire");
+    };
+    if now > exp + LEEWAY_SECONDS {
+        return refused("it has expired");
+    }
+    for name in ["nbf", "iat"] {
+        match claims.0.get(name).map(Value::as_f64) {
+            None => {}
+            Some(Some(from)) if now + LEEWAY_SECONDS >= from => {}
+            Some(_) => return refused("it is not valid yet"),
+        }
+    }
+    Ok(())
+}
+
+fn document<T: serde::de::DeserializeOwned>(
+    fetch: &dyn FetchDocument,
+    url: &str,
+) -> Result<T, Refused> {
+    let body = fetch
+        .fetch(url)
+        .map_err(|why| Refused(format!("the issuer's documents cannot be had: {why}")))?;
+    if body.len() > DOCUMENT_LIMIT {
+        return refused("the issuer's documents cannot be had: too large");
+    }
+    serde_json::from_slice(&body)
+        .map_err(|_| Refused("the issuer's documents are not what they should be".to_owned()))
+}
+
+/// Whether a key may have made a signature: of the algorithm's kind, for signatures, and the one
+/// that is named if one is.
+fn is_candidate(key: &Key, header: &Header) -> bool {
+    let kind = match header.alg.as_str() {
+        "RS256" => key.kty == "RSA",
+        _ => key.kty == "EC" && key.crv.as_deref() == Some("P-256"),
+    };
+    kind && key.usage.as_deref().is_none_or(|usage| usage == "sig")
+        && key.alg.as_ref().is_none_or(|alg| *alg == header.alg)
+        && (header.kid.is_none() || header.kid == key.kid)
+}
+
+/// Whether the key verifies the signature; none if it is not a key.
+fn signature_holds(key: &Key, signed: &[u8], signature: &[u8]) -> Option<bool> {
+    let part = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_deref()?).ok();
+    if key.kty == "RSA" {
+        let key = RsaPublicKeyComponents {
+            n: part(&key.n)?,
+            e: part(&key.e)?,
+        };
+        let verified = key.verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature);
+        return Some(verified.is_ok());
+    }
+    let (x, y) = (part(&key.x)?, part(&key.y)?);
+    if x.len() != 32 || y.len() != 32 {
+        return None;
+    }
+    // An uncompressed point (SEC 1, 2.3.3).
+    let point = [&[4], x.as_slice(), y.as_slice()].concat();
+    let verified =
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(signed, signature);
+    Some(verified.is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_this_machine_may_be_asked() {
+        for good in [
+            "https://accounts.example.com",
+            "https://accounts.example.com:8443/realms/a",
+            "http://127.0.0.1:4000",
+            "http://localhost/x",
+            "http://[::1]:80",
+        ] {
+            assert!(is_allowed(good), "{good}");
+        }
+        for bad in [
+            "http://accounts.example.com",
+            "http://127.0.0.1.example.com",
+            "http://127.0.0.1@example.com",
+            "http://127.0.0.1:80@example.com/",
+            "http://localhost.example.com",
+            "http://example.com/127.0.0.1",
+            "http://example.com\\@127.0.0.1",
+            "ftp://127.0.0.1",
+            "file:///etc/passwd",
+            "https://",
+            "https:///path",
+            "",
+        ] {
+            assert!(!is_allowed(bad), "{bad}");
+        }
+    }
+}
