@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{Extension, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::Response,
     routing::{any, post},
@@ -13,7 +13,10 @@ use axum::{
 use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{App, BODY_LIMIT, Error, Reply};
+use super::{
+    App, BODY_LIMIT, Error, Reply,
+    conduct::{Conduct, Conductor, Staleness, treat},
+};
 
 /// Tells the time of the socket shell.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -45,16 +48,31 @@ impl Running {
 
     /// Listens on a socket that is bound already, with any clock.
     pub fn start_on(app: Arc<App>, listener: TcpListener, clock: Clock) -> Result<Self, Error> {
+        Self::start_with(app, listener, clock, Conduct::default())
+    }
+
+    /// Listens on a socket that is bound already, and treats callers as it is told.
+    pub fn start_with(
+        app: Arc<App>,
+        listener: TcpListener,
+        clock: Clock,
+        conduct: Conduct,
+    ) -> Result<Self, Error> {
         let local_addr = listener.local_addr()?;
         if app.base_url().is_empty() {
             app.set_base_url(format!("http://{local_addr}"));
         }
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve =
-            axum::serve(listener, router(Shell { app, clock })).with_graceful_shutdown(async {
-                // A dropped sender stops the server too.
-                let _ = stopped.await;
-            });
+        app.core.keep_history(conduct.faults.history_ms());
+        let conductor = Conductor::new(conduct, &app.core.quirks, Arc::clone(&clock));
+        let routes = router(Shell { app, clock }).layer(axum::middleware::from_fn_with_state(
+            Arc::new(conductor),
+            treat,
+        ));
+        let serve = axum::serve(listener, routes).with_graceful_shutdown(async {
+            // A dropped sender stops the server too.
+            let _ = stopped.await;
+        });
         let task = tokio::spawn(async move { serve.await });
         Ok(Self {
             local_addr,
@@ -95,7 +113,13 @@ fn router(shell: Shell) -> Router {
         .with_state(shell)
 }
 
-async fn query(State(shell): State<Shell>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+async fn query(
+    State(shell): State<Shell>,
+    staleness: Option<Extension<Staleness>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
         return respond(&shell, Reply::error(413, "request body too large"));
     };
@@ -104,12 +128,14 @@ async fn query(State(shell): State<Shell>, uri: Uri, headers: HeaderMap, body: B
         Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
         None => access_token(&uri),
     };
+    let stale_ms = staleness.map_or(0, |Extension(Staleness(ms))| ms);
     let now = (shell.clock)();
     let app = Arc::clone(&shell.app);
-    let answer =
-        tokio::task::spawn_blocking(move || app.serve_bytes(authorization.as_deref(), &body, now));
+    let answer = tokio::task::spawn_blocking(move || {
+        app.answer(authorization.as_deref(), &body, now, stale_ms)
+    });
     let reply = match answer.await {
-        Ok((status, body)) => Reply { status, body },
+        Ok(reply) => reply,
         Err(_) => Reply::error(500, "rpc error: code = Internal desc = internal error"),
     };
     respond(&shell, reply)

@@ -9,9 +9,11 @@
 
 mod admin;
 mod auth;
+mod conduct;
 mod core;
 mod credential;
 mod exchange;
+mod faults;
 mod graphql;
 mod http;
 mod ids;
@@ -28,14 +30,18 @@ use std::{fmt, path::Path, sync::Arc};
 use jiff::Timestamp;
 
 pub use auth::{Identity, Unauthenticated};
+pub use conduct::Conduct;
 pub use credential::Credential;
 pub use exchange::{Reply, Request};
+pub use faults::{Fault, Faults, Rule};
 pub use http::{Clock, Running};
 pub use quirks::{
-    ClearRoles, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted, LabelsOnCreate,
-    LabelsOnUpdate, Quirks,
+    ClearRoles, ConcurrentRoleWrites, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted,
+    LabelsOnCreate, LabelsOnUpdate, Quirks,
 };
-pub use seed::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedToken};
+pub use seed::{
+    Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedToken, SeedUser,
+};
 
 use self::{
     core::{Caller, Core},
@@ -129,9 +135,21 @@ impl App {
 
     /// Executes a request of an identity that is authenticated already.
     pub fn handle(&self, identity: &Identity, request: Request, now: Timestamp) -> Reply {
+        self.handle_stale(identity, request, now, 0)
+    }
+
+    /// Executes a request whose reads show what was true some milliseconds ago.
+    fn handle_stale(
+        &self,
+        identity: &Identity,
+        request: Request,
+        now: Timestamp,
+        stale_ms: u64,
+    ) -> Reply {
         let caller = Caller {
             identity: identity.clone(),
             now,
+            stale_ms,
         };
         graphql::execute(&self.core, &self.graphql, request, caller)
     }
@@ -154,11 +172,18 @@ impl App {
         body: &[u8],
         now: Timestamp,
     ) -> (u16, Vec<u8>) {
-        let Reply { status, body } = self.answer(authorization, body, now);
+        let Reply { status, body } = self.answer(authorization, body, now, 0);
         (status, body)
     }
 
-    fn answer(&self, authorization: Option<&str>, body: &[u8], now: Timestamp) -> Reply {
+    /// As [`Self::serve_bytes`], with reads as of some milliseconds ago.
+    pub(crate) fn answer(
+        &self,
+        authorization: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+        stale_ms: u64,
+    ) -> Reply {
         if body.len() > BODY_LIMIT {
             return Reply::error(413, "request body too large");
         }
@@ -170,7 +195,7 @@ impl App {
             Err(_) => return Reply::error(401, "request permission unauthenticated"),
         };
         match Request::parse(body) {
-            Ok(request) => self.handle(&identity, request, now),
+            Ok(request) => self.handle_stale(&identity, request, now, stale_ms),
             Err(reply) => reply,
         }
     }

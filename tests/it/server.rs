@@ -4,9 +4,12 @@
 mod auth;
 mod authority;
 mod client;
+mod docs;
+mod faults;
 mod pages;
 mod protocol;
 mod quirks;
 mod requests;
 mod schema;
+mod seeds;
 mod storage;
