@@ -6,6 +6,7 @@ mod authority;
 mod client;
 mod docs;
 mod faults;
+mod kill;
 mod pages;
 mod protocol;
 mod quirks;
