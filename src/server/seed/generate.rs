@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace};
+use super::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedUser, derived_ksuid};
+use crate::server::ids;
 
 /// The time that ages are counted from: 2025-01-01T00:00:00Z.
 const EPOCH: i64 = 1_735_689_600;
@@ -45,14 +46,16 @@ impl Seed {
     /// Makes up organizations, spaces in each of them, and accounts in each space.
     pub fn generate(organizations: u32, spaces: u32, accounts: u32, seed: u64) -> Self {
         let mut numbers = Numbers(seed);
+        // Their MRNs would follow from the time of seeding.
+        let users = (1..=organizations).map(user).collect();
         let organizations = (1..=organizations)
             .map(|o| SeedOrganization {
                 id: format!("generated-organization-{o:06}"),
                 name: format!("Organization {o}"),
                 created_at: Some(before(900 * 24 * 60)),
                 members: vec![SeedMember {
-                    email: format!("owner-{o}@generated.example"),
-                    name: format!("Owner {o}"),
+                    email: user(o).email,
+                    name: user(o).name,
                     roles: vec!["owner".to_owned()],
                 }],
                 spaces: (1..=spaces)
@@ -62,9 +65,18 @@ impl Seed {
             })
             .collect();
         Self {
-            users: Vec::new(),
+            users,
             organizations,
         }
+    }
+}
+
+fn user(o: u32) -> SeedUser {
+    let email = format!("owner-{o}@generated.example");
+    SeedUser {
+        mrn: ids::user_mrn(&derived_ksuid(&["user", &email], before(900 * 24 * 60))),
+        name: format!("Owner {o}"),
+        email,
     }
 }
 
@@ -86,7 +98,7 @@ fn account(numbers: &mut Numbers, o: u32, a: u32) -> SeedAccount {
         description: format!("Made up for {task}"),
         roles: vec![numbers.pick(&ROLES).to_owned()],
         labels: [("team".to_owned(), numbers.pick(&PLACES).to_owned())].into(),
-        creator: Some(format!("owner-{o}@generated.example")),
+        creator: Some(user(o).email),
         created_at: Some(before(age)),
         // One of four was never used.
         last_used: (numbers.below(4) > 0).then(|| before(numbers.below(age))),

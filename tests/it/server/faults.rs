@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use rolecall::server::{ConcurrentRoleWrites, Conduct, Faults, Quirks, Running};
+use jiff::{SignedDuration, Timestamp};
+use rolecall::server::{ConcurrentRoleWrites, Conduct, Faults, Quirks, Running, SeedAccount};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -171,18 +171,27 @@ async fn too_many_says_how_long_to_wait() {
 
 #[tokio::test]
 async fn a_stale_read_shows_what_was_and_the_next_what_is() {
+    let half_an_hour = 30 * 60 * 1000;
     let rules = json!([
-        { "operation": "getRoles", "count": 1, "fault": { "stale_read": { "ms": 1500 } } },
+        { "operation": "getRoles", "count": 1, "fault": { "stale_read": { "ms": half_an_hour } } },
     ]);
     let f = front(rules).await;
-    let account = f.platform.account(PAYMENTS, "x", &["viewer"]);
-    tokio::time::sleep(Duration::from_millis(1600)).await;
-    let input = json!({ "scopeMrn": PAYMENTS, "identity": account.mrn, "roles": [role("editor")] });
+    let account = SeedAccount {
+        name: "x".to_owned(),
+        roles: vec!["viewer".to_owned()],
+        ..SeedAccount::default()
+    };
+    let hour_ago = Timestamp::now() - SignedDuration::from_hours(1);
+    let app = &f.platform.app;
+    let mrn = app
+        .admin_create_account(PAYMENTS, &account, hour_ago)
+        .expect("creates");
+    let input = json!({ "scopeMrn": PAYMENTS, "identity": mrn, "roles": [role("editor")] });
     assert_eq!(
         status(&f.send(SET_ROLES, json!({ "input": input })).await),
         Some(200)
     );
-    let ask = json!({ "identity": account.mrn, "scopeMrn": PAYMENTS });
+    let ask = json!({ "identity": mrn, "scopeMrn": PAYMENTS });
     for expected in ["viewer", "editor"] {
         let Came::Answer(200, body) = f.send(GET_ROLES, ask.clone()).await else {
             panic!("an answer");
