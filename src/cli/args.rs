@@ -1,13 +1,13 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::platform_args::PlatformCommand;
 use super::{exit, terraform};
 
 use super::commands;
@@ -364,37 +364,6 @@ pub struct PlatformArgs {
     /// What to do with it.
     #[command(subcommand)]
     pub command: PlatformCommand,
-}
-
-/// What to do with the embedded platform.
-#[derive(Debug, Subcommand)]
-pub enum PlatformCommand {
-    /// Serve the access-management part of Mondoo's GraphQL API until interrupted
-    Serve(ServeArgs),
-}
-
-/// `rolecall platform serve`.
-#[derive(Debug, ClapArgs)]
-#[command(
-    after_help = "Examples:\n  rolecall platform serve --db platform.db\n  \
-rolecall platform serve --db platform.db --seed fixtures/live/acme.json --listen 127.0.0.1:0"
-)]
-pub struct ServeArgs {
-    /// Where to listen
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8989")]
-    pub listen: SocketAddr,
-
-    /// The database file; made if it is missing
-    #[arg(long, value_name = "FILE")]
-    pub db: PathBuf,
-
-    /// What a new database holds (JSON, see fixtures/live)
-    #[arg(long, value_name = "FILE")]
-    pub seed: Option<PathBuf>,
-
-    /// How the platform behaves where the real one's behaviour is not public (JSON)
-    #[arg(long, value_name = "FILE")]
-    pub quirks: Option<PathBuf>,
 }
 
 #[cfg(test)]

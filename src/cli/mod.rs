@@ -9,6 +9,7 @@ mod load;
 #[cfg(feature = "server")]
 mod local;
 mod output;
+mod platform_args;
 mod progress;
 mod reach;
 mod report;

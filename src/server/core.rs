@@ -2,7 +2,10 @@
 
 use std::{
     net::IpAddr,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -22,6 +25,8 @@ pub(crate) struct Core {
     pub(crate) store: Store,
     pub(crate) quirks: Quirks,
     base_url: RwLock<String>,
+    /// How far back reads may be asked to look, beside the quirk.
+    history_ms: AtomicU64,
 }
 
 impl Core {
@@ -30,6 +35,7 @@ impl Core {
             store,
             quirks,
             base_url: RwLock::new(base_url),
+            history_ms: AtomicU64::new(0),
         }
     }
 
@@ -47,20 +53,33 @@ impl Core {
             .unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// The moment whose state a read shows; `None` is the present.
-    pub(crate) fn read_as_of(&self, now: Timestamp) -> Option<i64> {
-        let lag = i64::try_from(self.quirks.read_lag_ms).unwrap_or(i64::MAX);
-        (lag > 0).then(|| now.as_millisecond().saturating_sub(lag))
+    /// Keeps what writes replace readable for a while, from now on.
+    pub(crate) fn keep_history(&self, ms: u64) {
+        self.history_ms.fetch_max(ms, Ordering::Relaxed);
     }
 
     /// The moment of a write, and how much history it must leave readable.
     pub(crate) fn write_moment(&self, now: Timestamp) -> Moment {
-        let lag = i64::try_from(self.quirks.read_lag_ms).unwrap_or(i64::MAX);
+        let stale = self.history_ms.load(Ordering::Relaxed);
+        let keep = milliseconds(self.quirks.read_lag_ms.saturating_add(stale));
         Moment {
             at: now.as_millisecond(),
-            keep_ms: (lag > 0).then_some(lag),
+            keep_ms: (keep > 0).then_some(keep),
         }
     }
+}
+
+fn milliseconds(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// What is known of a request besides who sent it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    /// Where it came from, if it came over a socket.
+    pub(crate) ip: Option<IpAddr>,
+    /// How much staler its reads are than the platform's usually are.
+    pub(crate) stale_ms: u64,
 }
 
 /// One request's sender and time.
@@ -70,9 +89,17 @@ pub(crate) struct Caller {
     pub(crate) now: Timestamp,
     /// Where the request came from, if it came over a socket.
     pub(crate) ip: Option<IpAddr>,
+    /// How much staler this request's reads are than the platform's usually are.
+    pub(crate) stale_ms: u64,
 }
 
 impl Caller {
+    /// The moment whose state a read shows; `None` is the present.
+    pub(crate) fn read_as_of(&self, core: &Core) -> Option<i64> {
+        let lag = milliseconds(core.quirks.read_lag_ms.saturating_add(self.stale_ms));
+        (lag > 0).then(|| self.now.as_millisecond().saturating_sub(lag))
+    }
+
     /// What the caller may do on a scope: by roles on it, and on its organization.
     pub(crate) fn authority(
         &self,

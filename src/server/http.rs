@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, Path, State},
+    extract::{ConnectInfo, Extension, Path, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::Response,
     routing::{any, post},
@@ -13,7 +13,11 @@ use axum::{
 use jiff::Timestamp;
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 
-use super::{App, BODY_LIMIT, Call, Error, Reply, fetch::Http};
+use super::{
+    App, BODY_LIMIT, Call, Error, Origin, Reply,
+    conduct::{Conduct, Conductor, Staleness, treat},
+    fetch::Http,
+};
 
 /// Tells the time of the socket shell.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -45,16 +49,29 @@ impl Running {
 
     /// Listens on a socket that is bound already, with any clock.
     pub fn start_on(app: Arc<App>, listener: TcpListener, clock: Clock) -> Result<Self, Error> {
+        Self::start_with(app, listener, clock, Conduct::default())
+    }
+
+    /// Listens on a socket that is bound already, and treats callers as it is told.
+    pub fn start_with(
+        app: Arc<App>,
+        listener: TcpListener,
+        clock: Clock,
+        conduct: Conduct,
+    ) -> Result<Self, Error> {
         let local_addr = listener.local_addr()?;
         if app.base_url().is_empty() {
             app.set_base_url(format!("http://{local_addr}"));
         }
         let (stop, stopped) = oneshot::channel::<()>();
-        let serve = axum::serve(
-            listener,
-            router(Shell { app, clock }).into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(async {
+        app.core.keep_history(conduct.faults.history_ms());
+        let conductor = Conductor::new(conduct, &app.core.quirks, Arc::clone(&clock));
+        let routes = router(Shell { app, clock }).layer(axum::middleware::from_fn_with_state(
+            Arc::new(conductor),
+            treat,
+        ));
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, routes).with_graceful_shutdown(async {
             // A dropped sender stops the server too.
             let _ = stopped.await;
         });
@@ -102,6 +119,7 @@ fn router(shell: Shell) -> Router {
 async fn query(
     State(shell): State<Shell>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    staleness: Option<Extension<Staleness>>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -110,10 +128,14 @@ async fn query(
         return respond(&shell, Reply::error(413, "request body too large"));
     };
     let authorization = token(&headers, &uri);
+    let origin = Origin {
+        ip: Some(peer.ip()),
+        stale_ms: staleness.map_or(0, |Extension(Staleness(ms))| ms),
+    };
     let now = (shell.clock)();
     let app = Arc::clone(&shell.app);
     let answer = tokio::task::spawn_blocking(move || {
-        app.answer(authorization.as_deref(), &body, now, Some(peer.ip()))
+        app.answer(authorization.as_deref(), &body, now, origin)
     });
     let reply = match answer.await {
         Ok(reply) => reply,

@@ -9,9 +9,11 @@
 
 mod admin;
 mod auth;
+mod conduct;
 mod core;
 mod credential;
 mod exchange;
+mod faults;
 mod fetch;
 mod graphql;
 mod http;
@@ -27,24 +29,28 @@ mod service;
 mod status;
 mod store;
 
-use std::{fmt, net::IpAddr, path::Path, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 
 pub use auth::{Identity, Unauthenticated};
+pub use conduct::Conduct;
 pub use credential::Credential;
 pub use exchange::{Reply, Request};
+pub use faults::{Fault, Faults, Rule};
 pub use http::{Clock, Running};
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
-    ClearRoles, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted, LabelsOnCreate,
-    LabelsOnUpdate, Quirks,
+    ClearRoles, ConcurrentRoleWrites, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted,
+    LabelsOnCreate, LabelsOnUpdate, Quirks,
 };
 pub use rpc::Call;
-pub use seed::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedToken};
+pub use seed::{
+    Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedToken, SeedUser,
+};
 
 use self::{
-    core::{Caller, Core},
+    core::{Caller, Core, Origin},
     status::{Code, Status},
     store::Store,
 };
@@ -135,7 +141,7 @@ impl App {
 
     /// Executes a request of an identity that is authenticated already.
     pub fn handle(&self, identity: &Identity, request: Request, now: Timestamp) -> Reply {
-        self.handle_from(identity, request, now, None)
+        self.handle_from(identity, request, now, Origin::default())
     }
 
     fn handle_from(
@@ -143,12 +149,13 @@ impl App {
         identity: &Identity,
         request: Request,
         now: Timestamp,
-        ip: Option<IpAddr>,
+        origin: Origin,
     ) -> Reply {
         let caller = Caller {
             identity: identity.clone(),
             now,
-            ip,
+            ip: origin.ip,
+            stale_ms: origin.stale_ms,
         };
         graphql::execute(&self.core, &self.graphql, request, caller)
     }
@@ -171,17 +178,17 @@ impl App {
         body: &[u8],
         now: Timestamp,
     ) -> (u16, Vec<u8>) {
-        let Reply { status, body } = self.answer(authorization, body, now, None);
+        let Reply { status, body } = self.answer(authorization, body, now, Origin::default());
         (status, body)
     }
 
-    /// The same for a request whose sender's address is known, for the audit log.
-    fn answer(
+    /// As [`Self::serve_bytes`], with what is known of where the request came from.
+    pub(crate) fn answer(
         &self,
         authorization: Option<&str>,
         body: &[u8],
         now: Timestamp,
-        ip: Option<IpAddr>,
+        origin: Origin,
     ) -> Reply {
         if body.len() > BODY_LIMIT {
             return Reply::error(413, "request body too large");
@@ -194,7 +201,7 @@ impl App {
             Err(_) => return Reply::error(401, "request permission unauthenticated"),
         };
         match Request::parse(body) {
-            Ok(request) => self.handle_from(&identity, request, now, ip),
+            Ok(request) => self.handle_from(&identity, request, now, origin),
             Err(reply) => reply,
         }
     }

@@ -3,10 +3,10 @@
 //! Each switch names one unknown and its possible answers. The default is the answer that fits
 //! the public evidence best; a client is safe only if it behaves under every value.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// All switches of one platform. Reads from JSON; a missing switch keeps its default.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quirks {
     /// What `roles: []`, omitted or `null` roles mean when an account is created.
@@ -41,6 +41,9 @@ pub struct Quirks {
     pub page_cap: u32,
     /// The most root fields in one request, aliases included; unlimited if absent.
     pub root_fields_max: Option<usize>,
+    /// What becomes of a `setRoles` while another one on the same scope is in flight. Terraform's
+    /// provider retries on `Aborted` (terraform-provider-mondoo, internal/provider/gql.go).
+    pub concurrent_role_writes: ConcurrentRoleWrites,
 }
 
 impl Default for Quirks {
@@ -60,12 +63,13 @@ impl Default for Quirks {
             equal_names: EqualNames::Allow,
             page_cap: 100,
             root_fields_max: None,
+            concurrent_role_writes: ConcurrentRoleWrites::Queue,
         }
     }
 }
 
 /// What a create without roles makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyRoles {
     /// An account that may do nothing.
@@ -77,7 +81,7 @@ pub enum EmptyRoles {
 }
 
 /// Whether `setRoles` accepts an empty list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClearRoles {
     /// The identity loses all roles on the scope.
@@ -87,7 +91,7 @@ pub enum ClearRoles {
 }
 
 /// What becomes of the labels of a create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelsOnCreate {
     /// They are stored.
@@ -97,7 +101,7 @@ pub enum LabelsOnCreate {
 }
 
 /// How the labels of an update meet the stored ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelsOnUpdate {
     /// The new list is the whole list.
@@ -107,7 +111,7 @@ pub enum LabelsOnUpdate {
 }
 
 /// What an update without labels does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelsOmitted {
     /// Nothing.
@@ -117,7 +121,7 @@ pub enum LabelsOmitted {
 }
 
 /// What an update's `notes` changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DescriptionOnUpdate {
     /// Only `notes`; `description` is what the create said, for ever.
@@ -127,11 +131,21 @@ pub enum DescriptionOnUpdate {
 }
 
 /// Whether a name may be used twice in one scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EqualNames {
     /// Yes.
     Allow,
     /// No: `AlreadyExists`.
     Refuse,
+}
+
+/// What a second role write on a scope meets while the first is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConcurrentRoleWrites {
+    /// It waits for its turn.
+    Queue,
+    /// `Aborted`: nothing happened.
+    Abort,
 }

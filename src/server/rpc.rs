@@ -173,6 +173,7 @@ fn caller(core: &Core, call: &Call<'_>) -> Result<Caller, Failed> {
         identity,
         now: call.now,
         ip: call.ip,
+        stale_ms: 0,
     })
 }
 

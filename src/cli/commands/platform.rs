@@ -1,4 +1,4 @@
-//! `rolecall platform serve`: the embedded platform until interrupted.
+//! `rolecall platform`: serve the embedded platform, fill it, write down what it holds.
 
 use crate::cli::args::PlatformArgs;
 use crate::cli::exit::Exit;
@@ -14,13 +14,63 @@ pub async fn run(_: PlatformArgs) -> Exit {
 /// Runs the command.
 #[cfg(feature = "server")]
 pub async fn run(args: PlatformArgs) -> Exit {
-    let crate::cli::args::PlatformCommand::Serve(args) = args.command;
-    match serve::run(&args).await {
+    use crate::cli::platform_args::PlatformCommand;
+    let done = match args.command {
+        PlatformCommand::Serve(args) => serve::run(&args).await,
+        PlatformCommand::Seed(args) => seeds::seed(&args),
+        PlatformCommand::Dump(args) => seeds::dump(&args),
+    };
+    match done {
         Ok(()) => Exit::Done,
         Err(message) => {
             output::error(&message, &[]);
             Exit::Error
         }
+    }
+}
+
+#[cfg(feature = "server")]
+mod seeds {
+    use jiff::Timestamp;
+
+    use crate::cli::output;
+    use crate::cli::platform_args::{DumpArgs, SeedArgs};
+    use crate::server::{App, Options, Seed, Storage};
+
+    /// Makes up a seed, and writes it or fills a database with it.
+    pub fn seed(args: &SeedArgs) -> Result<(), String> {
+        let size = args.generate;
+        let seed = Seed::generate(size.organizations, size.spaces, size.accounts, args.seed);
+        let Some(db) = &args.db else {
+            return write(&seed);
+        };
+        let at = |what: &str, error: crate::server::Error| {
+            format!("cannot {what} {}: {error}", db.display())
+        };
+        let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
+        app.seed(&seed, Timestamp::now()).map_err(|e| at("seed", e))
+    }
+
+    /// Writes what a database holds.
+    pub fn dump(args: &DumpArgs) -> Result<(), String> {
+        let db = &args.db;
+        // Opening would make it.
+        if !db.is_file() {
+            return Err(format!("cannot open {}: no such database", db.display()));
+        }
+        let at = |what: &str, error: crate::server::Error| {
+            format!("cannot {what} {}: {error}", db.display())
+        };
+        let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
+        write(&app.dump_seed().map_err(|e| at("read", e))?)
+    }
+
+    fn write(seed: &Seed) -> Result<(), String> {
+        let mut text = serde_json::to_string_pretty(seed)
+            .map_err(|error| format!("cannot write the seed: {error}"))?;
+        text.push('\n');
+        output::raw(&text);
+        Ok(())
     }
 }
 
@@ -34,28 +84,42 @@ mod serve {
     use tokio::net::TcpListener;
     use tokio::signal::unix::{SignalKind, signal};
 
-    use crate::cli::args::ServeArgs;
     use crate::cli::local::write_credential;
     use crate::cli::output;
-    use crate::server::{App, Options, Quirks, Running, Seed, Storage};
+    use crate::cli::platform_args::ServeArgs;
+    use crate::server::{App, Conduct, Faults, Options, Quirks, Running, Seed, Storage};
 
     /// Serves until SIGINT or SIGTERM.
     pub async fn run(args: &ServeArgs) -> Result<(), String> {
         let at = |path: &Path, what: &str, error: &dyn Display| {
             format!("cannot {what} {}: {error}", path.display())
         };
-        let quirks = match &args.quirks {
+        let now = Timestamp::now();
+        let mut quirks: Quirks = match &args.quirks {
             None => Quirks::default(),
             Some(path) => {
                 let text = std::fs::read(path).map_err(|e| at(path, "read", &e))?;
                 serde_json::from_slice(&text).map_err(|e| at(path, "understand", &e))?
             }
         };
+        if let Some(cap) = args.page_cap {
+            quirks.page_cap = cap;
+        }
+        if args.root_fields_max.is_some() {
+            quirks.root_fields_max = args.root_fields_max;
+        }
+        let faults = match &args.faults {
+            None => Faults::default(),
+            Some(path) => {
+                let text = std::fs::read(path).map_err(|e| at(path, "read", &e))?;
+                Faults::from_json(&text).map_err(|e| at(path, "understand", &e))?
+            }
+        };
         let seed = match &args.seed {
             None => None,
             Some(path) => {
                 let text = std::fs::read(path).map_err(|e| at(path, "read", &e))?;
-                Some(Seed::from_json(&text).map_err(|e| at(path, "understand", &e))?)
+                Some(Seed::from_json_at(&text, now).map_err(|e| at(path, "understand", &e))?)
             }
         };
         let listener = TcpListener::bind(args.listen)
@@ -71,7 +135,6 @@ mod serve {
         };
         let app =
             App::open(Storage::File(&args.db), options).map_err(|e| at(&args.db, "open", &e))?;
-        let now = Timestamp::now();
         let first = match &seed {
             Some(seed) => {
                 match app.seed(seed, now) {
@@ -113,7 +176,14 @@ mod serve {
             signal(SignalKind::interrupt()).map_err(|e| format!("cannot listen: {e}"))?;
         let mut terminate =
             signal(SignalKind::terminate()).map_err(|e| format!("cannot listen: {e}"))?;
-        let running = Running::start_on(Arc::new(app), listener, Arc::new(Timestamp::now))
+        let conduct = Conduct {
+            faults,
+            seed: args.fault_seed,
+            latency_ms: args.latency,
+            rate_limit: args.rate_limit,
+        };
+        let clock = Arc::new(Timestamp::now);
+        let running = Running::start_with(Arc::new(app), listener, clock, conduct)
             .map_err(|e| format!("cannot serve: {e}"))?;
         if !address.ip().is_loopback() {
             output::warning(

@@ -51,7 +51,7 @@ fn view(
 pub(crate) fn read(core: &Core, caller: &Caller, mrn: &str) -> Result<AccountView, Status> {
     core.store.read(|c| {
         require_account(c, caller, mrn, Permission::ReadAccounts)?;
-        let as_of = core.read_as_of(caller.now);
+        let as_of = caller.read_as_of(core);
         let account = Account::find(c, mrn, as_of)?
             .ok_or_else(|| Status::not_found("service account", mrn))?;
         view(c, account, as_of)
@@ -117,7 +117,7 @@ pub(crate) fn list(
             with_spaces: core.quirks.org_listing_includes_spaces && scope.mrn == scope.org_mrn,
             scope_mrn,
             terms: listing.terms,
-            as_of: core.read_as_of(caller.now),
+            as_of: caller.read_as_of(core),
         };
         let start = after.as_ref().map(|place| (&place.key, place.id.as_str()));
         let rows = Account::page(c, &filter, sort, start, limit + 1)?;

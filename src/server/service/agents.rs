@@ -216,6 +216,7 @@ pub(crate) fn register(
         identity: Identity::new(token.mrn.clone()),
         now,
         ip,
+        stale_ms: 0,
     };
     core.store.write(|t| {
         let scope = find_scope(t, token.scope()?)?;

@@ -109,7 +109,7 @@ pub(crate) fn get(
         if !own && !caller.authority(c, &scope)?.allows(Permission::ReadScope) {
             return Err(Status::denied());
         }
-        let as_of = core.read_as_of(caller.now);
+        let as_of = caller.read_as_of(core);
         let mut roles = iam::roles(c, &scope.mrn, &subject.key, as_of)?;
         let inherited = scope.org_mrn != scope.mrn
             && !iam::roles(c, &scope.org_mrn, &subject.key, as_of)?.is_empty();

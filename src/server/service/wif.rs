@@ -275,6 +275,7 @@ fn issue(
             identity: Identity::new(binding.mrn.clone()),
             now,
             ip,
+            stale_ms: 0,
         };
         let action = "mondoo.iam.SecureTokenService.ExchangeExternalToken";
         audit::record(

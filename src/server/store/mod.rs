@@ -83,6 +83,10 @@ create index accounts_by_name on accounts (scope_mrn, name, id) where valid_to i
 create index accounts_by_used on accounts (scope_mrn, last_used, id) where valid_to is null;
 create index accounts_by_created on accounts (scope_mrn, created_at, id) where valid_to is null;
 create index accounts_of_org on accounts (org_mrn, id) where valid_to is null;
+create index accounts_of_org_by_name on accounts (org_mrn, name, id) where valid_to is null;
+create index accounts_of_org_by_used on accounts (org_mrn, last_used, id) where valid_to is null;
+create index accounts_of_org_by_created on accounts (org_mrn, created_at, id)
+    where valid_to is null;
 
 -- The roles of one identity on one scope; an identity is an MRN or the email of somebody invited.
 create table bindings (
