@@ -11,6 +11,7 @@ mod federation;
 mod go_client;
 mod issuer;
 mod kill;
+mod matrix;
 mod pages;
 mod protocol;
 mod quirks;
