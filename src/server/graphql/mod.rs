@@ -3,6 +3,7 @@
 //! Names, nullability and input types follow the reference in `fixtures/schema/reference.graphql`.
 
 mod inputs;
+mod limits;
 mod members;
 mod mutation;
 mod query;
@@ -149,6 +150,11 @@ fn precheck(
         && count > max
     {
         let message = format!("operation has {count} root fields, the limit is {max}");
+        return vec![ServerError::new(message, Some(operation.pos))];
+    }
+    let length = limits::longest_list(document, variables);
+    if length > limits::LIST {
+        let message = format!("a list has {length} items, the limit is {}", limits::LIST);
         return vec![ServerError::new(message, Some(operation.pos))];
     }
     let misplaced = types.check(document, &operation.node);
