@@ -20,7 +20,7 @@ pub(crate) use iam::{Member, Token, User};
 pub(crate) use scopes::Scope;
 
 /// The layout's version, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
 create table meta (
@@ -83,6 +83,26 @@ create index accounts_of_org_by_name on accounts (org_mrn, name, id) where valid
 create index accounts_of_org_by_used on accounts (org_mrn, last_used, id) where valid_to is null;
 create index accounts_of_org_by_created on accounts (org_mrn, created_at, id)
     where valid_to is null;
+
+-- How many accounts a scope has now: counting a hundred thousand rows takes longer than a page.
+create table account_counts (
+    scope_mrn text primary key references scopes (mrn) on delete cascade,
+    org_mrn text not null,
+    accounts integer not null
+) strict;
+create index account_counts_of_org on account_counts (org_mrn, accounts);
+create trigger account_added after insert on accounts when new.valid_to is null begin
+    insert into account_counts (scope_mrn, org_mrn, accounts)
+    values (new.scope_mrn, new.org_mrn, 1)
+    on conflict (scope_mrn) do update set accounts = accounts + 1;
+end;
+create trigger account_ended after update of valid_to on accounts
+when old.valid_to is null and new.valid_to is not null begin
+    update account_counts set accounts = accounts - 1 where scope_mrn = old.scope_mrn;
+end;
+create trigger account_removed after delete on accounts when old.valid_to is null begin
+    update account_counts set accounts = accounts - 1 where scope_mrn = old.scope_mrn;
+end;
 
 -- The roles of one identity on one scope; an identity is an MRN or the email of somebody invited.
 create table bindings (
