@@ -10,7 +10,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::{Request as HttpRequest, State},
-    http::{Method, StatusCode, Uri, Version, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Conductor {
     fate: Mutex<Fate>,
     rate: Option<Mutex<Rate>>,
     latency: Duration,
+    /// Whether it matters what a call asks for.
+    listens: bool,
     aborts_concurrent: bool,
     in_flight: Arc<Mutex<BTreeSet<String>>>,
     clock: Clock,
@@ -89,35 +91,28 @@ impl Conductor {
             latency_ms,
             rate_limit,
         } = conduct;
+        let aborts_concurrent = quirks.concurrent_role_writes == ConcurrentRoleWrites::Abort;
         Self {
+            listens: aborts_concurrent || !faults.rules.is_empty(),
             fate: Mutex::new(Fate::new(faults, seed)),
             rate: rate_limit.map(|limit| Mutex::new(Rate::new(limit))),
             latency: Duration::from_millis(latency_ms),
-            aborts_concurrent: quirks.concurrent_role_writes == ConcurrentRoleWrites::Abort,
+            aborts_concurrent,
             in_flight: Arc::default(),
             clock,
         }
     }
 }
 
-/// What a request is made of, so that it can be sent on more than once.
+/// A request that can be sent on more than once.
 struct Heard {
-    method: Method,
-    uri: Uri,
-    version: Version,
     parts: Parts,
     body: Bytes,
 }
 
 impl Heard {
     fn request(&self) -> HttpRequest {
-        let mut request = HttpRequest::new(Body::from(self.body.clone()));
-        request.method_mut().clone_from(&self.method);
-        request.uri_mut().clone_from(&self.uri);
-        *request.version_mut() = self.version;
-        request.headers_mut().clone_from(&self.parts.headers);
-        request.extensions_mut().clone_from(&self.parts.extensions);
-        request
+        HttpRequest::from_parts(self.parts.clone(), Body::from(self.body.clone()))
     }
 }
 
@@ -137,7 +132,11 @@ pub(crate) async fn treat(
             return too_many(Some(seconds));
         }
     }
-    let asked = Asked::of(parts.uri.path(), &body);
+    let asked = if conductor.listens {
+        Asked::of(parts.uri.path(), &body)
+    } else {
+        Asked::default()
+    };
     // Counted on arrival, so that the order of calls alone decides.
     let verdict = lock(&conductor.fate).decide(&asked.operations);
     let hold = match conductor.aborts_concurrent {
@@ -151,13 +150,7 @@ pub(crate) async fn treat(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let heard = Heard {
-        method: parts.method.clone(),
-        uri: parts.uri.clone(),
-        version: parts.version,
-        parts,
-        body,
-    };
+    let heard = Heard { parts, body };
     let answer = strike(verdict.fault, &heard, &asked, next).await;
     drop(hold);
     answer

@@ -46,7 +46,8 @@ pub use quirks::{
 };
 pub use rpc::Call;
 pub use seed::{
-    Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedToken, SeedUser,
+    Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedTeam, SeedToken,
+    SeedUser,
 };
 
 use self::{

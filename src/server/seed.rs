@@ -18,6 +18,9 @@ use super::{
 mod ages;
 mod dump;
 mod generate;
+mod teams;
+
+pub use teams::SeedTeam;
 
 const SEEDED: &str = "seeded";
 
@@ -85,6 +88,9 @@ pub struct SeedOrganization {
     /// The company.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub company: Option<String>,
+    /// The organization's teams.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<SeedTeam>,
     /// Other identities with roles on the organization.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<SeedGrant>,
@@ -119,6 +125,9 @@ pub struct SeedSpace {
     /// The space's API tokens.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<SeedToken>,
+    /// The space's teams.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<SeedTeam>,
     /// Other identities with roles on the space.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<SeedGrant>,
@@ -253,6 +262,7 @@ fn organization(
         members,
         tokens,
         company,
+        teams,
         grants,
         annotations,
         settings,
@@ -265,6 +275,7 @@ fn organization(
     scope.settings = settings.as_ref().map(ToString::to_string);
     scopes::insert(t, &scope)?;
     contents(core, t, &scope, members, accounts, tokens, now)?;
+    self::teams::put(core, t, &scope, teams, now)?;
     self::grants(core, t, &scope, grants, now)?;
     for SeedSpace {
         id,
@@ -273,6 +284,7 @@ fn organization(
         accounts,
         members,
         tokens,
+        teams,
         grants,
         annotations,
         settings,
@@ -286,6 +298,7 @@ fn organization(
         space.settings = settings.as_ref().map(ToString::to_string);
         scopes::insert(t, &space)?;
         contents(core, t, &space, members, accounts, tokens, now)?;
+        self::teams::put(core, t, &space, teams, now)?;
         self::grants(core, t, &space, grants, now)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ mod agents;
 mod auditlog;
 mod directory;
 mod inputs;
+mod limits;
 mod members;
 mod mutation;
 mod organizations;
@@ -187,6 +188,11 @@ fn precheck(
         && count > max
     {
         let message = format!("operation has {count} root fields, the limit is {max}");
+        return vec![ServerError::new(message, Some(operation.pos))];
+    }
+    let length = limits::longest_list(document, variables);
+    if length > limits::LIST {
+        let message = format!("a list has {length} items, the limit is {}", limits::LIST);
         return vec![ServerError::new(message, Some(operation.pos))];
     }
     let misplaced = types.check(document, &operation.node);

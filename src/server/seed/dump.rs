@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedUser};
+use super::{
+    Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedTeam, SeedUser,
+    teams,
+};
 use crate::server::{
     App, Error,
     status::Status,
@@ -16,6 +19,7 @@ use crate::server::{
 struct Contents {
     accounts: Vec<SeedAccount>,
     members: Vec<SeedMember>,
+    teams: Vec<SeedTeam>,
     grants: Vec<SeedGrant>,
 }
 
@@ -33,6 +37,7 @@ impl App {
                 let Contents {
                     accounts,
                     members,
+                    teams,
                     grants,
                 } = contents.remove(&scope.mrn).unwrap_or_default();
                 let annotations = pairs(scope.annotations);
@@ -53,6 +58,7 @@ impl App {
                         members,
                         tokens: Vec::new(),
                         company: scope.company,
+                        teams,
                         grants,
                         annotations,
                         settings,
@@ -69,6 +75,7 @@ impl App {
                         accounts,
                         members,
                         tokens: Vec::new(),
+                        teams,
                         grants,
                         annotations,
                         settings,
@@ -106,6 +113,16 @@ fn contents(
             .or_default()
             .accounts
             .push(seed_account(account, roles, &users)?);
+    }
+    for scope in Scope::all(connection)? {
+        let roles = |team: &str| {
+            let key = (scope.mrn.clone(), team.to_owned());
+            bindings.remove(&key).unwrap_or_default()
+        };
+        let found = teams::dump(connection, &scope.mrn, roles)?;
+        if !found.is_empty() {
+            contents.entry(scope.mrn.clone()).or_default().teams = found;
+        }
     }
     for ((scope, identity), roles) in bindings {
         let place = contents.entry(scope).or_default();
@@ -171,6 +188,6 @@ fn pairs(labels: Vec<Label>) -> BTreeMap<String, Option<String>> {
         .collect()
 }
 
-fn time(ms: i64) -> Result<Timestamp, Status> {
+pub(super) fn time(ms: i64) -> Result<Timestamp, Status> {
     Timestamp::from_millisecond(ms).map_err(|error| Status::internal(error.to_string()))
 }

@@ -190,6 +190,14 @@ impl Account {
     }
 
     pub(crate) fn count(connection: &Connection, filter: &AccountFilter) -> rusqlite::Result<i32> {
+        if filter.terms.is_empty() && filter.as_of.is_none() {
+            let scope = scope_column(filter);
+            return connection
+                .prepare_cached(&format!(
+                    "select coalesce(sum(accounts), 0) from account_counts where {scope} = ?1"
+                ))?
+                .query_row([&filter.scope_mrn], |row| row.get(0));
+        }
         let (sql, values) = select("count(*)", filter);
         connection
             .prepare_cached(&sql)?
@@ -269,12 +277,17 @@ fn end(connection: &Connection, mrn: &str, moment: Moment) -> rusqlite::Result<(
     Ok(())
 }
 
-fn select(columns: &str, filter: &AccountFilter) -> (String, Vec<Value>) {
-    let scope = if filter.with_spaces {
+/// The column that holds the scope of a listing.
+fn scope_column(filter: &AccountFilter) -> &'static str {
+    if filter.with_spaces {
         "org_mrn"
     } else {
         "scope_mrn"
-    };
+    }
+}
+
+fn select(columns: &str, filter: &AccountFilter) -> (String, Vec<Value>) {
+    let scope = scope_column(filter);
     let mut sql = format!(
         "select {columns} from accounts where {scope} = ?1 and {}",
         true_at(filter.as_of)

@@ -83,10 +83,6 @@ create index accounts_by_name on accounts (scope_mrn, name, id) where valid_to i
 create index accounts_by_used on accounts (scope_mrn, last_used, id) where valid_to is null;
 create index accounts_by_created on accounts (scope_mrn, created_at, id) where valid_to is null;
 create index accounts_of_org on accounts (org_mrn, id) where valid_to is null;
-create index accounts_of_org_by_name on accounts (org_mrn, name, id) where valid_to is null;
-create index accounts_of_org_by_used on accounts (org_mrn, last_used, id) where valid_to is null;
-create index accounts_of_org_by_created on accounts (org_mrn, created_at, id)
-    where valid_to is null;
 
 -- The roles of one identity on one scope; an identity is an MRN or the email of somebody invited.
 create table bindings (
@@ -114,6 +110,32 @@ create table tokens (
 
 /// What version 2 added.
 const OBJECTS: &str = "
+create index accounts_of_org_by_name on accounts (org_mrn, name, id) where valid_to is null;
+create index accounts_of_org_by_used on accounts (org_mrn, last_used, id) where valid_to is null;
+create index accounts_of_org_by_created on accounts (org_mrn, created_at, id)
+    where valid_to is null;
+-- How many accounts a scope has now: counting a hundred thousand rows takes longer than a page.
+create table account_counts (
+    scope_mrn text primary key references scopes (mrn) on delete cascade,
+    org_mrn text not null,
+    accounts integer not null
+) strict;
+create index account_counts_of_org on account_counts (org_mrn, accounts);
+create trigger account_added after insert on accounts when new.valid_to is null begin
+    insert into account_counts (scope_mrn, org_mrn, accounts)
+    values (new.scope_mrn, new.org_mrn, 1)
+    on conflict (scope_mrn) do update set accounts = accounts + 1;
+end;
+create trigger account_ended after update of valid_to on accounts
+when old.valid_to is null and new.valid_to is not null begin
+    update account_counts set accounts = accounts - 1 where scope_mrn = old.scope_mrn;
+end;
+create trigger account_removed after delete on accounts when old.valid_to is null begin
+    update account_counts set accounts = accounts - 1 where scope_mrn = old.scope_mrn;
+end;
+insert into account_counts (scope_mrn, org_mrn, accounts)
+    select scope_mrn, org_mrn, count(*) from accounts where valid_to is null group by scope_mrn;
+
 create table objects (
     mrn text primary key,
     kind text not null,
@@ -278,4 +300,36 @@ fn from_json<T: serde::de::DeserializeOwned>(
             Box::new(error),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_first_layout_is_brought_up_to_date() {
+        let mut connection = Connection::open_in_memory().expect("opens");
+        let old = format!(
+            "{SCHEMA}
+             pragma user_version = 1;
+             insert into scopes values ('//o', 'organizations', 'o', '//o', 'O', null, null, null,
+                                        '[]', 0);
+             insert into accounts values (1, '//a', 'a', '//o', '//o', 'A', '', '', '[]', 0, 0,
+                                          null, null, null, 0, null);"
+        );
+        connection.execute_batch(&old).expect("as it was");
+        migrate(&mut connection).expect("migrates");
+        let one = |sql: &str| -> i64 {
+            let found = connection.query_row(sql, [], |row| row.get(0));
+            found.expect("a number")
+        };
+        assert_eq!(one("pragma user_version"), VERSION);
+        assert_eq!(one("select accounts from account_counts"), 1, "counted");
+        assert_eq!(one("select count(*) from objects"), 0);
+        connection
+            .execute("delete from accounts", [])
+            .expect("deletes");
+        let left = connection.query_row("select accounts from account_counts", [], |r| r.get(0));
+        assert_eq!(left, Ok(0_i64));
+    }
 }

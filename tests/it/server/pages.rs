@@ -217,3 +217,35 @@ async fn spaces_come_in_pages_too() {
         after = info["startCursor"].clone();
     }
 }
+
+#[tokio::test]
+async fn the_total_follows_every_kind_of_change() {
+    let p = Platform::with(Quirks {
+        org_listing_includes_spaces: true,
+        ..Quirks::default()
+    })
+    .await;
+    let total = async |scope: &str| {
+        let list = json!({ "scopeMrn": scope, "first": 100 });
+        let data = p.ok(&p.owner, LIST, list).await;
+        let list = &data["serviceAccounts"];
+        let shown = list["edges"].as_array().expect("a list").len();
+        assert_eq!(list["totalCount"], shown);
+        shown
+    };
+    let (org, payments) = (total(ORG).await, total(PAYMENTS).await);
+    let made = p
+        .create(json!({ "scopeMrn": PAYMENTS, "name": "counted" }))
+        .await;
+    assert_eq!(total(PAYMENTS).await, payments + 1);
+    let update = "mutation($i: UpdateServiceAccountInput!){updateServiceAccount(input: $i){mrn}}";
+    let renamed = json!({ "i": { "mrn": made.mrn, "name": "again" } });
+    p.ok(&p.owner, update, renamed).await;
+    assert_eq!(total(PAYMENTS).await, payments + 1, "an update adds nobody");
+    assert_eq!(total(ORG).await, org + 1);
+    p.app
+        .admin_delete(&made.mrn, Timestamp::now())
+        .expect("deletes");
+    assert_eq!(total(PAYMENTS).await, payments);
+    assert_eq!(total(ORG).await, org);
+}

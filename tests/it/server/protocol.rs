@@ -178,6 +178,42 @@ async fn size_depth_and_width_have_limits() {
 }
 
 #[tokio::test]
+async fn long_lists_and_deep_values_are_refused_at_once() {
+    let p = Platform::start().await;
+    let query = "query($a: [String!]!){testIamActions(resourceMrn: \"x\", actions: $a)}";
+    let status = |length: usize| {
+        let actions = vec!["a"; length];
+        p.raw(&p.owner, query, json!({ "a": actions }))
+    };
+    let start = std::time::Instant::now();
+    assert_eq!(status(5_001).await.0, 422);
+    // In the document, below an object, and behind a fragment.
+    let literal = "\"a\",".repeat(5_001);
+    for query in [
+        format!("{{testIamActions(resourceMrn: \"x\", actions: [{literal}])}}"),
+        format!("mutation{{deleteServiceAccounts(input: {{mrns: [{literal}]}}){{mrns}}}}"),
+        format!(
+            "{{...F}} fragment F on Query {{testIamActions(resourceMrn: \"x\", actions: [{literal}])}}"
+        ),
+    ] {
+        let (status, body) = p.raw(&p.owner, &query, json!({})).await;
+        assert_eq!(status, 422);
+        let message = body["errors"][0]["message"].as_str().expect("a message");
+        assert_eq!(message, "a list has 5001 items, the limit is 5000");
+    }
+    let (_, within) = status(5_000).await;
+    assert!(!within.to_string().contains("the limit is"), "{within}");
+
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let body = format!("{{\"query\":\"{{viewer{{mrn}}}}\",\"variables\":{{\"a\":{deep}}}}}");
+    assert_eq!(send(&p, &body).await.0, 400);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let query = format!("{{testIamActions(resourceMrn: \"x\", actions: {deep})}}");
+    assert_eq!(p.raw(&p.owner, &query, json!({})).await.0, 422);
+    assert!(start.elapsed() < std::time::Duration::from_secs(20));
+}
+
+#[tokio::test]
 async fn other_paths_and_methods_do_not_exist() {
     let p = Platform::start().await;
     let client = reqwest::Client::new();

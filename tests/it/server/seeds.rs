@@ -26,7 +26,12 @@ fn text(app: &App) -> String {
 
 #[test]
 fn a_dump_is_a_seed_that_gives_the_same_dump() {
-    let app = seeded(&acme(), now());
+    let mut seed = acme();
+    seed.organizations[0].teams = serde_json::from_value(json!([{ "id": "platform-security",
+        "name": "Platform Security", "email": "sec@acme.example", "roles": ["editor"],
+        "members": ["ada@acme.example", "nobody@acme.example"], "groups": ["0f8e", "1a2b"] }]))
+    .expect("teams");
+    let app = seeded(&seed, now());
     // What the API can make and a plain seed does not have.
     let elsewhere = rolecall::server::SeedAccount {
         name: "visitor".to_owned(),
@@ -54,6 +59,9 @@ fn a_dump_is_a_seed_that_gives_the_same_dump() {
     assert_eq!(text(&copy), first);
     assert!(!first.contains("the-text-of-a-token"));
     assert!(!first.contains("PRIVATE KEY") && !first.contains("CERTIFICATE"));
+    for of_team in ["sec@acme.example", "nobody@acme.example", "1a2b"] {
+        assert!(first.contains(of_team), "{of_team}");
+    }
     assert!(first.contains(&visitor) && first.contains("invited@acme.example"));
 
     // All that was there is there, and only keys and tokens are gone.
