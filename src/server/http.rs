@@ -157,6 +157,7 @@ async fn call(
         return respond(&shell, Reply::error(413, "request body too large"));
     };
     let authorization = token(&headers, &uri);
+    let protobuf = wants_protobuf(&headers);
     let now = (shell.clock)();
     let app = Arc::clone(&shell.app);
     let runtime = Handle::current();
@@ -164,6 +165,7 @@ async fn call(
         let call = Call {
             service: &service,
             method: &method,
+            protobuf,
             authorization: authorization.as_deref(),
             body: &body,
             now,
@@ -177,7 +179,27 @@ async fn call(
             &serde_json::json!({"code": 13, "message": "internal error"}),
         )
     };
-    respond(&shell, answer.await.unwrap_or_else(failed))
+    let mut response = respond(&shell, answer.await.unwrap_or_else(failed));
+    if protobuf {
+        let kind = header::HeaderValue::from_static("application/protobuf");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
+}
+
+/// Whether the answer is to be in Protocol Buffers: `Accept` decides, else `Content-Type` (source:
+/// mondoohq/ranger-rpc, `server.go`).
+fn wants_protobuf(headers: &HeaderMap) -> bool {
+    let kinds = [
+        "application/protobuf",
+        "application/x-protobuf",
+        "application/octet-stream",
+    ];
+    let of = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let asked = of(header::ACCEPT).filter(|accept| !accept.contains("*/*"));
+    asked
+        .or_else(|| of(header::CONTENT_TYPE))
+        .is_some_and(|kind| kinds.iter().any(|known| kind.starts_with(known)))
 }
 
 /// The token of a request: a header, or a parameter.

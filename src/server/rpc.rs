@@ -1,6 +1,10 @@
 //! The calls that Mondoo's command lines and operators make besides GraphQL: `POST
 //! /<Service>/<Method>` with JSON in proto field names, errors as `google.rpc.Status` (source:
 //! mondoohq/ranger-rpc, `server.go`, `status/http.go`).
+//!
+//! Whoever asks in Protocol Buffers is answered so: errors, whose message is public, and what has
+//! nothing in it. The field numbers of Mondoo's other messages are not known here, so those calls
+//! answer `Unimplemented` in place of guessing.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -27,6 +31,8 @@ pub struct Call<'a> {
     pub service: &'a str,
     /// The method, the second part of the path.
     pub method: &'a str,
+    /// Whether the answer is to be in Protocol Buffers.
+    pub protobuf: bool,
     /// The value of the `Authorization` header.
     pub authorization: Option<&'a str>,
     /// The body, JSON.
@@ -41,6 +47,7 @@ pub struct Call<'a> {
 struct Failed(u8, String);
 
 const NOT_FOUND: u8 = 5;
+const UNIMPLEMENTED: u8 = 12;
 const UNAUTHENTICATED: u8 = 16;
 
 impl From<Status> for Failed {
@@ -79,19 +86,50 @@ fn http_status(code: u8) -> u16 {
         NOT_FOUND => 404,
         6 => 409,
         9 => 412,
+        UNIMPLEMENTED => 501,
         _ => 500,
     }
 }
 
 /// Answers a call.
 pub(crate) fn answer(core: &Core, call: &Call<'_>, fetch: &dyn FetchDocument) -> Reply {
-    match run(core, call, fetch) {
-        Ok(body) => Reply::json(200, &body),
-        Err(Failed(code, message)) => Reply::json(
+    let known_in_protobuf =
+        call.service == "AgentManager" && matches!(call.method, "PingPong" | "HealthCheck");
+    let result = if call.protobuf && !known_in_protobuf {
+        let why = "this platform answers this call in JSON only";
+        Err(Failed(UNIMPLEMENTED, why.to_owned()))
+    } else {
+        run(core, call, fetch)
+    };
+    match (result, call.protobuf) {
+        (Ok(body), false) => Reply::json(200, &body),
+        // An empty message has no bytes, whatever its type.
+        (Ok(_), true) => Reply {
+            status: 200,
+            body: Vec::new(),
+        },
+        (Err(Failed(code, message)), false) => Reply::json(
             http_status(code),
             &json!({ "code": code, "message": message }),
         ),
+        (Err(Failed(code, message)), true) => Reply {
+            status: http_status(code),
+            body: status_bytes(code, &message),
+        },
     }
+}
+
+/// A `google.rpc.Status` on the wire: `code` is field 1, an int32; `message` is field 2, a string.
+fn status_bytes(code: u8, message: &str) -> Vec<u8> {
+    // Codes are below 128, and messages are cut to what one length byte can say.
+    let mut end = message.len().min(127);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &message.as_bytes()[..end];
+    let mut bytes = vec![0x08, code, 0x12, u8::try_from(end).unwrap_or_default()];
+    bytes.extend(text);
+    bytes
 }
 
 fn run(core: &Core, call: &Call<'_>, fetch: &dyn FetchDocument) -> Result<Value, Failed> {

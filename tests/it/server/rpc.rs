@@ -244,3 +244,50 @@ async fn what_is_not_defined_is_not_found() {
     .await;
     assert_eq!(status, 400);
 }
+
+/// Who speaks Protocol Buffers is answered so. The bytes are written by hand from the public definition of
+/// `google.rpc.Status`: field 1 an int32, field 2 a string.
+#[tokio::test]
+async fn protocol_buffers_get_statuses_and_empty_messages() {
+    let p = Platform::start().await;
+    let ask = async |path: &str, authorization: String, header: &str| {
+        let url = format!("http://{}/{path}", p.running.local_addr());
+        let request = reqwest::Client::new()
+            .post(url)
+            .header(header, "application/protobuf");
+        let response = request
+            .header("authorization", authorization)
+            .send()
+            .await
+            .expect("an answer");
+        let kind = response.headers()["content-type"]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        (
+            response.status().as_u16(),
+            kind,
+            response.bytes().await.expect("a body").to_vec(),
+        )
+    };
+    let unauthenticated = [
+        b"\x08\x10\x12\x22".as_slice(),
+        b"request permission unauthenticated",
+    ]
+    .concat();
+    for header in ["accept", "content-type"] {
+        let (status, kind, body) =
+            ask("AgentManager/PingPong", "Bearer x".to_owned(), header).await;
+        assert_eq!((status, kind.as_str()), (401, "application/protobuf"));
+        assert_eq!(body, unauthenticated);
+        let good = p.owner.bearer(Timestamp::now());
+        assert_eq!(ask("AgentManager/PingPong", good, header).await.2, b"");
+    }
+    let (status, _, body) = ask(
+        "AgentManager/RegisterAgent",
+        p.owner.bearer(Timestamp::now()),
+        "accept",
+    )
+    .await;
+    assert_eq!((status, &body[..3]), (501, b"\x08\x0c\x12".as_slice()));
+}
