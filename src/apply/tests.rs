@@ -9,8 +9,8 @@ use super::*;
 use crate::diff::diff;
 use crate::model::{
     Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, Fingerprint, Import,
-    IssuedCredential, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SealCheck, SealKey, Seals,
-    SourceRef, SpaceId, StackId,
+    IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SealCheck, SealKey,
+    Seals, SourceRef, SpaceId, StackId,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -266,6 +266,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
         endpoint: None,
+        limits: Limits::default(),
         organizations: BTreeMap::new(),
         spaces: BTreeMap::new(),
         accounts: declared

@@ -9,7 +9,7 @@ use super::scopes::{self, Scopes};
 use super::variables::{self, Input};
 use super::{imports, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
-use crate::model::{Address, Desired, EndpointAssertion, Queries, StackId};
+use crate::model::{Address, Desired, EndpointAssertion, Limits, Queries, StackId};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::accounts::Rotation;
@@ -55,6 +55,7 @@ pub fn resolve(
         stack,
         trusted_creators: made.trusted_creators,
         endpoint: made.endpoint,
+        limits: made.limits,
         organizations: made.scopes.organizations,
         spaces: made.scopes.spaces,
         accounts: desired,
@@ -92,6 +93,7 @@ struct Made {
     stack: Option<StackId>,
     trusted_creators: Vec<String>,
     endpoint: Option<EndpointAssertion>,
+    limits: Limits,
     scopes: Scopes,
     instances: Vec<Instance>,
 }
@@ -124,6 +126,9 @@ fn run(
     }
     for block in module.of("platform") {
         made.endpoint = settings::platform(block, &scope, &mut decoder).unwrap_or(None);
+    }
+    for block in module.of("limits") {
+        made.limits = settings::limits(block, &scope, &mut decoder).unwrap_or_default();
     }
     let all = |kind| module.of(kind).collect::<Vec<_>>();
     let sinks = sinks::blocks(&all("sink"), &scope, &mut decoder);

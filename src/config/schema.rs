@@ -84,6 +84,17 @@ pub(super) static BLOCKS: &[Schema] = &[
         ..PLAIN
     },
     Schema {
+        kind: "limits",
+        attributes: &[
+            may("max_deletes"),
+            may("max_delete_percent"),
+            may("max_escalations"),
+            may("max_revoked_grants"),
+        ],
+        single: true,
+        ..PLAIN
+    },
+    Schema {
         kind: "variable",
         labels: &["name"],
         attributes: &[
@@ -157,7 +168,6 @@ pub(super) static BLOCKS: &[Schema] = &[
 pub(super) static LATER: &[&str] = &[
     "data",
     "policy",
-    "limits",
     "moved",
     "removed",
     "module",

@@ -1,12 +1,12 @@
-//! The `rolecall` and `platform` blocks.
+//! The `rolecall`, `platform` and `limits` blocks.
 //! Pure.
 
 use super::blocks::Block;
 use super::decode::{Decoded, Decoder};
 use super::{codes, version};
 use crate::diag::Diagnostic;
-use crate::lang::{Failed, Scope};
-use crate::model::{EndpointAssertion, StackId};
+use crate::lang::{Failed, Scope, Type};
+use crate::model::{EndpointAssertion, Limits, StackId};
 
 /// What the `rolecall` block says.
 pub(super) struct Settings {
@@ -113,6 +113,50 @@ pub(super) fn platform(
             decoder.fail(codes::INVALID_VALUE, span, message)
         }
     }
+}
+
+/// Decodes the `limits` block; what it does not say has its default.
+pub(super) fn limits(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Limits, Failed> {
+    let Limits {
+        max_deletes,
+        max_delete_percent,
+        max_escalations,
+        max_revoked_grants,
+    } = Limits::default();
+    let mut number = |name: &str, default: u32, most: u32| -> Result<u32, Failed> {
+        let Some((value, span)) = decoder.typed(block, name, &Type::Number, scope)? else {
+            return Ok(default);
+        };
+        if value.is_unknown() {
+            return Ok(default);
+        }
+        let number = value.as_number().and_then(|number| number.to_usize());
+        match number
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| *n <= most)
+        {
+            Some(number) => Ok(number),
+            None => {
+                let message = format!("a whole number from 0 to {most} is required");
+                decoder.fail(codes::INVALID_VALUE, span, &message)
+            }
+        }
+    };
+    const MANY: u32 = 1_000_000;
+    let deletes = number("max_deletes", max_deletes, MANY);
+    let percent = number("max_delete_percent", max_delete_percent, 100);
+    let escalations = number("max_escalations", max_escalations, MANY);
+    let revoked = number("max_revoked_grants", max_revoked_grants, MANY);
+    Ok(Limits {
+        max_deletes: deletes?,
+        max_delete_percent: percent?,
+        max_escalations: escalations?,
+        max_revoked_grants: revoked?,
+    })
 }
 
 /// Checks the form of a base address and drops what may follow it: `/` and `/query`.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::{
     Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
-    Import, Labels, Nonce, OrgId, Role, RoleSet, ScopeInfo, SealKey, Seals, SourceRef, SpaceId,
-    StackId, Unread,
+    Import, Labels, Limits, Nonce, OrgId, Role, RoleSet, ScopeInfo, SealKey, Seals, SourceRef,
+    SpaceId, StackId, Unread,
 };
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -106,6 +106,7 @@ fn compare_with(
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: vec!["trusted@acme.example".to_owned()],
         endpoint: None,
+        limits: Limits::default(),
         organizations: [(
             "acme".to_owned(),
             DesiredOrganization {

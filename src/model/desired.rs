@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
 use super::address::Address;
+use super::limits::Limits;
 use super::mark::StackId;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::role::{Role, RoleSet};
@@ -35,6 +36,8 @@ pub struct Desired {
     pub trusted_creators: Vec<String>,
     /// Where the credential must lead, if the configuration says so.
     pub endpoint: Option<EndpointAssertion>,
+    /// How much one plan may do before a person must say that it is meant.
+    pub limits: Limits,
     /// The declared organizations by block name.
     pub organizations: BTreeMap<String, DesiredOrganization>,
     /// The declared spaces by block name.

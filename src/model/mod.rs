@@ -5,6 +5,7 @@ mod account;
 mod address;
 mod credential;
 mod desired;
+mod limits;
 mod live;
 mod mark;
 mod mrn;
@@ -18,6 +19,7 @@ pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
     FileFormat, Import, Place, SourceRef,
 };
+pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};

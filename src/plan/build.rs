@@ -46,6 +46,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         declared: desired.accounts.len(),
         managed,
         sealed,
+        limits: desired.limits,
         destroy,
         changes,
         blocked,

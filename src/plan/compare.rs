@@ -119,6 +119,7 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
         declared,
         managed,
         sealed,
+        limits,
         destroy,
         changes: _,
         blocked: _,
@@ -173,6 +174,11 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
         *sealed == now.sealed,
         true,
         "one of them was made with a seal key, and the other without".to_owned(),
+    );
+    say(
+        *limits == now.limits,
+        true,
+        "the limits of the configuration have changed".to_owned(),
     );
     say(
         *declared == now.declared,

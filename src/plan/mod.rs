@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
-    AccountState, Address, Caller, Destination, Marks, Mrn, Scope, ScopeInfo, SourceRef, StackId,
-    Unread,
+    AccountState, Address, Caller, Destination, Limits, Marks, Mrn, Scope, ScopeInfo, SourceRef,
+    StackId, Unread,
 };
 
 pub use build::build;
@@ -89,6 +89,8 @@ pub struct Plan {
     pub managed: usize,
     /// Whether the run had a seal key, so that whose an account is was verified.
     pub sealed: bool,
+    /// What it is measured by.
+    pub limits: Limits,
     /// Whether everything is to be destroyed on purpose.
     pub destroy: bool,
     /// What is done, in the order in which it is done.

@@ -1,14 +1,25 @@
 //! What a plan must pass before anything is written; the only way to an [`ApprovedPlan`].
 //! Pure: judges the whole plan, changes nothing.
 
+mod guards;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use guards::{Measures, measure};
 
 use crate::plan::{Action, Plan, Verdict};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 1] = [RAISE];
+pub const ACKNOWLEDGEABLE: [&str; 6] = [
+    RAISE,
+    guards::MAX_DELETES,
+    guards::MAX_DELETE_PERCENT,
+    guards::MAX_ESCALATIONS,
+    guards::MAX_REVOKED_GRANTS,
+    guards::NONE_FOUND,
+];
 /// The fewest digits of a plan's digest that name it.
 const DIGITS: usize = 12;
 
@@ -136,7 +147,12 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
         }
     }
     refusals.extend(unverified(&plan));
-    refusals.extend(raised(&plan).filter(|_| !acknowledged(&plan, acks, RAISE)));
+    refusals.extend(
+        guards::objections(&plan)
+            .into_iter()
+            .chain(raised(&plan))
+            .filter(|refusal| !acknowledged(&plan, acks, refusal.guard)),
+    );
     if refusals.is_empty() {
         Ok(ApprovedPlan(plan))
     } else {

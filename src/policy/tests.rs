@@ -1,7 +1,7 @@
 //! Each guard objects to what it is for, and to nothing else.
 
 use super::*;
-use crate::model::{Caller, Mrn, StackId};
+use crate::model::{Caller, Limits, Mrn, StackId};
 use crate::plan::{Annex, FORMAT};
 
 fn plan() -> Plan {
@@ -16,6 +16,7 @@ fn plan() -> Plan {
         declared: 1,
         managed: 1,
         sealed: true,
+        limits: Limits::default(),
         destroy: false,
         changes: Vec::new(),
         blocked: Vec::new(),
@@ -186,4 +187,113 @@ fn a_run_without_the_key_does_not_apply_to_sealed_accounts() {
         ..plan()
     };
     assert_eq!(guards(sealed), ["seal"]);
+}
+
+/// Plans of as many changes as are given, among so many managed accounts.
+fn many(managed: usize, changes: Vec<crate::plan::Change>) -> Plan {
+    Plan {
+        managed,
+        declared: managed.max(1),
+        changes,
+        ..plan()
+    }
+}
+
+fn times(n: usize, one: impl Fn(&str) -> crate::plan::Change) -> Vec<crate::plan::Change> {
+    (0..n).map(|n| one(&format!("account {n}"))).collect()
+}
+
+#[test]
+fn deletions_are_limited_by_number_and_by_part() {
+    let deletes = |n, managed| guards(many(managed, times(n, |a| change(a, &[], None))));
+    assert_eq!(deletes(10, 100), Vec::<&str>::new());
+    assert_eq!(deletes(11, 100), ["max-deletes"]);
+    assert_eq!(deletes(1, 4), Vec::<&str>::new(), "25 per cent");
+    assert_eq!(deletes(2, 4), ["max-delete-percent"]);
+    assert_eq!(deletes(3, 3), Vec::<&str>::new(), "too few to be a part");
+    assert_eq!(deletes(12, 40), ["max-deletes", "max-delete-percent"]);
+    let destroy = Plan {
+        destroy: true,
+        ..many(8, times(8, |a| change(a, &[], None)))
+    };
+    assert_eq!(guards(destroy), Vec::<&str>::new(), "all of it is meant");
+    // What a dead run left has no power, and its removal is no loss.
+    let reap = |a: &str| crate::plan::Change {
+        reason: crate::plan::Reason::CredentialPending,
+        ..change(a, &[], None)
+    };
+    assert_eq!(guards(many(12, times(12, reap))), Vec::<&str>::new());
+}
+
+/// A plan that deletes nothing can take everything away: peribolos counted members removed from an
+/// organization, and a run stripped every team.
+#[test]
+fn v_grants_are_counted_and_not_objects() {
+    let strip = |n, roles: &'static [&'static str]| {
+        guards(many(100, times(n, |a| change(a, roles, Some(&[])))))
+    };
+    assert_eq!(strip(5, &["owner"]), Vec::<&str>::new(), "weight 20");
+    assert_eq!(strip(6, &["owner"]), ["max-revoked-grants"]);
+    assert_eq!(strip(20, &["agent"]), Vec::<&str>::new());
+    assert_eq!(strip(21, &["agent"]), ["max-revoked-grants"]);
+    let deleted = guards(many(100, times(7, |a| change(a, &["editor"], None))));
+    assert_eq!(
+        deleted,
+        ["max-revoked-grants"],
+        "a deletion takes grants too"
+    );
+}
+
+#[test]
+fn escalations_are_limited_and_an_acknowledgement_lifts_one_guard_alone() {
+    let raise = |n| many(100, times(n, |a| change(a, &["viewer"], Some(&["editor"]))));
+    assert_eq!(guards(raise(10)), Vec::<&str>::new());
+    assert_eq!(guards(raise(11)), ["max-escalations"]);
+    let both = Plan {
+        limits: Limits {
+            max_escalations: 0,
+            max_revoked_grants: 0,
+            ..Limits::default()
+        },
+        ..many(100, vec![change("a", &["editor"], Some(&["agent"]))])
+    };
+    let all = guards(both.clone());
+    assert_eq!(all, ["max-escalations", "max-revoked-grants"]);
+    let ack = Acks::parse([format!("max-escalations={}", both.digest()).as_str()]).expect("an ack");
+    let left = approve(both, &ack).expect_err("refused");
+    assert_eq!(
+        left.iter().map(|r| r.guard).collect::<Vec<_>>(),
+        ["max-revoked-grants"]
+    );
+}
+
+/// A configuration of which nothing is live, beside many accounts of its stack: the wrong one.
+#[test]
+fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
+    let birth = |a: &str| crate::plan::Change {
+        action: Action::Create,
+        account: None,
+        before: None,
+        ..change(a, &[], Some(&[]))
+    };
+    let wrong = Plan {
+        declared: 2,
+        ..many(3, times(2, birth))
+    };
+    assert_eq!(guards(wrong.clone()), ["none-found"]);
+    assert_eq!(
+        guards(Plan {
+            managed: 2,
+            ..wrong.clone()
+        }),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        guards(Plan {
+            declared: 3,
+            ..wrong
+        }),
+        Vec::<&str>::new(),
+        "one is there"
+    );
 }

@@ -312,3 +312,34 @@ fn a_plan_file_in_the_place_of_the_directory_approves_the_one_here() {
     assert_eq!(roles(&stage, "ci"), ["viewer"]);
     assert_eq!(run(&stage, &["plan", "-out=missing/plan.json"]), Some(1));
 }
+
+/// I: an emptied configuration, and what comes near it: Terraform destroys all.
+#[test]
+fn i_what_deletes_too_much_is_refused_until_somebody_means_it() {
+    let mut stage = Stage::small();
+    let names = ["one", "two", "three", "four"];
+    let all: Vec<(&str, &str)> = names.iter().map(|n| (*n, "[\"viewer\"]")).collect();
+    stage.configure(&declared(&all));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.configure("");
+    let output = stage.command(&["apply", "--yes", "access"]).output();
+    assert_eq!(output.expect("runs").status.code(), Some(3), "emptied");
+    stage.say("two of four are gone from the configuration");
+    stage.configure(&declared(&all[..2]));
+    let before = writes(&stage);
+    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 3);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 3);
+    assert_eq!(writes(&stage), before);
+    let document = stage
+        .command(&["plan", "--format", "json", "access"])
+        .output();
+    let document: serde_json::Value =
+        serde_json::from_slice(&document.expect("runs").stdout).expect("JSON");
+    assert_eq!(document["refusals"][0]["guard"], "max-delete-percent");
+    let digest = document["plan"]["digest"].as_str().expect("a digest");
+    let ack = format!("max-delete-percent={digest}");
+    let run = ["apply", "--yes", "--ack", &ack, "access"];
+    let output = stage.command(&run).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0));
+    stage.compare("judged/limits.txt");
+}

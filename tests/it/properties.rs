@@ -1,6 +1,7 @@
 //! Laws of diff, plan and policy, over generated configurations and platforms.
 
 mod files;
+mod guards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +9,8 @@ use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Facts, FileFormat, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, OrgId,
-    Place, Queries, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
+    Destination, Facts, FileFormat, Fingerprint, Labels, Limits, Live, LiveAccount, Marks, Mrn,
+    OrgId, Place, Queries, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
 };
 use rolecall::plan::{Action, Plan, build};
 use rolecall::ports::{ReadError, Reader};
@@ -94,6 +95,7 @@ fn desired_of(accounts: Vec<DesiredAccount>) -> Desired {
         stack: stack(),
         trusted_creators: vec!["somebody@acme.example".to_owned()],
         endpoint: None,
+        limits: Limits::default(),
         organizations: BTreeMap::from([("acme".to_owned(), organization)]),
         spaces: (0..3)
             .map(|n| {

@@ -13,7 +13,9 @@ use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach, seal};
 use crate::config::{self, SourceFile, generate};
-use crate::model::{Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SourceRef, StackId};
+use crate::model::{
+    Desired, DesiredOrganization, Limits, Live, OrgId, Queries, Scope, SourceRef, StackId,
+};
 use crate::refresh::refresh;
 use crate::view::{human, inert};
 
@@ -341,6 +343,7 @@ fn nothing(stack: &StackId, organizations: &BTreeSet<OrgId>) -> Desired {
         stack: stack.clone(),
         trusted_creators: Vec::new(),
         endpoint: None,
+        limits: Limits::default(),
         organizations: organizations
             .iter()
             .map(|id| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rolecall::model::{
     Address, Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, FileFormat,
-    Labels, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef, SpaceId, StackId,
+    Labels, Limits, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef, SpaceId, StackId,
 };
 use rolecall::server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
@@ -82,6 +82,7 @@ pub fn desired(wishes: &[Option<Wish>]) -> Desired {
         stack: StackId::new("acme-access", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
         endpoint: None,
+        limits: Limits::default(),
         organizations: BTreeMap::from([(
             "acme".to_owned(),
             DesiredOrganization {

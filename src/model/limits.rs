@@ -1,0 +1,36 @@
+//! How much one plan may do before a person must say that it is meant.
+
+use serde::{Deserialize, Serialize};
+
+/// The limits of a configuration. They are part of a plan, so that what was judged under some is not
+/// applied under others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The most accounts that one plan deletes. Those that a dead run left without power do not
+    /// count.
+    pub max_deletes: u32,
+    /// The largest part of the managed accounts that one plan deletes, in per cent; counts from
+    /// [`Limits::FLOOR`] managed accounts on.
+    pub max_delete_percent: u32,
+    /// The most changes after which somebody can do more than before, births included.
+    pub max_escalations: u32,
+    /// The most grants that one plan takes away, each counted by its role's weight and at least
+    /// once. Deletions take away all that the account has.
+    pub max_revoked_grants: u32,
+}
+
+impl Limits {
+    /// The fewest managed accounts of which a part is a measure of anything.
+    pub const FLOOR: usize = 4;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_deletes: 10,
+            max_delete_percent: 25,
+            max_escalations: 10,
+            max_revoked_grants: 20,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The guards that measure a whole plan against the configuration's limits. They count grants, and not
+//! objects alone: a plan that deletes nothing can still take everything away.
+//! Pure.
+
+use super::{DIGITS, Refusal, count};
+use crate::model::{Limits, Role};
+use crate::plan::{Action, Change, Plan, Reason, Verdict};
+
+pub(super) const MAX_DELETES: &str = "max-deletes";
+pub(super) const MAX_DELETE_PERCENT: &str = "max-delete-percent";
+pub(super) const MAX_ESCALATIONS: &str = "max-escalations";
+pub(super) const MAX_REVOKED_GRANTS: &str = "max-revoked-grants";
+pub(super) const NONE_FOUND: &str = "none-found";
+
+/// What a plan does, as the limits count it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Accounts deleted, but those that a dead run left.
+    pub deletes: usize,
+    /// Changes after which somebody can do more.
+    pub escalations: usize,
+    /// Grants taken away, by weight.
+    pub revoked: usize,
+}
+
+/// Counts.
+pub fn measure(plan: &Plan) -> Measures {
+    let mut measures = Measures::default();
+    for change in &plan.changes {
+        if reaps(change) {
+            continue;
+        }
+        measures.deletes += usize::from(change.action == Action::Delete);
+        measures.escalations += usize::from(change.privilege.verdict == Verdict::Escalation);
+        let weight = |role: &Role| usize::from(role.weight().max(1));
+        measures.revoked += change.privilege.lost.iter().map(weight).sum::<usize>();
+    }
+    measures
+}
+
+/// Whether a change only removes what a dead run left without power.
+fn reaps(change: &Change) -> bool {
+    change.action == Action::Delete && change.reason == Reason::CredentialPending
+}
+
+/// Every objection of these guards.
+pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
+    let Limits {
+        max_deletes,
+        max_delete_percent,
+        max_escalations,
+        max_revoked_grants,
+    } = plan.limits;
+    let Measures {
+        deletes,
+        escalations,
+        revoked,
+    } = measure(plan);
+    let mut all = Vec::new();
+    let mut object = |guard: &'static str, message: String, instead: &str| {
+        let digest = plan.digest();
+        all.push(Refusal {
+            guard,
+            message,
+            help: format!(
+                "If that is meant, apply with --ack {guard}={}; {instead}",
+                &digest[..DIGITS]
+            ),
+            apply_only: false,
+        });
+    };
+    let over = |n: usize, limit: u32| n > usize::try_from(limit).unwrap_or(usize::MAX);
+    if over(deletes, max_deletes) {
+        object(
+            MAX_DELETES,
+            format!(
+                "The plan deletes {}, and {max_deletes} are allowed at once.",
+                count(deletes, "account")
+            ),
+            "or raise max_deletes in the `limits` block.",
+        );
+    }
+    // To destroy everything on purpose is to delete a hundred per cent.
+    let percent = deletes.saturating_mul(100);
+    let allowed = plan.managed.saturating_mul(max_delete_percent as usize);
+    if plan.managed >= Limits::FLOOR && percent > allowed && !plan.destroy {
+        object(
+            MAX_DELETE_PERCENT,
+            format!(
+                "The plan deletes {deletes} of {} managed accounts, more than \
+                 {max_delete_percent} per cent.",
+                plan.managed
+            ),
+            "or raise max_delete_percent in the `limits` block.",
+        );
+    }
+    if over(escalations, max_escalations) {
+        object(
+            MAX_ESCALATIONS,
+            format!(
+                "{} of the plan give somebody more power, and {max_escalations} are allowed at \
+                 once.",
+                count(escalations, "change")
+            ),
+            "or raise max_escalations in the `limits` block, or apply in parts.",
+        );
+    }
+    if over(revoked, max_revoked_grants) {
+        object(
+            MAX_REVOKED_GRANTS,
+            format!(
+                "The plan takes away grants of weight {revoked} (viewer and agent 1, specialised \
+                 roles 2, editor 3, owner 4), and {max_revoked_grants} is allowed at once.",
+            ),
+            "or raise max_revoked_grants in the `limits` block.",
+        );
+    }
+    let births = plan.count(Action::Create);
+    if plan.declared > 0 && births == plan.declared && plan.managed > plan.declared {
+        object(
+            NONE_FOUND,
+            format!(
+                "None of the declared accounts is live, and {} of this stack are, of which none is \
+                 declared.",
+                count(plan.managed, "account")
+            ),
+            "otherwise see that the right configuration was given, with the right stack.",
+        );
+    }
+    all
+}
