@@ -38,7 +38,10 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
     let fail = |why: String| {
         output::error(
             &format!("{}: {why}", path.display()),
-            &["plan files are written by `rolecall plan --out FILE`".to_owned()],
+            &[
+                "plan files are written by `rolecall plan --out FILE`".to_owned(),
+                "a configuration is named by its directory".to_owned(),
+            ],
         );
         Exit::Error
     };
