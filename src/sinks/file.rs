@@ -4,6 +4,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -213,8 +214,12 @@ impl SinkStore for FileSink {
         let (probe, folder) = self.inspect(&target)?;
         let mut trial = tempfile::Builder::new()
             .prefix(TEMPORARY)
-            .tempfile_in(folder)
+            .tempfile_in(&folder)
             .or_else(|e| target.io("creating a file", &e))?;
+        if folder == target.folder() {
+            sweep(&folder, trial.path())
+                .or_else(|e| target.io("removing what a killed run left", &e))?;
+        }
         trial
             .write_all(b"a trial, to be removed at once\n")
             .or_else(|e| target.io("writing", &e))?;
@@ -255,6 +260,29 @@ impl SinkStore for FileSink {
 }
 
 /// What the target's file holds.
+/// Removes temporary files that a killed run left, since each may hold a key that nobody will ever use.
+/// A file just made tells the time; what is younger than that by less than the lease of a birth may be
+/// in another run's hands.
+fn sweep(folder: &Path, fresh: &Path) -> io::Result<()> {
+    const LEASE: Duration = Duration::from_secs(15 * 60);
+    let now = fs::metadata(fresh)?.modified()?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        // What another run has just removed is not ours to complain about.
+        let Ok(found) = entry.metadata() else {
+            continue;
+        };
+        let old = now
+            .duration_since(found.modified()?)
+            .is_ok_and(|age| age > LEASE);
+        if ours && found.is_file() && old {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn held(target: &Target<'_>) -> Result<Probe, SinkError> {
     let found = match fs::symlink_metadata(&target.path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Probe::Free),
@@ -470,6 +498,32 @@ mod tests {
     }
 
     /// Both the probe and the delivery refuse, and what is there stays as it is.
+    #[tokio::test]
+    async fn what_a_killed_run_left_is_removed_once_it_is_old() {
+        let root = tempfile::tempdir().expect("a folder");
+        let place = json("credentials", "ci.json");
+        let sink = FileSink::new(root.path());
+        let delivered = put(&sink, &place, &credential("a")).await;
+        delivered.expect("delivered");
+        let folder = root.path().join("credentials");
+        let old = std::time::Duration::from_secs(16 * 60);
+        for (name, age) in [
+            (".rolecall-old", old),
+            (".rolecall-new", Duration::ZERO),
+            ("notes", old),
+        ] {
+            let file = fs::File::create(folder.join(name)).expect("created");
+            let now = file.metadata().expect("known").modified().expect("a time");
+            file.set_modified(now - age).expect("set");
+        }
+        sink.probe(&place).await.expect("free");
+        let left = names(&folder);
+        assert!(!left.contains(&".rolecall-old".to_owned()), "{left:?}");
+        for kept in [".rolecall-new", "notes", "ci.json"] {
+            assert!(left.contains(&kept.to_owned()), "{kept}: {left:?}");
+        }
+    }
+
     async fn refused(root: &Path, place: &Destination, hint: &str) {
         let sink = FileSink::new(root);
         let probe = sink.probe(place).await.expect_err("refused").message;
