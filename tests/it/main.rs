@@ -11,6 +11,8 @@ mod examples;
 mod formats;
 mod fuzz;
 #[cfg(feature = "server")]
+mod holes;
+#[cfg(feature = "server")]
 mod judged;
 mod language;
 mod properties;
