@@ -92,7 +92,7 @@ fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
         let (path, bytes) = file?;
         files.push(SourceFile { path, bytes });
     }
-    let mut inputs = environment();
+    let mut inputs = environment()?;
     for file in values {
         let (path, bytes) = file?;
         inputs.push(Input::File { path, bytes });
@@ -212,22 +212,30 @@ fn read_configuration(path: &Path) -> Result<Vec<u8>, Exit> {
 }
 
 /// The variables of the environment, by name.
-fn environment() -> Vec<Input> {
-    let mut found: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, text)| {
-            let name = name.to_str()?.strip_prefix(VARIABLE)?.to_owned();
-            Some((name, text.into_string().ok()?))
-        })
-        .collect();
+fn environment() -> Result<Vec<Input>, Exit> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (name, text) in std::env::vars_os() {
+        let Some(variable) = name.to_str().and_then(|name| name.strip_prefix(VARIABLE)) else {
+            continue;
+        };
+        let Ok(text) = text.into_string() else {
+            output::error(
+                &format!("{VARIABLE}{variable} is not UTF-8 text"),
+                &["set it to text in UTF-8, or unset it".to_owned()],
+            );
+            return Err(Exit::Error);
+        };
+        found.push((variable.to_owned(), text));
+    }
     found.sort();
-    found
+    Ok(found
         .into_iter()
         .map(|(name, text)| Input::Text {
             name,
             text,
             origin: Origin::Environment,
         })
-        .collect()
+        .collect())
 }
 
 fn show(found: &Diagnostics, sources: &SourceMap) {

@@ -49,8 +49,10 @@ pub fn home_scope(identity: &Identity) -> Option<Scope> {
 }
 
 /// A client for a login; nothing is sent yet.
-pub fn client(login: Login, ca: Option<&[u8]>) -> Result<Client<Http>, String> {
-    let http = Http::new(&login.endpoint, ca).map_err(|e| e.to_string())?;
+pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Client<Http>, String> {
+    let http = Http::new(&login.endpoint, ca)
+        .map_err(|e| e.to_string())?
+        .patient(patience);
     let time = Time {
         now: Box::new(jiff::Timestamp::now),
         sleep: Box::new(|duration: Duration| Box::pin(tokio::time::sleep(duration))),
@@ -78,7 +80,7 @@ pub async fn reach(
     } else {
         login.endpoint.base().to_owned()
     };
-    let client = client(login, ca.as_deref()).map_err(|e| fail(&e))?;
+    let client = client(login, ca.as_deref(), choice.patience()).map_err(|e| fail(&e))?;
     output::tell(&format!("Platform  {place}"));
     let caller = client
         .caller()

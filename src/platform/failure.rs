@@ -95,6 +95,14 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
         .map(|words| format!(": {words}"))
         .unwrap_or_default();
     let failure = |kind, effect, again, why: String| Failure::new(kind, effect, again, why);
+    // What a proxy or a gate says with a page is no word of the platform's about rights.
+    if is_page(&answer.body) && matches!(status, 401 | 403 | 400 | 422) {
+        let why = format!(
+            "the answer is a web page and not the platform's (HTTP {status}); a proxy, a gate or \
+             another server may stand before it"
+        );
+        return failure(Malformed, Effect::Unknown, Never, why);
+    }
     match status {
         401 => {
             let why = format!("the credential is not accepted (HTTP 401{said})");
@@ -305,6 +313,11 @@ pub(super) fn without_code(message: &str) -> &str {
         Some((_, words)) if !words.trim().is_empty() => words,
         _ => message,
     }
+}
+
+/// Whether a body is a page for people.
+fn is_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'<')
 }
 
 /// The platform's own words in a body that is no success: GraphQL errors, an RPC status, or text.

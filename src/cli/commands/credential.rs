@@ -95,6 +95,11 @@ pub struct VerifyArgs {
     /// Certificates (PEM) to trust besides the system's
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+
+    /// How long one answer of the platform may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
 }
 
 /// Runs the command.
@@ -297,7 +302,8 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
             reach::fail(&format!("cannot read the CA file {}: {e}", path.display()))
         })?),
     };
-    let client = reach::client(login, ca.as_deref()).map_err(|e| reach::fail(&e))?;
+    let patience = std::time::Duration::from_secs(args.timeout.into());
+    let client = reach::client(login, ca.as_deref(), patience).map_err(|e| reach::fail(&e))?;
     let caller = client.caller().await.map_err(|error| {
         let message = format!("{} (credential from {name})", error.message);
         match error.kind {
@@ -315,10 +321,18 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
         None => caller.mrn.to_string(),
     };
     let (scope, roles) = match &home {
-        Some(scope) => (
-            named(&client, scope).await,
-            roles(&client, &caller.mrn, scope).await,
-        ),
+        Some(scope) => {
+            let (scope_name, told) = named(&client, scope).await;
+            let (roles, also_told) = roles(&client, &caller.mrn, scope).await;
+            // A credential is accepted by whoever says something about it, and by nobody else.
+            if caller.name.is_none() && !told && !also_told {
+                return Err(refuse(
+                    &format!("{place} answers, and says nothing about this credential ({roles})"),
+                    "whether it is accepted is not known; see that the endpoint is the platform's",
+                ));
+            }
+            (scope_name, roles)
+        }
         None => ("not told".to_owned(), "not told".to_owned()),
     };
     output::print(&human::facts(&[
@@ -369,27 +383,30 @@ fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
 }
 
 /// The scope with its display name, as far as the account may read it.
-async fn named(client: &Client<Http>, scope: &Scope) -> String {
+/// The scope for people, and whether the platform told anything of it.
+async fn named(client: &Client<Http>, scope: &Scope) -> (String, bool) {
     let info = match scope {
         Scope::Organization(id) => client.organization(id).await,
         Scope::Space(id) => client.space(id).await,
     };
     match info {
-        Ok(info) if !info.name.is_empty() => format!("{scope} ({})", info.name),
-        _ => scope.to_string(),
+        Ok(info) if !info.name.is_empty() => (format!("{scope} ({})", info.name), true),
+        Ok(_) => (scope.to_string(), true),
+        Err(_) => (scope.to_string(), false),
     }
 }
 
-async fn roles(client: &Client<Http>, mrn: &Mrn, scope: &Scope) -> String {
+/// The roles for people, and whether the platform told anything of them.
+async fn roles(client: &Client<Http>, mrn: &Mrn, scope: &Scope) -> (String, bool) {
     match client.roles(mrn, scope).await {
-        Ok(roles) if roles.is_empty() => "none".to_owned(),
+        Ok(roles) if roles.is_empty() => ("none".to_owned(), true),
         Ok(roles) => {
             let names: Vec<&str> = roles.iter().map(|role| role.short()).collect();
-            names.join(", ")
+            (names.join(", "), true)
         }
         Err(error) if error.kind == ErrorKind::PermissionDenied => {
-            "not told: it takes Viewer to read them".to_owned()
+            ("not told: it takes Viewer to read them".to_owned(), true)
         }
-        Err(error) => format!("not read: {}", error.message),
+        Err(error) => (format!("not read: {}", error.message), false),
     }
 }

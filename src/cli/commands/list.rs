@@ -84,7 +84,14 @@ pub async fn run(args: ListArgs) -> Exit {
     let total = rows.len();
     rows.retain(|row| chosen.holds(row));
     output::print(&human::list(&rows, total));
-    Exit::Done
+    if live.unread.is_empty() {
+        return Exit::Done;
+    }
+    let scopes = human::count(live.unread.len(), "scope");
+    output::print(&format!(
+        "\n{scopes} could not be read, so accounts may be missing.\n"
+    ));
+    Exit::Error
 }
 
 /// Judges accounts on behalf of a configuration.

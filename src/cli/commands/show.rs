@@ -55,7 +55,15 @@ pub async fn run(args: ShowArgs) -> Exit {
         return unknown_address(&args.address, desired, &all);
     };
     let power = |roles: &_, scope: &Scope| power(roles, scope, spaces_in(live, scope));
-    output::print(&human::show(address.as_deref(), declared, &found, power));
+    // What was not read is not known to be absent.
+    let hidden = declared
+        .map(|declared| &declared.scope)
+        .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
+    let text = human::show(address.as_deref(), declared, &found, hidden, power);
+    output::print(&text);
+    if hidden.is_some() {
+        return Exit::Error;
+    }
     Exit::Done
 }
 

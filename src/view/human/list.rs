@@ -122,6 +122,7 @@ pub fn show(
     address: Option<&str>,
     desired: Option<&DesiredAccount>,
     live: &[Listed<'_>],
+    hidden: Option<&Scope>,
     power: impl Fn(&RoleSet, &Scope) -> String,
 ) -> String {
     let mut out = String::new();
@@ -143,8 +144,13 @@ pub fn show(
     } else {
         field(&mut out, "declared", "no");
     }
-    if live.is_empty() {
-        field(&mut out, "live", "no: the next apply creates it");
+    match (live.is_empty(), hidden) {
+        (true, Some(scope)) => {
+            let text = format!("not known: {scope} could not be read");
+            field(&mut out, "live", &paint(ALARM, &text));
+        }
+        (true, None) => field(&mut out, "live", "no: the next apply creates it"),
+        (false, _) => {}
     }
     if live.len() > 1 {
         let text = format!(

@@ -117,10 +117,16 @@ fn answers_that_would_come_again_are_asked_for_once() {
     let mut stage = stage();
     let html = "<!DOCTYPE html>\n<html><title>Sign in</title></html>";
     type Bytes = fn(&str) -> Vec<u8>;
-    let cases: [(&str, Bytes); 8] = [
+    let cases: [(&str, Bytes); 10] = [
         ("a page of HTML", |html| answer(200, &[], html)),
         ("a page of HTML that says 401", |html| {
             answer(401, &[], html)
+        }),
+        ("a page of HTML that says 403", |html| {
+            answer(403, &[], html)
+        }),
+        ("a page of HTML that says 422", |html| {
+            answer(422, &[], html)
         }),
         ("text", |_| answer(200, &[], "ok")),
         ("half an answer", |_| {
@@ -213,6 +219,15 @@ fn an_answer_that_takes_too_long() {
     });
     assert_eq!(stage.run(&["plan", "--timeout", "1", "access"]), 1);
     assert_eq!(stage.run(&["plan", "--timeout", "0", "access"]), 64);
+    stage.say("whatever command asks");
+    for command in [
+        ["list", "--timeout", "1", "access"].as_slice(),
+        &["show", "--timeout", "1", "service_account.ci", "access"],
+        &["init", "--from-live", "--timeout", "1", "new"],
+        &["credential", "verify", "--timeout", "1", "owner.json"],
+    ] {
+        assert_eq!(stage.run(command), 1, "{command:?}");
+    }
     stage.compare("bad-days/network-slow.txt");
 }
 
@@ -353,4 +368,37 @@ fn later_writes_of_a_birth_are_settled_by_looking() {
         assert_eq!(stage.run(SETTLED), 0, "{operation}");
         stage.compare(&format!("bad-days/write-{operation}.txt"));
     }
+}
+
+/// A credential is accepted by the platform, and not by whatever answers in its place.
+#[test]
+fn a_page_accepts_no_credential() {
+    let mut stage = stage();
+    for (status, body) in [
+        (403, "<html>blocked</html>"),
+        (422, "<html>x</html>"),
+        (422, "{}"),
+    ] {
+        stage.say(&format!(
+            "every request is answered with {status} and {body}"
+        ));
+        stage
+            .front
+            .hook(move |_, _| Then::Send(answer(status, &[], body)));
+        assert_eq!(stage.run(&["credential", "verify", "owner.json"]), 1);
+    }
+    stage.compare("bad-days/network-verify.txt");
+}
+
+/// What could not be read is not absent.
+#[test]
+fn looking_does_not_take_what_is_hidden_for_gone() {
+    let mut stage = stage();
+    stage.front.hook(|operation, _| match operation {
+        "serviceAccounts" => Then::Refuse(403),
+        _ => Then::Answer,
+    });
+    assert_eq!(stage.run(&["list", "access"]), 1);
+    assert_eq!(stage.run(&["show", "service_account.ci", "access"]), 1);
+    stage.compare("bad-days/network-hidden.txt");
 }
