@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::blocks::Block;
-use super::decode::{Decoded, Decoder};
+use super::decode::{Decoded, Decoder, member_span};
 use super::imports::Imports;
 use super::parse::each_scope;
 use super::roles::{self, RoleBlocks};
@@ -306,12 +306,15 @@ fn labels(
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<Labels>, Failed> {
     let wanted = Type::map(Type::String);
-    let Some((value, span)) = decoder.typed(block, "labels", &wanted, scope)? else {
+    let Some((value, whole)) = decoder.typed(block, "labels", &wanted, scope)? else {
         return Ok(None);
     };
     let mut labels = Labels::new();
     let mut failed = false;
     for (key, value) in value.as_members().into_iter().flatten() {
+        let span = block
+            .attribute("labels")
+            .map_or(whole, |attribute| member_span(attribute, key));
         if key.starts_with(MARK_PREFIX) {
             failed = true;
             decoder.report(

@@ -154,6 +154,33 @@ impl<'s> Decoder<'s> {
     }
 }
 
+/// Returns the place of a member of an object that is written out, key and value; the whole attribute
+/// where it is not.
+pub(super) fn member_span(attribute: &Attribute, name: &str) -> Span {
+    use hcl_edit::Span as _;
+    use hcl_edit::expr::{Expression, ObjectKey};
+    let Expression::Object(object) = &attribute.expression else {
+        return attribute.span;
+    };
+    let named = |key: &ObjectKey| match key {
+        ObjectKey::Ident(ident) => ident.as_str() == name,
+        ObjectKey::Expression(Expression::String(text)) => text.as_str() == name,
+        ObjectKey::Expression(Expression::Variable(variable)) => variable.as_str() == name,
+        ObjectKey::Expression(_) => false,
+    };
+    let found = object.iter().find(|(key, _)| named(key));
+    let range = found.and_then(|(key, value)| {
+        let start = match key {
+            ObjectKey::Ident(ident) => ident.span(),
+            ObjectKey::Expression(expression) => expression.span(),
+        };
+        Some(start?.start..value.expr().span()?.end)
+    });
+    range.map_or(attribute.span, |range| {
+        Span::new(attribute.span.file, range.start, range.end)
+    })
+}
+
 /// Returns the places of the elements of a list that is written out.
 fn element_spans(attribute: &Attribute, kind: &Kind, len: usize) -> Vec<Span> {
     use hcl_edit::Span as _;

@@ -259,7 +259,6 @@ impl SinkStore for FileSink {
     }
 }
 
-/// What the target's file holds.
 /// Removes temporary files that a killed run left, since each may hold a key that nobody will ever use.
 /// A file just made tells the time; what is younger than that by less than the lease of a birth may be
 /// in another run's hands.
@@ -283,6 +282,7 @@ fn sweep(folder: &Path, fresh: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What the target's file holds.
 fn held(target: &Target<'_>) -> Result<Probe, SinkError> {
     let found = match fs::symlink_metadata(&target.path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Probe::Free),

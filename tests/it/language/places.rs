@@ -53,6 +53,20 @@ const CASES: &[(&str, &str)] = &[
     ("after a comment", "a = /* 監視 */ local.«nope»"),
 ];
 
+/// The same for what a block wants of a value: the member of an object that is wrong, and no other.
+const LABELS: &[(&str, &str)] = &[
+    (
+        "a reserved label",
+        "{\n    team = \"a\"\n    «rolecall-x = \"b\"»\n  }",
+    ),
+    (
+        "a quoted key",
+        "{ \"ü\" = \"é\", «\"rolecall-x\" = \"b\"», c = \"d\" }",
+    ),
+    ("a label without a value", "{ team = \"a\", «gone = null» }"),
+    ("a label that is too long", "{ «a = \"\\n\"», b = \"c\" }"),
+];
+
 /// The marked range of a text without its marks, as line and column, from 1, in characters.
 fn unmark(text: &str) -> (String, String, (usize, usize)) {
     let start = text.find('«').expect("a mark");
@@ -105,5 +119,20 @@ fn a_finding_marks_what_is_wrong_and_nothing_else() {
             let place = format!("--> main.hcl:{line}:{column}\n");
             assert!(shown.contains(&place), "{what}: not {place}{shown}");
         }
+    }
+}
+
+#[test]
+fn a_finding_marks_the_member_of_an_object_that_is_wrong() {
+    let head = fixture("valid/minimal.hcl");
+    for (what, labels) in LABELS {
+        let text = format!(
+            "{head}\nspace \"s\" {{\n  id = \"space-1\"\n}}\n\nsink \"file\" \"f\" {{\n  directory = \
+             \"c\"\n}}\n\nservice_account \"a\" {{\n  scope = space.s\n  name = \"a\"\n  roles = []\n  \
+             labels = {labels}\n\n  credential {{\n    deliver_to = [sink.file.f]\n  }}\n}}\n"
+        );
+        let (text, inside, _) = unmark(&text);
+        let (marked, shown) = finding(text.as_bytes());
+        assert_eq!(marked, inside, "{what}\n{shown}");
     }
 }
