@@ -181,21 +181,27 @@ fn instance(
     let labels = labels(block, scope, decoder);
     let valid_until = valid_until(block, scope, decoder);
     let roles = roles::of_account(block, scope, parts.roles, decoder);
-    let (role_scope, name) = (role_scope?, name?);
     let import = parts.imports.get(&address);
     // Which instances there are is not known yet, so any of them may be the imported one.
     let unknown_keys = key.is_none() && block.attribute("for_each").is_some();
     let imported = import.is_some()
         || (unknown_keys && parts.imports.keys().any(|other| other.name == address.name));
+    // What is wrong with the destinations is told beside what is wrong with the scope; what hangs on a
+    // part that is wrong is unknown, and no second mistake.
+    let spoilt = role_scope.is_err() || name.is_err();
+    let lenient = decoder.lenient;
+    decoder.lenient |= spoilt;
     let delivery = {
-        let shown = name.as_ref().map_or("", |(name, _)| name);
+        let known = name.as_ref().ok().and_then(Option::as_ref);
         let subject = Subject {
             address: &address,
-            name: shown,
-            scope: role_scope.as_ref(),
+            name: known.map_or("", |(name, _)| name),
+            scope: role_scope.as_ref().ok().and_then(Option::as_ref),
         };
-        delivery(block, &subject, scope, parts, imported, decoder)?
+        delivery(block, &subject, scope, parts, imported, decoder)
     };
+    decoder.lenient = lenient;
+    let (role_scope, name, delivery) = (role_scope?, name?, delivery?);
     let (roles, role_places) = roles?;
     let (description, labels, valid_until) = (description?, labels?, valid_until?);
     let (Some(role_scope), Some((name, name_span)), Some(delivery)) = (role_scope, name, delivery)

@@ -136,3 +136,20 @@ fn a_finding_marks_the_member_of_an_object_that_is_wrong() {
         assert_eq!(marked, inside, "{what}\n{shown}");
     }
 }
+
+#[test]
+fn what_is_wrong_in_one_block_is_told_at_once() {
+    let head = fixture("valid/minimal.hcl");
+    let text = format!(
+        "{head}\nsink \"file\" \"f\" {{\n  directory = \"c\"\n}}\n\nservice_account \"a\" {{\n  scope = \
+         [\"x\"]\n  name = 7\n  roles = \"viewer\"\n  labels = {{ rolecall-x = \"y\" }}\n  valid_until = \
+         \"soon\"\n\n  credential {{\n    deliver_to = [\"credentials\"]\n  }}\n}}\n"
+    );
+    let (_, shown) = finding(text.as_bytes());
+    for place in ["scope", "roles", "labels", "valid_until", "deliver_to"] {
+        let line = shown
+            .lines()
+            .find(|line| line.contains(&format!("{place} = ")));
+        assert!(line.is_some(), "{place} is not told\n{shown}");
+    }
+}
