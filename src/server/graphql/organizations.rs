@@ -84,7 +84,8 @@ fn annotations(given: Option<Vec<AnnotationInput>>) -> Option<Vec<Label>> {
     given.map(|list| list.into_iter().map(Into::into).collect())
 }
 
-fn contacts(
+/// Sets the contacts that came with a create or an update, if any did.
+pub(crate) fn contacts(
     context: &Context<'_>,
     mrn: &str,
     given: Option<Vec<ResourceContactInput>>,

@@ -11,6 +11,7 @@ use crate::server::{
 use super::{
     caller_of, core_of,
     inputs::{KeyValueInput, ResourceContactInput},
+    organizations::contacts,
     types::{KeyValue, connection},
 };
 
@@ -271,18 +272,6 @@ fn workspace(found: In<Stored>) -> Workspace {
         // What was stored was read back before.
         selections: serde_json::from_value(selections).ok(),
     }
-}
-
-fn contacts(
-    context: &Context<'_>,
-    mrn: &str,
-    given: Option<Vec<ResourceContactInput>>,
-) -> Result<()> {
-    if let Some(given) = given {
-        let identities = given.into_iter().map(|contact| contact.identity).collect();
-        directory::set_contacts(core_of(context)?, caller_of(context)?, mrn, identities)?;
-    }
-    Ok(())
 }
 
 #[derive(Default)]
