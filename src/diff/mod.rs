@@ -13,8 +13,7 @@ pub use custody::{Custody, Judge, NO_SEAL};
 pub use delta::{Action, Block, Blocked, Delta, Difference, InFlight, LeftAlone, Reason};
 
 use crate::model::{
-    Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marks, Mrn, Scope,
-    SealCheck, Seals,
+    Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marks, Mrn, Scope, Seals,
 };
 
 /// How long an account may be pending before another run takes its birth for dead.
@@ -39,9 +38,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         match judge.custody(account) {
             Custody::Ours(marks) => {
                 delta.managed += 1;
-                if judge.seal(&account.mrn, &marks) == SealCheck::Unverified(true) {
-                    delta.unverified += 1;
-                }
+                delta.unverified += usize::from(!seals.can_seal() && marks.seal.is_some());
                 ours.entry(marks.address.clone())
                     .or_default()
                     .push((account, marks));

@@ -59,6 +59,7 @@ impl SealKey {
             })
             .collect();
         let digits = digits
+            .map(zeroize::Zeroizing::new)
             .filter(|digits| digits.len() == 64)
             .ok_or_else(|| "a seal key has 64 hexadecimal digits".to_owned())?;
         let bytes = zeroize::Zeroizing::new(

@@ -497,7 +497,6 @@ mod tests {
         );
     }
 
-    /// Both the probe and the delivery refuse, and what is there stays as it is.
     #[tokio::test]
     async fn what_a_killed_run_left_is_removed_once_it_is_old() {
         let root = tempfile::tempdir().expect("a folder");
@@ -524,6 +523,7 @@ mod tests {
         }
     }
 
+    /// Both the probe and the delivery refuse, and what is there stays as it is.
     async fn refused(root: &Path, place: &Destination, hint: &str) {
         let sink = FileSink::new(root);
         let probe = sink.probe(place).await.expect_err("refused").message;
