@@ -14,17 +14,12 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let (mut sources, module) = parse(vec![file]);
     let mut all = Diagnostics::new();
-    match module {
+    match resolve(&module, &mut sources, &[]) {
+        Ok(resolved) => all.extend(resolved.warnings),
         Err(found) => all.extend(found),
-        Ok(module) => {
-            match resolve(&module, &mut sources, &[]) {
-                Ok(resolved) => all.extend(resolved.warnings),
-                Err(found) => all.extend(found),
-            }
-            match validate(&module, &mut sources, &[]) {
-                Ok(found) | Err(found) => all.extend(found),
-            }
-        }
+    }
+    match validate(&module, &mut sources, &[]) {
+        Ok(found) | Err(found) => all.extend(found),
     }
     let shown = render_all(&all, &sources, false);
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));

@@ -25,9 +25,10 @@ pub struct Loaded {
 
 /// Reads and evaluates a configuration.
 pub fn load(args: &ConfigArgs) -> Result<Loaded, Exit> {
-    let (mut sources, module, inputs) = parse(args)?;
-    match config::resolve(&module, &mut sources, &inputs) {
+    let mut given = gather(args)?;
+    match config::resolve(&given.module, &mut given.sources, &given.inputs) {
         Ok(resolved) => {
+            let sources = given.whole()?;
             show(&resolved.warnings, &sources);
             if !resolved.rotations.is_empty() {
                 output::warning(
@@ -40,36 +41,55 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, Exit> {
                 queries: resolved.queries,
             })
         }
-        Err(errors) => Err(refuse(&errors, &sources)),
+        Err(errors) => Err(refuse(&errors, &given.sources)),
     }
 }
 
 /// Checks a configuration without asking for values.
 pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
-    let (mut sources, module, inputs) = parse(args)?;
-    match config::validate(&module, &mut sources, &inputs) {
+    let mut given = gather(args)?;
+    match config::validate(&given.module, &mut given.sources, &given.inputs) {
         Ok(warnings) => {
-            show(&warnings, &sources);
+            show(&warnings, &given.whole()?);
             Ok(())
         }
-        Err(errors) => Err(refuse(&errors, &sources)),
+        Err(errors) => Err(refuse(&errors, &given.sources)),
     }
 }
 
-fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
+/// All that could be read of a configuration and of the values of its variables.
+struct Gathered {
+    sources: SourceMap,
+    module: Module,
+    inputs: Vec<Input>,
+    /// Why it is not the whole; it has been told.
+    lacking: Option<Exit>,
+}
+
+impl Gathered {
+    /// Gives the sources, unless something could not be read.
+    fn whole(self) -> Result<SourceMap, Exit> {
+        self.lacking.map_or(Ok(self.sources), Err)
+    }
+}
+
+/// Reads what there is. What cannot be read is told, and the rest is still worth checking.
+fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
     let names = names(&args.dir)?;
     let selection = config::select(names.iter().map(String::as_str));
-    let mut broken = false;
+    let mut lacking = None;
     for note in &selection.notes {
-        broken |= note.severity == Severity::Error;
+        if note.severity == Severity::Error {
+            lacking = Some(Exit::Error);
+        }
         let mut one = Diagnostics::new();
         one.push(note.clone());
         show(&one, &SourceMap::new());
     }
-    if broken {
-        return Err(Exit::Error);
-    }
     if selection.configuration.is_empty() {
+        if let Some(exit) = lacking {
+            return Err(exit);
+        }
         output::error(
             &format!(
                 "there is no configuration in {}: no .hcl file",
@@ -84,25 +104,25 @@ fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
         let read = |path: PathBuf| Ok((shown(&path), read_configuration(&path)?));
         names.iter().map(path).map(read).collect()
     };
-    // All are tried before any failure ends the run, so that all are told at once.
-    let configuration = contents(&selection.configuration);
-    let values = contents(&selection.auto_values);
     let mut files = Vec::new();
-    for file in configuration {
-        let (path, bytes) = file?;
-        files.push(SourceFile { path, bytes });
+    for file in contents(&selection.configuration) {
+        match file {
+            Ok((path, bytes)) => files.push(SourceFile { path, bytes }),
+            Err(exit) => lacking = Some(exit),
+        }
     }
     let mut inputs = environment()?;
-    for file in values {
-        let (path, bytes) = file?;
-        inputs.push(Input::File { path, bytes });
-    }
+    let mut file = |content: Result<(String, Vec<u8>), Exit>| match content {
+        Ok((path, bytes)) => Input::File { path, bytes },
+        Err(exit) => {
+            lacking = Some(exit);
+            Input::Unreadable
+        }
+    };
+    inputs.extend(contents(&selection.auto_values).into_iter().map(&mut file));
     for given in args.given() {
         inputs.push(match given {
-            Given::File(path) => Input::File {
-                path: shown(&path),
-                bytes: read(&path)?,
-            },
+            Given::File(path) => file(read(&path).map(|bytes| (shown(&path), bytes))),
             Given::Value(text) => {
                 let Some((name, value)) = text.split_once('=') else {
                     output::error(
@@ -119,11 +139,16 @@ fn parse(args: &ConfigArgs) -> Result<(SourceMap, Module, Vec<Input>), Exit> {
             }
         });
     }
-    let (sources, module) = config::parse(files);
-    match module {
-        Ok(module) => Ok((sources, module, inputs)),
-        Err(errors) => Err(refuse(&errors, &sources)),
+    let (sources, mut module) = config::parse(files);
+    if lacking.is_some() {
+        module.lacks_files();
     }
+    Ok(Gathered {
+        sources,
+        module,
+        inputs,
+        lacking,
+    })
 }
 
 /// The names in a directory, sorted.

@@ -402,6 +402,9 @@ fn delivery(
         if imported || parts.imports_incomplete {
             return Ok(Some(Delivery::default()));
         }
+        if block.lacks_blocks {
+            return Err(Failed);
+        }
         decoder.report(
             Diagnostic::error(codes::MISSING_CREDENTIAL)
                 .at(block.span, format!("nothing says where the key of `{}` goes", subject.address))

@@ -3,7 +3,7 @@
 
 use super::codes;
 use super::schema::{self, BLOCKS, LATER, Schema};
-use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
+use crate::diag::{Diagnostic, Diagnostics, FileId, Span, suggest};
 use crate::lang::SyntaxTree;
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
@@ -28,6 +28,8 @@ pub(super) struct Block {
     pub(super) span: Span,
     pub(super) attributes: BTreeMap<String, Attribute>,
     pub(super) blocks: Vec<Block>,
+    /// Whether a block inside was refused, so that what it would say is not known.
+    pub(super) lacks_blocks: bool,
 }
 
 impl Block {
@@ -134,12 +136,10 @@ fn check(
         );
         return None;
     }
-    let mut good = true;
     let mut labels = Vec::new();
     for label in &block.labels {
         let text = label.as_str().to_owned();
         if !is_name(&text) {
-            good = false;
             out.push(
                 Diagnostic::error(codes::INVALID_NAME)
                     .at(span_of(file, label), "not a name")
@@ -150,6 +150,8 @@ fn check(
     }
     let mut attributes = BTreeMap::new();
     let mut blocks: Vec<Block> = Vec::new();
+    let mut lacks_blocks = false;
+    let mut misspelt = Vec::new();
     for structure in block.body {
         match structure {
             Structure::Attribute(attribute) => {
@@ -158,6 +160,8 @@ fn check(
                 let known = schema.open || schema.attributes.iter().any(|a| a.name == name);
                 if !known {
                     out.push(unknown_attribute(schema, &name, name_span));
+                    misspelt.extend(suggest(&name, schema.attributes.iter().map(|a| a.name)));
+                    lacks_blocks |= schema.blocks.iter().any(|b| b.schema.kind == name);
                     continue;
                 }
                 let expression = attribute.value;
@@ -171,12 +175,14 @@ fn check(
                     },
                 );
             }
-            Structure::Block(inner) => nested(file, inner, schema, &mut blocks, out),
+            Structure::Block(inner) => {
+                lacks_blocks |= !nested(file, inner, schema, &mut blocks, out);
+            }
         }
     }
     for attribute in schema.attributes.iter().filter(|a| a.required) {
-        if !attributes.contains_key(attribute.name) {
-            good = false;
+        // What is only misspelt is not missing as well.
+        if !attributes.contains_key(attribute.name) && !misspelt.contains(&attribute.name) {
             out.push(
                 Diagnostic::error(codes::MISSING_ATTRIBUTE)
                     .at(span, format!("`{}` is missing", attribute.name))
@@ -185,23 +191,24 @@ fn check(
         }
     }
     // Broken blocks stay, so that what refers to them is not blamed as well.
-    let _ = good;
     Some(Block {
         schema,
         labels,
         span,
         attributes,
         blocks,
+        lacks_blocks,
     })
 }
 
+/// Takes a block that stands in another; tells whether it could be taken.
 fn nested(
     file: FileId,
     inner: hcl_edit::structure::Block,
     schema: &'static Schema,
     blocks: &mut Vec<Block>,
     out: &mut Diagnostics,
-) {
+) -> bool {
     let kind = inner.ident.as_str();
     let span = span_of(file, &inner.ident);
     let Some(form) = schema
@@ -215,7 +222,7 @@ fn nested(
                     .at(span, format!("`{kind}` is an attribute, not a block"))
                     .help(format!("write `{kind} = …`")),
             );
-            return;
+            return false;
         }
         let known = schema.blocks.iter().map(|nested| nested.schema.kind);
         out.push(unknown_block(
@@ -224,10 +231,10 @@ fn nested(
             known,
             &format!("in a `{}` block", schema.kind),
         ));
-        return;
+        return false;
     };
     let Some(block) = check(file, inner, form.schema, out) else {
-        return;
+        return false;
     };
     let first = blocks
         .iter()
@@ -244,6 +251,7 @@ fn nested(
         ),
         _ => blocks.push(block),
     }
+    true
 }
 
 fn unknown_attribute(schema: &Schema, name: &str, span: Span) -> Diagnostic {

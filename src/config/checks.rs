@@ -13,11 +13,14 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
     let mut ordered: Vec<&Instance> = instances.iter().collect();
     ordered.sort_by_key(|instance| (instance.block_span, instance.account.address.clone()));
     let mut names: BTreeMap<_, &Instance> = BTreeMap::new();
-    let mut places: BTreeMap<String, (&Address, Span)> = BTreeMap::new();
+    let mut places: BTreeMap<String, (&Instance, Span)> = BTreeMap::new();
     for instance in ordered {
         let account = &instance.account;
         let key = (&account.scope, account.name.as_str());
-        if let Some(first) = names.insert(key, instance) {
+        // An address that is declared twice has been reported.
+        if let Some(first) = names.insert(key, instance)
+            && first.account.address != account.address
+        {
             let message = format!("\"{}\" in {}", account.name, account.scope);
             out.push(
                 Diagnostic::error(codes::DUPLICATE_ACCOUNT)
@@ -40,13 +43,26 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
             } = &destination.place;
             let path = format!("{directory}/{file}");
             // Some file systems do not tell upper from lower case.
-            let known = places.insert(path.to_lowercase(), (&account.address, *span));
-            if let Some((first, first_span)) = known {
+            let known = places.insert(path.to_lowercase(), (instance, *span));
+            let Some((first, first_span)) = known else {
+                continue;
+            };
+            let found = Diagnostic::error(codes::DUPLICATE_DESTINATION);
+            if first.account.address != account.address {
                 out.push(
-                    Diagnostic::error(codes::DUPLICATE_DESTINATION)
+                    found
                         .at(*span, format!("`{}` would write {path}", account.address))
-                        .context(first_span, format!("`{first}` writes it"))
+                        .context(first_span, format!("`{}` writes it", first.account.address))
                         .help("let the `filename` of the sink depend on `account.id`, or use another sink"),
+                );
+            } else if first.block_span == instance.block_span {
+                out.push(
+                    found
+                        .at(
+                            *span,
+                            format!("`{}` would write {path} twice", account.address),
+                        )
+                        .help("name each sink once, and let two sinks write to different files"),
                 );
             }
         }

@@ -1,36 +1,68 @@
 //! The kinds of findings about the blocks of a configuration.
 
 crate::diag::codes! {
-    UNKNOWN_BLOCK = "unknown-block", "unknown block type";
-    TERRAFORM_BLOCK = "terraform-only", "this belongs to Terraform";
-    NOT_YET = "not-supported-yet", "not supported by this version yet";
-    WRONG_LABELS = "wrong-labels", "wrong number of block labels";
-    INVALID_NAME = "invalid-name", "invalid name";
-    UNKNOWN_ATTRIBUTE = "unknown-attribute", "unknown attribute";
-    MISSING_ATTRIBUTE = "missing-attribute", "required attribute is missing";
-    MISSING_BLOCK = "missing-block", "required block is missing";
-    DUPLICATE_DECLARATION = "duplicate-declaration", "declared twice";
-    INVALID_VALUE = "invalid-value", "invalid value";
-    SENSITIVE_VALUE = "sensitive-value", "sensitive value would be shown";
-    NOT_A_SCOPE = "not-a-scope", "a scope is required";
-    UNKNOWN_ROLE = "unknown-role", "unknown role";
-    UNKNOWN_ROLE_MRN = "unknown-role-mrn", "role is not in the public catalogue";
-    RESERVED_ROLE_NAME = "reserved-role-name", "role block is named like a platform role";
-    UNUSED_ROLE = "unused-role", "role block is not used";
-    DUPLICATE_ACCOUNT = "duplicate-service-account", "duplicate service account";
-    DUPLICATE_DESTINATION = "duplicate-destination", "two credentials for one place";
-    MISSING_CREDENTIAL = "missing-credential", "credential has no destination";
-    INVALID_FOR_EACH = "invalid-for-each", "invalid for_each";
-    RESERVED_LABEL = "reserved-label", "label key is reserved";
-    UNKNOWN_IMPORT_TARGET = "unknown-import-target", "import target is not declared";
-    DUPLICATE_IMPORT = "duplicate-import", "imported twice";
-    IMPORT_SCOPE = "import-scope-mismatch", "import leads to another scope";
-    MISSING_VARIABLE = "missing-variable", "variable has no value";
-    UNDECLARED_VARIABLE = "undeclared-variable", "variable is not declared";
-    INVALID_VARIABLE = "invalid-variable-value", "invalid value for a variable";
-    VALIDATION_FAILED = "variable-validation", "value of a variable is refused";
-    UNSUPPORTED_VERSION = "unsupported-version", "configuration is for another version";
-    UNSUPPORTED_FILE = "unsupported-file", "file is in a form that is not read yet";
-    SKIPPED_FILE = "skipped-file", "file is not part of the configuration";
-    TOO_MANY_INSTANCES = "too-many-instances", "too many service accounts";
+    UNKNOWN_BLOCK = "unknown-block", "unknown block type",
+        "the language page of the documentation lists all blocks";
+    TERRAFORM_BLOCK = "terraform-only", "this belongs to Terraform",
+        "write it as the language page of the documentation says";
+    NOT_YET = "not-supported-yet", "not supported by this version yet",
+        "leave it out: the language page of the documentation says what this version understands";
+    WRONG_LABELS = "wrong-labels", "wrong number of block labels",
+        "give the block as many names as it takes";
+    INVALID_NAME = "invalid-name", "invalid name",
+        "choose a name of an allowed form";
+    UNKNOWN_ATTRIBUTE = "unknown-attribute", "unknown attribute",
+        "remove it: the language page of the documentation lists the attributes of each block";
+    MISSING_ATTRIBUTE = "missing-attribute", "required attribute is missing",
+        "add it";
+    MISSING_BLOCK = "missing-block", "required block is missing",
+        "add the block";
+    DUPLICATE_DECLARATION = "duplicate-declaration", "declared twice",
+        "rename one of them or remove it";
+    INVALID_VALUE = "invalid-value", "invalid value",
+        "change the value: the language page of the documentation says what each attribute takes";
+    SENSITIVE_VALUE = "sensitive-value", "sensitive value would be shown",
+        "make the attribute of values that may be shown";
+    NOT_A_SCOPE = "not-a-scope", "a scope is required",
+        "write `space.NAME` or `organization.NAME`";
+    UNKNOWN_ROLE = "unknown-role", "unknown role",
+        "`rolecall roles` lists the roles of the platform";
+    UNKNOWN_ROLE_MRN = "unknown-role-mrn", "role is not in the public catalogue",
+        "check that the platform has this role";
+    RESERVED_ROLE_NAME = "reserved-role-name", "role block is named like a platform role",
+        "choose another name";
+    UNUSED_ROLE = "unused-role", "role block is not used",
+        "remove it, or use it";
+    DUPLICATE_ACCOUNT = "duplicate-service-account", "duplicate service account",
+        "give one of them another name or scope, or remove it";
+    DUPLICATE_DESTINATION = "duplicate-destination", "two credentials for one place",
+        "let one of them go to another file";
+    MISSING_CREDENTIAL = "missing-credential", "credential has no destination",
+        "add `credential { deliver_to = [sink.file.NAME] }`; only imported accounts do without";
+    INVALID_FOR_EACH = "invalid-for-each", "invalid for_each",
+        "give `for_each` a map, or a set of strings as in `toset([…])`, made of values that are known and not sensitive";
+    RESERVED_LABEL = "reserved-label", "label key is reserved",
+        "choose another key";
+    UNKNOWN_IMPORT_TARGET = "unknown-import-target", "import target is not declared",
+        "declare the account as it should be, and import it there";
+    DUPLICATE_IMPORT = "duplicate-import", "imported twice",
+        "remove one of them";
+    IMPORT_SCOPE = "import-scope-mismatch", "import leads to another scope",
+        "declare the account in the scope where it lives";
+    MISSING_VARIABLE = "missing-variable", "variable has no value",
+        "give it a value or a default";
+    UNDECLARED_VARIABLE = "undeclared-variable", "variable is not declared",
+        "declare it, or take its value out";
+    INVALID_VARIABLE = "invalid-variable-value", "invalid value for a variable",
+        "give a value that fits the `type` of the variable, or change the type";
+    VALIDATION_FAILED = "variable-validation", "value of a variable is refused",
+        "give another value";
+    UNSUPPORTED_VERSION = "unsupported-version", "configuration is for another version",
+        "install a version that fits, or change the constraint";
+    UNSUPPORTED_FILE = "unsupported-file", "file is in a form that is not read yet",
+        "write it in native HCL";
+    SKIPPED_FILE = "skipped-file", "file is not part of the configuration",
+        "rename it if it belongs to the configuration";
+    TOO_MANY_INSTANCES = "too-many-instances", "too many service accounts",
+        "split the configuration into several stacks, each in its own directory with its own `id`";
 }

@@ -121,7 +121,10 @@ mod tests {
             &graph(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"]), ("d", &["d"])]),
             &mut out,
         );
-        let help: Vec<_> = out.iter().flat_map(|d| d.help.clone()).collect();
+        let help: Vec<_> = out
+            .iter()
+            .flat_map(|d| d.ways_out().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
         assert_eq!(help, ["the circle is b → c → b", "the circle is d → d"]);
     }
 

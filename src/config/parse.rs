@@ -1,4 +1,4 @@
-//! Texts to a module: syntax, blocks, and the names they use.
+//! Texts to a module: syntax and blocks; and the names that blocks may use.
 //! Pure and offline.
 
 use super::blocks::{self, Block};
@@ -19,18 +19,20 @@ pub struct SourceFile {
     pub bytes: Vec<u8>,
 }
 
-/// The root module: all its blocks, checked in form, with every name they use declared.
+/// The root module: all blocks that could be read, and what is wrong with their form.
 #[derive(Debug, Clone)]
 pub struct Module {
     pub(super) blocks: Vec<Block>,
-    pub(super) warnings: Diagnostics,
+    pub(super) found: Diagnostics,
+    /// Whether all its files could be read, so that what is not declared is missing.
+    pub(super) complete: bool,
 }
 
-/// Parses all files of a module and reports everything that is wrong with their form.
+/// Parses all files of a module. What is wrong with their form stays in the module, for
+/// [`resolve`](super::resolve) to report beside everything else.
 ///
-/// The order of the files never matters. The source map holds their texts, for findings now and
-/// later.
-pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Result<Module, Diagnostics>) {
+/// The order of the files never matters. The source map holds their texts, for findings.
+pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Module) {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut sources = SourceMap::new();
     let mut out = Diagnostics::new();
@@ -43,34 +45,25 @@ pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Result<Module, Diagnosti
         }
     }
     duplicates(&found, &mut out);
-    // Names that a file with a syntax error declares are not missing.
-    if complete {
-        check_names(&found, &mut out);
-        if !found.iter().any(|block| block.schema.kind == "rolecall") {
-            out.push(
-                Diagnostic::error(codes::MISSING_BLOCK)
-                    .help("a configuration has one `rolecall` block with the stack's name and id"),
-            );
-        }
-    }
     role_names(&found, &mut out);
-    let mut warnings = Diagnostics::new();
-    unused_roles(&found, &mut warnings);
-    out.sort();
-    let result = if out.has_errors() {
-        Err(out)
-    } else {
-        warnings.extend(out);
-        found.sort_by(|a, b| (a.schema.kind, &a.labels).cmp(&(b.schema.kind, &b.labels)));
-        Ok(Module {
-            blocks: found,
-            warnings,
-        })
+    found.sort_by(|a, b| {
+        let key = |block: &Block| (block.schema.kind, block.labels.clone(), block.span);
+        key(a).cmp(&key(b))
+    });
+    let module = Module {
+        blocks: found,
+        found: out,
+        complete,
     };
-    (sources, result)
+    (sources, module)
 }
 
 impl Module {
+    /// Says that files of the module could not be read: nothing is missing because of that.
+    pub fn lacks_files(&mut self) {
+        self.complete = false;
+    }
+
     /// Returns the blocks of one type, by name.
     pub(super) fn of<'m>(&'m self, kind: &'m str) -> impl Iterator<Item = &'m Block> {
         self.blocks
@@ -114,7 +107,8 @@ fn duplicates(blocks: &[Block], out: &mut Diagnostics) {
 }
 
 /// Makes the scope of the module: every declared name, without values yet.
-pub(super) fn module_scope(blocks: &[Block]) -> Scope<'static> {
+pub(super) fn module_scope(module: &Module) -> Scope<'static> {
+    let blocks = &module.blocks;
     let mut scope = Scope::new();
     let roots = [
         ("var", "variable", "variable"),
@@ -125,6 +119,7 @@ pub(super) fn module_scope(blocks: &[Block]) -> Scope<'static> {
     ];
     for (root, kind, noun) in roots {
         let mut names = Names::new(noun);
+        names.partial = !module.complete;
         for block in blocks.iter().filter(|block| block.schema.kind == kind) {
             let slot = match kind {
                 "role" => reference(RefKind::Role, format!("role.{}", block.name())),
@@ -139,6 +134,7 @@ pub(super) fn module_scope(blocks: &[Block]) -> Scope<'static> {
         scope.set_names(root, names);
     }
     let mut locals = Names::new("local value");
+    locals.partial = !module.complete;
     for block in blocks.iter().filter(|block| block.schema.kind == "locals") {
         locals.slots.extend(
             block
@@ -165,10 +161,15 @@ pub(super) fn module_scope(blocks: &[Block]) -> Scope<'static> {
             .insert(name.as_str().into(), value);
     }
     let mut sinks = Names::new("sink kind");
+    sinks.partial = !module.complete;
     for (kind, members) in kinds {
-        sinks
-            .slots
-            .insert(kind.into(), Slot::Value(Value::map(members)));
+        // A file that could not be read may hold the member that is asked for.
+        let slot = if module.complete {
+            Slot::Value(Value::map(members))
+        } else {
+            Slot::Failed
+        };
+        sinks.slots.insert(kind.into(), slot);
     }
     scope.set_names("sink", sinks);
     hints(&mut scope);
@@ -225,11 +226,16 @@ pub(super) fn account_scope<'a>(scope: &'a Scope<'a>, members: Members) -> Scope
     frame
 }
 
-/// Reports names and functions that do not exist, wherever they stand.
-fn check_names(blocks: &[Block], out: &mut Diagnostics) {
-    let scope = module_scope(blocks);
-    let each = each_scope(&scope, Value::null(), Value::null());
-    let account = account_scope(&scope, Members::new());
+/// Reports names and functions that do not exist, wherever they stand, and a missing block.
+pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnostics) {
+    if module.complete && module.of("rolecall").next().is_none() {
+        out.push(
+            Diagnostic::error(codes::MISSING_BLOCK)
+                .help("a configuration has one `rolecall` block with the stack's name and id: `rolecall init` writes it"),
+        );
+    }
+    let each = each_scope(scope, Value::null(), Value::null());
+    let account = account_scope(scope, Members::new());
     let mut nothing = Scope::new();
     for root in [
         "var",
@@ -245,7 +251,7 @@ fn check_names(blocks: &[Block], out: &mut Diagnostics) {
             "a default is a constant; refer to other values in a `locals` block",
         );
     }
-    for block in blocks {
+    for block in &module.blocks {
         let repeats = block.attribute("for_each").is_some();
         for (owner, name, attribute) in block.expressions() {
             let frame = match (owner.schema.kind, name) {
@@ -253,9 +259,9 @@ fn check_names(blocks: &[Block], out: &mut Diagnostics) {
                 ("variable", "type") | ("import", "to") => continue,
                 ("variable", "default") => &nothing,
                 ("sink", "filename") => &account,
-                (_, "for_each") => &scope,
+                (_, "for_each") => scope,
                 _ if repeats => &each,
-                _ => &scope,
+                _ => scope,
             };
             Uses::of(&attribute.expression, attribute.span.file).check(frame, out);
         }
@@ -275,7 +281,9 @@ fn role_names(blocks: &[Block], out: &mut Diagnostics) {
     }
 }
 
-fn unused_roles(blocks: &[Block], out: &mut Diagnostics) {
+/// Reports roles that no account has.
+pub(super) fn unused_roles(module: &Module, out: &mut Diagnostics) {
+    let blocks = &module.blocks;
     let mut used = std::collections::BTreeSet::new();
     for block in blocks {
         for (_, _, attribute) in block.expressions() {

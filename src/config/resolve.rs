@@ -4,7 +4,7 @@
 use super::accounts::{self, Instance, Parts};
 use super::checks;
 use super::decode::Decoder;
-use super::parse::{Module, module_scope};
+use super::parse::{self, Module, module_scope};
 use super::scopes::{self, Scopes};
 use super::variables::{self, Input};
 use super::{imports, roles, settings, sinks};
@@ -104,13 +104,15 @@ fn run(
     inputs: &[Input],
     lenient: bool,
 ) -> (Made, Diagnostics) {
-    let mut out = module.warnings.clone();
+    let mut out = module.found.clone();
     let variables: Vec<_> = module.of("variable").collect();
     let declared: BTreeSet<&str> = variables.iter().map(|block| block.name()).collect();
-    let given = variables::read(&declared, inputs, sources, &mut out);
+    let declared = module.complete.then_some(&declared);
+    let given = variables::read(declared, inputs, sources, &mut out);
 
     let mut decoder = Decoder::new(sources, lenient);
-    let mut scope = module_scope(&module.blocks);
+    let mut scope = module_scope(module);
+    parse::check_names(module, &scope, &mut out);
     variables::assign(&variables, &given, &mut decoder, &mut scope);
     let scopes = scopes::evaluate(module, &mut scope, &mut decoder, &mut out);
     let mut made = Made {
@@ -139,7 +141,7 @@ fn run(
         sinks: &sinks,
         scopes: &made.scopes.by_address,
         imports: &imports,
-        imports_incomplete,
+        imports_incomplete: imports_incomplete || !module.complete,
     };
     let mut complete = BTreeSet::new();
     let mut instances = Vec::new();
@@ -152,12 +154,16 @@ fn run(
     }
     out.extend(decoder.evaluator.take_diagnostics());
     checks::duplicates(&instances, &mut out);
-    if !lenient {
+    if !lenient && module.complete {
         let declared = all("service_account")
             .iter()
             .map(|block| block.name())
             .collect();
         checks::imports(&imports, &instances, &declared, &complete, &mut out);
+    }
+    // What is wrong may be the very use of a role.
+    if !out.has_errors() {
+        parse::unused_roles(module, &mut out);
     }
     out.sort();
     made.instances = instances;

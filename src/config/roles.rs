@@ -151,7 +151,7 @@ fn item(
             Diagnostic::error(codes::UNKNOWN_ROLE)
                 .at(
                     span,
-                    "the platform gives this role to every member by itself",
+                    format!("the platform gives `{text}` to every member by itself"),
                 )
                 .help("leave it out"),
         );
@@ -171,8 +171,10 @@ fn item(
         );
         return Ok(Item::Platform(role));
     }
-    let found = Diagnostic::error(codes::UNKNOWN_ROLE)
-        .at(span, "the platform's public catalogue has no such role");
+    let found = Diagnostic::error(codes::UNKNOWN_ROLE).at(
+        span,
+        format!("the platform's public catalogue has no role `{text}`"),
+    );
     decoder.report(if scope.has_member("role", text) {
         found.help(format!(
             "did you mean the block `role.{text}`, without quotes?"

@@ -243,7 +243,7 @@ fn organization_of(
 
 /// Reports two blocks for one organization or space.
 fn one_block_each(module: &Module, scopes: &Scopes, out: &mut Diagnostics) {
-    let mut seen: BTreeMap<&RoleScope, Span> = BTreeMap::new();
+    let mut seen: BTreeMap<&RoleScope, (String, Span)> = BTreeMap::new();
     let mut blocks: Vec<_> = module
         .of("organization")
         .chain(module.of("space"))
@@ -254,7 +254,10 @@ fn one_block_each(module: &Module, scopes: &Scopes, out: &mut Diagnostics) {
         let Some(scope) = scopes.by_address.get(&address) else {
             continue;
         };
-        if let Some(first) = seen.insert(scope, block.span) {
+        // A name that is declared twice has been reported.
+        if let Some((name, first)) = seen.insert(scope, (address.clone(), block.span))
+            && name != address
+        {
             out.push(
                 Diagnostic::error(codes::DUPLICATE_DECLARATION)
                     .at(block.span, format!("{scope} has a block already"))

@@ -42,6 +42,8 @@ pub enum Input {
         /// The content.
         bytes: Vec<u8>,
     },
+    /// A file of values that could not be read: any variable may have a value in it.
+    Unreadable,
 }
 
 /// A value given from outside, not evaluated yet.
@@ -57,17 +59,26 @@ pub(super) enum Given {
     },
 }
 
-/// The last value given for each variable.
-pub(super) type Inputs = BTreeMap<String, Given>;
+/// What is given for the variables.
+#[derive(Default)]
+pub(super) struct Inputs {
+    /// The last value given for each.
+    given: BTreeMap<String, Given>,
+    /// Whether more may be given in a file that could not be read.
+    incomplete: bool,
+}
 
-/// Reads all inputs; the texts are added to `sources`, so that findings can show them.
+/// Reads all inputs; the texts are added to `sources`, so that findings can show them. Which
+/// variables are declared may not be known.
 pub(super) fn read(
-    declared: &BTreeSet<&str>,
+    declared: Option<&BTreeSet<&str>>,
     inputs: &[Input],
     sources: &mut SourceMap,
     out: &mut Diagnostics,
 ) -> Inputs {
-    let mut given = Inputs::new();
+    let mut all = Inputs::default();
+    let known = |name: &str| declared.is_none_or(|declared| declared.contains(name));
+    let names = || declared.into_iter().flatten().copied();
     for input in inputs {
         match input {
             Input::Text { name, text, origin } => {
@@ -75,11 +86,11 @@ pub(super) fn read(
                     Origin::Environment => format!("ROLECALL_VAR_{name}"),
                     Origin::CommandLine => format!("--var {name}"),
                 };
-                if !declared.contains(name.as_str()) {
+                if !known(name) {
                     if *origin == Origin::CommandLine {
                         let file = sources.add(shown, text.as_str());
                         let span = Span::new(file, 0, text.len());
-                        out.push(undeclared(name, span, declared, Diagnostic::error));
+                        out.push(undeclared(name, span, names(), Diagnostic::error));
                     }
                     continue;
                 }
@@ -87,7 +98,7 @@ pub(super) fn read(
                 let span = Span::new(file, 0, text.len());
                 let expression = hcl_edit::parser::parse_expr(text).ok();
                 let text = text.clone();
-                given.insert(
+                all.given.insert(
                     name.clone(),
                     Given::Text {
                         text,
@@ -96,8 +107,10 @@ pub(super) fn read(
                     },
                 );
             }
+            Input::Unreadable => all.incomplete = true,
             Input::File { path, bytes } => {
                 let Some(tree) = syntax::parse(path.as_str(), bytes, sources, out) else {
+                    all.incomplete = true;
                     continue;
                 };
                 for structure in tree.body {
@@ -108,12 +121,13 @@ pub(super) fn read(
                             let span = Span::new(tree.file, range.start, range.end);
                             let key = attribute.key.span().unwrap_or(0..0);
                             let key = Span::new(tree.file, key.start, key.end);
-                            if !declared.contains(name.as_str()) {
-                                out.push(undeclared(&name, key, declared, Diagnostic::warning));
+                            if !known(&name) {
+                                out.push(undeclared(&name, key, names(), Diagnostic::warning));
                                 continue;
                             }
                             let expression = attribute.value;
-                            given.insert(name, Given::Expression { expression, span });
+                            all.given
+                                .insert(name, Given::Expression { expression, span });
                         }
                         Structure::Block(block) => {
                             let range = block.ident.span().unwrap_or(0..0);
@@ -128,17 +142,17 @@ pub(super) fn read(
             }
         }
     }
-    given
+    all
 }
 
-fn undeclared(
+fn undeclared<'d>(
     name: &str,
     span: Span,
-    declared: &BTreeSet<&str>,
+    declared: impl Iterator<Item = &'d str>,
     make: fn(crate::diag::Code) -> Diagnostic,
 ) -> Diagnostic {
     let found = make(codes::UNDECLARED_VARIABLE).at(span, format!("for variable `{name}`"));
-    match crate::diag::suggest(name, declared.iter().copied()) {
+    match crate::diag::suggest(name, declared) {
         Some(near) => found.help(format!("did you mean `{near}`?")),
         None => found.help(format!("declare it: `variable \"{name}\" {{ … }}`")),
     }
@@ -181,7 +195,7 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
         Some(attribute) => Some(default_of(block, attribute, &ty, sensitive, decoder)?),
         None => None,
     };
-    let given = match inputs.get(block.name()) {
+    let given = match inputs.given.get(block.name()) {
         Some(given) => Some(given_value(block, given, &ty, sensitive, decoder)?),
         None => None,
     };
@@ -197,6 +211,7 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
         (Some((value, _)), _) => value,
         (None, Some(default)) => default,
         (None, None) if decoder.lenient => Value::unknown(ty),
+        (None, None) if inputs.incomplete => return Err(Failed),
         (None, None) => {
             let name = block.name();
             decoder.report(

@@ -36,22 +36,25 @@ impl Severity {
     }
 }
 
-/// A kind of finding: its stable name and its fixed, short, lowercase summary.
+/// A kind of finding: its stable name, its fixed, short, lowercase summary, and the way out that
+/// is said where nothing better is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     /// The stable name, for example `unknown-attribute`.
     pub id: &'static str,
     /// The summary shown in the first line, always the same for one code.
     pub summary: &'static str,
+    /// The general way out.
+    pub way_out: &'static str,
 }
 
 /// Declares a table of [`Code`]s and the list `ALL` of them.
 macro_rules! codes {
-    ($($name:ident = $id:literal, $summary:literal;)*) => {
+    ($($name:ident = $id:literal, $summary:literal, $way_out:literal;)*) => {
         $(
             #[doc = concat!("`", $id, "`: ", $summary, ".")]
             pub const $name: $crate::diag::Code =
-                $crate::diag::Code { id: $id, summary: $summary };
+                $crate::diag::Code { id: $id, summary: $summary, way_out: $way_out };
         )*
         /// Every code of this table.
         pub const ALL: &[$crate::diag::Code] = &[$($name),*];
@@ -81,8 +84,10 @@ pub struct Diagnostic {
     pub summary: &'static str,
     /// The places concerned; the first primary one locates the finding.
     pub labels: Vec<Label>,
-    /// What is known beyond the places, and the way out.
+    /// What is known beyond the places, and a better way out than the general one.
     pub help: Vec<String>,
+    /// The general way out of the code.
+    pub way_out: &'static str,
 }
 
 impl Diagnostic {
@@ -108,6 +113,7 @@ impl Diagnostic {
             summary: code.summary,
             labels: Vec::new(),
             help: Vec::new(),
+            way_out: code.way_out,
         }
     }
 
@@ -146,6 +152,12 @@ impl Diagnostic {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None => self,
         }
+    }
+
+    /// Returns what is known beyond the places, and the way out; never nothing.
+    pub fn ways_out(&self) -> impl Iterator<Item = &str> {
+        let general = self.help.is_empty().then_some(self.way_out);
+        self.help.iter().map(String::as_str).chain(general)
     }
 
     /// Returns the place of the finding, when it has one.
@@ -237,6 +249,7 @@ mod tests {
     const CODE: Code = Code {
         id: "some-code",
         summary: "some summary",
+        way_out: "some way out",
     };
 
     #[test]

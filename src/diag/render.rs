@@ -38,7 +38,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Stri
         }
         group = group.element(snippet);
     }
-    for help in &diagnostic.help {
+    for help in diagnostic.ways_out() {
         group = group.element(Level::HELP.message(inert(help).into_owned()));
     }
     let renderer = if color {
@@ -201,6 +201,7 @@ mod tests {
     const CODE: Code = Code {
         id: "some-code",
         summary: "some summary",
+        way_out: "some way out",
     };
 
     fn show(text: &str, start: usize, end: usize) -> String {

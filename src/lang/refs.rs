@@ -56,7 +56,9 @@ impl Uses {
                 Some(Binding::Value(_)) => {}
                 Some(Binding::Names(names)) => match &used.member {
                     None => out.push(eval::bare_root(&used.root, used.root_span, names)),
-                    Some((member, span)) if !names.slots.contains_key(member.as_str()) => {
+                    Some((member, span))
+                        if !names.partial && !names.slots.contains_key(member.as_str()) =>
+                    {
                         out.push(eval::unknown_member(&used.root, member, *span, names));
                     }
                     Some(_) => {}

@@ -23,6 +23,8 @@ pub struct Names {
     pub slots: BTreeMap<Arc<str>, Slot>,
     /// What to say when a member is missing, instead of a suggestion.
     pub missing_help: Option<String>,
+    /// Whether not all members are known: then a missing one is no mistake of its user.
+    pub partial: bool,
 }
 
 impl Names {
@@ -32,6 +34,7 @@ impl Names {
             noun,
             slots: BTreeMap::new(),
             missing_help: None,
+            partial: false,
         }
     }
 }

@@ -384,7 +384,8 @@ pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
         code,
         summary,
         labels,
-        help,
+        help: _,
+        way_out: _,
     } = found;
     let places: Vec<Value> = labels
         .iter()
@@ -407,7 +408,7 @@ pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
         "code": code,
         "summary": summary,
         "places": places,
-        "help": help,
+        "help": found.ways_out().collect::<Vec<_>>(),
     })
 }
 

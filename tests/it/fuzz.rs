@@ -26,17 +26,12 @@ pub fn front_end(bytes: &[u8]) -> BTreeSet<&'static str> {
     };
     let (mut sources, module) = parse(vec![file]);
     let mut all = Diagnostics::new();
-    match module {
+    match resolve(&module, &mut sources, &[]) {
+        Ok(resolved) => all.extend(resolved.warnings),
         Err(found) => all.extend(found),
-        Ok(module) => {
-            match resolve(&module, &mut sources, &[]) {
-                Ok(resolved) => all.extend(resolved.warnings),
-                Err(found) => all.extend(found),
-            }
-            match validate(&module, &mut sources, &[]) {
-                Ok(found) | Err(found) => all.extend(found),
-            }
-        }
+    }
+    match validate(&module, &mut sources, &[]) {
+        Ok(found) | Err(found) => all.extend(found),
     }
     let shown = render_all(&all, &sources, false);
     let acts = |c: char| c.is_control() && c != '\n';
@@ -44,6 +39,12 @@ pub fn front_end(bytes: &[u8]) -> BTreeSet<&'static str> {
         !shown.contains(acts),
         "findings act on a terminal: {shown:?}"
     );
+    for item in all.iter() {
+        assert!(
+            item.ways_out().all(|way| !way.trim().is_empty()) && item.ways_out().next().is_some(),
+            "{item:?}"
+        );
+    }
     all.iter().map(|item| item.code).collect()
 }
 

@@ -366,7 +366,7 @@ fn check(text: &str) -> Result<(), Exit> {
         bytes: text.as_bytes().to_vec(),
     };
     let (mut sources, module) = config::parse(vec![file]);
-    let result = module.and_then(|module| config::resolve(&module, &mut sources, &[]));
+    let result = config::resolve(&module, &mut sources, &[]);
     result.map(drop).map_err(|errors| {
         output::found(&errors, &sources);
         reach::fail("what is live cannot be written down, and nothing was written")

@@ -44,6 +44,7 @@ impl Evaluator<'_> {
                 match names.slots.get(member) {
                     Some(Slot::Value(value)) => self.apply(value.clone(), rest, scope),
                     Some(Slot::Failed) => Err(Failed),
+                    None if names.partial => Err(Failed),
                     None => {
                         let span = self.step_span(first.value());
                         self.fail(unknown_member(root.as_str(), member, span, names))

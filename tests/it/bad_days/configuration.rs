@@ -156,6 +156,34 @@ fn a_hundred_errors_are_all_told_and_counted() {
 }
 
 #[test]
+fn one_kind_of_mistake_hides_no_other() {
+    let mut stage = stage();
+    stage.say("main.hcl names a role and a sink wrongly, more.hcl breaks off, a JSON file is there, and the values do not parse");
+    stage.configure(
+        &CI.replace("viewer", "viewr")
+            .replace("local]", "locl, sink.file.elsewhere]"),
+    );
+    fs::write(
+        stage.path("access/more.hcl"),
+        "variable \"team\" {}\n\nsink \"file\" \"elsewhere\" {\n  directory =\n}\n",
+    )
+    .expect("written");
+    fs::write(stage.path("access/other.hcl.json"), "{}").expect("written");
+    fs::write(stage.path("access/x.auto.vars.hcl"), "team = \n").expect("written");
+    assert_eq!(stage.run(PLAN), 1);
+    stage.say("the files are whole now, and only what is wrong in them is left");
+    fs::write(
+        stage.path("access/more.hcl"),
+        "variable \"team\" {}\n\nsink \"file\" \"elsewhere\" {\n  directory = \"keys\"\n}\n",
+    )
+    .expect("written");
+    fs::remove_file(stage.path("access/other.hcl.json")).expect("removed");
+    assert_eq!(stage.run(PLAN), 1);
+    untouched(&stage);
+    stage.compare("bad-days/all-at-once.txt");
+}
+
+#[test]
 fn what_belongs_to_other_tools() {
     let mut stage = stage();
     stage.configure(

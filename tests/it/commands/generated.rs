@@ -161,7 +161,7 @@ proptest! {
         let generated = generate::from_live(&stack, &live);
         let file = SourceFile { path: "main.hcl".to_owned(), bytes: generated.text.clone().into_bytes() };
         let (mut sources, module) = parse(vec![file]);
-        let resolved = module.and_then(|module| resolve(&module, &mut sources, &[]));
+        let resolved = resolve(&module, &mut sources, &[]);
         let resolved = resolved.unwrap_or_else(|e| panic!("{e:?}\n{}", generated.text));
         prop_assert_eq!(generated.accounts + generated.left_out.len(), live.accounts.len());
         prop_assert_eq!(resolved.desired.accounts.len(), generated.accounts);

@@ -54,14 +54,14 @@ impl Case {
     /// Resolves it; the findings come with the texts they point into.
     pub fn resolve(&self) -> (SourceMap, Result<Resolved, Diagnostics>) {
         let (mut sources, module) = parse(self.files.clone());
-        let result = module.and_then(|module| resolve(&module, &mut sources, &self.inputs));
+        let result = resolve(&module, &mut sources, &self.inputs);
         (sources, result)
     }
 
     /// Validates it without asking for variables.
     pub fn validate(&self) -> (SourceMap, Result<Diagnostics, Diagnostics>) {
         let (mut sources, module) = parse(self.files.clone());
-        let result = module.and_then(|module| validate(&module, &mut sources, &self.inputs));
+        let result = validate(&module, &mut sources, &self.inputs);
         (sources, result)
     }
 

@@ -48,8 +48,8 @@ fn the_reference_names_every_code_and_function() {
     let page = page();
     for code in codes() {
         assert!(
-            page.contains(&format!("`{}`", code.id)),
-            "{} is not in docs/language.md",
+            page.contains(&format!("| `{}` | {} |", code.id, code.summary)),
+            "{} is not in docs/language.md with its summary",
             code.id
         );
     }
