@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, FileFormat,
-    Fingerprint, Labels, Limits, Live, LiveAccount, Marks, Mrn, Place, Role, RoleSet, Scope,
-    ScopeInfo, SealKey, Seals, SourceRef, SpaceId, StackId,
+    Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, Place, Role, RoleSet, Scope, ScopeInfo,
+    SealKey, Seals, SourceRef, SpaceId, StackId,
 };
 use rolecall::plan::build;
 use rolecall::view::human;
@@ -75,6 +75,8 @@ fn desired(n: usize) -> Desired {
                     format: FileFormat::Json,
                 },
             }],
+            protected: None,
+            formerly: Vec::new(),
             import: None,
             declared_at: place(),
             address,
@@ -82,13 +84,8 @@ fn desired(n: usize) -> Desired {
     };
     let accounts = (0..n).map(account);
     Desired {
-        stack: stack(),
-        trusted_creators: Vec::new(),
-        endpoint: None,
-        limits: Limits::default(),
-        organizations: BTreeMap::new(),
-        spaces: BTreeMap::new(),
         accounts: accounts.map(|a| (a.address.clone(), a)).collect(),
+        ..Desired::nothing(stack())
     }
 }
 
@@ -111,6 +108,7 @@ fn live(desired: &Desired, nth: usize) -> Live {
                 destinations: CredentialMark::destinations_digest(&account.deliver_to),
             },
             expires: None,
+            protected: false,
             seal: None,
         };
         let mut labels = account.labels.clone().unwrap_or_default();

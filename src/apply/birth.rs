@@ -94,6 +94,7 @@ impl<'a, W: World> Run<'a, W> {
             generation: change.generation,
             credential: CredentialMark::Pending(nonce.clone()),
             expires: wanted.valid_until,
+            protected: wanted.protected,
             seal: None,
         };
         let mut note = String::new();
@@ -564,6 +565,7 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 generation,
                 credential: _,
                 expires: _,
+                protected: _,
                 seal: _,
             } = marks;
             stack == child.pending.stack

@@ -164,7 +164,7 @@ impl<'a, W: World> Run<'a, W> {
                 !broken
             });
             let undone = match kind {
-                Step::Adopt | Step::Update => self.updates(bench, group).await,
+                Step::Adopt | Step::Update | Step::Forget => self.updates(bench, group).await,
                 Step::Reap | Step::Delete => self.deletes(bench, group).await,
                 Step::Birth => self.births(bench, group).await,
                 Step::Grant | Step::Revoke => self.roles(bench, group).await,
@@ -185,8 +185,12 @@ impl<'a, W: World> Run<'a, W> {
             .filter(|(_, change)| change.reason == Reason::CredentialPending)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
+        let leaving: BTreeSet<&Mrn> = changes()
+            .filter(|(_, change)| matches!(change.action, Action::Move | Action::Forget))
+            .filter_map(|(_, change)| change.account.as_ref())
+            .collect();
         let found = {
-            let present = Present::new(&bench.listed, &reaped, &self.plan.stack);
+            let present = Present::new(&bench.listed, &reaped, &leaving, &self.plan.stack);
             // The first change of an account is compared: later ones start from what it leaves.
             let mut judged: BTreeMap<(&Address, Option<&Mrn>), Option<String>> = BTreeMap::new();
             changes()
@@ -327,17 +331,19 @@ enum Step {
     Grant,
     Update,
     Revoke,
+    Forget,
     Delete,
 }
 
 fn step(change: &Change) -> Step {
     match (change.action, change.reason, change.privilege.verdict) {
-        (Action::Adopt, ..) => Step::Adopt,
+        (Action::Adopt | Action::Move, ..) => Step::Adopt,
         (Action::Create, ..) => Step::Birth,
         (Action::Update, ..) => Step::Update,
         (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Revoke,
         (Action::UpdatePermissions, ..) => Step::Grant,
         (Action::Delete, Reason::CredentialPending, _) => Step::Reap,
+        (Action::Forget, ..) => Step::Forget,
         (Action::Delete, ..) => Step::Delete,
     }
 }
@@ -352,6 +358,7 @@ impl<'a> Present<'a> {
     fn new(
         listed: &'a BTreeMap<Mrn, LiveAccount>,
         reaped: &BTreeSet<&Mrn>,
+        leaving: &BTreeSet<&Mrn>,
         stack: &StackId,
     ) -> Self {
         let staying = || {
@@ -361,6 +368,7 @@ impl<'a> Present<'a> {
         };
         Self {
             addresses: staying()
+                .filter(|account| !leaving.contains(&account.mrn))
                 .filter_map(|account| {
                     let marks = account.marks().filter(|marks| marks.stack == *stack)?;
                     Some((marks.address, &account.mrn))

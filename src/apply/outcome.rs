@@ -94,9 +94,11 @@ impl Outcome {
 pub fn sentence(action: Action, result: ChangeResult, detail: &str) -> String {
     let (infinitive, participle) = match action {
         Action::Adopt => ("adopt", "adopted"),
+        Action::Move => ("move", "moved"),
         Action::Create => ("create", "created"),
         Action::Update => ("update", "updated"),
         Action::UpdatePermissions => ("update permissions", "permissions updated"),
+        Action::Forget => ("forget", "forgotten"),
         Action::Delete => ("delete", "deleted"),
     };
     let head = match result {

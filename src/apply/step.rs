@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{BATCH, Bench, ChangeResult, Run};
-use crate::model::{CredentialMark, Labels, LiveAccount, MARK_PREFIX, Marks, Mrn, RoleSet};
+use crate::model::{CredentialMark, LiveAccount, Marks, Mrn, RoleSet};
 use crate::plan::{Action, Change};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
@@ -24,10 +24,13 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     async fn update(&self, change: &Change, bench: &mut Bench<'a>) -> (ChangeResult, String) {
-        let doing = if change.action == Action::Adopt {
-            "adopting"
-        } else {
-            "updating"
+        let doing = match change.action {
+            Action::Adopt => "adopting",
+            Action::Move => "moving",
+            Action::Forget => "forgetting",
+            Action::Create | Action::Update | Action::UpdatePermissions | Action::Delete => {
+                "updating"
+            }
         };
         self.start(change, doing);
         let (Some(mrn), Some(after)) = (&change.account, &change.after) else {
@@ -36,25 +39,28 @@ impl<'a, W: World> Run<'a, W> {
         let Some(present) = bench.listed.get(mrn) else {
             return (ChangeResult::Stale, "it is gone".to_owned());
         };
-        let marks = if change.action == Action::Adopt {
-            let marks = Marks {
+        let marks = match (change.action, present.marks()) {
+            (Action::Forget, _) => None,
+            (Action::Adopt, _) => Some(Marks {
                 stack: self.plan.stack.clone(),
                 address: change.address.label(),
                 generation: change.generation,
                 credential: CredentialMark::External,
                 expires: None,
+                protected: after.protected,
                 seal: None,
-            };
-            self.options.seals.seal(mrn, marks).labels()
-        } else {
-            let mut labels = own_labels(&present.labels);
-            if let Some(marks) = present.marks() {
-                labels.extend(self.options.seals.seal(mrn, marks).labels());
-            }
-            labels
+            }),
+            (_, None) => return (ChangeResult::Stale, "its marks are gone".to_owned()),
+            (_, Some(marks)) => Some(Marks {
+                address: change.address.label(),
+                protected: after.protected,
+                ..marks
+            }),
         };
         let mut labels = after.labels.clone();
-        labels.extend(marks);
+        if let Some(marks) = marks {
+            labels.extend(self.options.seals.seal(mrn, marks).labels());
+        }
         let update = AccountUpdate {
             name: Some(after.name.clone()),
             notes: after.description.clone(),
@@ -236,13 +242,4 @@ impl<'a, W: World> Run<'a, W> {
             (false, Some(lost)) => (ChangeResult::Unknown, lost),
         }
     }
-}
-
-/// The labels that are our marks, as they stand.
-fn own_labels(labels: &Labels) -> Labels {
-    labels
-        .iter()
-        .filter(|(key, _)| key.starts_with(MARK_PREFIX))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }

@@ -226,6 +226,8 @@ fn declared(name: &str, names: &[&str]) -> DesiredAccount {
         role_places: BTreeMap::new(),
         valid_until: None,
         deliver_to: Vec::new(),
+        protected: None,
+        formerly: Vec::new(),
         import: None,
         declared_at: place(),
     }
@@ -245,6 +247,7 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
             destinations: CredentialMark::destinations_digest(&[]),
         },
         expires: None,
+        protected: false,
         seal: None,
     };
     LiveAccount {
@@ -273,6 +276,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
             .into_iter()
             .map(|a| (a.address.clone(), a))
             .collect(),
+        ..Desired::nothing(StackId::new("acme", "k7m2q9ta").expect("valid"))
     };
     let live = Live {
         facts: Facts {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::model::StackId;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -252,6 +253,10 @@ pub struct PlanArgs {
     #[arg(long)]
     pub destroy: bool,
 
+    /// Let `import` blocks take accounts of this other stack (NAME/ID), whose configuration is gone
+    #[arg(long, value_name = "STACK", value_parser = stack)]
+    pub take_over: Vec<StackId>,
+
     /// Write the plan to a file that `apply --plan FILE` holds what is due then against
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -285,6 +290,10 @@ pub struct ApplyArgs {
     /// Delete all that this configuration manages
     #[arg(long)]
     pub destroy: bool,
+
+    /// Let `import` blocks take accounts of this other stack (NAME/ID), whose configuration is gone
+    #[arg(long, value_name = "STACK", value_parser = stack)]
+    pub take_over: Vec<StackId>,
 
     /// Lift the objection of a guard for the plan of this digest, as the refusal says
     #[arg(long, value_name = "GUARD=DIGEST")]
@@ -364,6 +373,12 @@ pub struct PlatformArgs {
     /// What to do with it.
     #[command(subcommand)]
     pub command: PlatformCommand,
+}
+
+/// Reads a stack as it is shown: `name/id`.
+fn stack(text: &str) -> Result<StackId, String> {
+    let (name, id) = text.split_once('/').ok_or("a stack is NAME/ID")?;
+    StackId::new(name, id)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::diff::diff;
-use crate::model::{Desired, Seals};
+use crate::model::{Desired, Seals, StackId};
 use crate::plan::{self, Plan};
 use crate::platform::{Client, Environment, Http, Login, Source, Time, Wanted, discover};
 use crate::ports::Reader;
@@ -34,12 +34,21 @@ pub struct Session {
     _local: Option<super::local::Local>,
 }
 
+/// What is meant with a configuration, besides what it says.
+pub struct Intent<'a> {
+    /// Everything is to be deleted.
+    pub destroy: bool,
+    /// Other stacks whose accounts may be taken.
+    pub take_over: &'a [StackId],
+    /// The plan is to be applied.
+    pub apply: bool,
+}
+
 /// Loads, logs in, reads and plans. Prints the reasons if that fails.
 pub async fn open(
     config: &ConfigArgs,
     choice: &PlatformChoice,
-    destroy: bool,
-    may_apply: bool,
+    intent: &Intent<'_>,
 ) -> Result<Session, Exit> {
     let signals = Signals::listen().map_err(|error| {
         output::error(&format!("cannot listen for signals: {error}"), &[]);
@@ -49,9 +58,10 @@ pub async fn open(
         mut desired,
         queries,
     } = load::load(config)?;
-    if destroy {
+    if intent.destroy {
         desired.accounts.clear();
     }
+    desired.take_over = intent.take_over.iter().cloned().collect();
     let start = Instant::now();
     let (login, place, ca, _local) = connect(choice, &config.dir, &desired).await?;
     let seals = keys(choice, &config.dir)?;
@@ -62,7 +72,7 @@ pub async fn open(
             .map_err(|error| fail(&error.to_string()))?;
     }
     let home = matches!(login.source, Source::Home(_));
-    if may_apply && home && !output::interactive() {
+    if intent.apply && home && !output::interactive() {
         output::error(
             &format!(
                 "{} is a person's credential, and apply takes it on a terminal only",
@@ -107,7 +117,12 @@ pub async fn open(
         .await
         .map_err(|e| fail(&e.message))?;
     drop(reading);
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), destroy);
+    let plan = plan::build(
+        &desired,
+        &live,
+        diff(&desired, &live, &seals),
+        intent.destroy,
+    );
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")

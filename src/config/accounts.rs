@@ -180,6 +180,7 @@ fn instance(
     let description = description(block, scope, decoder);
     let labels = labels(block, scope, decoder);
     let valid_until = valid_until(block, scope, decoder);
+    let protected = protected(block, scope, decoder);
     let roles = roles::of_account(block, scope, parts.roles, decoder);
     let import = parts.imports.get(&address);
     // Which instances there are is not known yet, so any of them may be the imported one.
@@ -204,6 +205,7 @@ fn instance(
     let (role_scope, name, delivery) = (role_scope?, name?, delivery?);
     let (roles, role_places) = roles?;
     let (description, labels, valid_until) = (description?, labels?, valid_until?);
+    let protected = protected?;
     let (Some(role_scope), Some((name, name_span)), Some(delivery)) = (role_scope, name, delivery)
     else {
         return Ok(None);
@@ -217,6 +219,8 @@ fn instance(
         roles,
         role_places,
         valid_until,
+        protected,
+        formerly: Vec::new(),
         deliver_to: delivery.destinations,
         import: import.map(|found| found.import.clone()),
         declared_at: decoder.place(block.span),
@@ -382,6 +386,18 @@ fn valid_until(
     }
 }
 
+/// Whether a `lifecycle` block forbids to delete the account; `None` if it does not say.
+fn protected(
+    block: &Block,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Option<bool>, Failed> {
+    let Some(lifecycle) = block.inner("lifecycle") else {
+        return Ok(None);
+    };
+    decoder.flag(lifecycle, "prevent_destroy", scope)
+}
+
 /// What a `credential` block says, rendered for one account.
 #[derive(Default)]
 struct Delivery {
@@ -398,7 +414,7 @@ fn delivery(
     imported: bool,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Delivery> {
-    let Some(credential) = block.blocks.first() else {
+    let Some(credential) = block.inner("credential") else {
         if imported || parts.imports_incomplete {
             return Ok(Some(Delivery::default()));
         }

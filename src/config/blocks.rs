@@ -38,6 +38,11 @@ impl Block {
         self.attributes.get(name)
     }
 
+    /// Returns the first block of a type inside of it.
+    pub(super) fn inner(&self, kind: &str) -> Option<&Block> {
+        self.blocks.iter().find(|block| block.schema.kind == kind)
+    }
+
     /// Returns its last label, or nothing for blocks without one.
     pub(super) fn name(&self) -> &str {
         self.labels.last().map_or("", String::as_str)

@@ -108,6 +108,24 @@ pub(super) fn imports(
     }
 }
 
+/// Reports what two `removed` blocks speak of.
+pub(super) fn removed_twice<'a>(
+    removed: impl Iterator<Item = (&'a Address, Span)>,
+    out: &mut Diagnostics,
+) {
+    let mut seen: BTreeMap<&Address, Span> = BTreeMap::new();
+    for (address, span) in removed {
+        if let Some(first) = seen.insert(address, span) {
+            out.push(
+                Diagnostic::error(codes::INVALID_REMOVAL)
+                    .at(span, format!("`{address}` is removed again"))
+                    .context(first, "it is removed here")
+                    .help("remove one of the blocks"),
+            );
+        }
+    }
+}
+
 fn missing(
     address: &Address,
     span: Span,

@@ -49,6 +49,10 @@ crate::diag::codes! {
         "remove one of them";
     IMPORT_SCOPE = "import-scope-mismatch", "import leads to another scope",
         "declare the account in the scope where it lives";
+    INVALID_MOVE = "invalid-move", "moved block contradicts the configuration",
+        "let it lead from an address that is declared no longer to one that is";
+    INVALID_REMOVAL = "invalid-removal", "removed block contradicts the configuration",
+        "let it name what is declared no longer";
     MISSING_VARIABLE = "missing-variable", "variable has no value",
         "give it a value or a default";
     UNDECLARED_VARIABLE = "undeclared-variable", "variable is not declared",

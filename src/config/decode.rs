@@ -115,6 +115,12 @@ impl<'s> Decoder<'s> {
         Ok(typed.and_then(|(value, span)| value.as_str().map(|text| (text.to_owned(), span))))
     }
 
+    /// Decodes true or false.
+    pub(super) fn flag(&mut self, block: &Block, name: &str, scope: &Scope<'_>) -> Decoded<bool> {
+        let typed = self.typed(block, name, &Type::Bool, scope)?;
+        Ok(typed.and_then(|(value, _)| value.as_bool()))
+    }
+
     /// Decodes the elements of a list or set, each with its own place where it is written out.
     pub(super) fn elements(
         &mut self,

@@ -100,7 +100,7 @@ fn id_of(
 }
 
 /// Reads an address: `service_account.name` or `service_account.name["key"]`.
-fn target(attribute: &Attribute, decoder: &mut Decoder<'_>) -> Result<Address, Failed> {
+pub(super) fn target(attribute: &Attribute, decoder: &mut Decoder<'_>) -> Result<Address, Failed> {
     let found = match &attribute.expression {
         Expression::Traversal(traversal) => {
             let root = match &traversal.expr {

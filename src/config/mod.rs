@@ -13,6 +13,7 @@ mod files;
 pub mod generate;
 mod graph;
 mod imports;
+mod moves;
 mod parse;
 mod resolve;
 mod roles;

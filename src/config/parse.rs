@@ -256,7 +256,10 @@ pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnost
         for (owner, name, attribute) in block.expressions() {
             let frame = match (owner.schema.kind, name) {
                 // A type or an address, not an expression.
-                ("variable", "type") | ("import", "to") => continue,
+                ("variable", "type")
+                | ("import", "to")
+                | ("moved", "from" | "to")
+                | ("removed", "from") => continue,
                 ("variable", "default") => &nothing,
                 ("sink", "filename") => &account,
                 (_, "for_each") => scope,

@@ -7,9 +7,9 @@ use super::decode::Decoder;
 use super::parse::{self, Module, module_scope};
 use super::scopes::{self, Scopes};
 use super::variables::{self, Input};
-use super::{imports, roles, settings, sinks};
+use super::{imports, moves, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
-use crate::model::{Address, Desired, EndpointAssertion, Limits, Queries, StackId};
+use crate::model::{Address, Desired, EndpointAssertion, Limits, Queries, Removed, StackId};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::accounts::Rotation;
@@ -59,6 +59,9 @@ pub fn resolve(
         organizations: made.scopes.organizations,
         spaces: made.scopes.spaces,
         accounts: desired,
+        removed: made.removed,
+        unmanaged: made.scopes.unmanaged,
+        take_over: BTreeSet::new(),
     };
     let queries = queries(&desired);
     Ok(Resolved {
@@ -96,6 +99,7 @@ struct Made {
     limits: Limits,
     scopes: Scopes,
     instances: Vec<Instance>,
+    removed: Vec<Removed>,
 }
 
 fn run(
@@ -152,6 +156,13 @@ fn run(
             complete.insert(block.name());
         }
     }
+    let (moves, moves_incomplete) = moves::moves(&all("moved"), &mut decoder);
+    let removals = moves::removals(&all("removed"), &scope, &mut decoder);
+    for instance in &mut instances {
+        instance.account.formerly = moves::formers(&instance.account.address, &moves);
+    }
+    // Only blocks that made all their instances say what is not declared.
+    let whole = complete.len() == all("service_account").len();
     out.extend(decoder.evaluator.take_diagnostics());
     checks::duplicates(&instances, &mut out);
     if !lenient && module.complete {
@@ -160,7 +171,11 @@ fn run(
             .map(|block| block.name())
             .collect();
         checks::imports(&imports, &instances, &declared, &complete, &mut out);
+        if whole && !moves_incomplete {
+            moves::check(&moves, &removals, &instances, &mut out);
+        }
     }
+    made.removed = removals.into_iter().map(|r| r.removed).collect();
     // What is wrong may be the very use of a role.
     if !out.has_errors() {
         parse::unused_roles(module, &mut out);

@@ -64,6 +64,24 @@ static CREDENTIAL: Schema = Schema {
     ..PLAIN
 };
 
+static LIFECYCLE: Schema = Schema {
+    kind: "lifecycle",
+    attributes: &[may("prevent_destroy")],
+    ..PLAIN
+};
+
+static REMOVAL: Schema = Schema {
+    kind: "lifecycle",
+    attributes: &[must("destroy")],
+    ..PLAIN
+};
+
+static UNMANAGED: Schema = Schema {
+    kind: "unmanaged",
+    attributes: &[must("action"), may("except")],
+    ..PLAIN
+};
+
 /// Every block that may stand at the top of a file.
 pub(super) static BLOCKS: &[Schema] = &[
     Schema {
@@ -119,12 +137,20 @@ pub(super) static BLOCKS: &[Schema] = &[
         kind: "organization",
         labels: &["name"],
         attributes: &[must("id")],
+        blocks: &[Nested {
+            schema: &UNMANAGED,
+            many: false,
+        }],
         ..PLAIN
     },
     Schema {
         kind: "space",
         labels: &["name"],
         attributes: &[may("organization"), must("id")],
+        blocks: &[Nested {
+            schema: &UNMANAGED,
+            many: false,
+        }],
         ..PLAIN
     },
     Schema {
@@ -151,15 +177,35 @@ pub(super) static BLOCKS: &[Schema] = &[
             may("labels"),
             may("valid_until"),
         ],
-        blocks: &[Nested {
-            schema: &CREDENTIAL,
-            many: false,
-        }],
+        blocks: &[
+            Nested {
+                schema: &CREDENTIAL,
+                many: false,
+            },
+            Nested {
+                schema: &LIFECYCLE,
+                many: false,
+            },
+        ],
         ..PLAIN
     },
     Schema {
         kind: "import",
         attributes: &[must("to"), must("id")],
+        ..PLAIN
+    },
+    Schema {
+        kind: "moved",
+        attributes: &[must("from"), must("to")],
+        ..PLAIN
+    },
+    Schema {
+        kind: "removed",
+        attributes: &[must("from")],
+        blocks: &[Nested {
+            schema: &REMOVAL,
+            many: false,
+        }],
         ..PLAIN
     },
 ];
@@ -168,12 +214,8 @@ pub(super) static BLOCKS: &[Schema] = &[
 pub(super) static LATER: &[&str] = &[
     "data",
     "policy",
-    "moved",
-    "removed",
     "module",
     "output",
-    "lifecycle",
-    "unmanaged",
     "grant",
     "team",
     "workload_identity",

@@ -11,7 +11,10 @@ use crate::lang::refs::Uses;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Members, RefKind, Reference, Value};
 use crate::lang::{Failed, Scope, Slot, Type};
-use crate::model::{DesiredOrganization, DesiredSpace, OrgId, Scope as RoleScope, SpaceId};
+use crate::model::{
+    DesiredOrganization, DesiredSpace, OrgId, Scope as RoleScope, SpaceId, Unmanaged,
+    UnmanagedAction,
+};
 use std::collections::BTreeMap;
 
 /// The declared organizations and spaces.
@@ -19,6 +22,8 @@ use std::collections::BTreeMap;
 pub(super) struct Scopes {
     pub(super) organizations: BTreeMap<String, DesiredOrganization>,
     pub(super) spaces: BTreeMap<String, DesiredSpace>,
+    /// What becomes of accounts without an owner, where a block says so.
+    pub(super) unmanaged: BTreeMap<RoleScope, Unmanaged>,
     /// Both by address.
     pub(super) by_address: BTreeMap<String, RoleScope>,
 }
@@ -171,6 +176,7 @@ fn organization(
     let role_scope = RoleScope::Organization(id.clone());
     let mrn = role_scope.mrn().as_str().to_owned();
     let value = reference(kind, address.clone(), Some(id.as_str()), Some(mrn));
+    unmanaged(block, &role_scope, scope, decoder, scopes)?;
     let declared_at = decoder.place(block.span);
     scopes.organizations.insert(
         block.name().to_owned(),
@@ -201,6 +207,7 @@ fn space(
         Some(id.as_str()),
         Some(mrn),
     );
+    unmanaged(block, &role_scope, scope, decoder, scopes)?;
     let declared_at = decoder.place(block.span);
     let space = DesiredSpace {
         id,
@@ -210,6 +217,58 @@ fn space(
     scopes.spaces.insert(block.name().to_owned(), space);
     scopes.by_address.insert(address, role_scope);
     Ok(value)
+}
+
+/// Decodes the `unmanaged` block of an organization or space.
+fn unmanaged(
+    block: &Block,
+    of: &RoleScope,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+    scopes: &mut Scopes,
+) -> Result<(), Failed> {
+    let Some(inner) = block.inner("unmanaged") else {
+        return Ok(());
+    };
+    let action = decoder.text(inner, "action", scope);
+    let patterns = decoder.elements(inner, "except", scope);
+    let action = match action? {
+        None => return Ok(()),
+        Some((text, span)) => match &*text {
+            "report" => UnmanagedAction::Report,
+            "fail" => UnmanagedAction::Fail,
+            "delete" => UnmanagedAction::Delete,
+            _ => {
+                decoder.report(
+                    Diagnostic::error(codes::INVALID_VALUE)
+                        .at(span, "there is no such action")
+                        .help("write \"report\", \"fail\" or \"delete\""),
+                );
+                return Err(Failed);
+            }
+        },
+    };
+    let mut except = Vec::new();
+    for (pattern, span) in patterns?.unwrap_or_default() {
+        match pattern.as_str() {
+            Some(text) => except.push(text.to_owned()),
+            None if pattern.is_unknown() => {}
+            None => {
+                let message = format!("a pattern of names is required, not {}", noun_of(&pattern));
+                return decoder.fail(codes::INVALID_VALUE, span, &message);
+            }
+        }
+    }
+    except.sort();
+    except.dedup();
+    let declared_at = decoder.place(inner.span);
+    let unmanaged = Unmanaged {
+        action,
+        except,
+        declared_at,
+    };
+    scopes.unmanaged.insert(of.clone(), unmanaged);
+    Ok(())
 }
 
 fn organization_of(

@@ -14,6 +14,8 @@ pub fn after_update(desired: &DesiredAccount, live: &LiveAccount) -> AccountStat
         roles,
         role_places: _,
         valid_until: _,
+        protected,
+        formerly: _,
         deliver_to: _,
         import: _,
         declared_at: _,
@@ -25,6 +27,7 @@ pub fn after_update(desired: &DesiredAccount, live: &LiveAccount) -> AccountStat
         labels: labels.clone().unwrap_or(before.labels),
         roles: roles.clone(),
         valid_until: before.valid_until,
+        protected: protected.unwrap_or(before.protected),
     }
 }
 
@@ -36,8 +39,12 @@ pub fn spec_differs(before: &AccountState, after: &AccountState) -> bool {
         labels,
         roles: _,
         valid_until: _,
+        protected,
     } = before;
-    *name != after.name || *description != after.description || *labels != after.labels
+    *name != after.name
+        || *description != after.description
+        || *labels != after.labels
+        || *protected != after.protected
 }
 
 /// Whether the roles differ as sets.

@@ -9,7 +9,7 @@ use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, RoleSet, Scope, SealCheck, SourceRef, birth_roles_only,
+    Mrn, Scope, SealCheck, SourceRef, birth_roles_only,
 };
 
 pub(super) struct Cases<'a> {
@@ -46,18 +46,10 @@ impl Cases<'_> {
                     until,
                 }),
                 Pending::Dead => {
+                    let (action, reason) = (Action::Delete, Reason::CredentialPending);
                     delta.differences.push(Difference {
-                        address: account.address.clone(),
-                        generation: marks.generation,
-                        action: Action::Delete,
-                        reason: Reason::CredentialPending,
-                        scope: present.scope.clone(),
-                        account: Some(present.mrn.clone()),
-                        before: Some(present.state()),
                         after: None,
-                        marks: Some(marks.clone()),
-                        deliver_to: Vec::new(),
-                        places: vec![account.declared_at.clone()],
+                        ..self.difference(account, present, marks, action, reason)
                     });
                     self.create(account, Reason::CredentialPending, delta);
                 }
@@ -86,7 +78,10 @@ impl Cases<'_> {
             ));
         }
         let before = delta.differences.len() + delta.blocked.len();
+        let moved = self.moved(account, present, marks, delta);
         let reseal = match self.judge.seal(&present.mrn, marks) {
+            // A move writes all marks anew.
+            _ if moved => None,
             SealCheck::Missing => Some(Reason::Unsealed),
             SealCheck::Previous => Some(Reason::SealedBefore),
             SealCheck::Right | SealCheck::Wrong(_) | SealCheck::Unverified(_) => None,
@@ -94,6 +89,55 @@ impl Cases<'_> {
         self.change(account, present, marks, reseal, delta);
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
+        }
+    }
+
+    /// An account that carries an address which it has no more. Tells whether it does.
+    fn moved(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        marks: &Marks,
+        delta: &mut Delta,
+    ) -> bool {
+        let label = &marks.address;
+        let Some(former) = account
+            .formerly
+            .iter()
+            .find(|f| f.address.label() == *label)
+        else {
+            return false;
+        };
+        delta.differences.push(Difference {
+            moved_from: Some(former.address.clone()),
+            places: vec![former.declared_at.clone(), account.declared_at.clone()],
+            ..self.difference(account, present, marks, Action::Move, Reason::MoveRequested)
+        });
+        true
+    }
+
+    /// A difference of a live account that changes nothing yet.
+    fn difference(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        marks: &Marks,
+        action: Action,
+        reason: Reason,
+    ) -> Difference {
+        Difference {
+            address: account.address.clone(),
+            generation: marks.generation,
+            action,
+            reason,
+            scope: present.scope.clone(),
+            account: Some(present.mrn.clone()),
+            before: Some(present.state()),
+            after: Some(present.state()),
+            marks: Some(marks.clone()),
+            moved_from: None,
+            deliver_to: Vec::new(),
+            places: vec![account.declared_at.clone()],
         }
     }
 
@@ -118,20 +162,11 @@ impl Cases<'_> {
             return;
         }
         let base = Difference {
-            address: account.address.clone(),
-            generation: marks.generation,
-            action: Action::Update,
-            reason: Reason::Differs,
-            scope: present.scope.clone(),
-            account: Some(present.mrn.clone()),
-            before: Some(before.clone()),
             after: Some(AccountState {
                 roles: before.roles.clone(),
                 ..after.clone()
             }),
-            marks: Some(marks.clone()),
-            deliver_to: Vec::new(),
-            places: vec![account.declared_at.clone()],
+            ..self.difference(account, present, marks, Action::Update, Reason::Differs)
         };
         if roles_differ(account, present) {
             let mut places: Vec<SourceRef> = account
@@ -182,7 +217,11 @@ impl Cases<'_> {
             self.block(account, missing(&why), delta);
             return false;
         }
+        let mut reason = Reason::ImportRequested;
         match self.judge.custody(present) {
+            Custody::Foreign(stack) if self.desired.take_over.contains(&stack) => {
+                reason = Reason::TakenOver;
+            }
             Custody::Foreign(stack) => {
                 let block = Block::Foreign {
                     account: mrn.clone(),
@@ -211,6 +250,7 @@ impl Cases<'_> {
             generation: 1,
             credential: CredentialMark::External,
             expires: None,
+            protected: present.state().protected,
             seal: None,
         };
         if let Some(block) = self.cannot_update(account, present, None, &marks) {
@@ -224,17 +264,9 @@ impl Cases<'_> {
             .collect();
         places.push(account.declared_at.clone());
         delta.differences.push(Difference {
-            address: account.address.clone(),
-            generation: 1,
-            action: Action::Adopt,
-            reason: Reason::ImportRequested,
-            scope: present.scope.clone(),
-            account: Some(present.mrn.clone()),
-            before: Some(present.state()),
-            after: Some(present.state()),
             marks: present.marks(),
-            deliver_to: Vec::new(),
             places,
+            ..self.difference(account, present, &marks, Action::Adopt, reason)
         });
         self.change(account, present, &marks, None, delta);
         true
@@ -279,54 +311,13 @@ impl Cases<'_> {
                 labels: account.labels.clone().unwrap_or_default(),
                 roles: account.roles.clone(),
                 valid_until: account.valid_until,
+                protected: account.protected.unwrap_or(false),
             }),
             marks: None,
+            moved_from: None,
             deliver_to: account.deliver_to.clone(),
             places,
         });
-    }
-
-    /// An account of ours that is not declared.
-    pub(super) fn undeclared(&self, account: &LiveAccount, marks: &Marks, delta: &mut Delta) {
-        let mut reason = if self.declares(&account.scope) {
-            Reason::Undeclared
-        } else {
-            Reason::ScopeUndeclared
-        };
-        if let CredentialMark::Pending(_) = marks.credential {
-            if let Some(until) = young(account, self.live.facts.now) {
-                delta.in_flight.push(InFlight {
-                    address: address_of(account),
-                    account: account.mrn.clone(),
-                    until,
-                });
-                return;
-            }
-            // Which role was wanted is not known any more; one harmless role is what a birth gives.
-            if birth_roles_only(&account.roles, &RoleSet::new()) {
-                reason = Reason::CredentialPending;
-            }
-        }
-        delta.differences.push(Difference {
-            address: address_of(account),
-            generation: marks.generation,
-            action: Action::Delete,
-            reason,
-            scope: account.scope.clone(),
-            account: Some(account.mrn.clone()),
-            before: Some(account.state()),
-            after: None,
-            marks: Some(marks.clone()),
-            deliver_to: Vec::new(),
-            places: Vec::new(),
-        });
-    }
-
-    fn declares(&self, scope: &Scope) -> bool {
-        match scope {
-            Scope::Organization(id) => self.desired.organizations.values().any(|o| o.id == *id),
-            Scope::Space(id) => self.desired.spaces.values().any(|s| s.id == *id),
-        }
     }
 
     /// What differs and cannot be changed on a live account.
@@ -395,7 +386,7 @@ enum Pending {
 
 /// When the lease of a pending account ends, if it has not ended yet. Without a creation time
 /// nobody can tell, and the account is left alone for a lease from now.
-fn young(account: &LiveAccount, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
+pub(super) fn young(account: &LiveAccount, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
     let end = account
         .created_at
         .unwrap_or(now)

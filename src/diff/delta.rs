@@ -13,12 +13,16 @@ use crate::model::{
 pub enum Action {
     /// Take a live account into custody.
     Adopt,
+    /// Give an account of ours another address.
+    Move,
     /// Create an account and deliver its key.
     Create,
     /// Change name, description or labels.
     Update,
     /// Change the roles.
     UpdatePermissions,
+    /// Give an account up and leave it as it is.
+    Forget,
     /// Delete the account.
     Delete,
 }
@@ -37,6 +41,14 @@ pub enum Reason {
     Differs,
     /// An `import` block asks for it.
     ImportRequested,
+    /// An `import` block asks for another stack's account, and who runs this allows it.
+    TakenOver,
+    /// A `moved` block asks for it.
+    MoveRequested,
+    /// A `removed` block asks to leave the account live.
+    ReleaseRequested,
+    /// No stack has marked it, and an `unmanaged` block asks for it.
+    Unmanaged,
     /// An earlier run died while the account was being born.
     CredentialPending,
     /// It carries no seal yet, and the run was told to take such accounts for ours.
@@ -66,6 +78,8 @@ pub struct Difference {
     pub after: Option<AccountState>,
     /// The marks the account has before, if any.
     pub marks: Option<Marks>,
+    /// The address before, for a move.
+    pub moved_from: Option<Address>,
     /// Where the key goes, for a create.
     pub deliver_to: Vec<Destination>,
     /// Where it is declared: the account's block, the `import` block, or the role block that
@@ -128,6 +142,25 @@ pub enum Block {
         live: String,
         /// As it should be.
         wanted: String,
+    },
+    /// The account is declared no longer, and a mark on it forbids to delete it.
+    Protected {
+        /// The account.
+        account: Mrn,
+    },
+    /// Nobody can tell whether a `removed` block means the account.
+    UnclearRemoval {
+        /// The account.
+        account: Mrn,
+        /// Why not.
+        why: String,
+    },
+    /// No stack has marked the account, and its scope is to have no such.
+    Unmanaged {
+        /// The account.
+        account: Mrn,
+        /// Its name.
+        name: String,
     },
     /// A pending account has more power, or more past, than a birth gives.
     PendingWithPower {

@@ -5,6 +5,7 @@ mod account;
 mod cases;
 mod custody;
 mod delta;
+mod undeclared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,15 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         ..Delta::default()
     };
     let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
+    let addresses: BTreeMap<AddressLabel, &DesiredAccount> = desired
+        .accounts
+        .values()
+        .map(|account| (account.address.label(), account))
+        .collect();
+    let formerly = formerly(&addresses);
+    // The address that an account has now, by what its marks say.
+    let now = |label: &AddressLabel| formerly.get(label).unwrap_or(label).clone();
+    let mut unmanaged: Vec<&LiveAccount> = Vec::new();
     let mut names: BTreeMap<(&Scope, &str), Vec<&LiveAccount>> = BTreeMap::new();
     let mut ours: BTreeMap<_, Vec<(&LiveAccount, Marks)>> = BTreeMap::new();
     let mut disputed: BTreeMap<&Mrn, String> = BTreeMap::new();
@@ -39,33 +49,29 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             Custody::Ours(marks) => {
                 delta.managed += 1;
                 delta.unverified += usize::from(!seals.can_seal() && marks.seal.is_some());
-                ours.entry(marks.address.clone())
+                ours.entry(now(&marks.address))
                     .or_default()
                     .push((account, marks));
             }
             Custody::Disputed(why) => {
                 disputed.insert(&account.mrn, why);
             }
+            Custody::Foreign(stack)
+                if desired.take_over.contains(&stack) && judge.imports(&account.mrn) => {}
             Custody::Foreign(stack) => delta.left_alone.push(LeftAlone {
                 account: account.clone(),
                 stack: Some(stack),
             }),
             Custody::Unmanaged => {
                 if !judge.imports(&account.mrn) {
-                    delta.left_alone.push(LeftAlone {
-                        account: account.clone(),
-                        stack: None,
-                    });
+                    unmanaged.push(account);
                 }
             }
         }
     }
 
-    let at = |mrn: &Mrn| Some(live.accounts.get(mrn)?.marks()?.address);
+    let at = |mrn: &Mrn| Some(now(&live.accounts.get(mrn)?.marks()?.address));
     let contested: BTreeSet<AddressLabel> = disputed.keys().filter_map(|mrn| at(mrn)).collect();
-    let declared = desired.accounts.values();
-    let addresses: BTreeMap<AddressLabel, &DesiredAccount> =
-        declared.map(|d| (d.address.label(), d)).collect();
     let cases = Cases {
         desired,
         live,
@@ -73,6 +79,14 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         judge,
         names,
     };
+    for account in unmanaged {
+        if cases.unmanaged(account, &mut delta) {
+            delta.left_alone.push(LeftAlone {
+                account: account.clone(),
+                stack: None,
+            });
+        }
+    }
     for account in desired.accounts.values() {
         let label = account.address.label();
         match ours.get(&label).map(Vec::as_slice) {
@@ -134,6 +148,23 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     delta.in_flight.sort();
     delta.notes.sort();
     delta
+}
+
+/// The present address of every address that a declared account had before and that nothing
+/// declared has now.
+fn formerly(
+    addresses: &BTreeMap<AddressLabel, &DesiredAccount>,
+) -> BTreeMap<AddressLabel, AddressLabel> {
+    let mut all = BTreeMap::new();
+    for (label, account) in addresses {
+        for former in &account.formerly {
+            let before = former.address.label();
+            if !addresses.contains_key(&before) {
+                all.insert(before, label.clone());
+            }
+        }
+    }
+    all
 }
 
 /// The address that an account's label names, or one made of the label where that is a hash.

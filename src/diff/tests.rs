@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::{
     Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
-    Import, Labels, Limits, Nonce, OrgId, Role, RoleSet, ScopeInfo, SealKey, Seals, SourceRef,
-    SpaceId, StackId, Unread,
+    Former, Import, Labels, Limits, Nonce, OrgId, Role, RoleSet, ScopeInfo, SealKey, Seals,
+    SourceRef, SpaceId, StackId, Unread,
 };
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -41,6 +41,8 @@ fn declared(name: &str) -> DesiredAccount {
         role_places: BTreeMap::new(),
         valid_until: None,
         deliver_to: Vec::new(),
+        protected: None,
+        formerly: Vec::new(),
         import: None,
         declared_at: place(10),
     }
@@ -62,6 +64,7 @@ fn marks(name: &str) -> Marks {
             destinations: CredentialMark::destinations_digest(&[]),
         },
         expires: None,
+        protected: false,
         seal: None,
     }
 }
@@ -120,6 +123,7 @@ fn compare_with(
             .into_iter()
             .map(|a| (a.address.clone(), a))
             .collect(),
+        ..Desired::nothing(StackId::new("acme", "k7m2q9ta").expect("valid"))
     };
     let info = ScopeInfo {
         name: String::new(),
@@ -648,5 +652,66 @@ fn a_pending_account_needs_no_seal_since_it_is_only_finished_or_removed() {
             (Action::Create, Reason::CredentialPending),
             (Action::Delete, Reason::CredentialPending),
         ]
+    );
+}
+
+fn former(address: &str) -> Former {
+    Former {
+        address: Address::new(address, None),
+        declared_at: place(20),
+    }
+}
+
+#[test]
+fn an_account_found_under_a_former_address_is_moved_before_anything_else() {
+    let mut wanted = declared("new");
+    wanted.formerly = vec![former("older"), former("old")];
+    wanted.name = "old".to_owned();
+    wanted.roles = roles(&["editor"]);
+    let delta = compare(vec![wanted.clone()], vec![managed("old")]);
+    let actions: Vec<_> = delta.differences.iter().map(|d| d.action).collect();
+    assert_eq!(actions, [Action::Move, Action::UpdatePermissions]);
+    assert!(
+        delta
+            .differences
+            .iter()
+            .all(|d| d.address == wanted.address)
+    );
+    assert_eq!(
+        delta.differences[0].moved_from,
+        Some(Address::new("old", None))
+    );
+
+    let both = compare(vec![wanted], vec![managed("old"), managed("new")]);
+    assert!(matches!(only_block(&both), Block::Duplicate { accounts } if accounts.len() == 2));
+    assert!(both.differences.is_empty());
+}
+
+#[test]
+fn a_former_address_that_is_declared_again_is_its_own() {
+    let mut wanted = declared("new");
+    wanted.formerly = vec![former("old")];
+    let delta = compare(vec![wanted, declared("old")], vec![managed("old")]);
+    let actions: Vec<_> = delta
+        .differences
+        .iter()
+        .map(|d| (d.action, &d.address))
+        .collect();
+    assert_eq!(actions, [(Action::Create, &Address::new("new", None))]);
+    assert_eq!(delta.unchanged, 1);
+}
+
+#[test]
+fn a_dead_birth_is_reaped_although_it_is_protected() {
+    let mut marks = marks("ci");
+    marks.credential = CredentialMark::Pending(Nonce::from_bytes([7; 16]));
+    marks.protected = true;
+    let mut dead = live_account("ci", Some(marks));
+    dead.roles.clear();
+    let delta = compare(Vec::new(), vec![dead]);
+    let found = &delta.differences[0];
+    assert_eq!(
+        (found.action, found.reason),
+        (Action::Delete, Reason::CredentialPending)
     );
 }

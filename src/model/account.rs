@@ -22,4 +22,6 @@ pub struct AccountState {
     pub roles: RoleSet,
     /// When the account expires, where that is known.
     pub valid_until: Option<jiff::Timestamp>,
+    /// Whether a mark on the account forbids to delete it.
+    pub protected: bool,
 }

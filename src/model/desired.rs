@@ -1,6 +1,6 @@
 //! What the configuration says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,30 @@ pub struct Desired {
     pub spaces: BTreeMap<String, DesiredSpace>,
     /// The declared accounts.
     pub accounts: BTreeMap<Address, DesiredAccount>,
+    /// The `removed` blocks: what becomes of accounts that are declared no longer.
+    pub removed: Vec<Removed>,
+    /// What becomes of accounts without an owner, by the scope whose block says so.
+    pub unmanaged: BTreeMap<Scope, Unmanaged>,
+    /// Other stacks whose accounts `import` blocks may take, on the word of who runs this.
+    pub take_over: BTreeSet<StackId>,
+}
+
+impl Desired {
+    /// What a configuration wants that declares nothing.
+    pub fn nothing(stack: StackId) -> Self {
+        Self {
+            stack,
+            trusted_creators: Vec::new(),
+            endpoint: None,
+            limits: Limits::default(),
+            organizations: BTreeMap::new(),
+            spaces: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            removed: Vec::new(),
+            unmanaged: BTreeMap::new(),
+            take_over: BTreeSet::new(),
+        }
+    }
 }
 
 /// What the `platform` block asserts; it never redirects.
@@ -94,6 +118,10 @@ pub struct DesiredAccount {
     pub role_places: BTreeMap<Role, SourceRef>,
     /// When the account expires. Fixed at birth.
     pub valid_until: Option<jiff::Timestamp>,
+    /// Whether the account must not be deleted; kept on the live account. `None`: not managed.
+    pub protected: Option<bool>,
+    /// Addresses that the account had before, by `moved` blocks.
+    pub formerly: Vec<Former>,
     /// Where its key goes; empty only for imported accounts.
     pub deliver_to: Vec<Destination>,
     /// The `import` block that names it, if any.
@@ -109,6 +137,86 @@ pub struct Import {
     pub mrn: Mrn,
     /// Where the block stands.
     pub declared_at: SourceRef,
+}
+
+/// An address that an account had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// The address.
+    pub address: Address,
+    /// The `moved` block that says so.
+    pub declared_at: SourceRef,
+}
+
+/// A `removed` block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// What is declared no longer: one account, or without a key all instances of a block.
+    pub from: Address,
+    /// Whether the account is deleted; otherwise it is left as it is and given up.
+    pub destroy: bool,
+    /// Where the block stands.
+    pub declared_at: SourceRef,
+}
+
+/// An `unmanaged` block: what becomes of accounts that no stack has marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmanaged {
+    /// What is done.
+    pub action: UnmanagedAction,
+    /// Patterns of names that are left alone: `*` is any text, `?` any character.
+    pub except: Vec<String>,
+    /// Where the block stands.
+    pub declared_at: SourceRef,
+}
+
+/// What is done about an account that no stack has marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnmanagedAction {
+    /// It is listed.
+    Report,
+    /// The plan is refused.
+    Fail,
+    /// It is deleted.
+    Delete,
+}
+
+impl Unmanaged {
+    /// Whether an account of this name is left alone.
+    pub fn excepts(&self, name: &str) -> bool {
+        self.except.iter().any(|pattern| matches(pattern, name))
+    }
+}
+
+/// Whether a pattern with `*` and `?` fits the whole of a text.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when a star has to take one character more.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p + 1, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((after, taken)) = star else {
+                    return false;
+                };
+                star = Some((after, taken + 1));
+                p = after;
+                t = taken + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
 }
 
 /// One rendered place that receives a credential.
@@ -155,6 +263,33 @@ impl fmt::Display for Destination {
             } => {
                 write!(f, "sink.{} at {directory}/{file}", self.sink)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns_fit_whole_texts() {
+        for (pattern, text, fits) in [
+            ("legacy-*", "legacy-ci", true),
+            ("legacy-*", "legacy-", true),
+            ("legacy-*", "my-legacy-ci", false),
+            ("*-ci", "a-ci-ci", true),
+            ("*-ci", "a-ci-x", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "acb", false),
+            ("?i", "ci", true),
+            ("?i", "i", false),
+            ("", "", true),
+            ("", "a", false),
+            ("**", "", true),
+            ("[a]", "a", false),
+            ("é?", "éü", true),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }
     }
 }

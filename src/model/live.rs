@@ -115,12 +115,14 @@ impl LiveAccount {
 
     /// The account as a plan shows it.
     pub fn state(&self) -> AccountState {
+        let marks = self.marks();
         AccountState {
             name: self.name.clone(),
             description: self.description.clone(),
             labels: self.other_labels(),
             roles: self.roles.clone(),
-            valid_until: self.marks().and_then(|marks| marks.expires),
+            valid_until: marks.as_ref().and_then(|marks| marks.expires),
+            protected: marks.is_some_and(|marks| marks.protected),
         }
     }
 }

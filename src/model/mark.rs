@@ -20,7 +20,10 @@ const ADDRESS: &str = "rolecall-address";
 const GENERATION: &str = "rolecall-generation";
 const CREDENTIAL: &str = "rolecall-credential";
 const EXPIRES: &str = "rolecall-expires";
+const PROTECTED: &str = "rolecall-protected";
 const SEAL: &str = "rolecall-seal";
+/// The only value of the mark of protection.
+const YES: &str = "yes";
 
 /// The first `digits` hexadecimal digits of the SHA-256 of `bytes`.
 pub fn short_digest(bytes: &[u8], digits: usize) -> String {
@@ -181,6 +184,8 @@ pub struct Marks {
     pub credential: CredentialMark,
     /// When the account expires; fixed at birth, and not told by the API otherwise.
     pub expires: Option<jiff::Timestamp>,
+    /// Whether the account must not be deleted, whatever the configuration says.
+    pub protected: bool,
     /// What proves that a run with the seal key wrote these marks on this account, if it does.
     pub seal: Option<Seal>,
 }
@@ -219,6 +224,7 @@ impl Marks {
             generation,
             credential,
             expires,
+            protected,
             seal: _,
         } = self;
         let mut labels = Labels::new();
@@ -228,6 +234,9 @@ impl Marks {
         labels.insert(CREDENTIAL.to_owned(), credential.label());
         if let Some(expires) = expires {
             labels.insert(EXPIRES.to_owned(), expires.to_string().replace(':', "."));
+        }
+        if *protected {
+            labels.insert(PROTECTED.to_owned(), YES.to_owned());
         }
         labels
     }
@@ -258,6 +267,11 @@ impl Marks {
                     None => None,
                     Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
                 },
+                protected: match labels.get(PROTECTED).map(String::as_str) {
+                    None => false,
+                    Some(YES) => true,
+                    Some(_) => return Err(bad(PROTECTED)),
+                },
                 seal: labels.get(SEAL).map(Seal::from_label),
             })
         };
@@ -279,6 +293,7 @@ mod tests {
             generation: 1,
             credential,
             expires: "2027-06-30T00:00:00Z".parse().ok(),
+            protected: true,
             seal: None,
         }
     }
@@ -326,6 +341,7 @@ mod tests {
             (CREDENTIAL, "pending."),
             (STACK, "acme"),
             (EXPIRES, "soon"),
+            (PROTECTED, "no"),
         ] {
             let mut labels = full.clone();
             labels.insert(key.to_owned(), value.to_owned());

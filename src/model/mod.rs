@@ -17,7 +17,7 @@ pub use address::{Address, AddressLabel};
 pub use credential::{Fingerprint, IssuedCredential, Nonce};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
-    FileFormat, Import, Place, SourceRef,
+    FileFormat, Former, Import, Place, Removed, SourceRef, Unmanaged, UnmanagedAction, matches,
 };
 pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};

@@ -254,6 +254,7 @@ mod tests {
                 destinations: "0011".to_owned(),
             },
             expires: "2027-06-30T00:00:00Z".parse().ok(),
+            protected: false,
             seal: None,
         }
     }
@@ -291,12 +292,13 @@ mod tests {
             matches!(seals.check(account, &marks), SealCheck::Wrong(_))
         };
         assert!(wrong(&account("b"), sealed.clone()), "copied");
-        let changes: [fn(&mut Marks); 5] = [
+        let changes: [fn(&mut Marks); 6] = [
             |m| m.stack = StackId::new("acme", "other1").expect("valid"),
             |m| m.address = AddressLabel::from_label("ci.prod2"),
             |m| m.generation = 2,
             |m| m.credential = CredentialMark::External,
             |m| m.expires = None,
+            |m| m.protected = true,
         ];
         for change in changes {
             let mut changed = sealed.clone();

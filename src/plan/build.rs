@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict};
 use crate::diff::{Action, Delta, Difference, Reason};
-use crate::model::{AccountState, Desired, Live, Mrn, RoleSet, rank};
+use crate::model::{Desired, Live, Mrn, rank};
 
 /// Builds the plan of a delta. `destroy` says that emptiness is meant.
 pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Plan {
@@ -73,16 +73,11 @@ fn change(difference: Difference) -> Change {
         before,
         after,
         marks,
+        moved_from,
         deliver_to,
         places,
     } = difference;
-    let roles = |state: &Option<AccountState>| -> RoleSet {
-        state
-            .as_ref()
-            .map(|state| state.roles.clone())
-            .unwrap_or_default()
-    };
-    let privilege = Privilege::between(&roles(&before), &roles(&after));
+    let privilege = Privilege::of(before.as_ref(), after.as_ref());
     Change {
         address,
         generation,
@@ -94,22 +89,24 @@ fn change(difference: Difference) -> Change {
         after,
         marks,
         privilege,
+        moved_from,
         deliver_to,
         places,
     }
 }
 
-/// The order of the work: adopt, reap what a dead run left, births, roles that add, updates, roles
-/// that only remove, deletes; within a step by scope and address, the caller's own account last.
+/// The order of the work: adopt and move, reap what a dead run left, births, roles that add, updates, roles
+/// that only remove, accounts given up, deletes; within a step by scope and address, the caller's own account last.
 fn order<'a>(change: &'a Change, caller: &Mrn) -> impl Ord + use<'a> {
     let step = match (change.action, change.reason, change.privilege.verdict) {
-        (Action::Adopt, ..) => 0,
+        (Action::Adopt | Action::Move, ..) => 0,
         (Action::Delete, Reason::CredentialPending, _) => 1,
         (Action::Create, ..) => 2,
         (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => 3,
         (Action::Update, ..) => 4,
         (Action::UpdatePermissions, _, Verdict::Reduction) => 5,
-        (Action::Delete, ..) => 6,
+        (Action::Forget, ..) => 6,
+        (Action::Delete, ..) => 7,
     };
     let own = change.account.as_ref() == Some(caller);
     (

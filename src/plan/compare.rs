@@ -212,6 +212,7 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
         after,
         marks,
         privilege: _,
+        moved_from,
         deliver_to,
         places: _,
     } = judged;
@@ -238,6 +239,9 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
     if *after != now.after {
         sides.push("what is wanted has changed".to_owned());
     }
+    if *moved_from != now.moved_from {
+        sides.push("it comes from another address".to_owned());
+    }
     if *deliver_to != now.deliver_to {
         sides.push("its key goes elsewhere".to_owned());
     }
@@ -263,9 +267,11 @@ pub fn keep_judged(judged: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
 fn verb(action: Action) -> &'static str {
     match action {
         Action::Adopt => "adopt",
+        Action::Move => "move",
         Action::Create => "create",
         Action::Update => "update",
         Action::UpdatePermissions => "update-permissions",
+        Action::Forget => "forget",
         Action::Delete => "delete",
     }
 }

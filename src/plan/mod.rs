@@ -19,7 +19,7 @@ use crate::model::{
 pub use build::build;
 pub use compare::{Moved, compare, keep_judged};
 pub use file::{FileError, read, write};
-pub use privilege::{Privilege, Verdict, power};
+pub use privilege::{Exposure, Privilege, Verdict, power};
 
 /// The version of the canonical form.
 pub const FORMAT: u32 = 1;
@@ -47,6 +47,8 @@ pub struct Change {
     pub marks: Option<Marks>,
     /// What it means for power.
     pub privilege: Privilege,
+    /// The address before, for a move.
+    pub moved_from: Option<Address>,
     /// Where the key goes, for a create.
     pub deliver_to: Vec<Destination>,
     /// Where in the configuration it comes from. Not part of the digest.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Role, RoleSet, Scope};
+use crate::model::{AccountState, Role, RoleSet, Scope};
 
 /// The direction in which power moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,9 +32,55 @@ pub struct Privilege {
     pub gained: RoleSet,
     /// Roles lost.
     pub lost: RoleSet,
+    /// What else makes an account more dangerous, or easier to lose.
+    pub exposures: Vec<Exposure>,
 }
 
+/// What makes an account more dangerous, or easier to lose, besides its roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exposure {
+    /// Its key will be good for longer, or for ever.
+    LaterExpiry,
+    /// It can be deleted afterwards, and could not before.
+    ProtectionRemoved,
+}
+
+/// A rule of exposure: what it is, and whether a change from one state to another brings it.
+type Rule = (Exposure, fn(&AccountState, &AccountState) -> bool);
+
+/// Every rule of exposure. That a key goes to a new place is a birth, whose roles are gained; that
+/// an account reaches further is a birth too, since accounts do not change their scope.
+const RULES: [Rule; 2] = [
+    (Exposure::LaterExpiry, |before, after| {
+        match (before.valid_until, after.valid_until) {
+            (Some(before), Some(after)) => after > before,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }),
+    (Exposure::ProtectionRemoved, |before, after| {
+        before.protected && !after.protected
+    }),
+];
+
 impl Privilege {
+    /// Compares an account before and after a change.
+    pub fn of(before: Option<&AccountState>, after: Option<&AccountState>) -> Self {
+        let none = RoleSet::new();
+        let roles =
+            |state: Option<&'_ AccountState>| state.map_or(none.clone(), |s| s.roles.clone());
+        let mut all = Self::between(&roles(before), &roles(after));
+        if let (Some(before), Some(after)) = (before, after) {
+            let brought = RULES.iter().filter(|(_, brings)| brings(before, after));
+            all.exposures = brought.map(|(exposure, _)| *exposure).collect();
+        }
+        if !all.exposures.is_empty() {
+            all.verdict = Verdict::Escalation;
+        }
+        all
+    }
+
     /// Compares two sets of roles held on one scope.
     pub fn between(before: &RoleSet, after: &RoleSet) -> Self {
         let gained: RoleSet = after.difference(before).cloned().collect();
@@ -53,6 +99,7 @@ impl Privilege {
             loses: less,
             gained,
             lost,
+            exposures: Vec::new(),
         }
     }
 

@@ -67,6 +67,7 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
         labels: Default::default(),
         roles: set(names),
         valid_until: None,
+        protected: false,
     };
     crate::plan::Change {
         address: Address::new("a", None),
@@ -83,6 +84,7 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
         after: after.map(state),
         marks: None,
         privilege: crate::plan::Privilege::between(&set(before), &set(after.unwrap_or(&[]))),
+        moved_from: None,
         deliver_to: Vec::new(),
         places: Vec::new(),
     }

@@ -152,8 +152,10 @@ pub fn plan(plan: &Plan) -> Value {
         "summary": {
             "create": plan.count(Action::Create),
             "adopt": plan.count(Action::Adopt),
+            "move": plan.count(Action::Move),
             "update": plan.count(Action::Update),
             "update_permissions": plan.count(Action::UpdatePermissions),
+            "forget": plan.count(Action::Forget),
             "delete": plan.count(Action::Delete),
             "escalations": verdicts(Verdict::Escalation),
             "reductions": verdicts(Verdict::Reduction),
@@ -198,7 +200,9 @@ fn change(change: &Change, annex: &Annex) -> Value {
                 loses,
                 gained,
                 lost,
+                exposures,
             },
+        moved_from,
         deliver_to,
         places,
     } = change;
@@ -217,7 +221,9 @@ fn change(change: &Change, annex: &Annex) -> Value {
             "loses": loses,
             "gained": roles(gained),
             "lost": roles(lost),
+            "exposures": exposures,
         },
+        "moved_from": moved_from,
         "deliver_to": deliver_to.iter().map(destination).collect::<Vec<_>>(),
         "places": places.iter().map(place).collect::<Vec<_>>(),
     })
@@ -230,6 +236,7 @@ fn state(state: &AccountState) -> Value {
         labels,
         roles: held,
         valid_until,
+        protected,
     } = state;
     json!({
         "name": name,
@@ -237,6 +244,7 @@ fn state(state: &AccountState) -> Value {
         "labels": labels,
         "roles": roles(held),
         "valid_until": valid_until,
+        "protected": protected,
     })
 }
 

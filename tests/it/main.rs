@@ -4,6 +4,8 @@
 mod bad_days;
 #[cfg(feature = "server")]
 mod commands;
+#[cfg(feature = "server")]
+mod custody;
 mod documents;
 #[cfg(feature = "server")]
 mod examples;

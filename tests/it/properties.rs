@@ -9,10 +9,11 @@ use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Facts, FileFormat, Fingerprint, Labels, Limits, Live, LiveAccount, Marks, Mrn,
-    OrgId, Place, Queries, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
+    Destination, Facts, FileFormat, Fingerprint, Former, Labels, Limits, Live, LiveAccount, Marks,
+    Mrn, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef,
+    SpaceId, StackId, Unmanaged, UnmanagedAction,
 };
-use rolecall::plan::{Action, Plan, build};
+use rolecall::plan::{Action, Plan, Reason, build};
 use rolecall::ports::{ReadError, Reader};
 use rolecall::refresh::refresh;
 use rolecall::view::human;
@@ -61,6 +62,8 @@ prop_compose! {
         description in proptest::option::of("[a-z ]{1,12}"),
         labels in proptest::option::of(labels()),
         roles in roles(),
+        protected in proptest::option::of(any::<bool>()),
+        moved in any::<bool>(),
     ) -> DesiredAccount {
         let address = Address::new(format!("a{n}"), keyed.then(|| format!("key {n}")));
         DesiredAccount {
@@ -79,6 +82,14 @@ prop_compose! {
                     format: FileFormat::Json,
                 },
             }],
+            protected,
+            formerly: moved
+                .then(|| Former {
+                    address: Address::new(format!("was{n}"), address.key.clone()),
+                    declared_at: place(),
+                })
+                .into_iter()
+                .collect(),
             import: None,
             declared_at: place(),
             address,
@@ -111,6 +122,7 @@ fn desired_of(accounts: Vec<DesiredAccount>) -> Desired {
             .into_iter()
             .map(|a| (a.address.clone(), a))
             .collect(),
+        ..Desired::nothing(stack())
     }
 }
 
@@ -140,6 +152,7 @@ fn materialise(account: &DesiredAccount, id: &str) -> LiveAccount {
             destinations: CredentialMark::destinations_digest(&account.deliver_to),
         },
         expires: account.valid_until,
+        protected: account.protected.unwrap_or(false),
         seal: None,
     };
     let mut labels = account.labels.clone().unwrap_or_default();
@@ -197,6 +210,8 @@ enum Tampering {
     Stack,
     Stripped,
     Broken,
+    Protected(bool),
+    FormerAddress,
 }
 
 fn tampering() -> impl Strategy<Value = Tampering> {
@@ -210,11 +225,31 @@ fn tampering() -> impl Strategy<Value = Tampering> {
         1 => Just(Tampering::Stack),
         1 => Just(Tampering::Stripped),
         1 => Just(Tampering::Broken),
+        1 => any::<bool>().prop_map(Tampering::Protected),
+        2 => Just(Tampering::FormerAddress),
     ]
 }
 
-fn tamper(mut account: LiveAccount, how: &Tampering) -> Option<LiveAccount> {
+fn tamper(
+    mut account: LiveAccount,
+    declared: &DesiredAccount,
+    how: &Tampering,
+) -> Option<LiveAccount> {
     match how {
+        Tampering::Protected(true) => {
+            let (key, yes) = ("rolecall-protected".to_owned(), "yes".to_owned());
+            account.labels.insert(key, yes);
+        }
+        Tampering::Protected(false) => {
+            account.labels.remove("rolecall-protected");
+        }
+        Tampering::FormerAddress => {
+            let address = declared.formerly.first().map(|f| f.address.label());
+            if let Some(address) = address {
+                let (key, value) = ("rolecall-address".to_owned(), address.as_str().to_owned());
+                account.labels.insert(key, value);
+            }
+        }
         Tampering::None => {}
         Tampering::Gone => return None,
         Tampering::Roles(roles) => account.roles = roles.clone(),
@@ -238,25 +273,61 @@ fn tamper(mut account: LiveAccount, how: &Tampering) -> Option<LiveAccount> {
     Some(account)
 }
 
+/// What some scopes say about accounts without an owner.
+fn unmanaged() -> impl Strategy<Value = BTreeMap<Scope, Unmanaged>> {
+    use UnmanagedAction::{Delete, Fail, Report};
+    let action = proptest::sample::select(vec![Report, Fail, Delete]);
+    let except = proptest::sample::subsequence(vec!["account 1", "*2"], 0..=2);
+    let setting = (action, except).prop_map(|(action, except)| Unmanaged {
+        action,
+        except: except.into_iter().map(str::to_owned).collect(),
+        declared_at: place(),
+    });
+    let scope = proptest::sample::select(scopes());
+    proptest::collection::btree_map(scope, setting, 0..2)
+}
+
 /// A configuration, and a platform on which it was applied, some accounts were tampered with,
 /// some others are managed but no longer declared, and some belong to nobody.
 fn worlds() -> impl Strategy<Value = (Desired, Live)> {
     (0..9usize)
         .prop_flat_map(|n| {
             let accounts = (0..n).map(account).collect::<Vec<_>>();
-            let fates = proptest::collection::vec((tampering(), any::<bool>()), n);
-            (accounts, fates)
+            let removal = proptest::option::of(any::<bool>());
+            let fates = proptest::collection::vec((tampering(), any::<bool>(), removal), n);
+            (accounts, fates, unmanaged())
         })
-        .prop_map(|(accounts, fates)| {
+        .prop_map(|(accounts, fates, unmanaged)| {
             let mut declared = Vec::new();
+            let mut removed = Vec::new();
             let mut live = Vec::new();
-            for (n, (account, (how, keep))) in accounts.into_iter().zip(fates).enumerate() {
-                live.extend(tamper(materialise(&account, &format!("id{n}")), &how));
+            for (n, (account, (how, keep, removal))) in accounts.into_iter().zip(fates).enumerate()
+            {
+                live.extend(tamper(
+                    materialise(&account, &format!("id{n}")),
+                    &account,
+                    &how,
+                ));
                 if keep {
                     declared.push(account);
+                } else if let Some(destroy) = removal {
+                    removed.push(Removed {
+                        // Of one account, or of its whole block.
+                        from: Address::new(
+                            account.address.name,
+                            account.address.key.filter(|_| n % 2 == 0),
+                        ),
+                        destroy,
+                        declared_at: place(),
+                    });
                 }
             }
-            (desired_of(declared), live_of(live))
+            let desired = Desired {
+                removed,
+                unmanaged,
+                ..desired_of(declared)
+            };
+            (desired, live_of(live))
         })
 }
 
@@ -280,6 +351,7 @@ fn execute(plan: &Plan, live: &Live) -> Live {
                         destinations: CredentialMark::destinations_digest(&change.deliver_to),
                     },
                     expires: after.valid_until,
+                    protected: after.protected,
                     seal: None,
                 };
                 let mut labels = after.labels.clone();
@@ -304,7 +376,13 @@ fn execute(plan: &Plan, live: &Live) -> Live {
             }
             (Action::Update, Some(mrn), Some(after)) => {
                 let account = live.accounts.get_mut(mrn).expect("live");
-                account.labels.retain(|key, _| key.starts_with("rolecall-"));
+                account
+                    .labels
+                    .retain(|key, _| key.starts_with("rolecall-") && key != "rolecall-protected");
+                if after.protected {
+                    let (key, yes) = ("rolecall-protected".to_owned(), "yes".to_owned());
+                    account.labels.insert(key, yes);
+                }
                 account.labels.extend(after.labels.clone());
                 account.name.clone_from(&after.name);
                 account.description.clone_from(&after.description);
@@ -315,6 +393,15 @@ fn execute(plan: &Plan, live: &Live) -> Live {
                     .expect("live")
                     .roles
                     .clone_from(&after.roles);
+            }
+            (Action::Move, Some(mrn), Some(_)) => {
+                let labels = &mut live.accounts.get_mut(mrn).expect("live").labels;
+                let address = change.address.label().as_str().to_owned();
+                labels.insert("rolecall-address".to_owned(), address);
+            }
+            (Action::Forget, Some(mrn), Some(_)) => {
+                let labels = &mut live.accounts.get_mut(mrn).expect("live").labels;
+                labels.retain(|key, _| !key.starts_with("rolecall-"));
             }
             other => panic!("a change that cannot be executed: {other:?}"),
         }
@@ -409,10 +496,26 @@ proptest! {
         for change in &plan(&desired, &live).changes {
             let Some(mrn) = &change.account else { continue };
             let account = &live.accounts[mrn];
+            prop_assert_ne!(mrn.as_str(), CALLER);
+            if change.reason == Reason::Unmanaged {
+                let marked = account.labels.keys().any(|key| key.starts_with("rolecall-"));
+                prop_assert!(!marked, "{:?}", account);
+                continue;
+            }
             prop_assert_eq!(account.labels.get("rolecall-stack").map(String::as_str),
                 Some("acme-access.k7m2q9ta"));
             prop_assert_eq!(account.labels.get("rolecall-generation").map(String::as_str), Some("1"));
             prop_assert_eq!(account.creator.as_deref(), Some(CALLER));
+        }
+    }
+
+    #[test]
+    fn nothing_deletes_a_protected_account((desired, live) in worlds(), destroy in any::<bool>()) {
+        let delta = diff(&desired, &live, &Seals::default());
+        for change in &build(&desired, &live, delta, destroy).changes {
+            let Some(mrn) = &change.account else { continue };
+            let protected = live.accounts[mrn].labels.contains_key("rolecall-protected");
+            prop_assert!(!(protected && change.action == Action::Delete), "{:?}", change);
         }
     }
 
@@ -424,7 +527,8 @@ proptest! {
         for account in live.accounts.values() {
             let ours = account.labels.get("rolecall-stack").map(String::as_str)
                 == Some("acme-access.k7m2q9ta");
-            prop_assert_eq!(left.contains(&account.mrn), !ours, "{}", account.mrn);
+            prop_assert!(ours || acted.contains(&account.mrn) || left.contains(&account.mrn));
+            prop_assert!(!ours || !left.contains(&account.mrn), "{}", account.mrn);
             prop_assert!(!(acted.contains(&account.mrn) && left.contains(&account.mrn)));
         }
         let touched: BTreeSet<_> = plan

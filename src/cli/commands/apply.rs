@@ -23,7 +23,12 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Ok(judged) => judged,
         Err(exit) => return exit,
     };
-    let opened = session::open(&args.config, &args.platform, args.destroy, true).await;
+    let intent = session::Intent {
+        destroy: args.destroy,
+        take_over: &args.take_over,
+        apply: true,
+    };
+    let opened = session::open(&args.config, &args.platform, &intent).await;
     let mut session = match opened {
         Ok(session) => session,
         Err(exit) => return exit,

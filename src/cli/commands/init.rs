@@ -1,7 +1,7 @@
 //! `rolecall init`: writes a first project, empty or from what is live. Asks nothing, overwrites
 //! nothing, and writes all of it or none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,9 +13,7 @@ use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach, seal};
 use crate::config::{self, SourceFile, generate};
-use crate::model::{
-    Desired, DesiredOrganization, Limits, Live, OrgId, Queries, Scope, SourceRef, StackId,
-};
+use crate::model::{Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SourceRef, StackId};
 use crate::refresh::refresh;
 use crate::view::{human, inert};
 
@@ -340,10 +338,6 @@ fn nothing(stack: &StackId, organizations: &BTreeSet<OrgId>) -> Desired {
         line: 1,
     };
     Desired {
-        stack: stack.clone(),
-        trusted_creators: Vec::new(),
-        endpoint: None,
-        limits: Limits::default(),
         organizations: organizations
             .iter()
             .map(|id| {
@@ -354,8 +348,7 @@ fn nothing(stack: &StackId, organizations: &BTreeSet<OrgId>) -> Desired {
                 (id.to_string(), organization)
             })
             .collect(),
-        spaces: BTreeMap::new(),
-        accounts: BTreeMap::new(),
+        ..Desired::nothing(stack.clone())
     }
 }
 

@@ -8,7 +8,12 @@ use crate::view::human;
 
 /// Runs the command.
 pub async fn run(args: PlanArgs) -> Exit {
-    let opened = session::open(&args.config, &args.platform, args.destroy, false).await;
+    let intent = session::Intent {
+        destroy: args.destroy,
+        take_over: &args.take_over,
+        apply: false,
+    };
+    let opened = session::open(&args.config, &args.platform, &intent).await;
     let session = match opened {
         Ok(session) => session,
         Err(exit) => return exit,

@@ -54,11 +54,19 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 quoted(name),
                 inert(&other.to_string())
             ),
-            vec![format!(
-                "{} is managed by this stack too: give one of them another name, or apply the \
-                 removal of the old one first",
-                inert(account.as_str())
-            )],
+            vec![
+                format!(
+                    "if it is the same account under a new address, add: moved {{ from = {}, to = \
+                     {} }}, each on a line of its own",
+                    inert(&other.to_string()),
+                    inert(&blocked.address.to_string())
+                ),
+                format!(
+                    "if not, {} is managed by this stack too: give one of them another name, or \
+                     apply the removal of the old one first",
+                    inert(account.as_str())
+                ),
+            ],
         ),
         Block::NameTaken {
             account,
@@ -96,7 +104,11 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
         ),
         Block::Foreign { account, stack } => (
             format!("{} belongs to the stack {stack}", inert(account.as_str())),
-            vec!["let that configuration give it up first".to_owned()],
+            vec![
+                "let that configuration give it up first, with a removed block and destroy = false"
+                    .to_owned(),
+                format!("if that configuration is gone, run again with --take-over {stack}"),
+            ],
         ),
         Block::CannotUpdate {
             account,
@@ -113,6 +125,43 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             vec![
                 "the platform fixes it at birth: declare a new account beside the old one, move \
                  its users, then remove the old one"
+                    .to_owned(),
+            ],
+        ),
+        Block::Protected { account } => (
+            format!(
+                "{} is declared no longer, and a mark on it forbids to delete it",
+                inert(account.as_str())
+            ),
+            vec![
+                "if it is to go, declare it again with lifecycle { prevent_destroy = false } and \
+                 apply; then remove it"
+                    .to_owned(),
+                "if it is to stay, give it up with a removed block and destroy = false".to_owned(),
+            ],
+        ),
+        Block::UnclearRemoval { account, why } => (
+            format!(
+                "nobody can tell what becomes of {}: {}",
+                inert(account.as_str()),
+                inert(why)
+            ),
+            vec![
+                "write a removed block for the one account, with its key: \
+                 from = service_account.NAME[\"KEY\"]"
+                    .to_owned(),
+                "if it is given up, see that `except` of the unmanaged block names it".to_owned(),
+            ],
+        ),
+        Block::Unmanaged { account, name } => (
+            format!(
+                "{} in {} is no stack's, and an unmanaged block refuses such accounts",
+                quoted(name),
+                blocked.scope
+            ),
+            vec![
+                format!("the account is {}", inert(account.as_str())),
+                "declare and import it, add its name to `except`, or delete it on the platform"
                     .to_owned(),
             ],
         ),

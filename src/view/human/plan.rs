@@ -125,9 +125,11 @@ fn push(out: &mut String, line: &str) {
 fn change(change: &Change, annex: &Annex) -> Vec<String> {
     let (sign, style, verb) = match change.action {
         Action::Adopt => ("&", CHANGE, "adopt"),
+        Action::Move => ("~", CHANGE, "move"),
         Action::Create => ("+", ADD, "create"),
         Action::Update => ("~", CHANGE, "update"),
         Action::UpdatePermissions => ("~", CHANGE, "update-permissions"),
+        Action::Forget => ("x", CHANGE, "forget"),
         Action::Delete => ("-", REMOVE, "delete"),
     };
     let mut head = format!(
@@ -150,6 +152,9 @@ fn change(change: &Change, annex: &Annex) -> Vec<String> {
     field("scope", vec![scope(&change.scope, annex)]);
     if let Some(account) = &change.account {
         field("account", vec![inert(account.as_str())]);
+    }
+    if let Some(from) = &change.moved_from {
+        field("was", vec![inert(&from.to_string())]);
     }
     match (&change.before, &change.after) {
         (Some(before), Some(after)) if change.action != Action::Adopt => {
@@ -205,6 +210,7 @@ fn whole(state: &AccountState, action: Action, field: &mut impl FnMut(&str, Vec<
         labels,
         roles,
         valid_until,
+        protected,
     } = state;
     field("name", vec![quoted(name)]);
     if let Some(description) = description {
@@ -231,6 +237,9 @@ fn whole(state: &AccountState, action: Action, field: &mut impl FnMut(&str, Vec<
     if let Some(until) = valid_until {
         field("valid until", vec![until.to_string()]);
     }
+    if *protected {
+        field("protected", vec!["cannot be deleted".to_owned()]);
+    }
 }
 
 /// What differs, attribute by attribute.
@@ -242,6 +251,7 @@ fn differences(before: &AccountState, after: &AccountState) -> Vec<(&'static str
         labels,
         roles,
         valid_until: _,
+        protected,
     } = after;
     if before.name != *name {
         all.push(("name", changed(Some(&before.name), Some(name))));
@@ -268,6 +278,14 @@ fn differences(before: &AccountState, after: &AccountState) -> Vec<(&'static str
             lines.push(paint(DIM, &format!("  keeps {}", kept.join(", "))));
         }
         all.push(("roles", lines));
+    }
+    if before.protected != *protected {
+        let line = if *protected {
+            paint(ADD, "+ cannot be deleted any more")
+        } else {
+            paint(REMOVE, "- can be deleted again")
+        };
+        all.push(("protected", vec![line]));
     }
     all
 }
@@ -329,6 +347,15 @@ fn why(change: &Change) -> String {
         }
         Reason::Differs => "the platform differs from the configuration",
         Reason::ImportRequested => "an import block asks for it; its key stays where it is",
+        Reason::TakenOver => {
+            "an import block asks for another stack's account, and --take-over allows it; its key \
+             stays where it is"
+        }
+        Reason::MoveRequested => "a moved block asks for it; account and key stay as they are",
+        Reason::ReleaseRequested => {
+            "a removed block asks for it; account, roles and key stay as they are"
+        }
+        Reason::Unmanaged => "no stack has marked it, and an unmanaged block asks for it",
         Reason::CredentialPending if change.action == Action::Delete => {
             "left without power by a run that died before its key was delivered"
         }
@@ -386,8 +413,10 @@ fn summary(out: &mut String, plan: &Plan) {
     let parts: Vec<String> = [
         (Action::Create, "create"),
         (Action::Adopt, "adopt"),
+        (Action::Move, "move"),
         (Action::Update, "update"),
         (Action::UpdatePermissions, "update permissions"),
+        (Action::Forget, "forget"),
         (Action::Delete, "delete"),
     ]
     .into_iter()

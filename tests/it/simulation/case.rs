@@ -70,6 +70,8 @@ fn account(n: usize, Wish(at, roles, destinations): Wish) -> DesiredAccount {
         roles,
         valid_until: None,
         deliver_to: (0..destinations).map(file).collect(),
+        protected: None,
+        formerly: Vec::new(),
         import: None,
         declared_at: place(),
     }
@@ -104,6 +106,7 @@ pub fn desired(wishes: &[Option<Wish>]) -> Desired {
             .filter_map(|(n, wish)| Some(account(n, (*wish)?)))
             .map(|account| (account.address.clone(), account))
             .collect(),
+        ..Desired::nothing(StackId::new("acme-access", "k7m2q9ta").expect("valid"))
     }
 }
 

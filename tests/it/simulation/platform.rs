@@ -147,6 +147,7 @@ impl Platform {
                 destinations: CredentialMark::destinations_digest(&account.deliver_to),
             },
             expires: None,
+            protected: false,
             seal: None,
         };
         let mut labels = account.labels.clone().unwrap_or_default();

@@ -189,6 +189,7 @@ impl Stage {
         let patterns = [
             ("[ENDPOINT]", r"https?://(127\.0\.0\.1|localhost):\d+"),
             ("[ID]", r"serviceaccounts/(?<redacted>[0-9A-Za-z]{27})"),
+            ("[ID]", r"service_account\.(?<redacted>[0-9A-Za-z]{27})\b"),
             ("[TOKEN]", r"apitokens/(?<redacted>[0-9A-Za-z]{27})"),
             ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
             ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),

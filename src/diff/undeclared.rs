@@ -1,0 +1,193 @@
+//! What to do about live accounts that no block declares: ours, and those that nobody has marked.
+//! Pure.
+
+use super::address_of;
+use super::cases::{Cases, young};
+use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
+use crate::model::{
+    Address, CredentialMark, LiveAccount, MARK_PREFIX, Marks, Removed, RoleSet, Scope, Unmanaged,
+    UnmanagedAction, birth_roles_only,
+};
+
+impl Cases<'_> {
+    /// An account of ours that is not declared.
+    pub(super) fn undeclared(&self, account: &LiveAccount, marks: &Marks, delta: &mut Delta) {
+        let mut reason = if self.declares(&account.scope) {
+            Reason::Undeclared
+        } else {
+            Reason::ScopeUndeclared
+        };
+        if let CredentialMark::Pending(_) = marks.credential {
+            if let Some(until) = young(account, self.live.facts.now) {
+                delta.in_flight.push(InFlight {
+                    address: address_of(account),
+                    account: account.mrn.clone(),
+                    until,
+                });
+                return;
+            }
+            // Which role was wanted is not known any more; one harmless role is what a birth gives.
+            if birth_roles_only(&account.roles, &RoleSet::new()) {
+                reason = Reason::CredentialPending;
+            }
+        }
+        let mut difference = Difference {
+            address: address_of(account),
+            generation: marks.generation,
+            action: Action::Delete,
+            reason,
+            scope: account.scope.clone(),
+            account: Some(account.mrn.clone()),
+            before: Some(account.state()),
+            after: None,
+            marks: Some(marks.clone()),
+            moved_from: None,
+            deliver_to: Vec::new(),
+            places: Vec::new(),
+        };
+        let mut block = None;
+        if reason != Reason::CredentialPending {
+            match self.removal(marks) {
+                Ok(removed) => {
+                    difference
+                        .places
+                        .extend(removed.map(|r| r.declared_at.clone()));
+                    if removed.is_some_and(|r| !r.destroy) {
+                        block = self.lost(account);
+                        difference.action = Action::Forget;
+                        difference.reason = Reason::ReleaseRequested;
+                        difference.after.clone_from(&difference.before);
+                    } else if marks.protected {
+                        block = Some(Block::Protected {
+                            account: account.mrn.clone(),
+                        });
+                    }
+                }
+                Err(why) => {
+                    block = Some(Block::UnclearRemoval {
+                        account: account.mrn.clone(),
+                        why,
+                    });
+                }
+            }
+        }
+        match block {
+            Some(block) => delta.blocked.push(Blocked {
+                address: difference.address,
+                scope: difference.scope,
+                block,
+                declared_at: difference.places.first().cloned(),
+            }),
+            None => delta.differences.push(difference),
+        }
+    }
+
+    /// Whether an account that is given up would be in the way of the next run.
+    fn lost(&self, account: &LiveAccount) -> Option<Block> {
+        let setting = self.setting(&account.scope)?;
+        if setting.excepts(&account.name) {
+            return None;
+        }
+        let what = match setting.action {
+            UnmanagedAction::Report => return None,
+            UnmanagedAction::Fail => "refuse every plan",
+            UnmanagedAction::Delete => "delete it",
+        };
+        Some(Block::UnclearRemoval {
+            account: account.mrn.clone(),
+            why: format!(
+                "a removed block gives it up, and then the unmanaged block of its scope would \
+                 {what}"
+            ),
+        })
+    }
+
+    /// The `removed` block that speaks of an account, the one that names it alone before the one
+    /// that names all of its block.
+    fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
+        let removed = &self.desired.removed;
+        if let Some(found) = removed.iter().find(|r| r.from.label() == marks.address) {
+            return Ok(Some(found));
+        }
+        let whole = |r: &&Removed| r.from.key.is_none();
+        if let Some(address) = marks.address.decode() {
+            let mut all = removed.iter().filter(whole);
+            return Ok(all.find(|r| r.from.name == address.name));
+        }
+        // The label is a hash, and nobody can tell of which block the account was an instance.
+        match removed.iter().filter(whole).find(|r| !r.destroy) {
+            Some(r) => Err(format!(
+                "its address is kept as a hash, and the removed block of {} may mean it",
+                r.from
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// An account that no stack has marked and no import names. Tells whether it is left alone.
+    pub(super) fn unmanaged(&self, account: &LiveAccount, delta: &mut Delta) -> bool {
+        let marked = account
+            .labels
+            .keys()
+            .any(|key| key.starts_with(MARK_PREFIX));
+        let Some(setting) = self.setting(&account.scope) else {
+            return true;
+        };
+        if marked || account.mrn == self.live.facts.caller.mrn || setting.excepts(&account.name) {
+            return true;
+        }
+        // A declared account wants the name; whether this is it, a person has to say first.
+        let mut declared = self.desired.accounts.values();
+        if declared.any(|d| d.scope == account.scope && d.name == account.name) {
+            return true;
+        }
+        let address = Address::new(account.mrn.id(), None);
+        match setting.action {
+            UnmanagedAction::Report => {}
+            UnmanagedAction::Fail => delta.blocked.push(Blocked {
+                address,
+                scope: account.scope.clone(),
+                block: Block::Unmanaged {
+                    account: account.mrn.clone(),
+                    name: account.name.clone(),
+                },
+                declared_at: Some(setting.declared_at.clone()),
+            }),
+            UnmanagedAction::Delete => {
+                delta.differences.push(Difference {
+                    address,
+                    generation: 1,
+                    action: Action::Delete,
+                    reason: Reason::Unmanaged,
+                    scope: account.scope.clone(),
+                    account: Some(account.mrn.clone()),
+                    before: Some(account.state()),
+                    after: None,
+                    marks: None,
+                    moved_from: None,
+                    deliver_to: Vec::new(),
+                    places: vec![setting.declared_at.clone()],
+                });
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What is to become of unmanaged accounts of a scope: what its own block says, else, for a
+    /// space, what its organization's says.
+    fn setting(&self, scope: &Scope) -> Option<&Unmanaged> {
+        let settings = &self.desired.unmanaged;
+        settings.get(scope).or_else(|| {
+            let organization = self.live.scopes.get(scope)?.organization.clone()?;
+            settings.get(&Scope::Organization(organization))
+        })
+    }
+
+    fn declares(&self, scope: &Scope) -> bool {
+        match scope {
+            Scope::Organization(id) => self.desired.organizations.values().any(|o| o.id == *id),
+            Scope::Space(id) => self.desired.spaces.values().any(|s| s.id == *id),
+        }
+    }
+}
