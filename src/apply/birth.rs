@@ -85,7 +85,7 @@ impl<'a, W: World> Run<'a, W> {
                 "the platform does not keep labels, so it cannot be managed",
             ));
         }
-        let probed = self.probe(&change.deliver_to).await?;
+        let probed = self.probe(&change.deliver_to, &BTreeSet::new()).await?;
 
         let nonce = self.world.nonce();
         let pending = Marks {
@@ -197,7 +197,12 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Step 1: every destination would accept the key, and none holds a key that is still in use.
-    async fn probe(&self, destinations: &[Destination]) -> Result<Vec<Probe>, Ended> {
+    /// Accounts that are `going` will be gone by then.
+    pub(super) async fn probe(
+        &self,
+        destinations: &[Destination],
+        going: &BTreeSet<&Mrn>,
+    ) -> Result<Vec<Probe>, Ended> {
         if destinations.is_empty() {
             let why = "it has no destination for its key".to_owned();
             return Err((ChangeResult::Failed, why));
@@ -209,6 +214,7 @@ impl<'a, W: World> Run<'a, W> {
             match &found {
                 Err(error) => return Err((ChangeResult::Failed, error.message.clone())),
                 Ok(Probe::Free) => {}
+                Ok(Probe::Holds { account, .. }) if going.contains(account) => {}
                 Ok(Probe::Holds {
                     endpoint: Some(endpoint),
                     account,

@@ -61,12 +61,15 @@ pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) 
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),
     };
-    let mut results: BTreeMap<usize, ChangeOutcome> = stream::iter(scopes)
-        .map(|(scope, changes)| run.scope(scope, changes))
-        .buffer_unordered(options.parallelism.max(1))
-        .flat_map(stream::iter)
-        .collect()
-        .await;
+    let mut results = run.preflight().await;
+    if results.is_empty() {
+        results = stream::iter(scopes)
+            .map(|(scope, changes)| run.scope(scope, changes))
+            .buffer_unordered(options.parallelism.max(1))
+            .flat_map(stream::iter)
+            .collect()
+            .await;
+    }
     Outcome {
         results: (0..plan.changes.len())
             .filter_map(|index| results.remove(&index))
@@ -101,16 +104,45 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn end(&mut self, index: usize, change: &Change, result: ChangeResult, detail: String) {
-        if result != ChangeResult::Done {
-            self.broken.insert(change.address.clone());
+    fn end(&mut self, index: usize, outcome: ChangeOutcome) {
+        if outcome.result != ChangeResult::Done {
+            self.broken.insert(outcome.address.clone());
         }
-        self.results
-            .insert(index, ChangeOutcome::new(change, result, detail));
+        self.results.insert(index, outcome);
     }
 }
 
 impl<'a, W: World> Run<'a, W> {
+    /// Asks every destination of the plan whether it would take a key, before anything is written.
+    /// If one would not, nothing is begun: the result says of every change how it ended then.
+    async fn preflight(&self) -> BTreeMap<usize, ChangeOutcome> {
+        let changes = || self.plan.changes.iter().enumerate();
+        let births = changes().filter(|(_, change)| change.action == Action::Create);
+        let going: BTreeSet<&Mrn> = changes()
+            .filter(|(_, change)| step(change) == Step::Reap)
+            .filter_map(|(_, change)| change.account.as_ref())
+            .collect();
+        let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
+        for (index, change) in births {
+            if self.world.stop_requested() {
+                return BTreeMap::new();
+            }
+            if let Err((result, why)) = self.probe(&change.deliver_to, &going).await {
+                ended.insert(index, self.ended(change, result, why));
+            }
+        }
+        if ended.is_empty() {
+            return ended;
+        }
+        for (index, change) in changes() {
+            ended.entry(index).or_insert_with(|| {
+                let why = "nothing is begun while a destination of the plan takes no key";
+                self.ended(change, ChangeResult::NotAttempted, why.to_owned())
+            });
+        }
+        ended
+    }
+
     /// Works through the changes of one scope, in the plan's order.
     async fn scope(&self, scope: &'a Scope, mut left: Vec<usize>) -> Vec<(usize, ChangeOutcome)> {
         let mut bench = Bench {
@@ -210,11 +242,17 @@ impl<'a, W: World> Run<'a, W> {
 
     fn end(&self, bench: &mut Bench<'_>, index: usize, result: ChangeResult, detail: String) {
         let change = &self.plan.changes[index];
+        let outcome = self.ended(change, result, detail);
+        bench.end(index, outcome);
+    }
+
+    /// How a change ended; tells those who watch.
+    fn ended(&self, change: &Change, result: ChangeResult, detail: String) -> ChangeOutcome {
         self.world.record(Event::Finished {
             address: change.address.clone(),
             how: outcome::sentence(change.action, result, &detail),
         });
-        bench.end(index, change, result, detail);
+        ChangeOutcome::new(change, result, detail)
     }
 
     /// Whether somebody asked to stop.

@@ -48,6 +48,7 @@ struct Aside {
     until: Vec<jiff::Timestamp>,
     left_alone: Vec<LeftAlone>,
     notes: Vec<(Address, String)>,
+    advice: Vec<String>,
     unread: Vec<(Scope, Unread)>,
     scopes: Vec<(Scope, ScopeInfo)>,
     unverified: usize,
@@ -59,6 +60,7 @@ impl Aside {
         let Annex {
             left_alone,
             notes,
+            advice,
             unread,
             scopes,
             unverified,
@@ -73,6 +75,7 @@ impl Aside {
             until: plan.in_flight.iter().map(|f| f.until).collect(),
             left_alone: left_alone.clone(),
             notes: notes.clone(),
+            advice: advice.clone(),
             unread: unread.iter().map(pairs).collect(),
             scopes: scopes.iter().map(named).collect(),
             unverified: *unverified,
@@ -101,6 +104,7 @@ impl Aside {
         plan.annex = Annex {
             left_alone: self.left_alone,
             notes: self.notes,
+            advice: self.advice,
             unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),
             scopes: self.scopes.into_iter().collect::<BTreeMap<_, _>>(),
             unverified: self.unverified,

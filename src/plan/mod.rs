@@ -1,6 +1,7 @@
 //! The plan: ordered, complete, reasoned changes, and the digest that names it.
 //! Pure. A plan says everything; apply chooses nothing.
 
+mod advice;
 mod build;
 mod compare;
 mod file;
@@ -63,6 +64,8 @@ pub struct Annex {
     pub left_alone: Vec<LeftAlone>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
+    /// What the platform may object to, as far as it can be told before trying.
+    pub advice: Vec<String>,
     /// Scopes that could not be read.
     pub unread: BTreeMap<Scope, Unread>,
     /// Names of the scopes that were read.

@@ -70,3 +70,35 @@ fn power_is_said_in_a_sentence_with_its_reach() {
     );
     assert!(power(&set(&["new-role"]), &space, None).contains("unknown role new-role"));
 }
+
+#[test]
+fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
+    let state = |roles: &[&str], until: Option<&str>, protected: bool| AccountState {
+        name: "ci".to_owned(),
+        description: None,
+        labels: BTreeMap::new(),
+        roles: set(roles),
+        valid_until: until.map(|t| t.parse().expect("a time")),
+        protected,
+    };
+    let of = |before: AccountState, after: AccountState| {
+        let privilege = Privilege::of(Some(&before), Some(&after));
+        (privilege.verdict, privilege.exposures)
+    };
+    let (early, late) = (Some("2027-01-01T00:00:00Z"), Some("2027-06-01T00:00:00Z"));
+    let later = vec![Exposure::LaterExpiry];
+    let bare = vec![Exposure::ProtectionRemoved];
+    for (before, after, expected) in [
+        (early, late, (Verdict::Escalation, later.clone())),
+        (early, None, (Verdict::Escalation, later)),
+        (late, early, (Verdict::Neutral, Vec::new())),
+        (None, early, (Verdict::Neutral, Vec::new())),
+    ] {
+        let found = of(state(&[], before, false), state(&[], after, false));
+        assert_eq!(found, expected, "{before:?} → {after:?}");
+    }
+    let lowered = of(state(&["owner"], None, true), state(&[], None, false));
+    assert_eq!(lowered, (Verdict::Escalation, bare));
+    let raised = of(state(&[], None, false), state(&[], None, true));
+    assert_eq!(raised, (Verdict::Neutral, Vec::new()));
+}

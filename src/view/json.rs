@@ -116,6 +116,7 @@ pub fn plan(plan: &Plan) -> Value {
     let Annex {
         left_alone,
         notes,
+        advice,
         unread,
         scopes,
         unverified,
@@ -147,6 +148,7 @@ pub fn plan(plan: &Plan) -> Value {
                 .iter()
                 .map(|(address, note)| json!({ "address": address, "note": note }))
                 .collect::<Vec<_>>(),
+            "advice": advice,
             "scopes": scopes.keys().map(scope).collect::<Vec<_>>(),
         },
         "summary": {

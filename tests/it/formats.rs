@@ -150,7 +150,21 @@ fn every_exit_code_is_the_same_in_both_forms() {
         stage.configure(&(CI.to_owned() + &CI.replace("\"ci", "\"other")));
         fs::create_dir_all(stage.path("access/credentials/ci.json")).expect("created");
     };
-    let found = both(in_the_way, &["apply", "--yes", "access"], 5);
+    let found = both(in_the_way, &["apply", "--yes", "access"], 1);
+    assert_eq!(found["outcome"]["summary"]["failed"], 1);
+    assert_eq!(found["outcome"]["summary"]["not-attempted"], 1);
+    assert_eq!(found["outcome"]["written"], false);
+    let lost = |stage: &mut Stage| {
+        stage.configure(&(CI.to_owned() + &CI.replace("\"ci", "\"other")));
+        stage.front.hook(|operation, count| {
+            if operation == "createServiceAccount" && count == 1 {
+                Then::Lose
+            } else {
+                Then::Answer
+            }
+        });
+    };
+    let found = both(lost, &["apply", "--yes", "access"], 5);
     assert_eq!(found["outcome"]["summary"]["failed"], 1);
     assert_eq!(found["outcome"]["summary"]["done"], 1);
 

@@ -85,6 +85,12 @@ pub fn plan(plan: &Plan) -> String {
             inert(note)
         )]
     });
+    section(
+        &mut out,
+        "What the platform may object to",
+        &plan.annex.advice,
+        |advice| vec![format!("  {}", inert(advice))],
+    );
     left_alone(&mut out, plan);
     summary(&mut out, plan);
     out

@@ -1,0 +1,168 @@
+//! What the platform may object to: told before trying, and never a reason to refuse, since which
+//! calls each role allows is not public.
+//! Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Change;
+use crate::model::{Live, LiveAccount, Role, Scope, rank};
+
+/// The weight of the weakest role that manages service accounts. Source: Mondoo's documentation of
+/// team members; editors manage service accounts, viewers do not see them.
+const MANAGES: u8 = 3;
+
+/// What the roles of this run's own account may be too weak for, where they are known.
+pub(super) fn advice(changes: &[Change], live: &Live) -> Vec<String> {
+    let Some(caller) = live.accounts.get(&live.facts.caller.mrn) else {
+        return Vec::new();
+    };
+    // A platform that tells nothing of its roles looks as if it had none.
+    if caller.roles.is_empty() {
+        return Vec::new();
+    }
+    let mut grants: BTreeMap<&Scope, BTreeSet<&Role>> = BTreeMap::new();
+    for change in changes {
+        let gained = change.privilege.gained.iter();
+        grants.entry(&change.scope).or_default().extend(gained);
+    }
+    let held = names(caller.roles.iter());
+    let mut advice = Vec::new();
+    for (scope, granted) in grants {
+        if !reaches(caller, scope, live) {
+            continue;
+        }
+        let power = rank(&caller.roles);
+        if power < MANAGES {
+            advice.push(format!(
+                "this run's account has {held} in {scope}, and the platform lets editors and \
+                 owners manage service accounts"
+            ));
+            continue;
+        }
+        let above = granted.into_iter().filter(|role| role.weight() > power);
+        let above = names(above);
+        if above != NONE {
+            advice.push(format!(
+                "the plan gives {above} in {scope}, and this run's account itself has {held}"
+            ));
+        }
+    }
+    advice
+}
+
+const NONE: &str = "no role";
+
+/// Whether the roles of an account that lives in its scope hold in another one.
+fn reaches(account: &LiveAccount, scope: &Scope, live: &Live) -> bool {
+    account.scope == *scope
+        || live
+            .scopes
+            .get(scope)
+            .and_then(|info| info.organization.clone())
+            .is_some_and(|organization| account.scope == Scope::Organization(organization))
+}
+
+fn names<'a>(roles: impl Iterator<Item = &'a Role>) -> String {
+    let names: Vec<&str> = roles.map(Role::short).collect();
+    if names.is_empty() {
+        NONE.to_owned()
+    } else {
+        names.join(" and ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        AccountState, Address, Caller, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId,
+    };
+    use crate::plan::{Action, Privilege, Reason};
+
+    fn set(names: &[&str]) -> RoleSet {
+        names.iter().map(|name| Role::new(name)).collect()
+    }
+
+    fn organization() -> OrgId {
+        OrgId::new("acme-corp").expect("valid")
+    }
+
+    fn scope(name: &str) -> Scope {
+        Scope::Space(SpaceId::new(name).expect("valid"))
+    }
+
+    fn said(lives_in: Scope, held: &[&str], gained: &[&str], at: &str) -> Vec<String> {
+        let caller = Mrn::new("me");
+        let account = LiveAccount {
+            mrn: caller.clone(),
+            scope: lives_in,
+            name: "deployer".to_owned(),
+            description: None,
+            labels: BTreeMap::new(),
+            roles: set(held),
+            created_at: None,
+            last_used: None,
+            creator: None,
+        };
+        let inside = |inside: bool| ScopeInfo {
+            name: String::new(),
+            organization: inside.then(organization),
+        };
+        let live = Live {
+            facts: Facts {
+                caller: Caller {
+                    mrn: caller.clone(),
+                    name: None,
+                },
+                now: jiff::Timestamp::UNIX_EPOCH,
+                endpoint: "https://us.api.mondoo.com".to_owned(),
+            },
+            scopes: [
+                (scope("payments"), inside(true)),
+                (scope("other"), inside(false)),
+            ]
+            .into(),
+            unread: BTreeMap::new(),
+            accounts: [(caller, account)].into(),
+        };
+        let state = |names: &[&str]| AccountState {
+            name: "ci".to_owned(),
+            description: None,
+            labels: BTreeMap::new(),
+            roles: set(names),
+            valid_until: None,
+            protected: false,
+        };
+        let change = Change {
+            address: Address::new("ci", None),
+            generation: 1,
+            action: Action::UpdatePermissions,
+            reason: Reason::Differs,
+            scope: scope(at),
+            account: None,
+            before: Some(state(&[])),
+            after: Some(state(gained)),
+            marks: None,
+            privilege: Privilege::between(&set(&[]), &set(gained)),
+            moved_from: None,
+            deliver_to: Vec::new(),
+            places: Vec::new(),
+        };
+        advice(&[change], &live)
+    }
+
+    #[test]
+    fn weak_callers_are_told_where_their_roles_hold_and_nowhere_else() {
+        let acme = || Scope::Organization(organization());
+        let silent = Vec::<String>::new();
+        assert_eq!(said(acme(), &["owner"], &["owner"], "payments"), silent);
+        assert_eq!(
+            said(acme(), &["editor"], &["viewer", "agent"], "payments"),
+            silent
+        );
+        assert!(said(acme(), &["editor"], &["owner"], "payments")[0].contains("gives owner in"));
+        assert!(said(acme(), &["viewer"], &["agent"], "payments")[0].contains("has viewer in"));
+        assert_eq!(said(acme(), &["viewer"], &["agent"], "other"), silent);
+        assert_eq!(said(scope("other"), &[], &["agent"], "other"), silent);
+    }
+}
