@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::{Desired, Live, Scope, Seals, Unread};
-use crate::platform::{Client, Http, Identity, Login, Time};
-use crate::ports::Reader;
+use crate::platform::{Client, Http, Identity, Login, Time, precedence};
+use crate::ports::{ErrorKind, ReadError, Reader};
 use crate::refresh::refresh;
 use crate::view::inert;
 
@@ -60,6 +60,17 @@ pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Cli
     Ok(Client::new(http, login.endpoint, login.identity, time))
 }
 
+/// Prints why the platform does not say who calls, where the credential is from, and, if it is not
+/// accepted, what there is to know about that.
+pub fn nobody(error: &ReadError, source: &str, refused: &[String]) -> Exit {
+    let mut help = vec![format!("the credential is from {source}")];
+    if error.kind == ErrorKind::Unauthenticated {
+        help.extend_from_slice(refused);
+    }
+    output::error(&error.message, &help);
+    Exit::Error
+}
+
 /// Logs in and says where and as whom. `desired` may assert where the credential leads.
 pub async fn reach(
     choice: &PlatformChoice,
@@ -85,7 +96,7 @@ pub async fn reach(
     let caller = client
         .caller()
         .await
-        .map_err(|error| fail(&format!("{} (credential from {source})", error.message)))?;
+        .map_err(|error| nobody(&error, &source, &[precedence()]))?;
     let who = match &caller.name {
         Some(name) => format!("{} ({})", inert(name), inert(caller.mrn.as_str())),
         None => inert(caller.mrn.as_str()),

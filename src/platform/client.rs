@@ -115,7 +115,7 @@ impl<T: Transport> Client<T> {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner) = Some(date);
             }
-            failure::judge(&answer, local).map(|()| answer)
+            failure::judge(&answer, local, || self.identity.why_refused(local)).map(|()| answer)
         });
         let token = authorization.trim_start_matches("Bearer ");
         judged.map_err(|mut failure| {

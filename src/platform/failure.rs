@@ -69,8 +69,13 @@ impl From<TransportError> for Failure {
     }
 }
 
-/// Judges an answer; `Ok` means that its `data` may be decoded.
-pub(super) fn judge(answer: &Answer, local: Timestamp) -> Result<(), Failure> {
+/// Judges an answer; `Ok` means that its `data` may be decoded. `refused` says what the credential
+/// tells of why it may not be accepted.
+pub(super) fn judge(
+    answer: &Answer,
+    local: Timestamp,
+    refused: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     let judged = match answer.status {
         200 => judge_errors(&answer.body),
         status => Err(judge_status(status, answer)),
@@ -79,9 +84,7 @@ pub(super) fn judge(answer: &Answer, local: Timestamp) -> Result<(), Failure> {
         let skew = answer.date.and_then(|date| skew(local, date));
         if failure.kind == ErrorKind::Unauthenticated {
             // A clock that is wrong explains the refusal; else the credential must be the reason.
-            let reason = skew.as_deref().unwrap_or(
-                "it may be deleted or expired, or belong to another endpoint than this one",
-            );
+            let reason = skew.unwrap_or_else(refused);
             failure.why = format!("{}; {reason}", failure.why);
         }
         failure
@@ -378,7 +381,7 @@ mod tests {
     use super::*;
 
     fn verdict(status: u16, body: &[u8]) -> Failure {
-        judge(&Answer::new(status, body), time(NOW)).expect_err("a failure")
+        judge(&Answer::new(status, body), time(NOW), String::new).expect_err("a failure")
     }
 
     fn graphql(message: &str) -> Failure {
@@ -522,7 +525,9 @@ mod tests {
         let why = |date: Option<&str>| {
             let mut answer = Answer::new(401, "");
             answer.date = date.map(time);
-            judge(&answer, time(NOW)).expect_err("refused").why
+            judge(&answer, time(NOW), String::new)
+                .expect_err("refused")
+                .why
         };
         let behind = why(Some("2026-11-23T12:07:00Z"));
         assert!(behind.contains("7 minutes behind"), "{behind}");
@@ -555,7 +560,7 @@ mod tests {
     fn a_redirect_names_where_it_leads() {
         let mut answer = Answer::new(308, "");
         answer.redirect_to = Some("evil.example".to_owned());
-        let found = judge(&answer, time(NOW)).expect_err("a redirect");
+        let found = judge(&answer, time(NOW), String::new).expect_err("a redirect");
         assert!(found.why.contains("evil.example"), "{}", found.why);
     }
 }
