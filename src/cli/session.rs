@@ -185,8 +185,7 @@ pub(super) async fn connect(
         endpoint: choice.endpoint.clone(),
     };
     let environment = Environment {
-        // A value that is no text must not look like none: the next source would be taken.
-        var: &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        var: &reach::variable,
         read_file: &|path| std::fs::read(path),
         home: std::env::home_dir(),
     };

@@ -60,10 +60,15 @@ impl Failure {
 
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
-        let (effect, again) = if error.maybe_sent {
-            (Effect::Unknown, Again::Reads)
+        let effect = if error.maybe_sent {
+            Effect::Unknown
         } else {
-            (Effect::None, Again::Always)
+            Effect::None
+        };
+        let again = match effect {
+            _ if error.lasting => Again::Never,
+            Effect::Unknown => Again::Reads,
+            Effect::None => Again::Always,
         };
         Self::new(ErrorKind::Transport, effect, again, error.message)
     }
@@ -97,6 +102,9 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
     let said = foreign_words(&answer.body)
         .map(|words| format!(": {words}"))
         .unwrap_or_default();
+    let asks = answer.retry_after.map_or_else(String::new, |wait| {
+        format!("; it asks to wait {} s", wait.as_secs())
+    });
     let failure = |kind, effect, again, why: String| Failure::new(kind, effect, again, why);
     // What a proxy or a gate says with a page is no word of the platform's about rights.
     if is_page(&answer.body) && matches!(status, 401 | 403 | 400 | 422) {
@@ -120,9 +128,6 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
             failure(Invalid, Effect::None, Never, why)
         }
         429 => {
-            let asks = answer.retry_after.map_or_else(String::new, |wait| {
-                format!("; it asks to wait {} s", wait.as_secs())
-            });
             let why = format!("the platform takes no more requests for now (HTTP 429{said}){asks}");
             let mut limited = failure(RateLimited, Effect::None, Always, why);
             limited.after = answer.retry_after;
@@ -140,7 +145,7 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
             failure(Platform, Effect::Unknown, Never, why)
         }
         500..=599 => {
-            let why = format!("the platform failed (HTTP {status}{said})");
+            let why = format!("the platform failed (HTTP {status}{said}){asks}");
             let mut failed = failure(Platform, Effect::Unknown, Reads, why);
             failed.after = answer.retry_after;
             failed

@@ -14,6 +14,7 @@ mod fixture;
 mod http;
 mod inspect;
 mod operation;
+mod proxy;
 mod transport;
 mod yaml;
 
@@ -26,4 +27,5 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Http, HttpError};
 pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
+pub use proxy::{Proxy, ProxyError};
 pub use transport::{Answer, Transport, TransportError};

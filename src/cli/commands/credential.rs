@@ -117,8 +117,7 @@ pub async fn run(args: CredentialArgs) -> Exit {
 
 fn environment<T>(with: impl FnOnce(&Environment<'_>) -> T) -> T {
     with(&Environment {
-        // A value that is no text must not look like none: the next source would be taken.
-        var: &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        var: &reach::variable,
         read_file: &|path| std::fs::read(path),
         home: std::env::home_dir(),
     })
