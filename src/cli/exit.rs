@@ -122,8 +122,9 @@ impl Exit {
                 name: "partial",
                 short: "applied in part",
                 meaning: "Some changes are done and others are not, or nobody can tell; the run \
-                          was interrupted after a write; or an account that another run is \
-                          creating was left alone.",
+                          was interrupted after a write; an account that another run is \
+                          creating was left alone; or all is done and the report of it could \
+                          not be written.",
                 then: "The outcome says how each change ended. Run apply again.",
                 written: true,
             },

@@ -2,7 +2,6 @@
 //! commands: apply plans again, and goes on only with what is the same.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{ApplyArgs, WhenStale};
@@ -60,20 +59,8 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
 pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
     let written = plan::write(plan)
         .map_err(std::io::Error::other)
-        .and_then(|bytes| {
-            let mut file = report::temporary(path)?;
-            file.write_all(&bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        });
-    written.map_err(|error| {
-        output::error(
-            &format!("cannot write {}: {error}", path.display()),
-            &["--out wants a file in a folder that is there and can be written to".to_owned()],
-        );
-        Exit::Error
-    })
+        .and_then(|bytes| report::write(path, &bytes));
+    written.map_err(|error| report::unwritable("--out", path, &error))
 }
 
 /// What the command line says was judged; `None` if nothing. A plan file in the place of the

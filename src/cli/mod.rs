@@ -62,6 +62,10 @@ pub fn run() -> ExitCode {
         }
     };
     let exit = runtime.block_on(async {
+        if let Err(error) = signals::survive_limits() {
+            output::error(&format!("cannot listen for signals: {error}"), &[]);
+            return Exit::Error;
+        }
         match args.command {
             Command::Plan(args) => commands::plan::run(args).await,
             Command::Apply(args) => commands::apply::run(args).await,
@@ -78,8 +82,8 @@ pub fn run() -> ExitCode {
     });
     let exit = report::finish(exit);
     // A result that nobody could read is no result.
-    let exit = if exit == Exit::Done && output::lost() {
-        Exit::Error
+    let exit = if output::lost() {
+        report::lost(exit)
     } else {
         exit
     };

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::{Desired, Live, Scope, Seals, Unread};
-use crate::platform::{Client, Http, Identity, Login, Time};
-use crate::ports::Reader;
+use crate::platform::{Client, Http, Identity, Login, Proxy, Time, precedence};
+use crate::ports::{ErrorKind, ReadError, Reader};
 use crate::refresh::refresh;
 use crate::view::inert;
 
@@ -14,6 +14,9 @@ use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::output;
 use super::session::{Kept, connect, keys};
+
+/// A wait this long is told. Those that the client chooses itself are shorter.
+const TOLD: Duration = Duration::from_secs(3);
 
 /// A connection to the platform, and as whom.
 pub struct Reached {
@@ -50,14 +53,61 @@ pub fn home_scope(identity: &Identity) -> Option<Scope> {
 
 /// A client for a login; nothing is sent yet.
 pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Client<Http>, String> {
-    let http = Http::new(&login.endpoint, ca)
+    let proxy = if login.endpoint.is_loopback() {
+        None
+    } else {
+        Proxy::find(&variable).map_err(|e| e.to_string())?
+    };
+    if login.endpoint.base().starts_with("https:") {
+        see_authorities()?;
+    }
+    let http = Http::new(&login.endpoint, ca, proxy.as_ref())
         .map_err(|e| e.to_string())?
         .patient(patience);
     let time = Time {
         now: Box::new(jiff::Timestamp::now),
-        sleep: Box::new(|duration: Duration| Box::pin(tokio::time::sleep(duration))),
+        sleep: Box::new(|duration: Duration| {
+            if duration >= TOLD {
+                let seconds = duration.as_secs_f64().round();
+                output::tell(&format!(
+                    "The platform asks to wait; it is asked again in {seconds} s"
+                ));
+            }
+            Box::pin(tokio::time::sleep(duration))
+        }),
     };
     Ok(Client::new(http, login.endpoint, login.identity, time))
+}
+
+/// Sees that the certificates of `SSL_CERT_FILE` are there: TLS would pass over a file that is not.
+fn see_authorities() -> Result<(), String> {
+    let Some(path) = variable("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(format!("SSL_CERT_FILE ({path}): there is no such file"))
+        }
+        Err(error) => Err(format!("SSL_CERT_FILE ({path}): {error}")),
+    }
+}
+
+/// A variable of the environment. One that is no text must not look like none: the next would be
+/// taken.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// Prints why the platform does not say who calls, where the credential is from, and, if it is not
+/// accepted, what there is to know about that.
+pub fn nobody(error: &ReadError, source: &str, refused: &[String]) -> Exit {
+    let mut help = vec![format!("the credential is from {source}")];
+    if error.kind == ErrorKind::Unauthenticated {
+        help.extend_from_slice(refused);
+    }
+    output::error(&error.message, &help);
+    Exit::Error
 }
 
 /// Logs in and says where and as whom. `desired` may assert where the credential leads.
@@ -85,7 +135,7 @@ pub async fn reach(
     let caller = client
         .caller()
         .await
-        .map_err(|error| fail(&format!("{} (credential from {source})", error.message)))?;
+        .map_err(|error| nobody(&error, &source, &[precedence()]))?;
     let who = match &caller.name {
         Some(name) => format!("{} ({})", inert(name), inert(caller.mrn.as_str())),
         None => inert(caller.mrn.as_str()),

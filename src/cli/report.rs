@@ -3,7 +3,8 @@
 //! still deliver what is known.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -83,10 +84,15 @@ pub fn probe() -> Result<(), Exit> {
     let file = report().file.clone();
     match file {
         Some(path) => {
-            if let Err(error) = temporary(&path) {
+            let tried = if is_special(&path) {
+                open_special(&path).map(drop)
+            } else {
+                temporary(&path).map(drop)
+            };
+            if let Err(error) = tried {
                 // There is no use in trying again at the end.
                 report().file = None;
-                return Err(unwritable(&path, &error));
+                return Err(unwritable("--json-out", &path, &error));
             }
             Ok(())
         }
@@ -156,14 +162,10 @@ pub fn finish(exit: Exit) -> Exit {
     };
     let mut exit = exit;
     if let Some(path) = file
-        && let Err(error) = write(&path, &text)
+        && let Err(error) = write(&path, text.as_bytes())
     {
-        unwritable(&path, &error);
-        if written {
-            exit = Exit::Partial;
-        } else if exit == Exit::Done || exit == Exit::Pending || exit == Exit::Unmanaged {
-            exit = Exit::Error;
-        }
+        unwritable("--json-out", &path, &error);
+        exit = unseen(exit, written);
         let report = report();
         let text = json::document(report.command, &report.document, exit.code());
         if report.format == Format::Json {
@@ -177,6 +179,21 @@ pub fn finish(exit: Exit) -> Exit {
     exit
 }
 
+/// The exit code of a run whose result could not be written: never a success, and never one that
+/// says that nothing was written if something was.
+fn unseen(exit: Exit, written: bool) -> Exit {
+    match exit {
+        _ if written => Exit::Partial,
+        Exit::Done | Exit::Pending | Exit::Unmanaged => Exit::Error,
+        other => other,
+    }
+}
+
+/// The exit code once standard output has told that it takes no more.
+pub fn lost(exit: Exit) -> Exit {
+    unseen(exit, report().written)
+}
+
 /// Says the last words and ends the program, from wherever it is.
 pub fn abort(message: &str, exit: Exit) -> ! {
     output::tell(message);
@@ -185,18 +202,41 @@ pub fn abort(message: &str, exit: Exit) -> ! {
     std::process::exit(i32::from(exit.code()))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Exit {
-    output::error(
-        &format!("cannot write {}: {error}", path.display()),
-        &["--json-out wants a file in a folder that is there and can be written to".to_owned()],
-    );
+/// Prints why the file of a flag cannot be written, and the way out.
+pub(super) fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Exit {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let (why, help) = match error.kind() {
+        StorageFull => ("the disk is full".to_owned(), "make room".to_owned()),
+        QuotaExceeded => (
+            "this user's share of the disk is used up".to_owned(),
+            "make room".to_owned(),
+        ),
+        FileTooLarge => (
+            "this process may not write so large a file".to_owned(),
+            "raise its limit (ulimit -f)".to_owned(),
+        ),
+        _ => (
+            error.to_string(),
+            format!("{flag} wants a file in a folder that is there and can be written to"),
+        ),
+    };
+    output::error(&format!("cannot write {}: {why}", path.display()), &[help]);
     Exit::Error
 }
 
+/// Whether a pipe or a device is there, which is written to and never replaced.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn open_special(path: &Path) -> io::Result<File> {
+    File::options().write(true).open(path)
+}
+
 /// A file beside the wanted one, for its owner alone; removed if it is not kept.
-pub(super) fn temporary(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     if path.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
+        return Err(io::ErrorKind::IsADirectory.into());
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -208,10 +248,13 @@ pub(super) fn temporary(path: &Path) -> std::io::Result<tempfile::NamedTempFile>
         .tempfile_in(folder)
 }
 
-/// Writes the whole file or nothing.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes the whole file, for its owner alone, or leaves what is there as it is.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_special(path) {
+        return open_special(path)?.write_all(bytes);
+    }
     let mut file = temporary(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())

@@ -1,12 +1,12 @@
 //! What plan and apply share: load, log in, read, compare.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::diff::diff;
 use crate::model::{Desired, Seals, StackId};
 use crate::plan::{self, Plan};
-use crate::platform::{Client, Environment, Http, Login, Source, Time, Wanted, discover};
+use crate::platform::{Environment, Login, Source, Wanted, discover, precedence};
 use crate::ports::Reader;
 use crate::refresh::refresh;
 use crate::sinks::FileSink;
@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, progress, seal};
+use super::{output, progress, reach, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -81,24 +81,17 @@ pub async fn open(
             &[
                 "name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64"
                     .to_owned(),
+                precedence(),
             ],
         );
         return Err(Exit::Error);
     }
-    let http = Http::new(&login.endpoint, ca.as_deref())
-        .map_err(|e| fail(&e.to_string()))?
-        .patient(choice.patience());
-    let time = Time {
-        now: Box::new(jiff::Timestamp::now),
-        sleep: Box::new(|duration: Duration| Box::pin(tokio::time::sleep(duration))),
-    };
     let source = login.source.to_string();
-    let client = Client::new(http, login.endpoint.clone(), login.identity, time);
+    let base = login.endpoint.base().to_owned();
+    let client = reach::client(login, ca.as_deref(), choice.patience()).map_err(|e| fail(&e))?;
     let caller = client.caller().await.map_err(|error| {
         output::tell(&format!("Platform  {place}"));
-        let credential = format!("the credential is from {source}");
-        output::error(&error.message, &[credential]);
-        Exit::Error
+        reach::nobody(&error, &source, &[precedence()])
     })?;
     output::tell(&format!("Platform  {place}"));
     let who = match &caller.name {
@@ -107,11 +100,7 @@ pub async fn open(
     };
     output::tell(&format!("Caller    {who}, from {}", inert(&source)));
     output::tell("");
-    let endpoint = if choice.local {
-        "local"
-    } else {
-        login.endpoint.base()
-    };
+    let endpoint = if choice.local { "local" } else { &base };
     let reading = progress::waiting("reading what is live");
     let live = refresh(&client, &queries, endpoint)
         .await
@@ -166,6 +155,7 @@ fn warn_if_exposed(source: &Source) {
             "{source}: others on this machine can read this file; run chmod 600 {}",
             path.display()
         ));
+        output::tell(&format!("  = {}", precedence()));
     }
 }
 
@@ -210,8 +200,7 @@ pub(super) async fn connect(
         endpoint: choice.endpoint.clone(),
     };
     let environment = Environment {
-        // A value that is no text must not look like none: the next source would be taken.
-        var: &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        var: &reach::variable,
         read_file: &|path| std::fs::read(path),
         home: std::env::home_dir(),
     };

@@ -9,6 +9,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::Exit;
 use super::{output, report};
 
+/// SIGXFSZ, which has one number on all systems that rolecall runs on.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
+/// Sees that a limit on the size of files (`ulimit -f`) makes a write fail, and does not kill.
+///
+/// # Errors
+/// If the system refuses to tell of signals.
+pub fn survive_limits() -> std::io::Result<()> {
+    // Once it is listened to, it stays caught.
+    signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop)
+}
+
 /// What has been asked of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {

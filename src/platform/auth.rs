@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::certificate::Certificate;
 use crate::model::{Fingerprint, Mrn};
 use crate::secret::Secret;
 
@@ -56,6 +57,29 @@ impl Identity {
         }
     }
 
+    /// What the credential itself tells of why it is not accepted, and the way out.
+    pub(super) fn why_refused(&self, now: Timestamp) -> String {
+        let certificate = match self {
+            Self::ServiceAccount(account) => account.certificate.as_ref(),
+            Self::ApiToken(_) => None,
+        };
+        match certificate.map(|certificate| certificate.expired(now)) {
+            Some(Some(end)) => format!(
+                "by its certificate it expired at {end}: make a new one in the Mondoo console, \
+                 under Settings → Service Accounts"
+            ),
+            Some(None) => "its certificate has not expired, so its account may be deleted or its \
+                           key revoked (the Mondoo console tells, under Settings → Service \
+                           Accounts), or it belongs to another endpoint than this one"
+                .to_owned(),
+            None => {
+                "nothing in it tells its end: it may be expired, revoked or deleted, or belong \
+                     to another endpoint than this one"
+                    .to_owned()
+            }
+        }
+    }
+
     /// The `Authorization` header for one request.
     ///
     /// # Errors
@@ -74,6 +98,7 @@ pub struct ServiceAccount {
     pub mrn: Mrn,
     /// The scope it says it lives in.
     pub scope_mrn: Option<String>,
+    certificate: Option<Certificate>,
     key: EcdsaKeyPair,
 }
 
@@ -109,8 +134,18 @@ impl ServiceAccount {
         Ok(Self {
             mrn,
             scope_mrn,
+            certificate: None,
             key: parse_key(pem)?,
         })
+    }
+
+    /// The same account with the certificate that stands beside its key.
+    #[must_use]
+    pub fn with_certificate(self, certificate: Option<Certificate>) -> Self {
+        Self {
+            certificate,
+            ..self
+        }
     }
 
     /// A token for one request: ES384, good for a minute, bound to the body by `chash`, the

@@ -26,10 +26,12 @@ use crate::ports::{
 
 /// How often one call is sent at most.
 const ATTEMPTS: usize = 4;
-/// The longest wait that a server may ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// A listing of more pages than this is taken for endless: a million entries.
-const MOST_PAGES: usize = 10_000;
+/// The longest wait that a server may ask for; what should wait longer is given up.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A listing of more pages than this is taken for endless: two hundred thousand entries.
+const MOST_PAGES: usize = 2_000;
+/// So many pages in a row that bring nothing new and lead on are taken for endless as well.
+const MOST_IDLE_PAGES: usize = 10;
 
 /// A wait under way.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -115,7 +117,7 @@ impl<T: Transport> Client<T> {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner) = Some(date);
             }
-            failure::judge(&answer, local).map(|()| answer)
+            failure::judge(&answer, local, || self.identity.why_refused(local)).map(|()| answer)
         });
         let token = authorization.trim_start_matches("Bearer ");
         judged.map_err(|mut failure| {
@@ -149,9 +151,14 @@ impl<T: Transport> Client<T> {
                 Again::Reads => !write,
                 Again::Always => true,
             };
+            let asked = failure.after.unwrap_or_default();
+            if repeat && asked > LONGEST_WAIT {
+                let most = LONGEST_WAIT.as_secs();
+                failure.why = format!("{}, and rolecall waits {most} s at most", failure.why);
+                return Err(failure);
+            }
             match waits.next() {
                 Some(wait) if repeat => {
-                    let asked = failure.after.unwrap_or_default().min(LONGEST_WAIT);
                     (self.time.sleep)(wait.max(asked)).await;
                 }
                 None if repeat => {
@@ -190,19 +197,23 @@ impl<T: Transport> Client<T> {
             })
     }
 
-    /// Reads all pages of a listing.
-    async fn pages<R>(
+    /// Reads all pages of a listing, of which the latest sight of a thing counts: a change between
+    /// two pages can show it twice. A listing that does not end is an error, whatever its cursors.
+    async fn pages<K: Ord, R>(
         &self,
         request: impl Fn(Option<&str>) -> Request,
-        decode: impl Fn(&[u8]) -> Result<Page<R>, String>,
-    ) -> Result<Vec<R>, ReadError> {
-        let mut items = Vec::new();
+        decode: impl Fn(&[u8]) -> Result<Page<(K, R)>, String>,
+    ) -> Result<BTreeMap<K, R>, ReadError> {
+        let mut items = BTreeMap::new();
         let mut seen = BTreeSet::new();
+        let mut idle = 0;
         let mut after: Option<String> = None;
         loop {
             let request = request(after.as_deref());
             let page = self.read(&request, &decode).await?;
+            let known = items.len();
             items.extend(page.items);
+            idle = if items.len() > known { 0 } else { idle + 1 };
             let Some(next) = page.next else {
                 return Ok(items);
             };
@@ -210,10 +221,15 @@ impl<T: Transport> Client<T> {
                 Some(format!("the listing has no end after {MOST_PAGES} pages"))
             } else if !seen.insert(next.clone()) {
                 Some("the listing never ends: a page leads back to an earlier one".to_owned())
+            } else if idle >= MOST_IDLE_PAGES {
+                Some(format!(
+                    "the listing never ends: {MOST_IDLE_PAGES} pages in a row bring nothing new"
+                ))
             } else {
                 None
             };
             if let Some(why) = why {
+                let why = format!("{why}; {}", decode::NO_END);
                 return Err(read_error(&request, &Failure::malformed(why)));
             }
             after = Some(next);
@@ -225,6 +241,10 @@ fn tell(request: &Request, failure: &Failure) -> String {
     let base = format!("cannot {}: {}", request.doing, failure.why);
     match (failure.kind, &request.needs) {
         (ErrorKind::PermissionDenied, Some(needs)) => format!("{base}; needs {needs}"),
+        (ErrorKind::Invalid, _) => format!(
+            "{base}; change what it complains of, or, if that is nothing of yours, take a newer \
+             rolecall"
+        ),
         // What was tried a few times may pass.
         (ErrorKind::RateLimited | ErrorKind::Platform, _) if failure.again != Again::Never => {
             format!("{base}; run again later")
@@ -283,13 +303,11 @@ impl<T: Transport> Reader for Client<T> {
     }
 
     async fn spaces(&self, id: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
-        let listing = self
-            .pages(
-                |after| operation::spaces(id, after),
-                |body| decode::spaces(body, id),
-            )
-            .await?;
-        Ok(listing.into_iter().collect())
+        self.pages(
+            |after| operation::spaces(id, after),
+            |body| decode::spaces(body, id),
+        )
+        .await
     }
 
     async fn space(&self, id: &SpaceId) -> Result<ScopeInfo, ReadError> {
@@ -301,15 +319,10 @@ impl<T: Transport> Reader for Client<T> {
         let listing = self
             .pages(
                 |after| operation::service_accounts(scope, after),
-                |body| decode::service_accounts(body, scope),
+                |body| Ok(decode::service_accounts(body, scope)?.by(|account| account.mrn.clone())),
             )
             .await?;
-        // A change between two pages can show an account twice; the later sight is newer.
-        let unique: BTreeMap<Mrn, LiveAccount> = listing
-            .into_iter()
-            .map(|account| (account.mrn.clone(), account))
-            .collect();
-        Ok(unique.into_values().collect())
+        Ok(listing.into_values().collect())
     }
 
     async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
@@ -455,10 +468,19 @@ mod tests {
             answer.retry_after = Some(Duration::from_secs(seconds));
             Ok(answer)
         };
-        let rig = Rig::new([limited(20), limited(3600), ok("viewer")]);
+        let rig = Rig::new([limited(20), limited(60), ok("viewer")]);
         rig.client.caller().await.expect("the third time");
         let waits = rig.waits.lock().expect("no panic").clone();
-        assert_eq!(waits, [Duration::from_secs(20), Duration::from_secs(30)]);
+        assert_eq!(waits, [Duration::from_secs(20), Duration::from_secs(60)]);
+        // To ask again before that would be rude, and to wait so long without end.
+        let rig = Rig::new([limited(61)]);
+        let why = rig.client.caller().await.expect_err("not waited for");
+        assert!(
+            why.message.contains("waits 60 s at most"),
+            "{}",
+            why.message
+        );
+        assert_eq!(rig.waits.lock().expect("no panic").len(), 0);
     }
 
     #[tokio::test]
@@ -560,6 +582,16 @@ mod tests {
         ]);
         let why = rig.client.accounts(&scope()).await.expect_err("endless");
         assert_eq!((rig.requests(), why.kind), (3, ErrorKind::Malformed));
+        // Ever new cursors, and nothing new behind them, or ever new accounts.
+        let cursors: Vec<String> = (0..=MOST_PAGES).map(|n| n.to_string()).collect();
+        let same = cursors.iter().map(|cursor| page(&["//a"], Some(cursor)));
+        let rig = Rig::of(Identity::api_token("eyJhbGciOiJF"), same);
+        rig.client.accounts(&scope()).await.expect_err("endless");
+        assert_eq!(rig.requests(), 1 + MOST_IDLE_PAGES);
+        let other = cursors.iter().map(|cursor| page(&[cursor], Some(cursor)));
+        let rig = Rig::of(Identity::api_token("eyJhbGciOiJF"), other);
+        rig.client.accounts(&scope()).await.expect_err("endless");
+        assert_eq!(rig.requests(), 1 + MOST_PAGES);
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::auth::{Identity, ServiceAccount};
+use super::certificate::Certificate;
 use super::endpoint::Endpoint;
 use super::yaml;
 use crate::model::Mrn;
@@ -37,38 +38,19 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Reads a credential file, JSON or YAML. Keys count whatever their case, as Mondoo's own
-    /// tools read them (mondoo-go's `internal/signer`, cnquery's `cli/config`).
+    /// Reads a credential: JSON, YAML, or base64 of either, wherever it stands. Keys count whatever
+    /// their case, as Mondoo's own tools read them (mondoo-go's `internal/signer`, cnquery's
+    /// `cli/config`).
     ///
     /// # Errors
-    /// If it is neither, lacks a key or holds an unusable one.
+    /// If it is none of these, lacks a key or holds an unusable one.
     pub fn parse(bytes: &[u8]) -> Result<Self, CredentialError> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| CredentialError::new("the credential is not UTF-8 text"))?;
-        Self::from_fields(&fields(text)?)
-    }
-
-    /// Reads the same in standard base64, as `MONDOO_CONFIG_BASE64` holds it.
-    ///
-    /// # Errors
-    /// If it is not base64, and as [`Credential::parse`].
-    pub fn parse_base64(text: &str) -> Result<Self, CredentialError> {
-        let compact: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
-        if compact.starts_with('{') {
-            return Err(CredentialError::new(
-                "the credential is plain JSON, not base64; encode it or use MONDOO_CONFIG_PATH",
-            ));
-        }
-        let bytes = STANDARD
-            .decode(compact.as_bytes())
-            .map(Zeroizing::new)
-            .map_err(|_| {
-                CredentialError::new(
-                    "the credential is not valid standard base64 with padding. An API token goes \
-                     into MONDOO_API_TOKEN",
-                )
-            })?;
-        Self::parse(&bytes)
+        let (text, base64) = plain(bytes)?;
+        let found = fields(&text).and_then(|fields| Self::from_fields(&fields));
+        found.map_err(|e| match base64 {
+            true => CredentialError::new(format!("decoded from base64, {e}")),
+            false => e,
+        })
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, CredentialError> {
@@ -114,11 +96,38 @@ impl Credential {
         }
         let account = ServiceAccount::new(Mrn::new(mrn), scope.map(str::to_owned), key)
             .map_err(|e| CredentialError::new(e.to_string()))?;
+        // It only explains refusals, so the key does without one that cannot be read.
+        let certificate = fields.get("certificate").and_then(Option::as_ref);
+        let certificate = certificate.and_then(|pem| Certificate::read(pem).ok());
+        let account = account.with_certificate(certificate);
         Ok(Self {
             identity: Identity::ServiceAccount(account),
             endpoint,
         })
     }
+}
+
+/// The text of a credential, and whether it stood in base64: neither JSON nor YAML does without a
+/// colon, which base64 lacks.
+pub(super) fn plain(bytes: &[u8]) -> Result<(Zeroizing<String>, bool), CredentialError> {
+    let not_text = |_| CredentialError::new("the credential is not UTF-8 text");
+    let text = std::str::from_utf8(bytes).map_err(not_text)?;
+    let text = text.trim_start_matches('\u{feff}');
+    let symbol = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let empty = text.trim().is_empty();
+    if empty || !text.bytes().all(|b| symbol(b) || b.is_ascii_whitespace()) {
+        return Ok((Zeroizing::new(text.to_owned()), false));
+    }
+    let compact: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
+    let bytes = STANDARD.decode(compact.as_bytes()).map(Zeroizing::new);
+    let bytes = bytes.map_err(|_| {
+        CredentialError::new(
+            "the credential is neither a service account's file nor valid standard base64 of one, \
+             with padding; it may be cut off. An API token goes into MONDOO_API_TOKEN",
+        )
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(not_text)?;
+    Ok((Zeroizing::new(text.to_owned()), true))
 }
 
 /// Fields by lower-cased key; `None` where the value is not text.
@@ -220,10 +229,10 @@ mod tests {
             "parent_mrn": SPACE,
         });
         let base64 = STANDARD.encode(terraform.to_string());
-        check(&Credential::parse_base64(&base64).expect("base64"), eu);
+        check(&Credential::parse(base64.as_bytes()).expect("base64"), eu);
         let (a, b) = base64.split_at(76);
         let wrapped = format!("{a}\n{b}\n");
-        check(&Credential::parse_base64(&wrapped).expect("wrapped"), eu);
+        check(&Credential::parse(wrapped.as_bytes()).expect("wrapped"), eu);
 
         // Keys count whatever their case.
         let upper = json!({"MRN": MRN, "Private_Key": key, "SCOPE_MRN": SPACE, "other": {"a": 1}});
@@ -296,7 +305,7 @@ mod tests {
             ),
             (truncated, "not valid JSON"),
             ("secret".to_owned(), "MONDOO_API_TOKEN"),
-            ("secret word".to_owned(), "neither JSON nor YAML"),
+            ("secret, word".to_owned(), "neither JSON nor YAML"),
             (" \n".to_owned(), "is empty"),
         ] {
             let why = Credential::parse(text.as_bytes())
@@ -305,10 +314,17 @@ mod tests {
             assert!(why.contains(hint), "{hint}: {why}");
             assert!(!why.contains("secret") && !why.contains("MIG"), "{why}");
         }
-        let plain = console(&key).to_string();
-        for (text, hint) in [(plain.as_str(), "plain JSON"), ("!!!", "base64")] {
-            let why = Credential::parse_base64(text).expect_err(hint).to_string();
-            assert!(why.contains(hint), "{hint}: {why}");
+        let base64 = STANDARD.encode(without("mrn"));
+        for (text, hint) in [
+            (
+                base64.as_str(),
+                "decoded from base64, the credential has no `mrn`",
+            ),
+            (&base64[..base64.len() - 3], "may be cut off"),
+            ("!!!", "MONDOO_API_TOKEN"),
+        ] {
+            let why = Credential::parse(text.as_bytes()).expect_err(hint);
+            assert!(why.to_string().contains(hint), "{hint}: {why}");
         }
     }
 }

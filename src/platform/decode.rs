@@ -28,6 +28,24 @@ pub(super) struct Page<T> {
     pub(super) next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The same page with a key for each entry.
+    pub(super) fn by<K>(self, key: impl Fn(&T) -> K) -> Page<(K, T)> {
+        Page {
+            items: self
+                .items
+                .into_iter()
+                .map(|item| (key(&item), item))
+                .collect(),
+            next: self.next,
+        }
+    }
+}
+
+/// What can be done about a listing that cannot be followed to its end.
+pub(super) const NO_END: &str = "that is the platform's fault: run again later, and tell its \
+                                 support if it stays so";
+
 fn data<T: DeserializeOwned>(body: &[u8]) -> Decoded<T> {
     #[derive(Deserialize)]
     struct Envelope<T> {
@@ -148,9 +166,9 @@ impl<T> Connection<T> {
         match (more, cursor) {
             (Some(false), _) => Ok((nodes, None)),
             (Some(true), Some(cursor)) => Ok((nodes, Some(cursor))),
-            (Some(true), None) => {
-                Err("the listing says that it goes on and does not say where".to_owned())
-            }
+            (Some(true), None) => Err(format!(
+                "the listing says that it goes on and does not say where; {NO_END}"
+            )),
             (None, _) if nodes.len() < PAGE => Ok((nodes, None)),
             (None, _) => Err("the listing does not say whether it goes on".to_owned()),
         }

@@ -104,12 +104,14 @@ fn failed(place: impl fmt::Display, why: impl fmt::Display) -> LoginError {
 /// The first source that is there cannot be used; the others are not looked at.
 fn unusable(place: impl fmt::Display, why: impl fmt::Display) -> LoginError {
     LoginError {
-        help: vec![format!(
-            "the first of these that is set counts: {}",
-            order(", ")
-        )],
+        help: vec![precedence()],
         ..failed(place, why)
     }
+}
+
+/// How the credential is picked, for people.
+pub fn precedence() -> String {
+    format!("the first of these that is set counts: {}", order(", "))
 }
 
 /// The sources in the order in which they are looked at.
@@ -150,7 +152,7 @@ fn find(
     }
     if let Some(text) = variable(environment, BASE64) {
         let text = Zeroizing::new(text);
-        let credential = Credential::parse_base64(&text).map_err(|e| unusable(BASE64, e))?;
+        let credential = Credential::parse(text.as_bytes()).map_err(|e| unusable(BASE64, e))?;
         return Ok((Source::ConfigBase64, credential));
     }
     if let Some(path) = variable(environment, PATH) {

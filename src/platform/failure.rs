@@ -60,17 +60,27 @@ impl Failure {
 
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
-        let (effect, again) = if error.maybe_sent {
-            (Effect::Unknown, Again::Reads)
+        let effect = if error.maybe_sent {
+            Effect::Unknown
         } else {
-            (Effect::None, Again::Always)
+            Effect::None
+        };
+        let again = match effect {
+            _ if error.lasting => Again::Never,
+            Effect::Unknown => Again::Reads,
+            Effect::None => Again::Always,
         };
         Self::new(ErrorKind::Transport, effect, again, error.message)
     }
 }
 
-/// Judges an answer; `Ok` means that its `data` may be decoded.
-pub(super) fn judge(answer: &Answer, local: Timestamp) -> Result<(), Failure> {
+/// Judges an answer; `Ok` means that its `data` may be decoded. `refused` says what the credential
+/// tells of why it may not be accepted.
+pub(super) fn judge(
+    answer: &Answer,
+    local: Timestamp,
+    refused: impl FnOnce() -> String,
+) -> Result<(), Failure> {
     let judged = match answer.status {
         200 => judge_errors(&answer.body),
         status => Err(judge_status(status, answer)),
@@ -79,9 +89,7 @@ pub(super) fn judge(answer: &Answer, local: Timestamp) -> Result<(), Failure> {
         let skew = answer.date.and_then(|date| skew(local, date));
         if failure.kind == ErrorKind::Unauthenticated {
             // A clock that is wrong explains the refusal; else the credential must be the reason.
-            let reason = skew.as_deref().unwrap_or(
-                "it may be deleted or expired, or belong to another endpoint than this one",
-            );
+            let reason = skew.unwrap_or_else(refused);
             failure.why = format!("{}; {reason}", failure.why);
         }
         failure
@@ -94,6 +102,9 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
     let said = foreign_words(&answer.body)
         .map(|words| format!(": {words}"))
         .unwrap_or_default();
+    let asks = answer.retry_after.map_or_else(String::new, |wait| {
+        format!("; it asks to wait {} s", wait.as_secs())
+    });
     let failure = |kind, effect, again, why: String| Failure::new(kind, effect, again, why);
     // What a proxy or a gate says with a page is no word of the platform's about rights.
     if is_page(&answer.body) && matches!(status, 401 | 403 | 400 | 422) {
@@ -117,9 +128,6 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
             failure(Invalid, Effect::None, Never, why)
         }
         429 => {
-            let asks = answer.retry_after.map_or_else(String::new, |wait| {
-                format!("; it asks to wait {} s", wait.as_secs())
-            });
             let why = format!("the platform takes no more requests for now (HTTP 429{said}){asks}");
             let mut limited = failure(RateLimited, Effect::None, Always, why);
             limited.after = answer.retry_after;
@@ -137,7 +145,7 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
             failure(Platform, Effect::Unknown, Never, why)
         }
         500..=599 => {
-            let why = format!("the platform failed (HTTP {status}{said})");
+            let why = format!("the platform failed (HTTP {status}{said}){asks}");
             let mut failed = failure(Platform, Effect::Unknown, Reads, why);
             failed.after = answer.retry_after;
             failed
@@ -378,7 +386,7 @@ mod tests {
     use super::*;
 
     fn verdict(status: u16, body: &[u8]) -> Failure {
-        judge(&Answer::new(status, body), time(NOW)).expect_err("a failure")
+        judge(&Answer::new(status, body), time(NOW), String::new).expect_err("a failure")
     }
 
     fn graphql(message: &str) -> Failure {
@@ -522,7 +530,9 @@ mod tests {
         let why = |date: Option<&str>| {
             let mut answer = Answer::new(401, "");
             answer.date = date.map(time);
-            judge(&answer, time(NOW)).expect_err("refused").why
+            judge(&answer, time(NOW), String::new)
+                .expect_err("refused")
+                .why
         };
         let behind = why(Some("2026-11-23T12:07:00Z"));
         assert!(behind.contains("7 minutes behind"), "{behind}");
@@ -555,7 +565,7 @@ mod tests {
     fn a_redirect_names_where_it_leads() {
         let mut answer = Answer::new(308, "");
         answer.redirect_to = Some("evil.example".to_owned());
-        let found = judge(&answer, time(NOW)).expect_err("a redirect");
+        let found = judge(&answer, time(NOW), String::new).expect_err("a redirect");
         assert!(found.why.contains("evil.example"), "{}", found.why);
     }
 }

@@ -123,6 +123,7 @@ pub(super) fn status(status: u16) -> Step {
 pub(super) fn refused() -> Step {
     Err(TransportError {
         maybe_sent: false,
+        lasting: false,
         message: "refused".to_owned(),
     })
 }
@@ -130,6 +131,7 @@ pub(super) fn refused() -> Step {
 pub(super) fn cut() -> Step {
     Err(TransportError {
         maybe_sent: true,
+        lasting: false,
         message: "cut".to_owned(),
     })
 }

@@ -13,6 +13,7 @@ use reqwest::{Certificate, Url, redirect};
 use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
+use super::proxy::Proxy;
 use super::transport::{Answer, Transport, TransportError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,15 +35,22 @@ pub struct Http {
     url: String,
     host: String,
     timeout: Duration,
+    /// What names the proxy, for people.
+    proxy: &'static str,
 }
 
 impl Http {
     /// Prepares connections to an endpoint; nothing is sent yet. `ca` holds certificates in PEM
-    /// that are trusted besides the system's.
+    /// that are trusted besides the system's. Without `proxy` that of the system's settings counts,
+    /// where it has such.
     ///
     /// # Errors
     /// If `ca` is not PEM, or no TLS client can be made.
-    pub fn new(endpoint: &Endpoint, ca: Option<&[u8]>) -> Result<Self, HttpError> {
+    pub fn new(
+        endpoint: &Endpoint,
+        ca: Option<&[u8]>,
+        proxy: Option<&Proxy>,
+    ) -> Result<Self, HttpError> {
         let failed = |what: &str, e: &reqwest::Error| HttpError {
             message: format!("{what}: {}", chain(e)),
         };
@@ -56,6 +64,8 @@ impl Http {
                 message: "the file of --ca-file holds no certificate in PEM".to_owned(),
             });
         }
+        let rule = proxy.map(Proxy::rule).transpose();
+        let rule = rule.map_err(|e| failed("the proxy cannot be used", &e))?;
         let builder = || {
             let builder = reqwest::Client::builder()
                 .redirect(redirect::Policy::none())
@@ -63,10 +73,10 @@ impl Http {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
             // A proxy would carry plain http, and the token in it, off the machine.
-            if endpoint.is_loopback() {
-                builder.no_proxy()
-            } else {
-                builder
+            match &rule {
+                _ if endpoint.is_loopback() => builder.no_proxy(),
+                Some(rule) => builder.proxy(rule.clone()),
+                None => builder,
             }
         };
         // Without any CA on the system the first fails; then Mozilla's list stands in.
@@ -85,6 +95,7 @@ impl Http {
             url: endpoint.query_url(),
             host: endpoint.base().to_owned(),
             timeout: TIMEOUT,
+            proxy: proxy.map_or("the proxy settings", |proxy| proxy.variable),
         })
     }
 
@@ -99,9 +110,14 @@ impl Http {
         let timeout = error.is_timeout();
         let error = error.without_url();
         let host = &self.host;
+        let mut lasting = false;
         let message = match (maybe_sent, timeout) {
             (false, true) => format!("{host} does not answer: connecting timed out"),
-            (false, false) => format!("cannot connect to {host}: {}", unreachable(&error)),
+            (false, false) => {
+                let (why, always) = unreachable(&error, self.proxy);
+                lasting = always;
+                format!("cannot connect to {host}: {why}")
+            }
             (true, true) => format!(
                 "{host} gave no whole answer within {} s; --timeout SECONDS waits longer",
                 self.timeout.as_secs()
@@ -113,6 +129,7 @@ impl Http {
         };
         TransportError {
             maybe_sent,
+            lasting,
             message,
         }
     }
@@ -124,6 +141,7 @@ impl Transport for Http {
         let mut authorization =
             HeaderValue::from_str(&authorization).map_err(|_| TransportError {
                 maybe_sent: false,
+                lasting: true,
                 message: "the credential cannot be sent: it holds a special letter".to_owned(),
             })?;
         authorization.set_sensitive(true);
@@ -155,6 +173,7 @@ impl Transport for Http {
             if answer.body.len() + chunk.len() > LARGEST_ANSWER {
                 return Err(TransportError {
                     maybe_sent: true,
+                    lasting: true,
                     message: format!(
                         "{} gave an answer of more than {} MiB",
                         self.host,
@@ -232,38 +251,78 @@ fn root(error: &reqwest::Error) -> Option<io::ErrorKind> {
     None
 }
 
-/// Why no connection came about, and what to do.
-fn unreachable(error: &reqwest::Error) -> String {
+/// Why no connection came about, what to do, and whether the next try would end the same.
+fn unreachable(error: &reqwest::Error, proxy: &str) -> (String, bool) {
     let text = chain(error);
+    if let Some(why) = distrusted(&text) {
+        return (why.to_owned(), true);
+    }
     if text.contains("tunnel error: proxy authorization required") {
-        return "the proxy wants a user and a password (HTTP 407): name it as \
-                https_proxy=http://USER:PASSWORD@HOST"
-            .to_owned();
+        let why = format!(
+            "the proxy wants a user and a password (HTTP 407): name it in {proxy} as \
+             http://USER:PASSWORD@HOST:PORT"
+        );
+        return (why, true);
     }
     if text.contains("tunnel error: failed to create underlying connection") {
-        return "the proxy cannot be reached; check HTTPS_PROXY, or add the host to NO_PROXY"
-            .to_owned();
+        let why =
+            format!("the proxy cannot be reached; check {proxy}, or add the host to NO_PROXY");
+        return (why, false);
     }
     if text.contains("tunnel error") {
-        return "the proxy refused to lead there; check HTTPS_PROXY, or add the host to NO_PROXY"
-            .to_owned();
+        let why =
+            format!("the proxy refused to lead there; check {proxy}, or add the host to NO_PROXY");
+        return (why, false);
     }
     if text.contains("dns error") {
-        return "its name cannot be found; check the endpoint, the network and the name servers"
-            .to_owned();
+        let why = "its name cannot be found; check the endpoint, the network and the name servers";
+        return (why.to_owned(), false);
     }
-    // The words of rustls; the verifier of the platform wraps its error beyond recognition.
-    if text.contains("UnknownIssuer") {
-        return "its certificate is from an authority that is not trusted here; if it is one of \
-                yours, name that authority's certificate with --ca-file FILE"
-            .to_owned();
+    if text == "tls handshake eof" {
+        let why = "it hung up while TLS was being agreed on; check the endpoint and its port, and \
+                   whether a firewall stands between";
+        return (why.to_owned(), false);
     }
     match root(error) {
-        Some(io::ErrorKind::ConnectionRefused) => {
-            "nothing listens there; check the endpoint".to_owned()
-        }
-        _ => text,
+        Some(io::ErrorKind::ConnectionRefused) => (
+            "nothing listens there; check the endpoint".to_owned(),
+            false,
+        ),
+        _ => (text, false),
     }
+}
+
+/// Why a host's certificate is not taken. Goes by the words of rustls, since the verifier of the
+/// platform wraps its errors beyond recognition.
+fn distrusted(text: &str) -> Option<&'static str> {
+    [
+        (
+            "UnknownIssuer",
+            "its certificate is from an authority that is not trusted here; if a proxy of your \
+             company stands between, or the authority is yours, name that authority's certificate \
+             with --ca-file FILE (or SSL_CERT_FILE)",
+        ),
+        (
+            "certificate expired",
+            "its certificate has expired by this machine's clock; set the clock if it is wrong, \
+             else whoever runs that host must renew it",
+        ),
+        (
+            "certificate not valid yet",
+            "its certificate is not good yet by this machine's clock; set the clock if it is wrong",
+        ),
+        (
+            "certificate not valid for name",
+            "its certificate is for another host; check the endpoint, and whether a proxy or a \
+             login page answers in its place",
+        ),
+        (
+            "InvalidContentType",
+            "what listens there does not speak TLS; check the endpoint and its port",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(words, why)| text.contains(words).then_some(why))
 }
 
 /// What came instead of an answer; `None` if the connection was just cut.
@@ -312,7 +371,7 @@ mod tests {
     }
 
     async fn send(endpoint: &Endpoint) -> Result<Answer, TransportError> {
-        let http = Http::new(endpoint, None).expect("a client");
+        let http = Http::new(endpoint, None, None).expect("a client");
         http.send(b"{\"query\":1}".to_vec(), "Bearer t0ken".to_owned())
             .await
     }
@@ -388,6 +447,6 @@ mod tests {
     #[test]
     fn a_ca_file_holds_certificates_or_is_refused() {
         let endpoint = Endpoint::default();
-        assert!(Http::new(&endpoint, Some(b"nonsense")).is_err());
+        assert!(Http::new(&endpoint, Some(b"nonsense"), None).is_err());
     }
 }

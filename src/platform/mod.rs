@@ -2,6 +2,7 @@
 //! Decides nothing about accounts; it tells what the platform says and whether a write happened.
 
 mod auth;
+mod certificate;
 mod client;
 mod credential;
 mod decode;
@@ -13,15 +14,18 @@ mod fixture;
 mod http;
 mod inspect;
 mod operation;
+mod proxy;
 mod transport;
 mod yaml;
 
 pub use auth::{Identity, KeyError, ServiceAccount};
+pub use certificate::Certificate;
 pub use client::{Client, Pause, Time};
 pub use credential::{Credential, CredentialError};
-pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover, raw};
+pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover, precedence, raw};
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Http, HttpError};
-pub use inspect::{Certificate, Inspected, RawCredential};
+pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
+pub use proxy::{Proxy, ProxyError};
 pub use transport::{Answer, Transport, TransportError};

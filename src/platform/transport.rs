@@ -47,6 +47,8 @@ impl fmt::Debug for Answer {
 pub struct TransportError {
     /// Whether any part of the request may have reached the server.
     pub maybe_sent: bool,
+    /// Whether the next try would end the same.
+    pub lasting: bool,
     /// What happened, a fragment for people.
     pub message: String,
 }

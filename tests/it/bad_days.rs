@@ -9,10 +9,11 @@ mod signals;
 mod sinks;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::stage::Stage;
 
@@ -75,10 +76,20 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Hands the stage to a user whom file modes bind, since they do not bind root. `false` if there is
-/// no such user who may start the program.
-fn unprivileged(stage: &Stage) -> bool {
-    const NOBODY: u32 = 65534;
+/// Says that a test does not test, past the capture of what tests print.
+fn skipped(why: &str) {
+    // If standard error is gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// A user whom file modes bind, since they do not bind root, and who owns the stage.
+struct Somebody {
+    /// Where root may not be followed, a copy of the program.
+    program: Option<tempfile::TempDir>,
+}
+
+/// Hands the stage to a user whom file modes bind. `None`, and said so, if there can be none.
+fn unprivileged(stage: &Stage) -> Option<Somebody> {
     fn give(path: &Path) {
         chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give");
         if path.is_dir() {
@@ -88,27 +99,51 @@ fn unprivileged(stage: &Stage) -> bool {
         }
     }
     if fs::metadata(stage.dir.path()).expect("there").uid() != 0 {
-        return true;
+        return Some(Somebody { program: None });
     }
-    let program = Path::new(env!("CARGO_BIN_EXE_rolecall"));
     let open = |path: &Path| {
         let mode = fs::metadata(path).expect("there").permissions().mode();
         mode & 0o001 != 0
     };
-    if !program.ancestors().all(open) || !stage.dir.path().ancestors().skip(1).all(open) {
-        return false;
+    if !stage.dir.path().ancestors().skip(1).all(open) {
+        skipped("root alone may enter the folder of temporary files");
+        return None;
     }
     give(stage.dir.path());
-    true
+    let program = tempfile::tempdir().expect("a temporary directory");
+    let copy = program.path().join("rolecall");
+    fs::copy(env!("CARGO_BIN_EXE_rolecall"), &copy).expect("copied");
+    for path in [program.path(), &copy] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("changed");
+    }
+    Some(Somebody {
+        program: Some(program),
+    })
 }
 
-/// Starts a command as the one to whom the stage was handed.
-fn as_its_owner(stage: &Stage) -> impl FnOnce(&mut Command) + use<> {
-    let found = fs::metadata(stage.dir.path()).expect("there");
-    let other = fs::metadata("/proc/self").map_or(found.uid(), |me| me.uid()) != found.uid();
-    move |command| {
-        if other {
-            command.uid(found.uid()).gid(found.gid());
+const NOBODY: u32 = 65534;
+
+impl Somebody {
+    /// Starts a command as this user.
+    fn starts(&self) -> impl FnOnce(&mut Command) {
+        let program = self.program.as_ref().map(|dir| dir.path().join("rolecall"));
+        move |command| {
+            let Some(program) = program else { return };
+            let mut same = Command::new(program);
+            same.args(command.get_args())
+                .env_clear()
+                .envs(
+                    command
+                        .get_envs()
+                        .filter_map(|(name, value)| Some((name, value?))),
+                )
+                .stdin(Stdio::null())
+                .uid(NOBODY)
+                .gid(NOBODY);
+            if let Some(dir) = command.get_current_dir() {
+                same.current_dir(dir);
+            }
+            *command = same;
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::cli::exit::Exit;
 use crate::cli::{output, reach};
 use crate::model::{Mrn, Scope};
 use crate::platform::{
-    Certificate, Client, Endpoint, Environment, Http, Inspected, Login, RawCredential, Source,
-    Wanted, discover, raw,
+    Certificate, Client, Endpoint, Environment, Http, Inspected, Login, LoginError, RawCredential,
+    Source, Wanted, discover, precedence, raw,
 };
 use crate::ports::{ErrorKind, Reader};
 use crate::view::human;
@@ -117,7 +117,7 @@ pub async fn run(args: CredentialArgs) -> Exit {
 
 fn environment<T>(with: impl FnOnce(&Environment<'_>) -> T) -> T {
     with(&Environment {
-        var: &|name| std::env::var(name).ok(),
+        var: &reach::variable,
         read_file: &|path| std::fs::read(path),
         home: std::env::home_dir(),
     })
@@ -125,6 +125,11 @@ fn environment<T>(with: impl FnOnce(&Environment<'_>) -> T) -> T {
 
 fn refuse(message: &str, help: &str) -> Exit {
     output::error(message, &[help.to_owned()]);
+    Exit::Error
+}
+
+fn not_found(error: &LoginError) -> Exit {
+    output::error(&error.to_string(), &error.help);
     Exit::Error
 }
 
@@ -136,8 +141,7 @@ fn read(file: Option<&Path>) -> Result<(String, RawCredential), Exit> {
         read.map_err(|e| reach::fail(&format!("cannot read standard input: {e}")))?;
         ("standard input".to_owned(), bytes)
     } else {
-        environment(|environment| raw(file, environment))
-            .map_err(|e| reach::fail(&e.to_string()))?
+        environment(|environment| raw(file, environment)).map_err(|e| not_found(&e))?
     };
     match RawCredential::read(&bytes) {
         Ok(credential) => Ok((name, credential)),
@@ -305,16 +309,12 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let patience = std::time::Duration::from_secs(args.timeout.into());
     let client = reach::client(login, ca.as_deref(), patience).map_err(|e| reach::fail(&e))?;
     let caller = client.caller().await.map_err(|error| {
-        let message = format!("{} (credential from {name})", error.message);
-        match error.kind {
-            ErrorKind::Unauthenticated => refuse(
-                &message,
-                "the account is gone or expired, its key is not this one, or it belongs to \
-                 another region than the endpoint: `rolecall credential inspect` says what the \
-                 credential holds",
-            ),
-            _ => reach::fail(&message),
+        let mut help =
+            vec!["`rolecall credential inspect` says what the credential holds".to_owned()];
+        if args.file.is_none() {
+            help.push(precedence());
         }
+        reach::nobody(&error, &name, &help)
     })?;
     let who = match &caller.name {
         Some(name) => format!("{} ({name})", caller.mrn),
@@ -351,8 +351,8 @@ fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
             credentials: None,
             endpoint: args.endpoint.clone(),
         };
-        let login = environment(|environment| discover(&wanted, environment))
-            .map_err(|e| reach::fail(&e.to_string()))?;
+        let login =
+            environment(|environment| discover(&wanted, environment)).map_err(|e| not_found(&e))?;
         return Ok((login.source.to_string(), login));
     };
     let (name, found) = read(Some(file))?;

@@ -94,7 +94,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             format!("{} could not be read", blocked.scope),
             vec![
                 inert(why),
-                "what cannot be read cannot be changed; see that the credential reaches it"
+                "what cannot be read cannot be changed; settle that reason, then plan again"
                     .to_owned(),
             ],
         ),

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use super::{CI, PLAN, as_its_owner, stage, unprivileged};
+use super::{CI, PLAN, stage, unprivileged};
 use crate::stage::{HEAD, Stage};
 
 fn untouched(stage: &Stage) {
@@ -67,23 +67,20 @@ fn files_that_cannot_be_read_are_all_named() {
 #[test]
 fn a_file_that_the_user_may_not_read_is_named() {
     let mut stage = stage();
-    if !unprivileged(&stage) {
+    let Some(somebody) = unprivileged(&stage) else {
         return;
-    }
+    };
     let mode = |stage: &Stage, path: &str, mode| {
         fs::set_permissions(stage.path(path), fs::Permissions::from_mode(mode)).expect("changed");
     };
     mode(&stage, "access/main.hcl", 0o000);
-    let change = as_its_owner(&stage);
-    assert_eq!(stage.run_in(PLAN, change), 1);
+    assert_eq!(stage.run_in(PLAN, somebody.starts()), 1);
     mode(&stage, "access/main.hcl", 0o600);
     mode(&stage, "access", 0o000);
-    let change = as_its_owner(&stage);
-    assert_eq!(stage.run_in(PLAN, change), 1);
+    assert_eq!(stage.run_in(PLAN, somebody.starts()), 1);
     mode(&stage, "access", 0o700);
     mode(&stage, "owner.json", 0o000);
-    let change = as_its_owner(&stage);
-    assert_eq!(stage.run_in(PLAN, change), 1);
+    assert_eq!(stage.run_in(PLAN, somebody.starts()), 1);
     mode(&stage, "owner.json", 0o600);
     untouched(&stage);
     stage.compare("bad-days/forbidden.txt");

@@ -138,12 +138,11 @@ fn keys_of_other_kinds() {
 }
 
 #[test]
-fn base64_in_the_environment() {
+fn base64_where_it_is_and_is_not_expected() {
     let mut stage = stage();
     let whole = fs::read_to_string(stage.path("owner.json")).expect("there");
     let good = STANDARD.encode(&whole);
     for (what, text) in [
-        ("JSON as it is", whole.clone()),
         ("a token", "eyJhbGciOiJFUzM4NCJ9.e30.c2ln".to_owned()),
         ("base64 that is cut", good[..good.len() - 3].to_owned()),
         ("base64 of something else", STANDARD.encode("hello")),
@@ -155,16 +154,29 @@ fn base64_in_the_environment() {
         assert_eq!(code, 1);
     }
     assert!(stage.front.seen().is_empty());
-    stage.say("base64 with line breaks is taken");
+    stage.say("a file holds base64 that is cut");
+    secret(&stage, "c.b64", &good[..good.len() - 3]);
+    assert_eq!(stage.run(&["plan", "--credentials", "c.b64", "access"]), 1);
+    stage.say("a file holds base64 of something else");
+    secret(&stage, "c.b64", &STANDARD.encode("hello"));
+    assert_eq!(stage.run(&["plan", "--credentials", "c.b64", "access"]), 1);
+    assert!(stage.front.seen().is_empty());
+    stage.say("what is whole is taken wherever it stands");
     let broken: Vec<&str> = good
         .as_bytes()
         .chunks(76)
         .map(|line| std::str::from_utf8(line).expect("ascii"))
         .collect();
-    let code = stage.run_in(PLAN, |c| {
-        c.env("MONDOO_CONFIG_BASE64", broken.join("\n"));
-    });
-    assert_eq!(code, 0);
+    let broken = broken.join("\n");
+    for text in [whole, broken.clone()] {
+        let code = stage.run_in(PLAN, |c| {
+            c.env("MONDOO_CONFIG_BASE64", text);
+        });
+        assert_eq!(code, 0);
+    }
+    secret(&stage, "c.b64", &broken);
+    assert_eq!(stage.run(&["plan", "--credentials", "c.b64", "access"]), 0);
+    fs::remove_file(stage.path("c.b64")).expect("removed");
     stage.compare("bad-days/credential-base64.txt");
 }
 
@@ -201,6 +213,25 @@ fn accounts_that_the_platform_does_not_accept() {
         .app
         .admin_delete(&mrn, Timestamp::now())
         .expect("deleted");
+    assert_eq!(stage.run(&apply), 1);
+    stage.say("whatever command asks, and wherever the credential is from");
+    for command in [
+        ["list", "--credentials", "c.json", "access"].as_slice(),
+        &["credential", "verify", "c.json"],
+    ] {
+        assert_eq!(stage.run(command), 1, "{command:?}");
+    }
+    for command in [PLAN, &["credential", "verify"]] {
+        let code = stage.run_in(command, |c| {
+            c.env("MONDOO_CONFIG_PATH", "c.json");
+        });
+        assert_eq!(code, 1, "{command:?}");
+    }
+    stage.say("without a certificate nobody can tell");
+    let text = fs::read_to_string(stage.path("c.json")).expect("there");
+    let mut json: Value = serde_json::from_str(&text).expect("JSON");
+    json["certificate"] = Value::Null;
+    secret(&stage, "c.json", &json.to_string());
     assert_eq!(stage.run(&apply), 1);
     assert_eq!(holds(&stage), before);
     assert!(writes(&stage).is_empty());

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
 use super::{APPLY, PLAN, SETTLED, holds, stage, writes};
 use crate::stage::{Stage, Then, answer};
 
@@ -79,9 +82,70 @@ fn a_proxy_that_refuses() {
 }
 
 #[test]
-fn tls_with_an_unknown_authority() {
+fn proxies_as_variables_name_them() {
+    const REFUSES: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let mut stage = stage();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    let arguments = ["plan", "--endpoint", "https://rolecall.invalid", "access"];
+    let url = proxy(REFUSES);
+    let bare = url.replace("http://", "");
+    for (name, value) in [
+        ("https_proxy", &url),
+        ("ALL_PROXY", &url),
+        ("all_proxy", &url),
+        ("HTTPS_PROXY", &bare),
+    ] {
+        let shown = if *value == bare {
+            "HOST:PORT"
+        } else {
+            "http://HOST:PORT"
+        };
+        stage.say(&format!("{name}={shown} is asked"));
+        let code = stage.run_in(&arguments, |c| {
+            c.env(name, value);
+        });
+        assert_eq!(code, 1);
+    }
+    for value in ["8080", "http//proxy:8080", "socks5://me:hunter2@proxy:1080"] {
+        stage.say(&format!("HTTPS_PROXY={value} is not left out in silence"));
+        let code = stage.run_in(&arguments, |c| {
+            c.env("HTTPS_PROXY", value).env("ALL_PROXY", &url);
+        });
+        assert_eq!(code, 1);
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        stage.say(&format!("{name} names the host: the proxy is not asked"));
+        let code = stage.run_in(&arguments, |c| {
+            c.env("HTTPS_PROXY", &url)
+                .env(name, "example.com, .invalid");
+        });
+        assert_eq!(code, 1);
+    }
+    stage.say("this machine is reached without one");
+    let code = stage.run_in(&["credential", "verify", "owner.json"], |c| {
+        c.env("HTTPS_PROXY", "8080").env("HTTP_PROXY", &url);
+    });
+    assert_eq!(code, 0);
+    stage.compare("bad-days/network-proxies.txt");
+}
+
+/// A server's certificate for a name, good from so many days ago until in so many days.
+fn certificate(name: &str, days: (i64, i64)) -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    let day = |n: i64| {
+        let day = (Timestamp::now() + SignedDuration::from_hours(24 * n))
+            .to_zoned_datetime(TimeZone::UTC)
+            .date();
+        let part = |n: i8| u8::try_from(n).expect("small");
+        rcgen::date_time_ymd(day.year().into(), part(day.month()), part(day.day()))
+    };
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+    (params.not_before, params.not_after) = (day(-days.0), day(days.1));
+    let signing_key = rcgen::KeyPair::generate().expect("a key");
+    let cert = params.self_signed(&signing_key).expect("signed");
+    rcgen::CertifiedKey { cert, signing_key }
+}
+
+/// The platform behind TLS with this certificate.
+fn behind(stage: &Stage, made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> String {
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -90,13 +154,55 @@ fn tls_with_an_unknown_authority() {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key.expect("a key"))
         .expect("a certificate and its key");
-    let url = stage.front.tls(Arc::new(config));
+    stage.front.tls(Arc::new(config))
+}
+
+#[test]
+fn tls_with_certificates_that_are_not_taken() {
+    let mut stage = stage();
+    for (what, name, days) in [
+        ("has expired", "localhost", (9, -2)),
+        ("is not good yet", "localhost", (-2, 9)),
+        ("is another host's", "platform.example", (9, 9)),
+    ] {
+        let made = certificate(name, days);
+        let url = behind(&stage, &made);
+        fs::write(stage.path("ca.pem"), made.cert.pem()).expect("written");
+        stage.say(&format!(
+            "its authority is trusted, but the certificate {what}"
+        ));
+        let trusting = ["plan", "--endpoint", &url, "--ca-file", "ca.pem", "access"];
+        assert_eq!(stage.run(&trusting), 1, "{what}");
+    }
+    stage.say("it does not speak TLS at all, and says so or hangs up");
+    let bad = proxy(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    for url in [bad, stage.front.url()] {
+        let url = url.replace("http:", "https:");
+        assert_eq!(stage.run(&["plan", "--endpoint", &url, "access"]), 1);
+    }
+    assert!(stage.front.seen().is_empty(), "no request left");
+    stage.compare("bad-days/network-certificates.txt");
+}
+
+#[test]
+fn tls_with_an_unknown_authority() {
+    let mut stage = stage();
+    let made = certificate("localhost", (9, 9));
+    let url = behind(&stage, &made);
     assert_eq!(stage.run(&["plan", "--endpoint", &url, "access"]), 1);
     assert!(stage.front.seen().is_empty(), "no request left");
-    stage.say("with its certificate it is trusted");
+    stage.say("with its certificate it is trusted, wherever that is named");
     fs::write(stage.path("ca.pem"), made.cert.pem()).expect("written");
     let trusting = ["plan", "--endpoint", &url, "--ca-file", "ca.pem", "access"];
     assert_eq!(stage.run(&trusting), 0);
+    let code = stage.run_in(&["list", "--endpoint", &url, "access"], |c| {
+        c.env("SSL_CERT_FILE", "ca.pem");
+    });
+    assert_eq!(code, 0);
+    let code = stage.run_in(&["list", "--endpoint", &url, "access"], |c| {
+        c.env("SSL_CERT_FILE", "gone.pem");
+    });
+    assert_eq!(code, 1);
     stage.say("files that hold no certificate");
     let wrong = [
         "plan",
@@ -191,6 +297,37 @@ fn reads_are_tried_again_and_then_told() {
         assert_eq!((code, asked(&stage)), (1, 4), "{what}");
     }
     stage.compare("bad-days/network-again.txt");
+}
+
+#[test]
+fn a_wait_that_is_too_long_is_told_and_not_begun() {
+    let mut stage = stage();
+    for (what, status, wait) in [
+        ("429 and an hour", 429, "3600"),
+        ("503 and two minutes", 503, "120"),
+    ] {
+        let says = answer(status, &[("Retry-After", wait)], "");
+        let code = plan_with(&mut stage, what, move || Then::Send(says.clone()));
+        assert_eq!((code, asked(&stage)), (1, 1), "{what}");
+    }
+    stage.say("the create is answered with 429 and an hour");
+    let before = holds(&stage);
+    stage.front.hook(|operation, _| match operation {
+        "createServiceAccount" => Then::Send(answer(429, &[("Retry-After", "3600")], "")),
+        _ => Then::Answer,
+    });
+    assert_eq!(stage.run(APPLY), 1);
+    assert_eq!(count(&stage, "createServiceAccount"), 1);
+    assert_eq!(holds(&stage), before);
+    stage.say("three seconds are waited for");
+    stage
+        .front
+        .hook(|operation, count| match (operation, count) {
+            ("viewer", 1) => Then::Send(answer(429, &[("Retry-After", "3")], "")),
+            _ => Then::Answer,
+        });
+    assert_eq!(stage.run(PLAN), 0);
+    stage.compare("bad-days/network-wait.txt");
 }
 
 #[test]

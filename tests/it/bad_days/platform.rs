@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use rolecall::server::SeedAccount;
 use serde_json::{Value, json};
 
 use super::{APPLY, CI, PLAN, SETTLED, holds, stage, writes};
-use crate::stage::{PAYMENTS, Stage, Then};
+use crate::stage::{PAYMENTS, Stage, Then, answer};
 
 fn account(stage: &Stage, name: &str, roles: &[&str]) -> String {
     let account: SeedAccount =
@@ -31,20 +31,58 @@ fn change(stage: &Stage, operation: &'static str, how: fn(&mut Value)) {
     });
 }
 
+/// A page of accounts without any, that leads on to `next`.
+fn leads_on(next: &str) -> Then {
+    let page = json!({"data": {"serviceAccounts": {
+        "edges": [], "pageInfo": {"hasNextPage": true, "endCursor": next},
+    }}});
+    Then::Send(answer(200, &[], &page.to_string()))
+}
+
 #[test]
 fn a_listing_that_never_ends() {
     let mut stage = stage();
-    change(&stage, "serviceAccounts", |json| {
-        json["data"]["serviceAccounts"]["pageInfo"] =
-            json!({"hasNextPage": true, "endCursor": "again"});
+    stage.say("every page of the accounts leads to the same one");
+    stage.front.hook(|operation, _| match operation {
+        "serviceAccounts" => leads_on("again"),
+        _ => Then::Answer,
+    });
+    let listings = |stage: &Stage| {
+        let seen = stage.front.seen();
+        seen.iter()
+            .filter(|name| *name == "serviceAccounts")
+            .count()
+    };
+    assert_eq!(stage.run(APPLY), 3);
+    assert_eq!(listings(&stage), 4, "twice of each of two scopes");
+    assert!(writes(&stage).is_empty());
+    stage.say("every page leads to another one");
+    stage.front.hook(|operation, count| match operation {
+        "serviceAccounts" => leads_on(&format!("page-{count}")),
+        _ => Then::Answer,
     });
     assert_eq!(stage.run(APPLY), 3);
+    assert_eq!(listings(&stage), 20, "ten times of each of two scopes");
     assert!(writes(&stage).is_empty());
     stage.say("the same of the spaces: the declared one is read without the list");
-    change(&stage, "organization", |json| {
-        if let Some(list) = json["data"]["organization"].get_mut("spacesList") {
-            list["pageInfo"] = json!({"hasNextPage": true, "endCursor": "again"});
+    let first = Arc::new(Mutex::new(Value::Null));
+    stage.front.hook(move |operation, count| {
+        if operation != "organization" {
+            return Then::Answer;
         }
+        let first = Arc::clone(&first);
+        Then::Change(Box::new(move |json| {
+            let mut first = first.lock().expect("not poisoned");
+            // The platform itself does not know the cursors below.
+            if json.get("errors").is_some() {
+                *json = first.clone();
+            }
+            if let Some(list) = json["data"]["organization"].get_mut("spacesList") {
+                let next = format!("page-{count}");
+                list["pageInfo"] = json!({"hasNextPage": true, "endCursor": next});
+                *first = json.clone();
+            }
+        }))
     });
     assert_eq!(stage.run(PLAN), 0);
     assert!(writes(&stage).is_empty());

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use jiff::Timestamp;
 
-use super::{APPLY, CI, SETTLED, as_its_owner, holds, names, stage, unprivileged, writes};
-use crate::stage::Stage;
+use super::{APPLY, CI, PLAN, SETTLED, holds, names, skipped, stage, unprivileged, writes};
+use crate::stage::{SEAL_KEY, Stage};
 
 const KEY: &str = "access/credentials/ci.json";
 
@@ -69,43 +69,182 @@ fn something_is_in_the_way() {
 #[test]
 fn the_folder_is_not_writable() {
     let mut stage = stage();
-    if !unprivileged(&stage) {
+    let Some(somebody) = unprivileged(&stage) else {
         return;
-    }
+    };
     stage.say("the configuration's directory is read-only");
     let mode = |path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("changed");
     };
     mode(stage.path("access"), 0o555);
-    let change = as_its_owner(&stage);
-    let code = stage.run_in(APPLY, change);
+    let code = stage.run_in(APPLY, somebody.starts());
     refused(&mut stage, code);
     mode(stage.path("access"), 0o755);
     stage.compare("bad-days/sink-forbidden.txt");
 }
 
+/// A program that runs a shell's line; `$0` and `$@` are rolecall and its arguments.
+fn shell(stage: &Stage, program: &[&str], line: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program[0]);
+    command
+        .args(&program[1..])
+        .args(["-c", line, env!("CARGO_BIN_EXE_rolecall")])
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", stage.dir.path())
+        .env("MONDOO_CONFIG_PATH", "owner.json")
+        .env("ROLECALL_SEAL_KEY", SEAL_KEY)
+        .current_dir(stage.dir.path())
+        .stdin(Stdio::null());
+    command.output().expect("it runs")
+}
+
+/// Runs the program while no file may grow beyond so many blocks.
+fn limited(stage: &Stage, blocks: u32, arguments: &[&str]) -> Output {
+    let line = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    shell(stage, &["sh"], &line, arguments)
+}
+
+/// A disk of one page on `access/credentials`; `None`, and said so, where none can be mounted.
+fn on_a_tiny_disk(stage: &Stage, line: &str, arguments: &[&str]) -> Option<Output> {
+    const MOUNT: &str = "mount -t tmpfs -o size=4k,mode=700 none access/credentials || exit 99";
+    let space = ["unshare", "--user", "--map-root-user", "--mount", "sh"];
+    let found = Command::new(space[0])
+        .args(&space[1..])
+        .args(["-c", "true"])
+        .output();
+    if !found.is_ok_and(|found| found.status.success()) {
+        skipped("no disk can be mounted here (unshare)");
+        return None;
+    }
+    let output = shell(stage, &space, &format!("{MOUNT}; {line}"), arguments);
+    if output.status.code() == Some(99) {
+        skipped("no disk can be mounted here (mount)");
+        return None;
+    }
+    Some(output)
+}
+
 #[test]
-fn the_disk_is_full() {
+fn the_disk_is_really_full() {
     let mut stage = stage();
-    // A limit stands in for a full disk: one block takes the trial and not the key.
-    let limited = |blocks: &str| {
-        let mut shell = Command::new("sh");
-        shell
-            .arg("-c")
-            .arg(format!(
-                "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
-            ))
-            .arg(env!("CARGO_BIN_EXE_rolecall"))
-            .args(APPLY)
-            .env_clear()
-            .env("HOME", stage.dir.path())
-            .env("MONDOO_CONFIG_PATH", "owner.json")
-            .current_dir(stage.dir.path())
-            .stdin(Stdio::null());
-        shell.output().expect("sh runs")
-    };
+    let folder = stage.path("access/credentials");
+    fs::create_dir(&folder).expect("created");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("changed");
     let before = holds(&stage);
-    let (none, little) = (limited("0"), limited("1"));
+    let run = "exec \"$0\" \"$@\"";
+    let Some(output) = on_a_tiny_disk(&stage, run, APPLY) else {
+        return;
+    };
+    stage.say("a trial can be written, the key cannot");
+    assert_eq!(stage.note(APPLY, &output), 5);
+    assert_eq!(holds(&stage), before, "the account is removed again");
+    let full = format!("echo '*' > access/credentials/.gitignore; {run}");
+    stage.say("not even a trial can be written");
+    if let Some(output) = on_a_tiny_disk(&stage, &full, APPLY) {
+        assert_eq!(stage.note(APPLY, &output), 1);
+    }
+    assert_eq!(holds(&stage), before);
+    let kept = "echo old > access/credentials/p.json; \"$0\" \"$@\"; code=$?; \
+                cat access/credentials/p.json; ls -A access/credentials; exit $code";
+    for flag in ["--out", "--json-out"] {
+        stage.say(&format!(
+            "{flag}: what was there is kept, and nothing is left beside it"
+        ));
+        let arguments = ["plan", flag, "access/credentials/p.json", "access"];
+        if let Some(output) = on_a_tiny_disk(&stage, kept, &arguments) {
+            assert_eq!(stage.note(&arguments, &output), 1);
+        }
+    }
+    fs::remove_dir_all(&folder).expect("removed");
+    assert_eq!(stage.run(APPLY), 0);
+    stage.compare("bad-days/sink-really-full.txt");
+}
+
+#[test]
+fn results_that_cannot_be_written() {
+    let mut stage = stage();
+    stage.configure(
+        &(0..8)
+            .map(|n| CI.replace("\"ci\"", &format!("\"ci-{n}\"")))
+            .collect::<String>(),
+    );
+    fs::write(stage.path("p.json"), "old").expect("written");
+    symlink("/dev/full", stage.path("full")).expect("linked");
+    for flag in ["--out", "--json-out"] {
+        for (name, output) in [
+            (
+                "p.json",
+                limited(&stage, 0, &["plan", flag, "p.json", "access"]),
+            ),
+            (
+                "full",
+                limited(&stage, 99, &["plan", flag, "full", "access"]),
+            ),
+        ] {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let why = if name == "full" {
+                "the disk is full"
+            } else {
+                "ulimit -f"
+            };
+            assert!(said.contains(&format!("cannot write {name}: ")), "{said}");
+            assert!(said.contains(why), "{said}");
+            assert_eq!(output.status.code(), Some(1), "{flag} {name}");
+        }
+    }
+    let old = fs::read_to_string(stage.path("p.json")).expect("there");
+    assert_eq!(old, "old");
+    assert!(stage.path("full").is_symlink(), "a device is not replaced");
+    let left = names(stage.dir.path());
+    assert_eq!(left, ["access", "full", "owner.json", "p.json"]);
+    assert!(writes(&stage).is_empty());
+    // The keys fit, and the report of them does not: what is done is done, and said.
+    let apply = ["apply", "--yes", "--json-out", "p.json", "access"];
+    let output = limited(&stage, 6, &apply);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot write p.json: "), "{said}");
+    assert_eq!(output.status.code(), Some(5), "something was written");
+    assert_eq!(
+        fs::read_to_string(stage.path("p.json")).expect("there"),
+        old
+    );
+    assert_eq!(stage.run(SETTLED), 0);
+}
+
+#[test]
+fn standard_output_that_takes_nothing() {
+    let mut stage = stage();
+    let to_full = |stage: &Stage, arguments: &[&str]| {
+        let full = fs::File::options().write(true).open("/dev/full");
+        let mut command = stage.command(arguments);
+        command
+            .stdout(full.expect("a device that is always full"))
+            .stderr(Stdio::null());
+        command.status().expect("runs").code()
+    };
+    assert_eq!(to_full(&stage, PLAN), Some(1));
+    assert_eq!(
+        to_full(&stage, SETTLED),
+        Some(1),
+        "nobody saw what is pending"
+    );
+    assert!(writes(&stage).is_empty());
+    assert_eq!(
+        to_full(&stage, APPLY),
+        Some(5),
+        "1 would say: nothing written"
+    );
+    assert_eq!(stage.run(SETTLED), 0);
+}
+
+#[test]
+fn no_file_may_grow() {
+    let mut stage = stage();
+    let before = holds(&stage);
+    // One block takes the trial and not the key.
+    let (none, little) = (limited(&stage, 0, APPLY), limited(&stage, 1, APPLY));
     stage.say("not even a trial can be written");
     assert_eq!(stage.note(APPLY, &none), 1);
     stage.say("a trial can be written, the key cannot");

@@ -20,6 +20,22 @@ fn at_a_terminal(
     variables: &[(&str, &str)],
     answer: &str,
 ) -> (i32, String, String) {
+    let types = |terminal: &mut File, _| {
+        terminal
+            .write_all(format!("{answer}\n").as_bytes())
+            .expect("typed");
+    };
+    asked_at_a_terminal(stage, arguments, variables, types)
+}
+
+/// The same, with what happens when the question is there: to the terminal, or to the process of
+/// this number.
+fn asked_at_a_terminal(
+    stage: &Stage,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    when_asked: impl Fn(&mut File, u32),
+) -> (i32, String, String) {
     let open = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&open).expect("granted");
     unlockpt(&open).expect("unlocked");
@@ -63,9 +79,7 @@ fn at_a_terminal(
         let text = String::from_utf8_lossy(&seen);
         if !asked && text.contains("Only `yes` is taken") {
             asked = true;
-            terminal
-                .write_all(format!("{answer}\n").as_bytes())
-                .expect("typed");
+            when_asked(&mut terminal, child.id());
         }
         if n == 0 {
             break;
@@ -104,6 +118,32 @@ fn progress_moves_and_leaves_the_question_alone() {
     let rest = &seen[question..];
     let asked = &rest[..rest.find("yes\r\n").expect("typed")];
     assert!(!asked.contains('\u{1b}'), "{asked:?}");
+}
+
+#[test]
+fn a_signal_at_the_question_ends_the_run_at_once() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let mut stage = slow();
+        let kill = |_: &mut File, pid: u32| {
+            let status = std::process::Command::new("kill")
+                .args([signal, &pid.to_string()])
+                .status();
+            assert!(status.expect("kill runs").success());
+        };
+        let (code, _, seen) = asked_at_a_terminal(&stage, &["apply", "access"], &[], kill);
+        assert_eq!(code, 130, "{signal}: {seen}");
+        assert!(
+            seen.contains("interrupted, nothing was written"),
+            "{seen:?}"
+        );
+        let seen = stage.front.seen();
+        assert!(
+            !seen.contains(&"createServiceAccount".to_owned()),
+            "{seen:?}"
+        );
+        stage.front.hook(|_, _| Then::Answer);
+        assert_eq!(stage.run(&["apply", "--yes", "access"]), 0, "{signal}");
+    }
 }
 
 #[test]
