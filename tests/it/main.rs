@@ -5,6 +5,7 @@ mod bad_days;
 #[cfg(feature = "server")]
 mod commands;
 mod documents;
+mod environment;
 #[cfg(feature = "server")]
 mod examples;
 #[cfg(feature = "server")]

@@ -478,7 +478,7 @@ fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Gener
         None => {
             let main = shown(&dir.join("main.hcl"));
             steps.push(format!(
-                "fill in {main}: the examples in it are comments; docs/language.md has every block"
+                "fill in {main}: the examples in it are comments; `rolecall docs language` has every block"
             ));
             steps.push(format!("rolecall validate {}", shown(dir)));
             steps.push(format!(
