@@ -4,6 +4,7 @@ mod credential;
 mod generated;
 mod init;
 mod look;
+mod shells;
 
 use std::collections::BTreeSet;
 
