@@ -157,7 +157,9 @@ impl Args {
     /// What is wrong with it, or the text of `--help` or `--version`.
     pub fn read(given: Vec<OsString>) -> Result<Self, clap::Error> {
         let given = terraform::understand(given, &Self::command())?;
-        let mut matches = Self::command().try_get_matches_from(given)?;
+        let mut matches = Self::command()
+            .try_get_matches_from(&given)
+            .map_err(|error| terraform::explain(error, &given, &Self::command()))?;
         let places = |matches: &clap::ArgMatches, name: &str| -> Vec<usize> {
             match matches.try_contains_id(name) {
                 Ok(true) => matches.indices_of(name).into_iter().flatten().collect(),
