@@ -93,6 +93,9 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     output::print("\n");
     output::print(&human::outcome(&outcome));
     output::print(&hints(&outcome, &session.sinks));
+    if let Some(next) = human::next(&outcome, judged.is_some()) {
+        output::print(&format!("\n{next}"));
+    }
     match exit(&outcome) {
         Exit::Done if !left_out.is_empty() => Exit::Partial,
         exit => exit,
