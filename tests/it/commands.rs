@@ -5,6 +5,7 @@ mod generated;
 mod init;
 mod look;
 mod shells;
+mod typed;
 
 use std::collections::BTreeSet;
 
