@@ -292,6 +292,12 @@ fn validity(certificate: &Certificate, wrong: &mut Vec<String>) -> String {
     }
 }
 
+/// Whether a credential lies where `--local` puts keys.
+fn of_embedded(file: Option<&Path>) -> bool {
+    let mut parts = file.into_iter().flat_map(Path::components);
+    parts.any(|part| part.as_os_str() == ".rolecall")
+}
+
 async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let (name, login) = login(args)?;
     let place = login.endpoint.base().to_owned();
@@ -312,6 +318,11 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
                 "the account is gone or expired, its key is not this one, or it belongs to \
                  another region than the endpoint: `rolecall credential inspect` says what the \
                  credential holds",
+            ),
+            _ if of_embedded(args.file.as_deref()) => refuse(
+                &message,
+                "this is a key of the embedded platform, which runs only while a command with \
+                 --local does",
             ),
             _ => reach::fail(&message),
         }
