@@ -17,7 +17,9 @@ use super::commands;
 #[derive(Debug, Parser)]
 #[command(name = "rolecall", version, about, max_term_width = 100)]
 #[command(after_help = format!(
-    "Example:\n  rolecall apply --local --yes examples/quickstart\n\n{}\n\n\
+    "Examples:\n  rolecall init access/                  # writes a first project\n  \
+rolecall plan --local access/          # against the embedded platform, no account needed\n  \
+rolecall docs language                 # what a configuration may hold\n\n{}\n\n\
 Terraform's spellings (-var, -var-file, -auto-approve, -detailed-exitcode, -destroy, -json, \
 -parallelism=N, -chdir=DIR) are understood.",
     exit::help()
@@ -28,31 +30,33 @@ pub struct Args {
     pub command: Command,
 
     /// Work as if started in this directory: all paths are relative to it
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     pub chdir: Option<PathBuf>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first project, empty or from what is live
+    Init(commands::init::InitArgs),
+    /// Check the configuration without talking to anybody
+    Validate(ValidateArgs),
     /// Show what differs between the configuration and the platform; write nothing
     Plan(PlanArgs),
     /// Make the platform as the configuration says
     Apply(ApplyArgs),
-    /// Check the configuration without talking to anybody
-    Validate(ValidateArgs),
-    /// Run the embedded platform
-    Platform(PlatformArgs),
-    /// Write a first project, empty or from what is live
-    Init(commands::init::InitArgs),
-    /// Say what each of Mondoo's roles lets a program do
-    Roles(commands::roles::RolesArgs),
     /// List the live accounts of the configuration's scopes
     List(commands::list::ListArgs),
-    /// Show everything about one account
+    /// Show everything about one account, or the plan in a file
     Show(commands::show::ShowArgs),
+    /// Say what each of Mondoo's roles lets a program do
+    Roles(commands::roles::RolesArgs),
     /// Look into a credential, unpack it, try it
     Credential(commands::credential::CredentialArgs),
+    /// Run the embedded platform, make up or write down what it holds
+    Platform(PlatformArgs),
+    /// Print a page of the documentation
+    Docs(commands::docs::DocsArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Write the manual pages
@@ -123,7 +127,7 @@ pub enum Format {
     /// Text for people
     #[default]
     Human,
-    /// One JSON document (docs/plan-json.md)
+    /// One JSON document (`rolecall docs plan-json`)
     Json,
 }
 
@@ -142,6 +146,7 @@ impl Command {
             Self::List(_) => ("list", FormArgs::default()),
             Self::Show(_) => ("show", FormArgs::default()),
             Self::Credential(_) => ("credential", FormArgs::default()),
+            Self::Docs(_) => ("docs", FormArgs::default()),
         }
     }
 }
@@ -153,7 +158,9 @@ impl Args {
     /// What is wrong with it, or the text of `--help` or `--version`.
     pub fn read(given: Vec<OsString>) -> Result<Self, clap::Error> {
         let given = terraform::understand(given, &Self::command())?;
-        let mut matches = Self::command().try_get_matches_from(given)?;
+        let mut matches = Self::command()
+            .try_get_matches_from(&given)
+            .map_err(|error| terraform::explain(error, &given, &Self::command()))?;
         let places = |matches: &clap::ArgMatches, name: &str| -> Vec<usize> {
             match matches.try_contains_id(name) {
                 Ok(true) => matches.indices_of(name).into_iter().flatten().collect(),
@@ -176,7 +183,8 @@ impl Args {
             | Command::Man(_)
             | Command::Init(_)
             | Command::Roles(_)
-            | Command::Credential(_) => {}
+            | Command::Credential(_)
+            | Command::Docs(_) => {}
         }
         Ok(args)
     }
@@ -268,7 +276,7 @@ pub struct PlanArgs {
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
 rolecall apply access/                      # shows the plan and asks\n  \
 rolecall apply --plan plan.json access/     # what was judged, or nothing\n\n\
-ROLECALL_SEAL_KEY is the key that seals the marks on accounts (docs/reliability.md)."
+ROLECALL_SEAL_KEY is the key that seals the marks on accounts (`rolecall docs reliability`)."
 )]
 pub struct ApplyArgs {
     /// The configuration.

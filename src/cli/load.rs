@@ -95,7 +95,12 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
                 "there is no configuration in {}: no .hcl file",
                 args.dir.display()
             ),
-            &["name the directory that holds it, or write one: docs/language.md".to_owned()],
+            &[
+                "name the directory that holds it".to_owned(),
+                "or write one: `rolecall init DIR` begins it, and `rolecall docs language` has \
+                 every block"
+                    .to_owned(),
+            ],
         );
         return Err(Exit::Error);
     }

@@ -74,6 +74,7 @@ pub fn run() -> ExitCode {
             Command::Completions(args) => commands::completions::run(&args),
             Command::Man(args) => commands::man::run(&args),
             Command::Init(args) => commands::init::run(args).await,
+            Command::Docs(args) => commands::docs::run(&args),
             Command::Roles(_) => commands::roles::run(),
             Command::List(args) => commands::list::run(args).await,
             Command::Show(args) => commands::show::run(args).await,

@@ -2,11 +2,13 @@
 //! where they are not wanted (`NO_COLOR`, pipes, dumb terminals).
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
 use crate::diag::{Diagnostics, SourceMap, render_all};
+use crate::sinks::shell_word;
 use crate::view::inert;
 
 use super::{progress, report};
@@ -42,6 +44,12 @@ pub fn raw(text: &str) {
 /// Whether a result could not be written.
 pub fn lost() -> bool {
     LOST.load(Ordering::SeqCst)
+}
+
+/// A path as a hint shows it: one word of a shell, to be copied.
+pub fn word(path: &Path) -> String {
+    let word = path.to_str().and_then(shell_word);
+    inert(&word.unwrap_or_else(|| path.display().to_string()))
 }
 
 /// Prints something for those who watch.

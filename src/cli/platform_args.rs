@@ -32,7 +32,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub db: PathBuf,
 
-    /// What a new database holds (JSON, see docs/platform.md)
+    /// What a new database holds (JSON, see `rolecall docs platform`)
     #[arg(long, value_name = "FILE")]
     pub seed: Option<PathBuf>,
 
@@ -40,7 +40,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub quirks: Option<PathBuf>,
 
-    /// What goes wrong, and when (JSON, see docs/platform.md)
+    /// What goes wrong, and when (JSON, see `rolecall docs platform`)
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
 

@@ -153,7 +153,7 @@ fn warn_if_exposed(source: &Source) {
     if found.is_file() && found.permissions().mode() & 0o044 != 0 {
         output::warning(&format!(
             "{source}: others on this machine can read this file; run chmod 600 {}",
-            path.display()
+            output::word(path)
         ));
         output::tell(&format!("  = {}", precedence()));
     }

@@ -1,10 +1,10 @@
-//! Terraform's spellings of the command line, turned into this program's before it is read.
-//! Pure.
+//! Terraform's spellings of the command line, turned into this program's before it is read, and
+//! what to do instead where there is no such thing here. Pure.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What Terraform spells so is spelt so here. A value behind `=` stays with it.
 const SAME: &[(&str, &str)] = &[
@@ -63,6 +63,117 @@ const MISSING: &[(&str, &str)] = &[
         "there are no providers and no modules to upgrade",
     ),
 ];
+
+/// Terraform's commands that are none here, and what to do instead.
+const COMMANDS: &[(&str, &str)] = &[
+    (
+        "console",
+        "there is no prompt; write the expression into a `locals` block, and `rolecall validate DIR` \
+         checks it",
+    ),
+    (
+        "destroy",
+        "`rolecall apply --destroy DIR` deletes all that the configuration manages; `rolecall plan \
+         --destroy DIR` shows it first",
+    ),
+    (
+        "fmt",
+        "no files are formatted yet; they are HCL, so `terraform fmt - < main.hcl` shows how it would \
+         format one",
+    ),
+    (
+        "force-unlock",
+        "there is no state, so no lock that a dead run could leave; run apply again",
+    ),
+    (
+        "get",
+        "there are no modules to fetch; all `.hcl` files of a directory are one configuration",
+    ),
+    (
+        "graph",
+        "there is no graph to draw; `rolecall plan DIR` shows the changes in the order in which \
+         they are made",
+    ),
+    (
+        "import",
+        "write a block `import { to = service_account.NAME, id = \"MRN\" }` on two lines; \
+         `rolecall list DIR` shows what is live, and `rolecall init --from-live DIR` writes the \
+         blocks for all of it",
+    ),
+    (
+        "login",
+        "there is no session; name a credential with --credentials FILE or MONDOO_CONFIG_PATH, and \
+         `rolecall credential verify FILE` tries it",
+    ),
+    (
+        "logout",
+        "there is no session; a credential is only where you keep it",
+    ),
+    ("metadata", "`rolecall docs language` lists all functions"),
+    (
+        "modules",
+        "there are no modules; all `.hcl` files of a directory are one configuration",
+    ),
+    (
+        "output",
+        "there are no outputs; `rolecall show ADDRESS DIR` says everything about one account, and \
+         `rolecall plan --format json DIR` is for programs",
+    ),
+    (
+        "providers",
+        "there are no providers; rolecall speaks to Mondoo itself",
+    ),
+    (
+        "refresh",
+        "there is no state to refresh: every plan reads what is live; `rolecall plan DIR` shows \
+         what differs",
+    ),
+    (
+        "state",
+        "there is no state file: labels on the live accounts say whose they are; `rolecall list DIR` \
+         and `rolecall show ADDRESS DIR` look at them",
+    ),
+    (
+        "taint",
+        "keys are not rotated yet; declare a new account beside the old one, then remove the old",
+    ),
+    (
+        "test",
+        "configurations are not tested yet; `rolecall validate DIR` checks one, and `rolecall plan \
+         --local DIR` plans it against an embedded platform",
+    ),
+    ("untaint", "there is no state, so nothing is tainted"),
+    ("version", "write `rolecall --version`"),
+    (
+        "workspace",
+        "there are no workspaces; a directory with a `rolecall` block of its own is another stack, \
+         and `--var-file FILE` gives one configuration other values",
+    ),
+];
+
+/// Says what to do instead if what was not understood is a command of Terraform's. `given` is the
+/// command line that was read.
+pub fn explain(error: clap::Error, given: &[OsString], command: &clap::Command) -> clap::Error {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let Some((_, instead)) = COMMANDS.iter().find(|(theirs, _)| theirs == name) else {
+        return error;
+    };
+    // `rolecall platform get` is no command of Terraform's.
+    let at = given.iter().position(|argument| argument == name.as_str());
+    let before = &given[..at.unwrap_or(given.len())];
+    if before.iter().any(|a| {
+        a.to_str()
+            .is_some_and(|a| command.find_subcommand(a).is_some())
+    }) {
+        return error;
+    }
+    clap::Error::raw(
+        ErrorKind::InvalidSubcommand,
+        format!("there is no command `{name}` here\n\n  = {instead}\n"),
+    )
+}
 
 /// Rewrites Terraform's single-dash options, wherever an option may stand.
 ///
@@ -189,6 +300,70 @@ mod tests {
         ] {
             assert_eq!(read(theirs).as_deref(), Ok(ours), "{theirs}");
         }
+    }
+
+    #[test]
+    fn their_commands_say_what_to_do_instead() {
+        let args = |text: &str| {
+            let given = std::iter::once("rolecall").chain(text.split(' '));
+            let read = crate::cli::args::Args::read(given.map(OsString::from).collect());
+            read.map(drop).map_err(|error| error.to_string())
+        };
+        for name in [
+            "fmt",
+            "import",
+            "state",
+            "destroy",
+            "output",
+            "providers",
+            "workspace",
+            "taint",
+            "refresh",
+            "console",
+            "graph",
+            "login",
+            "get",
+            "test",
+            "force-unlock",
+            "untaint",
+        ] {
+            assert!(COMMANDS.iter().any(|(theirs, _)| *theirs == name), "{name}");
+        }
+        for (name, instead) in COMMANDS {
+            let typed = [
+                (*name).to_owned(),
+                format!("{name} list access"),
+                format!("-chdir=access {name}"),
+                format!("--chdir access {name} -json"),
+            ];
+            for text in typed {
+                let error = args(&text).expect_err(&text);
+                assert!(
+                    error.contains(&format!("no command `{name}` here")),
+                    "{error}"
+                );
+                assert!(error.contains(instead), "{error}");
+                assert!(!error.contains("unrecognized"), "{error}");
+            }
+            let command = crate::cli::args::Args::command();
+            assert!(
+                command.find_subcommand(name).is_none(),
+                "{name} is a command of ours"
+            );
+            // What it names is a command line that is understood.
+            for line in instead
+                .split('`')
+                .filter_map(|code| code.strip_prefix("rolecall "))
+            {
+                assert!(
+                    args(line).is_ok() || line == "--version",
+                    "{line}: {:?}",
+                    args(line)
+                );
+            }
+        }
+        let error = args("platform get").expect_err("no such command");
+        assert!(error.contains("unrecognized subcommand 'get'"), "{error}");
     }
 
     #[test]

@@ -2,17 +2,17 @@
 
 crate::diag::codes! {
     UNKNOWN_BLOCK = "unknown-block", "unknown block type",
-        "the language page of the documentation lists all blocks";
+        "`rolecall docs language` lists all blocks";
     TERRAFORM_BLOCK = "terraform-only", "this belongs to Terraform",
-        "write it as the language page of the documentation says";
+        "write it as `rolecall docs language` says";
     NOT_YET = "not-supported-yet", "not supported by this version yet",
-        "leave it out: the language page of the documentation says what this version understands";
+        "leave it out: `rolecall docs language` says what this version understands";
     WRONG_LABELS = "wrong-labels", "wrong number of block labels",
         "give the block as many names as it takes";
     INVALID_NAME = "invalid-name", "invalid name",
         "choose a name of an allowed form";
     UNKNOWN_ATTRIBUTE = "unknown-attribute", "unknown attribute",
-        "remove it: the language page of the documentation lists the attributes of each block";
+        "remove it: `rolecall docs language` lists the attributes of each block";
     MISSING_ATTRIBUTE = "missing-attribute", "required attribute is missing",
         "add it";
     MISSING_BLOCK = "missing-block", "required block is missing",
@@ -20,7 +20,7 @@ crate::diag::codes! {
     DUPLICATE_DECLARATION = "duplicate-declaration", "declared twice",
         "rename one of them or remove it";
     INVALID_VALUE = "invalid-value", "invalid value",
-        "change the value: the language page of the documentation says what each attribute takes";
+        "change the value: `rolecall docs language` says what each attribute takes";
     SENSITIVE_VALUE = "sensitive-value", "sensitive value would be shown",
         "make the attribute of values that may be shown";
     NOT_A_SCOPE = "not-a-scope", "a scope is required",

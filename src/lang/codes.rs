@@ -10,7 +10,7 @@ crate::diag::codes! {
     UNKNOWN_REFERENCE = "unknown-reference", "unknown reference",
         "use a name that a block declares, as `var.NAME`, `local.NAME`, `space.NAME`, `role.NAME` or `sink.KIND.NAME`";
     UNKNOWN_FUNCTION = "unknown-function", "unknown function",
-        "the language page of the documentation lists all functions";
+        "`rolecall docs language` lists all functions";
     UNSUPPORTED_ATTRIBUTE = "unsupported-attribute", "value has no such attribute",
         "look at what the value before the dot is, or leave the attribute out";
     INVALID_INDEX = "invalid-index", "invalid index",
@@ -32,9 +32,9 @@ crate::diag::codes! {
     DUPLICATE_KEY = "duplicate-key", "duplicate object key",
         "remove one of them; in a `for`, write `...` after the value to gather all of one key";
     INVALID_ARGUMENT = "invalid-argument", "invalid function argument",
-        "the language page of the documentation says what each function takes";
+        "`rolecall docs language` says what each function takes";
     WRONG_ARGUMENT_COUNT = "wrong-argument-count", "wrong number of function arguments",
-        "the language page of the documentation says what each function takes";
+        "`rolecall docs language` says what each function takes";
     FUNCTION_FAILED = "function-failed", "function call failed",
         "change the arguments so that they go together";
     TOO_DEEP = "too-deep", "expression is nested too deeply",

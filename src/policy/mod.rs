@@ -208,7 +208,7 @@ fn raised(plan: &Plan) -> impl Iterator<Item = Refusal> {
                 count(raised, "existing account")
             ),
             help: format!(
-                "Set ROLECALL_SEAL_KEY (docs/reliability.md, \"The seal\"); or see that each \
+                "Set ROLECALL_SEAL_KEY (`rolecall docs reliability`, \"The seal\"); or see that each \
                  ESCALATION above names the right account, and apply with --ack {RAISE}={}.",
                 &plan.digest()[..DIGITS]
             ),

@@ -317,15 +317,15 @@ pub fn configure_hint(to: &Destination, root: &Path) -> Option<String> {
         format,
     } = &to.place;
     let path = root.join(directory).join(file);
-    let path = quoted(path.to_str()?)?;
+    let path = shell_word(path.to_str()?)?;
     Some(match format {
         FileFormat::Json => format!("export MONDOO_CONFIG_PATH={path}"),
         FileFormat::Base64 => format!("export MONDOO_CONFIG_BASE64=\"$(cat {path})\""),
     })
 }
 
-/// A path as one word of a POSIX shell.
-fn quoted(path: &str) -> Option<String> {
+/// A path as one word of a POSIX shell; `None` if no shell should read it.
+pub fn shell_word(path: &str) -> Option<String> {
     if path.is_empty() || controls(path) {
         return None;
     }

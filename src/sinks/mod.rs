@@ -4,4 +4,4 @@
 mod content;
 mod file;
 
-pub use file::{FileSink, configure_hint};
+pub use file::{FileSink, configure_hint, shell_word};

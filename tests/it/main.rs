@@ -7,6 +7,7 @@ mod commands;
 #[cfg(feature = "server")]
 mod custody;
 mod documents;
+mod environment;
 #[cfg(feature = "server")]
 mod examples;
 #[cfg(feature = "server")]

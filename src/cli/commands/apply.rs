@@ -97,7 +97,14 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     report::outcome(&outcome);
     output::print("\n");
     output::print(&human::outcome(&outcome));
-    output::print(&hints(&outcome, &session.sinks));
+    output::print(&if args.platform.local {
+        local_hint(&outcome, &session.sinks)
+    } else {
+        hints(&outcome, &session.sinks)
+    });
+    if let Some(next) = human::next(&outcome, judged.is_some()) {
+        output::print(&format!("\n{next}"));
+    }
     match exit(&outcome) {
         Exit::Done if !left_out.is_empty() => Exit::Partial,
         exit => exit,
@@ -144,6 +151,22 @@ fn hints(outcome: &Outcome, dir: &std::path::Path) -> String {
         }
     }
     out
+}
+
+/// Where keys of the embedded platform are; cnspec has no use for them.
+fn local_hint(outcome: &Outcome, dir: &std::path::Path) -> String {
+    let keys = outcome
+        .results
+        .iter()
+        .map(|change| change.delivered_to.len());
+    if keys.sum::<usize>() == 0 {
+        return String::new();
+    }
+    format!(
+        "\nThe new keys are below {}, in place of the real ones. They open the embedded platform \
+         alone, which runs only while a command with --local does.\n",
+        output::word(dir)
+    )
 }
 
 fn exit(outcome: &Outcome) -> Exit {

@@ -296,6 +296,12 @@ fn validity(certificate: &Certificate, wrong: &mut Vec<String>) -> String {
     }
 }
 
+/// Whether a credential lies where `--local` puts keys.
+fn of_embedded(file: Option<&Path>) -> bool {
+    let mut parts = file.into_iter().flat_map(Path::components);
+    parts.any(|part| part.as_os_str() == ".rolecall")
+}
+
 async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let (name, login) = login(args)?;
     let place = login.endpoint.base().to_owned();
@@ -311,6 +317,13 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let caller = client.caller().await.map_err(|error| {
         let mut help =
             vec!["`rolecall credential inspect` says what the credential holds".to_owned()];
+        if of_embedded(args.file.as_deref()) {
+            help.push(
+                "this is a key of the embedded platform, which runs only while a command with \
+                 --local does"
+                    .to_owned(),
+            );
+        }
         if args.file.is_none() {
             help.push(precedence());
         }

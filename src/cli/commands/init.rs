@@ -1,13 +1,18 @@
 //! `rolecall init`: writes a first project, empty or from what is live. Asks nothing, overwrites
 //! nothing, and writes all of it or none.
 
+mod files;
+mod next;
+mod workflow;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
+
+use files::{Planned, ignored, in_the_way, write};
+use workflow::Workflow;
 
 use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
@@ -15,20 +20,17 @@ use crate::cli::{output, reach, seal};
 use crate::config::{self, SourceFile, generate};
 use crate::model::{Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SourceRef, StackId};
 use crate::refresh::refresh;
-use crate::view::{human, inert};
 
 /// The letters of a stack's id: 32 that nobody confuses.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-const IGNORED: &str = "# What the embedded platform keeps (--local), keys that are delivered here, \
-and the seal key.\n.rolecall/\ncredentials/\nseal.key\n";
 /// Where the new stack's seal key stands until it is put away.
 const SEAL_KEY: &str = "seal.key";
-const GITHUB: &str = include_str!("templates/github.yml");
 
 /// `rolecall init`.
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Nothing is overwritten: if a file is in the way, nothing is written.\n\n\
+    after_help = "Nothing is overwritten: if a file is in the way, nothing is written. A .gitignore \
+that is there keeps its lines and gets those that it lacks.\n\n\
 Examples:\n  rolecall init access/\n  rolecall init --stack acme-access --ci github access/\n  \
 rolecall init --from-live --credentials owner.json --organization acme-corp-883120 access/"
 )]
@@ -73,14 +75,6 @@ pub async fn run(args: InitArgs) -> Exit {
     }
 }
 
-/// One file to write.
-struct Planned {
-    path: PathBuf,
-    text: String,
-    /// Whether it is for its owner's eyes alone.
-    secret: bool,
-}
-
 async fn project(args: &InitArgs) -> Result<(), Exit> {
     let choice = &args.platform;
     let chosen = choice.local
@@ -97,23 +91,19 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
     let stack = stack(args)?;
     let workflow = match args.ci {
         None => None,
-        Some(Ci::Github) => Some(workflow(&args.dir)?),
+        Some(Ci::Github) => Some(Workflow::new(&args.dir)?),
     };
-    let mut files = vec![
-        Planned {
-            path: args.dir.join(".gitignore"),
-            text: IGNORED.to_owned(),
-            secret: false,
-        },
-        Planned {
-            path: args.dir.join(SEAL_KEY),
-            text: seal::random().map_err(|e| reach::fail(&e))?.to_string(),
-            secret: true,
-        },
-    ];
-    files.extend(workflow);
+    let mut files = vec![Planned {
+        path: args.dir.join(SEAL_KEY),
+        text: seal::random().map_err(|e| reach::fail(&e))?.to_string(),
+        secret: true,
+        added: false,
+    }];
+    files.extend(workflow.as_ref().map(|workflow| workflow.file.clone()));
     let main = args.dir.join("main.hcl");
     in_the_way(&args.dir, &main, &files)?;
+    // The only file that may be there already comes last, so that nothing of it is taken back.
+    files.extend(ignored(&args.dir)?);
     let generated = match args.from_live {
         false => None,
         true => Some(from_live(args, &stack).await?),
@@ -129,10 +119,16 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
             path: main,
             text,
             secret: false,
+            added: false,
         },
     );
     write(&files)?;
-    report(args, &files, generated.as_ref());
+    output::print(&next::report(
+        args,
+        &files,
+        generated.as_ref(),
+        workflow.as_ref(),
+    ));
     Ok(())
 }
 
@@ -163,69 +159,17 @@ fn stack(args: &InitArgs) -> Result<StackId, Exit> {
     })
 }
 
+/// The full name of a folder, whether it is there or not.
 fn absolute(dir: &Path) -> PathBuf {
-    fs::canonicalize(dir)
-        .or_else(|_| std::path::absolute(dir))
-        .unwrap_or_else(|_| dir.to_owned())
-}
-
-/// The workflow, at the root of the repository that holds the directory, where there is one.
-fn workflow(dir: &Path) -> Result<Planned, Exit> {
-    let full = absolute(dir);
-    let root = full.ancestors().find(|folder| folder.join(".git").exists());
-    let below = root.and_then(|root| full.strip_prefix(root).ok());
-    let (base, inside) = match (root, below) {
-        (Some(root), Some(below)) if !below.as_os_str().is_empty() => {
-            (root.to_owned(), below.display().to_string())
+    // What is not there yet hangs below what is.
+    for above in dir.ancestors() {
+        let named = !above.as_os_str().is_empty();
+        let full = fs::canonicalize(if named { above } else { Path::new(".") });
+        if let (Ok(full), Ok(below)) = (full, dir.strip_prefix(above)) {
+            return full.join(below);
         }
-        _ => (dir.to_owned(), ".".to_owned()),
-    };
-    // It stands in YAML and in a shell.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./".contains(&b);
-    if !inside.bytes().all(plain) || inside.starts_with('-') {
-        output::error(
-            &format!("the folder {inside} has a name that no workflow can hold safely"),
-            &["name it with letters, digits, `_`, `-` and `.`".to_owned()],
-        );
-        return Err(Exit::Error);
     }
-    Ok(Planned {
-        path: base.join(".github/workflows/rolecall.yml"),
-        text: GITHUB.replace("@CONFIGURATION@", &inside),
-        secret: false,
-    })
-}
-
-/// Refuses if anything that would be written, or another configuration, is there.
-fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit> {
-    let mut found: BTreeSet<PathBuf> = files
-        .iter()
-        .map(|file| file.path.clone())
-        .chain([main.to_owned()])
-        .filter(|path| fs::symlink_metadata(path).is_ok())
-        .collect();
-    let names: Vec<String> = match fs::read_dir(dir) {
-        Ok(entries) => entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => {
-            let dir = dir.display();
-            return Err(reach::fail(&format!("cannot read {dir}: {error}")));
-        }
-    };
-    let selection = config::select(names.iter().map(String::as_str));
-    found.extend(selection.configuration.iter().map(|name| dir.join(name)));
-    if found.is_empty() {
-        return Ok(());
-    }
-    let mut help: Vec<String> = found
-        .iter()
-        .map(|path| format!("in the way: {}", path.display()))
-        .collect();
-    help.push("name another directory, or move these files away".to_owned());
-    output::error("nothing is overwritten, and nothing was written", &help);
-    Err(Exit::Error)
+    dir.to_owned()
 }
 
 /// Reads what is live and makes configuration of it.
@@ -364,137 +308,4 @@ fn check(text: &str) -> Result<(), Exit> {
         output::found(&errors, &sources);
         reach::fail("what is live cannot be written down, and nothing was written")
     })
-}
-
-/// Writes all files, or takes back what was written.
-fn write(files: &[Planned]) -> Result<(), Exit> {
-    let mut made = Made::default();
-    for file in files {
-        if let Err(error) = made.write(file) {
-            made.undo();
-            return Err(reach::fail(&format!(
-                "cannot write {}: {error}; nothing was written",
-                file.path.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// What was made so far.
-#[derive(Default)]
-struct Made {
-    folders: Vec<PathBuf>,
-    files: Vec<PathBuf>,
-}
-
-impl Made {
-    fn write(&mut self, file: &Planned) -> std::io::Result<()> {
-        let parents: Vec<&Path> = file.path.ancestors().skip(1).collect();
-        for folder in parents.into_iter().rev() {
-            if folder.as_os_str().is_empty() || folder.exists() {
-                continue;
-            }
-            fs::create_dir(folder)?;
-            self.folders.push(folder.to_owned());
-        }
-        let mut to = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(if file.secret { 0o600 } else { 0o666 })
-            .open(&file.path)?;
-        self.files.push(file.path.clone());
-        to.write_all(file.text.as_bytes())?;
-        to.sync_all()
-    }
-
-    fn undo(&self) {
-        // What cannot be taken back is at worst one of our own files left over.
-        for file in &self.files {
-            let _ = fs::remove_file(file);
-        }
-        for folder in self.folders.iter().rev() {
-            let _ = fs::remove_dir(folder);
-        }
-    }
-}
-
-fn report(args: &InitArgs, files: &[Planned], generated: Option<&generate::Generated>) {
-    let dir = &args.dir;
-    let shown = |path: &Path| inert(&path.display().to_string());
-    let mut out = String::new();
-    for (n, file) in files.iter().enumerate() {
-        let verb = if n == 0 { "Wrote" } else { "     " };
-        out.push_str(&format!("{verb} {}\n", shown(&file.path)));
-    }
-    let mut steps = Vec::new();
-    let platform = if args.platform.local {
-        "--local".to_owned()
-    } else {
-        match &args.platform.credentials {
-            Some(path) => format!("--credentials {}", shown(path)),
-            None => String::new(),
-        }
-    };
-    let plan = ["rolecall plan", &platform, &shown(dir)]
-        .iter()
-        .filter(|part| !part.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let key = shown(&dir.join(SEAL_KEY));
-    let variable = seal::VARIABLE;
-    let keep_key = format!(
-        "export {variable}=\"$(cat {key})\", and put that key where your secrets are kept: every plan \
-         and apply needs it, since it proves which accounts are this stack's. Then delete {key}"
-    );
-    match generated {
-        Some(generated) => {
-            out.push_str(&format!(
-                "\nDeclared {} with {}; left out {}",
-                human::count(generated.scopes, "scope"),
-                human::count(generated.accounts, "account"),
-                generated.left_out.len()
-            ));
-            out.push_str(if generated.left_out.is_empty() {
-                ".\n"
-            } else {
-                ":\n"
-            });
-            for (name, why) in &generated.left_out {
-                out.push_str(&format!("  \"{}\": {}\n", inert(name), inert(why)));
-            }
-            steps.push(keep_key);
-            steps.push(format!("{plan}   # shows adoptions and nothing else"));
-            steps.push("apply that plan: from then on, what is declared is kept so".to_owned());
-        }
-        None => {
-            let main = shown(&dir.join("main.hcl"));
-            steps.push(format!(
-                "fill in {main}: the examples in it are comments; docs/language.md has every block"
-            ));
-            steps.push(format!("rolecall validate {}", shown(dir)));
-            steps.push(format!(
-                "rolecall plan --local {}   # against the embedded platform, without an account",
-                shown(dir)
-            ));
-            steps.push(keep_key);
-            steps.push(format!(
-                "rolecall plan --credentials FILE {}   # with the file of a service account that \
-                 is Editor of the organization",
-                shown(dir)
-            ));
-        }
-    }
-    if args.ci.is_some() {
-        steps.push(format!(
-            "in the workflow: say how rolecall is installed, and make the two environments with \
-             the secrets MONDOO_CONFIG_BASE64 and {variable}"
-        ));
-    }
-    out.push_str("\nNext:\n");
-    for (n, step) in steps.iter().enumerate() {
-        out.push_str(&format!("  {}. {step}\n", n + 1));
-    }
-    output::print(&out);
 }

@@ -14,13 +14,17 @@ use crate::diff::{Custody, Judge};
 use crate::model::{AddressLabel, Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals};
 use crate::view::human::{self, Listed};
 
+/// What `--help` calls the options that choose accounts.
+const FILTERS: &str = "Filters";
+
 /// `rolecall list`.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Several values of one option mean any of them; several options mean all of \
 them.\n\nExamples:\n  rolecall list --local examples/quickstart\n  \
 rolecall list --unused 90d --role editor --role owner access/\n  \
-rolecall list --custody unmanaged --scope space.payments access/"
+rolecall list --custody unmanaged --scope space.payments access/\n  \
+rolecall list --name scanner access/"
 )]
 pub struct ListArgs {
     /// The configuration.
@@ -31,24 +35,24 @@ pub struct ListArgs {
     #[command(flatten)]
     pub platform: PlatformChoice,
 
-    /// Accounts of this scope alone: an id, a resource name, or `space.NAME`
-    #[arg(long, value_name = "SCOPE")]
+    /// Accounts of this scope alone: an id, a resource name, `space.NAME` or `organization.NAME`
+    #[arg(long, value_name = "SCOPE", help_heading = FILTERS)]
     pub scope: Vec<String>,
 
     /// Accounts whose name contains this, in whatever case
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = FILTERS)]
     pub name: Vec<String>,
 
-    /// Accounts with this role
-    #[arg(long, value_name = "ROLE")]
+    /// Accounts with this role: `viewer`, or a resource name; `rolecall roles` lists them
+    #[arg(long, value_name = "ROLE", help_heading = FILTERS)]
     pub role: Vec<String>,
 
     /// Accounts at least this old that were not used for this long, such as 90d or 12h
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = FILTERS)]
     pub unused: Option<SignedDuration>,
 
     /// Accounts of this custody
-    #[arg(long, value_name = "CUSTODY")]
+    #[arg(long, value_name = "CUSTODY", help_heading = FILTERS)]
     pub custody: Vec<Whose>,
 }
 

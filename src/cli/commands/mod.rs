@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod completions;
 pub mod credential;
+pub mod docs;
 pub mod init;
 pub mod list;
 pub mod man;

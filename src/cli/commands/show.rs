@@ -21,7 +21,8 @@ rolecall show 'service_account.ci[\"prod\"]' access/\n  \
 rolecall show plan.json\n  rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
 )]
 pub struct ShowArgs {
-    /// Its address in the configuration, its resource name, or a plan file
+    /// Its address in the configuration (`service_account.` may be left out), its resource name, or
+    /// a plan file
     pub address: String,
 
     /// The configuration.

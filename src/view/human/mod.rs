@@ -12,7 +12,7 @@ mod text;
 
 pub use credential::facts;
 pub use list::{Listed, list, show};
-pub use outcome::{event, outcome};
+pub use outcome::{event, next, outcome};
 pub use plan::{plan, refusals};
 pub use roles::{roles, roles_page};
 pub use text::count;

@@ -62,6 +62,78 @@ fn summary(outcome: &Outcome) -> String {
     line
 }
 
+/// What to do after an outcome that is not complete: what stays, what is to be mended, and what to
+/// run then. `judged` says that the plan was one that somebody had judged before.
+pub fn next(outcome: &Outcome, judged: bool) -> Option<String> {
+    if outcome.complete() {
+        return None;
+    }
+    use ChangeResult::{Done, Failed, NotAttempted, Skipped, Stale, Undelivered, Unknown};
+    let ended = |wanted: &[ChangeResult]| {
+        let results = outcome.results.iter();
+        let these = results.filter(|change| wanted.contains(&change.result));
+        named(these.map(|change| change.address.to_string()).collect())
+    };
+    let mut say = vec![match (outcome.written, ended(&[Done])) {
+        (false, _) => "nothing on the platform has changed".to_owned(),
+        (true, None) => {
+            "no change is known to be done; what one may have left behind, the next plan shows"
+                .to_owned()
+        }
+        (true, Some(these)) => format!(
+            "what is done stays so ({these}); what others may have left behind, the next plan shows"
+        ),
+    }];
+    if let Some(these) = ended(&[Failed, Undelivered]) {
+        say.push(format!(
+            "If the reason given above for {these} is in your hands, mend it"
+        ));
+    }
+    if let Some(these) = ended(&[Unknown]) {
+        say.push(format!(
+            "Nobody can tell whether the change of {these} happened; the next plan reads what is \
+             there"
+        ));
+    }
+    let stale = ended(&[Stale]);
+    if let Some(these) = &stale {
+        say.push(format!(
+            "Somebody or something else changed {these} since the plan"
+        ));
+    }
+    if let Some(these) = ended(&[Skipped, NotAttempted]) {
+        say.push(format!("Nothing was tried for {these}"));
+    }
+    if outcome.in_flight > 0 {
+        say.push("What another run is creating is left to it".to_owned());
+    }
+    say.push(if judged || stale.is_some() {
+        "Then plan again, and apply if what that plan shows is meant".to_owned()
+    } else {
+        "Then run the same command again: it plans anew, and does only what is missing".to_owned()
+    });
+    Some(format!(
+        "{} {}.\n",
+        paint(HEAD, "What now:"),
+        say.join(". ")
+    ))
+}
+
+/// A few of some addresses; `None` of none.
+fn named(mut addresses: Vec<String>) -> Option<String> {
+    const FEW: usize = 5;
+    let more = addresses.len().saturating_sub(FEW);
+    addresses.truncate(FEW);
+    if more > 0 {
+        addresses.push(format!("{more} more"));
+    }
+    let last = inert(&addresses.pop()?);
+    if addresses.is_empty() {
+        return Some(last);
+    }
+    Some(format!("{} and {last}", inert(&addresses.join(", "))))
+}
+
 /// One line about something that happened, for those who watch.
 pub fn event(event: &Event) -> String {
     match event {
@@ -72,5 +144,103 @@ pub fn event(event: &Event) -> String {
         Event::Finished { address, how } => {
             format!("{}: {}", inert(&address.to_string()), inert(how))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::ChangeOutcome;
+    use crate::model::Address;
+    use crate::plan::Action;
+
+    fn after(ended: &[(&str, ChangeResult)], written: bool, judged: bool) -> Option<String> {
+        let result = |(name, result): &(&str, ChangeResult)| ChangeOutcome {
+            address: Address::new(*name, None),
+            generation: 1,
+            action: Action::Create,
+            result: *result,
+            detail: String::new(),
+            account: None,
+            delivered_to: Vec::new(),
+        };
+        let outcome = Outcome {
+            results: ended.iter().map(result).collect(),
+            in_flight: 0,
+            written,
+            interrupted: false,
+        };
+        next(&outcome, judged)
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_complete_says_what_now() {
+        use ChangeResult::{Done, Failed, Skipped, Stale, Unknown};
+        assert_eq!(after(&[("a", Done)], true, false), None);
+        let again = "Then run the same command again";
+        let plan = "Then plan again";
+        type Case<'a> = (&'a [(&'a str, ChangeResult)], bool, &'a [&'a str], &'a str);
+        let cases: [Case<'_>; 5] = [
+            (
+                &[("a", Done), ("b", Failed)],
+                false,
+                &[
+                    "done stays so (service_account.a)",
+                    "above for service_account.b is",
+                ],
+                again,
+            ),
+            (
+                &[("a", Unknown), ("b", Skipped)],
+                false,
+                &[
+                    "no change is known to be done",
+                    "whether the change of service_account.a happened",
+                    "Nothing was tried for service_account.b",
+                ],
+                again,
+            ),
+            (
+                &[("a", Stale)],
+                false,
+                &["else changed service_account.a"],
+                plan,
+            ),
+            (
+                &[("a", Failed)],
+                true,
+                &["above for service_account.a is"],
+                plan,
+            ),
+            (
+                &[("a", Failed), ("b", Failed)],
+                false,
+                &["service_account.a and service_account.b"],
+                again,
+            ),
+        ];
+        for (ended, judged, said, then) in cases {
+            let text = after(ended, true, judged).expect("something to say");
+            for part in said.iter().chain([&then]) {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+            let other = if then == again { plan } else { again };
+            assert!(!text.contains(other), "{text}");
+        }
+        let text = after(&[("a", Failed)], false, false).expect("something to say");
+        assert!(
+            text.contains("nothing on the platform has changed"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_few_are_named_and_the_rest_counted() {
+        let names = |n: usize| named((1..=n).map(|n| format!("a{n}")).collect());
+        assert_eq!(names(0), None);
+        assert_eq!(names(1).as_deref(), Some("a1"));
+        assert_eq!(names(2).as_deref(), Some("a1 and a2"));
+        assert_eq!(names(5).as_deref(), Some("a1, a2, a3, a4 and a5"));
+        assert_eq!(names(7).as_deref(), Some("a1, a2, a3, a4, a5 and 2 more"));
     }
 }

@@ -241,3 +241,37 @@ fn a_damaged_certificate_never_panics() {
         inspect(&damaged);
     }
 }
+
+#[test]
+fn a_key_of_the_embedded_platform_is_told_to_be_one() {
+    let mut stage = Stage::new();
+    stage.configure(
+        "service_account \"ci\" {\n  scope = space.payments\n  name = \"ci\"\n  roles = []\n  \
+         credential {\n    deliver_to = [sink.file.local]\n  }\n}\n",
+    );
+    let applied = stage.command(&["apply", "--local", "--yes", "access"]);
+    let text = run(applied);
+    assert!(
+        text.contains("The new keys are below access/.rolecall, in place"),
+        "{text}"
+    );
+    assert!(!text.contains("cnspec"), "{text}");
+    let file = "access/.rolecall/credentials/ci.json";
+    let text = run(stage.command(&["credential", "verify", file]));
+    assert!(text.contains("nothing listens there"), "{text}");
+    assert!(
+        text.contains("= this is a key of the embedded platform"),
+        "{text}"
+    );
+}
+
+/// What a run says, on both of its streams.
+fn run(mut command: std::process::Command) -> String {
+    let output = command.output().expect("the program runs");
+    let (out, err) = (output.stdout, output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&out),
+        String::from_utf8_lossy(&err)
+    )
+}

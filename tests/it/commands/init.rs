@@ -85,6 +85,80 @@ fn all_or_nothing() {
 }
 
 #[test]
+fn a_gitignore_keeps_its_lines_and_gets_those_that_it_lacks() {
+    let mut stage = Stage::new();
+    let path = stage.path("access/.gitignore");
+    fs::write(&path, b"# caf\xe9\r\n/target\r\ncredentials/").expect("written");
+    assert_eq!(stage.run(&["init", "access"]), 0);
+    let text = fs::read(&path).expect("there");
+    assert!(text.starts_with(b"# caf\xe9\r\n/target\r\ncredentials/\n\n# "));
+    assert!(text.ends_with(b".\n.rolecall/\nseal.key\n"));
+    stage.say("where nothing is lacking it stays as it is");
+    fs::create_dir(stage.path("second")).expect("created");
+    fs::copy(&path, stage.path("second/.gitignore")).expect("copied");
+    assert_eq!(stage.run(&["init", "second"]), 0);
+    assert_eq!(
+        fs::read(stage.path("second/.gitignore")).expect("there"),
+        text
+    );
+    stage.say("a link is not git's, nor a folder");
+    fs::create_dir(stage.path("third")).expect("created");
+    std::os::unix::fs::symlink(&path, stage.path("third/.gitignore")).expect("linked");
+    assert_eq!(stage.run(&["init", "third"]), 1);
+    assert!(!stage.path("third/main.hcl").exists());
+    assert_eq!(fs::read(&path).expect("there"), text);
+    stage.compare("commands/init-gitignore.txt");
+}
+
+#[test]
+fn hints_are_words_of_a_shell() {
+    let mut stage = Stage::new();
+    fs::create_dir(stage.path("my keys")).expect("created");
+    fs::copy(stage.path("owner.json"), stage.path("my keys/owner.json")).expect("copied");
+    let with = ["--from-live", "--credentials", "my keys/owner.json"];
+    let arguments = [&["init"][..], &with, &["it's mine"]].concat();
+    assert_eq!(stage.run(&arguments), 0);
+    stage.compare("commands/init-quoting.txt");
+    let golden = quiet(&stage, &["init", "it's new"]).1;
+    // What stands on a line of its own is typed as it is.
+    let commands = golden
+        .lines()
+        .filter_map(|line| line.strip_prefix("       "));
+    let mut ran = 0;
+    for command in commands.filter(|command| !command.contains("FILE")) {
+        let typed = format!("rolecall() {{ \"$ROLECALL\" \"$@\"; }}; {command}");
+        let done = std::process::Command::new("bash")
+            .args(["-ec", &typed])
+            .env("ROLECALL", env!("CARGO_BIN_EXE_rolecall"))
+            .current_dir(stage.dir.path())
+            .output()
+            .expect("bash runs");
+        let err = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{command}: {err}");
+        ran += 1;
+    }
+    assert_eq!(ran, 3, "{golden}");
+}
+
+#[test]
+fn the_workflow_without_a_repository_says_where_it_must_go() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.run(&["init", "--ci", "github", "access"]), 0);
+    assert!(stage.path("access/.github/workflows/rolecall.yml").exists());
+    stage.say("a repository beside the directory is not the one that holds it");
+    fs::create_dir_all(stage.path("beside/.git")).expect("created");
+    let mut run = stage.command(&["init", "--ci", "github", "../new"]);
+    let output = run
+        .current_dir(stage.path("beside"))
+        .output()
+        .expect("runs");
+    stage.note(&["init", "--ci", "github", "../new"], &output);
+    assert!(stage.path("new/.github/workflows/rolecall.yml").exists());
+    assert!(!stage.path("beside/.github").exists());
+    stage.compare("commands/init-workflow.txt");
+}
+
+#[test]
 fn the_workflow_stands_at_the_root_of_the_repository() {
     let stage = Stage::new();
     fs::create_dir(stage.path(".git")).expect("created");
@@ -97,6 +171,22 @@ fn the_workflow_stands_at_the_root_of_the_repository() {
     assert!(text.contains("CONFIGURATION: \"access/prod\""), "{text}");
     assert!(text.contains("permissions:\n  contents: read\n"));
     assert!(!text.contains("pull_request_target"));
+    fs::remove_file(stage.path(".github/workflows/rolecall.yml")).expect("removed");
+    assert_eq!(
+        quiet(&stage, &["init", "--ci", "github", "access/my space"]).0,
+        0
+    );
+    let text = fs::read_to_string(stage.path(".github/workflows/rolecall.yml")).expect("there");
+    assert!(
+        text.contains("CONFIGURATION: \"access/my space\""),
+        "{text}"
+    );
+    // A second project leaves the first one's workflow alone.
+    assert_eq!(
+        quiet(&stage, &["init", "--ci", "github", "access/third"]).0,
+        1
+    );
+    assert!(!stage.path("access/third").exists());
     fs::create_dir(stage.path("it's ${{ x }}")).expect("created");
     assert_eq!(
         quiet(&stage, &["init", "--ci", "github", "it's ${{ x }}"]).0,

@@ -53,11 +53,19 @@ fn the_reference_names_every_code_and_function() {
             code.id
         );
     }
+    let mut table = String::from("| function | gives |\n|---|---|\n");
     for function in functions::all() {
         assert!(
             page.contains(&format!("`{}`", function.name)),
             "{} is not in docs/language.md",
             function.name
         );
+        let usage = function.usage();
+        let (call, gives) = usage.split_once(": ").expect("what it gives");
+        table.push_str(&format!("| `{call}` | {gives} |\n"));
     }
+    assert!(
+        page.contains(&format!("\n{table}\n")),
+        "docs/language.md has another table of functions than this:\n{table}"
+    );
 }

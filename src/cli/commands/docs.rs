@@ -1,0 +1,101 @@
+//! `rolecall docs`: the pages of the documentation, which are a part of the program. Talks to
+//! nobody.
+
+use clap::Args as ClapArgs;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
+use crate::cli::exit::Exit;
+use crate::cli::output;
+
+/// A page: its name, what it says in a few words, its text.
+type Page = (&'static str, &'static str, &'static str);
+
+/// The pages, in the order in which one may want to read them.
+const PAGES: &[Page] = &[
+    (
+        "language",
+        "every block, attribute and function of a configuration; every finding's code",
+        include_str!("../../../docs/language.md"),
+    ),
+    (
+        "glossary",
+        "the words of messages and pages",
+        include_str!("../../../docs/glossary.md"),
+    ),
+    (
+        "roles",
+        "what each of Mondoo's roles lets a program do",
+        include_str!("../../../docs/roles.md"),
+    ),
+    (
+        "environment",
+        "every variable of the environment that is read",
+        include_str!("../../../docs/environment.md"),
+    ),
+    (
+        "exit-codes",
+        "every exit code, and what a script does about it",
+        include_str!("../../../docs/exit-codes.md"),
+    ),
+    (
+        "reliability",
+        "what holds when a run fails, is killed or meets another; the seal",
+        include_str!("../../../docs/reliability.md"),
+    ),
+    (
+        "threat-model",
+        "who can do what to a run, what stops them and what does not",
+        include_str!("../../../docs/threat-model.md"),
+    ),
+    (
+        "plan-json",
+        "the document of --format json and --json-out",
+        include_str!("../../../docs/plan-json.md"),
+    ),
+    (
+        "plan-schema",
+        "that document's JSON schema",
+        include_str!("../../../docs/schema/plan.v1.json"),
+    ),
+    (
+        "platform",
+        "the embedded platform: seeds, quirks, faults",
+        include_str!("../../../docs/platform.md"),
+    ),
+];
+
+/// `rolecall docs`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  rolecall docs\n  rolecall docs language | less")]
+pub struct DocsArgs {
+    /// The page. Without one, the names of all pages
+    #[arg(value_name = "PAGE", hide_possible_values = true, value_parser = pages())]
+    pub page: Option<String>,
+}
+
+fn pages() -> PossibleValuesParser {
+    let values = PAGES.iter();
+    PossibleValuesParser::new(values.map(|(name, about, _)| PossibleValue::new(name).help(about)))
+}
+
+/// Runs the command.
+pub fn run(args: &DocsArgs) -> Exit {
+    let wanted = args.page.as_deref();
+    match PAGES.iter().find(|(name, ..)| Some(*name) == wanted) {
+        Some((_, _, text)) => output::print(text),
+        None => output::print(&contents()),
+    }
+    Exit::Done
+}
+
+fn contents() -> String {
+    let width = PAGES.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    let mut out = String::from("The pages of the documentation:\n\n");
+    for (name, about, _) in PAGES {
+        out.push_str(&format!("  {name:width$}  {about}\n"));
+    }
+    out.push_str(
+        "\n`rolecall docs PAGE` prints one; `rolecall COMMAND --help` is about a command.\n",
+    );
+    out
+}

@@ -1,0 +1,229 @@
+//! The files of a first project: all of them are written or none, and nothing that was there is
+//! lost.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit::Exit;
+use crate::cli::{output, reach};
+use crate::config;
+
+/// What git must not see, and why.
+const WHY: &str = "# What the embedded platform keeps (--local), keys that are delivered here, and \
+                   the seal key.";
+const IGNORED: [&str; 3] = [".rolecall/", "credentials/", "seal.key"];
+
+/// One file to write.
+#[derive(Clone)]
+pub struct Planned {
+    /// Where it goes.
+    pub path: PathBuf,
+    /// What is written.
+    pub text: String,
+    /// Whether it is for its owner's eyes alone.
+    pub secret: bool,
+    /// Whether the text is added at the end of a file that is there.
+    pub added: bool,
+}
+
+/// What git is told to ignore: a new file, or the lines that the one that is there lacks.
+pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
+    let path = dir.join(".gitignore");
+    let shown = path.display();
+    let planned = |text, added| Planned {
+        path: path.clone(),
+        text,
+        secret: false,
+        added,
+    };
+    let fail = |error| reach::fail(&format!("cannot read {shown}: {error}"));
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let text = format!("{WHY}\n{}\n", IGNORED.join("\n"));
+            return Ok(Some(planned(text, false)));
+        }
+        Err(error) => return Err(fail(error)),
+        Ok(found) if !found.is_file() => {
+            output::error(
+                &format!("{shown} is not a regular file, and git reads no other"),
+                &["put a regular file in its place; nothing was written".to_owned()],
+            );
+            return Err(Exit::Error);
+        }
+        Ok(_) => {}
+    }
+    let there = fs::read(&path).map_err(fail)?;
+    Ok(lacking(&String::from_utf8_lossy(&there)).map(|text| planned(text, true)))
+}
+
+/// What must be added to the text of a `.gitignore`; `None` if it says all of it.
+fn lacking(there: &str) -> Option<String> {
+    let lines: Vec<&str> = there.lines().map(str::trim_end).collect();
+    let lacks = |wanted: &&str| {
+        let last = lines.iter().rposition(|line| line == wanted);
+        // A `!` further down may take it back.
+        last.is_none_or(|at| lines[at..].iter().any(|line| line.starts_with('!')))
+    };
+    let missing: Vec<&str> = IGNORED.into_iter().filter(lacks).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let before = match there {
+        "" => "",
+        _ if there.ends_with('\n') => "\n",
+        _ => "\n\n",
+    };
+    Some(format!("{before}{WHY}\n{}\n", missing.join("\n")))
+}
+
+/// Refuses if anything that would be written, or another configuration, is there.
+pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit> {
+    let names: Vec<String> = match fs::read_dir(dir) {
+        Ok(entries) => entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect(),
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            let dir = dir.display();
+            return Err(reach::fail(&format!("cannot read {dir}: {error}")));
+        }
+    };
+    let selection = config::select(names.iter().map(String::as_str));
+    let there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    let mut configuration: BTreeSet<PathBuf> = selection
+        .configuration
+        .iter()
+        .map(|n| dir.join(n))
+        .collect();
+    configuration.extend(there(main).then(|| main.to_owned()));
+    let others: BTreeSet<PathBuf> = files
+        .iter()
+        .map(|file| file.path.clone())
+        .filter(|path| there(path))
+        .collect();
+    if configuration.is_empty() && others.is_empty() {
+        return Ok(());
+    }
+    let mut help: Vec<String> = configuration
+        .iter()
+        .chain(&others)
+        .map(|path| format!("in the way: {}", path.display()))
+        .collect();
+    if !configuration.is_empty() {
+        help.push(format!(
+            "a configuration that is there needs no init: go on with `rolecall plan {}`",
+            output::word(dir)
+        ));
+    }
+    if others.iter().any(|path| path.ends_with("rolecall.yml")) {
+        help.push(
+            "a repository has one such workflow: leave --ci out, and add this configuration to it"
+                .to_owned(),
+        );
+    }
+    help.push("for a new project name another directory, or move these files away".to_owned());
+    output::error("nothing is overwritten, and nothing was written", &help);
+    Err(Exit::Error)
+}
+
+/// Writes all files, or takes back what was written.
+pub fn write(files: &[Planned]) -> Result<(), Exit> {
+    let mut made = Made::default();
+    for file in files {
+        if let Err(error) = made.write(file) {
+            made.undo();
+            return Err(reach::fail(&format!(
+                "cannot write {}: {error}; nothing was written",
+                file.path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What was made so far.
+#[derive(Default)]
+struct Made {
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    /// A file that is somebody's, and how long it was.
+    added: Option<(PathBuf, u64)>,
+}
+
+impl Made {
+    fn write(&mut self, file: &Planned) -> std::io::Result<()> {
+        let parents: Vec<&Path> = file.path.ancestors().skip(1).collect();
+        for folder in parents.into_iter().rev() {
+            if folder.as_os_str().is_empty() || folder.exists() {
+                continue;
+            }
+            fs::create_dir(folder)?;
+            self.folders.push(folder.to_owned());
+        }
+        let mut to = if file.added {
+            let to = fs::OpenOptions::new().append(true).open(&file.path)?;
+            self.added = Some((file.path.clone(), to.metadata()?.len()));
+            to
+        } else {
+            let to = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(if file.secret { 0o600 } else { 0o666 })
+                .open(&file.path)?;
+            self.files.push(file.path.clone());
+            to
+        };
+        to.write_all(file.text.as_bytes())?;
+        to.sync_all()
+    }
+
+    fn undo(&self) {
+        // What cannot be taken back is at worst one of our own files left over.
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        if let Some((path, length)) = &self.added
+            && let Ok(file) = fs::OpenOptions::new().write(true).open(path)
+        {
+            let _ = file.set_len(*length);
+        }
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_gitignore_lacks_is_added() {
+        let all = format!("\n{WHY}\n.rolecall/\ncredentials/\nseal.key\n");
+        for (there, added) in [
+            ("", Some(all.trim_start().to_owned())),
+            ("*.log\n", Some(all.clone())),
+            ("*.log", Some(format!("\n{all}"))),
+            (
+                ".rolecall/\r\nseal.key\r\n",
+                Some(format!("\n{WHY}\ncredentials/\n")),
+            ),
+            ("seal.key\n.rolecall/ \ncredentials/\n", None),
+            // What is let through further down is not ignored.
+            (
+                ".rolecall/\ncredentials/\nseal.key\n!seal.key\n",
+                Some(all.clone()),
+            ),
+            ("!docs\n.rolecall/\ncredentials/\nseal.key\n", None),
+            (
+                "#seal.key\n.rolecall/\ncredentials/\n",
+                Some(format!("\n{WHY}\nseal.key\n")),
+            ),
+        ] {
+            assert_eq!(lacking(there), added, "{there:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What `rolecall init` says at its end: what was written, and what to do next.
+
+use std::path::Path;
+
+use super::files::Planned;
+use super::workflow::Workflow;
+use super::{InitArgs, SEAL_KEY};
+use crate::cli::{output, seal};
+use crate::config::generate::Generated;
+use crate::view::{human, inert};
+
+/// One thing to do, and the command that does it.
+type Step = (String, Option<String>);
+
+/// The report of a project that was written.
+pub fn report(
+    args: &InitArgs,
+    files: &[Planned],
+    generated: Option<&Generated>,
+    workflow: Option<&Workflow>,
+) -> String {
+    let mut out = written(files);
+    let mut steps = match generated {
+        Some(generated) => {
+            out.push_str(&declared(generated));
+            from_live(args)
+        }
+        None => from_nothing(args),
+    };
+    steps.extend(
+        workflow
+            .into_iter()
+            .flat_map(|workflow| install(args, workflow)),
+    );
+    out.push_str("\nNext:\n");
+    for (n, (step, command)) in steps.iter().enumerate() {
+        out.push_str(&format!("  {}. {step}\n", n + 1));
+        if let Some(command) = command {
+            out.push_str(&format!("       {command}\n"));
+        }
+    }
+    out
+}
+
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    inert(text.strip_prefix("./").unwrap_or(&text))
+}
+
+fn written(files: &[Planned]) -> String {
+    let mut out = String::new();
+    for (n, file) in files.iter().enumerate() {
+        if file.added {
+            out.push_str(&format!("Added to {}:\n", shown(&file.path)));
+            let lines = file.text.lines().filter(|line| !line.is_empty());
+            lines.for_each(|line| out.push_str(&format!("      {line}\n")));
+        } else {
+            let verb = if n == 0 { "Wrote" } else { "     " };
+            out.push_str(&format!("{verb} {}\n", shown(&file.path)));
+        }
+    }
+    out
+}
+
+fn declared(generated: &Generated) -> String {
+    let left_out = &generated.left_out;
+    let mut out = format!(
+        "\nDeclared {} with {}; left out {}{}\n",
+        human::count(generated.scopes, "scope"),
+        human::count(generated.accounts, "account"),
+        left_out.len(),
+        if left_out.is_empty() { "." } else { ":" }
+    );
+    for (name, why) in left_out {
+        out.push_str(&format!("  \"{}\": {}\n", inert(name), inert(why)));
+    }
+    out
+}
+
+fn from_live(args: &InitArgs) -> Vec<Step> {
+    let dir = output::word(&args.dir);
+    let platform = match &args.platform.credentials {
+        _ if args.platform.local => "--local ".to_owned(),
+        Some(path) => format!("--credentials {} ", output::word(path)),
+        None => String::new(),
+    };
+    vec![
+        keep_key(args),
+        step(
+            "See the plan: it shows adoptions and nothing else.",
+            format!("rolecall plan {platform}{dir}"),
+        ),
+        step(
+            "Apply that plan: from then on, what is declared is kept so.",
+            format!("rolecall apply {platform}{dir}"),
+        ),
+    ]
+}
+
+fn from_nothing(args: &InitArgs) -> Vec<Step> {
+    let dir = output::word(&args.dir);
+    let main = shown(&args.dir.join("main.hcl"));
+    vec![
+        (
+            format!(
+                "Fill in {main}: the examples in it are comments. `rolecall docs language` has \
+                 every block."
+            ),
+            None,
+        ),
+        step(
+            "Check it, without talking to anybody.",
+            format!("rolecall validate {dir}"),
+        ),
+        step(
+            "Plan against the embedded platform, without a Mondoo account.",
+            format!("rolecall plan --local {dir}"),
+        ),
+        keep_key(args),
+        step(
+            "Plan against Mondoo, with the file of a service account that is Editor of the \
+             organization.",
+            format!("rolecall plan --credentials FILE {dir}"),
+        ),
+    ]
+}
+
+fn step(what: &str, command: String) -> Step {
+    (what.to_owned(), Some(command))
+}
+
+fn keep_key(args: &InitArgs) -> Step {
+    let key = args.dir.join(SEAL_KEY);
+    let variable = seal::VARIABLE;
+    let what = format!(
+        "Put the key in {} where your secrets are kept, and only then delete the file. Every plan \
+         and apply against Mondoo needs it in {variable}: it proves which accounts are this \
+         stack's.",
+        shown(&key)
+    );
+    let command = format!("export {variable}=\"$(cat {})\"", output::word(&key));
+    (what, Some(command))
+}
+
+fn install(args: &InitArgs, workflow: &Workflow) -> Vec<Step> {
+    let path = shown(&workflow.file.path);
+    let mut steps = Vec::new();
+    if !workflow.in_repository {
+        let dir = shown(&args.dir);
+        let what = format!(
+            "No git repository holds {dir}, so it was taken for the root of one. GitHub reads \
+             workflows at the root alone: if that is to be another folder, move {path} to \
+             .github/workflows/ there, and say in it at CONFIGURATION where {dir} is."
+        );
+        steps.push((what, None));
+    }
+    let what = format!(
+        "In {path}: say how rolecall is installed. In the repository's settings: make the \
+         environments rolecall-plan and rolecall-apply with the secret MONDOO_CONFIG_BASE64, and \
+         {} in rolecall-apply alone.",
+        seal::VARIABLE
+    );
+    steps.push((what, None));
+    steps
+}
