@@ -1,10 +1,10 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, DesiredAccount, LiveAccount};
+use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks};
 
-/// The state that the live account should have. What the configuration leaves out stays as it is.
-pub fn after_update(desired: &DesiredAccount, live: &LiveAccount) -> AccountState {
+/// Whether the live account is as declared, so that neither a state need be made nor compared.
+pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
     let DesiredAccount {
         address: _,
         scope: _,
@@ -20,7 +20,35 @@ pub fn after_update(desired: &DesiredAccount, live: &LiveAccount) -> AccountStat
         import: _,
         declared_at: _,
     } = desired;
-    let before = live.state();
+    *name == live.name
+        && description
+            .as_ref()
+            .is_none_or(|wanted| live.description.as_ref() == Some(wanted))
+        && labels
+            .as_ref()
+            .is_none_or(|wanted| live.has_other_labels(wanted))
+        && *roles == live.roles
+        && protected.is_none_or(|wanted| wanted == marks.protected)
+}
+
+/// The state that a live account should have, given the one it has. What the configuration leaves
+/// out stays as it is.
+pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountState {
+    let DesiredAccount {
+        address: _,
+        scope: _,
+        name,
+        description,
+        labels,
+        roles,
+        role_places: _,
+        valid_until: _,
+        protected,
+        formerly: _,
+        deliver_to: _,
+        import: _,
+        declared_at: _,
+    } = desired;
     AccountState {
         name: name.clone(),
         description: description.clone().or(before.description),

@@ -1,9 +1,10 @@
 //! What to do about one account: the case analysis of the comparison.
 //! Pure; the clock is the platform's, as it was read.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use super::account::{after_update, roles_differ, spec_differs};
+use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
@@ -15,9 +16,19 @@ use crate::model::{
 pub(super) struct Cases<'a> {
     pub(super) desired: &'a Desired,
     pub(super) live: &'a Live,
-    pub(super) ours: &'a BTreeMap<AddressLabel, Vec<(&'a LiveAccount, Marks)>>,
+    pub(super) ours: &'a BTreeMap<AddressLabel, Vec<Ours<'a>>>,
     pub(super) judge: Judge<'a>,
-    pub(super) names: BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>,
+    /// Who has which name in which scope; made when it is first asked for.
+    pub(super) names: OnceCell<Names<'a>>,
+}
+
+type Names<'a> = BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>;
+
+/// An account of ours.
+pub(super) struct Ours<'a> {
+    pub(super) account: &'a LiveAccount,
+    pub(super) marks: Marks,
+    pub(super) seal: SealCheck,
 }
 
 impl Cases<'_> {
@@ -31,13 +42,12 @@ impl Cases<'_> {
     }
 
     /// A declared account that is live under our marks.
-    pub(super) fn present(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        marks: &Marks,
-        delta: &mut Delta,
-    ) {
+    pub(super) fn present(&self, account: &DesiredAccount, found: &Ours<'_>, delta: &mut Delta) {
+        let Ours {
+            account: present,
+            marks,
+            seal,
+        } = found;
         if let CredentialMark::Pending(_) = marks.credential {
             match pending(present, account, self.live.facts.now) {
                 Pending::Young(until) => delta.in_flight.push(InFlight {
@@ -79,14 +89,16 @@ impl Cases<'_> {
         }
         let before = delta.differences.len() + delta.blocked.len();
         let moved = self.moved(account, present, marks, delta);
-        let reseal = match self.judge.seal(&present.mrn, marks) {
+        let reseal = match seal {
             // A move writes all marks anew.
             _ if moved => None,
             SealCheck::Missing => Some(Reason::Unsealed),
             SealCheck::Previous => Some(Reason::SealedBefore),
             SealCheck::Right | SealCheck::Wrong(_) | SealCheck::Unverified(_) => None,
         };
-        self.change(account, present, marks, reseal, delta);
+        if reseal.is_some() || !as_declared(account, present, marks) {
+            self.change(account, present, marks, reseal, delta);
+        }
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
         }
@@ -152,7 +164,7 @@ impl Cases<'_> {
         delta: &mut Delta,
     ) {
         let before = present.state();
-        let after = after_update(account, present);
+        let after = after_update(account, before.clone());
         let spec = spec_differs(&before, &after);
         if spec
             && account.name != present.name
@@ -230,7 +242,7 @@ impl Cases<'_> {
                 self.block(account, block, delta);
                 return false;
             }
-            Custody::Ours(marks) => {
+            Custody::Ours(marks, _) => {
                 let other = marks.address.decode().map_or_else(
                     || marks.address.as_str().to_owned(),
                     |address| address.to_string(),
@@ -359,8 +371,15 @@ impl Cases<'_> {
 
     /// Whether another account of the scope has the wanted name.
     fn name_taken(&self, account: &DesiredAccount, except: Option<&Mrn>) -> Option<Block> {
-        let holder = self
-            .names
+        let names = self.names.get_or_init(|| {
+            let mut names = Names::new();
+            for account in self.live.accounts.values() {
+                let name = (&account.scope, account.name.as_str());
+                names.entry(name).or_default().push(account);
+            }
+            names
+        });
+        let holder = names
             .get(&(&account.scope, account.name.as_str()))?
             .iter()
             .find(|other| Some(&other.mrn) != except)?;
@@ -368,8 +387,8 @@ impl Cases<'_> {
             .ours
             .values()
             .flatten()
-            .find(|(ours, _)| ours.mrn == holder.mrn)
-            .map(|(ours, _)| address_of(ours));
+            .find(|ours| ours.account.mrn == holder.mrn)
+            .map(|ours| address_of(ours.account));
         Some(Block::NameTaken {
             account: holder.mrn.clone(),
             name: account.name.clone(),

@@ -14,9 +14,9 @@ pub const NO_SEAL: &str = "it has no seal, though this run has a seal key";
 /// Whose an account is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Custody {
-    /// Our marks, and a reason to believe them: a seal that fits; where no key is at hand, a
-    /// trusted creator, or an `import` block that names this very account.
-    Ours(Marks),
+    /// Our marks, what was found of their seal, and a reason to believe them: a seal that fits;
+    /// where no key is at hand, a trusted creator, or an `import` block that names this very account.
+    Ours(Marks, SealCheck),
     /// Our marks without such a reason; the fragment says what speaks against them.
     Disputed(String),
     /// Another configuration's marks.
@@ -54,11 +54,6 @@ impl<'a> Judge<'a> {
         self.imports.contains_key(account)
     }
 
-    /// What is to be thought of the seal on an account.
-    pub fn seal(&self, account: &Mrn, marks: &Marks) -> SealCheck {
-        self.seals.check(account, marks)
-    }
-
     /// Judges one account.
     pub fn custody(&self, account: &LiveAccount) -> Custody {
         judge(self, account)
@@ -88,8 +83,9 @@ fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
     // A pending account cannot be sealed yet; it is never granted anything, only finished or
     // removed, so its creator is enough.
     let pending = matches!(marks.credential, CredentialMark::Pending(_));
-    match on.seal(&account.mrn, &marks) {
-        SealCheck::Right | SealCheck::Previous => return Custody::Ours(marks),
+    let seal = seals.check(&account.mrn, &marks);
+    match seal {
+        SealCheck::Right | SealCheck::Previous => return Custody::Ours(marks, seal),
         SealCheck::Wrong(why) => return Custody::Disputed(why),
         SealCheck::Missing if !pending && !seals.accepts_unsealed() => {
             return Custody::Disputed(NO_SEAL.to_owned());
@@ -101,7 +97,7 @@ fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
     });
     let imported = on.imports.get(&account.mrn) == Some(&marks.address);
     if trusted || imported {
-        return Custody::Ours(marks);
+        return Custody::Ours(marks, seal);
     }
     Custody::Disputed(match &account.creator {
         Some(creator) => format!(

@@ -7,15 +7,14 @@ mod custody;
 mod delta;
 mod undeclared;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use cases::Cases;
+use cases::{Cases, Ours};
 pub use custody::{Custody, Judge, NO_SEAL};
 pub use delta::{Action, Block, Blocked, Delta, Difference, InFlight, LeftAlone, Reason};
 
-use crate::model::{
-    Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marks, Mrn, Scope, Seals,
-};
+use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, Seals};
 
 /// How long an account may be pending before another run takes its birth for dead.
 pub const PENDING_LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
@@ -37,21 +36,19 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     // The address that an account has now, by what its marks say.
     let now = |label: &AddressLabel| formerly.get(label).unwrap_or(label).clone();
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
-    let mut names: BTreeMap<(&Scope, &str), Vec<&LiveAccount>> = BTreeMap::new();
-    let mut ours: BTreeMap<_, Vec<(&LiveAccount, Marks)>> = BTreeMap::new();
+    let mut ours: BTreeMap<_, Vec<Ours<'_>>> = BTreeMap::new();
     let mut disputed: BTreeMap<&Mrn, String> = BTreeMap::new();
     for account in live.accounts.values() {
-        names
-            .entry((&account.scope, &account.name))
-            .or_default()
-            .push(account);
         match judge.custody(account) {
-            Custody::Ours(marks) => {
+            Custody::Ours(marks, seal) => {
                 delta.managed += 1;
                 delta.unverified += usize::from(!seals.can_seal() && marks.seal.is_some());
-                ours.entry(now(&marks.address))
-                    .or_default()
-                    .push((account, marks));
+                let address = now(&marks.address);
+                ours.entry(address).or_default().push(Ours {
+                    account,
+                    marks,
+                    seal,
+                });
             }
             Custody::Disputed(why) => {
                 disputed.insert(&account.mrn, why);
@@ -77,7 +74,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         live,
         ours: &ours,
         judge,
-        names,
+        names: OnceCell::new(),
     };
     for account in unmanaged {
         if cases.unmanaged(account, &mut delta) {
@@ -87,12 +84,11 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             });
         }
     }
-    for account in desired.accounts.values() {
-        let label = account.address.label();
-        match ours.get(&label).map(Vec::as_slice) {
-            Some([(present, marks)]) => cases.present(account, present, marks, &mut delta),
+    for (label, account) in &addresses {
+        match ours.get(label).map(Vec::as_slice) {
+            Some([found]) => cases.present(account, found, &mut delta),
             Some(several @ [_, _, ..]) => {
-                let accounts = several.iter().map(|(a, _)| a.mrn.clone()).collect();
+                let accounts = several.iter().map(|o| o.account.mrn.clone()).collect();
                 cases.block(account, Block::Duplicate { accounts }, &mut delta);
             }
             Some([]) | None => match &account.import {
@@ -102,7 +98,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
                     }
                 }
                 // Nothing is done at an address in dispute, and the dispute says all there is to say.
-                None if contested.contains(&label) => {}
+                None if contested.contains(label) => {}
                 None => cases.absent(account, &mut delta),
             },
         }
@@ -112,19 +108,14 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             continue;
         }
         match accounts.as_slice() {
-            [(account, marks)] => cases.undeclared(account, marks, &mut delta),
-            several => delta.blocked.extend(several.first().map(|(first, _)| {
-                Blocked {
-                    address: address_of(first),
-                    scope: first.scope.clone(),
-                    block: Block::Duplicate {
-                        accounts: several
-                            .iter()
-                            .map(|(account, _)| account.mrn.clone())
-                            .collect(),
-                    },
-                    declared_at: None,
-                }
+            [found] => cases.undeclared(found.account, &found.marks, &mut delta),
+            several => delta.blocked.extend(several.first().map(|first| Blocked {
+                address: address_of(first.account),
+                scope: first.account.scope.clone(),
+                block: Block::Duplicate {
+                    accounts: several.iter().map(|o| o.account.mrn.clone()).collect(),
+                },
+                declared_at: None,
             })),
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::{
     Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
-    Former, Import, Labels, Limits, Nonce, OrgId, Role, RoleSet, ScopeInfo, SealKey, Seals,
-    SourceRef, SpaceId, StackId, Unread,
+    Former, Import, Labels, Limits, Marks, Nonce, OrgId, Role, RoleSet, Scope, ScopeInfo, SealKey,
+    Seals, SourceRef, SpaceId, StackId, Unread,
 };
 
 const NOW: &str = "2026-11-23T12:00:00Z";

@@ -113,6 +113,12 @@ impl LiveAccount {
             .collect()
     }
 
+    /// Whether these are the labels that are not our marks.
+    pub fn has_other_labels(&self, labels: &Labels) -> bool {
+        let own = |(key, _): &(&String, &String)| key.starts_with(MARK_PREFIX);
+        self.labels.iter().filter(|label| !own(label)).eq(labels)
+    }
+
     /// The account as a plan shows it.
     pub fn state(&self) -> AccountState {
         let marks = self.marks();

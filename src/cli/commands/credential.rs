@@ -317,17 +317,17 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let caller = client.caller().await.map_err(|error| {
         let mut help =
             vec!["`rolecall credential inspect` says what the credential holds".to_owned()];
-        if of_embedded(args.file.as_deref()) {
-            help.push(
-                "this is a key of the embedded platform, which runs only while a command with \
-                 --local does"
-                    .to_owned(),
-            );
-        }
         if args.file.is_none() {
             help.push(precedence());
         }
-        reach::nobody(&error, &name, &help)
+        let exit = reach::nobody(&error, &name, &help);
+        if of_embedded(args.file.as_deref()) && error.kind != ErrorKind::Unauthenticated {
+            output::tell(
+                "  = this is a key of the embedded platform, which runs only while a command with \
+                 --local does",
+            );
+        }
+        exit
     })?;
     let who = match &caller.name {
         Some(name) => format!("{} ({name})", caller.mrn),

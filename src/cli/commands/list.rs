@@ -127,7 +127,7 @@ impl<'a> Lister<'a> {
         let own = account.mrn == self.live.facts.caller.mrn;
         let own = own.then(|| "this run's own account".to_owned());
         let (custody, note, address) = match self.judge.custody(account) {
-            Custody::Ours(marks) => ("managed", own, Some(self.address(&marks.address))),
+            Custody::Ours(marks, _) => ("managed", own, Some(self.address(&marks.address))),
             Custody::Disputed(why) => ("disputed", Some(why), None),
             Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
             Custody::Unmanaged if self.judge.imports(&account.mrn) => {
