@@ -2,7 +2,6 @@
 //! Marks locate, they do not prove: any Editor can write labels.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,13 +27,19 @@ const YES: &str = "yes";
 /// The first `digits` hexadecimal digits of the SHA-256 of `bytes`.
 pub fn short_digest(bytes: &[u8], digits: usize) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    let mut text = String::with_capacity(64);
-    for byte in digest.as_ref() {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    let mut text = hex(digest.as_ref());
     text.truncate(digits);
     text
+}
+
+/// Bytes in hexadecimal. A formatter would take longer than the digest itself.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 /// The owner of all that one configuration manages: its name and its random id.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::mark::{CredentialMark, Marks};
+use super::mark::{CredentialMark, Marks, hex};
 use super::mrn::Mrn;
 use super::short_digest;
 
@@ -86,10 +86,7 @@ impl SealKey {
 
     fn seal(&self, account: &Mrn, marks: &Marks) -> Seal {
         let tag = hmac::sign(&self.key, &sealed_bytes(account, marks));
-        let mac: String = tag.as_ref()[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mac = hex(&tag.as_ref()[..16]);
         Seal(format!("v1.{}.{mac}", self.id))
     }
 
