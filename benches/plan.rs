@@ -86,6 +86,7 @@ fn desired(n: usize) -> Desired {
         trusted_creators: Vec::new(),
         endpoint: None,
         limits: Limits::default(),
+        policies: Vec::new(),
         organizations: BTreeMap::new(),
         spaces: BTreeMap::new(),
         accounts: accounts.map(|a| (a.address.clone(), a)).collect(),

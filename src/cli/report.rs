@@ -209,7 +209,7 @@ pub(super) fn temporary(path: &Path) -> std::io::Result<tempfile::NamedTempFile>
 }
 
 /// Writes the whole file or nothing.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = temporary(path)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;

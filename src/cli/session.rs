@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::config::Policy;
 use crate::diff::diff;
-use crate::model::{Desired, Seals};
+use crate::model::{Desired, Live, Seals};
 use crate::plan::{self, Plan};
 use crate::platform::{Client, Environment, Http, Login, Source, Time, Wanted, discover};
 use crate::ports::Reader;
@@ -12,12 +13,12 @@ use crate::refresh::refresh;
 use crate::sinks::FileSink;
 use crate::view::inert;
 
-use super::args::{ConfigArgs, PlatformChoice};
+use super::args::{ConfigArgs, PlatformChoice, PolicyArgs};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, progress, seal};
+use super::{output, policies, progress, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -27,6 +28,12 @@ pub struct Session {
     pub world: RealWorld,
     /// What differs.
     pub plan: Plan,
+    /// What every account must keep to.
+    pub policies: Vec<Policy>,
+    /// What the configuration says.
+    pub desired: Desired,
+    /// What is there.
+    pub live: Live,
     /// What marks are sealed with.
     pub seals: Seals,
     /// The embedded platform, kept running.
@@ -38,6 +45,7 @@ pub struct Session {
 pub async fn open(
     config: &ConfigArgs,
     choice: &PlatformChoice,
+    policy: &PolicyArgs,
     destroy: bool,
     may_apply: bool,
 ) -> Result<Session, Exit> {
@@ -45,10 +53,13 @@ pub async fn open(
         output::error(&format!("cannot listen for signals: {error}"), &[]);
         Exit::Error
     })?;
+    let mut loaded = load::load(config)?;
+    policies::tighten(&mut loaded, policy)?;
     let Loaded {
         mut desired,
         queries,
-    } = load::load(config)?;
+        policies,
+    } = loaded;
     if destroy {
         desired.accounts.clear();
     }
@@ -107,7 +118,9 @@ pub async fn open(
         .await
         .map_err(|e| fail(&e.message))?;
     drop(reading);
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), destroy);
+    let mut plan = plan::build(&desired, &live, diff(&desired, &live, &seals), destroy);
+    policies::judge(&mut plan, &policies, &desired, &live);
+    policies::tell(&plan, policy)?;
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")
@@ -123,6 +136,9 @@ pub async fn open(
             start,
         },
         plan,
+        policies,
+        desired,
+        live,
         seals,
         #[cfg(feature = "server")]
         _local,

@@ -14,6 +14,8 @@ pub mod generate;
 mod graph;
 mod imports;
 mod parse;
+mod policies;
+mod policy_dir;
 mod resolve;
 mod roles;
 mod schema;
@@ -27,6 +29,8 @@ mod version;
 
 pub use files::{FileKind, Selection, file_kind, select};
 pub use parse::{Module, SourceFile, parse};
+pub use policies::{Exempt, Exemption, Policy, SUBJECT, unknown_subject};
+pub use policy_dir::{PolicyDir, policy_dir};
 pub use resolve::{Resolved, Rotation, resolve, validate};
 pub use time::duration;
 pub use variables::{Input, Origin};

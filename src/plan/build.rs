@@ -47,6 +47,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         managed,
         sealed,
         limits: desired.limits,
+        policies: desired.policies.clone(),
         destroy,
         changes,
         blocked,
@@ -58,6 +59,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
             scopes: live.scopes.clone(),
             unverified,
             unchanged,
+            judgement: None,
         },
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
                 &digest[..DIGITS]
             ),
             apply_only: false,
+            broken: None,
         });
     };
     let over = |n: usize, limit: u32| n > usize::try_from(limit).unwrap_or(usize::MAX);

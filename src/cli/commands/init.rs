@@ -344,6 +344,7 @@ fn nothing(stack: &StackId, organizations: &BTreeSet<OrgId>) -> Desired {
         trusted_creators: Vec::new(),
         endpoint: None,
         limits: Limits::default(),
+        policies: Vec::new(),
         organizations: organizations
             .iter()
             .map(|id| {

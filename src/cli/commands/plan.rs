@@ -8,7 +8,8 @@ use crate::view::human;
 
 /// Runs the command.
 pub async fn run(args: PlanArgs) -> Exit {
-    let opened = session::open(&args.config, &args.platform, args.destroy, false).await;
+    let (config, platform) = (&args.config, &args.platform);
+    let opened = session::open(config, platform, &args.policies, args.destroy, false).await;
     let session = match opened {
         Ok(session) => session,
         Err(exit) => return exit,

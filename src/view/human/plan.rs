@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 
 use super::obstacle;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
-use crate::model::{AccountState, Labels, Scope};
-use crate::plan::{Action, Annex, Change, LeftAlone, Plan, Reason, Verdict, power};
+use crate::model::{AccountState, Labels, PolicyOrigin, PolicySeverity, Scope};
+use crate::plan::{
+    Action, Annex, Change, JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Reason, Said,
+    Verdict, power,
+};
 use crate::policy::Refusal;
 use crate::view::inert;
 
@@ -85,6 +88,12 @@ pub fn plan(plan: &Plan) -> String {
             inert(note)
         )]
     });
+    section(
+        &mut out,
+        "Policies warn",
+        warnings(plan),
+        |(policy, account, message)| warned(policy, account, message),
+    );
     left_alone(&mut out, plan);
     summary(&mut out, plan);
     out
@@ -429,19 +438,83 @@ fn summary(out: &mut String, plan: &Plan) {
     );
 }
 
+/// What policies that only warn object to.
+fn warnings(plan: &Plan) -> impl Iterator<Item = (&PolicyInfo, &JudgedAccount, &str)> {
+    let found = plan.annex.judgement.iter().flat_map(Judgement::found);
+    found.filter_map(|(policy, account, said)| match (said, policy.severity) {
+        (Said::Violated(message), PolicySeverity::Warning) => {
+            Some((policy, account, message.as_str()))
+        }
+        _ => None,
+    })
+}
+
+fn warned(policy: &PolicyInfo, account: &JudgedAccount, message: &str) -> Vec<String> {
+    vec![
+        format!(
+            "  {} {}: {}",
+            paint(CHANGE, "!"),
+            paint(HEAD, &inert(&account.shown())),
+            inert(message)
+        ),
+        broken("      ", policy, account),
+    ]
+}
+
+/// Which policy, what it is for, and both places.
+fn broken(before: &str, policy: &PolicyInfo, account: &JudgedAccount) -> String {
+    let what = policy.description.as_deref().unwrap_or_default();
+    let mut line = format!("{before}policy   {}", inert(&policy.name));
+    if !what.is_empty() {
+        let _ = write!(line, ": {}", inert(what));
+    }
+    let _ = write!(line, "\n{before}from     ");
+    if let Some(place) = &account.declared_at {
+        let _ = write!(line, "{}, ", inert(&place.to_string()));
+    }
+    let _ = write!(line, "{}", inert(&policy.declared_at.to_string()));
+    line
+}
+
+/// How many accounts that break one policy are shown one by one.
+const BROKEN: usize = 20;
+
 /// Why a plan was refused, or what apply will want to be acknowledged.
 pub fn refusals(refusals: &[Refusal], applying: bool) -> String {
     let mut out = String::new();
+    let mut shown: BTreeMap<(PolicyOrigin, &str), usize> = BTreeMap::new();
     for refusal in refusals {
+        if let Some(broken) = &refusal.broken {
+            let n = shown
+                .entry((broken.policy.origin, &broken.policy.name))
+                .or_default();
+            *n += 1;
+            if *n > BROKEN {
+                continue;
+            }
+        }
         let word = if applying || !refusal.apply_only {
             paint(ALARM, "refused:")
         } else {
             paint(CHANGE, "apply will refuse:")
         };
         push(&mut out, &format!("{word} {}", inert(&refusal.message)));
+        if let Some(of) = &refusal.broken {
+            push(&mut out, &broken("    ", &of.policy, &of.account));
+        }
         push(
             &mut out,
             &format!("  = guard {}: {}", refusal.guard, inert(&refusal.help)),
+        );
+    }
+    for ((_, name), n) in shown.into_iter().filter(|(_, n)| *n > BROKEN) {
+        push(
+            &mut out,
+            &format!(
+                "… and {} more break the policy {}; --format json, --sarif and --junit name all",
+                n - BROKEN,
+                inert(name)
+            ),
         );
     }
     out
