@@ -392,3 +392,29 @@ fn foreign_names_do_not_act_in_what_policies_say() {
         texts[2]
     );
 }
+
+/// A policy that everybody breaks must not hide what else the plan says.
+#[test]
+fn of_many_accounts_that_break_a_policy_a_few_are_shown_and_all_are_counted() {
+    let mut stage = Stage::small();
+    let many = "service_account \"many\" {\n  for_each = toset([for n in range(30) : \"n${n}\"])\n  \
+                scope = space.payments\n  name = each.key\n  roles = []\n  credential {\n    \
+                deliver_to = [sink.file.local]\n  }\n}\n";
+    for (severity, code) in [("error", 3), ("warning", 0)] {
+        let policy = format!(
+            "policy \"p\" {{\n  condition = self.name == \"\"\n  message = \"broken\"\n  severity = \
+             \"{severity}\"\n}}\n"
+        );
+        stage.configure(&(many.to_owned() + &policy));
+        let run = ["plan", "--json-out", "p.json", "access"];
+        let output = stage.command(&run).output().expect("runs");
+        assert_eq!(output.status.code(), Some(code), "{severity}");
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(out.matches(": broken").count(), 20, "{out}");
+        assert!(out.contains("… and 10 more break the policy p"), "{out}");
+        let text = fs::read_to_string(stage.path("p.json")).expect("written");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let findings = document["plan"]["findings"].as_array();
+        assert_eq!(findings.map(Vec::len), Some(30));
+    }
+}

@@ -88,12 +88,7 @@ pub fn plan(plan: &Plan) -> String {
             inert(note)
         )]
     });
-    section(
-        &mut out,
-        "Policies warn",
-        warnings(plan),
-        |(policy, account, message)| warned(policy, account, message),
-    );
+    warnings(&mut out, plan);
     left_alone(&mut out, plan);
     summary(&mut out, plan);
     out
@@ -439,14 +434,26 @@ fn summary(out: &mut String, plan: &Plan) {
 }
 
 /// What policies that only warn object to.
-fn warnings(plan: &Plan) -> impl Iterator<Item = (&PolicyInfo, &JudgedAccount, &str)> {
+fn warnings(out: &mut String, plan: &Plan) {
+    let mut shown = Broken::default();
     let found = plan.annex.judgement.iter().flat_map(Judgement::found);
-    found.filter_map(|(policy, account, said)| match (said, policy.severity) {
-        (Said::Violated(message), PolicySeverity::Warning) => {
-            Some((policy, account, message.as_str()))
+    let mut warnings = Vec::new();
+    for (policy, account, said) in found {
+        if let (Said::Violated(message), PolicySeverity::Warning) = (said, policy.severity)
+            && shown.next(policy)
+        {
+            warnings.push((policy, account, message));
         }
-        _ => None,
-    })
+    }
+    section(
+        out,
+        "Policies warn",
+        warnings,
+        |(policy, account, message)| warned(policy, account, message),
+    );
+    if shown.tell(out) {
+        push(out, "");
+    }
 }
 
 fn warned(policy: &PolicyInfo, account: &JudgedAccount, message: &str) -> Vec<String> {
@@ -476,22 +483,48 @@ fn broken(before: &str, policy: &PolicyInfo, account: &JudgedAccount) -> String 
     line
 }
 
-/// How many accounts that break one policy are shown one by one.
-const BROKEN: usize = 20;
+/// Counts accounts by the policy that they break, of which a few are shown one by one.
+#[derive(Default)]
+struct Broken<'p>(BTreeMap<(PolicyOrigin, &'p str), usize>);
+
+impl<'p> Broken<'p> {
+    /// The most that are shown of one policy.
+    const SHOWN: usize = 20;
+
+    /// Counts one more; says whether it is shown.
+    fn next(&mut self, policy: &'p PolicyInfo) -> bool {
+        let n = self.0.entry((policy.origin, &policy.name)).or_default();
+        *n += 1;
+        *n <= Self::SHOWN
+    }
+
+    /// Tells how many are not shown, if any.
+    fn tell(self, out: &mut String) -> bool {
+        let mut told = false;
+        for ((_, name), n) in self.0 {
+            if n > Self::SHOWN {
+                told = true;
+                let line = format!(
+                    "… and {} more break the policy {}; --format json, --sarif and --junit name all",
+                    n - Self::SHOWN,
+                    inert(name)
+                );
+                push(out, &line);
+            }
+        }
+        told
+    }
+}
 
 /// Why a plan was refused, or what apply will want to be acknowledged.
 pub fn refusals(refusals: &[Refusal], applying: bool) -> String {
     let mut out = String::new();
-    let mut shown: BTreeMap<(PolicyOrigin, &str), usize> = BTreeMap::new();
+    let mut shown = Broken::default();
     for refusal in refusals {
-        if let Some(broken) = &refusal.broken {
-            let n = shown
-                .entry((broken.policy.origin, &broken.policy.name))
-                .or_default();
-            *n += 1;
-            if *n > BROKEN {
-                continue;
-            }
+        if let Some(of) = &refusal.broken
+            && !shown.next(&of.policy)
+        {
+            continue;
         }
         let word = if applying || !refusal.apply_only {
             paint(ALARM, "refused:")
@@ -507,15 +540,6 @@ pub fn refusals(refusals: &[Refusal], applying: bool) -> String {
             &format!("  = guard {}: {}", refusal.guard, inert(&refusal.help)),
         );
     }
-    for ((_, name), n) in shown.into_iter().filter(|(_, n)| *n > BROKEN) {
-        push(
-            &mut out,
-            &format!(
-                "… and {} more break the policy {}; --format json, --sarif and --junit name all",
-                n - BROKEN,
-                inert(name)
-            ),
-        );
-    }
+    shown.tell(&mut out);
     out
 }
