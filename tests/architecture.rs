@@ -15,7 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("config", &["diag", "model", "lang"]),
     ("diff", &["model"]),
     ("plan", &["model", "diff"]),
-    ("policy", &["model", "lang", "plan"]),
+    ("policy", &["model", "lang", "config", "plan"]),
     ("refresh", &["model", "ports"]),
     ("apply", &["model", "plan", "policy", "ports"]),
     ("platform", &["secret", "model", "ports"]),

@@ -270,6 +270,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
         trusted_creators: Vec::new(),
         endpoint: None,
         limits: Limits::default(),
+        policies: Vec::new(),
         organizations: BTreeMap::new(),
         spaces: BTreeMap::new(),
         accounts: declared

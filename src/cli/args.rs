@@ -229,6 +229,23 @@ impl PlatformChoice {
     }
 }
 
+/// Policies from outside of the configuration, and what policies say, for other programs.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct PolicyArgs {
+    /// Policies and limits that the configuration cannot loosen: a directory of .hcl files with
+    /// `policy` and `limits` blocks (and ROLECALL_POLICY_DIR, beside it)
+    #[arg(long, value_name = "DIR")]
+    pub policy_dir: Option<PathBuf>,
+
+    /// Write what breaks policies to a file, in SARIF
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
+
+    /// Write what policies say of every account to a file, as a JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
 /// `rolecall plan`.
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -244,6 +261,10 @@ pub struct PlanArgs {
     /// The platform.
     #[command(flatten)]
     pub platform: PlatformChoice,
+
+    /// The policies.
+    #[command(flatten)]
+    pub policies: PolicyArgs,
 
     /// The forms of the answer.
     #[command(flatten)]
@@ -286,6 +307,10 @@ pub struct ApplyArgs {
     /// The platform.
     #[command(flatten)]
     pub platform: PlatformChoice,
+
+    /// The policies.
+    #[command(flatten)]
+    pub policies: PolicyArgs,
 
     /// The forms of the answer.
     #[command(flatten)]

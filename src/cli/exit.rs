@@ -13,7 +13,7 @@ pub enum Exit {
     Error,
     /// Changes are pending (`plan --detailed-exitcode`).
     Pending,
-    /// Refused by a guard or a dispute, nothing written.
+    /// Refused by a guard, a policy or a dispute, nothing written.
     Refused,
     /// What is live had moved since the plan, nothing written.
     Stale,
@@ -103,9 +103,10 @@ impl Exit {
             Self::Refused => Row {
                 code: 3,
                 name: "refused",
-                short: "refused by a guard or a dispute",
-                meaning: "A guard refuses the whole plan, or something stands in the way: a \
-                          disputed account, a name that is taken, a scope that could not be read.",
+                short: "refused by a guard, a policy or a dispute",
+                meaning: "A guard or a policy refuses the whole plan, or something stands in the \
+                          way: a disputed account, a name that is taken, a scope that could not be \
+                          read.",
                 then: "The plan says what to settle; nothing of it is done by halves.",
                 written: false,
             },

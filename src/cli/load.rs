@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Input, Module, Origin, SourceFile};
+use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, SourceFile};
 use crate::diag::{Diagnostics, Severity, SourceMap};
 use crate::model::{Desired, Queries};
 
@@ -21,6 +21,8 @@ pub struct Loaded {
     pub desired: Desired,
     /// What must be read from the platform.
     pub queries: Queries,
+    /// What every account must keep to.
+    pub policies: Vec<Policy>,
 }
 
 /// Reads and evaluates a configuration.
@@ -39,6 +41,7 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, Exit> {
             Ok(Loaded {
                 desired: resolved.desired,
                 queries: resolved.queries,
+                policies: resolved.policies,
             })
         }
         Err(errors) => Err(refuse(&errors, &given.sources)),
@@ -54,6 +57,51 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
             Ok(())
         }
         Err(errors) => Err(refuse(&errors, &given.sources)),
+    }
+}
+
+/// Reads the policies and limits of a policy directory. That there are none is an error: somebody
+/// relies on them.
+pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
+    let refuse_dir = |why: &str| {
+        output::error(
+            &format!("the policy directory {}: {why}", dir.display()),
+            &[
+                "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
+               nothing is planned"
+                    .to_owned(),
+            ],
+        );
+        Exit::Error
+    };
+    let names = list(dir).map_err(|error| refuse_dir(&listing(dir, &error)))?;
+    let mut files = Vec::new();
+    for name in names.iter().filter(|name| !name.starts_with('.')) {
+        if name.ends_with(".hcl.json") {
+            return Err(refuse_dir(&format!(
+                "{name} is not read by this version; write it in native HCL"
+            )));
+        }
+        if name.ends_with(".hcl") {
+            let path = dir.join(name);
+            let bytes = read_configuration(&path)?;
+            files.push(SourceFile {
+                path: shown(&path),
+                bytes,
+            });
+        }
+    }
+    if files.is_empty() {
+        return Err(refuse_dir("there is no .hcl file in it"));
+    }
+    let (sources, read) = config::policy_dir(files);
+    match read {
+        Ok(read) if read.empty => Err(refuse_dir("its files hold no policy and no limits")),
+        Ok(read) => {
+            show(&read.warnings, &sources);
+            Ok(read)
+        }
+        Err(errors) => Err(refuse(&errors, &sources)),
     }
 }
 
@@ -158,38 +206,45 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
 
 /// The names in a directory, sorted.
 fn names(dir: &Path) -> Result<Vec<String>, Exit> {
-    let refuse = |error: io::Error| {
-        let shown = dir.display();
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no directory {shown}"),
-            io::ErrorKind::NotADirectory => format!("{shown} is not a directory"),
-            io::ErrorKind::PermissionDenied => format!("this user may not read {shown}"),
-            _ => format!("cannot read the directory {shown}: {error}"),
-        };
+    list(dir).map_err(|error| {
         output::error(
-            &why,
+            &listing(dir, &error),
             &["name the directory that holds the configuration's .hcl files".to_owned()],
         );
         Exit::Error
-    };
+    })
+}
+
+/// Why a directory cannot be listed.
+fn listing(dir: &Path, error: &io::Error) -> String {
+    let shown = dir.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no directory {shown}"),
+        io::ErrorKind::NotADirectory => format!("{shown} is not a directory"),
+        io::ErrorKind::PermissionDenied => format!("this user may not read {shown}"),
+        // What it declares must not look as if it had been taken out.
+        io::ErrorKind::InvalidFilename => error.to_string(),
+        _ => format!("cannot read the directory {shown}: {error}"),
+    }
+}
+
+fn list(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(dir).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
         if entry.path().is_dir() {
             continue;
         }
         match entry.file_name().into_string() {
             Ok(name) => names.push(name),
-            // What it declares must not look as if it had been taken out.
             Err(name) if name.as_encoded_bytes().ends_with(b".hcl") => {
-                output::error(
-                    &format!(
-                        "the name of the file {} is not UTF-8",
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidFilename,
+                    format!(
+                        "the name of the file {} is not UTF-8; rename it",
                         entry.path().display()
                     ),
-                    &["rename it".to_owned()],
-                );
-                return Err(Exit::Error);
+                ));
             }
             Err(_) => {}
         }

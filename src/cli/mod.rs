@@ -10,6 +10,7 @@ mod load;
 mod local;
 mod output;
 mod platform_args;
+mod policies;
 mod progress;
 mod reach;
 mod report;

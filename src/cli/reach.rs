@@ -152,7 +152,11 @@ pub async fn reach(
 
 /// Loads the configuration, logs in, and reads all that is live in its scopes.
 pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked, Exit> {
-    let Loaded { desired, queries } = load::load(config)?;
+    let Loaded {
+        desired,
+        queries,
+        policies: _,
+    } = load::load(config)?;
     let reached = reach(choice, &config.dir, &desired).await?;
     let seals = keys(choice, &config.dir)?;
     let live = refresh(&reached.client, &queries, &reached.endpoint)

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::config::Policy;
 use crate::diff::diff;
-use crate::model::{Desired, Seals, StackId};
+use crate::model::{Desired, Live, Seals, StackId};
 use crate::plan::{self, Plan};
 use crate::platform::{Environment, Login, Source, Wanted, discover, precedence};
 use crate::ports::Reader;
@@ -12,12 +13,12 @@ use crate::refresh::refresh;
 use crate::sinks::FileSink;
 use crate::view::inert;
 
-use super::args::{ConfigArgs, PlatformChoice};
+use super::args::{ConfigArgs, PlatformChoice, PolicyArgs};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, progress, reach, seal};
+use super::{output, policies, progress, reach, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -27,6 +28,12 @@ pub struct Session {
     pub world: RealWorld,
     /// What differs.
     pub plan: Plan,
+    /// What every account must keep to.
+    pub policies: Vec<Policy>,
+    /// What the configuration says.
+    pub desired: Desired,
+    /// What is there.
+    pub live: Live,
     /// What marks are sealed with.
     pub seals: Seals,
     /// The embedded platform, kept running.
@@ -40,6 +47,8 @@ pub struct Intent<'a> {
     pub destroy: bool,
     /// Other stacks whose accounts may be taken.
     pub take_over: &'a [StackId],
+    /// Policies from outside of it, and where what breaks them is written.
+    pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
     pub apply: bool,
 }
@@ -54,10 +63,13 @@ pub async fn open(
         output::error(&format!("cannot listen for signals: {error}"), &[]);
         Exit::Error
     })?;
+    let mut loaded = load::load(config)?;
+    policies::tighten(&mut loaded, intent.policies)?;
     let Loaded {
         mut desired,
         queries,
-    } = load::load(config)?;
+        policies,
+    } = loaded;
     if intent.destroy {
         desired.accounts.clear();
     }
@@ -106,12 +118,14 @@ pub async fn open(
         .await
         .map_err(|e| fail(&e.message))?;
     drop(reading);
-    let plan = plan::build(
+    let mut plan = plan::build(
         &desired,
         &live,
         diff(&desired, &live, &seals),
         intent.destroy,
     );
+    policies::judge(&mut plan, &policies, &desired, &live);
+    policies::tell(&plan, intent.policies)?;
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")
@@ -127,6 +141,9 @@ pub async fn open(
             start,
         },
         plan,
+        policies,
+        desired,
+        live,
         seals,
         #[cfg(feature = "server")]
         _local,

@@ -67,6 +67,10 @@ crate::diag::codes! {
         "write it in native HCL";
     SKIPPED_FILE = "skipped-file", "file is not part of the configuration",
         "rename it if it belongs to the configuration";
+    CONSTANT_POLICY = "constant-policy", "policy does not look at the account",
+        "let the condition use `self`, the account that is judged";
+    NOT_A_POLICY = "not-a-policy", "only policies and limits may stand here",
+        "keep this block in the configuration; a policy directory holds `policy` and `limits` blocks";
     TOO_MANY_INSTANCES = "too-many-instances", "too many service accounts",
         "split the configuration into several stacks, each in its own directory with its own `id`";
 }

@@ -100,35 +100,36 @@ fn id_of(
 }
 
 /// Reads an address: `service_account.name` or `service_account.name["key"]`.
-pub(super) fn target(attribute: &Attribute, decoder: &mut Decoder<'_>) -> Result<Address, Failed> {
-    let found = match &attribute.expression {
-        Expression::Traversal(traversal) => {
-            let root = match &traversal.expr {
-                Expression::Variable(name) => name.as_str(),
-                _ => "",
-            };
-            let steps: Vec<&TraversalOperator> = traversal
-                .operators
-                .iter()
-                .map(|operator| operator.value())
-                .collect();
-            match (root, steps.as_slice()) {
-                ("service_account", [TraversalOperator::GetAttr(name)]) => {
-                    Some(Address::new(name.as_str(), None))
-                }
-                (
-                    "service_account",
-                    [
-                        TraversalOperator::GetAttr(name),
-                        TraversalOperator::Index(Expression::String(key)),
-                    ],
-                ) => Some(Address::new(name.as_str(), Some(key.as_str().to_owned()))),
-                _ => None,
-            }
-        }
-        _ => None,
+pub(super) fn address(expression: &Expression) -> Option<Address> {
+    let Expression::Traversal(traversal) = expression else {
+        return None;
     };
-    let Some(address) = found else {
+    let root = match &traversal.expr {
+        Expression::Variable(name) => name.as_str(),
+        _ => "",
+    };
+    let steps: Vec<&TraversalOperator> = traversal
+        .operators
+        .iter()
+        .map(|operator| operator.value())
+        .collect();
+    match (root, steps.as_slice()) {
+        ("service_account", [TraversalOperator::GetAttr(name)]) => {
+            Some(Address::new(name.as_str(), None))
+        }
+        (
+            "service_account",
+            [
+                TraversalOperator::GetAttr(name),
+                TraversalOperator::Index(Expression::String(key)),
+            ],
+        ) => Some(Address::new(name.as_str(), Some(key.as_str().to_owned()))),
+        _ => None,
+    }
+}
+
+pub(super) fn target(attribute: &Attribute, decoder: &mut Decoder<'_>) -> Result<Address, Failed> {
+    let Some(address) = address(&attribute.expression) else {
         decoder.report(
             Diagnostic::error(codes::INVALID_VALUE)
                 .at(attribute.span, "the address of a service account is required")

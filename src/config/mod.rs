@@ -15,6 +15,8 @@ mod graph;
 mod imports;
 mod moves;
 mod parse;
+mod policies;
+mod policy_dir;
 mod resolve;
 mod roles;
 mod schema;
@@ -28,6 +30,8 @@ mod version;
 
 pub use files::{FileKind, Selection, file_kind, select};
 pub use parse::{Module, SourceFile, parse};
+pub use policies::{Exempt, Exemption, Policy, SUBJECT, unknown_subject};
+pub use policy_dir::{PolicyDir, policy_dir};
 pub use resolve::{Resolved, Rotation, resolve, validate};
 pub use time::duration;
 pub use variables::{Input, Origin};

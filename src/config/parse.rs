@@ -3,6 +3,7 @@
 
 use super::blocks::{self, Block};
 use super::codes;
+use super::policies::subject_scope;
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::lang::refs::Uses;
 use crate::lang::value::{Members, RefKind, Reference, Value};
@@ -193,7 +194,7 @@ fn hints(scope: &mut Scope<'static>) {
     scope.hint("module", "modules are not supported by this version yet");
     scope.hint(
         "self",
-        "`self` stands in policies, which are not supported by this version yet",
+        "`self` stands only in the `condition` and the `message` of a policy",
     );
     scope.hint(
         "path",
@@ -226,15 +227,20 @@ pub(super) fn account_scope<'a>(scope: &'a Scope<'a>, members: Members) -> Scope
     frame
 }
 
-/// Reports names and functions that do not exist, wherever they stand, and a missing block.
-pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnostics) {
+/// Reports a missing `rolecall` block.
+pub(super) fn check_blocks(module: &Module, out: &mut Diagnostics) {
     if module.complete && module.of("rolecall").next().is_none() {
         out.push(
             Diagnostic::error(codes::MISSING_BLOCK)
                 .help("a configuration has one `rolecall` block with the stack's name and id: `rolecall init` writes it"),
         );
     }
+}
+
+/// Reports names and functions that do not exist, wherever they stand.
+pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnostics) {
     let each = each_scope(scope, Value::null(), Value::null());
+    let subject = subject_scope(scope);
     let account = account_scope(scope, Members::new());
     let mut nothing = Scope::new();
     for root in [
@@ -262,6 +268,7 @@ pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnost
                 | ("removed", "from") => continue,
                 ("variable", "default") => &nothing,
                 ("sink", "filename") => &account,
+                ("policy", "condition" | "message") => &subject,
                 (_, "for_each") => scope,
                 _ if repeats => &each,
                 _ => scope,

@@ -5,11 +5,14 @@ use super::accounts::{self, Instance, Parts};
 use super::checks;
 use super::decode::Decoder;
 use super::parse::{self, Module, module_scope};
+use super::policies::{self, Policy};
 use super::scopes::{self, Scopes};
 use super::variables::{self, Input};
 use super::{imports, moves, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
-use crate::model::{Address, Desired, EndpointAssertion, Limits, Queries, Removed, StackId};
+use crate::model::{
+    Address, Desired, EndpointAssertion, Limits, PolicyOrigin, Queries, Removed, StackId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::accounts::Rotation;
@@ -23,6 +26,8 @@ pub struct Resolved {
     pub queries: Queries,
     /// When credentials are to be replaced, for accounts that say so.
     pub rotations: BTreeMap<Address, Rotation>,
+    /// What every account must keep to; [`Desired::policies`] names them.
+    pub policies: Vec<Policy>,
     /// What is worth a look.
     pub warnings: Diagnostics,
 }
@@ -56,6 +61,7 @@ pub fn resolve(
         trusted_creators: made.trusted_creators,
         endpoint: made.endpoint,
         limits: made.limits,
+        policies: made.policies.iter().map(Policy::reference).collect(),
         organizations: made.scopes.organizations,
         spaces: made.scopes.spaces,
         accounts: desired,
@@ -68,6 +74,7 @@ pub fn resolve(
         desired,
         queries,
         rotations,
+        policies: made.policies,
         warnings: found,
     })
 }
@@ -97,6 +104,7 @@ struct Made {
     trusted_creators: Vec<String>,
     endpoint: Option<EndpointAssertion>,
     limits: Limits,
+    policies: Vec<Policy>,
     scopes: Scopes,
     instances: Vec<Instance>,
     removed: Vec<Removed>,
@@ -116,6 +124,7 @@ fn run(
 
     let mut decoder = Decoder::new(sources, lenient);
     let mut scope = module_scope(module);
+    parse::check_blocks(module, &mut out);
     parse::check_names(module, &scope, &mut out);
     variables::assign(&variables, &given, &mut decoder, &mut scope);
     let scopes = scopes::evaluate(module, &mut scope, &mut decoder, &mut out);
@@ -134,7 +143,8 @@ fn run(
         made.endpoint = settings::platform(block, &scope, &mut decoder).unwrap_or(None);
     }
     for block in module.of("limits") {
-        made.limits = settings::limits(block, &scope, &mut decoder).unwrap_or_default();
+        made.limits =
+            settings::limits(block, Limits::default(), &scope, &mut decoder).unwrap_or_default();
     }
     let all = |kind| module.of(kind).collect::<Vec<_>>();
     let sinks = sinks::blocks(&all("sink"), &scope, &mut decoder);
@@ -163,6 +173,10 @@ fn run(
     }
     // Only blocks that made all their instances say what is not declared.
     let whole = complete.len() == all("service_account").len();
+    let origin = PolicyOrigin::Configuration;
+    let blameless = module.complete && !out.has_errors();
+    let policies = all("policy");
+    made.policies = policies::blocks(&policies, origin, &scope, blameless, &mut decoder);
     out.extend(decoder.evaluator.take_diagnostics());
     checks::duplicates(&instances, &mut out);
     if !lenient && module.complete {

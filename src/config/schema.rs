@@ -113,6 +113,19 @@ pub(super) static BLOCKS: &[Schema] = &[
         ..PLAIN
     },
     Schema {
+        kind: "policy",
+        labels: &["name"],
+        attributes: &[
+            may("description"),
+            may("applies_to"),
+            must("condition"),
+            must("message"),
+            may("severity"),
+            may("exempt"),
+        ],
+        ..PLAIN
+    },
+    Schema {
         kind: "variable",
         labels: &["name"],
         attributes: &[
@@ -213,7 +226,6 @@ pub(super) static BLOCKS: &[Schema] = &[
 /// Blocks that the language will have and this version has not.
 pub(super) static LATER: &[&str] = &[
     "data",
-    "policy",
     "module",
     "output",
     "grant",
@@ -245,7 +257,9 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         "terraform" => {
             "write a `rolecall` block, with `required_version` and the stack's name and id"
         }
-        "check" => "there is no `check` block; conditions on values stand in `validation` blocks",
+        "check" => {
+            "there is no `check` block; conditions on values stand in `validation` blocks, those on accounts in `policy` blocks"
+        }
         "count" => "use `for_each` with a map, or a set of strings",
         "depends_on" => "there is no order to declare: references are enough",
         "provisioner" | "connection" => {

@@ -115,9 +115,10 @@ pub(super) fn platform(
     }
 }
 
-/// Decodes the `limits` block; what it does not say has its default.
+/// Decodes the `limits` block; what it does not say is as in `unsaid`.
 pub(super) fn limits(
     block: &Block,
+    unsaid: Limits,
     scope: &Scope<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Limits, Failed> {
@@ -126,7 +127,7 @@ pub(super) fn limits(
         max_delete_percent,
         max_escalations,
         max_revoked_grants,
-    } = Limits::default();
+    } = unsaid;
     let mut number = |name: &str, default: u32, most: u32| -> Result<u32, Failed> {
         let Some((value, span)) = decoder.typed(block, name, &Type::Number, scope)? else {
             return Ok(default);

@@ -110,6 +110,7 @@ fn compare_with(
         trusted_creators: vec!["trusted@acme.example".to_owned()],
         endpoint: None,
         limits: Limits::default(),
+        policies: Vec::new(),
         organizations: [(
             "acme".to_owned(),
             DesiredOrganization {

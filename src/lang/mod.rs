@@ -5,6 +5,7 @@
 
 pub mod codes;
 pub mod convert;
+mod deferred;
 pub mod eval;
 pub mod functions;
 mod number;
@@ -14,6 +15,7 @@ pub mod syntax;
 pub mod types;
 pub mod value;
 
+pub use deferred::Deferred;
 pub use eval::{Evaluator, Failed};
 pub use number::Number;
 pub use scope::{Names, Scope, Slot};

@@ -10,6 +10,7 @@ use super::address::Address;
 use super::limits::Limits;
 use super::mark::StackId;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
+use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
 
 /// A place in the configuration, for people: file and line.
@@ -38,6 +39,8 @@ pub struct Desired {
     pub endpoint: Option<EndpointAssertion>,
     /// How much one plan may do before a person must say that it is meant.
     pub limits: Limits,
+    /// What every account must keep to, in order.
+    pub policies: Vec<PolicyRef>,
     /// The declared organizations by block name.
     pub organizations: BTreeMap<String, DesiredOrganization>,
     /// The declared spaces by block name.
@@ -60,6 +63,7 @@ impl Desired {
             trusted_creators: Vec::new(),
             endpoint: None,
             limits: Limits::default(),
+            policies: Vec::new(),
             organizations: BTreeMap::new(),
             spaces: BTreeMap::new(),
             accounts: BTreeMap::new(),

@@ -22,6 +22,31 @@ pub struct Limits {
 impl Limits {
     /// The fewest managed accounts of which a part is a measure of anything.
     pub const FLOOR: usize = 4;
+
+    /// Limits that forbid nothing.
+    pub const NONE: Self = Self {
+        max_deletes: u32::MAX,
+        max_delete_percent: u32::MAX,
+        max_escalations: u32::MAX,
+        max_revoked_grants: u32::MAX,
+    };
+
+    /// The tighter of both for each attribute.
+    #[must_use]
+    pub fn tightened(self, by: Self) -> Self {
+        let Self {
+            max_deletes,
+            max_delete_percent,
+            max_escalations,
+            max_revoked_grants,
+        } = by;
+        Self {
+            max_deletes: self.max_deletes.min(max_deletes),
+            max_delete_percent: self.max_delete_percent.min(max_delete_percent),
+            max_escalations: self.max_escalations.min(max_escalations),
+            max_revoked_grants: self.max_revoked_grants.min(max_revoked_grants),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -32,5 +57,26 @@ impl Default for Limits {
             max_escalations: 10,
             max_revoked_grants: 20,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attribute_has_the_tighter_of_both() {
+        let some = |max_deletes, max_delete_percent, max_escalations, max_revoked_grants| Limits {
+            max_deletes,
+            max_delete_percent,
+            max_escalations,
+            max_revoked_grants,
+        };
+        assert_eq!(
+            some(1, 20, 3, 40).tightened(some(10, 2, 30, 4)),
+            some(1, 2, 3, 4)
+        );
+        assert_eq!(some(1, 2, 3, 4).tightened(Limits::NONE), some(1, 2, 3, 4));
+        assert_eq!(Limits::NONE.tightened(some(1, 2, 3, 4)), some(1, 2, 3, 4));
     }
 }

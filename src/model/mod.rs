@@ -9,6 +9,7 @@ mod limits;
 mod live;
 mod mark;
 mod mrn;
+mod policy;
 mod role;
 mod seal;
 
@@ -23,6 +24,7 @@ pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
+pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
     least_role, rank,

@@ -49,6 +49,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         managed,
         sealed,
         limits: desired.limits,
+        policies: desired.policies.clone(),
         destroy,
         changes,
         blocked,
@@ -61,6 +62,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
             scopes: live.scopes.clone(),
             unverified,
             unchanged,
+            judgement: None,
         },
     }
 }

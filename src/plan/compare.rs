@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, Plan};
-use crate::model::{Address, Mrn};
+use crate::model::{Address, Mrn, PolicyOrigin, PolicyRef};
 
 /// One thing that is not as it was judged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,6 +120,7 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
         managed,
         sealed,
         limits,
+        policies,
         destroy,
         changes: _,
         blocked: _,
@@ -180,6 +181,9 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
         true,
         "the limits of the configuration have changed".to_owned(),
     );
+    for what in policies_moved(policies, &now.policies) {
+        say(false, true, what);
+    }
     say(
         *declared == now.declared,
         false,
@@ -196,6 +200,37 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
             now.managed
         ),
     );
+    moved
+}
+
+/// Which policies were added, taken away or changed.
+fn policies_moved(judged: &[PolicyRef], now: &[PolicyRef]) -> Vec<String> {
+    let key = |policy: &PolicyRef| (policy.origin, policy.name.clone());
+    let shown = |policy: &PolicyRef| match policy.origin {
+        PolicyOrigin::Configuration => format!("the policy {}", policy.name),
+        PolicyOrigin::PolicyDir => format!("the policy {} of the policy directory", policy.name),
+    };
+    let mut moved = Vec::new();
+    for policy in judged {
+        if now.contains(policy) {
+            continue;
+        }
+        let changed = now.iter().any(|other| key(other) == key(policy));
+        let how = if changed {
+            "has changed"
+        } else {
+            "is not there any more"
+        };
+        moved.push(format!("{} {how}", shown(policy)));
+    }
+    for policy in now {
+        if !judged.iter().any(|other| key(other) == key(policy)) {
+            moved.push(format!("{} is new", shown(policy)));
+        }
+    }
+    if moved.is_empty() && judged != now {
+        moved.push("the policies are not those of then".to_owned());
+    }
     moved
 }
 

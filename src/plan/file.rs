@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Annex, FORMAT, LeftAlone, Plan};
+use super::{Annex, FORMAT, Judgement, LeftAlone, Plan};
 use crate::model::{Address, Scope, ScopeInfo, SourceRef, Unread, short_digest};
 
 /// Why a file is not a plan that can be trusted to be whole.
@@ -53,6 +53,7 @@ struct Aside {
     scopes: Vec<(Scope, ScopeInfo)>,
     unverified: usize,
     unchanged: usize,
+    judgement: Option<Judgement>,
 }
 
 impl Aside {
@@ -65,6 +66,7 @@ impl Aside {
             scopes,
             unverified,
             unchanged,
+            judgement,
         } = &plan.annex;
         let pairs = |(scope, what): (&Scope, &Unread)| (scope.clone(), what.clone());
         let named = |(scope, what): (&Scope, &ScopeInfo)| (scope.clone(), what.clone());
@@ -80,6 +82,7 @@ impl Aside {
             scopes: scopes.iter().map(named).collect(),
             unverified: *unverified,
             unchanged: *unchanged,
+            judgement: judgement.clone(),
         }
     }
 
@@ -109,6 +112,7 @@ impl Aside {
             scopes: self.scopes.into_iter().collect::<BTreeMap<_, _>>(),
             unverified: self.unverified,
             unchanged: self.unchanged,
+            judgement: self.judgement,
         };
         Some(plan)
     }

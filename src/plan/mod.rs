@@ -5,6 +5,7 @@ mod advice;
 mod build;
 mod compare;
 mod file;
+mod judgement;
 mod privilege;
 
 use std::collections::BTreeMap;
@@ -13,17 +14,18 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
-    AccountState, Address, Caller, Destination, Limits, Marks, Mrn, Scope, ScopeInfo, SourceRef,
-    StackId, Unread,
+    AccountState, Address, Caller, Destination, Limits, Marks, Mrn, PolicyRef, Scope, ScopeInfo,
+    SourceRef, StackId, Unread,
 };
 
 pub use build::build;
 pub use compare::{Moved, compare, keep_judged};
 pub use file::{FileError, read, write};
+pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 
 /// The version of the canonical form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One change, with all that apply needs and all that a reviewer asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,8 @@ pub struct Annex {
     pub unverified: usize,
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,
+    /// What the policies said, once they were asked.
+    pub judgement: Option<Judgement>,
 }
 
 /// All that will be done, in order, and all that stands in the way.
@@ -96,6 +100,8 @@ pub struct Plan {
     pub sealed: bool,
     /// What it is measured by.
     pub limits: Limits,
+    /// What every account after it must keep to.
+    pub policies: Vec<PolicyRef>,
     /// Whether everything is to be destroyed on purpose.
     pub destroy: bool,
     /// What is done, in the order in which it is done.

@@ -67,6 +67,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
                 &digest[..DIGITS]
             ),
             apply_only: false,
+            broken: None,
         });
     };
     let over = |n: usize, limit: u32| n > usize::try_from(limit).unwrap_or(usize::MAX);
@@ -77,7 +78,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
                 "The plan deletes {}, and {max_deletes} are allowed at once.",
                 count(deletes, "account")
             ),
-            "or raise max_deletes in the `limits` block.",
+            "or raise max_deletes in the `limits` block that sets it.",
         );
     }
     // To destroy everything on purpose is to delete a hundred per cent.
@@ -91,7 +92,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
                  {max_delete_percent} per cent.",
                 plan.managed
             ),
-            "or raise max_delete_percent in the `limits` block.",
+            "or raise max_delete_percent in the `limits` block that sets it.",
         );
     }
     if over(escalations, max_escalations) {
@@ -102,7 +103,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
                  once.",
                 count(escalations, "change")
             ),
-            "or raise max_escalations in the `limits` block, or apply in parts.",
+            "or raise max_escalations in the `limits` block that sets it, or apply in parts.",
         );
     }
     if over(revoked, max_revoked_grants) {
@@ -112,7 +113,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
                 "The plan takes away grants of weight {revoked} (viewer and agent 1, specialised \
                  roles 2, editor 3, owner 4), and {max_revoked_grants} is allowed at once.",
             ),
-            "or raise max_revoked_grants in the `limits` block.",
+            "or raise max_revoked_grants in the `limits` block that sets it.",
         );
     }
     let births = plan.count(Action::Create);

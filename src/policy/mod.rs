@@ -2,12 +2,15 @@
 //! Pure: judges the whole plan, changes nothing.
 
 mod guards;
+mod rules;
+mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use guards::{Measures, measure};
+pub use rules::judge;
 
-use crate::plan::{Action, Plan, Verdict};
+use crate::plan::{Action, JudgedAccount, Plan, PolicyInfo, Verdict};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
@@ -46,6 +49,17 @@ pub struct Refusal {
     /// Whether the plan itself is in order, and only this run may not apply it: an
     /// acknowledgement or a key is missing.
     pub apply_only: bool,
+    /// The policy that is broken and the account that breaks it, if it is about such.
+    pub broken: Option<Box<Broken>>,
+}
+
+/// A policy and an account that breaks it, or of which it cannot tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The policy.
+    pub policy: PolicyInfo,
+    /// The account.
+    pub account: JudgedAccount,
 }
 
 /// Reads what names a plan: its digest, or at least the first digits of it.
@@ -93,7 +107,8 @@ impl Acks {
     }
 }
 
-/// Judges the whole plan. An acknowledgement counts for the plan that it names, and for no other.
+/// Judges the whole plan. If it names policies, [`judge`] must have been asked and the answer be in the
+/// plan's annex; no acknowledgement lifts what they say. An acknowledgement counts for the plan that it names, and for no other.
 ///
 /// # Errors
 /// Gives every guard's objection.
@@ -109,6 +124,7 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
             help: "Settle each as it says, or take it out of the configuration, then plan again."
                 .to_owned(),
             apply_only: false,
+            broken: None,
         });
     }
     if plan.declared == 0 && plan.managed > 0 && !plan.destroy {
@@ -122,6 +138,7 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
                    directory was given and that all its files are there."
                 .to_owned(),
             apply_only: false,
+            broken: None,
         });
     }
     for change in &plan.changes {
@@ -143,10 +160,12 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
                 ),
                 help: "Run with another credential for this change.".to_owned(),
                 apply_only: false,
+                broken: None,
             });
         }
     }
     refusals.extend(unverified(&plan));
+    refusals.extend(rules::objections(&plan));
     refusals.extend(
         guards::objections(&plan)
             .into_iter()
@@ -177,6 +196,7 @@ fn unverified(plan: &Plan) -> Option<Refusal> {
         ),
         help: "Set ROLECALL_SEAL_KEY to the key of this stack.".to_owned(),
         apply_only: true,
+        broken: None,
     })
 }
 
@@ -213,6 +233,7 @@ fn raised(plan: &Plan) -> impl Iterator<Item = Refusal> {
                 &plan.digest()[..DIGITS]
             ),
             apply_only: true,
+            broken: None,
         })
         .into_iter()
 }

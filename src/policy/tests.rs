@@ -17,6 +17,7 @@ fn plan() -> Plan {
         managed: 1,
         sealed: true,
         limits: Limits::default(),
+        policies: Vec::new(),
         destroy: false,
         changes: Vec::new(),
         blocked: Vec::new(),

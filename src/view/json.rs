@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 use crate::apply::{ChangeOutcome, Outcome};
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{
-    AccountState, Caller, Destination, FileFormat, LiveAccount, Place, Role, RoleSet, Scope,
-    SourceRef,
+    AccountState, Caller, Destination, FileFormat, LiveAccount, Place, PolicyRef, Role, RoleSet,
+    Scope, SourceRef,
 };
-use crate::plan::{Action, Annex, Blocked, Change, InFlight, LeftAlone, Plan, Privilege, Verdict};
+use crate::plan::{
+    Action, Annex, Blocked, Change, InFlight, JudgedAccount, Judgement, LeftAlone, Plan,
+    PolicyInfo, Privilege, Said, Verdict,
+};
 use crate::policy::Refusal;
 
 /// The version of the document's form: the first number changes when a reader may break.
@@ -77,7 +80,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
 
 /// Escapes what is valid in JSON and still acts where it is shown. Such characters stand inside of
 /// strings only, since everything around them is plain ASCII.
-fn harmless(json: &str) -> String {
+pub(super) fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut before = '\0';
     for c in json.chars() {
@@ -107,6 +110,7 @@ pub fn plan(plan: &Plan) -> Value {
         managed,
         sealed,
         limits,
+        policies,
         destroy,
         changes,
         blocked: stopped,
@@ -121,6 +125,7 @@ pub fn plan(plan: &Plan) -> Value {
         scopes,
         unverified,
         unchanged,
+        judgement,
     } = annex;
     let scope = |of: &Scope| scope(of, annex);
     let verdicts = |verdict: Verdict| {
@@ -134,6 +139,8 @@ pub fn plan(plan: &Plan) -> Value {
         "caller": { "mrn": mrn, "name": name },
         "sealed": sealed,
         "limits": limits,
+        "policies": policies.iter().map(|of| policy(of, judgement.as_ref())).collect::<Vec<_>>(),
+        "findings": judgement.iter().flat_map(Judgement::found).map(finding).collect::<Vec<_>>(),
         "destroy": destroy,
         "changes": changes.iter().map(|c| change(c, annex)).collect::<Vec<_>>(),
         "blocked": stopped.iter().map(|b| blocked(b, annex)).collect::<Vec<_>>(),
@@ -339,8 +346,89 @@ pub fn refusal(refusal: &Refusal) -> Value {
         message,
         help,
         apply_only,
+        broken,
     } = refusal;
-    json!({ "guard": guard, "message": message, "help": help, "apply_only": apply_only })
+    json!({
+        "guard": guard,
+        "message": message,
+        "help": help,
+        "apply_only": apply_only,
+        "policy": broken.as_ref().map(|broken| named(&broken.policy)),
+        "account": broken.as_ref().map(|broken| judged(&broken.account)),
+    })
+}
+
+/// A policy of the plan, with what is known of it beside its name.
+fn policy(policy: &PolicyRef, judgement: Option<&Judgement>) -> Value {
+    let PolicyRef {
+        origin,
+        name,
+        sha256,
+    } = policy;
+    let known = judgement.and_then(|judgement| {
+        let mut all = judgement.policies.iter();
+        all.find(|other| other.origin == *origin && other.name == *name)
+    });
+    json!({
+        "name": name,
+        "origin": origin,
+        "sha256": sha256,
+        "description": known.and_then(|known| known.description.as_ref()),
+        "severity": known.map(|known| known.severity),
+        "applies_to": known.map(|known| known.applies_to),
+        "place": known.map(|known| place(&known.declared_at)),
+    })
+}
+
+/// What a policy said of an account that does not simply keep to it.
+fn finding((policy, account, said): (&PolicyInfo, &JudgedAccount, &Said)) -> Value {
+    let (result, message) = match said {
+        Said::Exempt => ("exempt", None),
+        Said::Violated(message) => ("violated", Some(message)),
+        Said::Unevaluable(why) => ("unevaluable", Some(why)),
+    };
+    json!({
+        "result": result,
+        "message": message,
+        "policy": named(policy),
+        "account": judged(account),
+    })
+}
+
+fn named(policy: &PolicyInfo) -> Value {
+    let PolicyInfo {
+        origin,
+        name,
+        description: _,
+        severity,
+        applies_to: _,
+        declared_at,
+    } = policy;
+    json!({
+        "name": name,
+        "origin": origin,
+        "severity": severity,
+        "place": place(declared_at),
+    })
+}
+
+fn judged(judged: &JudgedAccount) -> Value {
+    let JudgedAccount {
+        address,
+        account,
+        name,
+        scope,
+        custody,
+        declared_at,
+    } = judged;
+    json!({
+        "address": address,
+        "account": account,
+        "name": name,
+        "scope": scope.mrn(),
+        "custody": custody,
+        "place": declared_at.as_ref().map(place),
+    })
 }
 
 /// How each change ended, in the plan's order.

@@ -5,5 +5,7 @@
 pub mod human;
 mod inert;
 pub mod json;
+pub mod junit;
+pub mod sarif;
 
 pub use inert::inert;

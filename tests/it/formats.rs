@@ -1,6 +1,6 @@
 //! The forms of plans and outcomes, as programs and people read them.
 
-mod schema;
+pub mod schema;
 mod terminal;
 
 use std::fs;
@@ -443,7 +443,7 @@ fn completions_and_manual_pages_know_every_command() {
     for part in [
         "EXIT STATUS",
         "130",
-        "A guard refuses the whole plan",
+        "A guard or a policy refuses the whole plan",
         "chdir",
     ] {
         assert!(main.contains(part), "{part}");

@@ -179,7 +179,7 @@ fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
         ("cut", Some(good[..700].to_owned())),
         (
             "another format",
-            Some(good.replace("\"rolecall_plan\":1", "\"rolecall_plan\":2")),
+            Some(good.replace("\"rolecall_plan\":2", "\"rolecall_plan\":3")),
         ),
         (
             "another role",

@@ -6,3 +6,4 @@ mod goldens;
 mod laws;
 mod oracle;
 mod places;
+mod policies;

@@ -18,6 +18,8 @@ mod holes;
 #[cfg(feature = "server")]
 mod judged;
 mod language;
+#[cfg(feature = "server")]
+mod policies;
 mod properties;
 #[cfg(feature = "server")]
 mod seal;

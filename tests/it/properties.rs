@@ -107,6 +107,7 @@ fn desired_of(accounts: Vec<DesiredAccount>) -> Desired {
         trusted_creators: vec!["somebody@acme.example".to_owned()],
         endpoint: None,
         limits: Limits::default(),
+        policies: Vec::new(),
         organizations: BTreeMap::from([("acme".to_owned(), organization)]),
         spaces: (0..3)
             .map(|n| {

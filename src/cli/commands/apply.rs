@@ -5,7 +5,8 @@ use std::io::BufRead;
 use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{judged, output, progress, report, session};
+use crate::cli::session::Session;
+use crate::cli::{judged, output, policies, progress, report, session};
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -26,6 +27,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let intent = session::Intent {
         destroy: args.destroy,
         take_over: &args.take_over,
+        policies: &args.policies,
         apply: true,
     };
     let opened = session::open(&args.config, &args.platform, &intent).await;
@@ -39,6 +41,19 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
             Ok(held) => {
                 session.plan = held.plan;
                 left_out = held.left_out;
+                if !left_out.is_empty() {
+                    let Session {
+                        plan,
+                        policies,
+                        desired,
+                        live,
+                        ..
+                    } = &mut session;
+                    policies::judge(plan, policies, desired, live);
+                    if let Err(exit) = policies::tell(&session.plan, &args.policies) {
+                        return exit;
+                    }
+                }
             }
             Err(exit) => {
                 report::plan(&session.plan);

@@ -18,6 +18,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/language.md"),
     ),
     (
+        "policies",
+        "rules that every account must keep to, with examples",
+        include_str!("../../../docs/policies.md"),
+    ),
+    (
         "glossary",
         "the words of messages and pages",
         include_str!("../../../docs/glossary.md"),

@@ -11,6 +11,7 @@ pub async fn run(args: PlanArgs) -> Exit {
     let intent = session::Intent {
         destroy: args.destroy,
         take_over: &args.take_over,
+        policies: &args.policies,
         apply: false,
     };
     let opened = session::open(&args.config, &args.platform, &intent).await;

@@ -58,6 +58,14 @@ impl<'s> Evaluator<'s> {
         }
     }
 
+    /// Makes one that gives up after so much work.
+    pub fn within(sources: &'s SourceMap, work: usize) -> Self {
+        Self {
+            work_left: work,
+            ..Self::new(sources)
+        }
+    }
+
     /// Returns what was found wrong so far and forgets it.
     pub fn take_diagnostics(&mut self) -> Diagnostics {
         std::mem::take(&mut self.out)

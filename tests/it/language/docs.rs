@@ -2,10 +2,17 @@
 
 use super::cases::Case;
 use super::goldens::codes;
+use rolecall::config::{SourceFile, policy_dir};
+use rolecall::diag::render_all;
 use rolecall::lang::functions;
+use rolecall::model::Limits;
 
 fn page() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/language.md");
+    read("docs/language.md")
+}
+
+fn read(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).expect("the page is there")
 }
 
@@ -41,6 +48,20 @@ fn every_block_of_the_reference_parses_and_together_they_resolve() {
     let resolved = Case::one(&whole).desired();
     assert!(resolved.warnings.is_empty(), "{:?}", resolved.warnings);
     assert!(resolved.desired.accounts.len() >= 3);
+}
+
+#[test]
+fn the_cookbook_is_a_policy_directory() {
+    let page = read("docs/policies.md");
+    let bytes: String = blocks(&page).into_iter().map(|(_, text)| text).collect();
+    let file = SourceFile {
+        path: "docs/policies.md".to_owned(),
+        bytes: bytes.into(),
+    };
+    let (sources, read) = policy_dir(vec![file]);
+    let read = read.unwrap_or_else(|found| panic!("{}", render_all(&found, &sources, false)));
+    assert!(read.policies.len() >= 6 && read.limits != Limits::NONE);
+    assert!(read.warnings.is_empty(), "{:?}", read.warnings);
 }
 
 #[test]

@@ -30,6 +30,11 @@ fn generated(code: &str) -> Option<String> {
         .findings()
     };
     Some(match code {
+        "not-a-policy" => policy_dir(
+            "limits {\n  max_deletes = 3\n}\n\nvariable \"team\" {\n  default = \"a\"\n}\n\n\
+             policy \"team\" {\n  condition = self.labels.team == var.team\n  message   = \
+             \"another team\"\n}\n",
+        ),
         "not-utf8" => bytes(b"locals {\n  a = \"caf\xe9\"\n}\n".to_vec()),
         "file-too-large" => bytes(vec![b' '; (16 << 20) + 1]),
         "skipped-file" | "unsupported-file" => {
@@ -66,6 +71,20 @@ service_account \"ci\" {{
         }
         _ => return None,
     })
+}
+
+/// What is found in a policy directory of one file.
+fn policy_dir(text: &str) -> String {
+    let file = SourceFile {
+        path: "policies/main.hcl".to_owned(),
+        bytes: text.into(),
+    };
+    let (sources, read) = config::policy_dir(vec![file]);
+    let found = match read {
+        Ok(read) => read.warnings,
+        Err(found) => found,
+    };
+    render_all(&found, &sources, false)
 }
 
 #[test]

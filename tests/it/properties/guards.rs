@@ -1,11 +1,14 @@
 //! Laws of the guards: nothing that they forbid gets through, however a plan came about.
 
-use proptest::prelude::*;
-use rolecall::model::Limits;
-use rolecall::plan::{Action, Plan, Reason, Verdict};
-use rolecall::policy::{Acks, approve};
+use std::collections::BTreeSet;
 
-use super::{plan, worlds};
+use proptest::prelude::*;
+use rolecall::config::{Policy, SourceFile, policy_dir};
+use rolecall::model::{Limits, LiveAccount, Role, Scope};
+use rolecall::plan::{Action, Plan, Reason, Verdict};
+use rolecall::policy::{ACKNOWLEDGEABLE, Acks, approve, judge};
+
+use super::{execute, plan, worlds};
 
 fn limits() -> impl Strategy<Value = Limits> {
     (0..4u32, 0..=100u32, 0..4u32, 0..8u32).prop_map(
@@ -16,6 +19,45 @@ fn limits() -> impl Strategy<Value = Limits> {
             max_revoked_grants,
         },
     )
+}
+
+/// Policies as texts, and what each of them means.
+type Meaning = fn(&LiveAccount) -> bool;
+const POLICIES: [(&str, Meaning); 5] = [
+    (r#"!contains(self.roles, "owner")"#, |account| {
+        !account.roles.contains(&Role::new("owner"))
+    }),
+    (
+        r#"self.scope.kind == "space" || length(self.roles) <= 1"#,
+        |account| matches!(account.scope, Scope::Space(_)) || account.roles.len() <= 1,
+    ),
+    (r#"lookup(self.labels, "a", "") == """#, |account| {
+        account.labels.get("a").is_none_or(String::is_empty)
+    }),
+    (r#"self.description != null"#, |account| {
+        account.description.is_some()
+    }),
+    // It cannot be evaluated for an account without a label `b`.
+    (r#"self.labels.b != "x""#, |account| {
+        account.labels.get("b").is_some_and(|b| b != "x")
+    }),
+];
+
+/// The policies of these numbers, about managed accounts or about all.
+fn policies(numbers: &[usize], all: bool) -> Vec<Policy> {
+    let reach = if all { "all" } else { "managed" };
+    let block = |n: &usize| {
+        format!(
+            "policy \"p{n}\" {{\n  applies_to = \"{reach}\"\n  condition = {}\n  message = \
+             \"broken\"\n}}\n",
+            POLICIES[*n].0
+        )
+    };
+    let file = SourceFile {
+        path: "policies.hcl".to_owned(),
+        bytes: numbers.iter().map(block).collect::<String>().into(),
+    };
+    policy_dir(vec![file]).1.expect("policies").policies
 }
 
 /// What a role weighs, as the documentation of the limits says.
@@ -62,8 +104,52 @@ fn keeps(plan: &Plan) -> bool {
         && revoked <= plan.limits.max_revoked_grants
 }
 
+/// Never loosened while a plan is made: acknowledgements of all that can be acknowledged.
+fn every_ack(plan: &Plan) -> Acks {
+    let digest = plan.digest();
+    let acks: Vec<String> = ACKNOWLEDGEABLE
+        .iter()
+        .map(|guard| format!("{guard}={digest}"))
+        .collect();
+    Acks::parse(acks.iter().map(String::as_str)).expect("acks")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Judged by the meaning of the changes alone: after an approved plan nothing breaks a policy,
+    /// whatever is acknowledged, and a plan after which something would is refused.
+    #[test]
+    fn no_account_breaks_a_policy_after_an_approved_plan(
+        (mut desired, live) in worlds(),
+        numbers in proptest::sample::subsequence(vec![0, 1, 2, 3, 4], 0..=3),
+        all in any::<bool>(),
+    ) {
+        let policies = policies(&numbers, all);
+        desired.policies = policies.iter().map(Policy::reference).collect();
+        let mut plan = plan(&desired, &live);
+        plan.annex.judgement = Some(judge(&plan, &policies, &desired, &live));
+        let acks = every_ack(&plan);
+        let result = approve(plan.clone(), &acks);
+        let left_alone: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();
+        let after = execute(&plan, &live);
+        let broken = after.accounts.values().any(|account| {
+            (all || !left_alone.contains(&account.mrn))
+                && numbers.iter().any(|n| !POLICIES[*n].1(account))
+        });
+        match result {
+            Ok(_) => prop_assert!(!broken, "{:#?}", after.accounts),
+            Err(refusals) => {
+                let refused = refusals.iter().any(|r| r.guard == "policy");
+                // What stands in the way of an account is judged as it is declared.
+                if plan.blocked.is_empty() {
+                    prop_assert_eq!(refused, broken, "{:?}", refusals);
+                } else {
+                    prop_assert!(refused || !broken);
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_is_approved_keeps_to_its_limits((mut desired, live) in worlds(), limits in limits()) {

@@ -85,6 +85,7 @@ pub fn desired(wishes: &[Option<Wish>]) -> Desired {
         trusted_creators: Vec::new(),
         endpoint: None,
         limits: Limits::default(),
+        policies: Vec::new(),
         organizations: BTreeMap::from([(
             "acme".to_owned(),
             DesiredOrganization {

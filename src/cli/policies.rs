@@ -1,0 +1,112 @@
+//! Policies from outside of the configuration, what all policies say, and the files of that.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Policy;
+use crate::model::{Desired, Limits, Live, PolicyReach, PolicySeverity};
+use crate::plan::Plan;
+use crate::policy;
+use crate::view::{human, inert, junit, sarif};
+
+use super::args::PolicyArgs;
+use super::exit::Exit;
+use super::load::{self, Loaded};
+use super::{output, report};
+
+/// Names a policy directory for every run of a machine.
+const VARIABLE: &str = "ROLECALL_POLICY_DIR";
+
+/// Adds the policies and limits of policy directories, which only tighten.
+///
+/// # Errors
+/// Prints what is wrong with one of them: there is no run without what was asked for.
+pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
+    for dir in dirs(args)? {
+        let found = load::policy_dir(&dir)?;
+        let mut holds = human::count(found.policies.len(), "policy block");
+        if found.limits != Limits::NONE {
+            holds.push_str(", and limits that hold beside the configuration's");
+        }
+        let shown = inert(&dir.display().to_string());
+        output::tell(&format!("Policies  {shown}: {holds}"));
+        loaded.desired.limits = loaded.desired.limits.tightened(found.limits);
+        loaded.policies.extend(found.policies);
+    }
+    loaded.policies.sort_by_cached_key(Policy::reference);
+    loaded.desired.policies = loaded.policies.iter().map(Policy::reference).collect();
+    Ok(())
+}
+
+/// The directories of the environment and of the command line: neither takes the place of the other.
+fn dirs(args: &PolicyArgs) -> Result<Vec<PathBuf>, Exit> {
+    let mut dirs = Vec::new();
+    if let Some(dir) = std::env::var_os(VARIABLE) {
+        if dir.is_empty() {
+            output::error(
+                &format!("{VARIABLE} is set and empty"),
+                &["set it to the policy directory, or unset it where there is none".to_owned()],
+            );
+            return Err(Exit::Error);
+        }
+        dirs.push(PathBuf::from(dir));
+    }
+    if let Some(dir) = &args.policy_dir
+        && !dirs.contains(dir)
+    {
+        dirs.push(dir.clone());
+    }
+    Ok(dirs)
+}
+
+/// Asks the policies about a plan, and keeps in it what they say.
+pub fn judge(plan: &mut Plan, policies: &[Policy], desired: &Desired, live: &Live) {
+    let judgement = policy::judge(plan, policies, desired, live);
+    plan.annex.judgement = Some(judgement);
+}
+
+/// Warns of exemptions that leave out nobody, and writes the files that were asked for.
+///
+/// # Errors
+/// Prints why a file cannot be written.
+pub fn tell(plan: &Plan, args: &PolicyArgs) -> Result<(), Exit> {
+    let judgement = plan.annex.judgement.as_ref();
+    for idle in judgement.iter().flat_map(|judgement| &judgement.idle) {
+        output::warning(&format!(
+            "{}: {} in the `exempt` of policy {} leaves out no account; remove it, or mend it",
+            idle.declared_at, idle.whom, idle.policy
+        ));
+    }
+    let unread = plan.annex.unread.len();
+    let about_all = judgement.iter().flat_map(|judgement| &judgement.policies);
+    for policy in about_all.filter(|policy| {
+        policy.applies_to == PolicyReach::All && policy.severity == PolicySeverity::Warning
+    }) {
+        if unread > 0 {
+            output::warning(&format!(
+                "{}: the policy {} is about all accounts, and {} could not be read",
+                policy.declared_at,
+                policy.name,
+                human::count(unread, "scope")
+            ));
+        }
+    }
+    if let Some(path) = &args.sarif {
+        write(path, &sarif::sarif(judgement), "--sarif")?;
+    }
+    if let Some(path) = &args.junit {
+        write(path, &junit::junit(judgement), "--junit")?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str, flag: &str) -> Result<(), Exit> {
+    report::write(path, text.as_bytes()).map_err(|error| {
+        output::error(
+            &format!("cannot write {}: {error}", path.display()),
+            &[format!(
+                "{flag} wants a file in a folder that is there and can be written to"
+            )],
+        );
+        Exit::Error
+    })
+}

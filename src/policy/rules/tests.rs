@@ -1,0 +1,470 @@
+//! Policies over the accounts of small worlds.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::config::{self, Resolved, SourceFile, unknown_subject};
+use crate::diff::diff;
+use crate::model::{
+    Caller, CredentialMark, Facts, Fingerprint, LiveAccount, Marks, Mrn, OrgId, Role, Scope,
+    ScopeInfo, Seals, SpaceId, StackId, Unread,
+};
+use crate::plan::build;
+use crate::policy::{Acks, approve};
+
+const HEAD: &str = r#"
+rolecall {
+  stack = "acme"
+  id    = "k7m2q9ta"
+}
+organization "acme" {
+  id = "acme-corp"
+}
+space "payments" {
+  organization = organization.acme
+  id           = "payments"
+}
+sink "file" "local" {
+  directory = "credentials"
+}
+variable "secret" {
+  type      = bool
+  sensitive = true
+  default   = false
+}
+"#;
+
+fn account(name: &str, roles: &str) -> String {
+    format!(
+        "service_account \"{name}\" {{\n  scope = space.payments\n  name = \"{name}\"\n  roles = \
+         {roles}\n  credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\n"
+    )
+}
+
+fn resolved(text: &str) -> Resolved {
+    let file = SourceFile {
+        path: "main.hcl".to_owned(),
+        bytes: format!("{HEAD}{text}").into_bytes(),
+    };
+    let (mut sources, module) = config::parse(vec![file]);
+    let result = config::resolve(&module, &mut sources, &[]);
+    result.unwrap_or_else(|found| panic!("{}", crate::diag::render_all(&found, &sources, false)))
+}
+
+fn live(name: &str, roles: &[&str]) -> LiveAccount {
+    let scope = Scope::Space(SpaceId::new("payments").expect("valid"));
+    LiveAccount {
+        mrn: Mrn::new(format!(
+            "//agents.api.mondoo.app/spaces/payments/serviceaccounts/{name}"
+        )),
+        scope,
+        name: name.to_owned(),
+        description: None,
+        labels: BTreeMap::new(),
+        roles: roles.iter().map(|role| Role::new(role)).collect(),
+        created_at: "2026-01-01T00:00:00Z".parse().ok(),
+        last_used: None,
+        creator: Some("me".to_owned()),
+    }
+}
+
+/// The same under the marks of this or of another stack.
+fn marked(mut account: LiveAccount, stack: &str, resolved: &Resolved) -> LiveAccount {
+    let declared = resolved.desired.accounts.values();
+    let mut same = declared.filter(|declared| declared.name == account.name);
+    let (address, destinations) = match same.next() {
+        Some(declared) => (declared.address.clone(), declared.deliver_to.clone()),
+        None => (
+            crate::model::Address::new(account.name.clone(), None),
+            Vec::new(),
+        ),
+    };
+    let marks = Marks {
+        stack: StackId::new(stack, "k7m2q9ta").expect("valid"),
+        address: address.label(),
+        generation: 1,
+        credential: CredentialMark::Delivered {
+            fingerprint: Fingerprint::of_public_key(b"key"),
+            destinations: CredentialMark::destinations_digest(&destinations),
+        },
+        expires: None,
+        protected: false,
+        seal: None,
+    };
+    account.labels.extend(marks.labels());
+    account
+}
+
+fn world(accounts: Vec<LiveAccount>) -> Live {
+    let info = |name: &str, organization: Option<&str>| ScopeInfo {
+        name: name.to_owned(),
+        organization: organization.and_then(OrgId::new),
+    };
+    let organization = Scope::Organization(OrgId::new("acme-corp").expect("valid"));
+    let space = Scope::Space(SpaceId::new("payments").expect("valid"));
+    Live {
+        facts: Facts {
+            caller: Caller {
+                mrn: Mrn::new("me"),
+                name: None,
+            },
+            now: "2026-04-11T12:00:00Z".parse().expect("valid"),
+            endpoint: "local".to_owned(),
+        },
+        scopes: BTreeMap::from([
+            (organization, info("Acme", None)),
+            (space, info("Payments", Some("acme-corp"))),
+        ]),
+        unread: BTreeMap::new(),
+        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+    }
+}
+
+fn judged(resolved: &Resolved, live: &Live) -> Plan {
+    let desired = &resolved.desired;
+    let mut plan = build(desired, live, diff(desired, live, &Seals::default()), false);
+    plan.annex.judgement = Some(judge(&plan, &resolved.policies, desired, live));
+    plan
+}
+
+/// What each policy said of each account, shortly.
+fn said(plan: &Plan) -> Vec<String> {
+    let judgement = plan.annex.judgement.as_ref().expect("judged");
+    judgement
+        .all()
+        .map(|(policy, account, said)| {
+            let said = match said {
+                None => "kept".to_owned(),
+                Some(Said::Exempt) => "exempt".to_owned(),
+                Some(Said::Violated(message)) => format!("violated: {message}"),
+                Some(Said::Unevaluable(why)) => format!("unevaluable: {why}"),
+            };
+            format!("{} {}: {said}", policy.name, account.name)
+        })
+        .collect()
+}
+
+fn refusals(plan: &Plan) -> Vec<String> {
+    match approve(plan.clone(), &Acks::default()) {
+        Ok(_) => Vec::new(),
+        Err(refusals) => refusals.into_iter().map(|r| r.message).collect(),
+    }
+}
+
+/// A policy whose message is a picture of the account.
+fn picture(applies_to: &str, picture: &str) -> String {
+    format!(
+        "policy \"p\" {{\n  applies_to = \"{applies_to}\"\n  condition = self.name == \"\"\n  \
+         message = {picture}\n}}\n"
+    )
+}
+
+#[test]
+fn every_account_is_judged_as_it_will_be() {
+    let text = [
+        account("born", "[\"agent\"]"),
+        account("kept", "[\"viewer\"]"),
+        account("raised", "[\"editor\"]"),
+        picture(
+            "all",
+            "jsonencode([self.address, self.custody, self.change, self.roles, self.gained, \
+             self.age_days, self.unused_days, self.scope.name])",
+        ),
+    ]
+    .concat();
+    let resolved = resolved(&text);
+    let used = LiveAccount {
+        last_used: "2026-04-01T13:00:00Z".parse().ok(),
+        ..live("kept", &["viewer"])
+    };
+    let unknown_age = LiveAccount {
+        created_at: None,
+        ..live("nobodys", &["owner"])
+    };
+    let live = world(vec![
+        marked(used, "acme", &resolved),
+        marked(live("raised", &["viewer"]), "acme", &resolved),
+        marked(live("gone", &["owner"]), "acme", &resolved),
+        marked(live("others", &["owner"]), "other", &resolved),
+        unknown_age,
+    ]);
+    let plan = judged(&resolved, &live);
+    assert_eq!(
+        said(&plan),
+        [
+            r#"p born: violated: ["service_account.born","managed","create",["agent"],["agent"],0,null,"Payments"]"#,
+            r#"p kept: violated: ["service_account.kept","managed",null,["viewer"],[],100,9,"Payments"]"#,
+            r#"p raised: violated: ["service_account.raised","managed","update-permissions",["editor"],["editor"],100,null,"Payments"]"#,
+            r#"p nobodys: violated: [null,"unmanaged",null,["owner"],[],null,null,"Payments"]"#,
+            r#"p others: violated: [null,"foreign",null,["owner"],[],100,null,"Payments"]"#,
+        ]
+    );
+    assert!(
+        plan.changes.iter().any(|change| change.after.is_none()),
+        "the one that is deleted is not judged"
+    );
+}
+
+#[test]
+fn a_policy_is_about_managed_accounts_unless_it_says_all() {
+    for (applies_to, expected) in [("managed", vec!["a"]), ("all", vec!["a", "nobodys"])] {
+        let text = account("a", "[]") + &picture(applies_to, "\"no\"");
+        let resolved = resolved(&text);
+        let plan = judged(&resolved, &world(vec![live("nobodys", &[])]));
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|name| format!("p {name}: violated: no"))
+            .collect();
+        assert_eq!(said(&plan), expected);
+    }
+}
+
+/// What two changes of one account do to it is judged together, and nothing that they do not change.
+#[test]
+fn changes_of_one_account_add_up() {
+    let text = "service_account \"a\" {\n  scope = space.payments\n  name = \"a\"\n  description = \
+                \"new\"\n  roles = [\"editor\"]\n  credential {\n    deliver_to = \
+                [sink.file.local]\n  }\n}\n"
+        .to_owned()
+        + &picture(
+            "managed",
+            "jsonencode([self.description, self.roles, self.labels, self.change])",
+        );
+    let resolved = resolved(&text);
+    let mut old = marked(live("a", &["viewer"]), "acme", &resolved);
+    old.labels.insert("team".to_owned(), "x".to_owned());
+    let plan = judged(&resolved, &world(vec![old]));
+    assert_eq!(plan.changes.len(), 2);
+    assert_eq!(
+        said(&plan),
+        [r#"p a: violated: ["new",["editor"],{"team":"x"},"update-permissions"]"#]
+    );
+}
+
+#[test]
+fn an_error_refuses_and_a_warning_does_not() {
+    let policy = |severity: &str| {
+        format!(
+            "policy \"no_owners\" {{\n  condition = !contains(self.roles, \"owner\")\n  message = \
+             \"an owner\"\n  severity = \"{severity}\"\n}}\n"
+        )
+    };
+    let owner = account("a", "[\"owner\"]");
+    let live = world(Vec::new());
+    let plan = judged(&resolved(&(owner.clone() + &policy("error"))), &live);
+    assert_eq!(
+        refusals(&plan),
+        ["service_account.a would break the policy no_owners: an owner"]
+    );
+    let refused = approve(plan, &Acks::default()).expect_err("refused");
+    let broken = refused[0].broken.as_ref().expect("both are named");
+    assert_eq!(broken.policy.declared_at.to_string(), "main.hcl:29");
+    let place = broken.account.declared_at.as_ref().expect("declared");
+    assert_eq!(place.to_string(), "main.hcl:21");
+    let plan = judged(&resolved(&(owner + &policy("warning"))), &live);
+    assert_eq!(said(&plan), ["no_owners a: violated: an owner"]);
+    assert_eq!(refusals(&plan), Vec::<String>::new());
+}
+
+/// Whatever the severity: nobody can tell whether it is kept to.
+#[test]
+fn what_cannot_be_evaluated_refuses() {
+    for (condition, why) in [
+        ("self.unused_days < 90", "null"),
+        ("self.labels.team == \"x\"", "no such attribute"),
+        ("1 / self.age_days > 0", "division by zero"),
+        (
+            "jsondecode(self.name == \"a\" ? \"1\" : \"true\")",
+            "neither true nor false",
+        ),
+        (
+            "length([for a in range(1000) : [for b in range(300) : a]]) > 0 || self.name == \"\"",
+            "too much work",
+        ),
+    ] {
+        for severity in ["error", "warning"] {
+            let policy = format!(
+                "policy \"p\" {{\n  condition = {condition}\n  message = \"m\"\n  severity = \
+                 \"{severity}\"\n}}\n"
+            );
+            let resolved = resolved(&(account("a", "[]") + &policy));
+            let plan = judged(&resolved, &world(Vec::new()));
+            let refused = refusals(&plan);
+            assert_eq!(refused.len(), 1, "{condition}: {refused:?}");
+            assert!(
+                refused[0].contains("cannot be evaluated for service_account.a: main.hcl:30:"),
+                "{refused:?}"
+            );
+            assert!(refused[0].contains(why), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_message_breaks_the_policy_no_less() {
+    let text = account("a", "[]") + &picture("managed", "\"x ${self.description}\"");
+    let plan = judged(&resolved(&text), &world(Vec::new()));
+    let refused = refusals(&plan);
+    assert!(
+        refused[0].contains("would break the policy p: its message cannot be made: main.hcl:"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn exemptions_leave_out_whom_they_name_and_nobody_else() {
+    let keyed = "service_account \"k\" {\n  for_each = toset([\"one\", \"two\"])\n  scope = \
+                 space.payments\n  name = \"k-${each.key}\"\n  roles = []\n  credential {\n    \
+                 deliver_to = [sink.file.local]\n  }\n}\n";
+    for (exempt, left, idle) in [
+        ("[]", vec!["a", "k-one", "k-two", "legacy-x"], 0),
+        ("[service_account.a]", vec!["k-one", "k-two", "legacy-x"], 0),
+        ("[service_account.k]", vec!["a", "legacy-x"], 0),
+        (
+            "[service_account.k[\"one\"]]",
+            vec!["a", "k-two", "legacy-x"],
+            0,
+        ),
+        (
+            "[service_account.k[\"none\"], \"nothing-*\"]",
+            vec!["a", "k-one", "k-two", "legacy-x"],
+            2,
+        ),
+        ("[\"legacy-*\", \"k-*\"]", vec!["a"], 0),
+        ("concat([\"legacy-*\"], [\"?\"])", vec!["k-one", "k-two"], 0),
+    ] {
+        let policy = format!(
+            "policy \"p\" {{\n  applies_to = \"all\"\n  condition = self.name == \"\"\n  message = \
+             \"m\"\n  exempt = {exempt}\n}}\n"
+        );
+        let resolved = resolved(&(account("a", "[]") + keyed + &policy));
+        let plan = judged(&resolved, &world(vec![live("legacy-x", &[])]));
+        let violated: Vec<String> = said(&plan)
+            .into_iter()
+            .filter(|said| said.ends_with("violated: m"))
+            .collect();
+        let expected: Vec<_> = left
+            .iter()
+            .map(|name| format!("p {name}: violated: m"))
+            .collect();
+        assert_eq!(violated, expected, "{exempt}");
+        let judgement = plan.annex.judgement.as_ref().expect("judged");
+        assert_eq!(judgement.idle.len(), idle, "{exempt}");
+    }
+}
+
+#[test]
+fn patterns_are_globs_over_the_whole_name() {
+    for (pattern, text, fit) in [
+        ("legacy-*", "legacy-", true),
+        ("legacy-*", "legacy-a-b", true),
+        ("legacy-*", "my-legacy-a", false),
+        ("*-ci", "a-ci-ci", true),
+        ("*-ci", "a-cix", false),
+        ("a*b*c", "a-b-b-c", true),
+        ("a*b*c", "a-c-b", false),
+        ("?", "ü", true),
+        ("?", "", false),
+        ("*", "", true),
+        ("[a]", "a", false),
+        ("A", "a", false),
+        ("", "", true),
+        ("", "a", false),
+    ] {
+        assert_eq!(fits(pattern, text), fit, "{pattern} {text}");
+    }
+}
+
+/// A plan that names policies and was not judged by them, or was changed after it, does not pass.
+#[test]
+fn a_plan_without_its_judgement_is_refused() {
+    let text = account("a", "[]")
+        + "policy \"p\" {\n  condition = self.name != \"\"\n  message = \"m\"\n}\n";
+    let resolved = resolved(&text);
+    let plan = judged(&resolved, &world(Vec::new()));
+    assert_eq!(refusals(&plan), Vec::<String>::new());
+    let mut unasked = plan.clone();
+    unasked.annex.judgement = None;
+    let mut changed = plan.clone();
+    changed.changes.clear();
+    let mut others = plan.clone();
+    others.policies.clear();
+    let mut fewer = plan;
+    if let Some(judgement) = &mut fewer.annex.judgement {
+        judgement.policies.clear();
+    }
+    for plan in [unasked, changed, others, fewer] {
+        assert_eq!(
+            refusals(&plan),
+            ["The policies of the plan have not judged it as it is now."]
+        );
+    }
+}
+
+#[test]
+fn what_could_not_be_read_cannot_be_said_to_keep_to_a_policy_about_all() {
+    for (applies_to, severity, refused) in [
+        ("all", "error", 1),
+        ("all", "warning", 0),
+        ("managed", "error", 0),
+    ] {
+        let text = format!(
+            "{}policy \"p\" {{\n  applies_to = \"{applies_to}\"\n  severity = \"{severity}\"\n  \
+             condition = self.name != \"\"\n  message = \"m\"\n}}\n",
+            account("a", "[]")
+        );
+        let resolved = resolved(&text);
+        let mut live = world(Vec::new());
+        let other = Scope::Space(SpaceId::new("hidden").expect("valid"));
+        let why = "forbidden".to_owned();
+        live.unread.insert(other, Unread { why });
+        assert_eq!(refusals(&judged(&resolved, &live)).len(), refused);
+    }
+}
+
+/// Two policies have one digest only if they refuse the same.
+#[test]
+fn the_digest_of_a_policy_holds_all_that_it_refuses_by() {
+    let digest = |rest: &str, local: &str| {
+        let text = format!(
+            "locals {{\n  allowed = {local}\n}}\n{}policy \"p\" {{\n  message = \"m\"\n{rest}\n}}\n",
+            account("a", "[]")
+        );
+        resolved(&text).desired.policies[0].sha256.clone()
+    };
+    let plain = "condition = contains(local.allowed, self.name)";
+    let base = digest(plain, "[\"a\"]");
+    assert_eq!(base, digest(plain, "[\"a\"]"));
+    let described = format!("{plain}\ndescription = \"d\"");
+    assert_eq!(base, digest(&described, "[\"a\"]"), "it decides nothing");
+    for (rest, local) in [
+        (plain.to_owned(), "[\"b\"]"),
+        (plain.replace("name", "address"), "[\"a\"]"),
+        (format!("{plain}\nseverity = \"warning\""), "[\"a\"]"),
+        (format!("{plain}\napplies_to = \"all\""), "[\"a\"]"),
+        (format!("{plain}\nexempt = [service_account.a]"), "[\"a\"]"),
+        (
+            format!("{plain}\nexempt = [\"service_account.a\"]"),
+            "[\"a\"]",
+        ),
+    ] {
+        assert_ne!(base, digest(&rest, local), "{rest} {local}");
+    }
+}
+
+/// What is tried before any account is known has the form of what is judged then.
+#[test]
+fn the_unknown_account_has_the_form_of_a_known_one() {
+    fn keys(value: &Value) -> Vec<String> {
+        let members = value.as_members().expect("an object");
+        members.keys().map(|key| key.to_string()).collect()
+    }
+    let resolved = resolved(&account("a", "[]"));
+    let live = world(Vec::new());
+    let plan = judged(&resolved, &live);
+    let known = subjects(&plan, &resolved.desired, &live);
+    let (known, unknown) = (&known[0].value, unknown_subject());
+    assert_eq!(keys(known), keys(&unknown));
+    let scope = |value: &Value| keys(&value.as_members().expect("an object")["scope"]);
+    assert_eq!(scope(known), scope(&unknown));
+}

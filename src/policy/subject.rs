@@ -1,0 +1,358 @@
+//! The accounts as they will be after a plan, as policies see them.
+//! Pure; days are counted from the platform's clock, as it was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::lang::{Number, Value, value::Members};
+use crate::model::{
+    AccountState, Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, RoleSet,
+    Scope,
+};
+use crate::plan::{Action, Change, JudgedAccount, Keeper, Plan};
+
+/// An account that is to be judged.
+pub(super) struct Subject {
+    /// What names it.
+    pub(super) account: JudgedAccount,
+    /// What a policy sees of it.
+    pub(super) value: Value,
+}
+
+/// Every account that will be there after the plan, those of the configuration first. What the plan
+/// deletes is not judged; what it cannot act on is judged as it is, or as it is declared.
+pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subject> {
+    let mut found = Vec::new();
+    let mut changes: BTreeMap<&Mrn, Vec<&Change>> = BTreeMap::new();
+    let mut seen: BTreeSet<&Address> = BTreeSet::new();
+    for change in &plan.changes {
+        match (&change.account, &change.after) {
+            (Some(mrn), _) => changes.entry(mrn).or_default().push(change),
+            (None, Some(after)) => {
+                let declared = desired.accounts.get(&change.address);
+                seen.insert(&change.address);
+                found.push(born(
+                    &change.address,
+                    &change.scope,
+                    after,
+                    declared,
+                    change,
+                    live,
+                ));
+            }
+            (None, None) => {}
+        }
+    }
+    let foreign: BTreeMap<&Mrn, Keeper> = plan
+        .annex
+        .left_alone
+        .iter()
+        .map(|left| {
+            let keeper = match left.stack {
+                Some(_) => Keeper::Foreign,
+                None => Keeper::Unmanaged,
+            };
+            (&left.account.mrn, keeper)
+        })
+        .collect();
+    let declared = Declared::of(desired);
+    for account in live.accounts.values() {
+        let changes = changes.get(&account.mrn).map_or(&[][..], Vec::as_slice);
+        if changes.iter().any(|change| change.after.is_none()) {
+            continue;
+        }
+        let mut custody = foreign
+            .get(&account.mrn)
+            .copied()
+            .unwrap_or(Keeper::Managed);
+        let block = match custody {
+            Keeper::Managed => declared.of_account(account, changes),
+            Keeper::Unmanaged | Keeper::Foreign => None,
+        };
+        if changes.iter().any(|change| change.action == Action::Forget) {
+            custody = Keeper::Unmanaged;
+        }
+        seen.extend(block.map(|block| &block.address));
+        found.push(present(account, changes, custody, block, live));
+    }
+    for declared in desired.accounts.values() {
+        if !seen.contains(&declared.address) {
+            found.push(hindered(declared, live));
+        }
+    }
+    found.sort_by(|a, b| {
+        let key = |subject: &Subject| {
+            let JudgedAccount {
+                address,
+                account,
+                name,
+                scope,
+                ..
+            } = &subject.account;
+            let last = address.is_none();
+            (
+                last,
+                address.clone(),
+                scope.clone(),
+                name.clone(),
+                account.clone(),
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    found
+}
+
+/// The declared accounts by all that a live one can be known by.
+struct Declared<'d> {
+    desired: &'d Desired,
+    labels: BTreeMap<AddressLabel, &'d DesiredAccount>,
+    imports: BTreeMap<&'d Mrn, &'d DesiredAccount>,
+}
+
+impl<'d> Declared<'d> {
+    fn of(desired: &'d Desired) -> Self {
+        let all = desired.accounts.values();
+        Self {
+            desired,
+            labels: all.clone().map(|d| (d.address.label(), d)).collect(),
+            imports: all
+                .filter_map(|d| Some((&d.import.as_ref()?.mrn, d)))
+                .collect(),
+        }
+    }
+
+    /// The block that declares a live account: the one its changes name, or that imports it, or that
+    /// its marks name.
+    fn of_account(&self, account: &LiveAccount, changes: &[&Change]) -> Option<&'d DesiredAccount> {
+        if let Some(change) = changes.first() {
+            return self.desired.accounts.get(&change.address);
+        }
+        let marked = || {
+            let marks = account.marks()?;
+            let ours = marks.stack == self.desired.stack;
+            self.labels.get(&marks.address).copied().filter(|_| ours)
+        };
+        self.imports.get(&account.mrn).copied().or_else(marked)
+    }
+}
+
+/// An account that the plan creates.
+fn born(
+    address: &Address,
+    scope: &Scope,
+    after: &AccountState,
+    declared: Option<&DesiredAccount>,
+    change: &Change,
+    live: &Live,
+) -> Subject {
+    let account = JudgedAccount {
+        address: Some(address.clone()),
+        account: None,
+        name: after.name.clone(),
+        scope: scope.clone(),
+        custody: Keeper::Managed,
+        declared_at: declared.map(|declared| declared.declared_at.clone()),
+    };
+    let change = Some((change.action, change.privilege.gained.clone()));
+    let value = value(&account, after, None, change, live);
+    Subject { account, value }
+}
+
+/// A live account with what the plan changes about it.
+fn present(
+    account: &LiveAccount,
+    changes: &[&Change],
+    custody: Keeper,
+    declared: Option<&DesiredAccount>,
+    live: &Live,
+) -> Subject {
+    let mut state = account.state();
+    let mut gained = RoleSet::new();
+    for change in changes {
+        if let (Some(before), Some(after)) = (&change.before, &change.after) {
+            merge(&mut state, before, after);
+        }
+        gained.extend(change.privilege.gained.iter().cloned());
+    }
+    // Whatever happens to the roles says more than what happens to the rest.
+    let gravest = [
+        Action::Adopt,
+        Action::Create,
+        Action::UpdatePermissions,
+        Action::Update,
+        Action::Move,
+        Action::Forget,
+        Action::Delete,
+    ]
+    .into_iter()
+    .find(|action| changes.iter().any(|change| change.action == *action));
+    let judged = JudgedAccount {
+        address: declared.map(|declared| declared.address.clone()),
+        account: Some(account.mrn.clone()),
+        name: state.name.clone(),
+        scope: account.scope.clone(),
+        custody,
+        declared_at: declared.map(|declared| declared.declared_at.clone()),
+    };
+    let change = gravest.map(|action| (action, gained));
+    let value = value(&judged, &state, Some(account), change, live);
+    Subject {
+        account: judged,
+        value,
+    }
+}
+
+/// A declared account that is neither live nor to be created: something is in its way.
+fn hindered(declared: &DesiredAccount, live: &Live) -> Subject {
+    let account = JudgedAccount {
+        address: Some(declared.address.clone()),
+        account: None,
+        name: declared.name.clone(),
+        scope: declared.scope.clone(),
+        custody: Keeper::Managed,
+        declared_at: Some(declared.declared_at.clone()),
+    };
+    let state = AccountState {
+        name: declared.name.clone(),
+        description: declared.description.clone(),
+        labels: declared.labels.clone().unwrap_or_default(),
+        roles: declared.roles.clone(),
+        valid_until: declared.valid_until,
+        protected: declared.protected.unwrap_or(false),
+    };
+    let value = value(&account, &state, None, None, live);
+    Subject { account, value }
+}
+
+/// Puts what one change changes, and nothing else, into the state.
+fn merge(state: &mut AccountState, before: &AccountState, after: &AccountState) {
+    let AccountState {
+        name,
+        description,
+        labels,
+        roles,
+        valid_until,
+        protected,
+    } = after;
+    if *name != before.name {
+        state.name.clone_from(name);
+    }
+    if *description != before.description {
+        state.description.clone_from(description);
+    }
+    if *labels != before.labels {
+        state.labels.clone_from(labels);
+    }
+    if *roles != before.roles {
+        state.roles.clone_from(roles);
+    }
+    if *valid_until != before.valid_until {
+        state.valid_until = *valid_until;
+    }
+    if *protected != before.protected {
+        state.protected = *protected;
+    }
+}
+
+/// What a policy sees of an account: `self`.
+fn value(
+    account: &JudgedAccount,
+    state: &AccountState,
+    live_account: Option<&LiveAccount>,
+    change: Option<(Action, RoleSet)>,
+    live: &Live,
+) -> Value {
+    let JudgedAccount {
+        address,
+        account: _,
+        name: _,
+        scope,
+        custody,
+        declared_at: _,
+    } = account;
+    let AccountState {
+        name,
+        description,
+        labels,
+        roles,
+        valid_until,
+        protected,
+    } = state;
+    let now = live.facts.now;
+    let created = live_account.and_then(|account| account.created_at);
+    let used = live_account.and_then(|account| account.last_used);
+    let creator = live_account.and_then(|account| account.creator.as_deref());
+    let age = match live_account {
+        // It will be born when the plan is applied.
+        None => Value::from(0_usize),
+        Some(_) => days(created, now),
+    };
+    let (action, gained) = match change {
+        Some((action, gained)) => (Some(verb(action)), gained),
+        None => (None, RoleSet::new()),
+    };
+    let info = live.scopes.get(scope);
+    let place: Members = [
+        ("kind", Value::from(scope.kind())),
+        ("id", Value::from(scope.id())),
+        ("mrn", Value::from(scope.mrn().as_str())),
+        ("name", text(info.map(|info| info.name.as_str()))),
+    ]
+    .map(|(name, value)| (name.into(), value))
+    .into();
+    let labels: Members = labels
+        .iter()
+        .map(|(key, value)| (key.as_str().into(), Value::from(value.as_str())))
+        .collect();
+    let members: Members = [
+        ("address", text(address.as_ref().map(Address::to_string))),
+        ("name", Value::from(name.as_str())),
+        ("description", text(description.as_deref())),
+        ("scope", Value::map(place)),
+        ("roles", names(roles)),
+        ("labels", Value::map(labels)),
+        ("custody", Value::from(custody.as_str())),
+        ("created_at", text(created.map(|t| t.to_string()))),
+        ("last_used", text(used.map(|t| t.to_string()))),
+        ("creator", text(creator)),
+        ("age_days", age),
+        ("unused_days", days(used, now)),
+        ("valid_until", text(valid_until.map(|t| t.to_string()))),
+        ("protected", Value::from(*protected)),
+        ("change", text(action)),
+        ("gained", names(&gained)),
+    ]
+    .map(|(name, value)| (name.into(), value))
+    .into();
+    Value::map(members)
+}
+
+fn text(text: Option<impl Into<String>>) -> Value {
+    text.map_or_else(Value::null, |text| Value::from(text.into()))
+}
+
+fn names(roles: &RoleSet) -> Value {
+    Value::list(roles.iter().map(|role| role.short().into()).collect())
+}
+
+/// Whole days that have passed; null if nobody tells since when.
+fn days(since: Option<jiff::Timestamp>, now: jiff::Timestamp) -> Value {
+    const DAY: i64 = 24 * 60 * 60;
+    let Some(since) = since else {
+        return Value::null();
+    };
+    let passed = now.duration_since(since).as_secs().max(0) / DAY;
+    Number::from(usize::try_from(passed).unwrap_or(usize::MAX)).into()
+}
+
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Adopt => "adopt",
+        Action::Move => "move",
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::UpdatePermissions => "update-permissions",
+        Action::Forget => "forget",
+        Action::Delete => "delete",
+    }
+}
