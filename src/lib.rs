@@ -11,6 +11,7 @@
 //! Which module may use which is a table in `tests/architecture.rs`.
 
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod diag;

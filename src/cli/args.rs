@@ -36,6 +36,8 @@ pub struct Args {
 pub enum Command {
     /// Show what differs between the configuration and the platform; write nothing
     Plan(PlanArgs),
+    /// Report drift and who caused it, and unmanaged, unused and expiring accounts
+    Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(ApplyArgs),
     /// Check the configuration without talking to anybody
@@ -132,6 +134,7 @@ impl Command {
         match self {
             Self::Plan(args) => ("plan", args.form.clone()),
             Self::Apply(args) => ("apply", args.form.clone()),
+            Self::Check(args) => ("check", args.form.clone()),
             Self::Validate(args) => ("validate", args.form.clone()),
             Self::Platform(_) => ("platform", FormArgs::default()),
             Self::Completions(_) => ("completions", FormArgs::default()),
@@ -166,6 +169,7 @@ impl Args {
         let mut args = Self::from_arg_matches_mut(&mut matches)?;
         match &mut args.command {
             Command::Plan(args) => args.config.places = order,
+            Command::Check(args) => args.config.places = order,
             Command::Apply(args) => args.config.places = order,
             Command::Validate(args) => args.config.places = order,
             Command::List(args) => args.config.places = order,

@@ -11,7 +11,7 @@ pub enum Exit {
     Done,
     /// Error or declined, nothing written.
     Error,
-    /// Changes are pending (`plan --detailed-exitcode`).
+    /// Changes are pending (`plan --detailed-exitcode`, `check`).
     Pending,
     /// Refused by a guard or a dispute, nothing written.
     Refused,
@@ -19,7 +19,7 @@ pub enum Exit {
     Stale,
     /// Applied in part, or interrupted after a write.
     Partial,
-    /// Accounts that nobody declared (`plan --strict`).
+    /// Accounts that nobody declared (`plan --strict`, `check`), or drift (`check`).
     Unmanaged,
     /// Wrong usage.
     Usage,
@@ -94,9 +94,9 @@ impl Exit {
             Self::Pending => Row {
                 code: 2,
                 name: "pending",
-                short: "changes pending (plan --detailed-exitcode)",
+                short: "changes pending (plan --detailed-exitcode, check)",
                 meaning: "`plan --detailed-exitcode` found changes, or an account that another \
-                          run is creating right now.",
+                          run is creating right now; or that is all that `check` found.",
                 then: "Review the plan, then apply.",
                 written: false,
             },
@@ -130,10 +130,12 @@ impl Exit {
             Self::Unmanaged => Row {
                 code: 6,
                 name: "unmanaged",
-                short: "unmanaged accounts (plan --strict)",
-                meaning: "`plan --strict` found accounts that this configuration does not manage. \
-                          It goes before 2.",
-                then: "Import them, delete them on the platform, or leave out `--strict`.",
+                short: "unmanaged accounts (plan --strict, check) or drift (check)",
+                meaning: "`plan --strict` or `check` found accounts that this configuration does \
+                          not manage, or `check` found drift. It goes before 2, and with `check` \
+                          before 1.",
+                then: "Import them, delete them on the platform, leave out `--strict`, or add \
+                       `--allow-unmanaged`; put drift right by an apply.",
                 written: false,
             },
             Self::Usage => Row {

@@ -64,6 +64,7 @@ pub fn run() -> ExitCode {
     let exit = runtime.block_on(async {
         match args.command {
             Command::Plan(args) => commands::plan::run(args).await,
+            Command::Check(args) => commands::check::run(args).await,
             Command::Apply(args) => commands::apply::run(args).await,
             Command::Validate(args) => commands::validate::run(&args),
             Command::Platform(args) => commands::platform::run(args).await,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::apply::Outcome;
+use crate::check::Check;
 use crate::diag::{Diagnostics, Severity, SourceMap};
 use crate::plan::Plan;
 use crate::policy::Refusal;
@@ -37,6 +38,7 @@ static REPORT: Mutex<Report> = Mutex::new(Report {
         plan: None,
         refusals: Vec::new(),
         outcome: None,
+        check: None,
         diagnostics: Vec::new(),
         warnings: Vec::new(),
         error: None,
@@ -128,6 +130,11 @@ pub fn found(found: &Diagnostics, sources: &SourceMap) {
 /// Notes the plan.
 pub fn plan(plan: &Plan) {
     report().document.plan = Some(json::plan(plan));
+}
+
+/// Notes what a check found.
+pub fn check(check: &Check) {
+    report().document.check = Some(json::check(check));
 }
 
 /// Notes why the plan is refused.

@@ -2,6 +2,8 @@
 //! Pure. Foreign strings are plain JSON strings; what would act on a terminal or in a CI log is
 //! written as `\u` escapes, so that showing the document is safe and parsing it gives the original.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -16,6 +18,8 @@ use crate::model::{
 };
 use crate::plan::{Action, Annex, Blocked, Change, InFlight, LeftAlone, Plan, Privilege, Verdict};
 use crate::policy::Refusal;
+
+pub use check::check;
 
 /// The version of the document's form: the first number changes when a reader may break.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -38,6 +42,8 @@ pub struct Document {
     pub refusals: Vec<Value>,
     /// How each change ended, if any was tried: [`outcome`].
     pub outcome: Option<Value>,
+    /// What a check found: [`check()`].
+    pub check: Option<Value>,
     /// What was found in the configuration: [`diagnostic`].
     pub diagnostics: Vec<Value>,
     /// Warnings that have no place in the configuration.
@@ -52,6 +58,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
         plan,
         refusals,
         outcome,
+        check,
         diagnostics,
         warnings,
         error,
@@ -63,6 +70,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
         "plan": plan,
         "refusals": refusals,
         "outcome": outcome,
+        "check": check,
         "diagnostics": diagnostics,
         "warnings": warnings,
         "error": error,

@@ -37,6 +37,7 @@ fn every_command_helps_with_an_example() {
         &["init"][..],
         &["roles"],
         &["list"],
+        &["check"],
         &["show"],
         &["credential"],
         &["credential", "decode"],

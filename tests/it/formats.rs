@@ -1,6 +1,6 @@
 //! The forms of plans and outcomes, as programs and people read them.
 
-mod schema;
+pub mod schema;
 mod terminal;
 
 use std::fs;

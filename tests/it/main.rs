@@ -3,6 +3,8 @@
 #[cfg(feature = "server")]
 mod bad_days;
 #[cfg(feature = "server")]
+mod check;
+#[cfg(feature = "server")]
 mod commands;
 mod documents;
 #[cfg(feature = "server")]
