@@ -22,6 +22,7 @@ pub mod plan;
 pub mod platform;
 pub mod policy;
 pub mod ports;
+pub mod record;
 pub mod refresh;
 pub mod secret;
 #[cfg(feature = "server")]

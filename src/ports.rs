@@ -236,6 +236,8 @@ pub enum Event {
     Finished {
         /// The account's name in the configuration.
         address: Address,
+        /// How it ended, in one word for programs: `done`, `failed`.
+        result: &'static str,
         /// How it ended, a fragment: `created`, `failed: …`.
         how: String,
     },

@@ -19,6 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("refresh", &["model", "ports"]),
     ("check", &["model", "diff", "plan", "ports"]),
     ("apply", &["model", "plan", "policy", "ports"]),
+    ("record", &["model", "plan", "apply"]),
     ("platform", &["secret", "model", "ports"]),
     ("sinks", &["secret", "model", "ports"]),
     // On purpose: a wrong name shared with the client would be wrong on both sides.
@@ -31,7 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "secret", "diag", "model", "lang", "ports", "config", "diff", "plan", "policy",
-            "refresh", "check", "apply", "platform", "sinks", "server", "view",
+            "refresh", "check", "apply", "record", "platform", "sinks", "server", "view",
         ],
     ),
 ];

@@ -208,6 +208,7 @@ impl<'a, W: World> Run<'a, W> {
         let change = &self.plan.changes[index];
         self.world.record(Event::Finished {
             address: change.address.clone(),
+            result: result.name(),
             how: outcome::sentence(change.action, result, &detail),
         });
         bench.end(index, change, result, detail);

@@ -40,6 +40,8 @@ pub enum Command {
     Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(ApplyArgs),
+    /// Check that records of applies are one whole chain
+    Verify(commands::verify::VerifyArgs),
     /// Check the configuration without talking to anybody
     Validate(ValidateArgs),
     /// Run the embedded platform
@@ -142,6 +144,7 @@ impl Command {
             Self::Init(_) => ("init", FormArgs::default()),
             Self::Roles(_) => ("roles", FormArgs::default()),
             Self::List(_) => ("list", FormArgs::default()),
+            Self::Verify(_) => ("verify", FormArgs::default()),
             Self::Show(_) => ("show", FormArgs::default()),
             Self::Credential(_) => ("credential", FormArgs::default()),
         }
@@ -179,6 +182,7 @@ impl Args {
             | Command::Man(_)
             | Command::Init(_)
             | Command::Roles(_)
+            | Command::Verify(_)
             | Command::Credential(_) => {}
         }
         Ok(args)
@@ -266,7 +270,8 @@ pub struct PlanArgs {
 #[command(
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
 rolecall apply access/                      # shows the plan and asks\n  \
-rolecall apply --plan plan.json access/     # what was judged, or nothing\n\n\
+rolecall apply --plan plan.json access/     # what was judged, or nothing\n  \
+rolecall apply --yes --report records/0002.json --previous records/0001.json access/\n\n\
 ROLECALL_SEAL_KEY is the key that seals the marks on accounts (docs/reliability.md)."
 )]
 pub struct ApplyArgs {
@@ -306,6 +311,14 @@ pub struct ApplyArgs {
     /// What to do if something moved since the plan file was written
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     pub stale: WhenStale,
+
+    /// Write a record of the run to a new file, however it ends once it has logged in
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// The record of the run before, which the new one is linked to (docs/reliability.md)
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub previous: Option<PathBuf>,
 
     /// How many scopes are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 4,

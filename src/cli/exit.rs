@@ -105,8 +105,10 @@ impl Exit {
                 name: "refused",
                 short: "refused by a guard or a dispute",
                 meaning: "A guard refuses the whole plan, or something stands in the way: a \
-                          disputed account, a name that is taken, a scope that could not be read.",
-                then: "The plan says what to settle; nothing of it is done by halves.",
+                          disputed account, a name that is taken, a scope that could not be read. \
+                          With `verify`: a record is missing, was changed, or is out of order.",
+                then: "The plan says what to settle; nothing of it is done by halves. `verify` \
+                       names the record.",
                 written: false,
             },
             Self::Stale => Row {

@@ -12,6 +12,7 @@ mod output;
 mod platform_args;
 mod progress;
 mod reach;
+mod record;
 mod report;
 mod seal;
 mod session;
@@ -66,6 +67,7 @@ pub fn run() -> ExitCode {
             Command::Plan(args) => commands::plan::run(args).await,
             Command::Check(args) => commands::check::run(args).await,
             Command::Apply(args) => commands::apply::run(args).await,
+            Command::Verify(args) => commands::verify::run(&args),
             Command::Validate(args) => commands::validate::run(&args),
             Command::Platform(args) => commands::platform::run(args).await,
             Command::Completions(args) => commands::completions::run(&args),
@@ -77,7 +79,7 @@ pub fn run() -> ExitCode {
             Command::Credential(args) => commands::credential::run(args).await,
         }
     });
-    let exit = report::finish(exit);
+    let exit = report::finish(record::finish(exit));
     // A result that nobody could read is no result.
     let exit = if exit == Exit::Done && output::lost() {
         Exit::Error

@@ -17,7 +17,7 @@ use crate::view::json::{self, Document, Problem};
 
 use super::args::{FormArgs, Format};
 use super::exit::Exit;
-use super::output;
+use super::{output, record};
 
 struct Report {
     command: &'static str,
@@ -149,6 +149,15 @@ pub fn outcome(outcome: &Outcome) {
     report.written = outcome.written;
 }
 
+/// What ended the run, and the guards that refused it, as far as that was said.
+pub fn why() -> (Option<String>, Vec<String>) {
+    let report = report();
+    let error = report.document.error.as_ref();
+    let guards = report.document.refusals.iter();
+    let guards = guards.filter_map(|refusal| refusal["guard"].as_str().map(str::to_owned));
+    (error.map(|error| error.message.clone()), guards.collect())
+}
+
 /// Delivers the document wherever it was asked for, and gives the exit code.
 pub fn finish(exit: Exit) -> Exit {
     let (text, file, written) = {
@@ -188,7 +197,7 @@ pub fn finish(exit: Exit) -> Exit {
 pub fn abort(message: &str, exit: Exit) -> ! {
     output::tell(message);
     error(message, &[]);
-    let exit = finish(exit);
+    let exit = finish(record::finish(exit));
     std::process::exit(i32::from(exit.code()))
 }
 

@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, progress, seal};
+use super::{output, progress, record, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -102,6 +102,7 @@ pub async fn open(
     } else {
         login.endpoint.base()
     };
+    record::login(&desired.stack, endpoint, &caller, client.dated())?;
     let reading = progress::waiting("reading what is live");
     let live = refresh(&client, &queries, endpoint)
         .await

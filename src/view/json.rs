@@ -85,7 +85,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
 
 /// Escapes what is valid in JSON and still acts where it is shown. Such characters stand inside of
 /// strings only, since everything around them is plain ASCII.
-fn harmless(json: &str) -> String {
+pub fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut before = '\0';
     for c in json.chars() {

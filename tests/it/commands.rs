@@ -38,6 +38,7 @@ fn every_command_helps_with_an_example() {
         &["roles"],
         &["list"],
         &["check"],
+        &["verify"],
         &["show"],
         &["credential"],
         &["credential", "decode"],

@@ -19,6 +19,8 @@ mod judged;
 mod language;
 mod properties;
 #[cfg(feature = "server")]
+mod records;
+#[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]
 mod server;

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
-use crate::cli::{judged, output, progress, report, session};
+use crate::cli::{judged, output, progress, record, report, session};
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -23,6 +23,11 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Ok(judged) => judged,
         Err(exit) => return exit,
     };
+    if let Some(path) = &args.report
+        && let Err(exit) = record::prepare(path, args.previous.as_deref())
+    {
+        return exit;
+    }
     let opened = session::open(&args.config, &args.platform, args.destroy, true).await;
     let mut session = match opened {
         Ok(session) => session,
@@ -37,12 +42,14 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
             }
             Err(exit) => {
                 report::plan(&session.plan);
+                record::plan(&session.plan);
                 output::print(&human::plan(&session.plan));
                 return exit;
             }
         }
     }
     report::plan(&session.plan);
+    record::plan(&session.plan);
     let shown = human::plan(&session.plan);
     output::print(&shown);
     let unread = session.plan.annex.unread.len();
@@ -90,6 +97,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let outcome = apply(&approved, &session.world, &options).await;
     drop(progress);
     report::outcome(&outcome);
+    record::outcome(&outcome);
     output::print("\n");
     output::print(&human::outcome(&outcome));
     output::print(&hints(&outcome, &session.sinks));

@@ -12,3 +12,4 @@ pub mod platform;
 pub mod roles;
 pub mod show;
 pub mod validate;
+pub mod verify;
