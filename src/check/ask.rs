@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cause::Subject;
 use crate::model::{History, Mrn, Scope};
 use crate::plan::Plan;
-use crate::ports::AuditLog;
+use crate::ports::{AuditLog, ErrorKind, ReadError};
 
 /// About how many accounts and scopes the log is asked at most.
 const MOST_QUESTIONS: usize = 100;
@@ -17,7 +17,7 @@ const LINES_OF_A_SCOPE: usize = 500;
 
 /// What the log says of each thing that it was asked about, or why it says nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Answers(BTreeMap<Mrn, Result<History, String>>);
+pub struct Answers(BTreeMap<Mrn, Answer>);
 
 impl Answers {
     /// What the log says of an account or a scope.
@@ -36,33 +36,105 @@ impl Answers {
     }
 
     #[cfg(test)]
-    pub(super) fn from_map(map: BTreeMap<Mrn, Result<History, String>>) -> Self {
+    pub(super) fn from_map(map: BTreeMap<Mrn, Answer>) -> Self {
         Self(map)
     }
 }
 
 /// Asks the log about every account of the plan that differs, and about the scopes of those that
-/// are missing. A scope whose log cannot be read is not asked about again.
+/// are missing.
 pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
+    let mut inquiry = Inquiry {
+        log,
+        closed: BTreeMap::new(),
+        scopes: BTreeMap::new(),
+    };
     let mut answers = BTreeMap::new();
-    let mut closed: BTreeMap<Scope, String> = BTreeMap::new();
     let subjects: BTreeSet<Subject> = super::cause::subjects(plan).collect();
     for Subject { scope, resource } in subjects.into_iter().take(MOST_QUESTIONS) {
-        let answer = match closed.get(&scope) {
-            Some(why) => Err(why.clone()),
-            None => {
-                let most = if resource == scope.mrn() {
-                    LINES_OF_A_SCOPE
-                } else {
-                    LINES_OF_AN_ACCOUNT
-                };
-                log.history(&resource, most).await.map_err(|error| {
-                    closed.insert(scope.clone(), error.message.clone());
-                    error.message
-                })
-            }
+        let answer = if resource == scope.mrn() {
+            inquiry.scope(&scope).await
+        } else {
+            inquiry.account(&resource, &scope).await
         };
         answers.insert(resource, answer);
     }
     Answers(answers)
+}
+
+type Answer = Result<History, String>;
+
+/// What was learnt about the log while it was asked.
+struct Inquiry<'a, L> {
+    log: &'a L,
+    /// Scopes whose log cannot be read, and why. They are not asked about again.
+    closed: BTreeMap<Scope, String>,
+    /// The logs of scopes that were read.
+    scopes: BTreeMap<Scope, Answer>,
+}
+
+impl<L: AuditLog> Inquiry<'_, L> {
+    /// The log of an account. Whether the platform keeps one by account is not public; if it knows
+    /// nothing of the account, the lines about it are looked for in the log of its scope.
+    async fn account(&mut self, account: &Mrn, scope: &Scope) -> Answer {
+        match self.history(account, scope, LINES_OF_AN_ACCOUNT).await {
+            Ok(history) if !history.entries.is_empty() => return Ok(history),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {}
+            Err(error) => return Err(error.message),
+        }
+        let mut history = self.scope(scope).await?;
+        history
+            .entries
+            .retain(|entry| entry.resource.as_ref() == Some(account));
+        Ok(history)
+    }
+
+    /// The log of a scope, read once.
+    async fn scope(&mut self, scope: &Scope) -> Answer {
+        if let Some(answer) = self.scopes.get(scope) {
+            return answer.clone();
+        }
+        let answer = self.history(&scope.mrn(), scope, LINES_OF_A_SCOPE).await;
+        let answer = answer.map_err(|error| error.message);
+        self.scopes.insert(scope.clone(), answer.clone());
+        answer
+    }
+
+    async fn history(
+        &mut self,
+        resource: &Mrn,
+        scope: &Scope,
+        most: usize,
+    ) -> Result<History, ReadError> {
+        if let Some(why) = self.closed.get(scope) {
+            return Err(ReadError {
+                kind: ErrorKind::PermissionDenied,
+                message: why.clone(),
+            });
+        }
+        let answer = self.log.history(resource, most).await;
+        if let Err(error) = &answer
+            && hopeless(error.kind)
+        {
+            self.closed.insert(scope.clone(), error.message.clone());
+        }
+        answer
+    }
+}
+
+/// Whether another question about the same scope would fail as well.
+fn hopeless(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::RateLimited
+        | ErrorKind::Platform
+        | ErrorKind::Transport => true,
+        ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Invalid
+        | ErrorKind::Aborted
+        | ErrorKind::Malformed => false,
+    }
 }

@@ -1,5 +1,6 @@
 //! Whose work a difference is, line by line of the log; who is idle; what expires.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -9,6 +10,7 @@ use crate::model::{
     Caller, CredentialMark, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread,
 };
 use crate::plan;
+use crate::ports::{AuditLog, ErrorKind, ReadError};
 
 const NOW: &str = "2026-11-23T12:00:00Z";
 const ME: &str = "//agents.api.mondoo.app/spaces/payments/serviceaccounts/me";
@@ -357,4 +359,88 @@ fn what_expires_is_told_expired_first_there_or_not() {
     let why = "no".to_owned();
     live.unread.insert(scope(), Unread { why });
     assert_eq!(told(&live).len(), 2);
+}
+
+/// A log that answers what a test says, and counts what it was asked.
+struct Log<F> {
+    answer: F,
+    asked: RefCell<Vec<Mrn>>,
+}
+
+impl<F: Fn(&Mrn) -> Result<Vec<LogEntry>, ErrorKind>> AuditLog for Log<F> {
+    async fn history(&self, resource: &Mrn, _: usize) -> Result<History, ReadError> {
+        self.asked.borrow_mut().push(resource.clone());
+        match (self.answer)(resource) {
+            Ok(entries) => Ok(History {
+                entries,
+                complete: true,
+            }),
+            Err(kind) => Err(ReadError {
+                kind,
+                message: format!("{kind:?}"),
+            }),
+        }
+    }
+}
+
+/// Three accounts that were raised; what the log is asked, and what is made of its answers.
+async fn asked(answer: impl Fn(&Mrn) -> Result<Vec<LogEntry>, ErrorKind>) -> (Vec<Mrn>, Check) {
+    let names = ["a", "b", "c"];
+    let text: String = names.iter().map(|name| account(name, "")).collect();
+    let (desired, seals) = (desired(&text), Seals::default());
+    let raised = |name: &&str| there(name, "owner", true, None);
+    let live = live(names.iter().map(raised).collect());
+    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), false);
+    let log = Log {
+        answer,
+        asked: RefCell::default(),
+    };
+    let answers = ask(&log, &plan).await;
+    let check = check(plan, &desired, &live, &seals, &answers, LATER);
+    (log.asked.into_inner(), check)
+}
+
+#[tokio::test]
+async fn a_log_that_knows_no_accounts_is_read_by_scope_once() {
+    let all = ["a", "b", "c"].map(|name| entry(EVE, "SetSpaceMembership", &mrn(name)));
+    for nothing in [
+        Ok(Vec::new()),
+        Err(ErrorKind::NotFound),
+        Err(ErrorKind::Invalid),
+    ] {
+        let (asked, check) = asked(|resource| {
+            if *resource == scope().mrn() {
+                Ok(all.to_vec())
+            } else {
+                nothing.clone()
+            }
+        })
+        .await;
+        assert_eq!(asked.len(), 4, "{asked:?}");
+        assert_eq!(check.drift.len(), 3);
+        for found in &check.drift {
+            let of = |by: &LogEntry| by.resource.clone();
+            assert!(matches!(&found.cause, Cause::Drift(by) if of(by) == found.account));
+        }
+    }
+    // Nothing anywhere.
+    let (asked, check) = asked(|_| Ok(Vec::new())).await;
+    assert_eq!(asked.len(), 4);
+    let unknown = |found: &Found| matches!(found.cause, Cause::Unknown(_));
+    assert!(check.drift.iter().all(unknown));
+}
+
+#[tokio::test]
+async fn a_scope_whose_log_is_closed_is_not_asked_about_again() {
+    for (kind, questions) in [
+        (ErrorKind::PermissionDenied, 1),
+        (ErrorKind::Transport, 1),
+        (ErrorKind::Malformed, 3),
+    ] {
+        let (asked, check) = asked(|_| Err(kind)).await;
+        assert_eq!(asked.len(), questions, "{kind:?}");
+        let word = format!("{kind:?}");
+        let told = |found: &Found| matches!(&found.cause, Cause::Unknown(why) if *why == word);
+        assert!(check.drift.len() == 3 && check.drift.iter().all(told));
+    }
 }
