@@ -1,5 +1,9 @@
 //! `check`: what drifted and by whose hand, in whole runs.
 
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rolecall::server::SeedAccount;
 use serde_json::{Value, json};
@@ -191,6 +195,43 @@ fn what_was_not_read_is_never_clean() {
     assert_eq!(code, 1);
     assert_eq!(check["unread"].as_array().map(Vec::len), Some(1));
     stage.compare("check/unread.txt");
+    // What was found elsewhere goes first.
+    let by_hand = SeedAccount {
+        name: "by-hand".to_owned(),
+        ..SeedAccount::default()
+    };
+    let made = stage
+        .app
+        .admin_create_account(ORG, &by_hand, Timestamp::now());
+    made.expect("created");
+    assert_eq!(found(&stage, &[]).0, 6);
+    assert_eq!(found(&stage, &["--allow-unmanaged"]).0, 1);
+}
+
+#[test]
+fn an_interrupted_check_says_so_in_its_document() {
+    let stage = applied(&[("ci", VIEWER)]);
+    let (arrived, wait) = mpsc::channel();
+    stage.front.hook(move |operation, _| {
+        if operation == "serviceAccounts" {
+            let _ = arrived.send(());
+            std::thread::sleep(Duration::from_secs(20));
+        }
+        Then::Answer
+    });
+    let child = stage.start(&["check", "--format", "json", "access"]);
+    wait.recv_timeout(Duration::from_secs(60)).expect("reading");
+    let pid = child.id().to_string();
+    let kill = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(kill.expect("kill runs").success());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(130));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    schema::check(&document);
+    assert_eq!(
+        (&document["check"], &document["exit_code"]),
+        (&Value::Null, &130.into())
+    );
 }
 
 #[test]
