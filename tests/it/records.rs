@@ -9,7 +9,7 @@ use rolecall::record::{digest, read};
 use serde_json::Value;
 
 use crate::formats::schema;
-use crate::stage::{PAYMENTS, Stage, Then};
+use crate::stage::{PAYMENTS, Stage, Then, answer};
 
 fn declared(accounts: &[(&str, &str)]) -> String {
     let block = |(name, roles): &(&str, &str)| {
@@ -315,6 +315,66 @@ fn a_record_that_cannot_be_written_at_the_end_goes_to_standard_error() {
             text.contains("error: cannot write records/1.json"),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_file_that_came_into_the_place_of_the_record_is_not_replaced() {
+    let stage = stage();
+    let path = stage.path("record.json");
+    stage.front.hook(move |operation, _| {
+        if operation == "setRoles" {
+            fs::write(&path, "another run's").expect("written");
+        }
+        Then::Answer
+    });
+    let output = stage.command(&APPLY).output().expect("runs");
+    assert_eq!(output.status.code(), Some(5));
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(text.contains("another run has put a file there"), "{text}");
+    let there = fs::read_to_string(stage.path("record.json")).expect("there");
+    assert_eq!(there, "another run's");
+}
+
+#[test]
+fn without_the_platforms_clock_the_machines_is_taken_and_said_so() {
+    let stage = stage();
+    let owner = fs::read(stage.path("owner.json")).expect("the credential");
+    let owner: Value = serde_json::from_slice(&owner).expect("JSON");
+    let viewer = serde_json::json!({"data": {"viewer": {"mrn": owner["mrn"]}}}).to_string();
+    stage
+        .front
+        .hook(move |operation, count| match (operation, count) {
+            ("viewer", 1) => Then::Send(answer(200, &[], &viewer)),
+            _ => Then::Answer,
+        });
+    let output = stage.command(&APPLY).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let found = record(&stage, "record.json");
+    assert_eq!(found["started"]["clock"], "local");
+    assert_eq!(found["finished"]["clock"], "local");
+}
+
+#[test]
+fn times_are_the_platforms() {
+    let stage = stage();
+    stage.front.date(3 * 24 * 60);
+    let output = stage.command(&APPLY).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let found = record(&stage, "record.json");
+    let time = |value: &Value| -> Timestamp {
+        let text = value.as_str().expect("a time");
+        text.parse().expect("RFC 3339")
+    };
+    let soon = Timestamp::now() + jiff::SignedDuration::from_hours(2 * 24);
+    let change = &found["changes"][0];
+    for value in [
+        &found["started"]["at"],
+        &found["finished"]["at"],
+        &change["started"],
+        &change["finished"],
+    ] {
+        assert!(time(value) > soon, "{found:#}");
     }
 }
 
