@@ -11,6 +11,7 @@
 //! Which module may use which is a table in `tests/architecture.rs`.
 
 pub mod apply;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod diag;
@@ -21,6 +22,7 @@ pub mod plan;
 pub mod platform;
 pub mod policy;
 pub mod ports;
+pub mod record;
 pub mod refresh;
 pub mod secret;
 #[cfg(feature = "server")]

@@ -6,8 +6,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Caller, Destination, IssuedCredential, Labels, LiveAccount, Mrn, Nonce, OrgId,
-    RoleSet, Scope, ScopeInfo, SpaceId,
+    Address, Caller, Destination, History, IssuedCredential, Labels, LiveAccount, Mrn, Nonce,
+    OrgId, RoleSet, Scope, ScopeInfo, SpaceId,
 };
 
 /// May a failed write have happened all the same?
@@ -93,6 +93,16 @@ pub trait Reader {
     /// The platform's clock, read from the last answer's `Date` header; the local clock before
     /// any answer.
     fn platform_time(&self) -> jiff::Timestamp;
+}
+
+/// Reads the platform's audit log. Apart from [`Reader`], since `apply` has no use for it.
+pub trait AuditLog {
+    /// The newest lines about an account or a scope, newest first, at most `most`.
+    fn history(
+        &self,
+        resource: &Mrn,
+        most: usize,
+    ) -> impl Future<Output = Result<History, ReadError>>;
 }
 
 /// What a new account is created with.
@@ -226,6 +236,8 @@ pub enum Event {
     Finished {
         /// The account's name in the configuration.
         address: Address,
+        /// How it ended, in one word for programs: `done`, `failed`.
+        result: &'static str,
         /// How it ended, a fragment: `created`, `failed: …`.
         how: String,
     },

@@ -17,17 +17,22 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plan", &["model", "diff"]),
     ("policy", &["model", "lang", "config", "plan"]),
     ("refresh", &["model", "ports"]),
+    ("check", &["model", "diff", "plan", "ports"]),
     ("apply", &["model", "plan", "policy", "ports"]),
+    ("record", &["model", "plan", "apply"]),
     ("platform", &["secret", "model", "ports"]),
     ("sinks", &["secret", "model", "ports"]),
     // On purpose: a wrong name shared with the client would be wrong on both sides.
     ("server", &[]),
-    ("view", &["diag", "model", "plan", "policy", "apply"]),
+    (
+        "view",
+        &["diag", "model", "plan", "policy", "check", "apply"],
+    ),
     (
         "cli",
         &[
             "secret", "diag", "model", "lang", "ports", "config", "diff", "plan", "policy",
-            "refresh", "apply", "platform", "sinks", "server", "view",
+            "refresh", "check", "apply", "record", "platform", "sinks", "server", "view",
         ],
     ),
 ];

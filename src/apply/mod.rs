@@ -250,6 +250,7 @@ impl<'a, W: World> Run<'a, W> {
     fn ended(&self, change: &Change, result: ChangeResult, detail: String) -> ChangeOutcome {
         self.world.record(Event::Finished {
             address: change.address.clone(),
+            result: result.name(),
             how: outcome::sentence(change.action, result, &detail),
         });
         ChangeOutcome::new(change, result, detail)

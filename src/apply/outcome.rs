@@ -27,6 +27,21 @@ pub enum ChangeResult {
     NotAttempted,
 }
 
+impl ChangeResult {
+    /// Its name for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Stale => "stale",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Undelivered => "undelivered",
+            Self::Skipped => "skipped",
+            Self::NotAttempted => "not-attempted",
+        }
+    }
+}
+
 /// One change and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangeOutcome {

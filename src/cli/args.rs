@@ -43,8 +43,12 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Show what differs between the configuration and the platform; write nothing
     Plan(PlanArgs),
+    /// Report drift and who caused it, and unmanaged, unused and expiring accounts
+    Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(ApplyArgs),
+    /// Check that records of applies are one whole chain
+    Verify(commands::verify::VerifyArgs),
     /// List the live accounts of the configuration's scopes
     List(commands::list::ListArgs),
     /// Show everything about one account, or the plan in a file
@@ -137,6 +141,7 @@ impl Command {
         match self {
             Self::Plan(args) => ("plan", args.form.clone()),
             Self::Apply(args) => ("apply", args.form.clone()),
+            Self::Check(args) => ("check", args.form.clone()),
             Self::Validate(args) => ("validate", args.form.clone()),
             Self::Platform(_) => ("platform", FormArgs::default()),
             Self::Completions(_) => ("completions", FormArgs::default()),
@@ -144,6 +149,7 @@ impl Command {
             Self::Init(_) => ("init", FormArgs::default()),
             Self::Roles(_) => ("roles", FormArgs::default()),
             Self::List(_) => ("list", FormArgs::default()),
+            Self::Verify(_) => ("verify", FormArgs::default()),
             Self::Show(_) => ("show", FormArgs::default()),
             Self::Credential(_) => ("credential", FormArgs::default()),
             Self::Docs(_) => ("docs", FormArgs::default()),
@@ -174,6 +180,7 @@ impl Args {
         let mut args = Self::from_arg_matches_mut(&mut matches)?;
         match &mut args.command {
             Command::Plan(args) => args.config.places = order,
+            Command::Check(args) => args.config.places = order,
             Command::Apply(args) => args.config.places = order,
             Command::Validate(args) => args.config.places = order,
             Command::List(args) => args.config.places = order,
@@ -183,6 +190,7 @@ impl Args {
             | Command::Man(_)
             | Command::Init(_)
             | Command::Roles(_)
+            | Command::Verify(_)
             | Command::Credential(_)
             | Command::Docs(_) => {}
         }
@@ -296,7 +304,8 @@ pub struct PlanArgs {
 #[command(
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
 rolecall apply access/                      # shows the plan and asks\n  \
-rolecall apply --plan plan.json access/     # what was judged, or nothing\n\n\
+rolecall apply --plan plan.json access/     # what was judged, or nothing\n  \
+rolecall apply --yes --report records/0002.json --previous records/0001.json access/\n\n\
 ROLECALL_SEAL_KEY is the key that seals the marks on accounts (`rolecall docs reliability`)."
 )]
 pub struct ApplyArgs {
@@ -344,6 +353,14 @@ pub struct ApplyArgs {
     /// What to do if something moved since the plan file was written
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     pub stale: WhenStale,
+
+    /// Write a record of the run to a new file, however it ends once it has logged in
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// The record of the run before, which the new one is linked to (docs/reliability.md)
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub previous: Option<PathBuf>,
 
     /// How many scopes are worked on at the same time
     #[arg(long, value_name = "N", default_value_t = 4,

@@ -11,7 +11,7 @@ pub enum Exit {
     Done,
     /// Error or declined, nothing written.
     Error,
-    /// Changes are pending (`plan --detailed-exitcode`).
+    /// Changes are pending (`plan --detailed-exitcode`, `check`).
     Pending,
     /// Refused by a guard, a policy or a dispute, nothing written.
     Refused,
@@ -19,7 +19,7 @@ pub enum Exit {
     Stale,
     /// Applied in part, or interrupted after a write.
     Partial,
-    /// Accounts that nobody declared (`plan --strict`).
+    /// Accounts that nobody declared (`plan --strict`, `check`), or drift (`check`).
     Unmanaged,
     /// Wrong usage.
     Usage,
@@ -94,9 +94,9 @@ impl Exit {
             Self::Pending => Row {
                 code: 2,
                 name: "pending",
-                short: "changes pending (plan --detailed-exitcode)",
+                short: "changes pending (plan --detailed-exitcode, check)",
                 meaning: "`plan --detailed-exitcode` found changes, or an account that another \
-                          run is creating right now.",
+                          run is creating right now; or that is all that `check` found.",
                 then: "Review the plan, then apply.",
                 written: false,
             },
@@ -106,8 +106,9 @@ impl Exit {
                 short: "refused by a guard, a policy or a dispute",
                 meaning: "A guard or a policy refuses the whole plan, or something stands in the \
                           way: a disputed account, a name that is taken, a scope that could not be \
-                          read.",
-                then: "The plan says what to settle; nothing of it is done by halves.",
+                          read. With `verify`: a record is missing, was changed, or is out of order.",
+                then: "The plan says what to settle; nothing of it is done by halves. `verify` names the \
+                       record.",
                 written: false,
             },
             Self::Stale => Row {
@@ -132,10 +133,12 @@ impl Exit {
             Self::Unmanaged => Row {
                 code: 6,
                 name: "unmanaged",
-                short: "unmanaged accounts (plan --strict)",
-                meaning: "`plan --strict` found accounts that this configuration does not manage. \
-                          It goes before 2.",
-                then: "Import them, delete them on the platform, or leave out `--strict`.",
+                short: "unmanaged accounts (plan --strict, check) or drift (check)",
+                meaning: "`plan --strict` or `check` found accounts that this configuration does \
+                          not manage, or `check` found drift. It goes before 2, and with `check` \
+                          before 1.",
+                then: "Import them, delete them on the platform, leave out `--strict`, or add \
+                       `--allow-unmanaged`; put drift right by an apply.",
                 written: false,
             },
             Self::Usage => Row {

@@ -13,6 +13,7 @@ mod platform_args;
 mod policies;
 mod progress;
 mod reach;
+mod record;
 mod report;
 mod seal;
 mod session;
@@ -69,7 +70,9 @@ pub fn run() -> ExitCode {
         }
         match args.command {
             Command::Plan(args) => commands::plan::run(args).await,
+            Command::Check(args) => commands::check::run(args).await,
             Command::Apply(args) => commands::apply::run(args).await,
+            Command::Verify(args) => commands::verify::run(&args),
             Command::Validate(args) => commands::validate::run(&args),
             Command::Platform(args) => commands::platform::run(args).await,
             Command::Completions(args) => commands::completions::run(&args),
@@ -82,7 +85,7 @@ pub fn run() -> ExitCode {
             Command::Credential(args) => commands::credential::run(args).await,
         }
     });
-    let exit = report::finish(exit);
+    let exit = report::finish(record::finish(exit));
     // A result that nobody could read is no result.
     let exit = if output::lost() {
         report::lost(exit)

@@ -38,6 +38,8 @@ pub struct Looked {
     pub live: Live,
     /// What seals are checked with.
     pub seals: Seals,
+    /// The connection over which that was read.
+    pub reached: Reached,
 }
 
 /// The scope in which a credential says it lives.
@@ -169,6 +171,7 @@ pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked
         desired,
         live,
         seals,
+        reached,
     })
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::apply::Outcome;
+use crate::check::Check;
 use crate::diag::{Diagnostics, Severity, SourceMap};
 use crate::plan::Plan;
 use crate::policy::Refusal;
@@ -17,7 +18,7 @@ use crate::view::json::{self, Document, Problem};
 
 use super::args::{FormArgs, Format};
 use super::exit::Exit;
-use super::output;
+use super::{output, record};
 
 struct Report {
     command: &'static str,
@@ -38,6 +39,7 @@ static REPORT: Mutex<Report> = Mutex::new(Report {
         plan: None,
         refusals: Vec::new(),
         outcome: None,
+        check: None,
         diagnostics: Vec::new(),
         warnings: Vec::new(),
         error: None,
@@ -136,6 +138,11 @@ pub fn plan(plan: &Plan) {
     report().document.plan = Some(json::plan(plan));
 }
 
+/// Notes what a check found.
+pub fn check(check: &Check) {
+    report().document.check = Some(json::check(check));
+}
+
 /// Notes why the plan is refused.
 pub fn refusals(refusals: &[Refusal]) {
     report().document.refusals = refusals.iter().map(json::refusal).collect();
@@ -146,6 +153,15 @@ pub fn outcome(outcome: &Outcome) {
     let mut report = report();
     report.document.outcome = Some(json::outcome(outcome));
     report.written = outcome.written;
+}
+
+/// What ended the run, and the guards that refused it, as far as that was said.
+pub fn why() -> (Option<String>, Vec<String>) {
+    let report = report();
+    let error = report.document.error.as_ref();
+    let guards = report.document.refusals.iter();
+    let guards = guards.filter_map(|refusal| refusal["guard"].as_str().map(str::to_owned));
+    (error.map(|error| error.message.clone()), guards.collect())
 }
 
 /// Delivers the document wherever it was asked for, and gives the exit code.
@@ -198,7 +214,7 @@ pub fn lost(exit: Exit) -> Exit {
 pub fn abort(message: &str, exit: Exit) -> ! {
     output::tell(message);
     error(message, &[]);
-    let exit = finish(exit);
+    let exit = finish(record::finish(exit));
     std::process::exit(i32::from(exit.code()))
 }
 
@@ -234,7 +250,7 @@ fn open_special(path: &Path) -> io::Result<File> {
 }
 
 /// A file beside the wanted one, for its owner alone; removed if it is not kept.
-fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+pub(super) fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }

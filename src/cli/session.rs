@@ -18,7 +18,7 @@ use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, policies, progress, reach, seal};
+use super::{output, policies, progress, reach, record, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -113,6 +113,7 @@ pub async fn open(
     output::tell(&format!("Caller    {who}, from {}", inert(&source)));
     output::tell("");
     let endpoint = if choice.local { "local" } else { &base };
+    record::login(&desired.stack, endpoint, &caller, client.dated())?;
     let reading = progress::waiting("reading what is live");
     let live = refresh(&client, &queries, endpoint)
         .await

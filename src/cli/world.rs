@@ -16,7 +16,7 @@ use crate::sinks::FileSink;
 use crate::view::human;
 
 use super::signals::Signals;
-use super::{output, progress};
+use super::{output, progress, record};
 
 /// Everything that apply may touch.
 pub struct RealWorld {
@@ -103,6 +103,7 @@ impl SinkStore for RealWorld {
 
 impl Recorder for RealWorld {
     fn record(&self, event: Event) {
+        record::event(&event);
         let text = human::event(&event);
         match event {
             // How each change ended is told once, in the plan's order, by the outcome.

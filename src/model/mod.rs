@@ -5,6 +5,7 @@ mod account;
 mod address;
 mod credential;
 mod desired;
+mod history;
 mod limits;
 mod live;
 mod mark;
@@ -20,6 +21,7 @@ pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
     FileFormat, Former, Import, Place, Removed, SourceRef, Unmanaged, UnmanagedAction, matches,
 };
+pub use history::{History, LogEntry};
 pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};

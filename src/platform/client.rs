@@ -17,11 +17,13 @@ use super::endpoint::Endpoint;
 use super::failure::{self, Again, Failure};
 use super::operation::{self, Request};
 use super::transport::Transport;
-use crate::model::{Caller, IssuedCredential, LiveAccount, Mrn, OrgId, RoleSet, Scope};
+use crate::model::{
+    Caller, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
+};
 use crate::model::{ScopeInfo, SpaceId};
 use crate::ports::{
-    AccountUpdate, BatchErrors, Effect, ErrorKind, NewAccount, ReadError, Reader, WriteError,
-    Writer,
+    AccountUpdate, AuditLog, BatchErrors, Effect, ErrorKind, NewAccount, ReadError, Reader,
+    WriteError, Writer,
 };
 
 /// How often one call is sent at most.
@@ -32,6 +34,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const MOST_PAGES: usize = 2_000;
 /// So many pages in a row that bring nothing new and lead on are taken for endless as well.
 const MOST_IDLE_PAGES: usize = 10;
+
+/// The history of one thing is read in this many pages at most, whatever a page holds.
+const MOST_LOG_PAGES: usize = 10;
 
 /// A wait under way.
 pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -81,6 +86,14 @@ impl<T: Transport> Client<T> {
     /// How many requests were sent so far, repeated ones included.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The platform's clock as its last answer told it; `None` if none has.
+    pub fn dated(&self) -> Option<Timestamp> {
+        *self
+            .last_date
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The roles of an identity on a scope, without the implicit ones.
@@ -337,12 +350,42 @@ impl<T: Transport> Reader for Client<T> {
     }
 
     fn platform_time(&self) -> Timestamp {
-        let last = *self
-            .last_date
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        last.unwrap_or_else(|| (self.time.now)())
+        self.dated().unwrap_or_else(|| (self.time.now)())
     }
+}
+
+impl<T: Transport> AuditLog for Client<T> {
+    async fn history(&self, resource: &Mrn, most: usize) -> Result<History, ReadError> {
+        let mut history = History::default();
+        let mut after: Option<String> = None;
+        for _ in 0..MOST_LOG_PAGES {
+            let wanted = (most - history.entries.len()).min(operation::PAGE);
+            let request = operation::audit_log(resource, wanted, after.as_deref());
+            let page = self.read(&request, decode::audit_log).await?;
+            history.entries.extend(page.items);
+            if !newest_first(&history.entries) {
+                // Whoever wrote last could be taken for another.
+                let why = "the log did not come newest first";
+                return Err(read_error(&request, &Failure::malformed(why)));
+            }
+            history.complete = page.next.is_none();
+            after = page.next;
+            if history.complete || history.entries.len() >= most {
+                break;
+            }
+        }
+        if history.entries.len() > most {
+            history.entries.truncate(most);
+            history.complete = false;
+        }
+        Ok(history)
+    }
+}
+
+/// Whether no line is newer than one before it, as far as they tell their times.
+fn newest_first(entries: &[LogEntry]) -> bool {
+    let times: Vec<Timestamp> = entries.iter().filter_map(|entry| entry.at).collect();
+    times.is_sorted_by(|newer, older| newer >= older)
 }
 
 impl<T: Transport> Writer for Client<T> {
@@ -592,6 +635,46 @@ mod tests {
         let rig = Rig::of(Identity::api_token("eyJhbGciOiJF"), other);
         rig.client.accounts(&scope()).await.expect_err("endless");
         assert_eq!(rig.requests(), 1 + MOST_PAGES);
+    }
+
+    fn log(times: &[&str], next: Option<&str>) -> Step {
+        let edges: Vec<_> = times
+            .iter()
+            .map(|at| serde_json::json!({"node": {"timestamp": at, "action": "x"}}))
+            .collect();
+        let page = serde_json::json!({"data": {"auditlog": {
+            "edges": edges,
+            "pageInfo": {"hasNextPage": next.is_some(), "endCursor": next},
+        }}});
+        body(&page.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_history_is_read_newest_first_and_no_further_than_wanted() {
+        let (late, early) = ("2026-11-23T12:00:02Z", "2026-11-23T12:00:01Z");
+        let mrn = Mrn::new(MRN);
+        let rig = Rig::new([log(&[late, late], Some("5")), log(&[early], Some("4"))]);
+        let found = rig.client.history(&mrn, 3).await.expect("reads");
+        assert_eq!((found.entries.len(), found.complete), (3, false));
+        let sent = rig.script.sent.take();
+        let first: Vec<_> = sent.iter().map(|(b, _)| &b["variables"]["first"]).collect();
+        assert_eq!(first, [3, 1], "only what is still wanted");
+
+        let rig = Rig::new([log(&[late], None)]);
+        let found = rig.client.history(&mrn, 3).await.expect("reads");
+        assert_eq!((found.entries.len(), found.complete), (1, true));
+
+        // A platform that gives more than it was asked for, or a few lines at a time for ever.
+        let rig = Rig::new([log(&[late, late, early, early], None)]);
+        let found = rig.client.history(&mrn, 3).await.expect("reads");
+        assert_eq!((found.entries.len(), found.complete), (3, false));
+        let rig = Rig::new((0..MOST_LOG_PAGES).map(|_| log(&[], Some("9"))));
+        let found = rig.client.history(&mrn, 3).await.expect("reads");
+        assert_eq!((rig.requests(), found.complete), (MOST_LOG_PAGES, false));
+
+        let rig = Rig::new([log(&[early, late], None)]);
+        let why = rig.client.history(&mrn, 3).await.expect_err("oldest first");
+        assert_eq!(why.kind, ErrorKind::Malformed);
     }
 
     #[tokio::test]

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::operation::PAGE;
 use super::{auth, failure};
 use crate::model::{
-    Caller, IssuedCredential, Labels, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
-    SpaceId,
+    Caller, IssuedCredential, Labels, LiveAccount, LogEntry, Mrn, OrgId, Role, RoleSet, Scope,
+    ScopeInfo, SpaceId,
 };
 use crate::ports::BatchErrors;
 use crate::secret::Secret;
@@ -332,6 +332,40 @@ pub(super) fn get_roles(body: &[u8]) -> Decoded<RoleSet> {
     Ok(explicit(roles.into_iter().flatten().flatten()))
 }
 
+pub(super) fn audit_log(body: &[u8]) -> Decoded<Page<LogEntry>> {
+    #[derive(Deserialize)]
+    struct Data {
+        auditlog: Option<Connection<Line>>,
+    }
+    #[derive(Deserialize)]
+    struct Line {
+        identity: Option<Identified>,
+        resource: Option<String>,
+        action: Option<String>,
+        timestamp: Option<String>,
+    }
+    let list = data::<Data>(body)?
+        .auditlog
+        .ok_or("the platform gave no log; the caller may not be allowed to read it")?;
+    let (nodes, next) = list.page()?;
+    let entry = |line: Line| {
+        let (identity, name) = line
+            .identity
+            .map_or((None, None), |by| (filled(by.mrn), filled(by.name)));
+        LogEntry {
+            at: time(line.timestamp),
+            identity: identity.map(Mrn::new),
+            name,
+            action: line.action.unwrap_or_default(),
+            resource: filled(line.resource).map(Mrn::new),
+        }
+    };
+    Ok(Page {
+        items: nodes.into_iter().map(entry).collect(),
+        next,
+    })
+}
+
 /// The issued credential; every error says that the account exists now, and its name.
 pub(super) fn created(body: &[u8], scope: &Scope, endpoint: &str) -> Decoded<IssuedCredential> {
     #[derive(Deserialize)]
@@ -509,6 +543,28 @@ mod tests {
         assert_eq!(roles, RoleSet::from([Role::new("editor")]));
         let other = service_account(&wire("service_account"), &Mrn::new("//other"));
         assert!(other.is_err());
+    }
+
+    #[test]
+    fn the_log_is_read_as_far_as_it_tells() {
+        let page = audit_log(&wire("audit_log")).expect("decodes");
+        assert_eq!(page.next.as_deref(), Some("172213"));
+        let [membership, bare] = page.items.as_slice() else {
+            panic!("two lines: {page:?}");
+        };
+        assert_eq!(membership.at, Some(at("2026-10-08T12:07:18.123Z")));
+        assert_eq!(membership.verb(), "SetSpaceMembership");
+        assert_eq!(membership.name.as_deref(), Some("ada@example.com"));
+        assert_eq!(membership.resource, Some(Mrn::new(MRN)));
+        let nothing = LogEntry {
+            at: None,
+            identity: None,
+            name: None,
+            action: String::new(),
+            resource: None,
+        };
+        assert_eq!(*bare, nothing, "null is taken, and told as unknown");
+        assert!(audit_log(br#"{"data":{"auditlog":null}}"#).is_err());
     }
 
     fn issue(key: &str) -> Decoded<IssuedCredential> {

@@ -20,6 +20,7 @@ macro_rules! document_table {
 }
 
 document_table! {
+    AUDIT_LOG = "audit_log";
     CREATE_SERVICE_ACCOUNT = "create_service_account";
     DELETE_SERVICE_ACCOUNTS = "delete_service_accounts";
     GET_ROLES = "get_roles";
@@ -112,6 +113,25 @@ pub(super) fn get_roles(identity: &Mrn, scope: &Scope) -> Request {
     let variables = json!({ "identity": identity, "scopeMrn": scope.mrn() });
     let doing = format!("read the roles of {identity} on {scope}");
     Request::new(doing, GET_ROLES, &variables).needs("Viewer", scope)
+}
+
+pub(super) fn audit_log(resource: &Mrn, first: usize, after: Option<&str>) -> Request {
+    let variables = json!({
+        "resourceMrn": resource,
+        "first": first,
+        "after": after,
+        "orderBy": { "direction": "DESC", "field": "TIMESTAMP" },
+    });
+    let scope = Scope::from_mrn(resource.as_str());
+    let doing = match &scope {
+        Some(scope) => format!("read the audit log of {scope}"),
+        None => format!("read the audit log of {resource}"),
+    };
+    let request = Request::new(doing, AUDIT_LOG, &variables);
+    match scope.or_else(|| resource.account_scope()) {
+        Some(scope) => request.needs("Viewer", &scope),
+        None => request,
+    }
 }
 
 #[derive(Serialize)]
@@ -234,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_document_is_named_as_its_file_and_holds_one_operation() {
-        assert_eq!(documents().len(), 11);
+        assert_eq!(documents().len(), 12);
         for (name, text) in documents() {
             let operation: String = name
                 .split('_')
@@ -333,5 +353,20 @@ mod tests {
             })
         );
         assert!(variables(&service_accounts(&scope(), None))["after"].is_null());
+    }
+
+    #[test]
+    fn the_log_is_asked_for_newest_first_and_with_the_right_that_it_takes() {
+        let request = audit_log(&Mrn::new(MRN), 20, Some("17"));
+        assert_eq!(
+            variables(&request),
+            json!({
+                "resourceMrn": MRN, "first": 20, "after": "17",
+                "orderBy": {"direction": "DESC", "field": "TIMESTAMP"},
+            })
+        );
+        let needs = Some("Viewer on space amazing-hofstadter-175565".to_owned());
+        assert_eq!(request.needs, needs, "the scope in which the account lives");
+        assert_eq!(audit_log(&scope().mrn(), 20, None).needs, needs);
     }
 }

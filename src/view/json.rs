@@ -2,6 +2,8 @@
 //! Pure. Foreign strings are plain JSON strings; what would act on a terminal or in a CI log is
 //! written as `\u` escapes, so that showing the document is safe and parsing it gives the original.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -19,6 +21,8 @@ use crate::plan::{
     PolicyInfo, Privilege, Said, Verdict,
 };
 use crate::policy::Refusal;
+
+pub use check::check;
 
 /// The version of the document's form: the first number changes when a reader may break.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -41,6 +45,8 @@ pub struct Document {
     pub refusals: Vec<Value>,
     /// How each change ended, if any was tried: [`outcome`].
     pub outcome: Option<Value>,
+    /// What a check found: [`check()`].
+    pub check: Option<Value>,
     /// What was found in the configuration: [`diagnostic`].
     pub diagnostics: Vec<Value>,
     /// Warnings that have no place in the configuration.
@@ -55,6 +61,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
         plan,
         refusals,
         outcome,
+        check,
         diagnostics,
         warnings,
         error,
@@ -66,6 +73,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
         "plan": plan,
         "refusals": refusals,
         "outcome": outcome,
+        "check": check,
         "diagnostics": diagnostics,
         "warnings": warnings,
         "error": error,
@@ -80,7 +88,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
 
 /// Escapes what is valid in JSON and still acts where it is shown. Such characters stand inside of
 /// strings only, since everything around them is plain ASCII.
-pub(super) fn harmless(json: &str) -> String {
+pub fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut before = '\0';
     for c in json.chars() {

@@ -105,6 +105,8 @@ fn every_command_helps_with_an_example() {
         &["init"][..],
         &["roles"],
         &["list"],
+        &["check"],
+        &["verify"],
         &["show"],
         &["credential"],
         &["credential", "decode"],

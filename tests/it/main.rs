@@ -3,6 +3,8 @@
 #[cfg(feature = "server")]
 mod bad_days;
 #[cfg(feature = "server")]
+mod check;
+#[cfg(feature = "server")]
 mod commands;
 #[cfg(feature = "server")]
 mod custody;
@@ -21,6 +23,8 @@ mod language;
 #[cfg(feature = "server")]
 mod policies;
 mod properties;
+#[cfg(feature = "server")]
+mod records;
 #[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]

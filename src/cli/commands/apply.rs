@@ -6,7 +6,7 @@ use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::cli::{judged, output, policies, progress, report, session};
+use crate::cli::{judged, output, policies, progress, record, report, session};
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -24,6 +24,11 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Ok(judged) => judged,
         Err(exit) => return exit,
     };
+    if let Some(path) = &args.report
+        && let Err(exit) = record::prepare(path, args.previous.as_deref())
+    {
+        return exit;
+    }
     let intent = session::Intent {
         destroy: args.destroy,
         take_over: &args.take_over,
@@ -57,12 +62,14 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
             }
             Err(exit) => {
                 report::plan(&session.plan);
+                record::plan(&session.plan);
                 output::print(&human::plan(&session.plan));
                 return exit;
             }
         }
     }
     report::plan(&session.plan);
+    record::plan(&session.plan);
     let shown = human::plan(&session.plan);
     output::print(&shown);
     let unread = session.plan.annex.unread.len();
@@ -110,6 +117,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let outcome = apply(&approved, &session.world, &options).await;
     drop(progress);
     report::outcome(&outcome);
+    record::outcome(&outcome);
     output::print("\n");
     output::print(&human::outcome(&outcome));
     output::print(&if args.platform.local {

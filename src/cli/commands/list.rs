@@ -69,7 +69,8 @@ pub enum Whose {
     Disputed,
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+/// Reads a length of time.
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     config::duration(text).ok_or_else(|| "write it as in 90d, 24h or 1h30m".to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod apply;
+pub mod check;
 pub mod completions;
 pub mod credential;
 pub mod docs;
@@ -12,3 +13,4 @@ pub mod platform;
 pub mod roles;
 pub mod show;
 pub mod validate;
+pub mod verify;

@@ -1,6 +1,7 @@
 //! The forms for people: plan and outcome as text with colours. The shell strips the colours where
 //! they are not wanted.
 
+mod check;
 mod credential;
 mod list;
 mod obstacle;
@@ -10,6 +11,7 @@ mod roles;
 mod table;
 mod text;
 
+pub use check::check;
 pub use credential::facts;
 pub use list::{Listed, list, show};
 pub use outcome::{event, next, outcome};

@@ -22,6 +22,11 @@ pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
     lines
 }
 
+/// What stands in the way, in one sentence.
+pub(super) fn sentence(blocked: &Blocked, plan: &Plan) -> String {
+    obstacle(blocked, plan).0
+}
+
 /// What stands in the way, and the way out.
 fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
     match &blocked.block {

@@ -141,7 +141,11 @@ pub fn event(event: &Event) -> String {
         Event::Note { address, message } => {
             format!("{}: {}", inert(&address.to_string()), inert(message))
         }
-        Event::Finished { address, how } => {
+        Event::Finished {
+            address,
+            result: _,
+            how,
+        } => {
             format!("{}: {}", inert(&address.to_string()), inert(how))
         }
     }

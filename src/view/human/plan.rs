@@ -205,7 +205,7 @@ fn change(change: &Change, annex: &Annex) -> Vec<String> {
 }
 
 /// A scope with its display name.
-fn scope(scope: &Scope, annex: &Annex) -> String {
+pub(super) fn scope(scope: &Scope, annex: &Annex) -> String {
     match annex.scopes.get(scope) {
         Some(info) if !info.name.is_empty() => format!("{scope} ({})", inert(&info.name)),
         _ => scope.to_string(),
@@ -376,7 +376,8 @@ fn why(change: &Change) -> String {
     .to_owned()
 }
 
-fn left_alone(out: &mut String, plan: &Plan) {
+/// Who else is there.
+pub(super) fn left_alone(out: &mut String, plan: &Plan) {
     let all = &plan.annex.left_alone;
     if all.is_empty() {
         return;

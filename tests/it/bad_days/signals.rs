@@ -1,12 +1,16 @@
 //! Signals at every single request of an apply, and readers that go away.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{APPLY, SETTLED, holds, stage, writes};
+use crate::formats::schema;
 use crate::stage::{Stage, Then};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +32,10 @@ struct Held {
 
 /// Starts an apply and waits until its request number `at` has come. `None` if it made fewer.
 fn hold(stage: &Stage, at: usize) -> Option<Held> {
+    hold_run(stage, APPLY, at)
+}
+
+fn hold_run(stage: &Stage, arguments: &[&str], at: usize) -> Option<Held> {
     let (arrived, wait) = mpsc::channel();
     let (go, resume) = mpsc::channel::<()>();
     let mut seen = 0;
@@ -39,7 +47,7 @@ fn hold(stage: &Stage, at: usize) -> Option<Held> {
         }
         Then::Answer
     });
-    let mut child = stage.start(APPLY);
+    let mut child = stage.start(arguments);
     let err = BufReader::new(child.stderr.take().expect("piped"));
     let mut out = child.stdout.take().expect("piped");
     let (say, said) = mpsc::channel();
@@ -195,6 +203,85 @@ fn two_signals(first: &str, second: &str) {
         codes.push(code);
     }
     assert!(codes.contains(&130) && codes.contains(&5), "{codes:?}");
+}
+
+/// The record of a run that a signal ended, which must be whole; `None` if there is none.
+fn record(stage: &Stage) -> Option<Value> {
+    let bytes = fs::read(stage.path("record.json")).ok()?;
+    rolecall::record::read(&bytes).expect("whole");
+    let record = serde_json::from_slice(&bytes).expect("JSON");
+    schema::check_record(&record);
+    Some(record)
+}
+
+#[test]
+fn a_record_is_left_by_one_signal_and_by_two_once_the_run_has_logged_in() {
+    let arguments = ["apply", "--yes", "--report", "record.json", "access"];
+    for signals in 1..=2 {
+        let mut results = Vec::new();
+        for at in 1.. {
+            let stage = stage();
+            let Some(held) = hold_run(&stage, &arguments, at) else {
+                break;
+            };
+            held.signal("-TERM");
+            let wrote = !writes(&stage).is_empty();
+            let heard = held.hears(&HEARD);
+            if signals == 2 && heard == STOPPING {
+                held.signal("-TERM");
+            } else {
+                let _ = held.go.send(());
+            }
+            let go = held.go.clone();
+            let code = held.code();
+            let _ = go.send(());
+            let found = record(&stage);
+            assert_eq!(
+                found.is_some(),
+                at > 1,
+                "request {at}: the first is the login"
+            );
+            let Some(found) = found else { continue };
+            let told = format!("{signals} at request {at}: {found:#}");
+            assert_eq!(found["exit_code"], code, "{told}");
+            if code != 0 {
+                assert_eq!(found["interrupted"], true, "{told}");
+            }
+            if code == 130 {
+                assert_eq!(found["written"], false, "{told}");
+            }
+            if signals == 2 && code == 5 {
+                assert!(wrote, "{told}");
+                assert_eq!(found["written"], true, "{told}");
+                // What was in hand when the run was torn off.
+                assert_eq!(found["changes"][0]["result"], "unknown", "{told}");
+                assert!(found["changes"][0]["started"].is_string(), "{told}");
+            }
+            results.push(found["changes"][0]["result"].clone());
+        }
+        for expected in ["unknown", "not-attempted"] {
+            let there = results.iter().any(|result| result == expected);
+            assert!(there || signals == 1, "{signals}: {results:?}");
+        }
+        assert!(results.len() > 10, "{results:?}");
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_no_record_and_nothing_in_its_place() {
+    let arguments = ["apply", "--yes", "--report", "record.json", "access"];
+    let mut stage = stage();
+    let held = hold_run(&stage, &arguments, create_request()).expect("a request");
+    held.signal("-KILL");
+    assert_eq!(held.code(), -1);
+    assert!(record(&stage).is_none());
+    stage.front.hook(|_, _| Then::Answer);
+    stage.front.date(16);
+    assert_eq!(stage.run(&arguments), 0);
+    let found = record(&stage).expect("written");
+    let results = found["changes"].as_array().expect("changes").iter();
+    assert!(results.clone().count() > 0);
+    assert!(results.clone().all(|change| change["result"] == "done"));
 }
 
 #[test]

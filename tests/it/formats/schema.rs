@@ -5,21 +5,34 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/plan.v1.json");
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| read("plan.v1.json"));
+static RECORD: LazyLock<Value> = LazyLock::new(|| read("record.v1.json"));
+
+fn read(name: &str) -> Value {
+    let path = format!("{}/docs/schema/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("the schema is there");
     serde_json::from_str(&text).expect("the schema is JSON")
-});
+}
 
 /// Panics with what is wrong with a document.
 pub fn check(document: &Value) {
-    let found = violations(document);
+    hold(&SCHEMA, document);
+}
+
+/// Panics with what is wrong with the record of an apply.
+pub fn check_record(record: &Value) {
+    hold(&RECORD, record);
+}
+
+fn hold(schema: &Value, document: &Value) {
+    let mut found = Vec::new();
+    validate(schema, schema, document, "$", &mut found);
     assert!(found.is_empty(), "{}\n{document:#}", found.join("\n"));
 }
 
 fn violations(document: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    validate(&SCHEMA, document, "$", &mut found);
+    validate(&SCHEMA, &SCHEMA, document, "$", &mut found);
     found
 }
 
@@ -35,16 +48,16 @@ fn is(value: &Value, kind: &str) -> bool {
     }
 }
 
-fn validate(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
+fn validate(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     let words = schema.as_object().expect("a schema is an object");
     for (word, says) in words {
         let wrong = match word.as_str() {
             "$schema" | "$defs" | "title" | "description" | "properties" => false,
             "$ref" => {
                 let name = says.as_str().and_then(|r| r.strip_prefix("#/$defs/"));
-                let target = &SCHEMA["$defs"][name.expect("a reference to a definition")];
+                let target = &root["$defs"][name.expect("a reference to a definition")];
                 assert!(target.is_object(), "{says} leads nowhere");
-                validate(target, value, at, found);
+                validate(root, target, value, at, found);
                 false
             }
             "type" => match says {
@@ -63,14 +76,14 @@ fn validate(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
             "anyOf" => {
                 let fits = |option: &Value| {
                     let mut inside = Vec::new();
-                    validate(option, value, at, &mut inside);
+                    validate(root, option, value, at, &mut inside);
                     inside.is_empty()
                 };
                 !says.as_array().expect("a list").iter().any(fits)
             }
             "items" => {
                 for (n, item) in value.as_array().into_iter().flatten().enumerate() {
-                    validate(says, item, &format!("{at}[{n}]"), found);
+                    validate(root, says, item, &format!("{at}[{n}]"), found);
                 }
                 false
             }
@@ -87,9 +100,9 @@ fn validate(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
                 for (key, member) in value.as_object().into_iter().flatten() {
                     let at = format!("{at}.{key}");
                     match (schema["properties"].get(key), says) {
-                        (Some(known), _) => validate(known, member, &at, found),
+                        (Some(known), _) => validate(root, known, member, &at, found),
                         (None, Value::Bool(false)) => found.push(format!("{at} is not described")),
-                        (None, other) => validate(other, member, &at, found),
+                        (None, other) => validate(root, other, member, &at, found),
                     }
                 }
                 false
@@ -128,6 +141,7 @@ fn closed(schema: &Value, at: &str) {
 #[test]
 fn the_schema_is_closed_and_bites() {
     closed(&SCHEMA, "$");
+    closed(&RECORD, "$");
     let text = std::fs::read_to_string("tests/it/golden/formats/documents.txt").expect("there");
     let start = text.find("{\n").expect("a document");
     let end = text.find("\n}\n").expect("its end") + 2;

@@ -1,0 +1,140 @@
+//! Asks the audit log about what differs, and about nothing else.
+//! Drives over the port of the log alone; a log that cannot be read is an answer too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cause::Subject;
+use crate::model::{History, Mrn, Scope};
+use crate::plan::Plan;
+use crate::ports::{AuditLog, ErrorKind, ReadError};
+
+/// About how many accounts and scopes the log is asked at most.
+const MOST_QUESTIONS: usize = 100;
+/// How many lines about one account are read at most. Only the newest of a kind counts.
+const LINES_OF_AN_ACCOUNT: usize = 50;
+/// How many lines of a scope are read at most, to find deletions among them.
+const LINES_OF_A_SCOPE: usize = 500;
+
+/// What the log says of each thing that it was asked about, or why it says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(BTreeMap<Mrn, Answer>);
+
+impl Answers {
+    /// What the log says of an account or a scope.
+    ///
+    /// # Errors
+    /// Why it says nothing, a fragment.
+    pub(super) fn of(&self, resource: &Mrn) -> Result<&History, String> {
+        match self.0.get(resource) {
+            Some(Ok(history)) => Ok(history),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(format!(
+                "more than {MOST_QUESTIONS} accounts differ, and the audit log was not asked \
+                 about all of them"
+            )),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_map(map: BTreeMap<Mrn, Answer>) -> Self {
+        Self(map)
+    }
+}
+
+/// Asks the log about every account of the plan that differs, and about the scopes of those that
+/// are missing.
+pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
+    let mut inquiry = Inquiry {
+        log,
+        closed: BTreeMap::new(),
+        scopes: BTreeMap::new(),
+    };
+    let mut answers = BTreeMap::new();
+    let subjects: BTreeSet<Subject> = super::cause::subjects(plan).collect();
+    for Subject { scope, resource } in subjects.into_iter().take(MOST_QUESTIONS) {
+        let answer = if resource == scope.mrn() {
+            inquiry.scope(&scope).await
+        } else {
+            inquiry.account(&resource, &scope).await
+        };
+        answers.insert(resource, answer);
+    }
+    Answers(answers)
+}
+
+type Answer = Result<History, String>;
+
+/// What was learnt about the log while it was asked.
+struct Inquiry<'a, L> {
+    log: &'a L,
+    /// Scopes whose log cannot be read, and why. They are not asked about again.
+    closed: BTreeMap<Scope, String>,
+    /// The logs of scopes that were read.
+    scopes: BTreeMap<Scope, Answer>,
+}
+
+impl<L: AuditLog> Inquiry<'_, L> {
+    /// The log of an account. Whether the platform keeps one by account is not public; if it knows
+    /// nothing of the account, the lines about it are looked for in the log of its scope.
+    async fn account(&mut self, account: &Mrn, scope: &Scope) -> Answer {
+        match self.history(account, scope, LINES_OF_AN_ACCOUNT).await {
+            Ok(history) if !history.entries.is_empty() => return Ok(history),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {}
+            Err(error) => return Err(error.message),
+        }
+        let mut history = self.scope(scope).await?;
+        history
+            .entries
+            .retain(|entry| entry.resource.as_ref() == Some(account));
+        Ok(history)
+    }
+
+    /// The log of a scope, read once.
+    async fn scope(&mut self, scope: &Scope) -> Answer {
+        if let Some(answer) = self.scopes.get(scope) {
+            return answer.clone();
+        }
+        let answer = self.history(&scope.mrn(), scope, LINES_OF_A_SCOPE).await;
+        let answer = answer.map_err(|error| error.message);
+        self.scopes.insert(scope.clone(), answer.clone());
+        answer
+    }
+
+    async fn history(
+        &mut self,
+        resource: &Mrn,
+        scope: &Scope,
+        most: usize,
+    ) -> Result<History, ReadError> {
+        if let Some(why) = self.closed.get(scope) {
+            return Err(ReadError {
+                kind: ErrorKind::PermissionDenied,
+                message: why.clone(),
+            });
+        }
+        let answer = self.log.history(resource, most).await;
+        if let Err(error) = &answer
+            && hopeless(error.kind)
+        {
+            self.closed.insert(scope.clone(), error.message.clone());
+        }
+        answer
+    }
+}
+
+/// Whether another question about the same scope would fail as well.
+fn hopeless(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::RateLimited
+        | ErrorKind::Platform
+        | ErrorKind::Transport => true,
+        ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Invalid
+        | ErrorKind::Aborted
+        | ErrorKind::Malformed => false,
+    }
+}

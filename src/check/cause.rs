@@ -1,0 +1,280 @@
+//! Whose work each difference is, by what the audit log says.
+//! Pure. When in doubt it is nobody's known work, and never passed off as the configuration's.
+
+use std::collections::BTreeSet;
+
+use super::{Answers, Cause, Found, What, what};
+use crate::model::{Address, Desired, History, Live, LogEntry, Mrn, Scope};
+use crate::plan::{Action, Block, Blocked, Change, Plan};
+
+/// What the log is asked about: an account, or a scope.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subject {
+    /// The scope whose log it is.
+    pub(super) scope: Scope,
+    /// The account, or the scope itself.
+    pub(super) resource: Mrn,
+}
+
+/// Which lines of the log can have made a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Facet {
+    /// Roles: all but what is known to leave them as they are.
+    Roles,
+    /// Name, description, labels: all but what is known to write roles only.
+    Attributes,
+    /// Everything.
+    All,
+}
+
+impl Facet {
+    /// What is not known counts: the names of the platform's actions are not all public.
+    fn concerns(self, entry: &LogEntry) -> bool {
+        let verb = entry.verb();
+        match self {
+            Self::Roles => !matches!(verb, "CreateServiceAccount" | "UpdateServiceAccount"),
+            Self::Attributes => !(verb.contains("Membership") || verb.contains("Role")),
+            Self::All => true,
+        }
+    }
+}
+
+/// A difference, and what the log is to be asked.
+struct Case {
+    found: Found,
+    question: Question,
+}
+
+enum Question {
+    /// Who wrote this of the account last.
+    Account(Mrn, Facet),
+    /// Who deleted this account, or any that is not known by name.
+    Deletion(Option<Mrn>),
+    /// Nothing: the difference is in the configuration by its nature.
+    None,
+}
+
+/// What the log must be asked to tell the causes of a plan's differences.
+pub(super) fn subjects(plan: &Plan) -> impl Iterator<Item = Subject> + '_ {
+    cases(plan).filter_map(|case| {
+        let scope = case.found.scope;
+        let resource = match case.question {
+            Question::Account(account, _) => account,
+            Question::Deletion(_) => scope.mrn(),
+            Question::None => return None,
+        };
+        Some(Subject { scope, resource })
+    })
+}
+
+/// All differences with their causes, by address.
+pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers) -> Vec<Found> {
+    let judge = Trust {
+        caller: &plan.caller.mrn,
+        trusted: &desired.trusted_creators,
+    };
+    let mut all: Vec<Found> = cases(plan)
+        .map(
+            |Case {
+                 mut found,
+                 question,
+             }| {
+                found.cause = match question {
+                    Question::None => Cause::NotApplied(None),
+                    Question::Account(account, facet) => judge.last_write(&account, facet, answers),
+                    Question::Deletion(account) => {
+                        judge.deletion(account.as_ref(), &found.scope, live, answers)
+                    }
+                };
+                found
+            },
+        )
+        .collect();
+    all.sort_by(|a, b| (&a.address, &a.account).cmp(&(&b.address, &b.account)));
+    all
+}
+
+fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
+    let adopted: BTreeSet<&Address> = plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Adopt)
+        .map(|change| &change.address)
+        .collect();
+    let changes = plan
+        .changes
+        .iter()
+        .filter_map(move |change| changed(change, adopted.contains(&change.address)));
+    changes.chain(plan.blocked.iter().filter_map(stopped))
+}
+
+fn changed(change: &Change, adopted: bool) -> Option<Case> {
+    let what = what(change)?;
+    let account = change.account.clone();
+    let question = match (&what, account.clone()) {
+        _ if adopted => Question::None,
+        (What::Missing { .. }, _) => Question::Deletion(None),
+        (What::Differs { .. }, Some(mrn)) if change.action == Action::UpdatePermissions => {
+            Question::Account(mrn, Facet::Roles)
+        }
+        (What::Differs { .. }, Some(mrn)) => Question::Account(mrn, Facet::Attributes),
+        (What::Undeclared { .. } | What::Unmanaged { .. }, Some(mrn)) => {
+            Question::Account(mrn, Facet::All)
+        }
+        _ => Question::None,
+    };
+    Some(Case {
+        found: Found {
+            address: change.address.clone(),
+            scope: change.scope.clone(),
+            account,
+            what,
+            cause: Cause::NotApplied(None),
+            places: change.places.clone(),
+        },
+        question,
+    })
+}
+
+/// `None` for what could not be read: that is told as unread, and is no difference.
+fn stopped(blocked: &Blocked) -> Option<Case> {
+    let (account, question) = match &blocked.block {
+        // Those of nobody are told apart from what differs.
+        Block::Unread { .. } | Block::Unmanaged { .. } => return None,
+        Block::Protected { account } | Block::UnclearRemoval { account, .. } => {
+            (Some(account.clone()), Question::None)
+        }
+        Block::ImportMissing { account, .. } => (None, Question::Deletion(Some(account.clone()))),
+        Block::Duplicate { accounts } => {
+            let newest = accounts.last()?;
+            let question = Question::Account(newest.clone(), Facet::All);
+            (Some(newest.clone()), question)
+        }
+        Block::PendingWithPower { account, .. } => (
+            Some(account.clone()),
+            Question::Account(account.clone(), Facet::Roles),
+        ),
+        Block::Disputed { account, .. }
+        | Block::NameTaken { account, .. }
+        | Block::Foreign { account, .. }
+        | Block::CannotUpdate { account, .. } => (
+            Some(account.clone()),
+            Question::Account(account.clone(), Facet::Attributes),
+        ),
+    };
+    Some(Case {
+        found: Found {
+            address: blocked.address.clone(),
+            scope: blocked.scope.clone(),
+            account,
+            what: What::Blocked(blocked.clone()),
+            cause: Cause::NotApplied(None),
+            places: blocked.declared_at.iter().cloned().collect(),
+        },
+        question,
+    })
+}
+
+/// Who acts for the configuration.
+struct Trust<'a> {
+    caller: &'a Mrn,
+    trusted: &'a [String],
+}
+
+impl Trust<'_> {
+    /// By resource name alone: everybody chooses their own name for people.
+    fn ours(&self, entry: &LogEntry) -> bool {
+        entry.identity.as_ref().is_some_and(|identity| {
+            identity == self.caller || self.trusted.iter().any(|t| t == identity.as_str())
+        })
+    }
+
+    fn last_write(&self, account: &Mrn, facet: Facet, answers: &Answers) -> Cause {
+        let history = match answers.of(account) {
+            Ok(history) => history,
+            Err(why) => return Cause::Unknown(why),
+        };
+        let about = |entry: &&LogEntry| {
+            facet.concerns(entry) && entry.resource.as_ref().is_none_or(|of| of == account)
+        };
+        match history.entries.iter().find(about) {
+            Some(entry) if self.ours(entry) => Cause::NotApplied(Some(entry.clone())),
+            Some(entry) => Cause::Drift(entry.clone()),
+            None if history.complete => {
+                Cause::Unknown("the audit log has no entry that could have made it".to_owned())
+            }
+            None => Cause::Unknown(format!(
+                "the newest {} entries of the audit log about it could not have made it",
+                history.entries.len()
+            )),
+        }
+    }
+
+    /// Whether one of our runs wrote to the account, or its begin is not in the log.
+    fn may_have_been_ours(&self, account: &Mrn, history: &History) -> bool {
+        let mut about = history
+            .entries
+            .iter()
+            .filter(|entry| entry.resource.as_ref() == Some(account));
+        let begun = about
+            .clone()
+            .any(|entry| entry.verb().starts_with("Create"));
+        !begun || about.any(|entry| self.ours(entry))
+    }
+
+    /// An account that is missing, or that was never created: the log of its scope tells of
+    /// deletions by resource name, which a configuration does not know.
+    fn deletion(
+        &self,
+        account: Option<&Mrn>,
+        scope: &Scope,
+        live: &Live,
+        answers: &Answers,
+    ) -> Cause {
+        let history = match answers.of(&scope.mrn()) {
+            Ok(history) => history,
+            Err(why) => return Cause::Unknown(why),
+        };
+        let deleted = |entry: &&LogEntry| {
+            let gone = entry.resource.as_ref().is_some_and(|of| match account {
+                Some(account) => of == account,
+                None => {
+                    of.account_scope().as_ref() == Some(scope)
+                        && !live.accounts.contains_key(of)
+                        && self.may_have_been_ours(of, history)
+                }
+            });
+            gone && entry.verb().starts_with("Delete")
+        };
+        let by_others = history
+            .entries
+            .iter()
+            .filter(deleted)
+            .find(|entry| !self.ours(entry));
+        match (by_others, account) {
+            (Some(entry), Some(_)) => Cause::Drift(entry.clone()),
+            (Some(entry), None) => Cause::Unknown(deleted_somehow(entry, scope)),
+            (None, _) if history.complete => Cause::NotApplied(None),
+            (None, _) => Cause::Unknown(format!(
+                "the newest {} entries of the audit log of {scope} tell of no deletion by \
+                 others, and older ones were not read",
+                history.entries.len()
+            )),
+        }
+    }
+}
+
+fn deleted_somehow(entry: &LogEntry, scope: &Scope) -> String {
+    let who = match (&entry.name, &entry.identity) {
+        (Some(name), Some(mrn)) => format!("\"{name}\" ({mrn})"),
+        (Some(name), None) => format!("\"{name}\""),
+        (None, Some(mrn)) => mrn.to_string(),
+        (None, None) => "somebody".to_owned(),
+    };
+    let when = entry.at.map_or(String::new(), |at| format!(" at {at}"));
+    let which = entry.resource.as_ref().map_or("an account", Mrn::as_str);
+    format!(
+        "never created, or deleted: {who} deleted {which} of {scope}{when}, and the log does not \
+         tell what it was called"
+    )
+}

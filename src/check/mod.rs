@@ -1,0 +1,388 @@
+//! Drift: what differs from the configuration, who wrote it last by the platform's audit log, and
+//! which accounts nobody declared, nobody uses, or expire.
+//! Pure but for [`ask`], which reads the log through a port. The clock is the platform's.
+
+mod ask;
+mod cause;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::diff::{Custody, Judge};
+use crate::model::{
+    AccountState, Address, AddressLabel, Desired, Live, LiveAccount, LogEntry, Marks, Mrn, Scope,
+    Seals, SourceRef, rank,
+};
+use crate::plan::{Action, Block, Blocked, Change, LeftAlone, Plan, Reason};
+
+pub use ask::{Answers, ask};
+
+/// What is asked of a check besides drift.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes {
+    /// How long an account must not have been used to be told of; `None` leaves that out.
+    pub unused: Option<SignedDuration>,
+    /// How soon an account must expire to be told of.
+    pub expiring: SignedDuration,
+}
+
+/// All that a check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// The plan that it rests on.
+    pub plan: Plan,
+    /// The platform's clock at the time of reading.
+    pub now: Timestamp,
+    /// What somebody else changed, and what nobody can tell of; by address.
+    pub drift: Vec<Found>,
+    /// What the configuration asks for and no run has applied yet; by address.
+    pub not_applied: Vec<Found>,
+    /// Accounts that no configuration manages, but the caller's own; owners first.
+    pub unmanaged: Vec<LeftAlone>,
+    /// Accounts that were not used for long, the powerful first; `None` if that was not asked.
+    pub unused: Option<Vec<Idle>>,
+    /// Accounts that have expired or soon will, by time.
+    pub expiring: Vec<Expiring>,
+}
+
+/// One account that is not as it is declared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// Where it lives, or should.
+    pub scope: Scope,
+    /// The live account; `None` if there is none.
+    pub account: Option<Mrn>,
+    /// What differs.
+    pub what: What,
+    /// Whose work it is.
+    pub cause: Cause,
+    /// Where in the configuration it comes from.
+    pub places: Vec<SourceRef>,
+}
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// Live and declared differ, in roles or in everything else.
+    Differs {
+        /// As it is.
+        live: AccountState,
+        /// As it is declared.
+        declared: AccountState,
+    },
+    /// Declared, and not on the platform.
+    Missing {
+        /// As it is declared.
+        declared: AccountState,
+    },
+    /// On the platform under this stack's marks, and not declared.
+    Undeclared {
+        /// As it is.
+        live: AccountState,
+    },
+    /// No stack has marked it, and an `unmanaged` block asks to delete it.
+    Unmanaged {
+        /// As it is.
+        live: AccountState,
+    },
+    /// An `import` block names it, and it is not taken over yet.
+    ToImport {
+        /// As it is.
+        live: AccountState,
+    },
+    /// A `moved` block names it, and its mark still holds its old address.
+    ToMove {
+        /// As it is.
+        live: AccountState,
+    },
+    /// A `removed` block gives it up, and it still carries this stack's marks.
+    ToForget {
+        /// As it is.
+        live: AccountState,
+    },
+    /// Its marks are to be sealed, or sealed with the present key.
+    ToSeal,
+    /// Left without power by a run that died.
+    Remnant {
+        /// As it is.
+        live: AccountState,
+    },
+    /// What differs cannot be put right by a plan: disputed, its name taken, and the like.
+    Blocked(Blocked),
+}
+
+/// Whose work a difference is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cause {
+    /// Somebody else wrote last.
+    Drift(LogEntry),
+    /// The configuration changed and was not applied yet: this run's own identity, or one in
+    /// `trusted_creators`, wrote last; or nothing was to be written.
+    NotApplied(Option<LogEntry>),
+    /// Nobody can tell; the fragment says why.
+    Unknown(String),
+}
+
+/// One account that was not used for long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Idle {
+    /// The account.
+    pub account: LiveAccount,
+    /// Its name in the configuration, if it is managed.
+    pub address: Option<Address>,
+    /// Since when.
+    pub since: Since,
+}
+
+/// Since when an account was not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// It was used then for the last time.
+    Used(Timestamp),
+    /// The platform tells of no use; it was created then.
+    Created(Timestamp),
+    /// The platform tells neither.
+    Unknown,
+}
+
+/// One account that has expired or soon will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiring {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// The live account; `None` if there is none.
+    pub account: Option<Mrn>,
+    /// Its display name.
+    pub name: String,
+    /// Where it lives, or should.
+    pub scope: Scope,
+    /// When it expires.
+    pub until: Timestamp,
+    /// Whether that is over.
+    pub expired: bool,
+}
+
+/// Puts together what a plan and the answers of the log amount to.
+pub fn check(
+    plan: Plan,
+    desired: &Desired,
+    live: &Live,
+    seals: &Seals,
+    answers: &Answers,
+    wishes: Wishes,
+) -> Check {
+    let now = live.facts.now;
+    let found = cause::all(&plan, desired, live, answers);
+    let (not_applied, drift) = found
+        .into_iter()
+        .partition(|found| matches!(found.cause, Cause::NotApplied(_)));
+    let unmanaged = plan
+        .annex
+        .left_alone
+        .iter()
+        .filter(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn)
+        .cloned()
+        .collect();
+    let census = Census::new(desired, live, seals);
+    Check {
+        now,
+        drift,
+        not_applied,
+        unmanaged,
+        unused: wishes.unused.map(|long| census.unused(ago(now, long))),
+        expiring: census.expiring(desired, live, now, wishes.expiring),
+        plan,
+    }
+}
+
+impl Check {
+    /// Whether something that should have been read could not be.
+    pub fn partial(&self) -> bool {
+        let unread = |blocked: &Blocked| matches!(blocked.block, Block::Unread { .. });
+        !self.plan.annex.unread.is_empty() || self.plan.blocked.iter().any(unread)
+    }
+
+    /// Whether something waits for an apply, or for another run's.
+    pub fn pending(&self) -> bool {
+        !self.not_applied.is_empty() || !self.plan.in_flight.is_empty()
+    }
+}
+
+impl What {
+    /// The attributes in which live and declared differ.
+    pub fn attributes(&self) -> Vec<&'static str> {
+        let Self::Differs { live, declared } = self else {
+            return Vec::new();
+        };
+        let AccountState {
+            name,
+            description,
+            labels,
+            roles,
+            valid_until,
+            protected,
+        } = live;
+        [
+            ("name", *name != declared.name),
+            ("description", *description != declared.description),
+            ("labels", *labels != declared.labels),
+            ("roles", *roles != declared.roles),
+            ("valid_until", *valid_until != declared.valid_until),
+            ("protected", *protected != declared.protected),
+        ]
+        .into_iter()
+        .filter_map(|(attribute, differs)| differs.then_some(attribute))
+        .collect()
+    }
+}
+
+/// What a change of the plan says of the account as it is; `None` if another change says it.
+fn what(change: &Change) -> Option<What> {
+    let before = change.before.clone();
+    let after = change.after.clone();
+    match (change.action, change.reason) {
+        (Action::Adopt, _) => Some(What::ToImport { live: before? }),
+        (Action::Move, _) => Some(What::ToMove { live: before? }),
+        (Action::Forget, _) => Some(What::ToForget { live: before? }),
+        // The account that it takes the place of is told of as a remnant.
+        (Action::Create, Reason::CredentialPending) => None,
+        (Action::Create, _) => Some(What::Missing { declared: after? }),
+        (Action::Delete, Reason::CredentialPending) => Some(What::Remnant { live: before? }),
+        (Action::Delete, Reason::Unmanaged) => Some(What::Unmanaged { live: before? }),
+        (Action::Delete, _) => Some(What::Undeclared { live: before? }),
+        (Action::Update, Reason::Unsealed | Reason::SealedBefore) => Some(What::ToSeal),
+        (Action::Update | Action::UpdatePermissions, _) => Some(What::Differs {
+            live: before?,
+            declared: after?,
+        }),
+    }
+}
+
+fn ago(now: Timestamp, long: SignedDuration) -> Timestamp {
+    now.checked_sub(long).unwrap_or(Timestamp::MIN)
+}
+
+/// The accounts that this configuration manages, and those that nobody does.
+struct Census<'a> {
+    managed: Vec<(&'a LiveAccount, Address, Marks)>,
+    others: Vec<&'a LiveAccount>,
+    caller: &'a Mrn,
+}
+
+impl<'a> Census<'a> {
+    fn new(desired: &Desired, live: &'a Live, seals: &Seals) -> Self {
+        let caller = &live.facts.caller.mrn;
+        let judge = Judge::new(desired, caller, seals);
+        let declared = desired.accounts.keys();
+        let known: BTreeMap<AddressLabel, &Address> = declared.map(|a| (a.label(), a)).collect();
+        let address = |label: &AddressLabel| match known.get(label) {
+            Some(address) => (*address).clone(),
+            None => label
+                .decode()
+                .unwrap_or_else(|| Address::new(label.as_str(), None)),
+        };
+        let mut census = Self {
+            managed: Vec::new(),
+            others: Vec::new(),
+            caller,
+        };
+        for account in live.accounts.values() {
+            match judge.custody(account) {
+                Custody::Ours(marks, _) => {
+                    census
+                        .managed
+                        .push((account, address(&marks.address), marks));
+                }
+                Custody::Unmanaged | Custody::Disputed(_) => census.others.push(account),
+                // Its own configuration's check tells of it.
+                Custody::Foreign(_) => {}
+            }
+        }
+        census
+    }
+
+    fn unused(&self, cut: Timestamp) -> Vec<Idle> {
+        let managed = self.managed.iter();
+        let managed = managed.map(|(account, address, _)| (*account, Some(address)));
+        let others = self.others.iter().map(|account| (*account, None));
+        let mut idle: Vec<Idle> = managed
+            .chain(others)
+            .filter(|(account, _)| account.mrn != *self.caller)
+            .filter_map(|(account, address)| {
+                Some(Idle {
+                    since: since(account, cut)?,
+                    account: account.clone(),
+                    address: address.cloned(),
+                })
+            })
+            .collect();
+        idle.sort_by_key(|idle| {
+            let account = &idle.account;
+            (
+                Reverse(rank(&account.roles)),
+                account.scope.clone(),
+                account.name.clone(),
+                account.mrn.clone(),
+            )
+        });
+        idle
+    }
+
+    fn expiring(
+        &self,
+        desired: &Desired,
+        live: &Live,
+        now: Timestamp,
+        soon: SignedDuration,
+    ) -> Vec<Expiring> {
+        let horizon = now.checked_add(soon).unwrap_or(Timestamp::MAX);
+        let marked = self.managed.iter().filter_map(|(account, address, marks)| {
+            Some(Expiring {
+                address: address.clone(),
+                account: Some(account.mrn.clone()),
+                name: account.name.clone(),
+                scope: account.scope.clone(),
+                until: marks.expires?,
+                expired: marks.expires? <= now,
+            })
+        });
+        // An account that expired may be gone from the platform; its declaration still says so.
+        let absent = desired.accounts.values().filter_map(|declared| {
+            let there = |(_, address, _): &(_, Address, _)| *address == declared.address;
+            if self.managed.iter().any(there) || live.unread.contains_key(&declared.scope) {
+                return None;
+            }
+            let until = declared.valid_until?;
+            Some(Expiring {
+                address: declared.address.clone(),
+                account: None,
+                name: declared.name.clone(),
+                scope: declared.scope.clone(),
+                until,
+                expired: until <= now,
+            })
+        });
+        let mut all: Vec<Expiring> = marked
+            .chain(absent)
+            .filter(|one| one.until <= horizon)
+            .collect();
+        all.sort_by(|a, b| (a.until, &a.address).cmp(&(b.until, &b.address)));
+        all
+    }
+}
+
+/// Since when an account was not used, if that is `cut` or longer ago, or if nobody can tell.
+fn since(account: &LiveAccount, cut: Timestamp) -> Option<Since> {
+    match (account.last_used, account.created_at) {
+        (Some(used), _) => (used <= cut).then_some(Since::Used(used)),
+        (None, Some(created)) => (created <= cut).then_some(Since::Created(created)),
+        (None, None) => Some(Since::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests;

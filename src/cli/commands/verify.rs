@@ -1,0 +1,92 @@
+//! `rolecall verify`: whether the records of applies are one whole chain. Talks to nobody.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use crate::cli::exit::Exit;
+use crate::cli::{output, record as files};
+use crate::record::{Seen, verify};
+use crate::view::{human, inert};
+
+/// `rolecall verify`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "The head is the digest that the last apply printed, kept where whoever can write \
+the records cannot; `sha256sum FILE` gives it too. Exits 3 if a record is missing, was changed, or is \
+out of order.\n\nExample:\n  rolecall verify --head sha256:HEAD records/0001.json records/0002.json"
+)]
+pub struct VerifyArgs {
+    /// The digest of the last record's file, 64 hexadecimal digits
+    #[arg(long, value_name = "DIGEST")]
+    pub head: String,
+
+    /// The records, oldest first
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: &VerifyArgs) -> Exit {
+    let digits = args.head.strip_prefix("sha256:").unwrap_or(&args.head);
+    let lower = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
+    if digits.len() != 64 || !digits.bytes().all(lower) {
+        output::error(
+            &format!(
+                "--head {}: a digest has 64 digits of 0-9 and a-f",
+                args.head
+            ),
+            &["apply prints it behind `Record`, and `sha256sum FILE` too".to_owned()],
+        );
+        return Exit::Usage;
+    }
+    let mut records = Vec::new();
+    for path in &args.files {
+        match files::load(path) {
+            Ok(bytes) => records.push((path.display().to_string(), bytes)),
+            Err(why) => {
+                output::error(
+                    &format!("{}: {why}", path.display()),
+                    &[
+                        "name the records that applies wrote with --report, oldest first"
+                            .to_owned(),
+                    ],
+                );
+                return Exit::Error;
+            }
+        }
+    }
+    match verify(&format!("sha256:{digits}"), &records) {
+        Ok(chain) => {
+            output::print(&good(&chain));
+            Exit::Done
+        }
+        Err(broken) => {
+            let name = records.get(broken.at).map_or("", |(name, _)| name.as_str());
+            let (help, exit) = if broken.unreadable {
+                ("check it with the version that wrote it", Exit::Error)
+            } else {
+                (
+                    "compare it with another copy, and see who could write here; what stands before \
+                     it is whole",
+                    Exit::Refused,
+                )
+            };
+            output::error(&format!("{name}: {broken}"), &[help.to_owned()]);
+            exit
+        }
+    }
+}
+
+fn good(chain: &[Seen]) -> String {
+    let (Some(first), Some(last)) = (chain.first(), chain.last()) else {
+        return String::new();
+    };
+    format!(
+        "{} of {}, one whole chain, from {} to {}.\n",
+        human::count(chain.len(), "record"),
+        inert(&last.stack),
+        inert(&first.started),
+        inert(&last.started)
+    )
+}

@@ -1,0 +1,337 @@
+//! The record of an apply, gathered while it runs and written however it ends. One for the process,
+//! so that a signal can still write what is known.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::apply::Outcome;
+use crate::model::{Caller, StackId};
+use crate::plan::Plan;
+use crate::ports::Event;
+use crate::record::{
+    self, By, Clock, Entry, FORMAT, Moment, Record, Seen, begin, end, entries, settle,
+};
+use crate::view::json;
+
+use super::exit::Exit;
+use super::{output, report};
+
+/// The largest record that is read, in bytes.
+const MAX_FILE: u64 = 256 << 20;
+
+/// A record in the making.
+struct Making {
+    path: PathBuf,
+    previous: Option<Seen>,
+    login: Option<Login>,
+    plan: Option<String>,
+    changes: Vec<Entry>,
+    outcome: Option<(bool, bool)>,
+    finished: bool,
+}
+
+/// What is known from the login on.
+struct Login {
+    stack: StackId,
+    endpoint: String,
+    by: By,
+    started: Moment,
+    /// The machine's steady clock at that moment.
+    since: Instant,
+}
+
+impl Login {
+    /// Now, by the clock of the record.
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.since.elapsed()).unwrap_or_default();
+        let now = self.started.at.checked_add(passed);
+        whole(now.unwrap_or(self.started.at))
+    }
+}
+
+/// A time to the second: the platform tells no more.
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+static RECORD: Mutex<Option<Making>> = Mutex::new(None);
+
+fn making() -> MutexGuard<'static, Option<Making>> {
+    RECORD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a record, for a link to it or for a chain.
+///
+/// # Errors
+/// Why it cannot be read, a fragment.
+pub fn load(path: &Path) -> Result<Vec<u8>, String> {
+    let found = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        _ => error.to_string(),
+    })?;
+    if !found.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if found.len() > MAX_FILE {
+        return Err("it is too large for a record".to_owned());
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
+/// Sees before anything else happens that a record can be written, and what it is linked to.
+///
+/// # Errors
+/// Prints why that is not so.
+pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
+    let refuse = |message: String, help: &str| {
+        output::error(&message, &[help.to_owned()]);
+        Exit::Error
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(refuse(
+            format!("{} is there already", path.display()),
+            "a record never replaces anything: name a new file with --report",
+        ));
+    }
+    report::temporary(path).map_err(|error| {
+        refuse(
+            format!("cannot write {}: {}", path.display(), reason(&error)),
+            "--report wants a new file in a folder that is there and can be written to",
+        )
+    })?;
+    let link = |path: &Path| -> Result<Seen, Exit> {
+        let bytes = load(path).map_err(|why| {
+            refuse(
+                format!("--previous {}: {why}", path.display()),
+                "name the record of the run before; the first record of a chain has none",
+            )
+        })?;
+        record::read(&bytes).map_err(|why| {
+            refuse(
+                format!("--previous {}: {why}", path.display()),
+                "see with `rolecall verify` how far the chain is whole, before it grows",
+            )
+        })
+    };
+    *making() = Some(Making {
+        path: path.to_owned(),
+        previous: previous.map(link).transpose()?,
+        login: None,
+        plan: None,
+        changes: Vec::new(),
+        outcome: None,
+        finished: false,
+    });
+    Ok(())
+}
+
+/// Why a file cannot be written, without the name of the temporary one beside it.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "its folder is not there".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not write there".to_owned(),
+        std::io::ErrorKind::AlreadyExists => "another run has put a file there".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
+/// Notes where the run works and as whom; from now on it leaves a record. `dated` is the platform's
+/// clock, if it told it.
+///
+/// # Errors
+/// Prints that the record before is of another stack.
+pub fn login(
+    stack: &StackId,
+    endpoint: &str,
+    caller: &Caller,
+    dated: Option<Timestamp>,
+) -> Result<(), Exit> {
+    let mut making = making();
+    let Some(record) = making.as_mut() else {
+        return Ok(());
+    };
+    let other = record.previous.as_ref().map(|seen| seen.stack.as_str());
+    if let Some(other) = other.filter(|other| *other != stack.to_string()) {
+        let message = format!("--previous is a record of the stack {other}, not of {stack}");
+        // It is not to be linked to, so there is no record.
+        *making = None;
+        drop(making);
+        output::error(
+            &message,
+            &["name the last record of this stack, or none to begin a chain".to_owned()],
+        );
+        return Err(Exit::Error);
+    }
+    let (at, clock) = match dated {
+        Some(at) => (at, Clock::Platform),
+        None => (Timestamp::now(), Clock::Local),
+    };
+    record.login = Some(Login {
+        stack: stack.clone(),
+        endpoint: endpoint.to_owned(),
+        by: By {
+            mrn: caller.mrn.clone(),
+            name: caller.name.clone(),
+        },
+        started: Moment {
+            at: whole(at),
+            clock,
+        },
+        since: Instant::now(),
+    });
+    Ok(())
+}
+
+/// Notes the plan.
+pub fn plan(plan: &Plan) {
+    if let Some(record) = making().as_mut() {
+        record.plan = Some(format!("sha256:{}", plan.digest()));
+        record.changes = entries(plan);
+    }
+}
+
+/// Notes what happens to a change.
+pub fn event(event: &Event) {
+    let mut making = making();
+    let Some(record) = making.as_mut() else {
+        return;
+    };
+    let Some(now) = record.login.as_ref().map(Login::now) else {
+        return;
+    };
+    match event {
+        Event::Started { address, .. } => begin(&mut record.changes, address, now),
+        Event::Finished {
+            address, result, ..
+        } => end(&mut record.changes, address, result, now),
+        Event::Note { .. } => {}
+    }
+}
+
+/// Notes how the changes ended.
+pub fn outcome(outcome: &Outcome) {
+    if let Some(record) = making().as_mut() {
+        settle(&mut record.changes, outcome);
+        record.outcome = Some((outcome.written, outcome.interrupted));
+    }
+}
+
+/// Writes the record, if one was asked for and the run had logged in, and gives the exit code. A
+/// record that cannot be written goes to standard error, and is never a success.
+pub fn finish(exit: Exit) -> Exit {
+    // Held to the end: a signal must not end the program in the middle.
+    let mut making = making();
+    let Some(record) = making.as_mut().filter(|record| !record.finished) else {
+        return exit;
+    };
+    record.finished = true;
+    let Some(login) = &record.login else {
+        output::tell(&format!(
+            "No record in {}: the run ended before it had logged in.",
+            record.path.display()
+        ));
+        return exit;
+    };
+    let text = match text(record, login, exit) {
+        Ok(text) => text,
+        Err(why) => return lost(record, exit, &why, ""),
+    };
+    match write(&record.path, &text) {
+        Ok(()) => {
+            output::tell(&format!(
+                "Record    {} {}",
+                record::digest(text.as_bytes()),
+                crate::view::inert(&record.path.display().to_string())
+            ));
+            exit
+        }
+        Err(error) => lost(record, exit, &reason(&error), &text),
+    }
+}
+
+/// Says that the record could not be written, and gives it to who reads standard error.
+fn lost(record: &Making, exit: Exit, why: &str, text: &str) -> Exit {
+    output::error(
+        &format!("cannot write {}: {why}", record.path.display()),
+        &[
+            "the run is over; its record follows, to be kept by hand from `{` to the last line's \
+             end"
+            .to_owned(),
+        ],
+    );
+    output::tell(text.trim_end_matches('\n'));
+    if written(record, exit) {
+        Exit::Partial
+    } else if exit == Exit::Done {
+        Exit::Error
+    } else {
+        exit
+    }
+}
+
+/// Whether anything was written, or may have been; an aborted run has no outcome to tell it.
+fn written(record: &Making, exit: Exit) -> bool {
+    record
+        .outcome
+        .map_or(exit == Exit::Partial && touched(record), |(written, _)| {
+            written
+        })
+}
+
+fn touched(record: &Making) -> bool {
+    record.changes.iter().any(|change| change.started.is_some())
+}
+
+fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
+    let (error, refused_by) = report::why();
+    let told = Record {
+        rolecall_record: FORMAT,
+        rolecall_version: env!("CARGO_PKG_VERSION"),
+        previous: record.previous.as_ref().map(|seen| seen.digest.clone()),
+        stack: login.stack.clone(),
+        endpoint: login.endpoint.clone(),
+        caller: login.by.clone(),
+        plan: record.plan.clone(),
+        started: login.started,
+        finished: Moment {
+            at: login.now(),
+            clock: login.started.clock,
+        },
+        exit_code: exit.code(),
+        exit: exit.name(),
+        written: written(record, exit),
+        interrupted: record
+            .outcome
+            .map_or(error.is_some() && aborted(exit), |(_, interrupted)| {
+                interrupted
+            }),
+        error,
+        refused_by,
+        changes: record.changes.clone(),
+    };
+    let text = serde_json::to_string_pretty(&told).map_err(|error| error.to_string())?;
+    record::seal(&json::harmless(&text)).map_err(str::to_owned)
+}
+
+/// Whether a run without an outcome was ended by a signal.
+fn aborted(exit: Exit) -> bool {
+    matches!(exit, Exit::Interrupted | Exit::Partial)
+}
+
+/// Writes the whole file for its owner alone, or nothing, and never over another.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = report::temporary(path)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}

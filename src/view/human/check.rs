@@ -1,0 +1,327 @@
+//! What a check found: drift with its author, what waits for an apply, and accounts to look at.
+
+use super::obstacle;
+use super::plan::{left_alone, scope};
+use super::table::{columns, table};
+use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
+use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
+use crate::model::{AccountState, Labels, LogEntry, RoleSet};
+use crate::plan::Plan;
+use crate::view::inert;
+
+/// The whole report.
+pub fn check(check: &Check) -> String {
+    let plan = &check.plan;
+    let mut out = String::new();
+    let (drift, pending) = (&check.drift, &check.not_applied);
+    section(
+        &mut out,
+        "Drift: not as declared, and not by an apply",
+        drift.iter().map(|found| one(found, plan)),
+    );
+    section(
+        &mut out,
+        "Not applied yet: the configuration changed, nobody else did anything",
+        pending.iter().map(|found| one(found, plan)),
+    );
+    let flying = plan.in_flight.iter().map(|flying| {
+        let address = inert(&flying.address.to_string());
+        vec![
+            format!("  {} {}", paint(CHANGE, "…"), paint(HEAD, &address)),
+            format!("      account      {}", inert(flying.account.as_str())),
+        ]
+    });
+    section(&mut out, "Being created by another run right now", flying);
+    if !check.unmanaged.is_empty() {
+        left_alone(&mut out, plan);
+    }
+    if let Some(unused) = &check.unused {
+        idle(&mut out, unused, plan);
+    }
+    expiring(&mut out, &check.expiring, plan);
+    let unread = plan.annex.unread.iter().map(|(scope, unread)| {
+        let why = inert(&unread.why);
+        let named = unread.why.contains(scope.id());
+        vec![if named {
+            format!("  {why}")
+        } else {
+            format!("  {scope}: {why}")
+        }]
+    });
+    section(&mut out, "Not read, so nothing is known of them", unread);
+    push(&mut out, &paint(HEAD, &summary(check)));
+    if !check.drift.is_empty() {
+        let way = "An apply makes it as declared again; or declare what is there now.";
+        push(&mut out, &paint(DIM, way));
+    }
+    out
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn section(out: &mut String, title: &str, items: impl Iterator<Item = Vec<String>>) {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return;
+    }
+    push(out, &paint(HEAD, &format!("{title}:")));
+    push(out, "");
+    for lines in items {
+        for line in lines {
+            push(out, &line);
+        }
+        push(out, "");
+    }
+}
+
+fn one(found: &Found, plan: &Plan) -> Vec<String> {
+    let sign = match found.cause {
+        Cause::NotApplied(_) => paint(CHANGE, "~"),
+        Cause::Drift(_) | Cause::Unknown(_) => paint(ALARM, "!"),
+    };
+    let address = inert(&found.address.to_string());
+    let mut lines = vec![format!("  {sign} {}", paint(HEAD, &address))];
+    let mut field = |name: &str, value: String| lines.push(format!("      {name:<12} {value}"));
+    if let Some(account) = &found.account {
+        field("account", inert(account.as_str()));
+    }
+    field("scope", scope(&found.scope, &plan.annex));
+    for (name, value) in what(&found.what, plan) {
+        field(name, value);
+    }
+    let (name, value) = match &found.cause {
+        Cause::Drift(entry) | Cause::NotApplied(Some(entry)) => ("last write", wrote(entry)),
+        Cause::NotApplied(None) => ("waits for", "the next apply".to_owned()),
+        Cause::Unknown(why) => ("last write", format!("unknown: {}", inert(why))),
+    };
+    field(name, value);
+    if !found.places.is_empty() {
+        let places = found.places.iter().map(|place| inert(&place.to_string()));
+        field("from", places.collect::<Vec<_>>().join(", "));
+    }
+    lines
+}
+
+/// What differs, one field each.
+fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
+    let known = |state: &AccountState, how: &str| {
+        vec![
+            ("name", quoted(&state.name)),
+            ("roles", roles(&state.roles)),
+            ("differs", how.to_owned()),
+        ]
+    };
+    match what {
+        What::Differs { live, declared } => differences(what, live, declared),
+        What::Missing { declared } => known(declared, "declared, and not on the platform"),
+        What::Undeclared { live } => known(
+            live,
+            "on the platform under this stack's marks, and not declared",
+        ),
+        What::Unmanaged { live } => known(
+            live,
+            "no stack has marked it, and an unmanaged block asks to delete it",
+        ),
+        What::ToImport { live } => known(live, "an import block names it; it is not taken over"),
+        What::ToMove { live } => known(live, "a moved block names it; it is not moved yet"),
+        What::ToForget { live } => known(live, "a removed block gives it up; it is still managed"),
+        What::ToSeal => vec![(
+            "differs",
+            "its marks are not sealed with the present key".to_owned(),
+        )],
+        What::Remnant { live } => known(
+            live,
+            "left without power by a run that died before its key was delivered",
+        ),
+        What::Blocked(blocked) => vec![
+            ("differs", obstacle::sentence(blocked, plan)),
+            (
+                "way out",
+                "`rolecall plan` shows what settles it".to_owned(),
+            ),
+        ],
+    }
+}
+
+fn differences(
+    what: &What,
+    live: &AccountState,
+    declared: &AccountState,
+) -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    if live.name == declared.name {
+        all.push(("name", quoted(&live.name)));
+    }
+    for attribute in what.attributes() {
+        let show = |state: &AccountState| match attribute {
+            "name" => quoted(&state.name),
+            "description" => state
+                .description
+                .as_deref()
+                .map_or_else(|| "none".to_owned(), quoted),
+            "labels" => labels(&state.labels),
+            "roles" => roles(&state.roles),
+            "protected" if state.protected => "yes".to_owned(),
+            "protected" => "no".to_owned(),
+            _ => state
+                .valid_until
+                .map_or_else(|| "none".to_owned(), |until| until.to_string()),
+        };
+        let name = if attribute == "valid_until" {
+            "valid until"
+        } else {
+            attribute
+        };
+        all.push((name, format!("live     {}", show(live))));
+        all.push(("", format!("declared {}", show(declared))));
+    }
+    all
+}
+
+/// Who wrote, when and what, in the log's words made harmless.
+fn wrote(entry: &LogEntry) -> String {
+    let who = match (&entry.name, &entry.identity) {
+        (Some(name), Some(mrn)) => format!("by {} ({})", quoted(name), inert(mrn.as_str())),
+        (Some(name), None) => format!("by {}", quoted(name)),
+        (None, Some(mrn)) => format!("by {}", inert(mrn.as_str())),
+        (None, None) => "by somebody whom the audit log does not name".to_owned(),
+    };
+    let when = entry.at.map_or_else(
+        || "at a time that the audit log does not tell".to_owned(),
+        |at| format!("at {at}"),
+    );
+    match entry.verb() {
+        "" => format!("{who} {when}"),
+        verb => format!("{who} {when}: {}", inert(verb)),
+    }
+}
+
+fn roles(roles: &RoleSet) -> String {
+    let shown: Vec<String> = roles.iter().map(|role| inert(role.short())).collect();
+    if shown.is_empty() {
+        "none".to_owned()
+    } else {
+        shown.join(", ")
+    }
+}
+
+fn labels(labels: &Labels) -> String {
+    let shown: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("{} = {}", inert(key), quoted(value)))
+        .collect();
+    if shown.is_empty() {
+        "none".to_owned()
+    } else {
+        shown.join(", ")
+    }
+}
+
+fn idle(out: &mut String, unused: &[Idle], plan: &Plan) {
+    if unused.is_empty() {
+        return;
+    }
+    push(out, &paint(HEAD, "Unused:"));
+    push(out, "");
+    let rows: Vec<Vec<String>> = unused
+        .iter()
+        .map(|idle| {
+            let account = &idle.account;
+            let since = match idle.since {
+                Since::Used(at) => format!("last used {}", at.strftime("%F")),
+                Since::Created(at) => format!("never used, created {}", at.strftime("%F")),
+                Since::Unknown => "unknown: the platform tells neither use nor creation".to_owned(),
+            };
+            vec![
+                named(&account.name, account.mrn.as_str()),
+                scope(&account.scope, &plan.annex),
+                roles(&account.roles),
+                since,
+                idle.address
+                    .as_ref()
+                    .map_or_else(|| "(unmanaged)".to_owned(), |a| inert(&a.to_string())),
+            ]
+        })
+        .collect();
+    let columns = columns([
+        ("NAME", 40),
+        ("SCOPE", 50),
+        ("ROLES", 30),
+        ("SINCE", 40),
+        ("ADDRESS", 60),
+    ]);
+    out.push_str(&table(&columns, &rows));
+    push(out, "");
+}
+
+/// A name may be null, and something must tell which account it is.
+fn named(name: &str, mrn: &str) -> String {
+    inert(if name.is_empty() { mrn } else { name })
+}
+
+fn expiring(out: &mut String, all: &[Expiring], plan: &Plan) {
+    if all.is_empty() {
+        return;
+    }
+    push(out, &paint(HEAD, "Expired, or soon:"));
+    push(out, "");
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|one| {
+            let how = match (one.expired, &one.account) {
+                (true, Some(_)) => "expired",
+                (true, None) => "expired, and not there",
+                (false, Some(_)) => "expires",
+                (false, None) => "expires, and not there",
+            };
+            vec![
+                inert(&one.address.to_string()),
+                inert(&one.name),
+                scope(&one.scope, &plan.annex),
+                how.to_owned(),
+                one.until.to_string(),
+            ]
+        })
+        .collect();
+    let columns = columns([
+        ("ADDRESS", 60),
+        ("NAME", 40),
+        ("SCOPE", 50),
+        ("", 22),
+        ("AT", 30),
+    ]);
+    out.push_str(&table(&columns, &rows));
+    push(out, "");
+}
+
+fn summary(check: &Check) -> String {
+    let plan = &check.plan;
+    let expired = check.expiring.iter().filter(|one| one.expired).count();
+    let parts: Vec<String> = [
+        (check.drift.len(), "drifted"),
+        (check.not_applied.len(), "not applied yet"),
+        (plan.in_flight.len(), "being created"),
+        (check.unmanaged.len(), "unmanaged"),
+        (check.unused.as_ref().map_or(0, Vec::len), "unused"),
+        (expired, "expired"),
+        (check.expiring.len() - expired, "expiring soon"),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, what)| format!("{n} {what}"))
+    .collect();
+    let declared = count(plan.annex.unchanged, "account");
+    let mut line = match (parts.is_empty(), check.partial()) {
+        (true, false) => "Check: clean".to_owned(),
+        (true, true) => "Check: nothing found in what was read".to_owned(),
+        (false, _) => format!("Check: {}", parts.join(", ")),
+    };
+    let unread = plan.annex.unread.len();
+    if unread > 0 {
+        line.push_str(&format!("; {} not read", count(unread, "scope")));
+    }
+    format!("{line}; {declared} as declared.")
+}

@@ -1,0 +1,138 @@
+//! What a check found, as a part of the JSON document.
+
+use serde_json::{Value, json};
+
+use super::{blocked, in_flight, place, roles, scope, state, unmanaged};
+use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
+use crate::model::{AccountState, LogEntry};
+use crate::plan::Plan;
+
+/// All that a check found.
+pub fn check(check: &Check) -> Value {
+    let Check {
+        plan,
+        now,
+        drift,
+        not_applied,
+        unmanaged: others,
+        unused,
+        expiring,
+    } = check;
+    let all = |found: &[Found]| -> Vec<Value> { found.iter().map(|f| one(f, plan)).collect() };
+    json!({
+        "now": now,
+        "stack": plan.stack,
+        "platform": { "endpoint": plan.endpoint, "local": plan.endpoint == "local" },
+        "caller": { "mrn": plan.caller.mrn, "name": plan.caller.name },
+        "drift": all(drift),
+        "not_applied": all(not_applied),
+        "in_flight": plan.in_flight.iter().map(in_flight).collect::<Vec<_>>(),
+        "unmanaged": others.iter().map(|l| unmanaged(l, plan)).collect::<Vec<_>>(),
+        "unused": unused
+            .as_ref()
+            .map(|all| all.iter().map(|i| idle(i, plan)).collect::<Vec<_>>()),
+        "expiring": expiring.iter().map(|e| expires(e, plan)).collect::<Vec<_>>(),
+        "unread": plan.annex.unread
+            .iter()
+            .map(|(of, why)| json!({ "scope": scope(of, &plan.annex), "why": why.why }))
+            .collect::<Vec<_>>(),
+        "unchanged": plan.annex.unchanged,
+    })
+}
+
+fn one(found: &Found, plan: &Plan) -> Value {
+    let Found {
+        address,
+        scope: of,
+        account,
+        what,
+        cause,
+        places,
+    } = found;
+    let none = (None, None, None);
+    let (kind, (live, declared, stopped)) = match what {
+        What::Differs { live, declared } => ("differs", (Some(live), Some(declared), None)),
+        What::Missing { declared } => ("missing", (None, Some(declared), None)),
+        What::Undeclared { live } => ("undeclared", (Some(live), None, None)),
+        What::Unmanaged { live } => ("unmanaged", (Some(live), None, None)),
+        What::ToImport { live } => ("to-import", (Some(live), None, None)),
+        What::ToMove { live } => ("to-move", (Some(live), None, None)),
+        What::ToForget { live } => ("to-forget", (Some(live), None, None)),
+        What::ToSeal => ("to-seal", none),
+        What::Remnant { live } => ("remnant", (Some(live), None, None)),
+        What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),
+    };
+    let (cause, why, entry) = match cause {
+        Cause::Drift(entry) => ("drift", None, Some(entry)),
+        Cause::NotApplied(entry) => ("not-applied", None, entry.as_ref()),
+        Cause::Unknown(why) => ("unknown", Some(why), None),
+    };
+    let state = |of: Option<&AccountState>| of.map(state);
+    json!({
+        "address": address,
+        "scope": scope(of, &plan.annex),
+        "account": account,
+        "kind": kind,
+        "differs": what.attributes(),
+        "live": state(live),
+        "declared": state(declared),
+        "blocked": stopped.map(|stopped| blocked(stopped, &plan.annex)),
+        "cause": cause,
+        "why": why,
+        "last_write": entry.map(write),
+        "places": places.iter().map(place).collect::<Vec<_>>(),
+    })
+}
+
+fn write(entry: &LogEntry) -> Value {
+    let LogEntry {
+        at,
+        identity,
+        name,
+        action,
+        // It is the account, or the log does not tell.
+        resource: _,
+    } = entry;
+    json!({ "at": at, "identity": identity, "name": name, "action": action })
+}
+
+fn idle(idle: &Idle, plan: &Plan) -> Value {
+    let Idle {
+        account,
+        address,
+        since,
+    } = idle;
+    let (kind, since) = match since {
+        Since::Used(at) => ("used", Some(at)),
+        Since::Created(at) => ("created", Some(at)),
+        Since::Unknown => ("unknown", None),
+    };
+    json!({
+        "address": address,
+        "account": account.mrn,
+        "scope": scope(&account.scope, &plan.annex),
+        "name": account.name,
+        "roles": roles(&account.roles),
+        "since": since,
+        "counted_from": kind,
+    })
+}
+
+fn expires(expiring: &Expiring, plan: &Plan) -> Value {
+    let Expiring {
+        address,
+        account,
+        name,
+        scope: of,
+        until,
+        expired,
+    } = expiring;
+    json!({
+        "address": address,
+        "account": account,
+        "scope": scope(of, &plan.annex),
+        "name": name,
+        "until": until,
+        "expired": expired,
+    })
+}
