@@ -16,7 +16,8 @@ use crate::model::{
 pub(super) struct Cases<'a> {
     pub(super) desired: &'a Desired,
     pub(super) live: &'a Live,
-    pub(super) ours: &'a BTreeMap<AddressLabel, Vec<Ours<'a>>>,
+    /// By present address.
+    pub(super) ours: &'a [Ours<'a>],
     pub(super) judge: Judge<'a>,
     /// Who has which name in which scope; made when it is first asked for.
     pub(super) names: OnceCell<Names<'a>>,
@@ -29,6 +30,15 @@ pub(super) struct Ours<'a> {
     pub(super) account: &'a LiveAccount,
     pub(super) marks: Marks,
     pub(super) seal: SealCheck,
+    /// The present address, where the marks hold an earlier one.
+    pub(super) moved_to: Option<AddressLabel>,
+}
+
+impl Ours<'_> {
+    /// The address that the account has now.
+    pub(super) fn address(&self) -> &AddressLabel {
+        self.moved_to.as_ref().unwrap_or(&self.marks.address)
+    }
 }
 
 impl Cases<'_> {
@@ -47,6 +57,7 @@ impl Cases<'_> {
             account: present,
             marks,
             seal,
+            moved_to: _,
         } = found;
         if let CredentialMark::Pending(_) = marks.credential {
             match pending(present, account, self.live.facts.now) {
@@ -385,8 +396,7 @@ impl Cases<'_> {
             .find(|other| Some(&other.mrn) != except)?;
         let managed_as = self
             .ours
-            .values()
-            .flatten()
+            .iter()
             .find(|ours| ours.account.mrn == holder.mrn)
             .map(|ours| address_of(ours.account));
         Some(Block::NameTaken {

@@ -27,25 +27,24 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         ..Delta::default()
     };
     let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
-    let addresses: BTreeMap<AddressLabel, &DesiredAccount> = desired
+    let mut declared: Vec<Declared<'_>> = desired
         .accounts
         .values()
         .map(|account| (account.address.label(), account))
         .collect();
-    let formerly = formerly(&addresses);
-    // The address that an account has now, by what its marks say.
-    let now = |label: &AddressLabel| formerly.get(label).unwrap_or(label).clone();
+    declared.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let formerly = formerly(&declared);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
-    let mut ours: BTreeMap<_, Vec<Ours<'_>>> = BTreeMap::new();
+    let mut ours: Vec<Ours<'_>> = Vec::new();
     let mut disputed: BTreeMap<&Mrn, String> = BTreeMap::new();
     for account in live.accounts.values() {
         match judge.custody(account) {
             Custody::Ours(marks, seal) => {
                 delta.managed += 1;
                 delta.unverified += usize::from(!seals.can_seal() && marks.seal.is_some());
-                let address = now(&marks.address);
-                ours.entry(address).or_default().push(Ours {
+                ours.push(Ours {
                     account,
+                    moved_to: formerly.get(&marks.address).cloned(),
                     marks,
                     seal,
                 });
@@ -67,7 +66,12 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         }
     }
 
-    let at = |mrn: &Mrn| Some(now(&live.accounts.get(mrn)?.marks()?.address));
+    // Both by address, so that one pass meets them; accounts of one address stay by resource name.
+    ours.sort_by(|a, b| a.address().cmp(b.address()));
+    let at = |mrn: &Mrn| {
+        let address = live.accounts.get(mrn)?.marks()?.address;
+        Some(formerly.get(&address).cloned().unwrap_or(address))
+    };
     let contested: BTreeSet<AddressLabel> = disputed.keys().filter_map(|mrn| at(mrn)).collect();
     let cases = Cases {
         desired,
@@ -84,14 +88,18 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             });
         }
     }
-    for (label, account) in &addresses {
-        match ours.get(label).map(Vec::as_slice) {
+    let mut groups = ours.chunk_by(|a, b| a.address() == b.address()).peekable();
+    for (label, account) in &declared {
+        while let Some(group) = groups.next_if(|group| group[0].address() < label) {
+            cases.undeclared_group(group, &mut delta);
+        }
+        match groups.next_if(|group| group[0].address() == label) {
             Some([found]) => cases.present(account, found, &mut delta),
-            Some(several @ [_, _, ..]) => {
+            Some(several) => {
                 let accounts = several.iter().map(|o| o.account.mrn.clone()).collect();
                 cases.block(account, Block::Duplicate { accounts }, &mut delta);
             }
-            Some([]) | None => match &account.import {
+            None => match &account.import {
                 Some(import) => {
                     if cases.import(account, &import.mrn, &mut delta) {
                         disputed.remove(&import.mrn);
@@ -103,25 +111,12 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             },
         }
     }
-    for (label, accounts) in &ours {
-        if addresses.contains_key(label) {
-            continue;
-        }
-        match accounts.as_slice() {
-            [found] => cases.undeclared(found.account, &found.marks, &mut delta),
-            several => delta.blocked.extend(several.first().map(|first| Blocked {
-                address: address_of(first.account),
-                scope: first.account.scope.clone(),
-                block: Block::Duplicate {
-                    accounts: several.iter().map(|o| o.account.mrn.clone()).collect(),
-                },
-                declared_at: None,
-            })),
-        }
+    for group in groups {
+        cases.undeclared_group(group, &mut delta);
     }
     for (mrn, why) in disputed {
         let account = &live.accounts[mrn];
-        let declared = at(mrn).and_then(|label| addresses.get(&label).copied());
+        let declared = at(mrn).and_then(|label| find(&declared, &label));
         delta.blocked.push(Blocked {
             address: declared.map_or_else(|| address_of(account), |d| d.address.clone()),
             scope: account.scope.clone(),
@@ -141,16 +136,23 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     delta
 }
 
+/// A declared account under the label of its address.
+type Declared<'a> = (AddressLabel, &'a DesiredAccount);
+
+/// Finds an account among those sorted by address.
+fn find<'a>(declared: &[Declared<'a>], label: &AddressLabel) -> Option<&'a DesiredAccount> {
+    let found = declared.binary_search_by(|(other, _)| other.cmp(label));
+    found.ok().map(|at| declared[at].1)
+}
+
 /// The present address of every address that a declared account had before and that nothing
 /// declared has now.
-fn formerly(
-    addresses: &BTreeMap<AddressLabel, &DesiredAccount>,
-) -> BTreeMap<AddressLabel, AddressLabel> {
+fn formerly(declared: &[Declared<'_>]) -> BTreeMap<AddressLabel, AddressLabel> {
     let mut all = BTreeMap::new();
-    for (label, account) in addresses {
+    for (label, account) in declared {
         for former in &account.formerly {
             let before = former.address.label();
-            if !addresses.contains_key(&before) {
+            if find(declared, &before).is_none() {
                 all.insert(before, label.clone());
             }
         }

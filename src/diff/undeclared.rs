@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::address_of;
-use super::cases::{Cases, young};
+use super::cases::{Cases, Ours, young};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
     Address, CredentialMark, LiveAccount, MARK_PREFIX, Marks, Removed, RoleSet, Scope, Unmanaged,
@@ -10,8 +10,24 @@ use crate::model::{
 };
 
 impl Cases<'_> {
+    /// Accounts of ours of one address that is not declared.
+    pub(super) fn undeclared_group(&self, group: &[Ours<'_>], delta: &mut Delta) {
+        match group {
+            [] => {}
+            [found] => self.undeclared(found.account, &found.marks, delta),
+            [first, ..] => delta.blocked.push(Blocked {
+                address: address_of(first.account),
+                scope: first.account.scope.clone(),
+                block: Block::Duplicate {
+                    accounts: group.iter().map(|o| o.account.mrn.clone()).collect(),
+                },
+                declared_at: None,
+            }),
+        }
+    }
+
     /// An account of ours that is not declared.
-    pub(super) fn undeclared(&self, account: &LiveAccount, marks: &Marks, delta: &mut Delta) {
+    fn undeclared(&self, account: &LiveAccount, marks: &Marks, delta: &mut Delta) {
         let mut reason = if self.declares(&account.scope) {
             Reason::Undeclared
         } else {

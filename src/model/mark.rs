@@ -27,7 +27,8 @@ const YES: &str = "yes";
 /// The first `digits` hexadecimal digits of the SHA-256 of `bytes`.
 pub fn short_digest(bytes: &[u8], digits: usize) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    let mut text = hex(digest.as_ref());
+    let bytes = digest.as_ref();
+    let mut text = hex(&bytes[..bytes.len().min(digits.div_ceil(2))]);
     text.truncate(digits);
     text
 }
@@ -138,6 +139,9 @@ pub enum CredentialMark {
 impl CredentialMark {
     /// A short digest of a set of destinations; their order does not matter.
     pub fn destinations_digest(destinations: &[Destination]) -> String {
+        if let [only] = destinations {
+            return short_digest(only.to_string().as_bytes(), 16);
+        }
         let mut names: Vec<String> = destinations.iter().map(ToString::to_string).collect();
         names.sort();
         short_digest(names.join("\n").as_bytes(), 16)
@@ -214,15 +218,18 @@ pub enum Marking {
 impl Marks {
     /// The labels that carry these marks.
     pub fn labels(&self) -> Labels {
-        let mut labels = self.unsealed_labels();
+        let mut labels = Labels::new();
+        self.each_unsealed(|key, value| {
+            labels.insert(key.to_owned(), value.to_owned());
+        });
         if let Some(seal) = &self.seal {
             labels.insert(SEAL.to_owned(), seal.as_str().to_owned());
         }
         labels
     }
 
-    /// The labels of all marks but the seal: what a seal vouches for.
-    pub(super) fn unsealed_labels(&self) -> Labels {
+    /// Gives the label of every mark but the seal, by key: what a seal vouches for.
+    pub(super) fn each_unsealed(&self, mut give: impl FnMut(&str, &str)) {
         let Self {
             stack,
             address,
@@ -232,35 +239,39 @@ impl Marks {
             protected,
             seal: _,
         } = self;
-        let mut labels = Labels::new();
-        labels.insert(STACK.to_owned(), stack.label());
-        labels.insert(ADDRESS.to_owned(), address.as_str().to_owned());
-        labels.insert(GENERATION.to_owned(), generation.to_string());
-        labels.insert(CREDENTIAL.to_owned(), credential.label());
+        give(ADDRESS, address.as_str());
+        give(CREDENTIAL, &credential.label());
         if let Some(expires) = expires {
-            labels.insert(EXPIRES.to_owned(), expires.to_string().replace(':', "."));
+            give(EXPIRES, &expires.to_string().replace(':', "."));
         }
+        give(GENERATION, &generation.to_string());
         if *protected {
-            labels.insert(PROTECTED.to_owned(), YES.to_owned());
+            give(PROTECTED, YES);
         }
-        labels
+        give(STACK, &stack.label());
     }
 
     /// Reads the marks out of an account's labels.
     pub fn locate(labels: &Labels) -> Marking {
-        if !labels.keys().any(|key| key.starts_with(MARK_PREFIX)) {
+        let mut ours = labels
+            .range(MARK_PREFIX.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(MARK_PREFIX))
+            .peekable();
+        if ours.peek().is_none() {
             return Marking::Unmarked;
         }
-        let stack = labels.get(STACK).and_then(|text| StackId::from_label(text));
+        let labels: Vec<(&str, &str)> = ours.map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let find = |key: &str| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+        let stack = find(STACK).and_then(StackId::from_label);
         let read = || -> Result<Marks, String> {
-            let get = |key: &str| labels.get(key).ok_or(format!("label `{key}` is missing"));
+            let get = |key: &str| find(key).ok_or_else(|| format!("label `{key}` is missing"));
             let bad = |key: &str| format!("label `{key}` is not as rolecall writes it");
             get(STACK)?;
             let credential = get(CREDENTIAL)?;
             let generation = get(GENERATION)?;
             Ok(Marks {
                 stack: stack.clone().ok_or_else(|| bad(STACK))?,
-                address: AddressLabel::from_label(get(ADDRESS)?.clone()),
+                address: AddressLabel::from_label(get(ADDRESS)?),
                 generation: generation
                     .parse()
                     .ok()
@@ -268,16 +279,16 @@ impl Marks {
                     .ok_or_else(|| bad(GENERATION))?,
                 credential: CredentialMark::from_label(credential)
                     .ok_or_else(|| bad(CREDENTIAL))?,
-                expires: match labels.get(EXPIRES) {
+                expires: match find(EXPIRES) {
                     None => None,
                     Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
                 },
-                protected: match labels.get(PROTECTED).map(String::as_str) {
+                protected: match find(PROTECTED) {
                     None => false,
                     Some(YES) => true,
                     Some(_) => return Err(bad(PROTECTED)),
                 },
-                seal: labels.get(SEAL).map(Seal::from_label),
+                seal: find(SEAL).map(Seal::from_label),
             })
         };
         match read() {

@@ -114,10 +114,10 @@ fn sealed_bytes(account: &Mrn, marks: &Marks) -> Vec<u8> {
     };
     part(account.as_str());
     // Every mark but the seal itself, whatever marks there will be.
-    for (key, value) in marks.unsealed_labels() {
-        part(&key);
-        part(&value);
-    }
+    marks.each_unsealed(|key, value| {
+        part(key);
+        part(value);
+    });
     bytes
 }
 

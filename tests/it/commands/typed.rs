@@ -20,6 +20,19 @@ const ENDS: &[(&str, i32)] = &[
     // Nobody can be asked.
     ("rolecall apply access/", 1),
     ("rolecall apply --local examples/quickstart", 1),
+    // Nothing is applied yet, and the platform has accounts that nobody declares.
+    ("rolecall check --local examples/quickstart", 2),
+    ("rolecall check --unused 90d --expiring 14d access/", 6),
+    (
+        "rolecall check --allow-unmanaged --format json access/ | jq .check.drift",
+        2,
+    ),
+    // `HEAD` and `…` stand for a digest.
+    (
+        "rolecall verify --head sha256:HEAD records/0001.json records/0002.json",
+        64,
+    ),
+    ("rolecall verify --head sha256:… records/*.json", 64),
     // `ID` stands for an id.
     (
         "rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/",
@@ -70,6 +83,7 @@ impl Desk {
         put("access/main.hcl", format!("{HEAD}{account}").as_bytes());
         let owner = fs::read(self.stage.path("owner.json")).expect("there");
         put("owner.json", &owner);
+        put("policies/main.hcl", b"limits {\n  max_deletes = 5\n}\n");
         put("credentials/ci.json", &owner);
         put("credentials/ci.b64", self.credential.as_bytes());
         for name in [
@@ -113,6 +127,10 @@ impl Desk {
         let dir = self.folder();
         if line.contains(" plan.json") && !line.contains("--out") && !line.contains('>') {
             self.type_in(dir.path(), "rolecall plan --out plan.json access/");
+        }
+        if line.contains("records/") {
+            let first = "mkdir records && rolecall apply --yes --report records/0001.json access/";
+            self.type_in(dir.path(), first);
         }
         if line.starts_with("rolecall platform dump") {
             self.type_in(
