@@ -2,6 +2,7 @@
 //! Marks locate, they do not prove: any Editor can write labels.
 
 use std::fmt;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ const CREDENTIAL: &str = "rolecall-credential";
 const EXPIRES: &str = "rolecall-expires";
 const PROTECTED: &str = "rolecall-protected";
 const SEAL: &str = "rolecall-seal";
+/// The keys of all marks.
+const KEYS: [&str; 7] = [
+    ADDRESS, CREDENTIAL, EXPIRES, GENERATION, PROTECTED, SEAL, STACK,
+];
 /// The only value of the mark of protection.
 const YES: &str = "yes";
 
@@ -46,8 +51,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// The owner of all that one configuration manages: its name and its random id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StackId {
-    name: String,
-    id: String,
+    /// `name.id`, as the label holds it.
+    text: String,
+    /// Where the dot is.
+    dot: usize,
 }
 
 impl StackId {
@@ -71,23 +78,19 @@ impl StackId {
             return Err("a stack id has 4 to 16 of a-z and 0-9".to_owned());
         }
         Ok(Self {
-            name: name.to_owned(),
-            id: id.to_owned(),
+            text: format!("{name}.{id}"),
+            dot: name.len(),
         })
     }
 
     /// The name, for people.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.text[..self.dot]
     }
 
     /// The random part.
     pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn label(&self) -> String {
-        format!("{}.{}", self.name, self.id)
+        &self.text[self.dot + 1..]
     }
 
     fn from_label(text: &str) -> Option<Self> {
@@ -98,7 +101,7 @@ impl StackId {
 
 impl fmt::Display for StackId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.name, self.id)
+        write!(f, "{}/{}", self.name(), self.id())
     }
 }
 
@@ -248,20 +251,29 @@ impl Marks {
         if *protected {
             give(PROTECTED, YES);
         }
-        give(STACK, &stack.label());
+        give(STACK, &stack.text);
     }
 
     /// Reads the marks out of an account's labels.
     pub fn locate(labels: &Labels) -> Marking {
+        let from = (Bound::Included(MARK_PREFIX), Bound::Unbounded);
         let mut ours = labels
-            .range(MARK_PREFIX.to_owned()..)
+            .range::<str, _>(from)
             .take_while(|(key, _)| key.starts_with(MARK_PREFIX))
             .peekable();
         if ours.peek().is_none() {
             return Marking::Unmarked;
         }
-        let labels: Vec<(&str, &str)> = ours.map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let find = |key: &str| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+        let mut values = [None; KEYS.len()];
+        for (key, value) in ours {
+            if let Some(at) = KEYS.iter().position(|known| known == key) {
+                values[at] = Some(value.as_str());
+            }
+        }
+        let find = |key: &str| {
+            let at = KEYS.iter().position(|known| *known == key);
+            at.and_then(|at| values[at])
+        };
         let stack = find(STACK).and_then(StackId::from_label);
         let read = || -> Result<Marks, String> {
             let get = |key: &str| find(key).ok_or_else(|| format!("label `{key}` is missing"));
