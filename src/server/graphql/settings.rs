@@ -86,8 +86,17 @@ impl From<StoredSources> for MvdExperimentalSourcesConfiguration {
 }
 
 impl SpaceSettings {
-    /// Reads the stored settings.
-    pub(crate) fn stored(json: &str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+    /// The stored settings. This platform removes no unused accounts, and says so unless somebody
+    /// has set something else.
+    pub(crate) fn of(stored: Option<&str>) -> Self {
+        let stored = stored.and_then(|json| serde_json::from_str(json).ok());
+        let mut settings: Self = stored.unwrap_or_default();
+        settings
+            .unused_service_accounts_configuration
+            .get_or_insert(UnusedServiceAccountsConfiguration {
+                cleanup: Some(false),
+                after: None,
+            });
+        settings
     }
 }

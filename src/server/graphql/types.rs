@@ -390,7 +390,7 @@ impl Space {
     }
 
     async fn settings(&self) -> Option<SpaceSettings> {
-        self.0.settings.as_deref().and_then(SpaceSettings::stored)
+        Some(SpaceSettings::of(self.0.settings.as_deref()))
     }
 
     async fn annotations(&self) -> Option<Vec<KeyValue>> {

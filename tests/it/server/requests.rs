@@ -130,7 +130,12 @@ async fn terraform_reads_spaces_and_organizations() {
     );
     assert_eq!(space["id"], "amazing-hofstadter-175565");
     assert_eq!(space["name"], "payments");
-    assert_eq!(space["settings"], Value::Null);
+    assert_eq!(space["settings"]["casesConfiguration"], Value::Null);
+    assert_eq!(
+        space["settings"]["unusedServiceAccountsConfiguration"],
+        json!({ "cleanup": false }),
+        "nothing is removed, and that is told"
+    );
     let from_space = space["organization"].clone();
 
     let data = p
