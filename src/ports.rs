@@ -6,8 +6,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Caller, Destination, History, IssuedCredential, Labels, LiveAccount, Mrn, Nonce,
-    OrgId, RoleSet, Scope, ScopeInfo, SpaceId,
+    Address, Caller, CleanUp, Destination, History, IssuedCredential, Labels, LiveAccount, Mrn,
+    Nonce, OrgId, RoleSet, Scope, ScopeInfo, SpaceId,
 };
 
 /// May a failed write have happened all the same?
@@ -103,6 +103,13 @@ pub trait AuditLog {
         resource: &Mrn,
         most: usize,
     ) -> impl Future<Output = Result<History, ReadError>>;
+}
+
+/// Reads what spaces do by themselves. Apart from [`Reader`], since `apply` has no use for it.
+pub trait SpaceSettings {
+    /// What a space does with accounts that nobody uses; `None` if the platform does not tell.
+    fn clean_up(&self, space: &SpaceId)
+    -> impl Future<Output = Result<Option<CleanUp>, ReadError>>;
 }
 
 /// What a new account is created with.

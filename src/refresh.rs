@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::model::{Facts, Live, LiveAccount, Queries, Scope, ScopeInfo, SpaceId, Unread};
-use crate::ports::{ReadError, Reader};
+use crate::model::{CleanUp, Facts, Live, LiveAccount, Queries, Scope, ScopeInfo, SpaceId, Unread};
+use crate::ports::{ErrorKind, ReadError, Reader, SpaceSettings};
 
 /// How many listings run at the same time. The result does not depend on it.
 const CONCURRENCY: usize = 8;
+/// How many spaces are asked for their settings at most.
+const MOST_SETTINGS: usize = 50;
 
 /// Reads all that `queries` names. `endpoint` is kept in the facts as it is.
 ///
@@ -159,4 +161,119 @@ pub async fn refresh(
         scopes,
         unread,
     })
+}
+
+/// What spaces do with accounts that nobody uses, or why that is not known, a fragment. Nothing
+/// rests on it, so a platform that is in trouble is not asked again.
+pub async fn clean_ups(
+    settings: &impl SpaceSettings,
+    spaces: Vec<SpaceId>,
+) -> BTreeMap<SpaceId, Result<CleanUp, String>> {
+    let mut answers = BTreeMap::new();
+    let mut trouble: Option<String> = None;
+    for (n, space) in spaces.into_iter().enumerate() {
+        let answer = match &trouble {
+            _ if n >= MOST_SETTINGS => Err(format!("at most {MOST_SETTINGS} spaces are asked")),
+            Some(why) => Err(why.clone()),
+            None => match settings.clean_up(&space).await {
+                Ok(told) => told.ok_or_else(|| "the platform does not tell".to_owned()),
+                Err(error) => {
+                    if in_trouble(error.kind) {
+                        trouble = Some(error.message.clone());
+                    }
+                    Err(error.message)
+                }
+            },
+        };
+        answers.insert(space, answer);
+    }
+    answers
+}
+
+/// Whether a question about another space would fail as well.
+fn in_trouble(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Unauthenticated
+        | ErrorKind::RateLimited
+        | ErrorKind::Platform
+        | ErrorKind::Transport => true,
+        ErrorKind::PermissionDenied
+        | ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Invalid
+        | ErrorKind::Aborted
+        | ErrorKind::Malformed => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Answers by the number of the question, from 0.
+    struct Settings<F> {
+        answer: F,
+        asked: RefCell<usize>,
+    }
+
+    impl<F: Fn(usize) -> Result<Option<CleanUp>, ErrorKind>> SpaceSettings for Settings<F> {
+        async fn clean_up(&self, _: &SpaceId) -> Result<Option<CleanUp>, ReadError> {
+            let n = self.asked.replace_with(|n| *n + 1);
+            (self.answer)(n).map_err(|kind| ReadError {
+                kind,
+                message: format!("{kind:?}"),
+            })
+        }
+    }
+
+    /// How many of so many spaces were asked, and the answers.
+    async fn asked(
+        spaces: usize,
+        answer: impl Fn(usize) -> Result<Option<CleanUp>, ErrorKind>,
+    ) -> (usize, Vec<Result<CleanUp, String>>) {
+        let settings = Settings {
+            answer,
+            asked: RefCell::default(),
+        };
+        let ids = (0..spaces).map(|n| SpaceId::new(format!("s{n:03}")).expect("valid"));
+        let answers = clean_ups(&settings, ids.collect()).await;
+        (settings.asked.into_inner(), answers.into_values().collect())
+    }
+
+    #[tokio::test]
+    async fn every_space_has_an_answer_and_few_are_asked() {
+        let (asked, answers) = asked(60, |_| Ok(Some(CleanUp::Off))).await;
+        assert_eq!((asked, answers.len()), (50, 60));
+        let known = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert_eq!(known, 50);
+        assert!(answers[59].clone().expect_err("not asked").contains("50"));
+    }
+
+    #[tokio::test]
+    async fn silence_is_no_answer() {
+        let (_, answers) = asked(1, |_| Ok(None)).await;
+        assert!(answers[0].is_err());
+    }
+
+    #[tokio::test]
+    async fn a_platform_in_trouble_is_not_asked_again_and_a_closed_space_hides_no_other() {
+        for (kind, questions) in [
+            (ErrorKind::Transport, 1),
+            (ErrorKind::Platform, 1),
+            (ErrorKind::RateLimited, 1),
+            (ErrorKind::PermissionDenied, 3),
+            (ErrorKind::Malformed, 3),
+        ] {
+            let (asked, answers) = asked(3, |n| match n {
+                0 => Err(kind),
+                _ => Ok(Some(CleanUp::Off)),
+            })
+            .await;
+            assert_eq!((asked, answers.len()), (questions, 3), "{kind:?}");
+            assert_eq!(answers[0], Err(format!("{kind:?}")));
+            assert_eq!(answers[2].is_ok(), questions == 3);
+        }
+    }
 }

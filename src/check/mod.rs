@@ -6,14 +6,13 @@ mod ask;
 mod cause;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diff::{Custody, Judge};
 use crate::model::{
-    AccountState, Address, AddressLabel, Desired, Live, LiveAccount, LogEntry, Marks, Mrn, Scope,
-    Seals, SourceRef, rank,
+    AccountState, Address, Desired, Live, LiveAccount, LogEntry, Marks, Mrn, Scope, Seals,
+    SourceRef, rank,
 };
 use crate::plan::{Action, Block, Blocked, Change, LeftAlone, Plan, Reason};
 
@@ -45,6 +44,8 @@ pub struct Check {
     pub unused: Option<Vec<Idle>>,
     /// Accounts that have expired or soon will, by time.
     pub expiring: Vec<Expiring>,
+    /// What the platform does by itself with accounts that nobody uses, in sentences.
+    pub clean_up: Vec<String>,
 }
 
 /// One account that is not as it is declared.
@@ -173,6 +174,7 @@ pub fn check(
     live: &Live,
     seals: &Seals,
     answers: &Answers,
+    clean_up: Vec<String>,
     wishes: Wishes,
 ) -> Check {
     let now = live.facts.now;
@@ -195,6 +197,7 @@ pub fn check(
         unmanaged,
         unused: wishes.unused.map(|long| census.unused(ago(now, long))),
         expiring: census.expiring(desired, live, now, wishes.expiring),
+        clean_up,
         plan,
     }
 }
@@ -277,14 +280,6 @@ impl<'a> Census<'a> {
     fn new(desired: &Desired, live: &'a Live, seals: &Seals) -> Self {
         let caller = &live.facts.caller.mrn;
         let judge = Judge::new(desired, caller, seals);
-        let declared = desired.accounts.keys();
-        let known: BTreeMap<AddressLabel, &Address> = declared.map(|a| (a.label(), a)).collect();
-        let address = |label: &AddressLabel| match known.get(label) {
-            Some(address) => (*address).clone(),
-            None => label
-                .decode()
-                .unwrap_or_else(|| Address::new(label.as_str(), None)),
-        };
         let mut census = Self {
             managed: Vec::new(),
             others: Vec::new(),
@@ -293,9 +288,8 @@ impl<'a> Census<'a> {
         for account in live.accounts.values() {
             match judge.custody(account) {
                 Custody::Ours(marks, _) => {
-                    census
-                        .managed
-                        .push((account, address(&marks.address), marks));
+                    let address = judge.address(&marks.address);
+                    census.managed.push((account, address, marks));
                 }
                 Custody::Unmanaged | Custody::Disputed(_) => census.others.push(account),
                 // Its own configuration's check tells of it.

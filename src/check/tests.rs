@@ -119,7 +119,7 @@ fn checked(desired: &Desired, live: &Live, log: Vec<(Mrn, Result<History, String
     let seals = Seals::default();
     let plan = plan::build(desired, live, diff(desired, live, &seals), false);
     let answers = Answers::from_map(log.into_iter().collect());
-    check(plan, desired, live, &seals, &answers, LATER)
+    check(plan, desired, live, &seals, &answers, Vec::new(), LATER)
 }
 
 fn history(entries: Vec<LogEntry>, complete: bool) -> Result<History, String> {
@@ -317,7 +317,15 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
     };
     let seals = Seals::default();
     let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), false);
-    let check = check(plan, &desired, &live, &seals, &Answers::default(), wishes);
+    let check = check(
+        plan,
+        &desired,
+        &live,
+        &seals,
+        &Answers::default(),
+        Vec::new(),
+        wishes,
+    );
     let unused = check.unused.expect("was asked for");
     let names: Vec<&str> = unused.iter().map(|i| i.account.name.as_str()).collect();
     assert_eq!(names, ["hand-made", "ci"]);
@@ -397,7 +405,7 @@ async fn asked(answer: impl Fn(&Mrn) -> Result<Vec<LogEntry>, ErrorKind>) -> (Ve
         asked: RefCell::default(),
     };
     let answers = ask(&log, &plan).await;
-    let check = check(plan, &desired, &live, &seals, &answers, LATER);
+    let check = check(plan, &desired, &live, &seals, &answers, Vec::new(), LATER);
     (log.asked.into_inner(), check)
 }
 

@@ -4,16 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::{Desired, Live, Scope, Seals, Unread};
+use crate::plan::{Plan, Unused};
 use crate::platform::{Client, Http, Identity, Login, Proxy, Time, precedence};
 use crate::ports::{ErrorKind, ReadError, Reader};
-use crate::refresh::refresh;
+use crate::refresh::{clean_ups, refresh};
 use crate::view::inert;
 
 use super::args::{ConfigArgs, PlatformChoice};
 use super::exit::Exit;
 use super::load::{self, Loaded};
-use super::output;
 use super::session::{Kept, connect, keys};
+use super::{output, progress};
 
 /// A wait this long is told. Those that the client chooses itself are shorter.
 const TOLD: Duration = Duration::from_secs(3);
@@ -173,6 +174,26 @@ pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked
         seals,
         reached,
     })
+}
+
+/// What the platform may do by itself with the accounts of a plan, in sentences. Nothing fails if
+/// it does not tell.
+pub async fn clean_up(
+    client: &Client<Http>,
+    plan: &Plan,
+    desired: &Desired,
+    live: &Live,
+    seals: &Seals,
+) -> Vec<String> {
+    let unused = Unused::of(plan, desired, live, seals);
+    let spaces = unused.spaces();
+    if spaces.is_empty() {
+        return Vec::new();
+    }
+    let reading = progress::waiting("reading the settings of spaces");
+    let answers = clean_ups(client, spaces).await;
+    drop(reading);
+    unused.advice(&answers)
 }
 
 /// That a scope could not be read, and why, with its name once.

@@ -125,6 +125,8 @@ pub async fn open(
         diff(&desired, &live, &seals),
         intent.destroy,
     );
+    let clean_up = reach::clean_up(&client, &plan, &desired, &live, &seals).await;
+    plan.annex.advice.extend(clean_up);
     policies::judge(&mut plan, &policies, &desired, &live);
     policies::tell(&plan, intent.policies)?;
     // Under --local no real key may be replaced by one of the embedded platform.

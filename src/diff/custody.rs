@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    AddressLabel, CredentialMark, Desired, LiveAccount, Marking, Marks, Mrn, SealCheck, Seals,
-    StackId,
+    Address, AddressLabel, CredentialMark, Desired, LiveAccount, Marking, Marks, Mrn, SealCheck,
+    Seals, StackId,
 };
 
 /// What speaks against an account that carries our marks and no seal.
@@ -31,6 +31,7 @@ pub struct Judge<'a> {
     caller: &'a Mrn,
     seals: &'a Seals,
     imports: BTreeMap<&'a Mrn, AddressLabel>,
+    addresses: BTreeMap<AddressLabel, &'a Address>,
 }
 
 impl<'a> Judge<'a> {
@@ -46,6 +47,17 @@ impl<'a> Judge<'a> {
             caller,
             seals,
             imports,
+            addresses: desired.accounts.keys().map(|a| (a.label(), a)).collect(),
+        }
+    }
+
+    /// The address that a mark means. A long one is a hash there, and only its declaration tells it.
+    pub fn address(&self, label: &AddressLabel) -> Address {
+        match self.addresses.get(label) {
+            Some(address) => (*address).clone(),
+            None => label
+                .decode()
+                .unwrap_or_else(|| Address::new(label.as_str(), None)),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod account;
 mod address;
+mod clean_up;
 mod credential;
 mod desired;
 mod history;
@@ -16,6 +17,7 @@ mod seal;
 
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel};
+pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{Fingerprint, IssuedCredential, Nonce};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,

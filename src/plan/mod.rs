@@ -3,6 +3,7 @@
 
 mod advice;
 mod build;
+mod clean_up;
 mod compare;
 mod file;
 mod judgement;
@@ -19,6 +20,7 @@ use crate::model::{
 };
 
 pub use build::build;
+pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
 pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said};
@@ -66,7 +68,7 @@ pub struct Annex {
     pub left_alone: Vec<LeftAlone>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
-    /// What the platform may object to, as far as it can be told before trying.
+    /// What the platform may object to or do by itself.
     pub advice: Vec<String>,
     /// Scopes that could not be read.
     pub unread: BTreeMap<Scope, Unread>,

@@ -18,12 +18,12 @@ use super::failure::{self, Again, Failure};
 use super::operation::{self, Request};
 use super::transport::Transport;
 use crate::model::{
-    Caller, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
+    Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
 };
 use crate::model::{ScopeInfo, SpaceId};
 use crate::ports::{
     AccountUpdate, AuditLog, BatchErrors, Effect, ErrorKind, NewAccount, ReadError, Reader,
-    WriteError, Writer,
+    SpaceSettings, WriteError, Writer,
 };
 
 /// How often one call is sent at most.
@@ -379,6 +379,13 @@ impl<T: Transport> AuditLog for Client<T> {
             history.complete = false;
         }
         Ok(history)
+    }
+}
+
+impl<T: Transport> SpaceSettings for Client<T> {
+    async fn clean_up(&self, space: &SpaceId) -> Result<Option<CleanUp>, ReadError> {
+        self.read(&operation::clean_up(space), decode::clean_up)
+            .await
     }
 }
 

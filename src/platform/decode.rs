@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::operation::PAGE;
 use super::{auth, failure};
 use crate::model::{
-    Caller, IssuedCredential, Labels, LiveAccount, LogEntry, Mrn, OrgId, Role, RoleSet, Scope,
-    ScopeInfo, SpaceId,
+    CLEAN_UP_DAYS, Caller, CleanUp, IssuedCredential, Labels, LiveAccount, LogEntry, Mrn, OrgId,
+    Role, RoleSet, Scope, ScopeInfo, SpaceId,
 };
 use crate::ports::BatchErrors;
 use crate::secret::Secret;
@@ -123,6 +123,38 @@ pub(super) fn space(body: &[u8]) -> Decoded<Option<ScopeInfo>> {
                 _ => organization.id.and_then(OrgId::new),
             }
         }),
+    }))
+}
+
+/// What a space does with unused accounts; `None` if any part of the answer is missing.
+pub(super) fn clean_up(body: &[u8]) -> Decoded<Option<CleanUp>> {
+    #[derive(Deserialize)]
+    struct Data {
+        space: Option<Space>,
+    }
+    #[derive(Deserialize)]
+    struct Space {
+        settings: Option<Settings>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Settings {
+        unused_service_accounts_configuration: Option<Unused>,
+    }
+    #[derive(Deserialize)]
+    struct Unused {
+        cleanup: Option<bool>,
+        after: Option<i64>,
+    }
+    let settings = data::<Data>(body)?.space.and_then(|found| found.settings);
+    let unused = settings.and_then(|found| found.unused_service_accounts_configuration);
+    let told = unused.and_then(|unused| Some((unused.cleanup?, unused.after)));
+    Ok(told.map(|(cleanup, after)| match cleanup {
+        false => CleanUp::Off,
+        true => {
+            let days = after.and_then(|days| u32::try_from(days).ok());
+            CleanUp::After(days.filter(|days| *days > 0).unwrap_or(CLEAN_UP_DAYS))
+        }
     }))
 }
 
@@ -521,6 +553,37 @@ mod tests {
         let full = full.trim_end_matches(',');
         assert!(listing(&format!(r#"{{"edges":[{full}]}}"#)).is_err());
         assert!(listing(r#"{"totalCount":0,"edges":null}"#).is_ok());
+    }
+
+    #[test]
+    fn a_clean_up_is_told_only_where_the_platform_tells_it() {
+        let told = |unused: &str| {
+            let body = format!(
+                r#"{{"data":{{"space":{{"settings":{{
+                    "unusedServiceAccountsConfiguration":{unused}}}}}}}}}"#
+            );
+            clean_up(body.as_bytes())
+        };
+        let after = |days| Ok(Some(CleanUp::After(days)));
+        assert_eq!(told(r#"{"cleanup":true,"after":7}"#), after(7));
+        for odd in ["null", "0", "-7", "4294967296"] {
+            let text = format!(r#"{{"cleanup":true,"after":{odd}}}"#);
+            assert_eq!(told(&text), after(30), "{odd}");
+        }
+        assert_eq!(told(r#"{"cleanup":true}"#), after(30));
+        assert_eq!(
+            told(r#"{"cleanup":false,"after":7}"#),
+            Ok(Some(CleanUp::Off))
+        );
+        for nothing in ["null", "{}", r#"{"cleanup":null,"after":7}"#] {
+            assert_eq!(told(nothing), Ok(None), "{nothing}");
+        }
+        for nothing in [r#"{"space":null}"#, r#"{"space":{"settings":null}}"#, "{}"] {
+            let body = format!(r#"{{"data":{nothing}}}"#);
+            assert_eq!(clean_up(body.as_bytes()), Ok(None), "{nothing}");
+        }
+        assert!(told(r#""x""#).is_err());
+        assert!(clean_up(b"{}").is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ macro_rules! document_table {
 
 document_table! {
     AUDIT_LOG = "audit_log";
+    CLEAN_UP = "clean_up";
     CREATE_SERVICE_ACCOUNT = "create_service_account";
     DELETE_SERVICE_ACCOUNTS = "delete_service_accounts";
     GET_ROLES = "get_roles";
@@ -86,6 +87,17 @@ pub(super) fn space(id: &SpaceId) -> Request {
     let scope = Scope::Space(id.clone());
     let variables = json!({ "mrn": scope.mrn() });
     Request::new(format!("read {scope}"), SPACE, &variables).needs("Viewer", &scope)
+}
+
+pub(super) fn clean_up(id: &SpaceId) -> Request {
+    let scope = Scope::Space(id.clone());
+    let variables = json!({ "mrn": scope.mrn() });
+    // Which role may read settings is not public.
+    Request::new(
+        format!("read the settings of {scope}"),
+        CLEAN_UP,
+        &variables,
+    )
 }
 
 pub(super) fn service_accounts(scope: &Scope, after: Option<&str>) -> Request {
@@ -254,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_document_is_named_as_its_file_and_holds_one_operation() {
-        assert_eq!(documents().len(), 12);
+        assert_eq!(documents().len(), 13);
         for (name, text) in documents() {
             let operation: String = name
                 .split('_')

@@ -34,4 +34,6 @@ mod simulation;
 #[cfg(feature = "server")]
 mod stage;
 #[cfg(feature = "server")]
+mod surroundings;
+#[cfg(feature = "server")]
 mod transcripts;

@@ -63,11 +63,12 @@ pub async fn run(args: CheckArgs) -> Exit {
     let reading = progress::waiting("reading the audit log");
     let answers = ask(&looked.reached.client, &plan).await;
     drop(reading);
+    let clean_up = reach::clean_up(&looked.reached.client, &plan, desired, live, seals).await;
     let wishes = Wishes {
         unused: args.unused,
         expiring: args.expiring,
     };
-    let found = check(plan, desired, live, seals, &answers, wishes);
+    let found = check(plan, desired, live, seals, &answers, clean_up, wishes);
     report::check(&found);
     output::print(&human::check(&found));
     exit(&found, args.allow_unmanaged)

@@ -39,6 +39,9 @@ pub fn check(check: &Check) -> String {
         idle(&mut out, unused, plan);
     }
     expiring(&mut out, &check.expiring, plan);
+    let clean_up = check.clean_up.iter();
+    let clean_up = clean_up.map(|told| vec![format!("  {}", inert(told))]);
+    section(&mut out, "To know about the platform", clean_up);
     let unread = plan.annex.unread.iter().map(|(scope, unread)| {
         let why = inert(&unread.why);
         let named = unread.why.contains(scope.id());

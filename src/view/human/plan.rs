@@ -90,7 +90,7 @@ pub fn plan(plan: &Plan) -> String {
     });
     section(
         &mut out,
-        "What the platform may object to",
+        "To know about the platform",
         &plan.annex.advice,
         |advice| vec![format!("  {}", inert(advice))],
     );

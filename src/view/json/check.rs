@@ -17,6 +17,7 @@ pub fn check(check: &Check) -> Value {
         unmanaged: others,
         unused,
         expiring,
+        clean_up,
     } = check;
     let all = |found: &[Found]| -> Vec<Value> { found.iter().map(|f| one(f, plan)).collect() };
     json!({
@@ -32,6 +33,7 @@ pub fn check(check: &Check) -> Value {
             .as_ref()
             .map(|all| all.iter().map(|i| idle(i, plan)).collect::<Vec<_>>()),
         "expiring": expiring.iter().map(|e| expires(e, plan)).collect::<Vec<_>>(),
+        "clean_up": clean_up,
         "unread": plan.annex.unread
             .iter()
             .map(|(of, why)| json!({ "scope": scope(of, &plan.annex), "why": why.why }))
