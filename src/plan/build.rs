@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::advice::advice;
+use super::neighbours::neighbours;
 use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict};
 use crate::diff::{Action, Delta, Difference, Reason};
 use crate::model::{Desired, Live, Mrn, rank};
@@ -27,7 +28,8 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
     let stopped: BTreeSet<_> = blocked.iter().map(|b| b.address.clone()).collect();
     changes.retain(|change| !stopped.contains(&change.address));
     changes.sort_by(|a, b| order(a, &caller).cmp(&order(b, &caller)));
-    let advice = advice(&changes, live);
+    let mut advice = advice(&changes, live);
+    advice.extend(neighbours(desired, &left_alone));
     blocked.sort();
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {

@@ -7,6 +7,7 @@ mod clean_up;
 mod compare;
 mod file;
 mod judgement;
+mod neighbours;
 mod privilege;
 
 use std::collections::BTreeMap;
@@ -68,7 +69,7 @@ pub struct Annex {
     pub left_alone: Vec<LeftAlone>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
-    /// What the platform may object to or do by itself.
+    /// What the platform may object to or do by itself, and who else works in these scopes.
     pub advice: Vec<String>,
     /// Scopes that could not be read.
     pub unread: BTreeMap<Scope, Unread>,

@@ -1,6 +1,7 @@
-//! What a plan tells of a platform that cleans up by itself.
+//! What a plan tells of a platform that cleans up by itself, and of other stacks in the same scopes.
 
 use jiff::Timestamp;
+use rolecall::server::SeedAccount;
 use serde_json::{Value, json};
 
 use crate::formats::schema;
@@ -122,4 +123,37 @@ fn settings_that_cannot_be_read_change_nothing_but_a_line() {
     });
     assert_eq!(stage.run(&APPLY), 0);
     stage.compare("surroundings/not-verified.txt");
+}
+
+/// An account of another stack.
+fn foreign(stage: &Stage, stack: &str, name: &str) {
+    let labels = [
+        ("rolecall-stack", stack),
+        ("rolecall-address", name),
+        ("rolecall-generation", "1"),
+        ("rolecall-credential", "external"),
+    ];
+    let seed = SeedAccount {
+        name: name.to_owned(),
+        roles: vec!["viewer".to_owned()],
+        labels: labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        ..SeedAccount::default()
+    };
+    let made = stage
+        .app
+        .admin_create_account(PAYMENTS, &seed, Timestamp::now());
+    made.expect("made");
+}
+
+#[test]
+fn other_stacks_in_the_same_scope_are_told_of() {
+    let mut stage = Stage::small();
+    stage.configure("");
+    foreign(&stage, "scanners.bbbb2222", "east");
+    foreign(&stage, "scanners.bbbb2222", "west");
+    assert_eq!(stage.run(&PLAN), 0);
+    stage.say("somebody copied this configuration, or changed its id");
+    foreign(&stage, "acme-access.cccc3333", "ci");
+    assert_eq!(stage.run(&PLAN), 0);
+    stage.compare("surroundings/stacks.txt");
 }
