@@ -21,8 +21,10 @@ const MAX_ACCOUNTS: usize = 20_000;
 /// The longest name and label, in characters.
 pub(super) const MAX_NAME: usize = 200;
 pub(super) const MAX_LABEL: usize = 63;
+/// The longest description, in characters.
+pub(super) const MAX_DESCRIPTION: usize = 2_000;
 /// The most instances of one block whose errors are told.
-const MAX_FAILED: usize = 10;
+pub(super) const MAX_FAILED: usize = 10;
 
 /// How often a credential is replaced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,6 +91,7 @@ pub(super) fn instances(
         Kind::Unknown(_) => decoder.fail(codes::INVALID_FOR_EACH, span, "this is not known yet"),
         Kind::Map(members) => {
             for (key, member) in members.iter() {
+                check_key(key, span, decoder)?;
                 let frame = each_scope(scope, Value::from(key.clone()), member.clone());
                 // Other instances are still worth a look.
                 match instance(block, Some(key), &frame, parts, decoder) {
@@ -112,6 +115,7 @@ pub(super) fn instances(
                         format!("a set of strings is required; it holds {}", noun_of(item));
                     return decoder.fail(codes::INVALID_FOR_EACH, span, &message);
                 };
+                check_key(key, span, decoder)?;
                 let frame = each_scope(scope, item.clone(), item.clone());
                 match instance(block, Some(key), &frame, parts, decoder) {
                     Ok(made) => out.extend(made),
@@ -141,6 +145,16 @@ pub(super) fn instances(
             Err(Failed)
         }
     }
+}
+
+/// A key stands in every line that names its account.
+fn check_key(key: &str, span: Span, decoder: &mut Decoder<'_>) -> Result<(), Failed> {
+    let length = key.chars().count();
+    if length <= MAX_NAME {
+        return Ok(());
+    }
+    let message = format!("a key has at most {MAX_NAME} characters, not {length}");
+    decoder.fail(codes::INVALID_FOR_EACH, span, &message)
 }
 
 fn limit(block: &Block, count: usize, decoder: &mut Decoder<'_>) -> Result<(), Failed> {
@@ -307,6 +321,12 @@ fn description(
         let message = "a description has no control characters but line ends and tabs";
         return decoder.fail(codes::INVALID_VALUE, span, message);
     }
+    let length = text.chars().count();
+    if length > MAX_DESCRIPTION {
+        let message =
+            format!("a description has at most {MAX_DESCRIPTION} characters, not {length}");
+        return decoder.fail(codes::INVALID_VALUE, span, &message);
+    }
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
@@ -325,7 +345,7 @@ fn labels(
         let span = block
             .attribute("labels")
             .map_or(whole, |attribute| member_span(attribute, key));
-        if key.starts_with(MARK_PREFIX) {
+        if key.to_ascii_lowercase().starts_with(MARK_PREFIX) {
             failed = true;
             decoder.report(
                 Diagnostic::error(codes::RESERVED_LABEL)

@@ -1,12 +1,27 @@
 //! What is wrong with accounts only beside each other.
 //! Pure.
 
-use super::accounts::Instance;
+use super::accounts::{Instance, MAX_FAILED};
 use super::codes;
 use super::imports::Imports;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::{Address, Place};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What has been told of each block, so that a block of many instances is not told of each.
+#[derive(Default)]
+struct Told(BTreeMap<(&'static str, Span), usize>);
+
+impl Told {
+    /// Reports a finding about an instance, unless its block has had enough of this kind.
+    fn push(&mut self, instance: &Instance, found: Diagnostic, out: &mut Diagnostics) {
+        let told = self.0.entry((found.code, instance.block_span)).or_default();
+        *told += 1;
+        if *told <= MAX_FAILED {
+            out.push(found);
+        }
+    }
+}
 
 /// Reports accounts of one name in one scope, and credentials for one place.
 pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
@@ -14,6 +29,7 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
     ordered.sort_by_key(|instance| (instance.block_span, instance.account.address.clone()));
     let mut names: BTreeMap<_, &Instance> = BTreeMap::new();
     let mut places: BTreeMap<String, (&Instance, Span)> = BTreeMap::new();
+    let mut told = Told::default();
     for instance in ordered {
         let account = &instance.account;
         let key = (&account.scope, account.name.as_str());
@@ -22,7 +38,8 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
             && first.account.address != account.address
         {
             let message = format!("\"{}\" in {}", account.name, account.scope);
-            out.push(
+            told.push(
+                instance,
                 Diagnostic::error(codes::DUPLICATE_ACCOUNT)
                     .at(instance.name_span, message)
                     .context(
@@ -33,6 +50,7 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
                         "give `{}` another name or scope, or remove it",
                         account.address
                     )),
+                out,
             );
         }
         for (destination, span) in account.deliver_to.iter().zip(&instance.sink_spans) {
@@ -49,20 +67,24 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
             };
             let found = Diagnostic::error(codes::DUPLICATE_DESTINATION);
             if first.account.address != account.address {
-                out.push(
+                told.push(
+                    instance,
                     found
                         .at(*span, format!("`{}` would write {path}", account.address))
                         .context(first_span, format!("`{}` writes it", first.account.address))
                         .help("let the `filename` of the sink depend on `account.id`, or use another sink"),
+                    out,
                 );
             } else if first.block_span == instance.block_span {
-                out.push(
+                told.push(
+                    instance,
                     found
                         .at(
                             *span,
                             format!("`{}` would write {path} twice", account.address),
                         )
                         .help("name each sink once, and let two sinks write to different files"),
+                    out,
                 );
             }
         }

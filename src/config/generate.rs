@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::accounts::{MAX_LABEL, MAX_NAME};
+use super::accounts::{MAX_DESCRIPTION, MAX_LABEL, MAX_NAME};
 use super::roles::is_mrn;
 use crate::diag::inert;
 use crate::model::{
@@ -314,7 +314,10 @@ fn declarable(labels: &Labels) -> Option<&Labels> {
     labels
         .iter()
         .all(|(key, value)| {
-            !key.is_empty() && !key.starts_with(MARK_PREFIX) && good(key) && good(value)
+            !key.is_empty()
+                && !key.to_ascii_lowercase().starts_with(MARK_PREFIX)
+                && good(key)
+                && good(value)
         })
         .then_some(labels)
 }
@@ -327,10 +330,12 @@ fn account_blocks(out: &mut String, name: &str, reference: &str, account: &LiveA
     let mut notes = Vec::new();
     if let Some(text) = &account.description {
         let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-        if text.chars().all(plain) {
-            all.push(("description", quote(text)));
-        } else {
+        if !text.chars().all(plain) {
             notes.push("Its description has control characters, so it is left as it is.");
+        } else if text.chars().count() > MAX_DESCRIPTION {
+            notes.push("Its description is too long for a configuration, so it is left as it is.");
+        } else {
+            all.push(("description", quote(text)));
         }
     }
     let roles: Vec<String> = account

@@ -6,7 +6,7 @@ use super::codes;
 use super::decode::{Decoded, Decoder};
 use super::parse::account_scope;
 use super::schema::LATER_SINKS;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, acts};
 use crate::lang::value::{Members, Value};
 use crate::lang::{Failed, Scope};
 use crate::model::{Address, Destination, FileFormat, Place, short_digest};
@@ -97,7 +97,7 @@ fn directory_of(text: &str, span: Span, decoder: &mut Decoder<'_>) -> Result<Str
             match part {
                 "" | "." => {}
                 ".." => wrong = Some("a path that leads out of the configuration's folder"),
-                ".git" => wrong = Some("a folder of git"),
+                part if hidden(part) => wrong = Some("a hidden folder, as .git or .github,"),
                 part => parts.push(part),
             }
         }
@@ -116,6 +116,12 @@ fn directory_of(text: &str, span: Span, decoder: &mut Decoder<'_>) -> Result<Str
         return Err(Failed);
     }
     Ok(parts.join("/"))
+}
+
+/// Whether a folder starts with a dot, also behind characters that nobody sees and that some file
+/// systems leave out. Tools take orders from such folders, and commit what is in them.
+fn hidden(part: &str) -> bool {
+    part.trim_start_matches(acts).starts_with('.')
 }
 
 /// What a sink's file name may use of the account.

@@ -14,25 +14,38 @@ pub fn acts(c: char) -> bool {
             | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Shows control, escape, invisible and bidirectional characters as `\u{…}`.
+/// Tells whether a text begins with what CI runners take for a command wherever in a line it
+/// stands: `##[group]` (GitHub), `##vso[…]` (Azure Pipelines).
+pub(super) fn opens_command(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("##") else {
+        return false;
+    };
+    let name = rest
+        .get(..3)
+        .filter(|name| name.eq_ignore_ascii_case("vso"));
+    rest[name.map_or(0, str::len)..].starts_with('[')
+}
+
+/// Shows control, escape, invisible and bidirectional characters as `\u{…}`, and the first
+/// character of a CI command too.
 pub fn inert(text: &str) -> Cow<'_, str> {
-    if !text.contains(acts) {
+    if !text.contains(acts) && !text.contains("##") {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        push_inert(&mut out, c);
+    for (at, c) in text.char_indices() {
+        push_inert(&mut out, c, &text[at..]);
     }
     Cow::Owned(out)
 }
 
-/// Appends one character, escaped when it is active.
-pub(super) fn push_inert(out: &mut String, c: char) {
+/// Appends the first character of `rest`, escaped when it is active.
+pub(super) fn push_inert(out: &mut String, c: char, rest: &str) {
     match c {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        c if acts(c) => {
+        c if acts(c) || opens_command(rest) => {
             // Writing to a string cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
@@ -52,5 +65,15 @@ mod tests {
             inert("a\u{202e}b\u{200b}\u{7f}\u{9b}"),
             "a\\u{202e}b\\u{200b}\\u{7f}\\u{9b}"
         );
+    }
+
+    #[test]
+    fn commands_of_ci_runners_are_broken_and_headings_are_not() {
+        assert_eq!(inert("x ##[add-mask]y"), "x \\u{23}#[add-mask]y");
+        assert_eq!(inert("###[group]"), "#\\u{23}#[group]");
+        assert_eq!(inert("a##VSO[task.x]"), "a\\u{23}#VSO[task.x]");
+        for text in ["## Teams", "a ## b", "##vsé[", "# [x]", "##"] {
+            assert_eq!(inert(text), text);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Shows a diagnostic with the lines it points to.
 //! Pure. Everything that came from a file is shown inert.
 
-use super::inert::{acts, inert, push_inert};
+use super::inert::{inert, push_inert};
 use super::{Diagnostic, Diagnostics, FileId, Label, Severity, SourceMap};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -9,6 +9,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 const MAX_LINES: usize = 6;
 /// The longest part of a line shown, in bytes.
 const MAX_LINE: usize = 400;
+/// The longest part of a message shown, in characters: messages repeat values of any length.
+const MAX_MESSAGE: usize = 1_000;
 
 /// Renders one diagnostic, without a line end after it.
 pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
@@ -32,14 +34,14 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Stri
             };
             let mut annotation = kind.span(range);
             if !label.message.is_empty() {
-                annotation = annotation.label(inert(&label.message).into_owned());
+                annotation = annotation.label(message(&label.message));
             }
             snippet = snippet.annotation(annotation);
         }
         group = group.element(snippet);
     }
     for help in diagnostic.ways_out() {
-        group = group.element(Level::HELP.message(inert(help).into_owned()));
+        group = group.element(Level::HELP.message(message(help)));
     }
     let renderer = if color {
         Renderer::styled()
@@ -47,6 +49,14 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Stri
         Renderer::plain()
     };
     renderer.render(&[group])
+}
+
+/// A message made inert, and cut where it is too long to be read.
+fn message(text: &str) -> String {
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}…", inert(&text[..end])),
+        None => inert(text).into_owned(),
+    }
 }
 
 /// Renders all diagnostics in their order, an empty line between them.
@@ -144,10 +154,8 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
                 window.text.push_str("    ");
             } else if c == '\r' && offset + 1 == line.len() {
                 // The line end of other systems.
-            } else if acts(c) {
-                push_inert(&mut window.text, c);
             } else {
-                window.text.push(c);
+                push_inert(&mut window.text, c, &line[offset..]);
             }
         }
         note(&mut moved, &wanted, at + line.len(), 1, window.text.len());
@@ -245,6 +253,8 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("\\u{1b}[31m\\u{202e}x"), "{shown}");
+        let shown = show("b = oops ##[add-mask]a ## b", 4, 8);
+        assert!(shown.contains("\\u{23}#[add-mask]a ## b"), "{shown}");
     }
 
     #[test]
@@ -252,6 +262,14 @@ mod tests {
         let text = format!("{} oops {}", "x".repeat(5000), "y".repeat(5000));
         let shown = show(&text, 5001, 5005);
         assert!(shown.len() < 2000 && shown.contains("^^^^ here"), "{shown}");
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        assert_eq!(message("é"), "é");
+        let (fits, long) = ("é".repeat(MAX_MESSAGE), "é".repeat(MAX_MESSAGE + 1));
+        assert_eq!(message(&fits), fits);
+        assert_eq!(message(&long), format!("{fits}…"));
     }
 
     #[test]

@@ -84,11 +84,12 @@ impl FileSink {
             !matches!(part, "" | "." | "..") && !part.contains(['/', '\\']) && !controls(part)
         };
         let parts: Vec<&str> = directory.split('/').filter(|part| *part != ".").collect();
-        if directory.starts_with('/') || parts.is_empty() || !parts.iter().all(|p| clean(p)) {
+        let visible = |part: &&str| clean(part) && !part.starts_with('.');
+        if directory.starts_with('/') || parts.is_empty() || !parts.iter().all(visible) {
             return refuse(
                 to,
                 "the directory must be a folder of its own below the configuration, such as \
-                 `credentials`, without `..`",
+                 `credentials`, without `..` and not hidden",
             );
         }
         if !clean(file) || file == ".gitignore" || file.starts_with(TEMPORARY) {
@@ -150,21 +151,34 @@ impl FileSink {
     /// A credential in a folder that git tracks is soon in a repository.
     fn check_ignored(&self, target: &Target<'_>) -> Result<(), SinkError> {
         let path = target.folder().join(".gitignore");
-        let text = match fs::read_to_string(&path) {
+        let shown = path.display();
+        let found = match fs::symlink_metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return target.io("reading the folder's .gitignore", &e),
-            Ok(text) => text,
+            Err(e) => return target.io("looking at the folder's .gitignore", &e),
+            Ok(found) => found,
         };
+        if !found.is_file() {
+            return target.refuse(format!(
+                "git would track the key, since {shown} is no plain file; put one with a line \
+                 `*` in its place"
+            ));
+        }
+        let text = fs::read_to_string(&path)
+            .or_else(|e| target.io("reading the folder's .gitignore", &e))?;
+        if text.lines().any(|line| line.starts_with('!')) {
+            return target.refuse(format!(
+                "git may track the key: remove the lines that begin with `!` from {shown}"
+            ));
+        }
         let covers = |line: &str| {
-            let line = line.trim();
+            let line = line.trim_end();
             line == "*" || line.strip_prefix('/').unwrap_or(line) == target.file
         };
         if text.lines().any(covers) {
             return Ok(());
         }
         target.refuse(format!(
-            "git would track the key: add a line `*` to {}",
-            path.display()
+            "git would track the key: add a line `*` to {shown}"
         ))
     }
 
@@ -539,7 +553,9 @@ mod tests {
     #[tokio::test]
     async fn what_leads_out_of_the_directory_is_refused() {
         let root = tempfile::tempdir().expect("a folder");
-        for directory in ["..", "a/../..", "/etc", "", ".", "a//b", "a\\b", "a\nb"] {
+        for directory in [
+            "..", "a/../..", "/etc", "", ".", "a//b", "a\\b", "a\nb", ".github", "a/.git",
+        ] {
             refused(
                 root.path(),
                 &json(directory, "ci.json"),
@@ -592,6 +608,19 @@ mod tests {
         fs::write(folder.join(".gitignore"), "*.log\n/ci.json\n").expect("a file");
         let sink = FileSink::new(root.path());
         assert_eq!(sink.probe(&json("keys", "ci.json")).await, Ok(Probe::Free));
+        for (text, hint) in [
+            ("*\n!*.json\n", "begin with `!`"),
+            (" *\n", "add a line `*`"),
+        ] {
+            fs::write(folder.join(".gitignore"), text).expect("a file");
+            refused(root.path(), &json("keys", "ci.json"), hint).await;
+        }
+        // git reads no .gitignore through a link.
+        fs::write(root.path().join("all"), "*\n").expect("a file");
+        fs::remove_file(folder.join(".gitignore")).expect("removed");
+        symlink("../all", folder.join(".gitignore")).expect("a link");
+        refused(root.path(), &json("keys", "ci.json"), "no plain file").await;
+        fs::remove_file(folder.join(".gitignore")).expect("removed");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("chmod");
         refused(root.path(), &json("keys", "ci.json"), "chmod 700").await;
     }

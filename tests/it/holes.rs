@@ -1,16 +1,13 @@
-//! What goes wrong with other tools, each a test here under the letter of its hole. What they do is in
-//! the comments, found by running them or in their code. Holes that are tested elsewhere:
-//!
-//! * A, B, J, a kill or a lost answer around a create: `simulation.rs`, `bad_days/network.rs`
-//! * C, D, I, T, plans that no longer hold, emptied configurations, wrong digests: `judged.rs`
-//! * L, secrets in plans and files: every transcript (`stage`), `formats.rs`
-//! * M, Z, the same bytes each time: `properties.rs`
-//! * Q, X, a missing scope and misspelt names: `language/golden`
-//! * S, an error inside of a success: `bad_days/platform.rs`
-//! * U, the same exit code in every format: `formats.rs`
-//! * V, guards that count grants: `policy/tests.rs`, `properties/guards.rs`
+//! What goes wrong with other tools, each a test under the letter of its hole. What they do is in the
+//! comments, found by running them or in their code. What was judged and what runs (C, D, I, T) is in
+//! `judged.rs`, who has an account (F, H) in `custody.rs`.
 
+mod births;
+mod texts;
+
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use jiff::Timestamp;
 use rolecall::server::SeedAccount;
@@ -220,4 +217,65 @@ fn y_the_run_keeps_its_own_rights() {
     let (code, text) = said(&stage, &APPLY);
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("guard own-account"), "{text}");
+}
+
+/// V: a guard that counts objects. peribolos let a change through that emptied teams and deleted none.
+#[test]
+fn v_the_guard_counts_grants_and_what_they_weigh() {
+    let mut stage = Stage::small();
+    let both = |roles: &str| {
+        let two = ci("", roles).replace("\"ci\"", "\"two\"");
+        let limits = "limits {\n  max_deletes        = 0\n  max_revoked_grants = 5\n}\n\n";
+        format!("{limits}{}{two}", ci("", roles))
+    };
+    stage.configure(&both("[\"editor\", \"viewer\"]"));
+    assert_eq!(stage.run(&APPLY), 0);
+    stage.configure(&both("[\"editor\"]"));
+    assert_eq!(said(&stage, &PLAN).0, Some(2), "two viewers weigh 2");
+    stage.configure(&both("[\"viewer\"]"));
+    let (code, text) = said(&stage, &APPLY);
+    assert_eq!(code, Some(3), "two editors weigh 6: {text}");
+    assert!(text.contains("guard max-revoked-grants"), "{text}");
+    assert_eq!(account(&stage).1, ["editor", "viewer"]);
+}
+
+/// The letters whose tests a file holds: `fn a_…` under a comment that begins with `A: `.
+fn letters(text: &str, found: &mut BTreeMap<char, usize>) {
+    let mut first = "";
+    for line in text.lines() {
+        if let Some(words) = line.strip_prefix("/// ") {
+            if first.is_empty() {
+                first = words;
+            }
+        } else if let Some(name) = line.strip_prefix("fn ") {
+            let letter = name.chars().next().unwrap_or_default();
+            let heading = format!("{}: ", letter.to_ascii_uppercase());
+            if name[letter.len_utf8()..].starts_with('_') && first.starts_with(&heading) {
+                *found.entry(letter).or_default() += 1;
+            }
+            first = "";
+        } else if line != "#[test]" {
+            first = "";
+        }
+    }
+}
+
+fn letters_below(folder: &Path, found: &mut BTreeMap<char, usize>) {
+    for entry in fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            letters_below(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            letters(&fs::read_to_string(&path).expect("readable"), found);
+        }
+    }
+}
+
+#[test]
+fn every_hole_from_a_to_z_has_its_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut found = BTreeMap::new();
+    letters_below(&tests, &mut found);
+    let expected: BTreeMap<char, usize> = ('a'..='z').map(|letter| (letter, 1)).collect();
+    assert_eq!(found, expected);
 }

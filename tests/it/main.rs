@@ -18,6 +18,8 @@ mod fuzz;
 #[cfg(feature = "server")]
 mod holes;
 #[cfg(feature = "server")]
+mod hostile;
+#[cfg(feature = "server")]
 mod judged;
 mod language;
 #[cfg(feature = "server")]

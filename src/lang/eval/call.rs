@@ -7,6 +7,7 @@ use crate::lang::types::noun_of;
 use crate::lang::value::Value;
 use crate::lang::{Scope, Type, codes, convert};
 use hcl_edit::expr::{Expression, FuncCall};
+use std::collections::BTreeMap;
 
 impl Evaluator<'_> {
     pub(super) fn call(&mut self, call: &FuncCall, scope: &Scope<'_>) -> Evaluated {
@@ -119,10 +120,13 @@ impl Evaluator<'_> {
             return Ok(Value::unknown(function.result.clone()).marked(marked));
         }
         match (function.body)(&values) {
-            Ok(value) => Ok(match function.marks {
-                Marks::Own => value,
-                Marks::Deep | Marks::Shallow => value.marked(marked),
-            }),
+            Ok(value) => {
+                self.charge(made(&value, weight), call)?;
+                Ok(match function.marks {
+                    Marks::Own => value,
+                    Marks::Deep | Marks::Shallow => value.marked(marked),
+                })
+            }
             Err(error) => {
                 let (code, span) = match error.argument.and_then(|at| arguments.get(at)) {
                     Some((_, node)) => (codes::INVALID_ARGUMENT, self.span(*node)),
@@ -191,4 +195,13 @@ impl Evaluator<'_> {
             Err(_) => Value::from(false),
         })
     }
+}
+
+/// How much of a result is new: its own items at least, and all that its arguments did not hold.
+fn made(result: &Value, arguments: usize) -> usize {
+    let items = result.as_items().map_or(0, <[Value]>::len);
+    let members = result.as_members().map_or(0, BTreeMap::len);
+    items
+        .max(members)
+        .max(result.weight().saturating_sub(arguments))
 }

@@ -356,6 +356,9 @@ fn deep_and_endless_expressions_are_errors() {
     ]);
     let work = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
     fails(&[(work, "error[too-much-work]")]);
+    // What a function makes counts, or loops of it would fill the memory before they are given up.
+    let memory = "[for a in range(1000) : [for b in range(1000) : range(1000)]]";
+    fails(&[(memory, "error[too-much-work]")]);
 }
 
 /// The examples of Terraform's documentation of its functions.

@@ -71,7 +71,12 @@ impl Evaluator<'_> {
         let mut rest = operators;
         while let Some((operator, after)) = rest.split_first() {
             rest = after;
-            self.charge(1, operator)?;
+            let splat = matches!(
+                operator.value(),
+                TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_)
+            );
+            let items = value.as_items().filter(|_| splat).map_or(0, <[Value]>::len);
+            self.charge(1 + items, operator)?;
             value = match operator.value() {
                 TraversalOperator::GetAttr(name) => {
                     let span = self.span(name);

@@ -263,22 +263,36 @@ secret = \"hunter2\"
 
 #[test]
 fn many_broken_instances_are_told_a_few_times() {
-    let text = format!(
-        "{}
+    let delivered = "  credential {\n    deliver_to = [sink.file.f]\n  }\n";
+    for (what, name, credential, least) in [
+        ("no credential", "each.key", "", 2),
+        ("one name, one file", "\"ci\"", delivered, 20),
+    ] {
+        let text = format!(
+            "{}
 space \"s\" {{
   id = \"space-1\"
+}}
+sink \"file\" \"f\" {{
+  directory = \"c\"
+  filename  = \"x\"
 }}
 service_account \"ci\" {{
   for_each = toset([for n in range(1000) : tostring(n)])
   scope    = space.s
-  name     = each.key
+  name     = {name}
   roles    = []
-}}
+{credential}}}
 ",
-        fixture("valid/minimal.hcl")
-    );
-    let found = Case::one(&text).resolve().1.expect_err("no credential");
-    assert!((2..20).contains(&found.len()), "{}", found.len());
+            fixture("valid/minimal.hcl")
+        );
+        let found = Case::one(&text).resolve().1.expect_err(what);
+        assert!(
+            (least..least + 18).contains(&found.len()),
+            "{what}: {}",
+            found.len()
+        );
+    }
 }
 
 #[test]

@@ -50,6 +50,8 @@ struct State {
     app: Arc<App>,
     hook: Mutex<Hook>,
     seen: Mutex<Vec<String>>,
+    /// The `Authorization` header and the body of every request that has ever come.
+    requests: Mutex<Vec<(Option<String>, Vec<u8>)>>,
     /// Scopes whose listing is denied.
     denied: Mutex<Vec<String>>,
     /// How many seconds the clock of the platform is ahead, and that of the `Date` header.
@@ -70,6 +72,7 @@ impl Front {
             app,
             hook: Mutex::new(Box::new(|_, _| Then::Answer)),
             seen: Mutex::new(Vec::new()),
+            requests: Mutex::new(Vec::new()),
             denied: Mutex::new(Vec::new()),
             ahead: AtomicI64::new(0),
             dated: AtomicI64::new(0),
@@ -132,6 +135,11 @@ impl Front {
     pub fn seen(&self) -> Vec<String> {
         self.state.seen.lock().expect("not poisoned").clone()
     }
+
+    /// The `Authorization` header and the body of every request that has ever come.
+    pub fn requests(&self) -> Vec<(Option<String>, Vec<u8>)> {
+        self.state.requests.lock().expect("not poisoned").clone()
+    }
 }
 
 /// Now, by a clock that is ahead by seconds.
@@ -167,6 +175,7 @@ fn serve(state: &State, stream: impl Read + Write) {
             return;
         }
         let operation = operation(&body);
+        (state.requests.lock().expect("not poisoned")).push((authorization.clone(), body.clone()));
         let count = {
             let mut seen = state.seen.lock().expect("not poisoned");
             seen.push(operation.clone());

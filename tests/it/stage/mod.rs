@@ -225,7 +225,7 @@ impl Stage {
 
     /// Every private key that is in a credential file of this stage must be nowhere else: not in
     /// what was printed, not in any other file.
-    fn no_key_leaked(&self) {
+    pub fn no_key_leaked(&self) {
         let mut keys = vec![SEAL_KEY.to_owned()];
         let mut others = vec![(PathBuf::from("output"), self.printed.clone())];
         for path in files(self.dir.path()) {
