@@ -16,7 +16,6 @@ use crate::model::{
 pub(super) struct Cases<'a> {
     pub(super) desired: &'a Desired,
     pub(super) live: &'a Live,
-    /// By present address.
     pub(super) ours: &'a [Ours<'a>],
     pub(super) judge: Judge<'a>,
     /// Who has which name in which scope; made when it is first asked for.

@@ -35,7 +35,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     declared.sort_by(|(a, _), (b, _)| a.cmp(b));
     let formerly = formerly(&declared);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
-    let mut ours: Vec<Ours<'_>> = Vec::new();
+    let mut ours: Vec<Ours<'_>> = Vec::with_capacity(live.accounts.len());
     let mut disputed: BTreeMap<&Mrn, String> = BTreeMap::new();
     for account in live.accounts.values() {
         match judge.custody(account) {
@@ -67,7 +67,8 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     }
 
     // Both by address, so that one pass meets them; accounts of one address stay by resource name.
-    ours.sort_by(|a, b| a.address().cmp(b.address()));
+    let mut met: Vec<&Ours<'_>> = ours.iter().collect();
+    met.sort_by(|a, b| a.address().cmp(b.address()));
     let at = |mrn: &Mrn| {
         let address = live.accounts.get(mrn)?.marks()?.address;
         Some(formerly.get(&address).cloned().unwrap_or(address))
@@ -88,7 +89,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             });
         }
     }
-    let mut groups = ours.chunk_by(|a, b| a.address() == b.address()).peekable();
+    let mut groups = met.chunk_by(|a, b| a.address() == b.address()).peekable();
     for (label, account) in &declared {
         while let Some(group) = groups.next_if(|group| group[0].address() < label) {
             cases.undeclared_group(group, &mut delta);

@@ -11,7 +11,7 @@ use crate::model::{
 
 impl Cases<'_> {
     /// Accounts of ours of one address that is not declared.
-    pub(super) fn undeclared_group(&self, group: &[Ours<'_>], delta: &mut Delta) {
+    pub(super) fn undeclared_group(&self, group: &[&Ours<'_>], delta: &mut Delta) {
         match group {
             [] => {}
             [found] => self.undeclared(found.account, &found.marks, delta),

@@ -259,15 +259,15 @@ pub enum FileFormat {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::File {
-                directory,
-                file,
-                format: _,
-            } => {
-                write!(f, "sink.{} at {directory}/{file}", self.sink)
-            }
+        let Place::File {
+            directory,
+            file,
+            format: _,
+        } = &self.place;
+        for part in ["sink.", &self.sink, " at ", directory, "/", file] {
+            f.write_str(part)?;
         }
+        Ok(())
     }
 }
 
