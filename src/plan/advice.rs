@@ -162,6 +162,10 @@ mod tests {
         );
         assert!(said(acme(), &["editor"], &["owner"], "payments")[0].contains("gives owner in"));
         assert!(said(acme(), &["viewer"], &["agent"], "payments")[0].contains("has viewer in"));
+        let weak = said(acme(), &["viewer"], &["owner"], "payments");
+        assert_eq!(weak.len(), 1, "what is too weak at all is not compared");
+        let above = said(acme(), &["editor"], &["agent", "owner"], "payments");
+        assert!(above[0].contains("gives owner in"), "{above:?}");
         assert_eq!(said(acme(), &["viewer"], &["agent"], "other"), silent);
         assert_eq!(said(scope("other"), &[], &["agent"], "other"), silent);
     }

@@ -125,3 +125,6 @@ fn order<'a>(change: &'a Change, caller: &Mrn) -> impl Ord + use<'a> {
         &change.account,
     )
 }
+
+#[cfg(test)]
+mod tests;

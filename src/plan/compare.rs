@@ -310,3 +310,6 @@ fn verb(action: Action) -> &'static str {
         Action::Delete => "delete",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,7 +189,71 @@ fn a_run_without_the_key_does_not_apply_to_sealed_accounts() {
         },
         ..plan()
     };
-    assert_eq!(guards(sealed), ["seal"]);
+    assert_eq!(guards(sealed.clone()), ["seal"]);
+    let refusals = approve(sealed.clone(), &Acks::default()).expect_err("refused");
+    assert!(refusals[0].apply_only, "a plan may still be made and read");
+    assert!(
+        refusals[0]
+            .message
+            .starts_with("1 account of this configuration is sealed")
+    );
+    let mut two = sealed;
+    two.annex.unverified = 2;
+    let refusals = approve(two, &Acks::default()).expect_err("refused");
+    assert!(
+        refusals[0]
+            .message
+            .starts_with("2 accounts of this configuration are sealed")
+    );
+}
+
+#[test]
+fn what_stands_in_the_way_refuses_the_plan_itself() {
+    let blocked = |name: &str| crate::plan::Blocked {
+        address: crate::model::Address::new(name, None),
+        scope: change("a", &[], None).scope,
+        block: crate::plan::Block::Unread {
+            why: "denied".to_owned(),
+        },
+        declared_at: None,
+    };
+    let plan = Plan {
+        blocked: vec![blocked("a"), blocked("b")],
+        ..plan()
+    };
+    let refusals = approve(plan, &Acks::default()).expect_err("refused");
+    assert_eq!((refusals[0].guard, refusals.len()), ("blocked", 1));
+    assert!(refusals[0].message.starts_with("2 objects in the plan"));
+    assert!(!refusals[0].apply_only);
+}
+
+/// Only a missing key or acknowledgement leaves the plan itself in order.
+#[test]
+fn the_plan_itself_is_refused_by_every_guard_of_what_it_does() {
+    let apply_only = |plan| {
+        let refusals = approve(plan, &Acks::default()).expect_err("refused");
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        refusals[0].apply_only
+    };
+    let own = |after: Option<&[&str]>| Plan {
+        changes: vec![change("me", &["editor"], after)],
+        ..plan()
+    };
+    let emptied = Plan {
+        declared: 0,
+        ..plan()
+    };
+    let deletes = many(100, times(11, |a| change(a, &[], None)));
+    for plan in [emptied, own(None), own(Some(&["viewer"])), deletes] {
+        assert!(!apply_only(plan));
+    }
+    for (after, verb) in [
+        (None, "would delete it"),
+        (Some(&["viewer"][..]), "would weaken it"),
+    ] {
+        let refusals = approve(own(after), &Acks::default()).expect_err("refused");
+        assert!(refusals[0].message.contains(verb), "{refusals:?}");
+    }
 }
 
 /// Plans of as many changes as are given, among so many managed accounts.
