@@ -954,3 +954,31 @@ fn an_import_of_what_is_ours_already_says_as_what() {
     assert_eq!(why, "it is managed as service_account.other");
     assert_eq!(delta.blocked[0].declared_at, Some(place(10)));
 }
+
+#[test]
+fn what_is_declared_no_longer_is_told_from_a_scope_that_is() {
+    let mut account = managed("ci");
+    account.scope = Scope::Organization(org());
+    let id = "//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/ci";
+    account.mrn = Mrn::new(id.to_owned());
+    let delta = compare(Vec::new(), vec![account]);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::Undeclared)]);
+}
+
+#[test]
+fn a_name_that_two_accounts_have_hinders_only_who_wants_it_anew() {
+    let mut wanted = declared("ci");
+    wanted.description = Some("new words".to_owned());
+    let mut twin = live_account("twin", None);
+    twin.name = "ci".to_owned();
+    let delta = compare(vec![wanted.clone()], vec![managed("ci"), twin.clone()]);
+    assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+    assert!(delta.blocked.is_empty());
+
+    let mut named = managed("ci");
+    named.name = "before".to_owned();
+    let delta = compare(vec![wanted], vec![named, twin.clone()]);
+    let holder = matches!(only_block(&delta), Block::NameTaken { account, managed_as: None, .. }
+        if *account == twin.mrn);
+    assert!(holder, "{:?}", delta.blocked);
+}

@@ -348,6 +348,11 @@ fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
         ..many(3, times(2, birth))
     };
     assert_eq!(guards(wrong.clone()), ["none-found"]);
+    let alone = Plan {
+        declared: 1,
+        ..many(2, times(1, birth))
+    };
+    assert_eq!(guards(alone), ["none-found"]);
     assert_eq!(
         guards(Plan {
             managed: 2,
@@ -363,4 +368,13 @@ fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
         Vec::<&str>::new(),
         "one is there"
     );
+}
+
+#[test]
+fn a_digest_is_named_by_twelve_digits_at_least_and_by_no_more_than_it_has() {
+    for (digits, good) in [(11, false), (12, true), (64, true), (65, false)] {
+        assert_eq!(digest_prefix(&"a".repeat(digits)).is_ok(), good, "{digits}");
+    }
+    assert_eq!(digest_prefix("sha256:0123456789ab"), Ok("0123456789ab"));
+    assert!(digest_prefix("0123456789AB").is_err());
 }

@@ -468,3 +468,73 @@ fn the_unknown_account_has_the_form_of_a_known_one() {
     let scope = |value: &Value| keys(&value.as_members().expect("an object")["scope"]);
     assert_eq!(scope(known), scope(&unknown));
 }
+
+#[test]
+fn whatever_happens_to_an_account_is_seen() {
+    let block = |label: &str, name: &str, more: &str| {
+        format!(
+            "service_account \"{label}\" {{\n  scope = space.payments\n  name = \"{name}\"\n  roles = \
+             [\"viewer\"]\n  {more}\n}}\n"
+        )
+    };
+    let key = "credential {\n    deliver_to = [sink.file.local]\n  }";
+    let protect = "lifecycle {\n    prevent_destroy = true\n  }";
+    let text = [
+        block(
+            "a",
+            "new",
+            &format!("labels = {{ team = \"y\" }}\n  {key}\n  {protect}"),
+        ),
+        block("b", "b", key),
+        block("c", "c", ""),
+        block("taken", "taken", key),
+        "moved {\n  from = service_account.old\n  to = service_account.b\n}\n".to_owned(),
+        "removed {\n  from = service_account.gone\n  lifecycle {\n    destroy = false\n  }\n}\n"
+            .to_owned(),
+        format!(
+            "import {{\n  to = service_account.c\n  id = \"{}\"\n}}\n",
+            live("c", &[]).mrn.as_str()
+        ),
+        picture(
+            "all",
+            "jsonencode([self.address, self.name, self.labels, self.protected, self.custody, \
+             self.change])",
+        ),
+    ]
+    .concat();
+    let resolved = resolved(&text);
+    let mut a = marked(live("a", &["viewer"]), "acme", &resolved);
+    a.labels.insert("team".to_owned(), "x".to_owned());
+    a.labels
+        .insert("rolecall-address".to_owned(), "a".to_owned());
+    let mut b = marked(live("b", &["viewer"]), "acme", &resolved);
+    b.labels
+        .insert("rolecall-address".to_owned(), "old".to_owned());
+    let plan = judged(
+        &resolved,
+        &world(vec![
+            a,
+            b,
+            live("c", &["viewer"]),
+            marked(live("gone", &["viewer"]), "acme", &resolved),
+            live("taken", &["viewer"]),
+        ]),
+    );
+    assert_eq!(
+        said(&plan),
+        [
+            r#"p new: violated: ["service_account.a","new",{"team":"y"},true,"managed","update"]"#,
+            r#"p b: violated: ["service_account.b","b",{},false,"managed","move"]"#,
+            r#"p c: violated: ["service_account.c","c",{},false,"managed","adopt"]"#,
+            r#"p taken: violated: ["service_account.taken","taken",{},false,"managed",null]"#,
+            r#"p gone: violated: [null,"gone",{},false,"unmanaged","forget"]"#,
+            r#"p taken: violated: [null,"taken",{},false,"unmanaged",null]"#,
+        ]
+    );
+    let judgement = plan.annex.judgement.as_ref().expect("judged");
+    let hindered = judgement
+        .all()
+        .find(|(_, account, _)| account.account.is_none());
+    let place = hindered.and_then(|(_, account, _)| account.declared_at.clone());
+    assert!(place.is_some(), "what is in the way of has its place");
+}
