@@ -1,6 +1,6 @@
 //! Drift: what differs from the configuration, who wrote it last by the platform's audit log, and
 //! which accounts nobody declared, nobody uses, or expire.
-//! Pure but for [`ask`], which reads the log through a port. The clock is the platform's.
+//! Pure but for [`ask()`], which reads the log through a port. The clock is the platform's.
 
 mod ask;
 mod cause;

@@ -30,7 +30,7 @@ pub struct Module {
 }
 
 /// Parses all files of a module. What is wrong with their form stays in the module, for
-/// [`resolve`](super::resolve) to report beside everything else.
+/// [`resolve`](super::resolve()) to report beside everything else.
 ///
 /// The order of the files never matters. The source map holds their texts, for findings.
 pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Module) {
