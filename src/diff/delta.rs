@@ -27,6 +27,21 @@ pub enum Action {
     Delete,
 }
 
+impl Action {
+    /// Its name, as documents have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adopt => "adopt",
+            Self::Move => "move",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::UpdatePermissions => "update-permissions",
+            Self::Forget => "forget",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// Why something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -39,7 +39,7 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     let (old, new) = (keys(judged), keys(now));
     let about = |change: &Change, what: String| Moved {
         address: Some(change.address.clone()),
-        what: format!("{}: {what}", verb(change.action)),
+        what: format!("{}: {what}", change.action.as_str()),
         of_another: false,
     };
     for (key, change) in &old {
@@ -297,18 +297,6 @@ pub fn keep_judged(judged: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
     let mut kept = now;
     kept.changes.retain(|c| !unsettled.contains(&c.address));
     (kept, moved)
-}
-
-fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Adopt => "adopt",
-        Action::Move => "move",
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::UpdatePermissions => "update-permissions",
-        Action::Forget => "forget",
-        Action::Delete => "delete",
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use crate::config::{Exempt, Policy, SUBJECT};
 use crate::lang::{Deferred, Kind, Value};
-use crate::model::{Desired, Live, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
+use crate::model::{Desired, Live, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, matches};
 use crate::plan::{Case, Idle, JudgedAccount, Judgement, Keeper, Plan, PolicyInfo, Said};
 
 use super::subject::{Subject, subjects};
@@ -126,38 +126,8 @@ fn names(whom: &Exempt, account: &JudgedAccount) -> bool {
             address.is_some_and(|address| address.name == *name)
         }
         Exempt::Account(address) => account.address.as_ref() == Some(address),
-        Exempt::Name(pattern) => fits(pattern, &account.name),
+        Exempt::Name(pattern) => matches(pattern, &account.name),
     }
-}
-
-/// Whether a text fits a pattern: `*` is any text, `?` any one character.
-fn fits(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    // Where to go on if what follows the last `*` does not fit here.
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                back = Some((p + 1, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((after, taken)) = back else {
-                    return false;
-                };
-                back = Some((after, taken + 1));
-                p = after;
-                t = taken + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }
 
 /// Every objection of policies that refuse.

@@ -288,7 +288,7 @@ fn value(
         Some(_) => days(created, now),
     };
     let (action, gained) = match change {
-        Some((action, gained)) => (Some(verb(action)), gained),
+        Some((action, gained)) => (Some(action.as_str()), gained),
         None => (None, RoleSet::new()),
     };
     let info = live.scopes.get(scope);
@@ -343,16 +343,4 @@ fn days(since: Option<jiff::Timestamp>, now: jiff::Timestamp) -> Value {
     };
     let passed = now.duration_since(since).as_secs().max(0) / DAY;
     Number::from(usize::try_from(passed).unwrap_or(usize::MAX)).into()
-}
-
-fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Adopt => "adopt",
-        Action::Move => "move",
-        Action::Create => "create",
-        Action::Update => "update",
-        Action::UpdatePermissions => "update-permissions",
-        Action::Forget => "forget",
-        Action::Delete => "delete",
-    }
 }

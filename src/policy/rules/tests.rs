@@ -371,7 +371,7 @@ fn patterns_are_globs_over_the_whole_name() {
         ("", "", true),
         ("", "a", false),
     ] {
-        assert_eq!(fits(pattern, text), fit, "{pattern} {text}");
+        assert_eq!(matches(pattern, text), fit, "{pattern} {text}");
     }
 }
 

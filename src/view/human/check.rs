@@ -1,11 +1,12 @@
 //! What a check found: drift with its author, what waits for an apply, and accounts to look at.
 
+use super::list::{labels, roles};
 use super::obstacle;
 use super::plan::{left_alone, scope};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
-use crate::model::{AccountState, Labels, LogEntry, RoleSet};
+use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 use crate::view::inert;
 
@@ -199,27 +200,6 @@ fn wrote(entry: &LogEntry) -> String {
     match entry.verb() {
         "" => format!("{who} {when}"),
         verb => format!("{who} {when}: {}", inert(verb)),
-    }
-}
-
-fn roles(roles: &RoleSet) -> String {
-    let shown: Vec<String> = roles.iter().map(|role| inert(role.short())).collect();
-    if shown.is_empty() {
-        "none".to_owned()
-    } else {
-        shown.join(", ")
-    }
-}
-
-fn labels(labels: &Labels) -> String {
-    let shown: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("{} = {}", inert(key), quoted(value)))
-        .collect();
-    if shown.is_empty() {
-        "none".to_owned()
-    } else {
-        shown.join(", ")
     }
 }
 

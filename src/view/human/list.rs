@@ -92,7 +92,7 @@ fn scope(scope: &Scope, info: Option<&ScopeInfo>) -> String {
     }
 }
 
-fn roles(roles: &RoleSet) -> String {
+pub(super) fn roles(roles: &RoleSet) -> String {
     let shown: Vec<String> = roles.iter().map(|role| inert(role.short())).collect();
     if shown.is_empty() {
         "none".to_owned()
@@ -105,7 +105,7 @@ fn day(time: Option<jiff::Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.strftime("%F").to_string())
 }
 
-fn labels(labels: &Labels) -> String {
+pub(super) fn labels(labels: &Labels) -> String {
     let shown: Vec<String> = labels
         .iter()
         .map(|(key, value)| format!("{} = {}", inert(key), quoted(value)))

@@ -133,15 +133,14 @@ fn push(out: &mut String, line: &str) {
 }
 
 fn change(change: &Change, annex: &Annex) -> Vec<String> {
-    let (sign, style, verb) = match change.action {
-        Action::Adopt => ("&", CHANGE, "adopt"),
-        Action::Move => ("~", CHANGE, "move"),
-        Action::Create => ("+", ADD, "create"),
-        Action::Update => ("~", CHANGE, "update"),
-        Action::UpdatePermissions => ("~", CHANGE, "update-permissions"),
-        Action::Forget => ("x", CHANGE, "forget"),
-        Action::Delete => ("-", REMOVE, "delete"),
+    let (sign, style) = match change.action {
+        Action::Adopt => ("&", CHANGE),
+        Action::Move | Action::Update | Action::UpdatePermissions => ("~", CHANGE),
+        Action::Create => ("+", ADD),
+        Action::Forget => ("x", CHANGE),
+        Action::Delete => ("-", REMOVE),
     };
+    let verb = change.action.as_str();
     let mut head = format!(
         "  {} {}",
         paint(style, &format!("{sign} {verb}")),

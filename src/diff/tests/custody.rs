@@ -1,0 +1,321 @@
+//! Accounts that move, are given up or protected, or that nobody has.
+
+use super::*;
+
+fn former(address: &str) -> Former {
+    Former {
+        address: Address::new(address, None),
+        declared_at: place(20),
+    }
+}
+
+#[test]
+fn an_account_found_under_a_former_address_is_moved_before_anything_else() {
+    let mut wanted = declared("new");
+    wanted.formerly = vec![former("older"), former("old")];
+    wanted.name = "old".to_owned();
+    wanted.roles = roles(&["editor"]);
+    let delta = compare(vec![wanted.clone()], vec![managed("old")]);
+    let actions: Vec<_> = delta.differences.iter().map(|d| d.action).collect();
+    assert_eq!(actions, [Action::Move, Action::UpdatePermissions]);
+    assert!(
+        delta
+            .differences
+            .iter()
+            .all(|d| d.address == wanted.address)
+    );
+    assert_eq!(
+        delta.differences[0].moved_from,
+        Some(Address::new("old", None))
+    );
+
+    let both = compare(vec![wanted], vec![managed("old"), managed("new")]);
+    assert!(matches!(only_block(&both), Block::Duplicate { accounts } if accounts.len() == 2));
+    assert!(both.differences.is_empty());
+}
+
+#[test]
+fn a_former_address_that_is_declared_again_is_its_own() {
+    let mut wanted = declared("new");
+    wanted.formerly = vec![former("old")];
+    let delta = compare(vec![wanted, declared("old")], vec![managed("old")]);
+    let actions: Vec<_> = delta
+        .differences
+        .iter()
+        .map(|d| (d.action, &d.address))
+        .collect();
+    assert_eq!(actions, [(Action::Create, &Address::new("new", None))]);
+    assert_eq!(delta.unchanged, 1);
+}
+
+#[test]
+fn a_dead_birth_is_reaped_although_it_is_protected() {
+    let mut marks = marks("ci");
+    marks.credential = CredentialMark::Pending(Nonce::from_bytes([7; 16]));
+    marks.protected = true;
+    let mut dead = live_account("ci", Some(marks));
+    dead.roles.clear();
+    let delta = compare(Vec::new(), vec![dead]);
+    let found = &delta.differences[0];
+    assert_eq!(
+        (found.action, found.reason),
+        (Action::Delete, Reason::CredentialPending)
+    );
+}
+
+fn setting(action: UnmanagedAction, line: u32) -> Unmanaged {
+    Unmanaged {
+        action,
+        except: vec!["legacy-*".to_owned()],
+        declared_at: place(line),
+    }
+}
+
+/// What `unmanaged` blocks of the space and of its organization do to one account.
+fn unmanaged(
+    account: LiveAccount,
+    of_space: Option<UnmanagedAction>,
+    of_organization: Option<UnmanagedAction>,
+) -> Delta {
+    let (mut desired, mut live) = world(vec![declared("wanted")], vec![account], &[]);
+    let settings = [
+        (space(), of_space.map(|action| setting(action, 5))),
+        (
+            Scope::Organization(org()),
+            of_organization.map(|action| setting(action, 6)),
+        ),
+    ];
+    let named = settings
+        .into_iter()
+        .filter_map(|(scope, s)| Some((scope, s?)));
+    desired.unmanaged = named.collect();
+    let info = live.scopes.get_mut(&space()).expect("read");
+    info.organization = Some(org());
+    diff(&desired, &live, &Seals::default())
+}
+
+#[test]
+fn an_unmanaged_block_speaks_of_its_scope_and_an_organizations_of_the_spaces_without_one() {
+    use UnmanagedAction::{Delete, Fail, Report};
+    let deletes = |delta: &Delta| actions(delta).contains(&(Action::Delete, Reason::Unmanaged));
+    let stray = || live_account("stray", None);
+    for (of_space, of_organization, deleted, refused) in [
+        (None, None, false, false),
+        (Some(Report), Some(Delete), false, false),
+        (Some(Delete), Some(Report), true, false),
+        (Some(Fail), Some(Delete), false, true),
+        (None, Some(Delete), true, false),
+        (None, Some(Fail), false, true),
+    ] {
+        let delta = unmanaged(stray(), of_space, of_organization);
+        let case = format!("{of_space:?} {of_organization:?} {delta:?}");
+        assert_eq!(deletes(&delta), deleted, "{case}");
+        assert_eq!(delta.blocked.len(), usize::from(refused), "{case}");
+        // What is deleted is not left alone as well.
+        assert_eq!(delta.left_alone.len(), usize::from(!deleted), "{case}");
+    }
+    let delta = unmanaged(stray(), None, Some(Delete));
+    let mut deletions = delta.differences.iter();
+    let found = deletions
+        .find(|d| d.action == Action::Delete)
+        .expect("a deletion");
+    assert_eq!(found.address, Address::new("stray", None));
+    assert_eq!((found.generation, &found.after), (1, &None));
+    assert_eq!(found.account, Some(mrn("stray")));
+    assert_eq!(found.before, Some(stray().state()));
+    assert_eq!(found.places, [place(6)]);
+    let delta = unmanaged(stray(), Some(Fail), None);
+    assert_eq!(delta.blocked[0].declared_at, Some(place(5)));
+}
+
+#[test]
+fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_names() {
+    let caller = LiveAccount {
+        mrn: Mrn::new("me"),
+        ..live_account("me", None)
+    };
+    let mut half_marked = live_account("half", None);
+    half_marked
+        .labels
+        .insert("rolecall-protected".to_owned(), "true".to_owned());
+    for account in [
+        live_account("legacy-ci", None),
+        caller,
+        half_marked,
+        live_account("wanted", None),
+    ] {
+        for action in [UnmanagedAction::Delete, UnmanagedAction::Fail] {
+            let delta = unmanaged(account.clone(), Some(action), None);
+            let deletes = delta.differences.iter().any(|d| d.action == Action::Delete);
+            let refuses = |b: &Blocked| matches!(b.block, Block::Unmanaged { .. });
+            assert!(!deletes && !delta.blocked.iter().any(refuses), "{delta:?}");
+            assert_eq!(delta.left_alone.len(), 1, "{delta:?}");
+        }
+    }
+    // The same name in another scope is nobody's that is wanted here.
+    let elsewhere = LiveAccount {
+        scope: Scope::Organization(org()),
+        ..live_account("wanted", None)
+    };
+    let delta = unmanaged(elsewhere, None, Some(UnmanagedAction::Delete));
+    assert!(actions(&delta).contains(&(Action::Delete, Reason::Unmanaged)));
+}
+
+fn removed(address: Address, destroy: bool, line: u32) -> Removed {
+    Removed {
+        from: address,
+        destroy,
+        declared_at: place(line),
+    }
+}
+
+/// What `removed` blocks, and an `unmanaged` block of the space, do to an account of ours.
+fn without(marks: Marks, blocks: Vec<Removed>, action: Option<UnmanagedAction>) -> Delta {
+    let account = live_account("ci", Some(marks));
+    let (mut desired, live) = world(Vec::new(), vec![account], &[]);
+    desired.removed = blocks;
+    desired.unmanaged = action
+        .map(|action| (space(), setting(action, 5)))
+        .into_iter()
+        .collect();
+    diff(&desired, &live, &Seals::default())
+}
+
+#[test]
+fn a_removed_block_gives_an_account_up_or_says_where_its_deletion_comes_from() {
+    let address = || Address::new("ci", None);
+    let delta = without(marks("ci"), vec![removed(address(), false, 7)], None);
+    assert_eq!(
+        actions(&delta),
+        [(Action::Forget, Reason::ReleaseRequested)]
+    );
+    let found = &delta.differences[0];
+    assert_eq!(found.after, found.before);
+    assert_eq!(found.before, Some(managed("ci").state()));
+    assert_eq!(found.account, Some(mrn("ci")));
+    assert_eq!(found.marks, Some(marks("ci")));
+    assert_eq!(found.places, [place(7)]);
+
+    let delta = without(marks("ci"), vec![removed(address(), true, 7)], None);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::ScopeUndeclared)]);
+    assert_eq!(delta.differences[0].places, [place(7)]);
+    assert_eq!(delta.differences[0].after, None);
+
+    let other = removed(Address::new("other", None), false, 7);
+    let delta = without(marks("ci"), vec![other], None);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::ScopeUndeclared)]);
+    assert!(delta.differences[0].places.is_empty());
+}
+
+#[test]
+fn of_removed_blocks_the_one_of_the_very_account_counts_before_that_of_its_block() {
+    let keyed = |key: &str| Address::new("ci", Some(key.to_owned()));
+    let of = |address: Address| Marks {
+        address: address.label(),
+        ..marks("ci")
+    };
+    let whole = || removed(Address::new("ci", None), false, 7);
+    let delta = without(of(keyed("one")), vec![whole()], None);
+    assert_eq!(delta.differences[0].action, Action::Forget);
+    let both = vec![whole(), removed(keyed("one"), true, 8)];
+    let delta = without(of(keyed("one")), both, None);
+    assert_eq!(delta.differences[0].action, Action::Delete);
+    // One instance's block says nothing of the others.
+    let delta = without(
+        of(keyed("two")),
+        vec![removed(keyed("one"), false, 8)],
+        None,
+    );
+    assert_eq!(delta.differences[0].action, Action::Delete);
+
+    // Of an address that is kept as a hash nobody can tell whether it is of the block.
+    let long = Address::new("ci", Some("k".repeat(99)));
+    let delta = without(of(long.clone()), vec![whole()], None);
+    assert!(matches!(only_block(&delta), Block::UnclearRemoval { .. }));
+    let destroying = removed(Address::new("ci", None), true, 7);
+    let delta = without(of(long.clone()), vec![destroying], None);
+    assert_eq!(delta.differences[0].action, Action::Delete);
+    let delta = without(of(long.clone()), vec![removed(long, false, 7)], None);
+    assert_eq!(delta.differences[0].action, Action::Forget);
+}
+
+#[test]
+fn an_account_that_is_given_up_must_not_fall_to_an_unmanaged_block() {
+    use UnmanagedAction::{Delete, Fail, Report};
+    let give_up = || vec![removed(Address::new("ci", None), false, 7)];
+    for (action, says) in [(Fail, "refuse every plan"), (Delete, "delete it")] {
+        let delta = without(marks("ci"), give_up(), Some(action));
+        let Block::UnclearRemoval { account, why } = only_block(&delta) else {
+            panic!("{delta:?}")
+        };
+        assert_eq!(*account, mrn("ci"));
+        assert!(why.ends_with(says), "{why}");
+        assert_eq!(delta.blocked[0].declared_at, Some(place(7)));
+    }
+    let delta = without(marks("ci"), give_up(), Some(Report));
+    assert_eq!(delta.differences[0].action, Action::Forget);
+    let mut excepted = live_account("ci", Some(marks("ci")));
+    excepted.name = "legacy-ci".to_owned();
+    let (mut desired, live) = world(Vec::new(), vec![excepted], &[]);
+    desired.removed = give_up();
+    desired.unmanaged = [(space(), setting(Delete, 5))].into();
+    let delta = diff(&desired, &live, &Seals::default());
+    assert_eq!(delta.differences[0].action, Action::Forget);
+}
+
+#[test]
+fn a_protected_account_is_not_deleted_and_may_be_given_up() {
+    let protected = || Marks {
+        protected: true,
+        ..marks("ci")
+    };
+    let delta = without(protected(), Vec::new(), None);
+    assert!(matches!(only_block(&delta), Block::Protected { account } if *account == mrn("ci")));
+    let give_up = removed(Address::new("ci", None), false, 7);
+    let delta = without(protected(), vec![give_up], None);
+    assert_eq!(delta.differences[0].action, Action::Forget);
+}
+
+#[test]
+fn an_import_of_what_is_ours_already_says_as_what() {
+    let mut wanted = declared("ci");
+    wanted.import = Some(Import {
+        mrn: mrn("other"),
+        declared_at: place(2),
+    });
+    let delta = compare(vec![wanted], vec![managed("other")]);
+    let Block::ImportMissing { account, why } = &delta.blocked[0].block else {
+        panic!("{delta:?}")
+    };
+    assert_eq!(*account, mrn("other"));
+    assert_eq!(why, "it is managed as service_account.other");
+    assert_eq!(delta.blocked[0].declared_at, Some(place(10)));
+}
+
+#[test]
+fn what_is_declared_no_longer_is_told_from_a_scope_that_is() {
+    let mut account = managed("ci");
+    account.scope = Scope::Organization(org());
+    let id = "//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/ci";
+    account.mrn = Mrn::new(id.to_owned());
+    let delta = compare(Vec::new(), vec![account]);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::Undeclared)]);
+}
+
+#[test]
+fn a_name_that_two_accounts_have_hinders_only_who_wants_it_anew() {
+    let mut wanted = declared("ci");
+    wanted.description = Some("new words".to_owned());
+    let mut twin = live_account("twin", None);
+    twin.name = "ci".to_owned();
+    let delta = compare(vec![wanted.clone()], vec![managed("ci"), twin.clone()]);
+    assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+    assert!(delta.blocked.is_empty());
+
+    let mut named = managed("ci");
+    named.name = "before".to_owned();
+    let delta = compare(vec![wanted], vec![named, twin.clone()]);
+    let holder = matches!(only_block(&delta), Block::NameTaken { account, managed_as: None, .. }
+        if *account == twin.mrn);
+    assert!(holder, "{:?}", delta.blocked);
+}
