@@ -112,6 +112,12 @@ pub trait SpaceSettings {
     -> impl Future<Output = Result<Option<CleanUp>, ReadError>>;
 }
 
+/// Reads who owns an organization. Apart from [`Reader`], since `apply` has no use for it.
+pub trait Owners {
+    /// How many people own an organization; `None` if the platform does not tell.
+    fn owners(&self, of: &OrgId) -> impl Future<Output = Result<Option<usize>, ReadError>>;
+}
+
 /// What a new account is created with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAccount {

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::{Desired, Live, Scope, Seals, Unread};
-use crate::plan::{Plan, Unused};
+use crate::plan::{OwnersLeft, Plan, Unused, owned_less};
 use crate::platform::{Client, Http, Identity, Login, Proxy, Time, precedence};
-use crate::ports::{ErrorKind, ReadError, Reader};
+use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh};
 use crate::view::inert;
 
@@ -194,6 +194,19 @@ pub async fn clean_up(
     let answers = clean_ups(client, spaces).await;
     drop(reading);
     unused.advice(&answers)
+}
+
+/// Finds who owns, after the plan, the organizations of which it takes ownership away.
+pub async fn owners(client: &Client<Http>, plan: &mut Plan, live: &Live) {
+    for (organization, accounts) in owned_less(plan, live) {
+        let people = match client.owners(&organization).await {
+            Ok(Some(people)) => Ok(people),
+            Ok(None) => Err("the platform does not tell".to_owned()),
+            Err(error) => Err(error.message),
+        };
+        let left = OwnersLeft { accounts, people };
+        plan.annex.owners.insert(organization, left);
+    }
 }
 
 /// That a scope could not be read, and why, with its name once.

@@ -127,6 +127,7 @@ pub async fn open(
     );
     let clean_up = reach::clean_up(&client, &plan, &desired, &live, &seals).await;
     plan.annex.advice.extend(clean_up);
+    reach::owners(&client, &mut plan, &live).await;
     policies::judge(&mut plan, &policies, &desired, &live);
     policies::tell(&plan, intent.policies)?;
     // Under --local no real key may be replaced by one of the embedded platform.

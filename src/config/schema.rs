@@ -108,6 +108,7 @@ pub(super) static BLOCKS: &[Schema] = &[
             may("max_delete_percent"),
             may("max_escalations"),
             may("max_revoked_grants"),
+            may("min_owners"),
         ],
         single: true,
         ..PLAIN

@@ -127,6 +127,7 @@ pub(super) fn limits(
         max_delete_percent,
         max_escalations,
         max_revoked_grants,
+        min_owners,
     } = unsaid;
     let mut number = |name: &str, default: u32, most: u32| -> Result<u32, Failed> {
         let Some((value, span)) = decoder.typed(block, name, &Type::Number, scope)? else {
@@ -152,11 +153,13 @@ pub(super) fn limits(
     let percent = number("max_delete_percent", max_delete_percent, 100);
     let escalations = number("max_escalations", max_escalations, MANY);
     let revoked = number("max_revoked_grants", max_revoked_grants, MANY);
+    let owners = number("min_owners", min_owners, MANY);
     Ok(Limits {
         max_deletes: deletes?,
         max_delete_percent: percent?,
         max_escalations: escalations?,
         max_revoked_grants: revoked?,
+        min_owners: owners?,
     })
 }
 

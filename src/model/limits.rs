@@ -17,6 +17,9 @@ pub struct Limits {
     /// The most grants that one plan takes away, each counted by its role's weight and at least
     /// once. Deletions take away all that the account has.
     pub max_revoked_grants: u32,
+    /// The fewest owners that an organization keeps, people and service accounts together, where a
+    /// plan takes ownership of it away.
+    pub min_owners: u32,
 }
 
 impl Limits {
@@ -29,6 +32,7 @@ impl Limits {
         max_delete_percent: u32::MAX,
         max_escalations: u32::MAX,
         max_revoked_grants: u32::MAX,
+        min_owners: 0,
     };
 
     /// The tighter of both for each attribute.
@@ -39,12 +43,14 @@ impl Limits {
             max_delete_percent,
             max_escalations,
             max_revoked_grants,
+            min_owners,
         } = by;
         Self {
             max_deletes: self.max_deletes.min(max_deletes),
             max_delete_percent: self.max_delete_percent.min(max_delete_percent),
             max_escalations: self.max_escalations.min(max_escalations),
             max_revoked_grants: self.max_revoked_grants.min(max_revoked_grants),
+            min_owners: self.min_owners.max(min_owners),
         }
     }
 }
@@ -56,6 +62,7 @@ impl Default for Limits {
             max_delete_percent: 25,
             max_escalations: 10,
             max_revoked_grants: 20,
+            min_owners: 1,
         }
     }
 }
@@ -71,6 +78,7 @@ mod tests {
             max_delete_percent,
             max_escalations,
             max_revoked_grants,
+            min_owners: 100 - max_deletes,
         };
         assert_eq!(
             some(1, 20, 3, 40).tightened(some(10, 2, 30, 4)),

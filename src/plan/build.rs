@@ -1,7 +1,7 @@
 //! Orders differences into a plan.
 //! Pure; the order is a function of the differences alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::advice::advice;
 use super::neighbours::neighbours;
@@ -57,6 +57,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         blocked,
         in_flight,
         annex: Annex {
+            owners: BTreeMap::new(),
             left_alone,
             notes,
             advice,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Annex, FORMAT, Judgement, LeftAlone, Plan};
-use crate::model::{Address, Scope, ScopeInfo, SourceRef, Unread, short_digest};
+use super::{Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
+use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest};
 
 /// Why a file is not a plan that can be trusted to be whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,7 @@ struct Aside {
     unverified: usize,
     unchanged: usize,
     judgement: Option<Judgement>,
+    owners: Vec<(OrgId, OwnersLeft)>,
 }
 
 impl Aside {
@@ -67,6 +68,7 @@ impl Aside {
             unverified,
             unchanged,
             judgement,
+            owners,
         } = &plan.annex;
         let pairs = |(scope, what): (&Scope, &Unread)| (scope.clone(), what.clone());
         let named = |(scope, what): (&Scope, &ScopeInfo)| (scope.clone(), what.clone());
@@ -83,6 +85,7 @@ impl Aside {
             unverified: *unverified,
             unchanged: *unchanged,
             judgement: judgement.clone(),
+            owners: owners.clone().into_iter().collect(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Aside {
             unverified: self.unverified,
             unchanged: self.unchanged,
             judgement: self.judgement,
+            owners: self.owners.into_iter().collect(),
         };
         Some(plan)
     }

@@ -8,6 +8,7 @@ mod compare;
 mod file;
 mod judgement;
 mod neighbours;
+mod owners;
 mod privilege;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
-    AccountState, Address, Caller, Destination, Limits, Marks, Mrn, PolicyRef, Scope, ScopeInfo,
-    SourceRef, StackId, Unread,
+    AccountState, Address, Caller, Destination, Limits, Marks, Mrn, OrgId, PolicyRef, Scope,
+    ScopeInfo, SourceRef, StackId, Unread,
 };
 
 pub use build::build;
@@ -25,6 +26,7 @@ pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
 pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said};
+pub use owners::{OwnersLeft, disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 
 /// The version of the canonical form.
@@ -81,6 +83,9 @@ pub struct Annex {
     pub unchanged: usize,
     /// What the policies said, once they were asked.
     pub judgement: Option<Judgement>,
+    /// The owners that are left where the plan takes ownership of an organization away; nothing
+    /// where nobody asked.
+    pub owners: BTreeMap<OrgId, OwnersLeft>,
 }
 
 /// All that will be done, in order, and all that stands in the way.

@@ -102,3 +102,97 @@ fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
     let raised = of(state(&[], None, false), state(&[], None, true));
     assert_eq!(raised, (Verdict::Neutral, Vec::new()));
 }
+
+#[test]
+fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
+    use crate::model::{Facts, Live, LiveAccount};
+    let org = |id: &str| Scope::Organization(OrgId::new(id).expect("valid"));
+    let live_account = |name: &str, at: &Scope, roles: &[&str]| LiveAccount {
+        mrn: Mrn::new(name),
+        scope: at.clone(),
+        name: name.to_owned(),
+        description: None,
+        labels: BTreeMap::new(),
+        roles: set(roles),
+        created_at: None,
+        last_used: None,
+        creator: None,
+    };
+    let acme = org("acme-corp");
+    let accounts = [
+        live_account("lowered", &acme, &["owner"]),
+        live_account("deleted", &acme, &["owner"]),
+        live_account("kept", &acme, &["owner", "agent"]),
+        live_account("editor", &acme, &["editor"]),
+        live_account("elsewhere", &org("other-corp"), &["owner"]),
+    ];
+    let change = |name: &str, action: Action, before: &[&str], after: Option<&[&str]>| {
+        let state = |roles: &[&str]| AccountState {
+            name: name.to_owned(),
+            description: None,
+            labels: BTreeMap::new(),
+            roles: set(roles),
+            valid_until: None,
+            protected: false,
+        };
+        let (before, after) = (state(before), after.map(state));
+        Change {
+            address: Address::new(name, None),
+            generation: 1,
+            action,
+            reason: Reason::Differs,
+            scope: acme.clone(),
+            account: Some(Mrn::new(name)),
+            privilege: Privilege::of(Some(&before), after.as_ref()),
+            before: Some(before),
+            after,
+            marks: None,
+            moved_from: None,
+            deliver_to: Vec::new(),
+            places: Vec::new(),
+        }
+    };
+    let caller = || Caller {
+        mrn: Mrn::new("me"),
+        name: None,
+    };
+    let plan = |changes: Vec<Change>| Plan {
+        format: FORMAT,
+        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        endpoint: "local".to_owned(),
+        caller: caller(),
+        declared: 1,
+        managed: 1,
+        sealed: true,
+        limits: Limits::default(),
+        policies: Vec::new(),
+        destroy: false,
+        changes,
+        blocked: Vec::new(),
+        in_flight: Vec::new(),
+        annex: Annex::default(),
+    };
+    let live = Live {
+        facts: Facts {
+            caller: caller(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            endpoint: "local".to_owned(),
+        },
+        scopes: BTreeMap::new(),
+        unread: BTreeMap::new(),
+        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+    };
+    let (roles, update) = (Action::UpdatePermissions, Action::Update);
+    let found = owned_less(
+        &plan(vec![
+            change("lowered", roles, &["owner"], Some(&["editor"])),
+            change("lowered", update, &["owner"], Some(&["owner"])),
+            change("deleted", Action::Delete, &["owner"], None),
+        ]),
+        &live,
+    );
+    let acme = OrgId::new("acme-corp").expect("valid");
+    assert_eq!(found, [(acme, 1)].into(), "only `kept` is left");
+    let raised = change("editor", roles, &["editor"], Some(&["owner"]));
+    assert!(owned_less(&plan(vec![raised]), &live).is_empty());
+}

@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::model::{ScopeInfo, SpaceId};
 use crate::ports::{
-    AccountUpdate, AuditLog, BatchErrors, Effect, ErrorKind, NewAccount, ReadError, Reader,
+    AccountUpdate, AuditLog, BatchErrors, Effect, ErrorKind, NewAccount, Owners, ReadError, Reader,
     SpaceSettings, WriteError, Writer,
 };
 
@@ -386,6 +386,12 @@ impl<T: Transport> SpaceSettings for Client<T> {
     async fn clean_up(&self, space: &SpaceId) -> Result<Option<CleanUp>, ReadError> {
         self.read(&operation::clean_up(space), decode::clean_up)
             .await
+    }
+}
+
+impl<T: Transport> Owners for Client<T> {
+    async fn owners(&self, of: &OrgId) -> Result<Option<usize>, ReadError> {
+        self.read(&operation::owners(of), decode::owners).await
     }
 }
 

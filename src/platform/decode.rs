@@ -126,6 +126,50 @@ pub(super) fn space(body: &[u8]) -> Decoded<Option<ScopeInfo>> {
     }))
 }
 
+/// How many people own an organization; `None` if the platform does not tell. Service accounts
+/// among the members are not counted: they are known already.
+pub(super) fn owners(body: &[u8]) -> Decoded<Option<usize>> {
+    #[derive(Deserialize)]
+    struct Data {
+        organization: Option<Organization>,
+    }
+    #[derive(Deserialize)]
+    struct Organization {
+        members: Option<Members>,
+    }
+    #[derive(Deserialize)]
+    struct Members {
+        edges: Option<Vec<Option<Edge>>>,
+    }
+    #[derive(Deserialize)]
+    struct Edge {
+        node: Option<Node>,
+    }
+    #[derive(Deserialize)]
+    struct Node {
+        user: Option<Named>,
+        roles: Option<Vec<Option<Named>>>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        mrn: Option<String>,
+    }
+    let members = data::<Data>(body)?.organization.and_then(|o| o.members);
+    let Some(edges) = members.and_then(|members| members.edges) else {
+        return Ok(None);
+    };
+    let owner = Role::new("owner");
+    let owns = |node: &Node| {
+        let roles = node.roles.iter().flatten().flatten();
+        let mut roles = roles.filter_map(|role| role.mrn.as_deref());
+        let who = node.user.as_ref().and_then(|user| user.mrn.as_deref());
+        who.is_some_and(|mrn| !mrn.contains("/serviceaccounts/"))
+            && roles.any(|mrn| Role::new(mrn) == owner)
+    };
+    let nodes = edges.into_iter().flatten().filter_map(|edge| edge.node);
+    Ok(Some(nodes.filter(owns).count()))
+}
+
 /// What a space does with unused accounts; `None` if any part of the answer is missing.
 pub(super) fn clean_up(body: &[u8]) -> Decoded<Option<CleanUp>> {
     #[derive(Deserialize)]
@@ -527,6 +571,36 @@ mod tests {
             .expect("decodes")
             .expect("there");
         assert_eq!((shared.name.as_str(), shared.organization), ("", None));
+    }
+
+    #[test]
+    fn people_who_own_are_counted_and_service_accounts_are_not() {
+        let told = |members: &str| {
+            let body = format!(r#"{{"data":{{"organization":{{"members":{members}}}}}}}"#);
+            owners(body.as_bytes()).expect("decodes")
+        };
+        let one = |user: &str, role: &str| {
+            format!(
+                r#"{{"node":{{"user":{user},"roles":[null,{{"mrn":"//iam.api.mondoo.app/roles/{role}"}}]}}}}"#
+            )
+        };
+        let person = r#"{"mrn":"//captain.api.mondoo.app/users/2bB"}"#;
+        let account =
+            r#"{"mrn":"//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/2bB"}"#;
+        for (user, role, expected) in [
+            (person, "owner", 1),
+            (person, "editor", 0),
+            (account, "owner", 0),
+            ("null", "owner", 0),
+        ] {
+            let page = format!(r#"{{"edges":[{},null,{{"node":null}}]}}"#, one(user, role));
+            assert_eq!(told(&page), Some(expected), "{user} {role}");
+        }
+        for nothing in ["null", "{}", r#"{"edges":null}"#] {
+            assert_eq!(told(nothing), None, "{nothing}");
+        }
+        assert_eq!(owners(br#"{"data":{"organization":null}}"#), Ok(None));
+        assert!(owners(b"{}").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::model::{Labels, Mrn, OrgId, RoleSet, Scope, SpaceId};
+use crate::model::{Labels, Mrn, OrgId, Role, RoleSet, Scope, SpaceId};
 use crate::ports::{AccountUpdate, NewAccount};
 
 /// The largest page that the platform is known to give.
@@ -26,6 +26,7 @@ document_table! {
     DELETE_SERVICE_ACCOUNTS = "delete_service_accounts";
     GET_ROLES = "get_roles";
     ORGANIZATION = "organization";
+    OWNERS = "owners";
     SERVICE_ACCOUNT = "service_account";
     SERVICE_ACCOUNTS = "service_accounts";
     SET_ROLES = "set_roles";
@@ -98,6 +99,18 @@ pub(super) fn clean_up(id: &SpaceId) -> Request {
         CLEAN_UP,
         &variables,
     )
+}
+
+/// Asks for people who own an organization, as Mondoo's console counts them: `members` with a
+/// filter of one role. One page is enough to know that there are some.
+pub(super) fn owners(id: &OrgId) -> Request {
+    let scope = Scope::Organization(id.clone());
+    let variables = json!({
+        "mrn": scope.mrn(),
+        "first": PAGE,
+        "role": Role::new("owner").mrn(),
+    });
+    Request::new(format!("read who owns {scope}"), OWNERS, &variables).needs("Viewer", &scope)
 }
 
 pub(super) fn service_accounts(scope: &Scope, after: Option<&str>) -> Request {
@@ -252,7 +265,6 @@ fn label_list(labels: &Labels) -> Vec<Value> {
 mod tests {
     use super::super::fixture::{MRN, SPACE};
     use super::*;
-    use crate::model::Role;
 
     fn scope() -> Scope {
         Scope::from_mrn(SPACE).expect("a scope")

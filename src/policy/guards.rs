@@ -2,15 +2,18 @@
 //! objects alone: a plan that deletes nothing can still take everything away.
 //! Pure.
 
+use std::collections::BTreeSet;
+
 use super::{DIGITS, Refusal, count};
 use crate::model::{Limits, Role};
-use crate::plan::{Action, Change, Plan, Reason, Verdict};
+use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
 
 pub(super) const MAX_DELETES: &str = "max-deletes";
 pub(super) const MAX_DELETE_PERCENT: &str = "max-delete-percent";
 pub(super) const MAX_ESCALATIONS: &str = "max-escalations";
 pub(super) const MAX_REVOKED_GRANTS: &str = "max-revoked-grants";
 pub(super) const NONE_FOUND: &str = "none-found";
+pub(super) const MIN_OWNERS: &str = "min-owners";
 
 /// What a plan does, as the limits count it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
         max_delete_percent,
         max_escalations,
         max_revoked_grants,
+        min_owners,
     } = plan.limits;
     let Measures {
         deletes,
@@ -116,6 +120,16 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
             "or raise max_revoked_grants in the `limits` block that sets it.",
         );
     }
+    let disowned: BTreeSet<_> = plan.changes.iter().filter_map(disowned).collect();
+    for organization in disowned {
+        if let Some(message) = too_few(plan.annex.owners.get(organization), min_owners) {
+            object(
+                MIN_OWNERS,
+                format!("The plan takes ownership of organization {organization} away: {message}."),
+                "or let somebody else own it first, or lower min_owners in the `limits` block.",
+            );
+        }
+    }
     let births = plan.count(Action::Create);
     if plan.declared > 0 && births == plan.declared && plan.managed > plan.declared {
         object(
@@ -129,4 +143,33 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
         );
     }
     all
+}
+
+/// Why the owners that are left are too few, or not known to be enough; a clause.
+fn too_few(left: Option<&OwnersLeft>, wanted: u32) -> Option<String> {
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    let Some(OwnersLeft { accounts, people }) = left else {
+        return (wanted > 0).then(|| "nobody asked who else owns it".to_owned());
+    };
+    if *accounts >= wanted {
+        return None;
+    }
+    let accounts_left = count(*accounts, "service account");
+    match people {
+        Ok(people) if accounts + people >= wanted => None,
+        Ok(people) => Some(format!(
+            "{accounts_left} and {} own it then, and {} wanted",
+            match people {
+                1 => "1 person".to_owned(),
+                n => format!("{n} people"),
+            },
+            match wanted {
+                1 => "one owner is".to_owned(),
+                n => format!("{n} owners are"),
+            }
+        )),
+        Err(why) => Some(format!(
+            "{accounts_left} own it then, and which people do could not be read ({why})"
+        )),
+    }
 }

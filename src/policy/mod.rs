@@ -15,13 +15,14 @@ use crate::plan::{Action, JudgedAccount, Plan, PolicyInfo, Verdict};
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 6] = [
+pub const ACKNOWLEDGEABLE: [&str; 7] = [
     RAISE,
     guards::MAX_DELETES,
     guards::MAX_DELETE_PERCENT,
     guards::MAX_ESCALATIONS,
     guards::MAX_REVOKED_GRANTS,
     guards::NONE_FOUND,
+    guards::MIN_OWNERS,
 ];
 /// The fewest digits of a plan's digest that name it.
 const DIGITS: usize = 12;

@@ -378,3 +378,48 @@ fn a_digest_is_named_by_twelve_digits_at_least_and_by_no_more_than_it_has() {
     assert_eq!(digest_prefix("sha256:0123456789ab"), Ok("0123456789ab"));
     assert!(digest_prefix("0123456789AB").is_err());
 }
+
+#[test]
+fn an_organization_keeps_an_owner_or_somebody_says_that_it_is_meant() {
+    use crate::model::{OrgId, Scope};
+    use crate::plan::OwnersLeft;
+    let id = || OrgId::new("acme-corp").expect("valid");
+    let takes = |left: Option<OwnersLeft>, min_owners: u32, roles: &'static [&'static str]| Plan {
+        limits: Limits {
+            min_owners,
+            ..Limits::default()
+        },
+        annex: Annex {
+            owners: left.into_iter().map(|left| (id(), left)).collect(),
+            ..Annex::default()
+        },
+        changes: vec![crate::plan::Change {
+            scope: Scope::Organization(id()),
+            ..change("a", roles, Some(&["viewer"]))
+        }],
+        ..plan()
+    };
+    let left = |accounts, people: Result<usize, &str>| {
+        let people = people.map_err(str::to_owned);
+        Some(OwnersLeft { accounts, people })
+    };
+    let none = Vec::<&str>::new();
+    for (left, wanted, expected) in [
+        (left(0, Ok(0)), 1, vec!["min-owners"]),
+        (left(0, Ok(1)), 1, none.clone()),
+        (left(1, Ok(0)), 1, none.clone()),
+        (left(1, Err("forbidden")), 1, none.clone()),
+        (left(0, Err("forbidden")), 1, vec!["min-owners"]),
+        (left(1, Ok(1)), 3, vec!["min-owners"]),
+        (left(0, Ok(0)), 0, none.clone()),
+        (None, 1, vec!["min-owners"]),
+        (None, 0, none.clone()),
+    ] {
+        let plan = takes(left.clone(), wanted, &["owner"]);
+        assert_eq!(guards(plan), expected, "{left:?} {wanted}");
+    }
+    assert_eq!(guards(takes(None, 1, &["editor"])), none, "no owner goes");
+    let plan = takes(left(0, Ok(0)), 1, &["owner"]);
+    let ack = Acks::parse([format!("min-owners={}", plan.digest()).as_str()]).expect("an ack");
+    assert!(approve(plan, &ack).is_ok());
+}

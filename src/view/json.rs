@@ -126,6 +126,8 @@ pub fn plan(plan: &Plan) -> Value {
         annex,
     } = plan;
     let Annex {
+        // A refusal says what they mean.
+        owners: _,
         left_alone,
         notes,
         advice,

@@ -6,7 +6,7 @@ use std::fs;
 use jiff::Timestamp;
 use rolecall::server::SeedAccount;
 
-use crate::stage::{HEAD, PAYMENTS, Stage};
+use crate::stage::{HEAD, PAYMENTS, Stage, Then};
 
 const APPLY: [&str; 3] = ["apply", "--yes", "access"];
 const PLAN: [&str; 3] = ["plan", "--detailed-exitcode", "access"];
@@ -193,4 +193,35 @@ fn accounts_that_nobody_has_are_listed_refused_or_deleted_as_their_scope_says() 
         assert_eq!(named(&stage, kept).len(), 1, "{kept}");
     }
     stage.compare("custody/unmanaged.txt");
+}
+
+/// In the seed one service account and one person own the organization, besides the caller's account.
+#[test]
+fn an_organization_keeps_owners_people_among_them() {
+    let mut stage = Stage::new();
+    let boss = |roles: &str, limits: &str| {
+        format!(
+            "service_account \"boss\" {{\n  scope = organization.acme\n  name  = \"boss\"\n  roles = \
+             {roles}\n\n  credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\n{limits}"
+        )
+    };
+    let keeping = |owners: usize| format!("\nlimits {{\n  min_owners = {owners}\n}}\n");
+    stage.configure(&boss("[\"owner\"]", ""));
+    assert_eq!(stage.run(&APPLY), 0);
+    stage.configure(&boss("[\"viewer\"]", &keeping(4)));
+    assert_eq!(stage.run(&APPLY), 3);
+    stage.say("which people own it cannot be read, and the two accounts that do are not enough");
+    stage.configure(&boss("[\"viewer\"]", &keeping(3)));
+    stage
+        .front
+        .hook(|operation, count| match (operation, count) {
+            // Its name and its spaces are asked for first.
+            ("organization", 3..) => Then::Refuse(403),
+            _ => Then::Answer,
+        });
+    assert_eq!(stage.run(&APPLY), 3);
+    stage.say("they can be read, and there is one");
+    stage.front.hook(|_, _| Then::Answer);
+    assert_eq!(stage.run(&APPLY), 0);
+    stage.compare("custody/owners.txt");
 }

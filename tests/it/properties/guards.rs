@@ -17,6 +17,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             max_delete_percent,
             max_escalations,
             max_revoked_grants,
+            min_owners: 1,
         },
     )
 }
