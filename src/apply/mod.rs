@@ -217,12 +217,8 @@ impl<'a, W: World> Run<'a, W> {
             .filter(|(_, change)| change.reason == Reason::CredentialPending)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
-        let leaving: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| matches!(change.action, Action::Move | Action::Forget))
-            .filter_map(|(_, change)| change.account.as_ref())
-            .collect();
         let found = {
-            let present = Present::new(&bench.listed, &reaped, &leaving, &self.plan.stack);
+            let present = Present::new(&bench.listed, &reaped, &self.plan.stack);
             // The first change of an account is compared: later ones start from what it leaves.
             let mut judged: BTreeMap<(&Address, Option<&Mrn>), Option<String>> = BTreeMap::new();
             changes()
@@ -397,7 +393,6 @@ impl<'a> Present<'a> {
     fn new(
         listed: &'a BTreeMap<Mrn, LiveAccount>,
         reaped: &BTreeSet<&Mrn>,
-        leaving: &BTreeSet<&Mrn>,
         stack: &StackId,
     ) -> Self {
         let staying = || {
@@ -407,7 +402,6 @@ impl<'a> Present<'a> {
         };
         Self {
             addresses: staying()
-                .filter(|account| !leaving.contains(&account.mrn))
                 .filter_map(|account| {
                     let marks = account.marks().filter(|marks| marks.stack == *stack)?;
                     Some((marks.address, &account.mrn))

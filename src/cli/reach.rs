@@ -198,6 +198,7 @@ pub async fn clean_up(
 
 /// Finds who owns, after the plan, the organizations of which it takes ownership away.
 pub async fn owners(client: &Client<Http>, plan: &mut Plan, live: &Live) {
+    plan.annex.owners.clear();
     for (organization, accounts) in owned_less(plan, live) {
         let people = match client.owners(&organization).await {
             Ok(Some(people)) => Ok(people),

@@ -72,6 +72,7 @@ pub async fn open(
     } = loaded;
     if intent.destroy {
         desired.accounts.clear();
+        desired.destroy = true;
     }
     desired.take_over = intent.take_over.iter().cloned().collect();
     let start = Instant::now();

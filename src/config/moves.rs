@@ -9,8 +9,8 @@ use super::imports::target;
 use super::{checks, codes};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::{Failed, Scope};
-use crate::model::{Address, Former, Removed, SourceRef};
-use std::collections::BTreeMap;
+use crate::model::{Address, Former, Known, Removed, SourceRef};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One decoded `moved` block.
 pub(super) struct Move {
@@ -70,6 +70,7 @@ pub(super) fn moves(blocks: &[&Block], decoder: &mut Decoder<'_>) -> (Vec<Move>,
 /// Decodes all `removed` blocks; without a `lifecycle` block, what is removed is deleted.
 pub(super) fn removals(
     blocks: &[&Block],
+    moves: &[Move],
     scope: &Scope<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Vec<Removal> {
@@ -90,6 +91,7 @@ pub(super) fn removals(
         };
         out.push(Removal {
             removed: Removed {
+                known_as: known_as(&from, moves),
                 from,
                 destroy,
                 declared_at: decoder.place(block.span),
@@ -101,7 +103,30 @@ pub(super) fn removals(
     out
 }
 
-/// All that an address was called before, the nearest first.
+/// All addresses by which what a `removed` block names was known.
+fn known_as(from: &Address, moves: &[Move]) -> Vec<Known> {
+    let known = |address: &Address, whole| Known {
+        address: address.clone(),
+        whole,
+    };
+    let mut out = vec![known(from, from.key.is_none())];
+    let mut next = 0;
+    while let Some(at) = out.get(next).cloned() {
+        next += 1;
+        for step in moves {
+            let earlier = if at.whole && step.to.name == at.address.name {
+                Some(known(&step.from, step.whole()))
+            } else {
+                step.back(&at.address).map(|earlier| known(&earlier, false))
+            };
+            out.extend(earlier.filter(|earlier| !out.contains(earlier)));
+        }
+    }
+    out
+}
+
+/// All that an address was called before, the nearest first. An instance that moves alone does not
+/// move with its block.
 pub(super) fn formers(address: &Address, moves: &[Move]) -> Vec<Former> {
     let mut out: Vec<Former> = Vec::new();
     let mut next = 0;
@@ -111,7 +136,11 @@ pub(super) fn formers(address: &Address, moves: &[Move]) -> Vec<Former> {
             let Some(earlier) = step.back(&at) else {
                 continue;
             };
-            if earlier == *address || out.iter().any(|former| former.address == earlier) {
+            let alone = step.whole() && earlier.key.is_some();
+            if earlier == *address
+                || out.iter().any(|former| former.address == earlier)
+                || (alone && moves.iter().any(|other| other.from == earlier))
+            {
                 continue;
             }
             out.push(Former {
@@ -132,6 +161,7 @@ pub(super) fn check(
     moves: &[Move],
     removals: &[Removal],
     instances: &[Instance],
+    blocks: &BTreeSet<&str>,
     out: &mut Diagnostics,
 ) {
     let declared: BTreeMap<&Address, Span> = instances
@@ -168,9 +198,16 @@ pub(super) fn check(
                     .help("an address moves when nothing has it any more: rename the block, or remove this one"),
             );
         }
-        let goes_on = moves.iter().any(|other| other.from == step.to)
-            || removals.iter().any(|r| r.removed.from == step.to);
-        if stands(&step.to, step.whole()).is_none() && !goes_on {
+        let names =
+            |from: &Address| *from == step.to || (from.key.is_none() && from.name == step.to.name);
+        let goes_on = moves
+            .iter()
+            .any(|other| names(&other.from) && other.to != step.to)
+            || removals.iter().any(|r| names(&r.removed.from));
+        // A block may have no instance today.
+        let stands = stands(&step.to, step.whole()).is_some()
+            || (step.whole() && blocks.contains(step.to.name.as_str()));
+        if !stands && !goes_on {
             let names = declared.keys().map(|address| address.name.as_str());
             out.push(
                 invalid(code, step.to_span, format!("`{}` is not declared", step.to))
@@ -239,6 +276,38 @@ mod tests {
     #[test]
     fn a_circle_ends() {
         assert_eq!(before(A, &[(A, B), (B, A)]), [B]);
+    }
+
+    #[test]
+    fn an_instance_that_moves_alone_does_not_move_with_its_block() {
+        const A_X: &str = "service_account.a[\"x\"]";
+        let moves = [(A, B), (A_X, C)];
+        assert!(before(B_X, &moves).is_empty());
+        assert_eq!(
+            before("service_account.b[\"y\"]", &moves),
+            ["service_account.a[\"y\"]"]
+        );
+        assert_eq!(before(C, &moves), [A_X]);
+    }
+
+    #[test]
+    fn what_is_removed_is_known_by_all_its_names() {
+        let known = |from: &str, all: &[(&str, &str)]| -> Vec<(String, bool)> {
+            let known = known_as(&address(from), &moves(all));
+            known
+                .iter()
+                .map(|k| (k.address.to_string(), k.whole))
+                .collect()
+        };
+        let whole = |name: &str| (name.to_owned(), true);
+        let one = |name: &str| (name.to_owned(), false);
+        assert_eq!(known(C, &[(A, B), (B, C)]), [whole(C), whole(B), whole(A)]);
+        assert_eq!(known(B, &[(A, B_X)]), [whole(B), one(A)]);
+        assert_eq!(
+            known(B_X, &[(A, B)]),
+            [one(B_X), one("service_account.a[\"x\"]")]
+        );
+        assert_eq!(known(A, &[(A, B), (B, A)]), [whole(A), whole(B)]);
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub fn resolve(
         accounts: desired,
         removed: made.removed,
         unmanaged: made.scopes.unmanaged,
+        destroy: false,
         take_over: BTreeSet::new(),
     };
     let queries = queries(&desired);
@@ -167,7 +168,7 @@ fn run(
         }
     }
     let (moves, moves_incomplete) = moves::moves(&all("moved"), &mut decoder);
-    let removals = moves::removals(&all("removed"), &scope, &mut decoder);
+    let removals = moves::removals(&all("removed"), &moves, &scope, &mut decoder);
     for instance in &mut instances {
         instance.account.formerly = moves::formers(&instance.account.address, &moves);
     }
@@ -186,7 +187,9 @@ fn run(
             .collect();
         checks::imports(&imports, &instances, &declared, &complete, &mut out);
         if whole && !moves_incomplete {
-            moves::check(&moves, &removals, &instances, &mut out);
+            let blocks = all("service_account");
+            let blocks = blocks.iter().map(|block| block.name()).collect();
+            moves::check(&moves, &removals, &instances, &blocks, &mut out);
         }
     }
     made.removed = removals.into_iter().map(|r| r.removed).collect();

@@ -2,7 +2,7 @@
 //! Pure; the clock is the platform's, as it was read.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
@@ -20,6 +20,8 @@ pub(super) struct Cases<'a> {
     pub(super) judge: Judge<'a>,
     /// Who has which name in which scope; made when it is first asked for.
     pub(super) names: OnceCell<Names<'a>>,
+    /// The names that declared accounts want; made when they are first asked for.
+    pub(super) wanted: OnceCell<BTreeSet<(&'a Scope, &'a str)>>,
 }
 
 type Names<'a> = BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>;
@@ -285,7 +287,13 @@ impl Cases<'_> {
             .map(|i| i.declared_at.clone())
             .collect();
         places.push(account.declared_at.clone());
+        // Marks that were not proven say nothing of the account's end.
+        let after = AccountState {
+            valid_until: None,
+            ..present.state()
+        };
         delta.differences.push(Difference {
+            after: Some(after),
             marks: present.marks(),
             places,
             ..self.difference(account, present, &marks, Action::Adopt, reason)

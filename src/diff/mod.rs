@@ -80,7 +80,9 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         ours: &ours,
         judge,
         names: OnceCell::new(),
+        wanted: OnceCell::new(),
     };
+    cases.unread(&mut delta);
     for account in unmanaged {
         if cases.unmanaged(account, &mut delta) {
             delta.left_alone.push(LeftAlone {

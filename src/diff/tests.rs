@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::{
     Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
-    Former, Import, Labels, Limits, Marks, Nonce, OrgId, Removed, Role, RoleSet, Scope, ScopeInfo,
-    SealKey, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction, Unread,
+    Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role, RoleSet, Scope,
+    ScopeInfo, SealKey, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction, Unread,
 };
 
 mod custody;

@@ -1,12 +1,14 @@
 //! What to do about live accounts that no block declares: ours, and those that nobody has marked.
 //! Pure.
 
+use std::collections::BTreeSet;
+
 use super::address_of;
 use super::cases::{Cases, Ours, young};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
-    Address, CredentialMark, LiveAccount, MARK_PREFIX, Marks, Removed, RoleSet, Scope, Unmanaged,
-    UnmanagedAction, birth_roles_only,
+    AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
+    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only,
 };
 
 impl Cases<'_> {
@@ -72,7 +74,11 @@ impl Cases<'_> {
                         block = self.lost(account);
                         difference.action = Action::Forget;
                         difference.reason = Reason::ReleaseRequested;
-                        difference.after.clone_from(&difference.before);
+                        // The mark of protection goes with the others.
+                        difference.after = difference.before.clone().map(|before| AccountState {
+                            protected: false,
+                            ..before
+                        });
                     } else if marks.protected {
                         block = Some(Block::Protected {
                             account: account.mrn.clone(),
@@ -122,14 +128,15 @@ impl Cases<'_> {
     /// that names all of its block.
     fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
         let removed = &self.desired.removed;
-        if let Some(found) = removed.iter().find(|r| r.from.label() == marks.address) {
+        let very = |known: &Known| known.address.label() == marks.address;
+        if let Some(found) = removed.iter().find(|r| r.known_as.iter().any(very)) {
             return Ok(Some(found));
         }
-        let whole = |r: &&Removed| r.from.key.is_none();
         if let Some(address) = marks.address.decode() {
-            let mut all = removed.iter().filter(whole);
-            return Ok(all.find(|r| r.from.name == address.name));
+            let block = |known: &Known| known.whole && known.address.name == address.name;
+            return Ok(removed.iter().find(|r| r.known_as.iter().any(block)));
         }
+        let whole = |r: &&Removed| r.known_as.iter().any(|known| known.whole);
         // The label is a hash, and nobody can tell of which block the account was an instance.
         match removed.iter().filter(whole).find(|r| !r.destroy) {
             Some(r) => Err(format!(
@@ -142,19 +149,24 @@ impl Cases<'_> {
 
     /// An account that no stack has marked and no import names. Tells whether it is left alone.
     pub(super) fn unmanaged(&self, account: &LiveAccount, delta: &mut Delta) -> bool {
-        let marked = account
-            .labels
-            .keys()
-            .any(|key| key.starts_with(MARK_PREFIX));
         let Some(setting) = self.setting(&account.scope) else {
             return true;
         };
-        if marked || account.mrn == self.live.facts.caller.mrn || setting.excepts(&account.name) {
+        if self.desired.destroy
+            || setting.action == UnmanagedAction::Report
+            || account.mrn == self.live.facts.caller.mrn
+            || setting.excepts(&account.name)
+        {
             return true;
         }
         // A declared account wants the name; whether this is it, a person has to say first.
-        let mut declared = self.desired.accounts.values();
-        if declared.any(|d| d.scope == account.scope && d.name == account.name) {
+        let name = (&account.scope, account.name.as_str());
+        if self.wanted().contains(&name) {
+            return true;
+        }
+        // Whose it is, some mark may tell; such are refused, and never deleted.
+        let mut keys = account.labels.keys();
+        if setting.action == UnmanagedAction::Delete && keys.any(|k| k.starts_with(MARK_PREFIX)) {
             return true;
         }
         let address = Address::new(account.mrn.id(), None);
@@ -194,10 +206,48 @@ impl Cases<'_> {
     /// space, what its organization's says.
     fn setting(&self, scope: &Scope) -> Option<&Unmanaged> {
         let settings = &self.desired.unmanaged;
+        if settings.is_empty() {
+            return None;
+        }
         settings.get(scope).or_else(|| {
-            let organization = self.live.scopes.get(scope)?.organization.clone()?;
+            let found = self.live.scopes.get(scope);
+            let told = found.and_then(|info| info.organization.clone());
+            let organization = told.or_else(|| {
+                let mut spaces = self.desired.spaces.values();
+                let declared = spaces.find(|s| Scope::Space(s.id.clone()) == *scope)?;
+                declared.organization.clone()
+            })?;
             settings.get(&Scope::Organization(organization))
         })
+    }
+
+    /// The names that declared accounts have or are to have, each in its scope.
+    fn wanted(&self) -> &BTreeSet<(&Scope, &str)> {
+        self.wanted.get_or_init(|| {
+            let declared = self.desired.accounts.values();
+            declared.map(|d| (&d.scope, d.name.as_str())).collect()
+        })
+    }
+
+    /// Scopes that are to have no account without an owner, and could not be read: nobody can tell.
+    pub(super) fn unread(&self, delta: &mut Delta) {
+        for (scope, unread) in &self.live.unread {
+            let setting = self.setting(scope);
+            let Some(setting) = setting.filter(|s| s.action == UnmanagedAction::Fail) else {
+                continue;
+            };
+            if self.desired.destroy {
+                continue;
+            }
+            delta.blocked.push(Blocked {
+                address: Address::new(scope.id(), None),
+                scope: scope.clone(),
+                block: Block::Unread {
+                    why: unread.why.clone(),
+                },
+                declared_at: Some(setting.declared_at.clone()),
+            });
+        }
     }
 
     fn declares(&self, scope: &Scope) -> bool {

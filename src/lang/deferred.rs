@@ -38,16 +38,23 @@ impl Deferred {
         }
     }
 
-    /// Evaluates it with a value under one more name.
+    /// Evaluates it with a value under one more name. Takes the work that it does from what is
+    /// `left` for many such evaluations.
     ///
     /// # Errors
     /// What is wrong, with its place: `main.hcl:3:1: summary: at the mark`.
-    pub fn with(&self, name: &str, value: &Value) -> Result<Value, String> {
-        let mut evaluator = Evaluator::within(&self.sources, MAX_WORK);
+    pub fn with(&self, name: &str, value: &Value, left: &mut usize) -> Result<Value, String> {
+        if *left == 0 {
+            return Err(self.at("all evaluations together have done too much work"));
+        }
+        let allowed = MAX_WORK.min(*left);
+        let mut evaluator = Evaluator::within(&self.sources, allowed);
         let mut frame = self.scope.child();
         frame.set(name, value.clone());
         let result = evaluator.evaluate(self.span.file, &self.expression, &frame);
         let found = evaluator.take_diagnostics();
+        // Each costs something, so that there cannot be endlessly many.
+        *left = left.saturating_sub((allowed - evaluator.work_left()).max(1));
         result.map_err(|_| match found.iter().next() {
             Some(first) => self.describe(first),
             None => self.at("a name that it uses has no value"),
@@ -173,19 +180,43 @@ mod tests {
     fn it_waits_for_one_value_and_tells_where_it_fails() {
         let same = deferred("it.name == local.team", "a".into());
         let it = |name: Value| Value::map([("name".into(), name)].into());
-        assert_eq!(same.with("it", &it("a".into())), Ok(true.into()));
-        assert_eq!(same.with("it", &it("b".into())), Ok(false.into()));
+        assert_eq!(
+            same.with("it", &it("a".into()), &mut { MAX_WORK }),
+            Ok(true.into())
+        );
+        assert_eq!(
+            same.with("it", &it("b".into()), &mut { MAX_WORK }),
+            Ok(false.into())
+        );
+        let mut left = 1;
+        assert!(
+            same.with("it", &it("a".into()), &mut left).is_err(),
+            "too little"
+        );
+        let spent = same
+            .with("it", &it("a".into()), &mut left)
+            .expect_err("spent");
+        assert!(spent.contains("together"), "{spent}");
+        let mut left = 1_000;
+        assert!(same.with("it", &it("a".into()), &mut left).is_ok());
+        assert!((900..1_000).contains(&left), "{left}");
         let older = deferred("it.name > 3", Value::null());
-        let wrong = older.with("it", &it(Value::null())).expect_err("null");
+        let wrong = older
+            .with("it", &it(Value::null()), &mut { MAX_WORK })
+            .expect_err("null");
         assert!(wrong.starts_with("x.hcl:1:5: invalid operand: "), "{wrong}");
         let misspelt = deferred("it.nam", Value::null());
-        let wrong = misspelt.with("it", &it(Value::null())).expect_err("none");
+        let wrong = misspelt
+            .with("it", &it(Value::null()), &mut { MAX_WORK })
+            .expect_err("none");
         assert!(wrong.starts_with("x.hcl:1:8: value has no such"), "{wrong}");
         let endless = deferred(
             "length([for a in range(1000) : [for b in range(1000) : a]])",
             Value::null(),
         );
-        let wrong = endless.with("it", &Value::null()).expect_err("too much");
+        let wrong = endless
+            .with("it", &Value::null(), &mut { MAX_WORK })
+            .expect_err("too much");
         assert!(wrong.contains("too much work"), "{wrong}");
     }
 

@@ -51,6 +51,8 @@ pub struct Desired {
     pub removed: Vec<Removed>,
     /// What becomes of accounts without an owner, by the scope whose block says so.
     pub unmanaged: BTreeMap<Scope, Unmanaged>,
+    /// Whether everything is to be destroyed: then nobody else's account is touched.
+    pub destroy: bool,
     /// Other stacks whose accounts `import` blocks may take, on the word of who runs this.
     pub take_over: BTreeSet<StackId>,
 }
@@ -69,6 +71,7 @@ impl Desired {
             accounts: BTreeMap::new(),
             removed: Vec::new(),
             unmanaged: BTreeMap::new(),
+            destroy: false,
             take_over: BTreeSet::new(),
         }
     }
@@ -157,10 +160,21 @@ pub struct Former {
 pub struct Removed {
     /// What is declared no longer: one account, or without a key all instances of a block.
     pub from: Address,
+    /// All addresses by which the same was known, `from` among them.
+    pub known_as: Vec<Known>,
     /// Whether the account is deleted; otherwise it is left as it is and given up.
     pub destroy: bool,
     /// Where the block stands.
     pub declared_at: SourceRef,
+}
+
+/// One of the addresses by which accounts were known, by `moved` blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The address.
+    pub address: Address,
+    /// Whether all instances of the block of this name are meant.
+    pub whole: bool,
 }
 
 /// An `unmanaged` block: what becomes of accounts that no stack has marked.

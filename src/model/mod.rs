@@ -21,7 +21,8 @@ pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{Fingerprint, IssuedCredential, Nonce};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
-    FileFormat, Former, Import, Place, Removed, SourceRef, Unmanaged, UnmanagedAction, matches,
+    FileFormat, Former, Import, Known, Place, Removed, SourceRef, Unmanaged, UnmanagedAction,
+    matches,
 };
 pub use history::{History, LogEntry};
 pub use limits::Limits;

@@ -85,7 +85,16 @@ fn change(difference: Difference) -> Change {
         deliver_to,
         places,
     } = difference;
-    let privilege = Privilege::of(before.as_ref(), after.as_ref());
+    let privilege = match action {
+        // Whose it is says nothing of what it can do.
+        Action::Adopt => Privilege::none(),
+        Action::Move
+        | Action::Create
+        | Action::Update
+        | Action::UpdatePermissions
+        | Action::Forget
+        | Action::Delete => Privilege::of(before.as_ref(), after.as_ref()),
+    };
     Change {
         address,
         generation,

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Change, Plan};
-use crate::model::{Address, Mrn, PolicyOrigin, PolicyRef};
+use super::{Action, Block, Blocked, Change, Plan};
+use crate::model::{Address, Mrn, PolicyOrigin, PolicyRef, Scope};
 
 /// One thing that is not as it was judged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,8 +63,9 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
         what: what.to_owned(),
         of_another: false,
     };
+    let (before, after) = (obstacles(judged), obstacles(now));
     for blocked in &judged.blocked {
-        if !same_block(now, blocked) {
+        if !after.contains(&obstacle(blocked)) {
             moved.push(settled(
                 "what stood in its way has changed",
                 &blocked.address,
@@ -72,7 +73,7 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
         }
     }
     for blocked in &now.blocked {
-        if !same_block(judged, blocked) {
+        if !before.contains(&obstacle(blocked)) {
             moved.push(settled("something stands in its way", &blocked.address));
         }
     }
@@ -101,12 +102,13 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     moved
 }
 
-fn same_block(plan: &Plan, blocked: &super::Blocked) -> bool {
-    plan.blocked.iter().any(|other| {
-        other.address == blocked.address
-            && other.scope == blocked.scope
-            && other.block == blocked.block
-    })
+/// An obstacle without the place of its declaration.
+fn obstacle(blocked: &Blocked) -> (&Address, &Scope, &Block) {
+    (&blocked.address, &blocked.scope, &blocked.block)
+}
+
+fn obstacles(plan: &Plan) -> BTreeSet<(&Address, &Scope, &Block)> {
+    plan.blocked.iter().map(obstacle).collect()
 }
 
 /// What differs besides the changes.

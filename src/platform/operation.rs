@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_document_is_named_as_its_file_and_holds_one_operation() {
-        assert_eq!(documents().len(), 13);
+        assert_eq!(documents().len(), 14);
         for (name, text) in documents() {
             let operation: String = name
                 .split('_')

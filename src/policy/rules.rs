@@ -13,12 +13,17 @@ use super::{Broken, Refusal, count};
 /// The guard that says what policies object to.
 pub(super) const POLICY: &str = "policy";
 
+/// The work that all policies together may do over all accounts of a plan: far more than rules for
+/// 20,000 accounts need, and no more than a minute.
+const MAX_WORK: usize = 200_000_000;
+
 /// Asks every policy about every account that it is about, as it will be after the plan.
 pub fn judge(plan: &Plan, policies: &[Policy], desired: &Desired, live: &Live) -> Judgement {
     let mut subjects = Vec::new();
     if !policies.is_empty() {
         subjects = self::subjects(plan, desired, live);
     }
+    let mut left = MAX_WORK;
     let mut cases = Vec::new();
     let mut idle = Vec::new();
     for (at, policy) in policies.iter().enumerate() {
@@ -29,7 +34,7 @@ pub fn judge(plan: &Plan, policies: &[Policy], desired: &Desired, live: &Live) -
             {
                 continue;
             }
-            if let Some(said) = ask(policy, subject, &mut used) {
+            if let Some(said) = ask(policy, subject, &mut used, &mut left) {
                 cases.push(Case {
                     policy: at,
                     account: who,
@@ -70,7 +75,7 @@ fn info(policy: &Policy) -> PolicyInfo {
 
 /// What one policy says of one account; `None` if the account keeps to it. Notes which exemptions
 /// were of use.
-fn ask(policy: &Policy, subject: &Subject, used: &mut [bool]) -> Option<Said> {
+fn ask(policy: &Policy, subject: &Subject, used: &mut [bool], left: &mut usize) -> Option<Said> {
     let mut exempt = false;
     for (exemption, used) in policy.exempt.iter().zip(used) {
         if names(&exemption.whom, &subject.account) {
@@ -81,11 +86,11 @@ fn ask(policy: &Policy, subject: &Subject, used: &mut [bool]) -> Option<Said> {
     if exempt {
         return Some(Said::Exempt);
     }
-    match known(&policy.condition, &subject.value) {
+    match known(&policy.condition, &subject.value, left) {
         Err(why) => Some(Said::Unevaluable(why)),
         Ok(value) => match value.kind() {
             Kind::Bool(true) => None,
-            Kind::Bool(false) => Some(Said::Violated(message(policy, &subject.value))),
+            Kind::Bool(false) => Some(Said::Violated(message(policy, &subject.value, left))),
             _ => Some(Said::Unevaluable(
                 policy
                     .condition
@@ -96,8 +101,8 @@ fn ask(policy: &Policy, subject: &Subject, used: &mut [bool]) -> Option<Said> {
 }
 
 /// The value of an expression over an account, if it may be used and shown.
-fn known(expression: &Deferred, subject: &Value) -> Result<Value, String> {
-    let value = expression.with(SUBJECT, subject)?;
+fn known(expression: &Deferred, subject: &Value, left: &mut usize) -> Result<Value, String> {
+    let value = expression.with(SUBJECT, subject, left)?;
     if value.has_sensitive() {
         return Err(expression.at("it comes to a sensitive value"));
     }
@@ -109,8 +114,8 @@ fn known(expression: &Deferred, subject: &Value) -> Result<Value, String> {
 
 /// What a policy has to say of an account that breaks it. That its message cannot be made does not
 /// make it any less broken.
-fn message(policy: &Policy, subject: &Value) -> String {
-    match known(&policy.message, subject) {
+fn message(policy: &Policy, subject: &Value, left: &mut usize) -> String {
+    match known(&policy.message, subject, left) {
         Ok(value) => match value.as_str() {
             Some(text) => text.to_owned(),
             None => policy.message.at("its message is no text"),

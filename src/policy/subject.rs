@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lang::{Number, Value, value::Members};
 use crate::model::{
-    AccountState, Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, RoleSet,
-    Scope,
+    AccountState, Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marking, Mrn,
+    RoleSet, Scope,
 };
 use crate::plan::{Action, Change, JudgedAccount, Keeper, Plan};
 
@@ -60,17 +60,18 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
         if changes.iter().any(|change| change.after.is_none()) {
             continue;
         }
-        let mut custody = foreign
-            .get(&account.mrn)
-            .copied()
-            .unwrap_or(Keeper::Managed);
+        // Of an account that nobody has marked and that the plan does not touch, as where the deletion
+        // of an unmanaged one was left out, nothing says that it is managed.
+        let strange = changes.is_empty() && account.marking() == Marking::Unmarked;
+        let custody = foreign.get(&account.mrn).copied().unwrap_or(if strange {
+            Keeper::Unmanaged
+        } else {
+            Keeper::Managed
+        });
         let block = match custody {
             Keeper::Managed => declared.of_account(account, changes),
             Keeper::Unmanaged | Keeper::Foreign => None,
         };
-        if changes.iter().any(|change| change.action == Action::Forget) {
-            custody = Keeper::Unmanaged;
-        }
         seen.extend(block.map(|block| &block.address));
         found.push(present(account, changes, custody, block, live));
     }
@@ -167,6 +168,11 @@ fn present(
     live: &Live,
 ) -> Subject {
     let mut state = account.state();
+    if custody != Keeper::Managed {
+        // Labels that anybody can write.
+        state.valid_until = None;
+        state.protected = false;
+    }
     let mut gained = RoleSet::new();
     for change in changes {
         if let (Some(before), Some(after)) = (&change.before, &change.after) {

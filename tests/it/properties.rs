@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Facts, FileFormat, Fingerprint, Former, Labels, Limits, Live, LiveAccount, Marks,
-    Mrn, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef,
+    Destination, Facts, FileFormat, Fingerprint, Former, Known, Labels, Limits, Live, LiveAccount,
+    Marks, Mrn, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef,
     SpaceId, StackId, Unmanaged, UnmanagedAction,
 };
 use rolecall::plan::{Action, Plan, Reason, build};
@@ -313,12 +313,15 @@ fn worlds() -> impl Strategy<Value = (Desired, Live)> {
                 if keep {
                     declared.push(account);
                 } else if let Some(destroy) = removal {
+                    // Of one account, or of its whole block.
+                    let key = account.address.key.filter(|_| n % 2 == 0);
+                    let from = Address::new(account.address.name, key);
                     removed.push(Removed {
-                        // Of one account, or of its whole block.
-                        from: Address::new(
-                            account.address.name,
-                            account.address.key.filter(|_| n % 2 == 0),
-                        ),
+                        known_as: vec![Known {
+                            address: from.clone(),
+                            whole: from.key.is_none(),
+                        }],
+                        from,
                         destroy,
                         declared_at: place(),
                     });

@@ -6,7 +6,7 @@ use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
-use crate::cli::{judged, output, policies, progress, record, report, session};
+use crate::cli::{judged, output, policies, progress, reach, record, report, session};
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -52,9 +52,11 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
                         policies,
                         desired,
                         live,
+                        world,
                         ..
                     } = &mut session;
                     policies::judge(plan, policies, desired, live);
+                    reach::owners(&world.client, plan, live).await;
                     if let Err(exit) = policies::tell(&session.plan, &args.policies) {
                         return exit;
                     }

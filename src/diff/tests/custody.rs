@@ -1,6 +1,7 @@
 //! Accounts that move, are given up or protected, or that nobody has.
 
 use super::*;
+use crate::model::AccountState;
 
 fn former(address: &str) -> Former {
     Former {
@@ -138,13 +139,16 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     half_marked
         .labels
         .insert("rolecall-protected".to_owned(), "true".to_owned());
-    for account in [
-        live_account("legacy-ci", None),
-        caller,
-        half_marked,
-        live_account("wanted", None),
+    // A mark of any kind keeps an account from being deleted, and from nothing else.
+    let refused = unmanaged(half_marked.clone(), Some(UnmanagedAction::Fail), None);
+    assert!(matches!(refused.blocked[0].block, Block::Unmanaged { .. }));
+    for (account, actions) in [
+        (live_account("legacy-ci", None), &BOTH[..]),
+        (caller, &BOTH),
+        (half_marked, &BOTH[..1]),
+        (live_account("wanted", None), &BOTH),
     ] {
-        for action in [UnmanagedAction::Delete, UnmanagedAction::Fail] {
+        for action in actions.iter().copied() {
             let delta = unmanaged(account.clone(), Some(action), None);
             let deletes = delta.differences.iter().any(|d| d.action == Action::Delete);
             let refuses = |b: &Blocked| matches!(b.block, Block::Unmanaged { .. });
@@ -161,8 +165,85 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     assert!(actions(&delta).contains(&(Action::Delete, Reason::Unmanaged)));
 }
 
+const BOTH: [UnmanagedAction; 2] = [UnmanagedAction::Delete, UnmanagedAction::Fail];
+
+#[test]
+fn to_destroy_ones_own_touches_nobody_elses() {
+    for action in BOTH {
+        let (mut desired, live) = world(Vec::new(), vec![live_account("stray", None)], &[]);
+        desired.destroy = true;
+        desired.unmanaged = [(space(), setting(action, 5))].into();
+        let delta = diff(&desired, &live, &Seals::default());
+        assert!(
+            delta.differences.is_empty() && delta.blocked.is_empty(),
+            "{delta:?}"
+        );
+        assert_eq!(delta.left_alone.len(), 1);
+    }
+}
+
+#[test]
+fn a_scope_that_must_have_no_strays_must_be_readable() {
+    for (action, blocked) in [(UnmanagedAction::Fail, 1), (UnmanagedAction::Delete, 0)] {
+        let (mut desired, live) = world(Vec::new(), Vec::new(), &[space()]);
+        desired.unmanaged = [(Scope::Organization(org()), setting(action, 6))].into();
+        desired.spaces = [(
+            "payments".to_owned(),
+            crate::model::DesiredSpace {
+                id: SpaceId::new("payments").expect("valid"),
+                organization: Some(org()),
+                declared_at: place(2),
+            },
+        )]
+        .into();
+        let delta = diff(&desired, &live, &Seals::default());
+        assert_eq!(delta.blocked.len(), blocked, "{delta:?}");
+        for found in &delta.blocked {
+            assert!(matches!(found.block, Block::Unread { .. }));
+            assert_eq!(
+                (&found.scope, &found.declared_at),
+                (&space(), &Some(place(6)))
+            );
+        }
+    }
+}
+
+#[test]
+fn what_other_stacks_marks_say_of_an_end_is_not_taken_over() {
+    let mut theirs = marks("ci");
+    theirs.stack = StackId::new("other", "aaaa1111").expect("valid");
+    theirs.expires = NOW.parse().ok();
+    let mut wanted = declared("ci");
+    wanted.import = Some(Import {
+        mrn: mrn("ci"),
+        declared_at: place(2),
+    });
+    let (mut desired, live) = world(
+        vec![wanted],
+        vec![live_account("ci", Some(theirs.clone()))],
+        &[],
+    );
+    desired.take_over = [theirs.stack].into();
+    let delta = diff(&desired, &live, &Seals::default());
+    let found = &delta.differences[0];
+    assert_eq!(
+        (found.action, found.reason),
+        (Action::Adopt, Reason::TakenOver)
+    );
+    let end = |state: &Option<AccountState>| state.as_ref().and_then(|state| state.valid_until);
+    assert!(end(&found.before).is_some() && end(&found.after).is_none());
+    assert!(
+        delta.left_alone.is_empty(),
+        "it is not somebody else's any more"
+    );
+}
+
 fn removed(address: Address, destroy: bool, line: u32) -> Removed {
     Removed {
+        known_as: vec![Known {
+            address: address.clone(),
+            whole: address.key.is_none(),
+        }],
         from: address,
         destroy,
         declared_at: place(line),
@@ -274,6 +355,31 @@ fn a_protected_account_is_not_deleted_and_may_be_given_up() {
     let give_up = removed(Address::new("ci", None), false, 7);
     let delta = without(protected(), vec![give_up], None);
     assert_eq!(delta.differences[0].action, Action::Forget);
+    let after = delta.differences[0].after.as_ref().expect("it stays");
+    assert!(!after.protected, "the mark goes with the others");
+}
+
+#[test]
+fn what_was_never_moved_is_given_up_by_the_name_it_would_have() {
+    let moved = |whole| Removed {
+        known_as: vec![Known {
+            address: Address::new("ci", None),
+            whole,
+        }],
+        ..removed(Address::new("later", None), false, 7)
+    };
+    let keyed = Marks {
+        address: Address::new("ci", Some("x".to_owned())).label(),
+        ..marks("ci")
+    };
+    for (marks, whole, action) in [
+        (marks("ci"), false, Action::Forget),
+        (keyed.clone(), true, Action::Forget),
+        (keyed, false, Action::Delete),
+    ] {
+        let delta = without(marks, vec![moved(whole)], None);
+        assert_eq!(delta.differences[0].action, action);
+    }
 }
 
 #[test]

@@ -66,6 +66,11 @@ impl<'s> Evaluator<'s> {
         }
     }
 
+    /// Returns how much more work it may do.
+    pub fn work_left(&self) -> usize {
+        self.work_left
+    }
+
     /// Returns what was found wrong so far and forgets it.
     pub fn take_diagnostics(&mut self) -> Diagnostics {
         std::mem::take(&mut self.out)

@@ -527,7 +527,7 @@ fn whatever_happens_to_an_account_is_seen() {
             r#"p b: violated: ["service_account.b","b",{},false,"managed","move"]"#,
             r#"p c: violated: ["service_account.c","c",{},false,"managed","adopt"]"#,
             r#"p taken: violated: ["service_account.taken","taken",{},false,"managed",null]"#,
-            r#"p gone: violated: [null,"gone",{},false,"unmanaged","forget"]"#,
+            r#"p gone: violated: [null,"gone",{},false,"managed","forget"]"#,
             r#"p taken: violated: [null,"taken",{},false,"unmanaged",null]"#,
         ]
     );

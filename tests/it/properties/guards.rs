@@ -132,11 +132,7 @@ proptest! {
         plan.annex.judgement = Some(judge(&plan, &policies, &desired, &live));
         let acks = every_ack(&plan);
         let result = approve(plan.clone(), &acks);
-        let mut left_alone: BTreeSet<_> =
-            plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();
-        // What is given up is nobody's afterwards.
-        let given_up = plan.changes.iter().filter(|c| c.action == Action::Forget);
-        left_alone.extend(given_up.filter_map(|c| c.account.as_ref()));
+        let left_alone: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();
         let after = execute(&plan, &live);
         let broken = after.accounts.values().any(|account| {
             (all || !left_alone.contains(&account.mrn))
