@@ -60,6 +60,16 @@ impl Cases<'_> {
             seal,
             moved_to: _,
         } = found;
+        if let Some(import) = &account.import
+            && import.mrn != present.mrn
+        {
+            let block = Block::ImportMissing {
+                account: import.mrn.clone(),
+                why: format!("{} is {} already", account.address, present.mrn),
+            };
+            self.block(account, block, delta);
+            return;
+        }
         if let CredentialMark::Pending(_) = marks.credential {
             match pending(present, account, self.live.facts.now) {
                 Pending::Young(until) => delta.in_flight.push(InFlight {
@@ -178,8 +188,7 @@ impl Cases<'_> {
         let before = present.state();
         let after = after_update(account, before.clone());
         let spec = spec_differs(&before, &after);
-        if spec
-            && account.name != present.name
+        if account.name != present.name
             && let Some(block) = self.name_taken(account, Some(&present.mrn))
         {
             self.block(account, block, delta);
@@ -218,88 +227,90 @@ impl Cases<'_> {
         }
     }
 
-    /// A declared account that an `import` block names and that is not yet ours. Says whether
-    /// the import settles what was disputed about the account.
-    pub(super) fn import(&self, account: &DesiredAccount, mrn: &Mrn, delta: &mut Delta) -> bool {
-        let missing = |why: &str| Block::ImportMissing {
+    /// A declared account that an `import` block names and that is not yet ours.
+    pub(super) fn import(&self, account: &DesiredAccount, mrn: &Mrn, delta: &mut Delta) {
+        match self.importable(account, mrn) {
+            Ok((present, reason)) => self.adopt(account, present, reason, delta),
+            Err(block) => self.block(account, block, delta),
+        }
+    }
+
+    /// The account that an `import` block names, and why it may be taken into custody.
+    fn importable(
+        &self,
+        account: &DesiredAccount,
+        mrn: &Mrn,
+    ) -> Result<(&LiveAccount, Reason), Block> {
+        let missing = |why: String| Block::ImportMissing {
             account: mrn.clone(),
-            why: why.to_owned(),
+            why,
         };
         let Some(present) = self.live.accounts.get(mrn) else {
             let unread = mrn.account_scope().and_then(|s| self.live.unread.get(&s));
-            let block = match unread {
+            return Err(match unread {
                 Some(unread) => Block::Unread {
                     why: unread.why.clone(),
                 },
-                None => missing("the platform has no such service account"),
-            };
-            self.block(account, block, delta);
-            return false;
+                None => missing("the platform has no such service account".to_owned()),
+            });
         };
         if present.scope != account.scope {
             let why = format!("it lives in {}, not in {}", present.scope, account.scope);
-            self.block(account, missing(&why), delta);
-            return false;
+            return Err(missing(why));
         }
-        let mut reason = Reason::ImportRequested;
         match self.judge.custody(present) {
             Custody::Foreign(stack) if self.desired.take_over.contains(&stack) => {
-                reason = Reason::TakenOver;
+                Ok((present, Reason::TakenOver))
             }
-            Custody::Foreign(stack) => {
-                let block = Block::Foreign {
-                    account: mrn.clone(),
-                    stack,
-                };
-                self.block(account, block, delta);
-                return false;
-            }
+            Custody::Foreign(stack) => Err(Block::Foreign {
+                account: mrn.clone(),
+                stack,
+            }),
             Custody::Ours(marks, _) => {
                 let other = marks.address.decode().map_or_else(
                     || marks.address.as_str().to_owned(),
                     |address| address.to_string(),
                 );
-                self.block(
-                    account,
-                    missing(&format!("it is managed as {other}")),
-                    delta,
-                );
-                return false;
+                Err(missing(format!("it is managed as {other}")))
             }
-            Custody::Disputed(_) | Custody::Unmanaged => {}
+            Custody::Disputed(_) | Custody::Unmanaged => Ok((present, Reason::ImportRequested)),
         }
+    }
+
+    /// A live account that is to be taken into custody.
+    fn adopt(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        reason: Reason,
+        delta: &mut Delta,
+    ) {
+        let before = present.state();
         let marks = Marks {
             stack: self.desired.stack.clone(),
             address: account.address.label(),
             generation: 1,
             credential: CredentialMark::External,
             expires: None,
-            protected: present.state().protected,
+            protected: before.protected,
             seal: None,
         };
         if let Some(block) = self.cannot_update(account, present, None, &marks) {
             self.block(account, block, delta);
-            return true;
+            return;
         }
-        let mut places: Vec<_> = account
-            .import
-            .iter()
-            .map(|i| i.declared_at.clone())
-            .collect();
-        places.push(account.declared_at.clone());
-        // Marks that were not proven say nothing of the account's end.
-        let after = AccountState {
-            valid_until: None,
-            ..present.state()
-        };
+        let named = account.import.iter().map(|i| i.declared_at.clone());
         delta.differences.push(Difference {
-            after: Some(after),
+            // Marks that were not proven say nothing of the account's end.
+            after: Some(AccountState {
+                valid_until: None,
+                ..before
+            }),
             marks: present.marks(),
-            places,
+            places: named.chain([account.declared_at.clone()]).collect(),
             ..self.difference(account, present, &marks, Action::Adopt, reason)
         });
         self.change(account, present, &marks, None, delta);
-        true
     }
 
     /// A declared account that is not live.

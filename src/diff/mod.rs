@@ -49,8 +49,11 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
                     seal,
                 });
             }
+            // An import settles what is disputed, or says why not.
             Custody::Disputed(why) => {
-                disputed.insert(&account.mrn, why);
+                if !judge.imports(&account.mrn) {
+                    disputed.insert(&account.mrn, why);
+                }
             }
             Custody::Foreign(stack)
                 if desired.take_over.contains(&stack) && judge.imports(&account.mrn) => {}
@@ -103,11 +106,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
                 cases.block(account, Block::Duplicate { accounts }, &mut delta);
             }
             None => match &account.import {
-                Some(import) => {
-                    if cases.import(account, &import.mrn, &mut delta) {
-                        disputed.remove(&import.mrn);
-                    }
-                }
+                Some(import) => cases.import(account, &import.mrn, &mut delta),
                 // Nothing is done at an address in dispute, and the dispute says all there is to say.
                 None if contested.contains(label) => {}
                 None => cases.absent(account, &mut delta),

@@ -11,6 +11,7 @@ use crate::model::{
 
 mod custody;
 mod seals;
+mod whole;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
 

@@ -1,0 +1,425 @@
+//! Differences held whole: what each part of a change is made of.
+
+use super::*;
+use crate::model::{AccountState, FileFormat, Place};
+
+fn file(name: &str) -> Destination {
+    Destination {
+        sink: "file.local".to_owned(),
+        place: Place::File {
+            directory: "keys".to_owned(),
+            file: name.to_owned(),
+            format: FileFormat::Json,
+        },
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn import(name: &str) -> Option<Import> {
+    Some(Import {
+        mrn: mrn(name),
+        declared_at: place(2),
+    })
+}
+
+#[test]
+fn a_birth_has_all_that_is_declared_and_the_place_of_each_role_once() {
+    let wanted = DesiredAccount {
+        description: Some("scans".to_owned()),
+        labels: Some(labels(&[("team", "x")])),
+        role_places: [
+            (Role::new("agent"), place(12)),
+            (Role::new("viewer"), place(3)),
+        ]
+        .into(),
+        valid_until: "2027-06-30T00:00:00Z".parse().ok(),
+        protected: Some(true),
+        deliver_to: vec![file("ci.json")],
+        declared_at: place(3),
+        ..declared("ci")
+    };
+    let expected = Difference {
+        address: Address::new("ci", None),
+        generation: 1,
+        action: Action::Create,
+        reason: Reason::Declared,
+        scope: space(),
+        account: None,
+        before: None,
+        after: Some(AccountState {
+            name: "ci".to_owned(),
+            description: Some("scans".to_owned()),
+            labels: labels(&[("team", "x")]),
+            roles: roles(&["viewer", "agent"]),
+            valid_until: "2027-06-30T00:00:00Z".parse().ok(),
+            protected: true,
+        }),
+        marks: None,
+        moved_from: None,
+        deliver_to: vec![file("ci.json")],
+        places: vec![place(3), place(12)],
+    };
+    let delta = compare(vec![wanted], Vec::new());
+    assert_eq!(delta.differences, [expected]);
+    assert_eq!((delta.unchanged, delta.managed), (0, 0));
+
+    let plain = compare(vec![declared("ci")], Vec::new());
+    let after = plain.differences[0].after.as_ref().expect("a birth");
+    assert!(!after.protected && after.labels.is_empty());
+    assert_eq!(plain.differences[0].places, [place(10)]);
+}
+
+#[test]
+fn gained_roles_are_told_by_their_places_in_order_and_each_once() {
+    let wanted = DesiredAccount {
+        roles: roles(&["viewer", "agent", "editor", "owner", "sla-manager"]),
+        role_places: [
+            (Role::new("viewer"), place(1)),
+            (Role::new("editor"), place(30)),
+            (Role::new("owner"), place(20)),
+            (Role::new("sla-manager"), place(10)),
+        ]
+        .into(),
+        ..declared("ci")
+    };
+    let delta = compare(vec![wanted], vec![managed("ci")]);
+    let found = &delta.differences[0];
+    assert_eq!(found.places, [place(10), place(20), place(30)]);
+    assert_eq!(found.marks, Some(marks("ci")));
+    assert_eq!(found.account, Some(mrn("ci")));
+    assert_eq!(found.before, Some(managed("ci").state()));
+    assert_eq!((delta.unchanged, delta.managed), (0, 1));
+}
+
+#[test]
+fn an_adoption_marks_the_account_as_born_elsewhere_and_changes_the_rest_beside_it() {
+    let wanted = DesiredAccount {
+        import: import("ci"),
+        roles: roles(&["viewer"]),
+        labels: Some(labels(&[("team", "x")])),
+        ..declared("ci")
+    };
+    let present = LiveAccount {
+        creator: Some("ada".to_owned()),
+        ..live_account("ci", None)
+    };
+    let state = present.state();
+    let adopted = Marks {
+        credential: CredentialMark::External,
+        ..marks("ci")
+    };
+    let base = Difference {
+        address: Address::new("ci", None),
+        generation: 1,
+        action: Action::Adopt,
+        reason: Reason::ImportRequested,
+        scope: space(),
+        account: Some(mrn("ci")),
+        before: Some(state.clone()),
+        after: Some(state.clone()),
+        marks: None,
+        moved_from: None,
+        deliver_to: Vec::new(),
+        places: vec![place(2), place(10)],
+    };
+    let beside = |action: Action, after: AccountState| Difference {
+        action,
+        reason: Reason::Differs,
+        after: Some(after),
+        marks: Some(adopted.clone()),
+        places: vec![place(10)],
+        ..base.clone()
+    };
+    let labelled = AccountState {
+        labels: labels(&[("team", "x")]),
+        ..state.clone()
+    };
+    let lowered = AccountState {
+        roles: roles(&["viewer"]),
+        ..state.clone()
+    };
+    let expected = [
+        base.clone(),
+        beside(Action::Update, labelled),
+        beside(Action::UpdatePermissions, lowered),
+    ];
+    let delta = compare(vec![wanted], vec![present]);
+    assert_eq!(delta.differences, expected);
+    assert!(delta.blocked.is_empty() && delta.left_alone.is_empty());
+}
+
+#[test]
+fn an_import_cannot_set_an_end_and_an_unknown_end_is_nothing_to_change() {
+    let wanted = DesiredAccount {
+        import: import("ci"),
+        valid_until: "2027-06-30T00:00:00Z".parse().ok(),
+        ..declared("ci")
+    };
+    let delta = compare(vec![wanted], vec![live_account("ci", None)]);
+    let expected = Block::CannotUpdate {
+        account: mrn("ci"),
+        attribute: "valid_until".to_owned(),
+        live: "unknown".to_owned(),
+        wanted: "2027-06-30T00:00:00Z".to_owned(),
+    };
+    assert_eq!(*only_block(&delta), expected);
+
+    // Of an adopted account an end that its marks claim is never held against it.
+    let adopted = Marks {
+        credential: CredentialMark::External,
+        expires: "2027-06-30T00:00:00Z".parse().ok(),
+        ..marks("ci")
+    };
+    let delta = compare(
+        vec![declared("ci")],
+        vec![live_account("ci", Some(adopted))],
+    );
+    assert_eq!(delta.unchanged, 1, "{delta:?}");
+}
+
+#[test]
+fn an_import_settles_a_dispute_or_says_why_it_cannot() {
+    let strange = || LiveAccount {
+        creator: Some("mallory".to_owned()),
+        ..live_account("ci", Some(marks("before")))
+    };
+    let wanted = || DesiredAccount {
+        import: import("ci"),
+        ..declared("ci")
+    };
+    let delta = compare(vec![wanted()], vec![strange()]);
+    assert_eq!(
+        actions(&delta),
+        [(Action::Adopt, Reason::ImportRequested)],
+        "{delta:?}"
+    );
+    assert!(delta.blocked.is_empty());
+
+    let elsewhere = DesiredAccount {
+        scope: Scope::Organization(org()),
+        ..wanted()
+    };
+    let delta = compare(vec![elsewhere], vec![strange()]);
+    assert!(matches!(only_block(&delta), Block::ImportMissing { .. }));
+}
+
+#[test]
+fn an_address_that_is_taken_imports_nothing_else() {
+    for other in [None, Some(marks("elsewhere"))] {
+        let wanted = DesiredAccount {
+            import: import("other"),
+            ..declared("ci")
+        };
+        let other = LiveAccount {
+            creator: Some("mallory".to_owned()),
+            ..live_account("other", other)
+        };
+        let delta = compare(vec![wanted], vec![managed("ci"), other]);
+        let Block::ImportMissing { account, why } = only_block(&delta) else {
+            panic!("{delta:?}")
+        };
+        assert_eq!(*account, mrn("other"));
+        assert_eq!(*why, format!("service_account.ci is {} already", mrn("ci")));
+        assert_eq!(delta.unchanged, 0);
+    }
+}
+
+#[test]
+fn another_stacks_account_is_imported_only_where_that_stack_is_to_be_taken_over() {
+    let theirs = |id: &str| Marks {
+        stack: StackId::new("other", id).expect("valid"),
+        ..marks("ci")
+    };
+    let of = |marks: Marks, import: Option<Import>, take_over: &[Marks]| {
+        let wanted = DesiredAccount {
+            import,
+            ..declared("ci")
+        };
+        let (mut desired, live) = world(vec![wanted], vec![live_account("ci", Some(marks))], &[]);
+        desired.take_over = take_over.iter().map(|m| m.stack.clone()).collect();
+        diff(&desired, &live, &Seals::default())
+    };
+    let (a, b) = (theirs("aaaa1111"), theirs("bbbb2222"));
+    for (named, stacks, taken) in [
+        (true, &[a.clone()][..], true),
+        (true, &[b.clone()], false),
+        (true, &[], false),
+        (false, std::slice::from_ref(&a), false),
+    ] {
+        let delta = of(a.clone(), named.then(|| import("ci")).flatten(), stacks);
+        let adopts = actions(&delta) == [(Action::Adopt, Reason::TakenOver)];
+        assert_eq!(adopts, taken, "{delta:?}");
+        assert_eq!(delta.left_alone.is_empty(), taken, "{delta:?}");
+        assert_eq!(delta.blocked.len(), usize::from(!taken), "{delta:?}");
+    }
+}
+
+#[test]
+fn a_move_says_whence_and_where_that_is_written() {
+    let wanted = DesiredAccount {
+        formerly: vec![Former {
+            address: Address::new("before", None),
+            declared_at: place(20),
+        }],
+        name: "before".to_owned(),
+        ..declared("ci")
+    };
+    let state = managed("before").state();
+    let expected = Difference {
+        address: Address::new("ci", None),
+        generation: 1,
+        action: Action::Move,
+        reason: Reason::MoveRequested,
+        scope: space(),
+        account: Some(mrn("before")),
+        before: Some(state.clone()),
+        after: Some(state),
+        marks: Some(marks("before")),
+        moved_from: Some(Address::new("before", None)),
+        deliver_to: Vec::new(),
+        places: vec![place(20), place(10)],
+    };
+    let delta = compare(vec![wanted], vec![managed("before")]);
+    assert_eq!(delta.differences, [expected]);
+    assert_eq!(delta.unchanged, 0);
+}
+
+#[test]
+fn what_is_declared_and_what_is_not_are_met_in_one_pass() {
+    let delta = compare(
+        vec![declared("b"), declared("d")],
+        ["a", "b", "c", "d", "e"].map(managed).into(),
+    );
+    let found: Vec<_> = delta
+        .differences
+        .iter()
+        .map(|d| (d.address.to_string(), d.action))
+        .collect();
+    let gone = |name: &str| (format!("service_account.{name}"), Action::Delete);
+    assert_eq!(found, [gone("a"), gone("c"), gone("e")]);
+    assert_eq!((delta.managed, delta.unchanged), (5, 2));
+    assert!(delta.blocked.is_empty() && delta.left_alone.is_empty());
+}
+
+#[test]
+fn a_scope_that_nobody_read_is_no_empty_one() {
+    let wanted = DesiredAccount {
+        scope: Scope::Space(SpaceId::new("never-read").expect("valid")),
+        ..declared("ci")
+    };
+    let delta = compare(vec![wanted], Vec::new());
+    let why = "it was not read".to_owned();
+    assert_eq!(*only_block(&delta), Block::Unread { why });
+}
+
+#[test]
+fn obstacles_births_and_notes_come_in_order() {
+    let away = |name: &str| DesiredAccount {
+        deliver_to: vec![file(name)],
+        ..declared(name)
+    };
+    let pending = |name: &str| LiveAccount {
+        created_at: NOW.parse().ok(),
+        ..live_account(
+            name,
+            Some(Marks {
+                credential: CredentialMark::Pending(Nonce::from_bytes([1; 16])),
+                ..marks(name)
+            }),
+        )
+    };
+    let strange = |name: &str| LiveAccount {
+        creator: Some("mallory".to_owned()),
+        ..managed(name)
+    };
+    // The escape of a label puts `_` and upper case elsewhere than an address does.
+    let names = ["a-b", "aB", "a_b", "ab", "b"];
+    let sorted = |found: Vec<Address>| {
+        let mut all: Vec<Address> = names.map(|name| Address::new(name, None)).into();
+        all.sort();
+        assert_eq!(found, all);
+    };
+    let all = |make: fn(&str) -> DesiredAccount| names.map(make).to_vec();
+    let delta = compare(names.map(away).to_vec(), names.map(managed).to_vec());
+    sorted(
+        delta
+            .notes
+            .into_iter()
+            .map(|(address, _)| address)
+            .collect(),
+    );
+    let delta = compare(all(declared), names.map(pending).to_vec());
+    sorted(delta.in_flight.into_iter().map(|f| f.address).collect());
+    let delta = compare(all(declared), names.map(strange).to_vec());
+    sorted(delta.blocked.into_iter().map(|b| b.address).collect());
+    let delta = compare(all(declared), Vec::new());
+    sorted(delta.differences.into_iter().map(|d| d.address).collect());
+    // Those of an address that is declared come after those of one that is not, unless sorted.
+    let delta = compare(vec![declared("a")], vec![strange("b"), strange("a")]);
+    assert_eq!(delta.blocked.len(), 2);
+    assert!(delta.blocked.is_sorted());
+}
+
+#[test]
+fn a_name_that_another_of_ours_has_says_which() {
+    let wanted = DesiredAccount {
+        name: "taken".to_owned(),
+        ..declared("ci")
+    };
+    let holder = LiveAccount {
+        name: "taken".to_owned(),
+        ..managed("other")
+    };
+    let delta = compare(
+        vec![wanted, declared("first")],
+        vec![managed("first"), holder],
+    );
+    let expected = Block::NameTaken {
+        account: mrn("other"),
+        name: "taken".to_owned(),
+        managed_as: Some(Address::new("other", None)),
+    };
+    assert_eq!(delta.blocked[0].block, expected);
+}
+
+#[test]
+fn any_one_of_the_trusted_creators_is_enough() {
+    let (mut desired, live) = world(
+        vec![declared("ci")],
+        vec![LiveAccount {
+            creator: Some("second@acme.example".to_owned()),
+            ..managed("ci")
+        }],
+        &[],
+    );
+    desired
+        .trusted_creators
+        .push("second@acme.example".to_owned());
+    assert_eq!(diff(&desired, &live, &Seals::default()).unchanged, 1);
+}
+
+#[test]
+fn a_declared_space_is_told_from_one_that_is_not() {
+    for (id, reason) in [
+        ("payments", Reason::Undeclared),
+        ("other", Reason::ScopeUndeclared),
+    ] {
+        let (mut desired, live) = world(Vec::new(), vec![managed("ci")], &[]);
+        let space = |id: &str, line: u32| crate::model::DesiredSpace {
+            id: SpaceId::new(id).expect("valid"),
+            organization: None,
+            declared_at: place(line),
+        };
+        desired.spaces = [
+            ("one".to_owned(), space(id, 1)),
+            ("two".to_owned(), space("third", 2)),
+        ]
+        .into();
+        let delta = diff(&desired, &live, &Seals::default());
+        assert_eq!(actions(&delta), [(Action::Delete, reason)]);
+    }
+}
