@@ -300,7 +300,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
     let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()), true);
-    let plan = approve(plan, &Acks::default()).expect("no guard objects");
+    let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
     let options = Options {
         seals: seals(),
         ..Options::default()

@@ -141,6 +141,7 @@ fn stopped(blocked: &Blocked) -> Option<Case> {
     let (account, question) = match &blocked.block {
         // Those of nobody are told apart from what differs.
         Block::Unread { .. } | Block::Unmanaged { .. } => return None,
+        Block::AlreadyOver { .. } => (None, Question::None),
         Block::Protected { account } | Block::UnclearRemoval { account, .. } => {
             (Some(account.clone()), Question::None)
         }

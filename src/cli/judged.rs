@@ -8,7 +8,7 @@ use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
 use super::{output, report};
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
-use crate::policy::digest_prefix;
+use crate::policy;
 use crate::view::inert;
 
 /// The largest plan file that is read, in bytes.
@@ -81,7 +81,7 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
     }
     let digest = match &args.digest {
         None => None,
-        Some(text) => match digest_prefix(text) {
+        Some(text) => match policy::digest(text) {
             Ok(digest) => Some(digest.to_owned()),
             Err(why) => {
                 output::error(&format!("--digest {text}: {why}"), &[]);
@@ -101,7 +101,7 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
         return Err(Exit::Usage);
     }
     if let (Some((path, plan)), Some(digest)) = (&plan, &digest)
-        && !plan.digest().starts_with(digest.as_str())
+        && plan.digest() != *digest
     {
         output::error(
             &format!("{} is not the plan {digest}", path.display()),
@@ -117,6 +117,11 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
 }
 
 impl Judged {
+    /// The digest of the plan in the file, if one is given.
+    pub fn plan_digest(&self) -> Option<String> {
+        self.plan.as_ref().map(|(_, plan)| plan.digest())
+    }
+
     /// Holds the present plan against the judged one.
     ///
     /// # Errors
@@ -146,7 +151,7 @@ impl Judged {
             None => {
                 let digest = now.digest();
                 let wanted = self.digest.as_deref().unwrap_or_default();
-                if digest.starts_with(wanted) {
+                if digest == wanted {
                     return Ok(Held {
                         plan: now,
                         left_out: Vec::new(),

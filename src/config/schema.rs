@@ -107,6 +107,7 @@ pub(super) static BLOCKS: &[Schema] = &[
             may("max_deletes"),
             may("max_delete_percent"),
             may("max_escalations"),
+            may("max_gained_grants"),
             may("max_revoked_grants"),
             may("min_owners"),
         ],

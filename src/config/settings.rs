@@ -126,6 +126,7 @@ pub(super) fn limits(
         max_deletes,
         max_delete_percent,
         max_escalations,
+        max_gained_grants,
         max_revoked_grants,
         min_owners,
     } = unsaid;
@@ -152,12 +153,14 @@ pub(super) fn limits(
     let deletes = number("max_deletes", max_deletes, MANY);
     let percent = number("max_delete_percent", max_delete_percent, 100);
     let escalations = number("max_escalations", max_escalations, MANY);
+    let gained = number("max_gained_grants", max_gained_grants, MANY);
     let revoked = number("max_revoked_grants", max_revoked_grants, MANY);
     let owners = number("min_owners", min_owners, MANY);
     Ok(Limits {
         max_deletes: deletes?,
         max_delete_percent: percent?,
         max_escalations: escalations?,
+        max_gained_grants: gained?,
         max_revoked_grants: revoked?,
         min_owners: owners?,
     })

@@ -334,6 +334,12 @@ impl Cases<'_> {
     }
 
     fn create(&self, account: &DesiredAccount, reason: Reason, delta: &mut Delta) {
+        if let Some(until) = account.valid_until
+            && until <= self.live.facts.now
+        {
+            self.block(account, Block::AlreadyOver { until }, delta);
+            return;
+        }
         let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
         places.push(account.declared_at.clone());
         places.sort();

@@ -158,6 +158,11 @@ pub enum Block {
         /// As it should be.
         wanted: String,
     },
+    /// The account would be born with a key that is not good any more.
+    AlreadyOver {
+        /// When it ended.
+        until: jiff::Timestamp,
+    },
     /// The account is declared no longer, and a mark on it forbids to delete it.
     Protected {
         /// The account.

@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 /// applied under others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The most accounts that one plan deletes. Those that a dead run left without power do not
+    /// The most accounts that one plan deletes or gives up. Those that a dead run left without power do not
     /// count.
     pub max_deletes: u32,
-    /// The largest part of the managed accounts that one plan deletes, in per cent; counts from
+    /// The largest part of the managed accounts that one plan deletes or gives up, in per cent; counts from
     /// [`Limits::FLOOR`] managed accounts on.
     pub max_delete_percent: u32,
     /// The most changes after which somebody can do more than before, births included.
     pub max_escalations: u32,
+    /// The most grants that one plan gives, each counted by its role's weight and at least once.
+    pub max_gained_grants: u32,
     /// The most grants that one plan takes away, each counted by its role's weight and at least
     /// once. Deletions take away all that the account has.
     pub max_revoked_grants: u32,
@@ -31,6 +33,7 @@ impl Limits {
         max_deletes: u32::MAX,
         max_delete_percent: u32::MAX,
         max_escalations: u32::MAX,
+        max_gained_grants: u32::MAX,
         max_revoked_grants: u32::MAX,
         min_owners: 0,
     };
@@ -42,6 +45,7 @@ impl Limits {
             max_deletes,
             max_delete_percent,
             max_escalations,
+            max_gained_grants,
             max_revoked_grants,
             min_owners,
         } = by;
@@ -49,6 +53,7 @@ impl Limits {
             max_deletes: self.max_deletes.min(max_deletes),
             max_delete_percent: self.max_delete_percent.min(max_delete_percent),
             max_escalations: self.max_escalations.min(max_escalations),
+            max_gained_grants: self.max_gained_grants.min(max_gained_grants),
             max_revoked_grants: self.max_revoked_grants.min(max_revoked_grants),
             min_owners: self.min_owners.max(min_owners),
         }
@@ -61,6 +66,7 @@ impl Default for Limits {
             max_deletes: 10,
             max_delete_percent: 25,
             max_escalations: 10,
+            max_gained_grants: 20,
             max_revoked_grants: 20,
             min_owners: 1,
         }
@@ -77,6 +83,7 @@ mod tests {
             max_deletes,
             max_delete_percent,
             max_escalations,
+            max_gained_grants: max_deletes + 1,
             max_revoked_grants,
             min_owners: 100 - max_deletes,
         };

@@ -174,6 +174,11 @@ impl Role {
         }
     }
 
+    /// Whether the role owns its scope, for all that is known.
+    pub fn owns(&self) -> bool {
+        self.weight() >= 4
+    }
+
     /// What is publicly known of the role.
     pub fn facts(&self) -> Option<&'static RoleFacts> {
         ROLES.iter().find(|facts| facts.name == self.0)

@@ -11,20 +11,25 @@ use crate::model::{Live, LiveAccount, Role, Scope, rank};
 /// team members; editors manage service accounts, viewers do not see them.
 const MANAGES: u8 = 3;
 
-/// What the roles of this run's own account may be too weak for, where they are known.
+/// What the roles of this run's own account may be too weak for, or that nobody can tell.
 pub(super) fn advice(changes: &[Change], live: &Live) -> Vec<String> {
-    let Some(caller) = live.accounts.get(&live.facts.caller.mrn) else {
-        return Vec::new();
-    };
-    // A platform that tells nothing of its roles looks as if it had none.
-    if caller.roles.is_empty() {
-        return Vec::new();
-    }
     let mut grants: BTreeMap<&Scope, BTreeSet<&Role>> = BTreeMap::new();
     for change in changes {
         let gained = change.privilege.gained.iter();
         grants.entry(&change.scope).or_default().extend(gained);
     }
+    let caller = live.accounts.get(&live.facts.caller.mrn);
+    // A platform that tells nothing of its roles looks as if it had none.
+    let Some(caller) = caller.filter(|caller| !caller.roles.is_empty()) else {
+        let granted = names(grants.into_values().flatten().collect::<BTreeSet<_>>());
+        let unknown = || {
+            format!(
+                "not verified: whether this run's identity may give {granted}; the platform does \
+                 not tell its roles"
+            )
+        };
+        return (granted != NONE).then(unknown).into_iter().collect();
+    };
     let held = names(caller.roles.iter());
     let mut advice = Vec::new();
     for (scope, granted) in grants {
@@ -39,8 +44,7 @@ pub(super) fn advice(changes: &[Change], live: &Live) -> Vec<String> {
             ));
             continue;
         }
-        let above = granted.into_iter().filter(|role| role.weight() > power);
-        let above = names(above);
+        let above = names(granted.into_iter().filter(|role| role.weight() > power));
         if above != NONE {
             advice.push(format!(
                 "the plan gives {above} in {scope}, and this run's account itself has {held}"
@@ -62,8 +66,8 @@ fn reaches(account: &LiveAccount, scope: &Scope, live: &Live) -> bool {
             .is_some_and(|organization| account.scope == Scope::Organization(organization))
 }
 
-fn names<'a>(roles: impl Iterator<Item = &'a Role>) -> String {
-    let names: Vec<&str> = roles.map(Role::short).collect();
+fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
+    let names: Vec<&str> = roles.into_iter().map(Role::short).collect();
     if names.is_empty() {
         NONE.to_owned()
     } else {
@@ -167,6 +171,11 @@ mod tests {
         let above = said(acme(), &["editor"], &["agent", "owner"], "payments");
         assert!(above[0].contains("gives owner in"), "{above:?}");
         assert_eq!(said(acme(), &["viewer"], &["agent"], "other"), silent);
-        assert_eq!(said(scope("other"), &[], &["agent"], "other"), silent);
+        let unknown = said(scope("other"), &[], &["agent", "viewer"], "other");
+        assert!(
+            unknown[0].contains("may give agent and viewer;"),
+            "{unknown:?}"
+        );
+        assert_eq!(said(scope("other"), &[], &[], "other"), silent);
     }
 }

@@ -7,7 +7,7 @@ use super::advice::advice;
 use super::neighbours::neighbours;
 use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict};
 use crate::diff::{Action, Delta, Difference, Reason};
-use crate::model::{Desired, Live, Mrn, rank};
+use crate::model::{Desired, Live, Mrn, Role, rank};
 
 /// Builds the plan of a delta. `destroy` says that emptiness is meant.
 pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Plan {
@@ -85,7 +85,7 @@ fn change(difference: Difference) -> Change {
         deliver_to,
         places,
     } = difference;
-    let privilege = match action {
+    let mut privilege = match action {
         // Whose it is says nothing of what it can do.
         Action::Adopt => Privilege::none(),
         Action::Move
@@ -95,6 +95,11 @@ fn change(difference: Difference) -> Change {
         | Action::Forget
         | Action::Delete => Privilege::of(before.as_ref(), after.as_ref()),
     };
+    // Who keeps an owner concerns a reviewer, though its roles stay.
+    if matches!(action, Action::Adopt | Action::Forget) {
+        let roles = before.iter().flat_map(|state| &state.roles);
+        privilege.owner |= roles.into_iter().any(Role::owns);
+    }
     Change {
         address,
         generation,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Block, Blocked, Change, Plan};
-use crate::model::{Address, Mrn, PolicyOrigin, PolicyRef, Scope};
+use crate::model::{AccountState, Address, Limits, Mrn, PolicyOrigin, PolicyRef, Role, Scope};
 
 /// One thing that is not as it was judged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +55,10 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     }
     for (key, change) in &new {
         if !old.contains_key(key) {
-            moved.push(about(change, "due now, and not judged".to_owned()));
+            let live = change.before.as_ref().map_or_else(String::new, |before| {
+                format!("; its live roles are [{}]", roles(before))
+            });
+            moved.push(about(change, format!("due now, and not judged{live}")));
         }
     }
     let settled = |what: &str, address: &Address| Moved {
@@ -93,7 +96,7 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
         // The order alone differs, or a part that nothing above compares.
         moved.push(Moved {
             address: None,
-            what: "the order of the changes is another".to_owned(),
+            what: "the order or the number of its changes is another".to_owned(),
             of_another: true,
         });
     }
@@ -178,11 +181,9 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
         true,
         "one of them was made with a seal key, and the other without".to_owned(),
     );
-    say(
-        *limits == now.limits,
-        true,
-        "the limits of the configuration have changed".to_owned(),
-    );
+    for what in limits_moved(*limits, now.limits) {
+        say(false, true, what);
+    }
     for what in policies_moved(policies, &now.policies) {
         say(false, true, what);
     }
@@ -236,6 +237,39 @@ fn policies_moved(judged: &[PolicyRef], now: &[PolicyRef]) -> Vec<String> {
     moved
 }
 
+fn roles(state: &AccountState) -> String {
+    let names: Vec<&str> = state.roles.iter().map(Role::short).collect();
+    names.join(", ")
+}
+
+/// Which limits differ, and how.
+fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
+    let pairs = |limits: Limits| {
+        let Limits {
+            max_deletes,
+            max_delete_percent,
+            max_escalations,
+            max_gained_grants,
+            max_revoked_grants,
+            min_owners,
+        } = limits;
+        [
+            ("max_deletes", max_deletes),
+            ("max_delete_percent", max_delete_percent),
+            ("max_escalations", max_escalations),
+            ("max_gained_grants", max_gained_grants),
+            ("max_revoked_grants", max_revoked_grants),
+            ("min_owners", min_owners),
+        ]
+    };
+    let both = pairs(judged).into_iter().zip(pairs(now));
+    both.filter(|(old, new)| old != new)
+        .map(|((name, old), (_, new))| {
+            format!("the limit {name} was {old} and is {new}; a policy directory may set it, too")
+        })
+        .collect()
+}
+
 /// Which sides of one change moved.
 fn differences(judged: &Change, now: &Change) -> Vec<String> {
     let Change {
@@ -248,7 +282,7 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
         before,
         after,
         marks,
-        privilege: _,
+        privilege,
         moved_from,
         deliver_to,
         places: _,
@@ -257,10 +291,6 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
     if *before != now.before {
         sides.push(match (before, &now.before) {
             (Some(old), Some(new)) if old.roles != new.roles => {
-                let roles = |state: &crate::model::AccountState| {
-                    let names: Vec<&str> = state.roles.iter().map(|r| r.short()).collect();
-                    names.join(", ")
-                };
                 format!(
                     "its live roles were [{}] and are [{}]",
                     roles(old),
@@ -287,6 +317,10 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
     }
     if *reason != now.reason {
         sides.push("the reason is another".to_owned());
+    }
+    // It follows from the rest, unless somebody wrote it by hand.
+    if sides.is_empty() && *privilege != now.privilege {
+        sides.push("what it means for power is told otherwise".to_owned());
     }
     sides
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
-use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest};
+use super::{Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan, digest_of};
+use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread};
 
 /// Why a file is not a plan that can be trusted to be whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +123,7 @@ impl Aside {
 }
 
 fn digest(value: &Value) -> String {
-    format!("sha256:{}", short_digest(value.to_string().as_bytes(), 64))
+    format!("sha256:{}", digest_of(value))
 }
 
 /// The file of a plan: one line of JSON. The same plan gives the same bytes.
@@ -133,11 +133,12 @@ fn digest(value: &Value) -> String {
 pub fn write(plan: &Plan) -> Result<Vec<u8>, String> {
     let value = |what: serde_json::Result<Value>| what.map_err(|error| error.to_string());
     let aside = value(serde_json::to_value(Aside::of(plan)))?;
+    let canonical = plan.canonical();
     let file = File {
         rolecall_plan: FORMAT.into(),
-        digest: format!("sha256:{}", plan.digest()),
+        digest: digest(&canonical),
         aside_digest: digest(&aside),
-        plan: value(serde_json::to_value(plan))?,
+        plan: canonical,
         aside,
     };
     let mut bytes = serde_json::to_vec(&file).map_err(|error| error.to_string())?;
@@ -167,10 +168,10 @@ pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
     let plan: Plan =
         serde_json::from_value(file.plan.clone()).map_err(|error| damaged(error.to_string()))?;
     // What was not understood would not be compared either.
-    if serde_json::to_value(&plan).ok().as_ref() != Some(&file.plan) {
+    if plan.canonical() != file.plan {
         return Err(damaged("it holds what a plan does not".to_owned()));
     }
-    if file.digest != format!("sha256:{}", plan.digest()) {
+    if file.digest != digest(&file.plan) {
         return Err(damaged("its digest is not that of its plan".to_owned()));
     }
     if file.aside_digest != digest(&file.aside) {
@@ -182,3 +183,6 @@ pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
         .put_back(plan)
         .ok_or_else(|| damaged("what it shows besides is of another plan".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

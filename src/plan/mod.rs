@@ -30,7 +30,7 @@ pub use owners::{OwnersLeft, disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 
 /// The version of the canonical form.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One change, with all that apply needs and all that a reviewer asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,11 +124,16 @@ pub struct Plan {
 }
 
 impl Annex {
-    /// The number of spaces that were found in an organization; `None` for a space.
+    /// The number of spaces that were found in an organization; `None` for a space, and where a space
+    /// could not be read, since it may be one of the organization's.
     pub fn spaces_in(&self, scope: &Scope) -> Option<usize> {
         let Scope::Organization(id) = scope else {
             return None;
         };
+        let space = |scope: &Scope| matches!(scope, Scope::Space(_));
+        if self.unread.keys().any(space) {
+            return None;
+        }
         Some(
             self.scopes
                 .values()
@@ -150,15 +155,22 @@ fn nameless_caller<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 impl Plan {
-    /// The canonical JSON: one form for one plan, without the annex and without places.
-    pub fn canonical(&self) -> Vec<u8> {
-        // Maps are sorted and no map has other keys than strings, so this cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
+    /// The canonical JSON: one form for one plan, with all keys sorted and no spaces, without the annex
+    /// and without places.
+    ///
+    /// # Panics
+    /// If a value has no JSON form, which no part of a plan lacks: a name that more than one plan has
+    /// must not be given.
+    #[allow(clippy::expect_used)]
+    pub fn canonical(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).expect("a plan is made of strings and numbers");
+        value.sort_all_objects();
+        value
     }
 
     /// The plan's name: the SHA-256 of its canonical JSON, in hexadecimal.
     pub fn digest(&self) -> String {
-        crate::model::short_digest(&self.canonical(), 64)
+        digest_of(&self.canonical())
     }
 
     /// Whether applying the plan would do nothing and nothing stands in the way.
@@ -173,6 +185,10 @@ impl Plan {
             .filter(|change| change.action == action)
             .count()
     }
+}
+
+fn digest_of(value: &serde_json::Value) -> String {
+    crate::model::short_digest(value.to_string().as_bytes(), 64)
 }
 
 #[cfg(test)]

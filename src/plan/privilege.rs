@@ -92,7 +92,7 @@ impl Privilege {
             (false, true) => Verdict::Reduction,
             (false, false) => Verdict::Neutral,
         };
-        let owner = gained.union(&lost).any(|role| role.weight() >= 4);
+        let owner = gained.union(&lost).any(Role::owns);
         Self {
             verdict,
             owner,

@@ -196,3 +196,35 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
     let raised = change("editor", roles, &["editor"], Some(&["owner"]));
     assert!(owned_less(&plan(vec![raised]), &live).is_empty());
 }
+
+#[test]
+fn the_spaces_of_an_organization_are_counted_only_where_all_were_read() {
+    use crate::model::Unread;
+    let (acme, other) = (OrgId::new("acme-corp"), OrgId::new("other-corp"));
+    let space = |id: &str| Scope::Space(SpaceId::new(id).expect("valid"));
+    let within = |organization: &Option<OrgId>| ScopeInfo {
+        name: String::new(),
+        organization: organization.clone(),
+    };
+    let organization = |id: &Option<OrgId>| Scope::Organization(id.clone().expect("valid"));
+    let mut annex = Annex {
+        scopes: [
+            (organization(&acme), within(&None)),
+            (space("space-one"), within(&acme)),
+            (space("space-two"), within(&acme)),
+            (space("space-three"), within(&other)),
+        ]
+        .into(),
+        ..Annex::default()
+    };
+    assert_eq!(annex.spaces_in(&organization(&acme)), Some(2));
+    assert_eq!(annex.spaces_in(&organization(&other)), Some(1));
+    assert_eq!(annex.spaces_in(&space("space-one")), None);
+    let why = || Unread {
+        why: "denied".to_owned(),
+    };
+    annex.unread = [(organization(&other), why())].into();
+    assert_eq!(annex.spaces_in(&organization(&acme)), Some(2));
+    annex.unread.insert(space("space-four"), why());
+    assert_eq!(annex.spaces_in(&organization(&acme)), None);
+}

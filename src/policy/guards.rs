@@ -4,24 +4,32 @@
 
 use std::collections::BTreeSet;
 
-use super::{DIGITS, Refusal, count};
+use super::{Refusal, count};
 use crate::model::{Limits, Role};
 use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
 
 pub(super) const MAX_DELETES: &str = "max-deletes";
 pub(super) const MAX_DELETE_PERCENT: &str = "max-delete-percent";
 pub(super) const MAX_ESCALATIONS: &str = "max-escalations";
+pub(super) const MAX_GAINED_GRANTS: &str = "max-gained-grants";
 pub(super) const MAX_REVOKED_GRANTS: &str = "max-revoked-grants";
 pub(super) const NONE_FOUND: &str = "none-found";
 pub(super) const MIN_OWNERS: &str = "min-owners";
+
+/// What a grant of each role weighs, for people.
+const WEIGHTS: &str = "viewer and agent 1, specialised roles 2, editor 3, owner 4";
 
 /// What a plan does, as the limits count it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measures {
     /// Accounts deleted, but those that a dead run left.
     pub deletes: usize,
+    /// Accounts given up.
+    pub forgets: usize,
     /// Changes after which somebody can do more.
     pub escalations: usize,
+    /// Grants given, by weight.
+    pub gained: usize,
     /// Grants taken away, by weight.
     pub revoked: usize,
 }
@@ -34,8 +42,10 @@ pub fn measure(plan: &Plan) -> Measures {
             continue;
         }
         measures.deletes += usize::from(change.action == Action::Delete);
+        measures.forgets += usize::from(change.action == Action::Forget);
         measures.escalations += usize::from(change.privilege.verdict == Verdict::Escalation);
         let weight = |role: &Role| usize::from(role.weight().max(1));
+        measures.gained += change.privilege.gained.iter().map(weight).sum::<usize>();
         measures.revoked += change.privilege.lost.iter().map(weight).sum::<usize>();
     }
     measures
@@ -52,48 +62,55 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
         max_deletes,
         max_delete_percent,
         max_escalations,
+        max_gained_grants,
         max_revoked_grants,
         min_owners,
     } = plan.limits;
     let Measures {
         deletes,
+        forgets,
         escalations,
+        gained,
         revoked,
     } = measure(plan);
+    let digest = plan.digest();
     let mut all = Vec::new();
     let mut object = |guard: &'static str, message: String, instead: &str| {
-        let digest = plan.digest();
         all.push(Refusal {
             guard,
             message,
-            help: format!(
-                "If that is meant, apply with --ack {guard}={}; {instead}",
-                &digest[..DIGITS]
-            ),
+            help: format!("If that is meant, apply with --ack {guard}={digest}; {instead}"),
             apply_only: false,
             broken: None,
         });
     };
     let over = |n: usize, limit: u32| n > usize::try_from(limit).unwrap_or(usize::MAX);
-    if over(deletes, max_deletes) {
+    // An account that is given up is out of every later run's hands, as a deleted one is.
+    let gone = deletes + forgets;
+    let lets_go = match (deletes, forgets) {
+        (_, 0) => format!("deletes {deletes}"),
+        (0, _) => format!("gives up {forgets}"),
+        _ => format!("deletes {deletes} and gives up {forgets}"),
+    };
+    if over(gone, max_deletes) {
         object(
             MAX_DELETES,
             format!(
-                "The plan deletes {}, and {max_deletes} are allowed at once.",
-                count(deletes, "account")
+                "The plan {lets_go} {}, and {max_deletes} are allowed at once.",
+                if gone == 1 { "account" } else { "accounts" }
             ),
             "or raise max_deletes in the `limits` block that sets it.",
         );
     }
     // To destroy everything on purpose is to delete a hundred per cent.
-    let percent = deletes.saturating_mul(100);
+    let percent = gone.saturating_mul(100);
     let allowed = plan.managed.saturating_mul(max_delete_percent as usize);
     if plan.managed >= Limits::FLOOR && percent > allowed && !plan.destroy {
         object(
             MAX_DELETE_PERCENT,
             format!(
-                "The plan deletes {deletes} of {} managed accounts, more than \
-                 {max_delete_percent} per cent.",
+                "The plan {lets_go} of {} managed accounts, more than {max_delete_percent} per \
+                 cent.",
                 plan.managed
             ),
             "or raise max_delete_percent in the `limits` block that sets it.",
@@ -110,12 +127,22 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
             "or raise max_escalations in the `limits` block that sets it, or apply in parts.",
         );
     }
+    if over(gained, max_gained_grants) {
+        object(
+            MAX_GAINED_GRANTS,
+            format!(
+                "The plan gives grants of weight {gained} ({WEIGHTS}), and {max_gained_grants} is \
+                 allowed at once.",
+            ),
+            "or raise max_gained_grants in the `limits` block that sets it, or apply in parts.",
+        );
+    }
     if over(revoked, max_revoked_grants) {
         object(
             MAX_REVOKED_GRANTS,
             format!(
-                "The plan takes away grants of weight {revoked} (viewer and agent 1, specialised \
-                 roles 2, editor 3, owner 4), and {max_revoked_grants} is allowed at once.",
+                "The plan takes away grants of weight {revoked} ({WEIGHTS}), and \
+                 {max_revoked_grants} is allowed at once.",
             ),
             "or raise max_revoked_grants in the `limits` block that sets it.",
         );

@@ -10,22 +10,25 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use guards::{Measures, measure};
 pub use rules::judge;
 
-use crate::plan::{Action, JudgedAccount, Plan, PolicyInfo, Verdict};
+use crate::plan::{Action, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdict};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 7] = [
+pub const ACKNOWLEDGEABLE: [&str; 8] = [
     RAISE,
     guards::MAX_DELETES,
     guards::MAX_DELETE_PERCENT,
     guards::MAX_ESCALATIONS,
+    guards::MAX_GAINED_GRANTS,
     guards::MAX_REVOKED_GRANTS,
     guards::NONE_FOUND,
     guards::MIN_OWNERS,
 ];
-/// The fewest digits of a plan's digest that name it.
-const DIGITS: usize = 12;
+/// The digits of a plan's digest. Fewer do not name it: whoever writes the configuration can find two
+/// plans whose digests begin with the same twelve digits in minutes, one to be judged and one to be
+/// applied.
+const DIGITS: usize = 64;
 
 /// A plan that passed every guard. Only [`approve`] makes one.
 #[derive(Debug)]
@@ -63,16 +66,16 @@ pub struct Broken {
     pub account: JudgedAccount,
 }
 
-/// Reads what names a plan: its digest, or at least the first digits of it.
+/// Reads what names a plan: its digest, with or without `sha256:` before it.
 ///
 /// # Errors
 /// A sentence that says what a digest looks like.
-pub fn digest_prefix(text: &str) -> Result<&str, String> {
+pub fn digest(text: &str) -> Result<&str, String> {
     let digest = text.strip_prefix("sha256:").unwrap_or(text);
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if digest.len() < DIGITS || digest.len() > 64 || !digest.bytes().all(hex) {
+    if digest.len() != DIGITS || !digest.bytes().all(hex) {
         return Err(format!(
-            "the digest is the plan's, at least its first {DIGITS} hexadecimal digits"
+            "a plan is named by its whole digest, {DIGITS} hexadecimal digits, as `Plan digest:` shows it"
         ));
     }
     Ok(digest)
@@ -83,7 +86,7 @@ pub fn digest_prefix(text: &str) -> Result<&str, String> {
 pub struct Acks(BTreeMap<String, String>);
 
 impl Acks {
-    /// Reads `GUARD=DIGEST`s; a digest may be cut to its first digits.
+    /// Reads `GUARD=DIGEST`s.
     ///
     /// # Errors
     /// A sentence about the first that is not one.
@@ -94,12 +97,17 @@ impl Acks {
                 .split_once('=')
                 .ok_or_else(|| format!("--ack {text}: write GUARD=DIGEST"))?;
             if !ACKNOWLEDGEABLE.contains(&guard) {
+                let spelled = guard.replace('_', "-");
+                let instead = if ACKNOWLEDGEABLE.contains(&spelled.as_str()) {
+                    format!("it is `{spelled}`")
+                } else {
+                    format!("there is {}", ACKNOWLEDGEABLE.join(", "))
+                };
                 return Err(format!(
-                    "--ack {text}: no guard `{guard}` can be acknowledged; there is {}",
-                    ACKNOWLEDGEABLE.join(", ")
+                    "--ack {text}: no guard `{guard}` can be acknowledged; {instead}"
                 ));
             }
-            let digest = digest_prefix(digest).map_err(|why| format!("--ack {text}: {why}"))?;
+            let digest = self::digest(digest).map_err(|why| format!("--ack {text}: {why}"))?;
             if acks.insert(guard.to_owned(), digest.to_owned()).is_some() {
                 return Err(format!("--ack {guard}=… is given twice"));
             }
@@ -109,11 +117,19 @@ impl Acks {
 }
 
 /// Judges the whole plan. If it names policies, [`judge`] must have been asked and the answer be in the
-/// plan's annex; no acknowledgement lifts what they say. An acknowledgement counts for the plan that it names, and for no other.
+/// plan's annex; no acknowledgement lifts what they say. An acknowledgement counts for the plan that it
+/// names and for no other, and one that names another refuses. `part_of` is the digest of the judged
+/// plan of which this one is what has not moved since.
 ///
 /// # Errors
 /// Gives every guard's objection.
-pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
+pub fn approve(
+    plan: Plan,
+    acks: &Acks,
+    part_of: Option<&str>,
+) -> Result<ApprovedPlan, Vec<Refusal>> {
+    let digest = plan.digest();
+    let named = |ack: &str| ack == digest || Some(ack) == part_of;
     let mut refusals = Vec::new();
     if !plan.blocked.is_empty() {
         refusals.push(Refusal {
@@ -128,12 +144,13 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
             broken: None,
         });
     }
-    if plan.declared == 0 && plan.managed > 0 && !plan.destroy {
+    let deleted = undeclared(&plan);
+    if plan.declared == 0 && deleted > 0 && !plan.destroy {
         refusals.push(Refusal {
             guard: "emptied",
             message: format!(
                 "The configuration declares no service account, and {} of it would be deleted.",
-                count(plan.managed, "live account")
+                count(deleted, "live account")
             ),
             help: "If that is meant, say so with `--destroy`; otherwise check that the right \
                    directory was given and that all its files are there."
@@ -171,8 +188,10 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
         guards::objections(&plan)
             .into_iter()
             .chain(raised(&plan))
-            .filter(|refusal| !acknowledged(&plan, acks, refusal.guard)),
+            .filter(|refusal| !acks.0.get(refusal.guard).is_some_and(|ack| named(ack))),
     );
+    let strange = acks.0.iter().filter(|(_, ack)| !named(ack));
+    refusals.extend(strange.map(|(guard, ack)| unknown_plan(guard, ack, &digest)));
     if refusals.is_empty() {
         Ok(ApprovedPlan(plan))
     } else {
@@ -180,9 +199,27 @@ pub fn approve(plan: Plan, acks: &Acks) -> Result<ApprovedPlan, Vec<Refusal>> {
     }
 }
 
-fn acknowledged(plan: &Plan, acks: &Acks, guard: &str) -> bool {
-    let digest = acks.0.get(guard);
-    digest.is_some_and(|digest| plan.digest().starts_with(digest))
+/// How many accounts the plan deletes since nothing declares them.
+fn undeclared(plan: &Plan) -> usize {
+    let of_reason = |change: &&Change| {
+        let reasons = [Reason::Undeclared, Reason::ScopeUndeclared];
+        change.action == Action::Delete && reasons.contains(&change.reason)
+    };
+    plan.changes.iter().filter(of_reason).count()
+}
+
+/// Whoever acknowledged something had another plan in mind, and does not know this one.
+fn unknown_plan(guard: &str, ack: &str, digest: &str) -> Refusal {
+    Refusal {
+        guard: "ack",
+        message: format!(
+            "--ack {guard} names the plan sha256:{ack}, and this one is sha256:{digest}."
+        ),
+        help: "Read this plan, then acknowledge it by its own digest, or leave --ack out."
+            .to_owned(),
+        apply_only: true,
+        broken: None,
+    }
 }
 
 /// A run that lost its key must not fall back to believing what sealed accounts say.
@@ -231,7 +268,7 @@ fn raised(plan: &Plan) -> impl Iterator<Item = Refusal> {
             help: format!(
                 "Set ROLECALL_SEAL_KEY (`rolecall docs reliability`, \"The seal\"); or see that each \
                  ESCALATION above names the right account, and apply with --ack {RAISE}={}.",
-                &plan.digest()[..DIGITS]
+                plan.digest()
             ),
             apply_only: true,
             broken: None,

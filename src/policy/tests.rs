@@ -27,36 +27,41 @@ fn plan() -> Plan {
 }
 
 fn guards(plan: Plan) -> Vec<&'static str> {
-    approve(plan, &Acks::default())
+    approve(plan, &Acks::default(), None)
         .map_or_else(|r| r.iter().map(|r| r.guard).collect(), |_| Vec::new())
 }
 
 #[test]
 fn an_emptied_configuration_is_refused_unless_it_is_meant() {
     assert_eq!(guards(plan()), Vec::<&str>::new());
-    assert_eq!(
+    use crate::plan::Reason;
+    let of = |reason: Reason, action: Action, declared: usize, destroy: bool| {
+        let one = crate::plan::Change {
+            reason,
+            action,
+            ..change("a", &[], None)
+        };
         guards(Plan {
-            declared: 0,
+            declared,
+            destroy,
+            changes: vec![one],
             ..plan()
-        }),
-        ["emptied"]
-    );
-    assert_eq!(
-        guards(Plan {
-            declared: 0,
-            managed: 0,
-            ..plan()
-        }),
-        Vec::<&str>::new()
-    );
-    assert_eq!(
-        guards(Plan {
-            declared: 0,
-            destroy: true,
-            ..plan()
-        }),
-        Vec::<&str>::new()
-    );
+        })
+    };
+    let none = Vec::<&str>::new();
+    for reason in [Reason::Undeclared, Reason::ScopeUndeclared] {
+        assert_eq!(of(reason, Action::Delete, 0, false), ["emptied"]);
+        assert_eq!(of(reason, Action::Delete, 0, true), none);
+        assert_eq!(of(reason, Action::Delete, 1, false), none);
+    }
+    // What is given up by a block of its own, or never was of the configuration, is no sign.
+    assert_eq!(of(Reason::ReleaseRequested, Action::Forget, 0, false), none);
+    assert_eq!(of(Reason::Unmanaged, Action::Delete, 0, false), none);
+    let unchanged = Plan {
+        declared: 0,
+        ..plan()
+    };
+    assert_eq!(guards(unchanged), none, "nothing would be deleted");
 }
 
 fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan::Change {
@@ -137,13 +142,23 @@ fn without_a_seal_key_raised_roles_want_an_acknowledgement_of_this_plan() {
 
     let ack = |digest: &str| Acks::parse([format!("raise={digest}").as_str()]).expect("an ack");
     let digest = raising(false).digest();
-    assert!(approve(raising(false), &ack(&digest)).is_ok());
-    assert!(approve(raising(false), &ack(&format!("sha256:{digest}"))).is_ok());
-    assert!(approve(raising(false), &ack(&digest[..12])).is_ok());
-    assert!(approve(raising(false), &ack(&lowering.digest())).is_err());
-    let refusals = approve(raising(false), &Acks::default()).expect_err("refused");
+    assert!(approve(raising(false), &ack(&digest), None).is_ok());
+    assert!(approve(raising(false), &ack(&format!("sha256:{digest}")), None).is_ok());
+    let other = lowering.digest();
+    let refusals = approve(raising(false), &ack(&other), None).expect_err("of another plan");
+    let found: Vec<_> = refusals.iter().map(|r| (r.guard, r.apply_only)).collect();
+    assert_eq!(found, [(RAISE, true), ("ack", true)]);
+    for named in [&digest, &other] {
+        assert!(refusals[1].message.contains(named.as_str()), "{refusals:?}");
+    }
+    // Where nothing objects, an acknowledgement of another plan was still meant for another plan.
+    let refusals = approve(lowering, &ack(&digest), None).expect_err("of another plan");
+    assert_eq!((refusals[0].guard, refusals.len()), ("ack", 1));
+    // What is left of a judged plan is acknowledged with it.
+    assert!(approve(raising(false), &ack(&other), Some(&other)).is_ok());
+    let refusals = approve(raising(false), &Acks::default(), None).expect_err("refused");
     assert!(refusals[0].apply_only);
-    assert!(refusals[0].help.contains(&digest[..12]), "{refusals:?}");
+    assert!(refusals[0].help.contains(&digest), "{refusals:?}");
 }
 
 #[test]
@@ -166,17 +181,22 @@ fn an_account_named_by_an_import_block_may_be_raised() {
 
 #[test]
 fn an_acknowledgement_names_a_guard_and_a_digest() {
+    let whole = "0123456789abcdef".repeat(4);
+    let good = format!("raise={whole}");
+    assert!(Acks::parse([good.as_str()]).is_ok());
     for bad in [
         "raise",
         "raise=",
-        "raise=0123456789a",
-        "raise=0123456789aG",
-        "blocked=0123456789ab",
-        "rise=0123456789ab",
+        &good[..good.len() - 1],
+        &good.replace('a', "G"),
+        &good.replace("raise", "blocked"),
+        &good.replace("raise", "rise"),
     ] {
         assert!(Acks::parse([bad]).is_err(), "{bad}");
     }
-    assert!(Acks::parse(["raise=0123456789ab", "raise=0123456789ab"]).is_err());
+    assert!(Acks::parse([good.as_str(), good.as_str()]).is_err());
+    let why = Acks::parse([format!("max_revoked_grants={whole}").as_str()]).expect_err("no guard");
+    assert!(why.ends_with("it is `max-revoked-grants`"), "{why}");
 }
 
 #[test]
@@ -190,7 +210,7 @@ fn a_run_without_the_key_does_not_apply_to_sealed_accounts() {
         ..plan()
     };
     assert_eq!(guards(sealed.clone()), ["seal"]);
-    let refusals = approve(sealed.clone(), &Acks::default()).expect_err("refused");
+    let refusals = approve(sealed.clone(), &Acks::default(), None).expect_err("refused");
     assert!(refusals[0].apply_only, "a plan may still be made and read");
     assert!(
         refusals[0]
@@ -199,7 +219,7 @@ fn a_run_without_the_key_does_not_apply_to_sealed_accounts() {
     );
     let mut two = sealed;
     two.annex.unverified = 2;
-    let refusals = approve(two, &Acks::default()).expect_err("refused");
+    let refusals = approve(two, &Acks::default(), None).expect_err("refused");
     assert!(
         refusals[0]
             .message
@@ -221,7 +241,7 @@ fn what_stands_in_the_way_refuses_the_plan_itself() {
         blocked: vec![blocked("a"), blocked("b")],
         ..plan()
     };
-    let refusals = approve(plan, &Acks::default()).expect_err("refused");
+    let refusals = approve(plan, &Acks::default(), None).expect_err("refused");
     assert_eq!((refusals[0].guard, refusals.len()), ("blocked", 1));
     assert!(refusals[0].message.starts_with("2 objects in the plan"));
     assert!(!refusals[0].apply_only);
@@ -231,7 +251,7 @@ fn what_stands_in_the_way_refuses_the_plan_itself() {
 #[test]
 fn the_plan_itself_is_refused_by_every_guard_of_what_it_does() {
     let apply_only = |plan| {
-        let refusals = approve(plan, &Acks::default()).expect_err("refused");
+        let refusals = approve(plan, &Acks::default(), None).expect_err("refused");
         assert_eq!(refusals.len(), 1, "{refusals:?}");
         refusals[0].apply_only
     };
@@ -241,6 +261,10 @@ fn the_plan_itself_is_refused_by_every_guard_of_what_it_does() {
     };
     let emptied = Plan {
         declared: 0,
+        changes: vec![crate::plan::Change {
+            reason: crate::plan::Reason::Undeclared,
+            ..change("a", &[], None)
+        }],
         ..plan()
     };
     let deletes = many(100, times(11, |a| change(a, &[], None)));
@@ -251,7 +275,7 @@ fn the_plan_itself_is_refused_by_every_guard_of_what_it_does() {
         (None, "would delete it"),
         (Some(&["viewer"][..]), "would weaken it"),
     ] {
-        let refusals = approve(own(after), &Acks::default()).expect_err("refused");
+        let refusals = approve(own(after), &Acks::default(), None).expect_err("refused");
         assert!(refusals[0].message.contains(verb), "{refusals:?}");
     }
 }
@@ -284,6 +308,28 @@ fn deletions_are_limited_by_number_and_by_part() {
         ..many(8, times(8, |a| change(a, &[], None)))
     };
     assert_eq!(guards(destroy), Vec::<&str>::new(), "all of it is meant");
+    let gone = |deletes, forgets, managed| {
+        let give_up = |a: &str| crate::plan::Change {
+            action: Action::Forget,
+            ..change(a, &["viewer"], Some(&["viewer"]))
+        };
+        let mut changes = times(deletes, |a| change(a, &[], None));
+        changes.extend(times(forgets, give_up));
+        let refusals = approve(many(managed, changes), &Acks::default(), None);
+        refusals.map_or_else(
+            |all| all.into_iter().map(|r| r.message).collect(),
+            |_| Vec::new(),
+        )
+    };
+    assert_eq!(gone(5, 5, 100), Vec::<String>::new());
+    assert_eq!(
+        gone(5, 6, 100),
+        ["The plan deletes 5 and gives up 6 accounts, and 10 are allowed at once."]
+    );
+    assert_eq!(
+        gone(0, 2, 4),
+        ["The plan gives up 2 of 4 managed accounts, more than 25 per cent."]
+    );
     // What a dead run left has no power, and its removal is no loss.
     let reap = |a: &str| crate::plan::Change {
         reason: crate::plan::Reason::CredentialPending,
@@ -299,6 +345,13 @@ fn v_grants_are_counted_and_not_objects() {
     let strip = |n, roles: &'static [&'static str]| {
         guards(many(100, times(n, |a| change(a, roles, Some(&[])))))
     };
+    let raise = |n, roles: &'static [&'static str]| {
+        guards(many(100, times(n, |a| change(a, &[], Some(roles)))))
+    };
+    assert_eq!(raise(5, &["owner"]), Vec::<&str>::new(), "weight 20");
+    assert_eq!(raise(6, &["owner"]), ["max-gained-grants"]);
+    assert_eq!(raise(10, &["agent", "viewer"]), Vec::<&str>::new());
+    assert_eq!(raise(10, &["agent", "editor"]), ["max-gained-grants"]);
     assert_eq!(strip(5, &["owner"]), Vec::<&str>::new(), "weight 20");
     assert_eq!(strip(6, &["owner"]), ["max-revoked-grants"]);
     assert_eq!(strip(20, &["agent"]), Vec::<&str>::new());
@@ -313,7 +366,14 @@ fn v_grants_are_counted_and_not_objects() {
 
 #[test]
 fn escalations_are_limited_and_an_acknowledgement_lifts_one_guard_alone() {
-    let raise = |n| many(100, times(n, |a| change(a, &["viewer"], Some(&["editor"]))));
+    let raise = |n| many(100, times(n, |a| change(a, &["owner"], Some(&["agent"]))));
+    let raise = |n| Plan {
+        limits: Limits {
+            max_revoked_grants: 1000,
+            ..Limits::default()
+        },
+        ..raise(n)
+    };
     assert_eq!(guards(raise(10)), Vec::<&str>::new());
     assert_eq!(guards(raise(11)), ["max-escalations"]);
     let both = Plan {
@@ -327,7 +387,7 @@ fn escalations_are_limited_and_an_acknowledgement_lifts_one_guard_alone() {
     let all = guards(both.clone());
     assert_eq!(all, ["max-escalations", "max-revoked-grants"]);
     let ack = Acks::parse([format!("max-escalations={}", both.digest()).as_str()]).expect("an ack");
-    let left = approve(both, &ack).expect_err("refused");
+    let left = approve(both, &ack, None).expect_err("refused");
     assert_eq!(
         left.iter().map(|r| r.guard).collect::<Vec<_>>(),
         ["max-revoked-grants"]
@@ -371,12 +431,13 @@ fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
 }
 
 #[test]
-fn a_digest_is_named_by_twelve_digits_at_least_and_by_no_more_than_it_has() {
-    for (digits, good) in [(11, false), (12, true), (64, true), (65, false)] {
-        assert_eq!(digest_prefix(&"a".repeat(digits)).is_ok(), good, "{digits}");
+fn a_plan_is_named_by_its_whole_digest() {
+    for (digits, good) in [(12, false), (63, false), (64, true), (65, false)] {
+        assert_eq!(digest(&"a".repeat(digits)).is_ok(), good, "{digits}");
     }
-    assert_eq!(digest_prefix("sha256:0123456789ab"), Ok("0123456789ab"));
-    assert!(digest_prefix("0123456789AB").is_err());
+    let whole = "0123456789abcdef".repeat(4);
+    assert_eq!(digest(&format!("sha256:{whole}")), Ok(whole.as_str()));
+    assert!(digest(&whole.to_uppercase()).is_err());
 }
 
 #[test]
@@ -421,5 +482,5 @@ fn an_organization_keeps_an_owner_or_somebody_says_that_it_is_meant() {
     assert_eq!(guards(takes(None, 1, &["editor"])), none, "no owner goes");
     let plan = takes(left(0, Ok(0)), 1, &["owner"]);
     let ack = Acks::parse([format!("min-owners={}", plan.digest()).as_str()]).expect("an ack");
-    assert!(approve(plan, &ack).is_ok());
+    assert!(approve(plan, &ack, None).is_ok());
 }

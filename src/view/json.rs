@@ -340,7 +340,7 @@ fn unmanaged(left: &LeftAlone, plan: &Plan) -> Value {
         "description": description,
         "labels": labels,
         "roles": roles(held),
-        "owner": held.iter().any(|role| role.weight() >= 4),
+        "owner": held.iter().any(Role::owns),
         "caller": *mrn == plan.caller.mrn,
         "stack": of,
         "created_at": created_at,

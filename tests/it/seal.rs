@@ -96,10 +96,30 @@ fn without_a_key_raising_roles_wants_an_acknowledgement_of_this_plan() {
             .output();
         output.expect("runs").status.code()
     };
-    assert_eq!(acknowledge("raise=000000000000"), Some(3), "another plan");
-    assert_eq!(acknowledge("rise=000000000000"), Some(64), "no such guard");
-    let short = digest.strip_prefix("sha256:").expect("sha256")[..12].to_owned();
-    assert_eq!(acknowledge(&format!("raise={short}")), Some(0));
+    let zeros = "0".repeat(64);
+    let digest = digest.strip_prefix("sha256:").expect("sha256");
+    assert_eq!(
+        acknowledge(&format!("raise={zeros}")),
+        Some(3),
+        "another plan"
+    );
+    assert_eq!(
+        acknowledge(&format!("rise={zeros}")),
+        Some(64),
+        "no such guard"
+    );
+    assert_eq!(
+        acknowledge(&format!("raise={}", &digest[..12])),
+        Some(64),
+        "not its name"
+    );
+    let strange = format!("max-deletes={zeros}");
+    assert_eq!(
+        acknowledge(&strange),
+        Some(3),
+        "nothing objects, and it names another plan"
+    );
+    assert_eq!(acknowledge(&format!("raise={digest}")), Some(0));
     stage.compare("seal/raise.txt");
 }
 

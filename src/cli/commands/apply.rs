@@ -83,7 +83,8 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     }
     let in_flight = !session.plan.in_flight.is_empty();
     let nothing = session.plan.changes.is_empty();
-    let approved = match approve(session.plan, &acks) {
+    let part_of = judged.as_ref().and_then(judged::Judged::plan_digest);
+    let approved = match approve(session.plan, &acks, part_of.as_deref()) {
         Ok(approved) => approved,
         Err(refusals) => {
             report::refusals(&refusals);

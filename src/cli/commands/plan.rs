@@ -34,7 +34,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         .left_alone
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
-    if let Err(refusals) = approve(plan, &Acks::default()) {
+    if let Err(refusals) = approve(plan, &Acks::default(), None) {
         report::refusals(&refusals);
         output::print(&human::refusals(&refusals, false));
         if refusals.iter().any(|refusal| !refusal.apply_only) {

@@ -245,8 +245,8 @@ fn another_stacks_account_is_imported_only_where_that_stack_is_to_be_taken_over(
     };
     let (a, b) = (theirs("aaaa1111"), theirs("bbbb2222"));
     for (named, stacks, taken) in [
-        (true, &[a.clone()][..], true),
-        (true, &[b.clone()], false),
+        (true, std::slice::from_ref(&a), true),
+        (true, std::slice::from_ref(&b), false),
         (true, &[], false),
         (false, std::slice::from_ref(&a), false),
     ] {
@@ -421,5 +421,32 @@ fn a_declared_space_is_told_from_one_that_is_not() {
         .into();
         let delta = diff(&desired, &live, &Seals::default());
         assert_eq!(actions(&delta), [(Action::Delete, reason)]);
+    }
+}
+
+#[test]
+fn nothing_is_born_that_is_over_already() {
+    for (until, born) in [
+        ("2026-11-23T11:59:59Z", false),
+        (NOW, false),
+        ("2026-11-23T12:00:01Z", true),
+    ] {
+        let wanted = || DesiredAccount {
+            valid_until: until.parse().ok(),
+            ..declared("ci")
+        };
+        let delta = compare(vec![wanted()], Vec::new());
+        assert_eq!(delta.differences.len(), usize::from(born), "{until}");
+        if !born {
+            let until = until.parse().expect("a time");
+            assert_eq!(*only_block(&delta), Block::AlreadyOver { until });
+        }
+        // What lives on with its end is not born again.
+        let ended = Marks {
+            expires: until.parse().ok(),
+            ..marks("ci")
+        };
+        let delta = compare(vec![wanted()], vec![live_account("ci", Some(ended))]);
+        assert_eq!(delta.unchanged, 1);
     }
 }

@@ -178,3 +178,28 @@ fn of_the_accounts_left_alone_the_strongest_come_first() {
         .collect();
     assert_eq!(order, ["z", "a", "b"]);
 }
+
+#[test]
+fn to_take_an_owner_into_custody_or_out_of_it_is_flagged_and_moves_no_power() {
+    for action in [Action::Adopt, Action::Forget] {
+        for (roles, owner) in [
+            (&["agent", "owner"][..], true),
+            (&["brand-new-role"], true),
+            (&["editor"], false),
+        ] {
+            let plan = plan(Delta {
+                differences: vec![difference("a", action, roles, roles)],
+                ..Delta::default()
+            });
+            let privilege = &plan.changes[0].privilege;
+            assert_eq!(privilege.owner, owner, "{action:?} {roles:?}");
+            assert_eq!(privilege.verdict, Verdict::Neutral);
+            assert!(privilege.gained.is_empty() && privilege.lost.is_empty());
+        }
+    }
+    let plan = plan(Delta {
+        differences: vec![difference("a", Action::Update, &["owner"], &["owner"])],
+        ..Delta::default()
+    });
+    assert!(!plan.changes[0].privilege.owner);
+}

@@ -117,7 +117,19 @@ fn what_is_for_another_stops_everything_and_what_was_counted_does_not() {
     );
     says(|now| now.destroy = true, "destroys everything", false);
     says(|now| now.sealed = false, "with a seal key", false);
-    says(|now| now.limits.max_deletes += 1, "the limits", false);
+    type Tighten = fn(&mut Limits);
+    let limits: [(Tighten, &str); 6] = [
+        (|l| l.max_deletes = 1, "max_deletes was 10 and is 1"),
+        (|l| l.max_delete_percent = 1, "max_delete_percent was 25"),
+        (|l| l.max_escalations = 1, "max_escalations was 10"),
+        (|l| l.max_gained_grants = 1, "max_gained_grants was 20"),
+        (|l| l.max_revoked_grants = 1, "max_revoked_grants was 20"),
+        (|l| l.min_owners = 2, "min_owners was 1 and is 2"),
+    ];
+    for (tighten, words) in limits {
+        let (what, can) = one(|now| tighten(&mut now.limits));
+        assert!(what.contains(words) && !can, "{what}");
+    }
     says(|now| now.declared = 7, "1 accounts were declared", true);
     says(|now| now.managed = 7, "1 live accounts were", true);
     says(|now| now.changes.reverse(), "the order", false);
@@ -235,7 +247,7 @@ fn changes_obstacles_and_births_that_came_or_went_are_said_of_their_address() {
     let gone = "update-permissions: judged, and not due any more";
     assert_eq!(fewer, said("service_account.b", gone));
     let more = about(moved(|now| now.changes.push(change("c"))));
-    let new = "update-permissions: due now, and not judged";
+    let new = "update-permissions: due now, and not judged; its live roles are [viewer]";
     assert_eq!(more, said("service_account.c", new));
 
     let blocked = |why: &str, at: &str| Blocked {

@@ -145,7 +145,7 @@ fn said(plan: &Plan) -> Vec<String> {
 }
 
 fn refusals(plan: &Plan) -> Vec<String> {
-    match approve(plan.clone(), &Acks::default()) {
+    match approve(plan.clone(), &Acks::default(), None) {
         Ok(_) => Vec::new(),
         Err(refusals) => refusals.into_iter().map(|r| r.message).collect(),
     }
@@ -256,7 +256,7 @@ fn an_error_refuses_and_a_warning_does_not() {
         refusals(&plan),
         ["service_account.a would break the policy no_owners: an owner"]
     );
-    let refused = approve(plan, &Acks::default()).expect_err("refused");
+    let refused = approve(plan, &Acks::default(), None).expect_err("refused");
     let broken = refused[0].broken.as_ref().expect("both are named");
     assert_eq!(broken.policy.declared_at.to_string(), "main.hcl:29");
     let place = broken.account.declared_at.as_ref().expect("declared");

@@ -133,6 +133,12 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                     .to_owned(),
             ],
         ),
+        Block::AlreadyOver { until } => (
+            format!(
+                "valid_until is {until}, and that has passed: its key would be good for nothing"
+            ),
+            vec!["give it a later valid_until, or take its block away".to_owned()],
+        ),
         Block::Protected { account } => (
             format!(
                 "{} is declared no longer, and a mark on it forbids to delete it",

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::obstacle;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
-use crate::model::{AccountState, Labels, PolicyOrigin, PolicySeverity, Scope};
+use crate::model::{AccountState, Labels, PolicyOrigin, PolicySeverity, Role, Scope};
 use crate::plan::{
     Action, Annex, Change, JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Reason, Said,
     Verdict, power,
@@ -60,14 +60,14 @@ pub fn plan(plan: &Plan) -> String {
         &mut out,
         "Who gains power, owners, deletions",
         &first,
-        |c| change(c, &plan.annex),
+        |c| change(c, plan),
     );
     let title = if first.is_empty() {
         "Changes"
     } else {
         "Other changes"
     };
-    section(&mut out, title, &rest, |c| change(c, &plan.annex));
+    section(&mut out, title, &rest, |c| change(c, plan));
     section(
         &mut out,
         "Not read, so nothing in them is deleted",
@@ -132,7 +132,8 @@ fn push(out: &mut String, line: &str) {
     out.push('\n');
 }
 
-fn change(change: &Change, annex: &Annex) -> Vec<String> {
+fn change(change: &Change, plan: &Plan) -> Vec<String> {
+    let annex = &plan.annex;
     let (sign, style) = match change.action {
         Action::Adopt => ("&", CHANGE),
         Action::Move | Action::Update | Action::UpdatePermissions => ("~", CHANGE),
@@ -150,6 +151,12 @@ fn change(change: &Change, annex: &Annex) -> Vec<String> {
         Verdict::Escalation => head.push_str(&format!("  {}", paint(ALARM, "ESCALATION"))),
         Verdict::Reduction => head.push_str(&format!("  {}", paint(DIM, "reduction"))),
         Verdict::Neutral => {}
+    }
+    if change.privilege.owner {
+        head.push_str(&format!("  {}", paint(ALARM, "OWNER")));
+    }
+    if change.account.as_ref() == Some(&plan.caller.mrn) {
+        head.push_str("  this run's own account");
     }
     let mut lines = vec![head];
     let mut field = |name: &str, values: Vec<String>| {
@@ -321,11 +328,18 @@ fn label_differences(before: &Labels, after: &Labels) -> Vec<String> {
 
 /// Who can do what afterwards, as a sentence, where a role moves.
 fn consequence(change: &Change, annex: &Annex) -> Option<String> {
+    let name = |state: &AccountState| quoted(&state.name);
+    let spaces = annex.spaces_in(&change.scope);
+    if let (Action::Adopt | Action::Forget, Some(state)) = (change.action, &change.before) {
+        return Some(format!(
+            "{} can {}, before and after",
+            name(state),
+            power(&state.roles, &change.scope, spaces)
+        ));
+    }
     if change.privilege.gained.is_empty() && change.privilege.lost.is_empty() {
         return None;
     }
-    let name = |state: &AccountState| quoted(&state.name);
-    let spaces = annex.spaces_in(&change.scope);
     match (&change.before, &change.after) {
         (None, Some(after)) => Some(format!(
             "{} can {}",
@@ -386,7 +400,7 @@ pub(super) fn left_alone(out: &mut String, plan: &Plan) {
         &paint(HEAD, "Not managed by this stack, never touched:"),
     );
     push(out, "");
-    let owner = |l: &LeftAlone| l.account.roles.iter().any(|r| r.weight() >= 4);
+    let owner = |l: &LeftAlone| l.account.roles.iter().any(Role::owns);
     let owners = all.iter().filter(|l| owner(l)).count();
     for left in all.iter().take(owners.max(LISTED)) {
         let account = &left.account;

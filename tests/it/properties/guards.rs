@@ -4,18 +4,25 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rolecall::config::{Policy, SourceFile, policy_dir};
-use rolecall::model::{Limits, LiveAccount, Role, Scope};
+use rolecall::model::{AccountState, Limits, LiveAccount, Role, Scope};
 use rolecall::plan::{Action, Plan, Reason, Verdict};
 use rolecall::policy::{ACKNOWLEDGEABLE, Acks, approve, judge};
 
 use super::{execute, plan, worlds};
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (0..4u32, 0..=100u32, 0..4u32, 0..8u32).prop_map(
-        |(max_deletes, max_delete_percent, max_escalations, max_revoked_grants)| Limits {
+    (0..4u32, 0..=100u32, 0..4u32, 0..8u32, 0..8u32).prop_map(
+        |(
             max_deletes,
             max_delete_percent,
             max_escalations,
+            max_gained_grants,
+            max_revoked_grants,
+        )| Limits {
+            max_deletes,
+            max_delete_percent,
+            max_escalations,
+            max_gained_grants,
             max_revoked_grants,
             min_owners: 1,
         },
@@ -78,30 +85,26 @@ fn keeps(plan: &Plan) -> bool {
     let n = |count: usize| u32::try_from(count).expect("small");
     let deletes = n(changes
         .iter()
-        .filter(|c| c.action == Action::Delete)
+        .filter(|c| matches!(c.action, Action::Delete | Action::Forget))
         .count());
     let escalations = changes
         .iter()
         .filter(|c| c.privilege.verdict == Verdict::Escalation);
-    let mut revoked = 0;
-    for change in &changes {
-        let Some(before) = &change.before else {
-            continue;
-        };
-        for role in &before.roles {
-            let kept = change
-                .after
-                .as_ref()
-                .is_some_and(|after| after.roles.contains(role));
-            if !kept {
-                revoked += weight(role.short());
-            }
-        }
-    }
+    let weight_of = |these: &Option<AccountState>, those: &Option<AccountState>| -> u32 {
+        let has = |role: &Role| those.as_ref().is_some_and(|s| s.roles.contains(role));
+        let roles = these.iter().flat_map(|state| &state.roles);
+        roles
+            .filter(|role| !has(role))
+            .map(|role| weight(role.short()))
+            .sum()
+    };
+    let revoked: u32 = changes.iter().map(|c| weight_of(&c.before, &c.after)).sum();
+    let gained: u32 = changes.iter().map(|c| weight_of(&c.after, &c.before)).sum();
     let managed = n(plan.managed);
     deletes <= plan.limits.max_deletes
         && (managed < 4 || deletes * 100 <= managed * plan.limits.max_delete_percent)
         && n(escalations.count()) <= plan.limits.max_escalations
+        && gained <= plan.limits.max_gained_grants
         && revoked <= plan.limits.max_revoked_grants
 }
 
@@ -131,7 +134,7 @@ proptest! {
         let mut plan = plan(&desired, &live);
         plan.annex.judgement = Some(judge(&plan, &policies, &desired, &live));
         let acks = every_ack(&plan);
-        let result = approve(plan.clone(), &acks);
+        let result = approve(plan.clone(), &acks, None);
         let left_alone: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();
         let after = execute(&plan, &live);
         let broken = after.accounts.values().any(|account| {
@@ -157,7 +160,7 @@ proptest! {
         desired.limits = limits;
         let plan = plan(&desired, &live);
         let harmless = keeps(&plan);
-        match approve(plan.clone(), &Acks::default()) {
+        match approve(plan.clone(), &Acks::default(), None) {
             Ok(approved) => {
                 prop_assert!(harmless, "{:#?}", plan.changes);
                 prop_assert!(approved.plan().blocked.is_empty());
@@ -165,14 +168,15 @@ proptest! {
             Err(refusals) => {
                 let measured = refusals.iter().any(|r| r.guard.starts_with("max-"));
                 prop_assert_eq!(measured, !harmless, "{:?}", refusals);
-                // An acknowledgement of another plan lifts nothing.
+                // An acknowledgement of another plan lifts nothing, and refuses by itself.
                 let acks: Vec<String> = refusals
                     .iter()
                     .filter(|r| r.guard.starts_with("max-"))
-                    .map(|r| format!("{}=000000000000", r.guard))
+                    .map(|r| format!("{}={}", r.guard, "0".repeat(64)))
                     .collect();
                 let acks = Acks::parse(acks.iter().map(String::as_str)).expect("acks");
-                let again = approve(plan, &acks).expect_err("refused");
+                let mut again = approve(plan, &acks, None).expect_err("refused");
+                again.retain(|r| r.guard != "ack");
                 prop_assert_eq!(again, refusals);
             }
         }

@@ -54,7 +54,7 @@ fn go(
             Err(error) => return (None, None, error.message),
         };
         let plan = build(desired, &live, diff(desired, &live, &seals), false);
-        let approved = match approve(plan.clone(), &Acks::default()) {
+        let approved = match approve(plan.clone(), &Acks::default(), None) {
             Ok(approved) => approved,
             Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),
         };
@@ -71,7 +71,7 @@ fn go(
         texts.push(format!("{event:?} {}", human::event(event)));
     }
     if let Some(plan) = &plan {
-        texts.push(String::from_utf8_lossy(&plan.canonical()).into_owned());
+        texts.push(plan.canonical().to_string());
         texts.push(human::plan(plan));
         texts.push(format!("{plan:?}"));
     }

@@ -1,0 +1,250 @@
+//! A plan comes back from its file as it was, or not at all.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::diff::{Action, Block, Blocked, InFlight, Reason};
+use crate::model::{
+    AccountState, Caller, Limits, LiveAccount, Mrn, Role, RoleSet, SpaceId, StackId,
+};
+use crate::plan::{Change, Privilege};
+
+fn scope() -> Scope {
+    Scope::Space(SpaceId::new("payments").expect("valid"))
+}
+
+fn place(line: u32) -> SourceRef {
+    SourceRef {
+        file: "main.hcl".to_owned(),
+        line,
+    }
+}
+
+/// A plan with something in every part.
+fn plan() -> Plan {
+    let roles: RoleSet = [Role::new("viewer")].into();
+    let state = AccountState {
+        name: "ci".to_owned(),
+        description: Some("scans".to_owned()),
+        labels: [("team".to_owned(), "x".to_owned())].into(),
+        roles: roles.clone(),
+        valid_until: None,
+        protected: true,
+    };
+    let change = |line| Change {
+        address: Address::new(format!("a{line}"), None),
+        generation: 1,
+        action: Action::Update,
+        reason: Reason::Differs,
+        scope: scope(),
+        account: Some(Mrn::new("a")),
+        before: Some(state.clone()),
+        after: Some(state.clone()),
+        marks: None,
+        privilege: Privilege::none(),
+        moved_from: None,
+        deliver_to: Vec::new(),
+        places: vec![place(line)],
+    };
+    let unread = || Unread {
+        why: "denied".to_owned(),
+    };
+    let organization = OrgId::new("acme-corp").expect("valid");
+    Plan {
+        format: FORMAT,
+        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        endpoint: "local".to_owned(),
+        caller: Caller {
+            mrn: Mrn::new("me"),
+            name: Some("deployer".to_owned()),
+        },
+        declared: 1,
+        managed: 1,
+        sealed: true,
+        limits: Limits::default(),
+        policies: Vec::new(),
+        destroy: false,
+        changes: vec![change(1), change(2)],
+        blocked: vec![Blocked {
+            address: Address::new("b", None),
+            scope: scope(),
+            block: Block::Unread {
+                why: "denied".to_owned(),
+            },
+            declared_at: Some(place(3)),
+        }],
+        in_flight: vec![InFlight {
+            address: Address::new("c", None),
+            account: Mrn::new("c"),
+            until: "2026-11-23T12:00:00Z".parse().expect("a time"),
+        }],
+        annex: Annex {
+            left_alone: vec![LeftAlone {
+                account: LiveAccount {
+                    mrn: Mrn::new("d"),
+                    scope: scope(),
+                    name: "d".to_owned(),
+                    description: None,
+                    labels: BTreeMap::new(),
+                    roles,
+                    created_at: None,
+                    last_used: None,
+                    creator: None,
+                },
+                stack: None,
+            }],
+            notes: vec![(Address::new("a1", None), "a note".to_owned())],
+            advice: vec!["advice".to_owned()],
+            unread: [(scope(), unread())].into(),
+            scopes: [(
+                scope(),
+                ScopeInfo {
+                    name: "Payments".to_owned(),
+                    organization: Some(organization.clone()),
+                },
+            )]
+            .into(),
+            unverified: 2,
+            unchanged: 3,
+            judgement: Some(Judgement {
+                of: "0".repeat(64),
+                policies: Vec::new(),
+                accounts: Vec::new(),
+                cases: Vec::new(),
+                idle: Vec::new(),
+            }),
+            owners: [(
+                organization,
+                OwnersLeft {
+                    accounts: 1,
+                    people: Ok(2),
+                },
+            )]
+            .into(),
+        },
+    }
+}
+
+fn written() -> Value {
+    serde_json::from_slice(&write(&plan()).expect("a file")).expect("JSON")
+}
+
+fn read_edited(edit: impl Fn(&mut Value)) -> Result<Plan, FileError> {
+    let mut file = written();
+    edit(&mut file);
+    read(file.to_string().as_bytes())
+}
+
+/// The same with digests that fit, as somebody makes them who knows how.
+fn read_forged(edit: impl Fn(&mut Value)) -> Result<Plan, FileError> {
+    read_edited(|file| {
+        edit(file);
+        file["digest"] = json!(digest(&file["plan"]));
+        file["aside_digest"] = json!(digest(&file["aside"]));
+    })
+}
+
+fn damaged(why: &str) -> Result<Plan, FileError> {
+    Err(FileError::Damaged(why.to_owned()))
+}
+
+#[test]
+fn a_plan_comes_back_whole_and_its_name_is_the_sha256_of_a_part_of_the_file() {
+    let bytes = write(&plan()).expect("a file");
+    assert_eq!(read(&bytes), Ok(plan()));
+    assert_eq!(bytes.iter().filter(|b| **b == b'\n').count(), 1);
+    assert_eq!(bytes.last(), Some(&b'\n'), "a file of text ends its line");
+
+    // As `jq -cjS .plan FILE | sha256sum` has it: sorted keys, nothing between the parts.
+    let text = String::from_utf8(bytes).expect("text");
+    let canonical = written()["plan"].to_string();
+    assert!(text.contains(&canonical), "{text}");
+    let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes());
+    let hex: String = sha256.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(plan().digest(), hex);
+    assert_eq!(written()["digest"], json!(format!("sha256:{hex}")));
+}
+
+#[test]
+fn what_is_shown_besides_has_no_part_in_the_name() {
+    let mut bare = plan();
+    bare.annex = Annex::default();
+    bare.caller.name = None;
+    bare.changes.iter_mut().for_each(|c| c.places.clear());
+    bare.blocked[0].declared_at = None;
+    bare.in_flight[0].until = jiff::Timestamp::UNIX_EPOCH;
+    assert_eq!(bare.digest(), plan().digest());
+    let mut other = plan();
+    other.changes.swap(0, 1);
+    assert_ne!(other.digest(), plan().digest(), "the order is what is done");
+}
+
+#[test]
+fn damage_is_told_from_another_format_and_from_no_plan_at_all() {
+    assert!(matches!(read(b"{"), Err(FileError::NotAPlan(_))));
+    let why = "it has no `rolecall_plan`, as what `plan --out FILE` writes".to_owned();
+    assert_eq!(read(b"{}"), Err(FileError::NotAPlan(why)));
+    let older = |file: &mut Value| file["rolecall_plan"] = json!(FORMAT - 1);
+    let format = u64::from(FORMAT) - 1;
+    assert_eq!(read_edited(older), Err(FileError::Format(format)));
+    assert!(matches!(
+        read_edited(|file| file["more"] = json!(1)),
+        Err(FileError::Damaged(_))
+    ));
+    let endpoint = |file: &mut Value| file["plan"]["endpoint"] = json!("us");
+    let why = "its digest is not that of its plan";
+    assert_eq!(read_edited(endpoint), damaged(why));
+    let advice = |file: &mut Value| file["aside"]["advice"] = json!([]);
+    let why = "what it shows besides was changed";
+    assert_eq!(read_edited(advice), damaged(why));
+}
+
+#[test]
+fn a_forged_file_holds_what_a_plan_holds_and_all_of_it() {
+    let other = read_forged(|file| file["plan"]["endpoint"] = json!("us"));
+    assert_eq!(other.expect("it is whole").endpoint, "us");
+    let more = read_forged(|file| file["plan"]["and"] = json!(1));
+    assert_eq!(more, damaged("it holds what a plan does not"));
+    for part in ["places", "declared_at", "until"] {
+        let fewer = read_forged(|file| {
+            let list = file["aside"][part].as_array_mut().expect("a list");
+            list.pop();
+        });
+        let why = "what it shows besides is of another plan";
+        assert_eq!(fewer, damaged(why), "{part}");
+    }
+}
+
+#[test]
+fn no_single_byte_changes_what_a_file_says() {
+    let bytes = write(&plan()).expect("a file");
+    for at in 0..bytes.len() {
+        for byte in [b'0', b'"', b' ', bytes[at] ^ 1] {
+            let mut other = bytes.clone();
+            other[at] = byte;
+            if let Ok(read) = read(&other) {
+                assert_eq!(read, plan(), "byte {at} as {byte}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plan_is_empty_only_if_nothing_is_done_or_in_the_way() {
+    let empty = || Plan {
+        changes: Vec::new(),
+        blocked: Vec::new(),
+        in_flight: Vec::new(),
+        ..plan()
+    };
+    assert!(empty().is_empty() && !plan().is_empty());
+    let mut one = [empty(), empty(), empty()];
+    one[0].changes = plan().changes;
+    one[1].blocked = plan().blocked;
+    one[2].in_flight = plan().in_flight;
+    assert!(one.iter().all(|plan| !plan.is_empty()));
+    assert_eq!(plan().count(Action::Update), 2);
+    assert_eq!(plan().count(Action::Create), 0);
+}
