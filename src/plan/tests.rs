@@ -22,6 +22,8 @@ fn gaining_a_role_is_an_escalation_unless_a_stronger_one_was_there() {
         (&["owner"], &["viewer", "editor"], Reduction),
         (&["editor", "viewer"], &["editor"], Neutral),
         (&["editor"], &["editor", "viewer"], Neutral),
+        (&["viewer"], &["viewer"], Neutral),
+        (&["editor"], &["viewer", "editor"], Neutral),
         // Editors and owners cannot report scan results: agent stands apart.
         (&["owner"], &["owner", "agent"], Escalation),
         (&["owner"], &["agent"], Escalation),

@@ -425,3 +425,46 @@ fn a_name_that_two_accounts_have_hinders_only_who_wants_it_anew() {
         if *account == twin.mrn);
     assert!(holder, "{:?}", delta.blocked);
 }
+
+#[test]
+fn of_all_names_that_a_removed_block_means_one_is_enough() {
+    let known = |name: &str, whole| Known {
+        address: Address::new(name, None),
+        whole,
+    };
+    let of = |known_as: Vec<Known>| {
+        vec![Removed {
+            known_as,
+            ..removed(Address::new("later", None), false, 7)
+        }]
+    };
+    let keyed = Address::new("ci", Some("x".to_owned()));
+    let hashed = Address::new("ci", Some("k".repeat(99)));
+    let marked = |address: &Address| Marks {
+        address: address.label(),
+        ..marks("ci")
+    };
+    let delta = without(
+        marks("ci"),
+        of(vec![known("later", false), known("ci", false)]),
+        None,
+    );
+    assert_eq!(delta.differences[0].action, Action::Forget);
+    let blocks = || of(vec![known("later", false), known("ci", true)]);
+    let delta = without(marked(&keyed), blocks(), None);
+    assert_eq!(delta.differences[0].action, Action::Forget);
+    let delta = without(marked(&hashed), blocks(), None);
+    assert!(matches!(only_block(&delta), Block::UnclearRemoval { .. }));
+}
+
+#[test]
+fn a_scope_without_a_block_of_its_own_that_cannot_be_read_hinders_nobody_else() {
+    let far = Scope::Space(SpaceId::new("far-away").expect("valid"));
+    let (mut desired, live) = world(Vec::new(), Vec::new(), &[far, space()]);
+    desired.unmanaged = [(space(), setting(UnmanagedAction::Fail, 5))].into();
+    let delta = diff(&desired, &live, &Seals::default());
+    assert_eq!(delta.blocked.len(), 1, "{delta:?}");
+    assert_eq!(delta.blocked[0].scope, space());
+    desired.destroy = true;
+    assert!(diff(&desired, &live, &Seals::default()).blocked.is_empty());
+}

@@ -257,6 +257,7 @@ fn an_error_refuses_and_a_warning_does_not() {
         ["service_account.a would break the policy no_owners: an owner"]
     );
     let refused = approve(plan, &Acks::default(), None).expect_err("refused");
+    assert!(!refused[0].apply_only, "the plan itself is not in order");
     let broken = refused[0].broken.as_ref().expect("both are named");
     assert_eq!(broken.policy.declared_at.to_string(), "main.hcl:29");
     let place = broken.account.declared_at.as_ref().expect("declared");
@@ -394,6 +395,8 @@ fn a_plan_without_its_judgement_is_refused() {
         judgement.policies.clear();
     }
     for plan in [unasked, changed, others, fewer] {
+        let refused = approve(plan.clone(), &Acks::default(), None).expect_err("refused");
+        assert!(!refused[0].apply_only);
         assert_eq!(
             refusals(&plan),
             ["The policies of the plan have not judged it as it is now."]
@@ -418,7 +421,13 @@ fn what_could_not_be_read_cannot_be_said_to_keep_to_a_policy_about_all() {
         let other = Scope::Space(SpaceId::new("hidden").expect("valid"));
         let why = "forbidden".to_owned();
         live.unread.insert(other, Unread { why });
-        assert_eq!(refusals(&judged(&resolved, &live)).len(), refused);
+        let plan = judged(&resolved, &live);
+        assert_eq!(refusals(&plan).len(), refused);
+        if let Err(refused) = approve(plan, &Acks::default(), None) {
+            assert!(!refused[0].apply_only);
+        }
+        live.unread.clear();
+        assert_eq!(refusals(&judged(&resolved, &live)), Vec::<String>::new());
     }
 }
 
@@ -537,4 +546,64 @@ fn whatever_happens_to_an_account_is_seen() {
         .find(|(_, account, _)| account.account.is_none());
     let place = hindered.and_then(|(_, account, _)| account.declared_at.clone());
     assert!(place.is_some(), "what is in the way of has its place");
+}
+
+/// Marks that are not this configuration's are labels that anybody can write.
+#[test]
+fn the_end_and_the_protection_of_an_account_are_believed_of_ones_own_alone() {
+    let end = "2027-06-30T00:00:00Z";
+    let text = [
+        account("kept", "[]").replace(
+            "  credential {",
+            &format!("  valid_until = \"{end}\"\n  credential {{"),
+        ),
+        account("taken", "[]")
+            .split("  credential")
+            .next()
+            .expect("a part")
+            .to_owned()
+            + "}\n",
+        format!(
+            "import {{\n  to = service_account.taken\n  id = \"{}\"\n}}\n",
+            live("taken", &[]).mrn.as_str()
+        ),
+        picture(
+            "all",
+            "jsonencode([self.address, self.custody, self.valid_until, self.protected])",
+        ),
+    ]
+    .concat();
+    let mut resolved = resolved(&text);
+    let other = StackId::new("other", "k7m2q9ta").expect("valid");
+    let ended = |name: &str, stack: &str| {
+        let mut account = marked(live(name, &[]), stack, &resolved);
+        let mut marks = account.marks().expect("marks");
+        marks.expires = end.parse().ok();
+        marks.protected = true;
+        account.labels.extend(marks.labels());
+        account
+    };
+    let accounts = vec![
+        ended("kept", "acme"),
+        ended("taken", "other"),
+        ended("theirs", "other"),
+    ];
+    resolved.desired.take_over = [other].into();
+    let plan = judged(&resolved, &world(accounts));
+    assert_eq!(
+        said(&plan),
+        [
+            r#"p kept: violated: ["service_account.kept","managed","2027-06-30T00:00:00Z",true]"#,
+            r#"p taken: violated: ["service_account.taken","managed",null,true]"#,
+            r#"p theirs: violated: [null,"foreign",null,false]"#,
+        ]
+    );
+    let judgement = plan.annex.judgement.as_ref().expect("judged");
+    let named: Vec<_> = judgement
+        .accounts
+        .iter()
+        .map(|a| a.account.clone())
+        .collect();
+    let mrn = |name: &str| Some(live(name, &[]).mrn);
+    assert_eq!(named, [mrn("kept"), mrn("taken"), mrn("theirs")]);
 }
