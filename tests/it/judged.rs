@@ -343,3 +343,69 @@ fn i_what_deletes_too_much_is_refused_until_somebody_means_it() {
     assert_eq!(output.status.code(), Some(0));
     stage.compare("judged/limits.txt");
 }
+
+/// However the platform cuts its answers, and however many questions it takes at once: the same plan,
+/// to the byte.
+#[test]
+fn pages_and_aliases_never_show_in_a_plan() {
+    use std::io::{BufRead as _, BufReader};
+    let mut stage = Stage::small();
+    let many: Vec<String> = (0..5).map(|n| format!("ci-{n}")).collect();
+    let accounts: Vec<(&str, &str)> = many.iter().map(|n| (n.as_str(), "[\"viewer\"]")).collect();
+    stage.configure(&declared(&accounts));
+    let seed = std::env::current_dir().expect("here");
+    let seed = seed.join("fixtures/live/acme.json");
+    let seed = seed.to_str().expect("text").to_owned();
+    let mut address = "127.0.0.1:0".to_owned();
+    let mut plans = Vec::new();
+    for (page_cap, root_fields) in [("100", "50"), ("1", "50"), ("3", "1"), ("2", "2")] {
+        let mut served = stage.start(&[
+            "platform",
+            "serve",
+            "--listen",
+            &address,
+            "--db",
+            "p.db",
+            "--seed",
+            &seed,
+            "--page-cap",
+            page_cap,
+            "--root-fields-max",
+            root_fields,
+        ]);
+        let mut lines = BufReader::new(served.stdout.take().expect("piped")).lines();
+        let first = lines.next().expect("a line").expect("text");
+        let (_, at) = first.rsplit_once("http://").expect("an address");
+        address = at.to_owned();
+        let run = |arguments: &[&str]| {
+            let output = stage.command(arguments).output().expect("runs");
+            assert!(output.status.success(), "{output:?}");
+        };
+        let credentials = "p.db.owner.json";
+        if plans.is_empty() {
+            run(&["apply", "--yes", "--credentials", credentials, "access"]);
+            let raised: Vec<(&str, &str)> =
+                many.iter().map(|n| (n.as_str(), "[\"editor\"]")).collect();
+            stage.configure(&declared(&raised));
+        }
+        let run = |arguments: &[&str]| stage.command(arguments).output().expect("runs");
+        let out = run(&[
+            "plan",
+            "--credentials",
+            credentials,
+            "--out",
+            "p.json",
+            "access",
+        ]);
+        assert!(out.status.success(), "{out:?}");
+        let file = fs::read(stage.path("p.json")).expect("readable");
+        let file: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+        plans.push((file["digest"].clone(), file["plan"].to_string()));
+        served.kill().expect("killed");
+        served.wait().expect("ended");
+    }
+    assert_eq!(plans[0].1.matches("update-permissions").count(), 5);
+    for plan in &plans[1..] {
+        assert_eq!(*plan, plans[0]);
+    }
+}
