@@ -13,7 +13,7 @@ use crate::model::{Desired, Live, Mrn, Role, rank};
 pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Plan {
     let Delta {
         differences,
-        mut blocked,
+        blocked,
         in_flight,
         mut left_alone,
         notes,
@@ -30,7 +30,6 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
     changes.sort_by(|a, b| order(a, &caller).cmp(&order(b, &caller)));
     let mut advice = advice(&changes, live);
     advice.extend(neighbours(desired, &left_alone));
-    blocked.sort();
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {
             (

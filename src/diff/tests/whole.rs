@@ -318,33 +318,55 @@ fn a_scope_that_nobody_read_is_no_empty_one() {
 
 #[test]
 fn obstacles_births_and_notes_come_in_order() {
-    let away = |name: &str| DesiredAccount {
-        deliver_to: vec![file(name)],
-        ..declared(name)
+    fn at(address: &Address) -> DesiredAccount {
+        DesiredAccount {
+            address: address.clone(),
+            ..declared(address.label().as_str())
+        }
+    }
+    fn away(address: &Address) -> DesiredAccount {
+        DesiredAccount {
+            deliver_to: vec![file("elsewhere")],
+            ..at(address)
+        }
+    }
+    fn with(address: &Address, credential: CredentialMark) -> LiveAccount {
+        let marks = Marks {
+            address: address.label(),
+            credential,
+            ..marks("x")
+        };
+        LiveAccount {
+            created_at: NOW.parse().ok(),
+            ..live_account(address.label().as_str(), Some(marks))
+        }
+    }
+    fn kept(address: &Address) -> LiveAccount {
+        with(address, marks("x").credential)
+    }
+    fn pending(address: &Address) -> LiveAccount {
+        with(address, CredentialMark::Pending(Nonce::from_bytes([1; 16])))
+    }
+    fn strange(address: &Address) -> LiveAccount {
+        LiveAccount {
+            creator: Some("mallory".to_owned()),
+            ..kept(address)
+        }
+    }
+    // A label has the address without a key after the one with: `a-b` before `a.x`.
+    let addresses = [
+        Address::new("a-b", None),
+        Address::new("a", Some("x".to_owned())),
+    ];
+    let all = |wanted: fn(&Address) -> DesiredAccount,
+               live: fn(&Address) -> Option<LiveAccount>| {
+        let declared = addresses.iter().map(wanted).collect();
+        compare(declared, addresses.iter().filter_map(live).collect())
     };
-    let pending = |name: &str| LiveAccount {
-        created_at: NOW.parse().ok(),
-        ..live_account(
-            name,
-            Some(Marks {
-                credential: CredentialMark::Pending(Nonce::from_bytes([1; 16])),
-                ..marks(name)
-            }),
-        )
-    };
-    let strange = |name: &str| LiveAccount {
-        creator: Some("mallory".to_owned()),
-        ..managed(name)
-    };
-    // The escape of a label puts `_` and upper case elsewhere than an address does.
-    let names = ["a-b", "aB", "a_b", "ab", "b"];
     let sorted = |found: Vec<Address>| {
-        let mut all: Vec<Address> = names.map(|name| Address::new(name, None)).into();
-        all.sort();
-        assert_eq!(found, all);
+        assert_eq!(found, [addresses[1].clone(), addresses[0].clone()]);
     };
-    let all = |make: fn(&str) -> DesiredAccount| names.map(make).to_vec();
-    let delta = compare(names.map(away).to_vec(), names.map(managed).to_vec());
+    let delta = all(away, |at| Some(kept(at)));
     sorted(
         delta
             .notes
@@ -352,14 +374,19 @@ fn obstacles_births_and_notes_come_in_order() {
             .map(|(address, _)| address)
             .collect(),
     );
-    let delta = compare(all(declared), names.map(pending).to_vec());
+    let delta = all(at, |at| Some(pending(at)));
     sorted(delta.in_flight.into_iter().map(|f| f.address).collect());
-    let delta = compare(all(declared), names.map(strange).to_vec());
+    let delta = all(at, |at| Some(strange(at)));
     sorted(delta.blocked.into_iter().map(|b| b.address).collect());
-    let delta = compare(all(declared), Vec::new());
+    let delta = all(at, |_| None);
     sorted(delta.differences.into_iter().map(|d| d.address).collect());
     // Those of an address that is declared come after those of one that is not, unless sorted.
-    let delta = compare(vec![declared("a")], vec![strange("b"), strange("a")]);
+    let delta = compare(
+        vec![declared("a")],
+        ["b", "a"]
+            .map(|name| strange(&Address::new(name, None)))
+            .into(),
+    );
     assert_eq!(delta.blocked.len(), 2);
     assert!(delta.blocked.is_sorted());
 }

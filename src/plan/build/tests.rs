@@ -136,13 +136,12 @@ fn nothing_is_done_at_an_address_where_something_is_in_the_way() {
             difference("a", Action::Update, &[], &[]),
             difference("b", Action::Update, &[], &[]),
         ],
-        blocked: vec![blocked("c"), blocked("a")],
+        blocked: vec![blocked("a"), blocked("c")],
         ..Delta::default()
     };
     let plan = plan(delta);
     assert_eq!(names(&plan), ["b"]);
-    let blocked: Vec<_> = plan.blocked.iter().map(|b| &b.address.name).collect();
-    assert_eq!(blocked, ["a", "c"]);
+    assert_eq!(plan.blocked, [blocked("a"), blocked("c")]);
 }
 
 #[test]

@@ -203,6 +203,25 @@ fn a_few_of_many_accounts_are_told_the_most_urgent_first() {
         "{found:?}"
     );
     assert!(found[0].ends_with("; 4 more are due later"), "{found:?}");
+    let accounts = (1..=5).map(|n| used(&format!("a{n}"), &format!("2026-10-0{n}")));
+    let found = said(
+        &unused(accounts.collect(), Vec::new()),
+        &Ok(CleanUp::After(60)),
+    );
+    assert_eq!(found[0].matches("service_account.").count(), TOLD);
+    assert!(!found[0].contains("more are due"), "{found:?}");
+}
+
+#[test]
+fn half_of_the_time_is_close() {
+    let of = |day: &str| {
+        said(
+            &unused(vec![used("ci", day)], Vec::new()),
+            &Ok(CleanUp::After(40)),
+        )
+    };
+    assert_eq!(of("2026-11-04"), NOTHING, "19 of 40 days");
+    assert_eq!(of("2026-11-03").len(), 1, "20 of 40 days");
 }
 
 #[test]
