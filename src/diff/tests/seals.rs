@@ -126,8 +126,18 @@ fn the_previous_keys_seals_are_taken_and_renewed() {
     let changing = Seals::new(key("b"), Some(key("a")));
     let delta = with_seals("ci", vec![old.clone()], &changing);
     assert_eq!(actions(&delta), [(Action::Update, Reason::SealedBefore)]);
-    let delta = with_seals("ci", vec![old], &Seals::new(key("b"), None));
+    let delta = with_seals("ci", vec![old.clone()], &Seals::new(key("b"), None));
     assert_eq!(disputed(&delta).len(), 1);
+
+    // A move writes all marks anew, and the seal with them.
+    let mut moved = declared("new");
+    moved.name = "ci".to_owned();
+    moved.formerly = vec![Former {
+        address: Address::new("ci", None),
+        declared_at: place(20),
+    }];
+    let delta = compare_with(vec![moved], vec![old], &[], &changing);
+    assert_eq!(actions(&delta), [(Action::Move, Reason::MoveRequested)]);
 }
 
 #[test]

@@ -449,6 +449,21 @@ fn a_declared_space_is_told_from_one_that_is_not() {
         let delta = diff(&desired, &live, &Seals::default());
         assert_eq!(actions(&delta), [(Action::Delete, reason)]);
     }
+    for (id, reason) in [
+        ("acme-corp", Reason::Undeclared),
+        ("others-corp", Reason::ScopeUndeclared),
+    ] {
+        let mut account = managed("ci");
+        account.scope = Scope::Organization(OrgId::new(id).expect("valid"));
+        let (mut desired, live) = world(Vec::new(), vec![account], &[]);
+        let second = DesiredOrganization {
+            id: OrgId::new("second-corp").expect("valid"),
+            declared_at: place(2),
+        };
+        desired.organizations.insert("second".to_owned(), second);
+        let delta = diff(&desired, &live, &Seals::default());
+        assert_eq!(actions(&delta), [(Action::Delete, reason)]);
+    }
 }
 
 #[test]
@@ -475,5 +490,21 @@ fn nothing_is_born_that_is_over_already() {
         };
         let delta = compare(vec![wanted()], vec![live_account("ci", Some(ended))]);
         assert_eq!(delta.unchanged, 1);
+    }
+}
+
+#[test]
+fn an_action_has_one_name_in_the_program_and_in_documents() {
+    for action in [
+        Action::Adopt,
+        Action::Move,
+        Action::Create,
+        Action::Update,
+        Action::UpdatePermissions,
+        Action::Forget,
+        Action::Delete,
+    ] {
+        let name = serde_json::to_value(action).expect("a name");
+        assert_eq!(name, action.as_str());
     }
 }

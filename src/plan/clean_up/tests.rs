@@ -222,6 +222,14 @@ fn half_of_the_time_is_close() {
     };
     assert_eq!(of("2026-11-04"), NOTHING, "19 of 40 days");
     assert_eq!(of("2026-11-03").len(), 1, "20 of 40 days");
+    assert!(
+        of("2026-10-14")[0].contains("and was due on 2026-11-23"),
+        "40 of 40"
+    );
+    assert!(
+        of("2026-10-15")[0].contains("and is due on 2026-11-24"),
+        "39 of 40"
+    );
 }
 
 #[test]
