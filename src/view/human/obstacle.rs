@@ -1,8 +1,9 @@
 //! What stands in the way of a plan, and the way out.
 
 use super::text::{ALARM, HEAD, count, paint, quoted};
+use crate::model::ANOTHER_KEY;
 use crate::plan::{Block, Blocked, NO_SEAL, Plan};
-use crate::view::inert;
+use crate::view::{inert, inert_hcl};
 
 /// One obstacle as lines.
 pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
@@ -63,8 +64,8 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 format!(
                     "if it is the same account under a new address, add: moved {{ from = {}, to = \
                      {} }}, each on a line of its own",
-                    inert(&other.to_string()),
-                    inert(&blocked.address.to_string())
+                    inert_hcl(&other.to_string()),
+                    inert_hcl(&blocked.address.to_string())
                 ),
                 format!(
                     "if not, {} is managed by this stack too: give one of them another name, or \
@@ -184,12 +185,25 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
 /// How a disputed account becomes ours, if it is.
 fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    if plan.sealed {
+    let another_key = why.starts_with(ANOTHER_KEY);
+    if another_key {
         lines.push(
-            "if it is yours (see who created it, and its roles), take it over anew by adding this \
-             block:"
+            "first see which key this run has: set ROLECALL_SEAL_KEY to the one that sealed the \
+             account, whose id stands above; if the key was changed, leave the new one there and set \
+             ROLECALL_SEAL_KEY_PREVIOUS to the one before"
                 .to_owned(),
         );
+    }
+    if plan.sealed {
+        let only = if another_key {
+            "only if that key is lost, and the account"
+        } else {
+            "if it"
+        };
+        lines.push(format!(
+            "{only} is yours (see who created it, and its roles), take it over anew by adding this \
+             block:"
+        ));
         let block = import_block(blocked, account);
         lines.extend(block.lines().map(|line| format!("  {line}")));
     } else {
@@ -230,8 +244,54 @@ fn import_block(blocked: &Blocked, mrn: &str) -> String {
         .add_attribute(("id", mrn))
         .build();
     let body = hcl::Body::builder().add_block(block).build();
-    hcl::to_string(&body)
-        .unwrap_or_default()
-        .trim_end()
-        .to_owned()
+    inert_hcl(hcl::to_string(&body).unwrap_or_default().trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::acts;
+    use crate::model::{Address, Scope, SpaceId};
+
+    #[test]
+    fn the_block_to_copy_acts_on_nobody_and_means_what_it_says() {
+        let texts = [
+            "plain",
+            "a\u{202e}b ##[group]\u{200b}##vso[x] ###",
+            "::add-mask::x\n::b\r\t\u{1b}[2J\u{9b}\u{7f}",
+            "\"\\ ${x} %{if} \u{e0041} 監視 😀",
+        ];
+        for text in texts {
+            let blocked = Blocked {
+                address: Address::new("ci", Some(text.to_owned())),
+                scope: Scope::Space(SpaceId::new("payments").expect("valid")),
+                block: Block::Unread { why: String::new() },
+                declared_at: None,
+            };
+            let block = import_block(&blocked, text);
+            assert!(!block.contains(|c| acts(c) && c != '\n'), "{block:?}");
+            assert!(!block.contains("##"), "{block}");
+            assert_eq!(block.lines().count(), 4, "{block}");
+            let body = hcl::parse(&block).expect("HCL");
+            let import = body.blocks().next().expect("a block");
+            let value = |name: &str| {
+                let mut all = import.body.attributes();
+                let found = all.find(|attribute| attribute.key() == name);
+                found.expect("there").expr.clone()
+            };
+            let plain = |expression: hcl::Expression| {
+                use hcl::eval::{Context, Evaluate as _};
+                let value = expression.evaluate(&Context::new()).expect("a value");
+                value.as_str().map(str::to_owned)
+            };
+            assert_eq!(plain(value("id")).as_deref(), Some(text));
+            let hcl::Expression::Traversal(to) = value("to") else {
+                panic!("{block}");
+            };
+            let Some(hcl::expr::TraversalOperator::Index(key)) = to.operators.last() else {
+                panic!("{block}");
+            };
+            assert_eq!(plain(key.clone()).as_deref(), Some(text));
+        }
+    }
 }
