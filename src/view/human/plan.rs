@@ -381,10 +381,7 @@ pub(super) fn left_alone(out: &mut String, plan: &Plan) {
     if all.is_empty() {
         return;
     }
-    push(
-        out,
-        &paint(HEAD, "Not managed by this stack, never touched:"),
-    );
+    push(out, &paint(HEAD, "Not managed by this stack, left alone:"));
     push(out, "");
     let owner = |l: &LeftAlone| l.account.roles.iter().any(|r| r.weight() >= 4);
     let owners = all.iter().filter(|l| owner(l)).count();
