@@ -2,7 +2,7 @@
 
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{left_alone, scope};
+use super::plan::{left_alone, scope, unmanaged};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
@@ -103,7 +103,10 @@ fn one(found: &Found, plan: &Plan) -> Vec<String> {
         Cause::NotApplied(_) => paint(CHANGE, "~"),
         Cause::Drift(_) | Cause::Own(_) | Cause::Unknown(_) => paint(ALARM, "!"),
     };
-    let address = inert(&found.address.to_string());
+    let address = match &found.what {
+        What::Unmanaged { live } => unmanaged(&live.name, found.account.as_ref()),
+        _ => inert(&found.address.to_string()),
+    };
     let mut lines = vec![format!("  {sign} {}", paint(HEAD, &address))];
     let mut field = |name: &str, value: String| lines.push(format!("      {name:<12} {value}"));
     if let Some(account) = &found.account {

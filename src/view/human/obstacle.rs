@@ -1,5 +1,6 @@
 //! What stands in the way of a plan, and the way out.
 
+use super::plan::unmanaged;
 use super::text::{ALARM, HEAD, count, paint, quoted};
 use crate::model::ANOTHER_KEY;
 use crate::plan::{Block, Blocked, NO_SEAL, Plan};
@@ -9,11 +10,7 @@ use crate::view::{inert, inert_hcl};
 pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
     let (what, help) = obstacle(blocked, plan);
     let mut lines = vec![
-        format!(
-            "  {} {}",
-            paint(ALARM, "!"),
-            paint(HEAD, &inert(&blocked.address.to_string()))
-        ),
+        format!("  {} {}", paint(ALARM, "!"), paint(HEAD, &title(blocked))),
         format!("      {what}"),
     ];
     lines.extend(help.into_iter().map(|line| format!("      = {line}")));
@@ -21,6 +18,14 @@ pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
         lines.push(format!("      from {}", inert(&place.to_string())));
     }
     lines
+}
+
+/// What is blocked: an address, or the name of an account that has none.
+fn title(blocked: &Blocked) -> String {
+    match &blocked.block {
+        Block::Unmanaged { account, name } => unmanaged(name, Some(account)),
+        _ => inert(&blocked.address.to_string()),
+    }
 }
 
 /// What stands in the way, in one sentence.
