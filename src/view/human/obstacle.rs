@@ -2,7 +2,7 @@
 
 use super::plan::unmanaged;
 use super::text::{ALARM, HEAD, count, paint, quoted};
-use crate::model::ANOTHER_KEY;
+use crate::model::{ANOTHER_KEY, Address};
 use crate::plan::{Block, Blocked, NO_SEAL, Plan};
 use crate::view::{inert, inert_hcl};
 
@@ -69,8 +69,8 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 format!(
                     "if it is the same account under a new address, add: moved {{ from = {}, to = \
                      {} }}, each on a line of its own",
-                    inert_hcl(&other.to_string()),
-                    inert_hcl(&blocked.address.to_string())
+                    reference(other),
+                    reference(&blocked.address)
                 ),
                 format!(
                     "if not, {} is managed by this stack too: give one of them another name, or \
@@ -232,20 +232,31 @@ fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<Stri
     lines
 }
 
-/// The block that takes a live account into custody, as text to copy.
-fn import_block(blocked: &Blocked, mrn: &str) -> String {
+/// An address as an expression of HCL; `None` if there can be none.
+fn expression(address: &Address) -> Option<hcl::Expression> {
     use hcl::expr::{Traversal, Variable};
-    let address = &blocked.address;
-    let Ok(root) = Variable::new("service_account") else {
-        return String::new();
-    };
+    let root = Variable::new("service_account").ok()?;
     let to = Traversal::builder(root).attr(address.name.as_str());
     let to = match &address.key {
         Some(key) => to.index(key.as_str()).build(),
         None => to.build(),
     };
+    Some(hcl::Expression::from(to))
+}
+
+/// An address as text to copy.
+fn reference(address: &Address) -> String {
+    let text = expression(address).and_then(|to| hcl::format::to_string(&to).ok());
+    inert_hcl(&text.unwrap_or_else(|| address.to_string()))
+}
+
+/// The block that takes a live account into custody, as text to copy.
+fn import_block(blocked: &Blocked, mrn: &str) -> String {
+    let Some(to) = expression(&blocked.address) else {
+        return String::new();
+    };
     let block = hcl::Block::builder("import")
-        .add_attribute(("to", hcl::Expression::from(to)))
+        .add_attribute(("to", to))
         .add_attribute(("id", mrn))
         .build();
     let body = hcl::Body::builder().add_block(block).build();
@@ -256,7 +267,7 @@ fn import_block(blocked: &Blocked, mrn: &str) -> String {
 mod tests {
     use super::*;
     use crate::diag::acts;
-    use crate::model::{Address, Scope, SpaceId};
+    use crate::model::{Scope, SpaceId};
 
     #[test]
     fn the_block_to_copy_acts_on_nobody_and_means_what_it_says() {
@@ -297,6 +308,10 @@ mod tests {
                 panic!("{block}");
             };
             assert_eq!(plain(key.clone()).as_deref(), Some(text));
+            let to = block
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("to = "));
+            assert_eq!(to, Some(reference(&blocked.address).as_str()));
         }
     }
 }
