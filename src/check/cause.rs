@@ -86,6 +86,9 @@ pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers
                         judge.deletion(account.as_ref(), &found.scope, live, answers)
                     }
                 };
+                if let (What::Blocked(_), Cause::NotApplied(entry)) = (&found.what, &found.cause) {
+                    found.cause = Cause::Own(entry.clone());
+                }
                 found
             },
         )

@@ -36,6 +36,8 @@ pub struct Check {
     pub now: Timestamp,
     /// What somebody else changed, and what nobody can tell of; by address.
     pub drift: Vec<Found>,
+    /// What no apply puts right: disputed, taken, protected and the like; by address.
+    pub needs_person: Vec<Found>,
     /// What the configuration asks for and no run has applied yet; by address.
     pub not_applied: Vec<Found>,
     /// Accounts that no configuration manages, but the caller's own; owners first.
@@ -124,6 +126,8 @@ pub enum Cause {
     /// The configuration changed and was not applied yet: this run's own identity, or one in
     /// `trusted_creators`, wrote last; or nothing was to be written.
     NotApplied(Option<LogEntry>),
+    /// The same of what no apply puts right, so that nothing waits for one.
+    Own(Option<LogEntry>),
     /// Nobody can tell; the fragment says why.
     Unknown(String),
 }
@@ -133,10 +137,21 @@ pub enum Cause {
 pub struct Idle {
     /// The account.
     pub account: LiveAccount,
-    /// Its name in the configuration, if it is managed.
-    pub address: Option<Address>,
+    /// Whose it is.
+    pub whose: Whose,
     /// Since when.
     pub since: Since,
+}
+
+/// Whose an account is that was not used for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// This configuration's, under this address.
+    Managed(Address),
+    /// Under this configuration's marks, without a reason to believe them.
+    Disputed,
+    /// No configuration's.
+    Unmanaged,
 }
 
 /// Since when an account was not used.
@@ -179,6 +194,9 @@ pub fn check(
 ) -> Check {
     let now = live.facts.now;
     let found = cause::all(&plan, desired, live, answers);
+    let (needs_person, found): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|found| matches!(found.what, What::Blocked(_)));
     let (not_applied, drift) = found
         .into_iter()
         .partition(|found| matches!(found.cause, Cause::NotApplied(_)));
@@ -193,6 +211,7 @@ pub fn check(
     Check {
         now,
         drift,
+        needs_person,
         not_applied,
         unmanaged,
         unused: wishes.unused.map(|long| census.unused(ago(now, long))),
@@ -272,7 +291,7 @@ fn ago(now: Timestamp, long: SignedDuration) -> Timestamp {
 /// The accounts that this configuration manages, and those that nobody does.
 struct Census<'a> {
     managed: Vec<(&'a LiveAccount, Address, Marks)>,
-    others: Vec<&'a LiveAccount>,
+    others: Vec<(&'a LiveAccount, Whose)>,
     caller: &'a Mrn,
 }
 
@@ -291,7 +310,8 @@ impl<'a> Census<'a> {
                     let address = judge.address(&marks.address);
                     census.managed.push((account, address, marks));
                 }
-                Custody::Unmanaged | Custody::Disputed(_) => census.others.push(account),
+                Custody::Unmanaged => census.others.push((account, Whose::Unmanaged)),
+                Custody::Disputed(_) => census.others.push((account, Whose::Disputed)),
                 // Its own configuration's check tells of it.
                 Custody::Foreign(_) => {}
             }
@@ -301,16 +321,17 @@ impl<'a> Census<'a> {
 
     fn unused(&self, cut: Timestamp) -> Vec<Idle> {
         let managed = self.managed.iter();
-        let managed = managed.map(|(account, address, _)| (*account, Some(address)));
-        let others = self.others.iter().map(|account| (*account, None));
+        let managed =
+            managed.map(|(account, address, _)| (*account, Whose::Managed(address.clone())));
+        let others = self.others.iter().cloned();
         let mut idle: Vec<Idle> = managed
             .chain(others)
             .filter(|(account, _)| account.mrn != *self.caller)
-            .filter_map(|(account, address)| {
+            .filter_map(|(account, whose)| {
                 Some(Idle {
                     since: since(account, cut)?,
                     account: account.clone(),
-                    address: address.cloned(),
+                    whose,
                 })
             })
             .collect();

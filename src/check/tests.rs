@@ -128,7 +128,9 @@ fn history(entries: Vec<LogEntry>, complete: bool) -> Result<History, String> {
 
 /// The cause of the one difference.
 fn cause(check: &Check) -> &Cause {
-    let mut all = check.drift.iter().chain(&check.not_applied);
+    let mut all = (check.drift.iter())
+        .chain(&check.needs_person)
+        .chain(&check.not_applied);
     let one = all.next().expect("a difference");
     assert!(all.next().is_none(), "one difference");
     &one.cause
@@ -267,8 +269,64 @@ fn an_account_without_its_marks_is_drift_if_somebody_took_them() {
     let log = vec![entry(EVE, "UpdateServiceAccount", &mrn("ci"))];
     let check = checked(&desired, &live, vec![(mrn("ci"), history(log, true))]);
     assert!(matches!(cause(&check), Cause::Drift(_)));
-    assert!(matches!(check.drift[0].what, What::Blocked(_)));
-    assert_eq!(check.unmanaged.len(), 1);
+    assert!(matches!(check.needs_person[0].what, What::Blocked(_)));
+    assert_eq!((check.drift.len(), check.unmanaged.len()), (0, 1));
+}
+
+/// Whoever wrote last, an apply changes nothing about it, so it must not look as if it waited for one.
+#[test]
+fn what_is_blocked_needs_a_person_and_waits_for_no_apply() {
+    let protected = |mut account: LiveAccount| {
+        let mark = ("rolecall-protected".to_owned(), "yes".to_owned());
+        account.labels.extend([mark]);
+        account
+    };
+    let mut stranger = there("ci", "viewer", true, None);
+    stranger.creator = Some(EVE.to_owned());
+    let twin = LiveAccount {
+        mrn: mrn("twin"),
+        ..there("ci", "viewer", true, None)
+    };
+    for (what, declared, accounts) in [
+        (
+            "protected",
+            "",
+            vec![protected(there("ci", "viewer", true, None))],
+        ),
+        ("disputed", "ci", vec![stranger]),
+        (
+            "duplicate",
+            "ci",
+            vec![there("ci", "viewer", true, None), twin],
+        ),
+        ("taken", "ci", vec![there("ci", "viewer", false, None)]),
+    ] {
+        let text = match declared {
+            "" => String::new(),
+            name => account(name, ""),
+        };
+        let log: Vec<_> = accounts
+            .iter()
+            .map(|a| {
+                (
+                    a.mrn.clone(),
+                    history(vec![entry(ME, "UpdateServiceAccount", &a.mrn)], true),
+                )
+            })
+            .collect();
+        let check = checked(&desired(&text), &live(accounts), log);
+        assert_eq!(check.needs_person.len(), 1, "{what}: {check:?}");
+        assert!(
+            matches!(check.needs_person[0].what, What::Blocked(_)),
+            "{what}"
+        );
+        assert!(
+            matches!(cause(&check), Cause::Own(_)),
+            "{what}: {:?}",
+            cause(&check)
+        );
+        assert!(!check.pending(), "{what}");
+    }
 }
 
 #[test]
@@ -309,6 +367,10 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
     let live = live(vec![
         there("ci", "viewer", true, None),
         there("hand-made", "owner", false, None),
+        LiveAccount {
+            creator: Some(EVE.to_owned()),
+            ..there("docs", "viewer", true, None)
+        },
         me,
     ]);
     let wishes = Wishes {
@@ -328,9 +390,10 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
     );
     let unused = check.unused.expect("was asked for");
     let names: Vec<&str> = unused.iter().map(|i| i.account.name.as_str()).collect();
-    assert_eq!(names, ["hand-made", "ci"]);
-    assert_eq!(unused[1].address, Some(Address::new("ci", None)));
-    assert_eq!(unused[0].address, None);
+    assert_eq!(names, ["hand-made", "ci", "docs"]);
+    assert_eq!(unused[0].whose, Whose::Unmanaged);
+    assert_eq!(unused[1].whose, Whose::Managed(Address::new("ci", None)));
+    assert_eq!(unused[2].whose, Whose::Disputed);
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub enum Exit {
     Stale,
     /// Applied in part, or interrupted after a write.
     Partial,
-    /// Accounts that nobody declared (`plan --strict`, `check`), or drift (`check`).
+    /// Accounts that nobody declared (`plan --strict`, `check`), or drift or a dispute (`check`).
     Unmanaged,
     /// Wrong usage.
     Usage,
@@ -133,12 +133,14 @@ impl Exit {
             Self::Unmanaged => Row {
                 code: 6,
                 name: "unmanaged",
-                short: "unmanaged accounts (plan --strict, check) or drift (check)",
+                short: "unmanaged accounts (plan --strict, check), or drift or a dispute (check)",
                 meaning: "`plan --strict` or `check` found accounts that this configuration does \
-                          not manage, or `check` found drift. It goes before 2, and with `check` \
-                          before 1.",
+                          not manage, or `check` found drift, or what no apply puts right: a \
+                          dispute, a name that is taken, a protected account that is declared no \
+                          longer. It goes before 2, and with `check` before 1.",
                 then: "Import them, delete them on the platform, leave out `--strict`, or add \
-                       `--allow-unmanaged`; put drift right by an apply.",
+                       `--allow-unmanaged`; put drift right by an apply; `plan` says how the rest \
+                       is settled.",
                 written: false,
             },
             Self::Usage => Row {

@@ -84,7 +84,7 @@ pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
         }
         if name.ends_with(".hcl") {
             let path = dir.join(name);
-            let bytes = read_configuration(&path)?;
+            let bytes = read_configuration(dir, &path)?;
             files.push(SourceFile {
                 path: shown(&path),
                 bytes,
@@ -154,7 +154,7 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
     }
     let contents = |names: &[String]| -> Vec<Result<(String, Vec<u8>), Exit>> {
         let path = |name| args.dir.join(name);
-        let read = |path: PathBuf| Ok((shown(&path), read_configuration(&path)?));
+        let read = |path: PathBuf| Ok((shown(&path), read_configuration(&args.dir, &path)?));
         names.iter().map(path).map(read).collect()
     };
     let mut files = Vec::new();
@@ -260,40 +260,63 @@ fn shown(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
-    fs::read(path).map_err(|error| {
-        let shown = path.display();
-        let (why, help) = match error.kind() {
-            io::ErrorKind::NotFound if path.is_symlink() => (
-                format!("{shown} is a symbolic link to nothing"),
-                "remove it, or put back what it leads to",
-            ),
-            io::ErrorKind::NotFound => (format!("there is no file {shown}"), "check its name"),
-            io::ErrorKind::PermissionDenied => (
-                format!("this user may not read {shown}"),
-                "change its owner or its mode",
-            ),
-            _ => (
-                format!("cannot read {shown}: {error}"),
-                "move it away, or make it readable",
-            ),
-        };
-        output::error(&why, &[help.to_owned()]);
-        Exit::Error
-    })
+    fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
-/// Reads a file that was found by its name alone, where a pipe or a device would never end.
-fn read_configuration(path: &Path) -> Result<Vec<u8>, Exit> {
-    match fs::metadata(path) {
-        Ok(found) if !found.is_file() => {
-            output::error(
-                &format!("{} is not a regular file", path.display()),
-                &["a configuration is in regular files; move it out of the directory".to_owned()],
-            );
-            Err(Exit::Error)
-        }
-        _ => read(path),
+/// Tells why a file cannot be read.
+fn unreadable(path: &Path, error: &io::Error) -> Exit {
+    let shown = path.display();
+    let (why, help) = match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => (
+            format!("{shown} is a symbolic link to nothing"),
+            "remove it, or put back what it leads to",
+        ),
+        io::ErrorKind::NotFound => (format!("there is no file {shown}"), "check its name"),
+        io::ErrorKind::PermissionDenied => (
+            format!("this user may not read {shown}"),
+            "change its owner or its mode",
+        ),
+        _ => (
+            format!("cannot read {shown}: {error}"),
+            "move it away, or make it readable",
+        ),
+    };
+    output::error(&why, &[help.to_owned()]);
+    Exit::Error
+}
+
+/// Reads a file that was found by its name alone. Whoever wrote the directory put it there, so it
+/// must be what its name says: a pipe or a device would never end, and a link could show any file of
+/// this machine to the readers of a finding or of a plan.
+fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
+    let fail = |error: io::Error| unreadable(path, &error);
+    let shown = path.display();
+    if !fs::metadata(path).map_err(fail)?.is_file() {
+        output::error(
+            &format!("{shown} is not a regular file"),
+            &["a configuration is in regular files; move it out of the directory".to_owned()],
+        );
+        return Err(Exit::Error);
     }
+    let home = dir.canonicalize().map_err(fail)?;
+    let real = path.canonicalize().map_err(fail)?;
+    let why = if !real.starts_with(&home) {
+        format!("{shown} is a link that leads out of {}", dir.display())
+    } else if real.extension() != path.extension() {
+        format!("{shown} is a link to a file of another kind")
+    } else {
+        return fs::read(&real).map_err(fail);
+    };
+    output::error(
+        &format!("{why}, and was not read"),
+        &[
+            "put the file itself there; a link may lead to an .hcl file of the same directory \
+             alone"
+                .to_owned(),
+            "values of variables from elsewhere come with --var-file FILE".to_owned(),
+        ],
+    );
+    Err(Exit::Error)
 }
 
 /// The variables of the environment, by name.

@@ -42,6 +42,7 @@ impl Local {
         let at = |path: &Path, what: &str, error: &dyn std::fmt::Display| {
             format!("cannot {what} {}: {error}", path.display())
         };
+        no_links(&folder)?;
         if !folder.is_dir() {
             fs::DirBuilder::new()
                 .mode(0o700)
@@ -86,6 +87,24 @@ impl Local {
         };
         let login = discover(&wanted, &environment).map_err(|error| error.to_string())?;
         Ok((Self { _running: running }, login))
+    }
+}
+
+/// What stands beside a configuration is written by whoever writes that: a link there would have the
+/// platform's files read or written elsewhere.
+fn no_links(folder: &Path) -> Result<(), String> {
+    let files = ["local.db", "owner.json", "seal.key", ".gitignore"];
+    let files = files.map(|name| folder.join(name));
+    match [folder.to_owned()]
+        .iter()
+        .chain(&files)
+        .find(|path| path.is_symlink())
+    {
+        None => Ok(()),
+        Some(link) => Err(format!(
+            "{} is a symbolic link, which the embedded platform does not follow; remove it",
+            link.display()
+        )),
     }
 }
 

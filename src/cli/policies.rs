@@ -1,9 +1,10 @@
 //! Policies from outside of the configuration, what all policies say, and the files of that.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::Policy;
-use crate::model::{Desired, Limits, Live, PolicyReach, PolicySeverity};
+use crate::model::{Desired, Limits, Live, PolicyReach, PolicySeverity, SourceRef};
 use crate::plan::Plan;
 use crate::policy;
 use crate::view::{human, inert, junit, sarif};
@@ -19,8 +20,11 @@ const VARIABLE: &str = "ROLECALL_POLICY_DIR";
 /// Adds the policies and limits of policy directories, which only tighten.
 ///
 /// # Errors
-/// Prints what is wrong with one of them: there is no run without what was asked for.
+/// Prints what is wrong with one of them, or that two have a policy of one name: there is no run
+/// without what was asked for.
 pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
+    let mut places: BTreeMap<String, SourceRef> = BTreeMap::new();
+    let mut twice = Vec::new();
     for dir in dirs(args)? {
         let found = load::policy_dir(&dir)?;
         let mut holds = human::count(found.policies.len(), "policy block");
@@ -30,7 +34,24 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
         let shown = inert(&dir.display().to_string());
         output::tell(&format!("Policies  {shown}: {holds}"));
         loaded.desired.limits = loaded.desired.limits.tightened(found.limits);
+        for policy in &found.policies {
+            let place = policy.declared_at.clone();
+            if let Some(first) = places.insert(policy.name.clone(), place) {
+                twice.push(format!(
+                    "`{}` is declared at {first} and at {}",
+                    policy.name, policy.declared_at
+                ));
+            }
+        }
         loaded.policies.extend(found.policies);
+    }
+    if !twice.is_empty() {
+        twice.push("what a policy says is told by its name: rename one of them".to_owned());
+        output::error(
+            "two policy directories have a policy of the same name",
+            &twice,
+        );
+        return Err(Exit::Error);
     }
     loaded.policies.sort_by_cached_key(Policy::reference);
     loaded.desired.policies = loaded.policies.iter().map(Policy::reference).collect();
@@ -51,11 +72,19 @@ fn dirs(args: &PolicyArgs) -> Result<Vec<PathBuf>, Exit> {
         dirs.push(PathBuf::from(dir));
     }
     if let Some(dir) = &args.policy_dir
-        && !dirs.contains(dir)
+        && !dirs.iter().any(|other| same(other, dir))
     {
         dirs.push(dir.clone());
     }
     Ok(dirs)
+}
+
+/// Whether two paths name one directory. What is not there is told when it is read.
+fn same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
 }
 
 /// Asks the policies about a plan, and keeps in it what they say.

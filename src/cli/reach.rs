@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::{Desired, Live, Scope, Seals, Unread};
 use crate::plan::{OwnersLeft, Plan, Unused, owned_less};
-use crate::platform::{Client, Http, Identity, Login, Proxy, Time, precedence};
+use crate::platform::{Client, Http, Identity, Login, Proxy, Time, holds_certificate, precedence};
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh};
 use crate::view::inert;
@@ -61,10 +61,11 @@ pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Cli
     } else {
         Proxy::find(&variable).map_err(|e| e.to_string())?
     };
-    if login.endpoint.base().starts_with("https:") {
-        see_authorities()?;
-    }
-    let http = Http::new(&login.endpoint, ca, proxy.as_ref())
+    let named = match login.endpoint.base().starts_with("https:") {
+        true => authorities()?,
+        false => None,
+    };
+    let http = Http::new(&login.endpoint, ca, proxy.as_ref(), named.as_deref())
         .map_err(|e| e.to_string())?
         .patient(patience);
     let time = Time {
@@ -82,18 +83,31 @@ pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Cli
     Ok(Client::new(http, login.endpoint, login.identity, time))
 }
 
-/// Sees that the certificates of `SSL_CERT_FILE` are there: TLS would pass over a file that is not.
-fn see_authorities() -> Result<(), String> {
-    let Some(path) = variable("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
-        return Ok(());
-    };
-    match std::fs::File::open(&path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(format!("SSL_CERT_FILE ({path}): there is no such file"))
+/// What in the environment names the authorities to trust in place of the system's. A file that
+/// holds none is an error: TLS would pass over it.
+fn authorities() -> Result<Option<String>, String> {
+    let mut named = Vec::new();
+    if let Some(path) = variable("SSL_CERT_FILE") {
+        if path.is_empty() {
+            return Err(
+                "SSL_CERT_FILE is set and empty; unset it to trust the system's authorities"
+                    .to_owned(),
+            );
         }
-        Err(error) => Err(format!("SSL_CERT_FILE ({path}): {error}")),
+        let shown = format!("SSL_CERT_FILE ({path})");
+        let pem = std::fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => format!("{shown}: there is no such file"),
+            _ => format!("{shown}: {error}"),
+        })?;
+        if !holds_certificate(&pem) {
+            return Err(format!("{shown} holds no certificate in PEM"));
+        }
+        named.push(shown);
     }
+    if let Some(folders) = variable("SSL_CERT_DIR").filter(|folders| !folders.is_empty()) {
+        named.push(format!("SSL_CERT_DIR ({folders})"));
+    }
+    Ok((!named.is_empty()).then(|| named.join(" and ")))
 }
 
 /// A variable of the environment. One that is no text must not look like none: the next would be

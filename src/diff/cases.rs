@@ -104,8 +104,9 @@ impl Cases<'_> {
         {
             delta.notes.push((
                 account.address.clone(),
-                "its key was delivered to other places than deliver_to now names; a key cannot be \
-                 read again, so the change takes effect with the next key"
+                "its key was delivered to other places than deliver_to now names, and a key cannot be \
+                 read again; for one in the new places declare the account anew under another name, \
+                 move its users, and remove this one"
                     .to_owned(),
             ));
         }

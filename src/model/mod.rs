@@ -34,4 +34,4 @@ pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
     least_role, rank,
 };
-pub use seal::{Seal, SealCheck, SealKey, Seals};
+pub use seal::{ANOTHER_KEY, Seal, SealCheck, SealKey, Seals};

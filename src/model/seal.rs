@@ -12,6 +12,9 @@ use super::mark::{CredentialMark, Marks, hex};
 use super::mrn::Mrn;
 use super::short_digest;
 
+/// How the fragment begins that speaks against a seal of a key that this run has not.
+pub const ANOTHER_KEY: &str = "it is sealed with another key";
+
 /// The text of a seal label: `v1.<key id>.<128 bits of HMAC-SHA-256>`, the last two in
 /// hexadecimal. Whether it fits is for [`Seals::check`] to say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -215,7 +218,7 @@ impl Seals {
                     .to_owned()
             }
             Some(id) => format!(
-                "it is sealed with another key ({id}) than this run's ({}): wrong ROLECALL_SEAL_KEY, \
+                "{ANOTHER_KEY} ({id}) than this run's ({}): wrong ROLECALL_SEAL_KEY, \
                  or a seal of somebody else's",
                 current.id()
             ),

@@ -10,6 +10,8 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Certificate, Url, redirect};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
@@ -28,6 +30,11 @@ pub struct HttpError {
     message: String,
 }
 
+/// Whether a text holds a certificate in PEM, whatever else stands in it.
+pub fn holds_certificate(pem: &[u8]) -> bool {
+    CertificateDer::pem_slice_iter(pem).any(|one| one.is_ok())
+}
+
 /// The transport over HTTP. The process must have installed rustls' aws-lc-rs provider.
 #[derive(Debug)]
 pub struct Http {
@@ -42,7 +49,8 @@ pub struct Http {
 impl Http {
     /// Prepares connections to an endpoint; nothing is sent yet. `ca` holds certificates in PEM
     /// that are trusted besides the system's. Without `proxy` that of the system's settings counts,
-    /// where it has such.
+    /// where it has such. `named` is what in the environment names authorities in place of the
+    /// system's; then no others stand in for them.
     ///
     /// # Errors
     /// If `ca` is not PEM, or no TLS client can be made.
@@ -50,6 +58,7 @@ impl Http {
         endpoint: &Endpoint,
         ca: Option<&[u8]>,
         proxy: Option<&Proxy>,
+        named: Option<&str>,
     ) -> Result<Self, HttpError> {
         let failed = |what: &str, e: &reqwest::Error| HttpError {
             message: format!("{what}: {}", chain(e)),
@@ -79,17 +88,28 @@ impl Http {
                 None => builder,
             }
         };
-        // Without any CA on the system the first fails; then Mozilla's list stands in.
-        let client = builder()
-            .tls_certs_merge(own.clone())
-            .build()
-            .or_else(|_| {
+        let client = match (builder().tls_certs_merge(own.clone()).build(), named) {
+            (Ok(client), _) => client,
+            (Err(e), Some(named)) => {
+                return Err(failed(
+                    &format!(
+                        "no authority of {named} can be trusted; name certificates in PEM there, \
+                         or unset it to trust the system's"
+                    ),
+                    &e,
+                ));
+            }
+            // There is no CA on the system; then Mozilla's list stands in.
+            (Err(_), None) => {
                 let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
                     .iter()
                     .filter_map(|der| Certificate::from_der(der).ok());
-                builder().tls_certs_only(roots.chain(own)).build()
-            })
-            .map_err(|e| failed("TLS cannot be set up", &e))?;
+                builder()
+                    .tls_certs_only(roots.chain(own))
+                    .build()
+                    .map_err(|e| failed("TLS cannot be set up", &e))?
+            }
+        };
         Ok(Self {
             client,
             url: endpoint.query_url(),
@@ -371,7 +391,7 @@ mod tests {
     }
 
     async fn send(endpoint: &Endpoint) -> Result<Answer, TransportError> {
-        let http = Http::new(endpoint, None, None).expect("a client");
+        let http = Http::new(endpoint, None, None, None).expect("a client");
         http.send(b"{\"query\":1}".to_vec(), "Bearer t0ken".to_owned())
             .await
     }
@@ -447,6 +467,6 @@ mod tests {
     #[test]
     fn a_ca_file_holds_certificates_or_is_refused() {
         let endpoint = Endpoint::default();
-        assert!(Http::new(&endpoint, Some(b"nonsense"), None).is_err());
+        assert!(Http::new(&endpoint, Some(b"nonsense"), None, None).is_err());
     }
 }

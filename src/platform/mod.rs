@@ -24,7 +24,7 @@ pub use client::{Client, Pause, Time};
 pub use credential::{Credential, CredentialError};
 pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover, precedence, raw};
 pub use endpoint::{Endpoint, EndpointError};
-pub use http::{Http, HttpError};
+pub use http::{Http, HttpError, holds_certificate};
 pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
 pub use proxy::{Proxy, ProxyError};

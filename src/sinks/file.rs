@@ -15,6 +15,7 @@ use crate::ports::{Delivered, Probe, SinkError, SinkStore};
 /// More than any credential takes.
 const LARGEST_CREDENTIAL: u64 = 1024 * 1024;
 const TEMPORARY: &str = ".rolecall-";
+const TAKEN: &str = "another key has been put there since it was looked at";
 
 /// Delivers into files below one directory.
 #[derive(Clone, Debug)]
@@ -183,14 +184,8 @@ impl FileSink {
     }
 
     fn prepare_folder(&self, target: &Target<'_>) -> Result<(), SinkError> {
-        for folder in &target.folders {
-            match private_folder().create(folder) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                    return target.io("creating the folder", &e);
-                }
-                _ => {}
-            }
-        }
+        create_folders(&target.folders, sync_folder)
+            .or_else(|e| target.io("creating the folder", &e))?;
         let ignore = target.folder().join(".gitignore");
         match OpenOptions::new()
             .write(true)
@@ -199,13 +194,15 @@ impl FileSink {
         {
             Ok(mut file) => file
                 .write_all(b"*\n")
+                .and_then(|()| file.sync_all())
                 .or_else(|e| target.io("writing the folder's .gitignore", &e)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(e) => target.io("writing the folder's .gitignore", &e),
         }
     }
 
-    fn write(&self, target: &Target<'_>, bytes: &[u8]) -> Result<(), SinkError> {
+    /// Puts a file in place. Where `free`, none may have appeared there since that was seen.
+    fn write(&self, target: &Target<'_>, bytes: &[u8], free: bool) -> Result<(), SinkError> {
         let folder = target.folder();
         // In the same folder, so that renaming is atomic; tempfile creates it 0600.
         let mut file = tempfile::Builder::new()
@@ -215,7 +212,19 @@ impl FileSink {
         file.write_all(bytes)
             .and_then(|()| file.as_file().sync_all())
             .or_else(|e| target.io("writing", &e))?;
-        if let Err(e) = file.persist(&target.path) {
+        let tried = match free {
+            true => file.persist_noclobber(&target.path),
+            false => file.persist(&target.path),
+        };
+        let put = match tried {
+            Err(e) if free && e.error.kind() == io::ErrorKind::AlreadyExists => {
+                return target.refuse(TAKEN);
+            }
+            // Some file systems cannot put a file in place so; then what was just seen counts.
+            Err(e) if free => e.file.persist(&target.path),
+            tried => tried,
+        };
+        if let Err(e) = put {
             return target.io("putting the file in place", &e.error);
         }
         sync_folder(folder).or_else(|e| target.io("writing the folder to disk", &e))
@@ -256,12 +265,12 @@ impl SinkStore for FileSink {
         let (held, _) = self.inspect(&target)?;
         let own = matches!(&held, Probe::Holds { account, .. } if *account == credential.mrn);
         if held != *probed && held != Probe::Free && !own {
-            return target.refuse("another key has been put there since it was looked at");
+            return target.refuse(TAKEN);
         }
         let Some(bytes) = content::render(credential, target.format) else {
             return target.refuse("the credential cannot be written as JSON");
         };
-        self.write(&target, &bytes)?;
+        self.write(&target, &bytes, held == Probe::Free)?;
         let written = fs::read(&target.path)
             .map(Zeroizing::new)
             .or_else(|e| target.io("reading the file back", &e))?;
@@ -281,7 +290,9 @@ fn sweep(folder: &Path, fresh: &Path) -> io::Result<()> {
     let now = fs::metadata(fresh)?.modified()?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            continue;
+        }
         // What another run has just removed is not ours to complain about.
         let Ok(found) = entry.metadata() else {
             continue;
@@ -289,8 +300,32 @@ fn sweep(folder: &Path, fresh: &Path) -> io::Result<()> {
         let old = now
             .duration_since(found.modified()?)
             .is_ok_and(|age| age > LEASE);
-        if ours && found.is_file() && old {
-            fs::remove_file(entry.path())?;
+        if found.is_file() && old {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file, if another run has not done so already.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Creates the folders that are missing, the outermost first; `sync` makes the name of each outlive a
+/// power cut, in the folder that it stands in.
+fn create_folders(folders: &[PathBuf], sync: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    for folder in folders {
+        match private_folder().create(folder) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+            Ok(()) => match folder.parent() {
+                Some(above) if above != Path::new("") => sync(above)?,
+                _ => sync(Path::new("."))?,
+            },
         }
     }
     Ok(())
@@ -323,15 +358,20 @@ fn held(target: &Target<'_>) -> Result<Probe, SinkError> {
     }
 }
 
-/// The line that configures cnspec with a delivered file; `None` where there is none.
-pub fn configure_hint(to: &Destination, root: &Path) -> Option<String> {
+/// The path of a delivered file; `root` is the configuration's directory.
+pub fn path_of(to: &Destination, root: &Path) -> PathBuf {
     let Place::File {
         directory,
         file,
-        format,
+        format: _,
     } = &to.place;
-    let path = root.join(directory).join(file);
-    let path = shell_word(path.to_str()?)?;
+    root.join(directory).join(file)
+}
+
+/// The line that configures cnspec with a delivered file; `None` where there is none.
+pub fn configure_hint(to: &Destination, root: &Path) -> Option<String> {
+    let Place::File { format, .. } = &to.place;
+    let path = shell_word(path_of(to, root).to_str()?)?;
     Some(match format {
         FileFormat::Json => format!("export MONDOO_CONFIG_PATH={path}"),
         FileFormat::Base64 => format!("export MONDOO_CONFIG_BASE64=\"$(cat {path})\""),
@@ -643,6 +683,56 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    /// Two runs at once: the file of the other one came between the last look and the rename.
+    #[tokio::test]
+    async fn what_appears_where_nothing_was_seen_is_not_replaced() {
+        let root = tempfile::tempdir().expect("a folder");
+        let sink = FileSink::new(root.path());
+        let place = json("keys", "ci.json");
+        put(&sink, &place, &credential("one"))
+            .await
+            .expect("delivers");
+        let path = root.path().join("keys/ci.json");
+        let before = fs::read(&path).expect("readable");
+        let target = sink.target(&place).expect("a target");
+        let error = sink.write(&target, b"{}", true).expect_err("refused");
+        assert!(error.message.contains(TAKEN), "{}", error.message);
+        assert_eq!(fs::read(&path).expect("readable"), before);
+        assert_eq!(
+            names(&root.path().join("keys")),
+            [".gitignore", "ci.json"],
+            "nothing is left over"
+        );
+        sink.write(&target, b"{}", false).expect("replaced");
+        assert_eq!(fs::read(&path).expect("readable"), b"{}");
+    }
+
+    #[test]
+    fn a_new_folder_is_synced_into_the_one_above_and_a_present_one_is_not() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir(path("a")).expect("created");
+        let synced = std::cell::RefCell::new(Vec::new());
+        let sync = |folder: &Path| {
+            synced.borrow_mut().push(folder.to_owned());
+            Ok(())
+        };
+        let folders = [path("a"), path("a/b"), path("a/b/c")];
+        create_folders(&folders, sync).expect("created");
+        assert_eq!(synced.take(), [path("a"), path("a/b")]);
+        create_folders(&folders, sync).expect("there");
+        assert!(synced.take().is_empty());
+        let failing = |_: &Path| Err(io::Error::other("no"));
+        assert!(create_folders(&[path("d")], failing).is_err());
+    }
+
+    #[test]
+    fn what_another_run_has_removed_is_removed() {
+        let root = tempfile::tempdir().expect("a folder");
+        remove(&root.path().join(".rolecall-gone")).expect("gone is gone");
+        assert!(remove(root.path()).is_err(), "a folder is no file");
     }
 
     #[test]

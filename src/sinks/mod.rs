@@ -4,4 +4,4 @@
 mod content;
 mod file;
 
-pub use file::{FileSink, configure_hint, shell_word};
+pub use file::{FileSink, configure_hint, path_of, shell_word};

@@ -1,6 +1,10 @@
 //! Makes foreign text harmless wherever it is printed.
 //! Pure. What is shown differs from what is stored only where it would act instead of being read.
 
+use std::fmt::Write as _;
+
+use crate::diag::acts;
+
 /// Makes a foreign string safe to print on a terminal and in a CI log: control characters, escape
 /// sequences, invisible and direction-changing characters are shown as escapes, and what CI
 /// runners take for commands (`::add-mask::`, `##[group]`, `##vso[…]`) no longer is one.
@@ -10,6 +14,28 @@ pub fn inert(text: &str) -> String {
     let start = out.len() - out.trim_start().len();
     if out[start..].starts_with("::") {
         out.replace_range(start..start + 2, ":\\u{3a}");
+    }
+    out
+}
+
+/// The same for text in HCL's syntax that is to be copied: what would act is written as HCL's own
+/// escapes, and means the same. Such characters stand inside of strings only.
+pub fn inert_hcl(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = '\0';
+    for c in text.chars() {
+        let command = c == '#' && before == '#';
+        if (acts(c) && c != '\n') || command {
+            let code = u32::from(c);
+            // Writing to a String cannot fail.
+            let _ = match code {
+                0..=0xffff => write!(out, "\\u{code:04x}"),
+                _ => write!(out, "\\U{code:08x}"),
+            };
+        } else {
+            out.push(c);
+        }
+        before = c;
     }
     out
 }

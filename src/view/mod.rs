@@ -8,4 +8,4 @@ pub mod json;
 pub mod junit;
 pub mod sarif;
 
-pub use inert::inert;
+pub use inert::{inert, inert_hcl};

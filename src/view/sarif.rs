@@ -127,9 +127,10 @@ fn uri(path: &str) -> String {
     out
 }
 
-/// Foreign text in a message: what would act is shown, and `[text](target)` is no link.
+/// Foreign text in a message: what would act is shown, `{0}` is no placeholder (SARIF 2.1.0,
+/// 3.11.5), and `[text](target)` is no link.
 fn text(foreign: &str) -> String {
-    let shown = inert(foreign);
+    let shown = inert(foreign).replace('{', "{{").replace('}', "}}");
     if !shown.contains("](") {
         return shown;
     }
@@ -168,5 +169,10 @@ mod tests {
             "\\[click\\](https://evil.example)"
         );
         assert_eq!(text("a\nb"), "a\\nb");
+        assert_eq!(
+            text("{0} {\u{202e}} [a](b)"),
+            "{{0}} {{\\\\u{{202e}}}} \\[a\\](b)"
+        );
+        assert_eq!(text("{0}"), "{{0}}");
     }
 }

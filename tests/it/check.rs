@@ -276,7 +276,7 @@ fn the_document_of_a_check() {
 }
 
 #[test]
-fn marks_that_are_lost_or_disputed_are_drift() {
+fn marks_that_are_lost_or_disputed_need_a_person() {
     let mut stage = applied(&[("ci", VIEWER), ("docs", VIEWER)]);
     somebody(&stage, "eve");
     stage.say("eve takes the marks off ci, and moves those of docs to another generation");
@@ -296,14 +296,42 @@ fn marks_that_are_lost_or_disputed_are_drift() {
     updates(&stage, "docs", json!({ "labels": labels }));
     assert_eq!(stage.run(&CHECK), 6);
     let (_, check) = found(&stage, &[]);
-    let kinds: Vec<&Value> = check["drift"]
+    assert_eq!(check["drift"], json!([]));
+    let kinds: Vec<&Value> = check["needs_person"]
         .as_array()
         .expect("a list")
         .iter()
         .map(|found| &found["blocked"]["block"]["kind"])
         .collect();
     assert_eq!(kinds, ["name-taken", "disputed"]);
+    stage.say("all seals are of another key than this run's");
+    let other = |c: &mut Command| {
+        c.env(
+            "ROLECALL_SEAL_KEY",
+            "f0e1d2c3b4a5968778695a4b3c2d1e0ff0e1d2c3b4a5968778695a4b3c2d1e0f",
+        );
+    };
+    stage.front.date(60);
+    let arguments = ["check", "--allow-unmanaged", "--unused", "1m", "access"];
+    assert_eq!(stage.run_in(&arguments, other), 6);
     stage.compare("check/marks.txt");
+}
+
+/// No apply ever deletes it, so a nightly job must not be told to wait for one.
+#[test]
+fn a_protected_account_that_is_declared_no_longer_needs_a_person() {
+    let protected = format!("{VIEWER}\n\n  lifecycle {{\n    prevent_destroy = true\n  }}");
+    let mut stage = applied(&[("ci", VIEWER), ("keep", &protected)]);
+    stage.configure(&declared("ci", VIEWER));
+    assert_eq!(stage.run(&CHECK), 6);
+    let (_, check) = found(&stage, &[]);
+    let found = &check["needs_person"][0];
+    assert_eq!(
+        (&found["cause"], &found["last_write"]),
+        (&json!("own"), &Value::Null)
+    );
+    assert_eq!(found["blocked"]["block"]["kind"], "protected");
+    stage.compare("check/protected.txt");
 }
 
 #[test]

@@ -59,6 +59,40 @@ fn by_hand(stage: &Stage, name: &str, labels: &[(String, String)]) {
 }
 
 /// H: an address renamed. Terraform destroys and creates: a new key, and an outage.
+/// A limit that the threat model tells of: there is no state, so what no block points at is not seen.
+#[test]
+fn accounts_of_a_scope_that_no_block_names_are_not_seen() {
+    let stage = Stage::small();
+    let write = |text: &str| {
+        fs::write(stage.path("access/main.hcl"), text).expect("written");
+    };
+    let said = |arguments: &[&str]| {
+        let output = stage.command(arguments).output().expect("runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let of_organization = block("boss", "")
+        .replace("space.payments", "organization.acme")
+        .replace("\"ci\"", "\"boss\"");
+    write(&format!("{HEAD}{of_organization}{}", block("ci", "")));
+    said(&APPLY);
+    assert_eq!(named(&stage, "boss").len(), 1);
+    let organization = "organization \"acme\" {\n  id = \"acme-corp-883120\"\n}\n";
+    let belongs = "  organization = organization.acme\n";
+    let space = "space \"payments\" {\n  id           = \"amazing-hofstadter-175565\"\n}\n";
+    let without = HEAD.replacen(organization, "", 1).replacen(belongs, "", 1);
+    assert!(without.contains(space) && !without.contains("acme-corp-883120"));
+    write(&format!("{without}{}", block("ci", "")));
+    for command in ["plan", "list", "check"] {
+        let text = said(&[command, "access"]);
+        assert!(text.contains("1 account"), "{command}: {text}");
+        assert!(!text.contains("boss"), "{command}: {text}");
+    }
+    // A space of an organization that is declared is still read.
+    write(&(HEAD.replacen(belongs, "", 1).replacen(space, "", 1) + &of_organization));
+    let text = said(&["plan", "access"]);
+    assert!(text.contains("- delete service_account.ci"), "{text}");
+}
+
 #[test]
 fn h_a_renamed_address_moves_a_label_and_nothing_else() {
     let mut stage = Stage::small();

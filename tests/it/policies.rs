@@ -251,6 +251,60 @@ fn a_policy_directory_that_cannot_be_read_as_such_ends_the_run() {
     stage.compare("policies/directory.txt");
 }
 
+/// What policies say is told by their names, so a name is one policy.
+#[test]
+fn two_policy_directories_are_one_if_they_are_the_same_and_share_no_name_if_not() {
+    let mut stage = Stage::small();
+    stage.configure(&account("ci", "[\"agent\"]"));
+    policy_dir(&stage, NO_OWNERS);
+    std::os::unix::fs::symlink("security", stage.path("linked")).expect("linked");
+    let judged = |from: Option<&str>| {
+        let arguments = [
+            "plan",
+            "--format",
+            "json",
+            "--policy-dir",
+            "security",
+            "access",
+        ];
+        let mut command = stage.command(&arguments);
+        command.envs(from.map(|dir| ("ROLECALL_POLICY_DIR", dir)));
+        let output = command.output().expect("runs");
+        let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        document["plan"].clone()
+    };
+    let once = judged(None);
+    assert_eq!(once["policies"].as_array().map(Vec::len), Some(1));
+    for spelt in ["security", "./security", "access/../security/", "linked"] {
+        let both = judged(Some(spelt));
+        assert_eq!(
+            both["policies"].as_array().map(Vec::len),
+            Some(1),
+            "{spelt}"
+        );
+        assert_eq!(both["digest"], once["digest"], "{spelt}");
+    }
+    fs::create_dir(stage.path("team")).expect("created");
+    let other = NO_OWNERS.replace("Programs own nothing", "Another");
+    let two = other.clone() + &other.replace("no_owners", "own_rule");
+    fs::write(stage.path("team/own.hcl"), two).expect("written");
+    let run = ["apply", "--yes", "--policy-dir", "security", "access"];
+    let code = stage.run_in(&run, |command| {
+        command.env("ROLECALL_POLICY_DIR", "team");
+    });
+    assert_eq!((code, writes(&stage)), (1, 0));
+    fs::write(
+        stage.path("team/own.hcl"),
+        NO_OWNERS.replace("no_owners", "own_rule"),
+    )
+    .expect("written");
+    let code = stage.run_in(&["plan", "--policy-dir", "security", "access"], |command| {
+        command.env("ROLECALL_POLICY_DIR", "team");
+    });
+    assert_eq!(code, 0);
+    stage.compare("policies/two-directories.txt");
+}
+
 #[test]
 fn a_plan_that_was_judged_under_other_policies_is_another_plan() {
     let mut stage = Stage::small();

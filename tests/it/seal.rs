@@ -69,6 +69,43 @@ fn marks_moved_from_a_strong_account_to_a_weak_one_give_it_nothing() {
     stage.compare("seal/moved.txt");
 }
 
+/// A limit that the threat model tells of: a seal says which marks, and not when.
+#[test]
+fn marks_that_the_account_had_before_fit_again() {
+    let stage = Stage::small();
+    let write = |text: &str| {
+        let text = format!("{}{text}", crate::stage::HEAD);
+        fs::write(stage.path("access/main.hcl"), text).expect("written");
+    };
+    let run = |arguments: &[&str]| {
+        let output = stage.command(arguments).output().expect("runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (ci, other) = (
+        declared(&[("ci", "[\"viewer\"]")]),
+        declared(&[("other", "[\"viewer\"]")]),
+    );
+    write(&(ci.clone() + &other));
+    assert_eq!(run(&APPLY).0, Some(0));
+    let (mrn, before) = live(&stage, "ci");
+    let protected = "  lifecycle {\n    prevent_destroy = true\n  }\n\n  credential";
+    let protected = ci.replace("  credential", protected);
+    write(&(protected.clone() + &other));
+    assert_eq!(run(&APPLY).0, Some(0));
+    write(&other);
+    let (code, text) = run(&["plan", "access"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("a mark on it forbids to delete it"), "{text}");
+    put_labels(&stage, &mrn, &before);
+    let (_, text) = run(&["plan", "access"]);
+    assert!(text.contains("- delete service_account.ci"), "{text}");
+    // While it is declared, the difference shows, and is put right.
+    write(&(protected + &other));
+    let (_, text) = run(&["plan", "access"]);
+    assert!(text.contains("+ cannot be deleted any more"), "{text}");
+}
+
 #[test]
 fn without_a_key_raising_roles_wants_an_acknowledgement_of_this_plan() {
     let mut stage = Stage::small();

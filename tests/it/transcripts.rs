@@ -416,6 +416,23 @@ fn the_embedded_platform_keeps_no_private_key() {
     assert_eq!(folder.mode() & 0o777, 0o700);
 }
 
+/// A folder that was there already may be open to others.
+#[test]
+fn the_embedded_platform_keeps_its_files_to_their_owner_whatever_the_folder_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut stage = Stage::small();
+    stage.configure("");
+    let folder = stage.path("access/.rolecall");
+    fs::create_dir(&folder).expect("created");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("changed");
+    let output = stage.command(&["plan", "--local", "access"]).output();
+    assert_eq!(output.expect("runs").status.code(), Some(0));
+    for name in ["local.db", "owner.json"] {
+        let found = fs::metadata(folder.join(name)).expect("there");
+        assert_eq!(found.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
 #[test]
 fn colours_are_for_terminals_and_those_who_insist() {
     let mut stage = Stage::new();

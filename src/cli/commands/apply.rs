@@ -2,13 +2,15 @@
 
 use std::io::BufRead;
 
-use crate::apply::{ChangeResult, Options, Outcome, apply};
+use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::session::Session;
 use crate::cli::{judged, output, policies, progress, reach, record, report, session};
+use crate::model::Role;
+use crate::plan::{Action, Plan};
 use crate::policy::{Acks, approve};
-use crate::sinks::configure_hint;
+use crate::sinks::{configure_hint, path_of};
 use crate::view::{human, inert};
 
 /// Runs the command.
@@ -126,7 +128,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     output::print(&if args.platform.local {
         local_hint(&outcome, &session.sinks)
     } else {
-        hints(&outcome, &session.sinks)
+        hints(&outcome, approved.plan(), &session.sinks)
     });
     if let Some(next) = human::next(&outcome, judged.is_some()) {
         output::print(&format!("\n{next}"));
@@ -162,18 +164,28 @@ fn confirmed(plan: &str) -> bool {
     false
 }
 
-/// How to use each key that was delivered.
-fn hints(outcome: &Outcome, dir: &std::path::Path) -> String {
+/// How cnspec works with each key that was delivered; where its account cannot report scans, or is
+/// not done, only where the key is.
+fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
+    let scans = |ended: &ChangeOutcome| {
+        let mut changes = plan.changes.iter();
+        let born = changes.find(|c| c.address == ended.address && c.action == Action::Create);
+        let after = born.and_then(|change| change.after.as_ref());
+        ended.result == ChangeResult::Done
+            && after.is_some_and(|after| after.roles.contains(&Role::new("agent")))
+    };
     let mut out = String::new();
     for change in &outcome.results {
+        let address = inert(&change.address.to_string());
         for destination in &change.delivered_to {
-            if let Some(hint) = configure_hint(destination, dir) {
-                out.push_str(&format!(
-                    "\nTo let cnspec work as {}:\n  {}\n",
-                    inert(&change.address.to_string()),
-                    inert(&hint)
-                ));
-            }
+            let hint = configure_hint(destination, dir).filter(|_| scans(change));
+            out.push_str(&match hint {
+                Some(hint) => format!("\nTo let cnspec work as {address}:\n  {}\n", inert(&hint)),
+                None => format!(
+                    "\nThe key of {address} is at {}\n",
+                    output::word(&path_of(destination, dir))
+                ),
+            });
         }
     }
     out

@@ -16,8 +16,8 @@ use crate::view::human;
 /// `rolecall check`.
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Exits 6 if anything drifted or is unmanaged, else 1 if something could not be \
-read, else 2 if the configuration waits for an apply, else 0.\n\nExamples:\n  \
+    after_help = "Exits 6 if anything drifted, needs a person or is unmanaged, else 1 if something could \
+not be read, else 2 if the configuration waits for an apply, else 0.\n\nExamples:\n  \
 rolecall check --local examples/quickstart\n  \
 rolecall check --unused 90d --expiring 14d access/\n  \
 rolecall check --allow-unmanaged --format json access/ | jq .check.drift"
@@ -75,7 +75,8 @@ pub async fn run(args: CheckArgs) -> Exit {
 }
 
 fn exit(found: &Check, allow_unmanaged: bool) -> Exit {
-    if !found.drift.is_empty() || !(allow_unmanaged || found.unmanaged.is_empty()) {
+    let alarming = !(found.drift.is_empty() && found.needs_person.is_empty());
+    if alarming || !(allow_unmanaged || found.unmanaged.is_empty()) {
         Exit::Unmanaged
     } else if found.partial() {
         Exit::Error

@@ -63,6 +63,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/schema/plan.v1.json"),
     ),
     (
+        "record-schema",
+        "the JSON schema of a record of an apply (--report FILE)",
+        include_str!("../../../docs/schema/record.v1.json"),
+    ),
+    (
         "platform",
         "the embedded platform: seeds, quirks, faults",
         include_str!("../../../docs/platform.md"),

@@ -95,14 +95,13 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
     };
     let mut files = vec![Planned {
         path: args.dir.join(SEAL_KEY),
-        text: seal::random().map_err(|e| reach::fail(&e))?.to_string(),
+        text: seal::random().map_err(|e| reach::fail(&e))?,
         secret: true,
         added: false,
     }];
     files.extend(workflow.as_ref().map(|workflow| workflow.file.clone()));
     let main = args.dir.join("main.hcl");
     in_the_way(&args.dir, &main, &files)?;
-    // The only file that may be there already comes last, so that nothing of it is taken back.
     files.extend(ignored(&args.dir)?);
     let generated = match args.from_live {
         false => None,
@@ -117,7 +116,7 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
         0,
         Planned {
             path: main,
-            text,
+            text: text.into(),
             secret: false,
             added: false,
         },

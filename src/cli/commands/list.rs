@@ -11,7 +11,7 @@ use crate::cli::{output, reach};
 use crate::config;
 use crate::diag::suggest;
 use crate::diff::{Custody, Judge};
-use crate::model::{AddressLabel, Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals};
+use crate::model::{Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals};
 use crate::view::human::{self, Listed};
 
 /// What `--help` calls the options that choose accounts.
@@ -103,17 +103,14 @@ pub async fn run(args: ListArgs) -> Exit {
 pub struct Lister<'a> {
     judge: Judge<'a>,
     live: &'a Live,
-    addresses: BTreeMap<AddressLabel, String>,
 }
 
 impl<'a> Lister<'a> {
     /// A judge of what is live.
     pub fn new(desired: &'a Desired, live: &'a Live, seals: &'a Seals) -> Self {
-        let declared = desired.accounts.keys();
         Self {
             judge: Judge::new(desired, &live.facts.caller.mrn, seals),
             live,
-            addresses: declared.map(|a| (a.label(), a.to_string())).collect(),
         }
     }
 
@@ -128,7 +125,10 @@ impl<'a> Lister<'a> {
         let own = account.mrn == self.live.facts.caller.mrn;
         let own = own.then(|| "this run's own account".to_owned());
         let (custody, note, address) = match self.judge.custody(account) {
-            Custody::Ours(marks, _) => ("managed", own, Some(self.address(&marks.address))),
+            Custody::Ours(marks, _) => {
+                let address = self.judge.address(&marks.address).to_string();
+                ("managed", own, Some(address))
+            }
             Custody::Disputed(why) => ("disputed", Some(why), None),
             Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
             Custody::Unmanaged if self.judge.imports(&account.mrn) => {
@@ -143,17 +143,6 @@ impl<'a> Lister<'a> {
             custody,
             note,
             address,
-        }
-    }
-
-    /// The address that a label stands for, as the configuration writes it.
-    fn address(&self, label: &AddressLabel) -> String {
-        match self.addresses.get(label) {
-            Some(address) => address.clone(),
-            None => match label.decode() {
-                Some(address) => address.to_string(),
-                None => format!("service_account with the label {}", label.as_str()),
-            },
         }
     }
 }
@@ -172,8 +161,7 @@ impl<'a> Chosen<'a> {
         let known = names_of_scopes(desired, live);
         let mut scopes = Vec::new();
         for wanted in &args.scope {
-            let scope = Scope::from_mrn(wanted).filter(|scope| live.scopes.contains_key(scope));
-            let Some(scope) = scope.or_else(|| known.get(wanted).cloned()) else {
+            let Some(scope) = known.get(wanted).cloned() else {
                 let near = suggest(wanted, known.keys().map(String::as_str));
                 return Err(unknown(
                     &format!("no scope of this configuration is called `{wanted}`"),
@@ -243,20 +231,26 @@ impl Whose {
     }
 }
 
-/// Every name by which a scope may be asked for.
+/// Every name by which a scope may be asked for, those that could not be read among them: that is told
+/// beside the list.
 fn names_of_scopes(desired: &Desired, live: &Live) -> BTreeMap<String, Scope> {
-    let mut names = BTreeMap::new();
-    for scope in live.scopes.keys() {
-        names.insert(scope.id().to_owned(), scope.clone());
-    }
-    for (name, organization) in &desired.organizations {
+    let organizations = desired.organizations.iter().map(|(name, organization)| {
         let scope = Scope::Organization(organization.id.clone());
-        names.insert(format!("organization.{name}"), scope);
-    }
-    for (name, space) in &desired.spaces {
-        names.insert(format!("space.{name}"), Scope::Space(space.id.clone()));
-    }
-    names
+        (format!("organization.{name}"), scope)
+    });
+    let spaces = desired.spaces.iter().map(|(name, space)| {
+        let scope = Scope::Space(space.id.clone());
+        (format!("space.{name}"), scope)
+    });
+    let declared: Vec<(String, Scope)> = organizations.chain(spaces).collect();
+    let scopes = declared.iter().map(|(_, scope)| scope);
+    let scopes = scopes.chain(live.scopes.keys()).chain(live.unread.keys());
+    let by_id: Vec<(String, Scope)> = scopes
+        .flat_map(|scope| {
+            [scope.id().to_owned(), scope.mrn().to_string()].map(|n| (n, scope.clone()))
+        })
+        .collect();
+    declared.into_iter().chain(by_id).collect()
 }
 
 /// Prints that something is not known, what is near it, and where to look.

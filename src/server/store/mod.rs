@@ -176,7 +176,10 @@ impl Store {
     /// Opens or creates the file; `None` keeps everything in memory.
     pub(crate) fn open(path: Option<&Path>) -> rusqlite::Result<Self> {
         let mut connection = match path {
-            Some(path) => Connection::open(path)?,
+            Some(path) => {
+                make_private(path);
+                Connection::open(path)?
+            }
             None => Connection::open_in_memory()?,
         };
         connection.busy_timeout(Duration::from_secs(10))?;
@@ -218,6 +221,14 @@ impl Store {
         transaction.commit()?;
         Ok(value)
     }
+}
+
+/// Makes the file of a new database, for its owner's eyes alone; what SQLite puts beside it is as
+/// private. If it cannot be made, opening it says why.
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let _ = options.write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

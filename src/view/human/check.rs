@@ -2,10 +2,10 @@
 
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{left_alone, scope};
+use super::plan::{left_alone, scope, unmanaged};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
-use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
+use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 use crate::view::inert;
@@ -14,11 +14,22 @@ use crate::view::inert;
 pub fn check(check: &Check) -> String {
     let plan = &check.plan;
     let mut out = String::new();
-    let (drift, pending) = (&check.drift, &check.not_applied);
+    let (unknown, drift): (Vec<&Found>, Vec<&Found>) = split(check);
+    let (person, pending) = (&check.needs_person, &check.not_applied);
     section(
         &mut out,
         "Drift: not as declared, and not by an apply",
-        drift.iter().map(|found| one(found, plan)),
+        drift.into_iter().map(|found| one(found, plan)),
+    );
+    section(
+        &mut out,
+        "Perhaps drift: not as declared, and nobody can tell whose work it is",
+        unknown.into_iter().map(|found| one(found, plan)),
+    );
+    section(
+        &mut out,
+        "Needs a person: no apply puts this right",
+        person.iter().map(|found| one(found, plan)),
     );
     section(
         &mut out,
@@ -61,6 +72,12 @@ pub fn check(check: &Check) -> String {
     out
 }
 
+/// What drifted: that of which nobody can tell, and that of which the log tells who did it.
+fn split(check: &Check) -> (Vec<&Found>, Vec<&Found>) {
+    let unknown = |found: &&Found| matches!(found.cause, Cause::Unknown(_));
+    check.drift.iter().partition(unknown)
+}
+
 fn push(out: &mut String, line: &str) {
     out.push_str(line);
     out.push('\n');
@@ -84,9 +101,12 @@ fn section(out: &mut String, title: &str, items: impl Iterator<Item = Vec<String
 fn one(found: &Found, plan: &Plan) -> Vec<String> {
     let sign = match found.cause {
         Cause::NotApplied(_) => paint(CHANGE, "~"),
-        Cause::Drift(_) | Cause::Unknown(_) => paint(ALARM, "!"),
+        Cause::Drift(_) | Cause::Own(_) | Cause::Unknown(_) => paint(ALARM, "!"),
     };
-    let address = inert(&found.address.to_string());
+    let address = match &found.what {
+        What::Unmanaged { live } => unmanaged(&live.name, found.account.as_ref()),
+        _ => inert(&found.address.to_string()),
+    };
     let mut lines = vec![format!("  {sign} {}", paint(HEAD, &address))];
     let mut field = |name: &str, value: String| lines.push(format!("      {name:<12} {value}"));
     if let Some(account) = &found.account {
@@ -96,12 +116,14 @@ fn one(found: &Found, plan: &Plan) -> Vec<String> {
     for (name, value) in what(&found.what, plan) {
         field(name, value);
     }
-    let (name, value) = match &found.cause {
-        Cause::Drift(entry) | Cause::NotApplied(Some(entry)) => ("last write", wrote(entry)),
-        Cause::NotApplied(None) => ("waits for", "the next apply".to_owned()),
-        Cause::Unknown(why) => ("last write", format!("unknown: {}", inert(why))),
-    };
-    field(name, value);
+    match &found.cause {
+        Cause::Drift(entry) | Cause::NotApplied(Some(entry)) | Cause::Own(Some(entry)) => {
+            field("last write", wrote(entry));
+        }
+        Cause::NotApplied(None) => field("waits for", "the next apply".to_owned()),
+        Cause::Own(None) => {}
+        Cause::Unknown(why) => field("last write", format!("unknown: {}", inert(why))),
+    }
     if !found.places.is_empty() {
         let places = found.places.iter().map(|place| inert(&place.to_string()));
         field("from", places.collect::<Vec<_>>().join(", "));
@@ -223,9 +245,11 @@ fn idle(out: &mut String, unused: &[Idle], plan: &Plan) {
                 scope(&account.scope, &plan.annex),
                 roles(&account.roles),
                 since,
-                idle.address
-                    .as_ref()
-                    .map_or_else(|| "(unmanaged)".to_owned(), |a| inert(&a.to_string())),
+                match &idle.whose {
+                    Whose::Managed(address) => inert(&address.to_string()),
+                    Whose::Disputed => "(disputed)".to_owned(),
+                    Whose::Unmanaged => "(unmanaged)".to_owned(),
+                },
             ]
         })
         .collect();
@@ -283,8 +307,11 @@ fn expiring(out: &mut String, all: &[Expiring], plan: &Plan) {
 fn summary(check: &Check) -> String {
     let plan = &check.plan;
     let expired = check.expiring.iter().filter(|one| one.expired).count();
+    let (unknown, drift) = split(check);
     let parts: Vec<String> = [
-        (check.drift.len(), "drifted"),
+        (drift.len(), "drifted"),
+        (unknown.len(), "perhaps drifted"),
+        (check.needs_person.len(), "for a person"),
         (check.not_applied.len(), "not applied yet"),
         (plan.in_flight.len(), "being created"),
         (check.unmanaged.len(), "unmanaged"),

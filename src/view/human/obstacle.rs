@@ -1,18 +1,16 @@
 //! What stands in the way of a plan, and the way out.
 
+use super::plan::unmanaged;
 use super::text::{ALARM, HEAD, count, paint, quoted};
+use crate::model::{ANOTHER_KEY, Address};
 use crate::plan::{Block, Blocked, NO_SEAL, Plan};
-use crate::view::inert;
+use crate::view::{inert, inert_hcl};
 
 /// One obstacle as lines.
 pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
     let (what, help) = obstacle(blocked, plan);
     let mut lines = vec![
-        format!(
-            "  {} {}",
-            paint(ALARM, "!"),
-            paint(HEAD, &inert(&blocked.address.to_string()))
-        ),
+        format!("  {} {}", paint(ALARM, "!"), paint(HEAD, &title(blocked))),
         format!("      {what}"),
     ];
     lines.extend(help.into_iter().map(|line| format!("      = {line}")));
@@ -20,6 +18,14 @@ pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
         lines.push(format!("      from {}", inert(&place.to_string())));
     }
     lines
+}
+
+/// What is blocked: an address, or the name of an account that has none.
+fn title(blocked: &Blocked) -> String {
+    match &blocked.block {
+        Block::Unmanaged { account, name } => unmanaged(name, Some(account)),
+        _ => inert(&blocked.address.to_string()),
+    }
 }
 
 /// What stands in the way, in one sentence.
@@ -63,8 +69,8 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 format!(
                     "if it is the same account under a new address, add: moved {{ from = {}, to = \
                      {} }}, each on a line of its own",
-                    inert(&other.to_string()),
-                    inert(&blocked.address.to_string())
+                    reference(other),
+                    reference(&blocked.address)
                 ),
                 format!(
                     "if not, {} is managed by this stack too: give one of them another name, or \
@@ -190,12 +196,25 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
 /// How a disputed account becomes ours, if it is.
 fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    if plan.sealed {
+    let another_key = why.starts_with(ANOTHER_KEY);
+    if another_key {
         lines.push(
-            "if it is yours (see who created it, and its roles), take it over anew by adding this \
-             block:"
+            "first see which key this run has: set ROLECALL_SEAL_KEY to the one that sealed the \
+             account, whose id stands above; if the key was changed, leave the new one there and set \
+             ROLECALL_SEAL_KEY_PREVIOUS to the one before"
                 .to_owned(),
         );
+    }
+    if plan.sealed {
+        let only = if another_key {
+            "only if that key is lost, and the account"
+        } else {
+            "if it"
+        };
+        lines.push(format!(
+            "{only} is yours (see who created it, and its roles), take it over anew by adding this \
+             block:"
+        ));
         let block = import_block(blocked, account);
         lines.extend(block.lines().map(|line| format!("  {line}")));
     } else {
@@ -219,25 +238,86 @@ fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<Stri
     lines
 }
 
-/// The block that takes a live account into custody, as text to copy.
-fn import_block(blocked: &Blocked, mrn: &str) -> String {
+/// An address as an expression of HCL; `None` if there can be none.
+fn expression(address: &Address) -> Option<hcl::Expression> {
     use hcl::expr::{Traversal, Variable};
-    let address = &blocked.address;
-    let Ok(root) = Variable::new("service_account") else {
-        return String::new();
-    };
+    let root = Variable::new("service_account").ok()?;
     let to = Traversal::builder(root).attr(address.name.as_str());
     let to = match &address.key {
         Some(key) => to.index(key.as_str()).build(),
         None => to.build(),
     };
+    Some(hcl::Expression::from(to))
+}
+
+/// An address as text to copy.
+fn reference(address: &Address) -> String {
+    let text = expression(address).and_then(|to| hcl::format::to_string(&to).ok());
+    inert_hcl(&text.unwrap_or_else(|| address.to_string()))
+}
+
+/// The block that takes a live account into custody, as text to copy.
+fn import_block(blocked: &Blocked, mrn: &str) -> String {
+    let Some(to) = expression(&blocked.address) else {
+        return String::new();
+    };
     let block = hcl::Block::builder("import")
-        .add_attribute(("to", hcl::Expression::from(to)))
+        .add_attribute(("to", to))
         .add_attribute(("id", mrn))
         .build();
     let body = hcl::Body::builder().add_block(block).build();
-    hcl::to_string(&body)
-        .unwrap_or_default()
-        .trim_end()
-        .to_owned()
+    inert_hcl(hcl::to_string(&body).unwrap_or_default().trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::acts;
+    use crate::model::{Scope, SpaceId};
+
+    #[test]
+    fn the_block_to_copy_acts_on_nobody_and_means_what_it_says() {
+        let texts = [
+            "plain",
+            "a\u{202e}b ##[group]\u{200b}##vso[x] ###",
+            "::add-mask::x\n::b\r\t\u{1b}[2J\u{9b}\u{7f}",
+            "\"\\ ${x} %{if} \u{e0041} 監視 😀",
+        ];
+        for text in texts {
+            let blocked = Blocked {
+                address: Address::new("ci", Some(text.to_owned())),
+                scope: Scope::Space(SpaceId::new("payments").expect("valid")),
+                block: Block::Unread { why: String::new() },
+                declared_at: None,
+            };
+            let block = import_block(&blocked, text);
+            assert!(!block.contains(|c| acts(c) && c != '\n'), "{block:?}");
+            assert!(!block.contains("##"), "{block}");
+            assert_eq!(block.lines().count(), 4, "{block}");
+            let body = hcl::parse(&block).expect("HCL");
+            let import = body.blocks().next().expect("a block");
+            let value = |name: &str| {
+                let mut all = import.body.attributes();
+                let found = all.find(|attribute| attribute.key() == name);
+                found.expect("there").expr.clone()
+            };
+            let plain = |expression: hcl::Expression| {
+                use hcl::eval::{Context, Evaluate as _};
+                let value = expression.evaluate(&Context::new()).expect("a value");
+                value.as_str().map(str::to_owned)
+            };
+            assert_eq!(plain(value("id")).as_deref(), Some(text));
+            let hcl::Expression::Traversal(to) = value("to") else {
+                panic!("{block}");
+            };
+            let Some(hcl::expr::TraversalOperator::Index(key)) = to.operators.last() else {
+                panic!("{block}");
+            };
+            assert_eq!(plain(key.clone()).as_deref(), Some(text));
+            let to = block
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("to = "));
+            assert_eq!(to, Some(reference(&blocked.address).as_str()));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The outcome for people: how each change ended, in the plan's order.
 
 use super::text::{ADD, ALARM, CHANGE, HEAD, count, paint};
-use crate::apply::{ChangeResult, Event, Outcome, sentence};
+use crate::apply::{ChangeOutcome, ChangeResult, Event, Outcome, sentence};
 use crate::view::inert;
 
 /// All results, and one line that sums them up.
@@ -16,13 +16,24 @@ pub fn outcome(outcome: &Outcome) -> String {
         let how = inert(&sentence(change.action, change.result, &change.detail));
         out.push_str(&format!(
             "{}: {}\n",
-            inert(&change.address.to_string()),
+            inert(&title(change)),
             paint(style, &how)
         ));
     }
     out.push_str(&paint(HEAD, &summary(outcome)));
     out.push('\n');
     out
+}
+
+/// What a change was about. An account that no stack has marked has no address but its own id.
+fn title(change: &ChangeOutcome) -> String {
+    let address = &change.address;
+    match &change.account {
+        Some(account) if address.key.is_none() && address.name == account.id() => {
+            format!("{account} (unmanaged)")
+        }
+        _ => address.to_string(),
+    }
 }
 
 fn summary(outcome: &Outcome) -> String {
@@ -72,7 +83,7 @@ pub fn next(outcome: &Outcome, judged: bool) -> Option<String> {
     let ended = |wanted: &[ChangeResult]| {
         let results = outcome.results.iter();
         let these = results.filter(|change| wanted.contains(&change.result));
-        named(these.map(|change| change.address.to_string()).collect())
+        named(these.map(title).collect())
     };
     let mut say = vec![match (outcome.written, ended(&[Done])) {
         (false, _) => "nothing on the platform has changed".to_owned(),
@@ -154,7 +165,6 @@ pub fn event(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::ChangeOutcome;
     use crate::model::Address;
     use crate::plan::Action;
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::obstacle;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
-use crate::model::{AccountState, Labels, PolicyOrigin, PolicySeverity, Role, Scope};
+use crate::model::{AccountState, Labels, Mrn, PolicyOrigin, PolicySeverity, Role, Scope};
 use crate::plan::{
     Action, Annex, Change, JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Reason, Said,
     Verdict, power,
@@ -145,7 +145,7 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     let mut head = format!(
         "  {} {}",
         paint(style, &format!("{sign} {verb}")),
-        paint(HEAD, &inert(&change.address.to_string()))
+        paint(HEAD, &title(change))
     );
     match change.privilege.verdict {
         Verdict::Escalation => head.push_str(&format!("  {}", paint(ALARM, "ESCALATION"))),
@@ -208,6 +208,24 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         field("from", vec![places.join(", ")]);
     }
     lines
+}
+
+/// What a change is about: an address, or the name of an account that has none.
+fn title(change: &Change) -> String {
+    match (change.reason, &change.before) {
+        (Reason::Unmanaged, Some(before)) => unmanaged(&before.name, change.account.as_ref()),
+        _ => inert(&change.address.to_string()),
+    }
+}
+
+/// An account that no stack has marked, so that it has no address.
+pub(super) fn unmanaged(name: &str, account: Option<&Mrn>) -> String {
+    // A name may be null, and something must tell which account it is.
+    let name = match (name, account) {
+        ("", Some(account)) => inert(account.as_str()),
+        (name, _) => quoted(name),
+    };
+    format!("{name} (unmanaged)")
 }
 
 /// A scope with its display name.
@@ -395,10 +413,7 @@ pub(super) fn left_alone(out: &mut String, plan: &Plan) {
     if all.is_empty() {
         return;
     }
-    push(
-        out,
-        &paint(HEAD, "Not managed by this stack, never touched:"),
-    );
+    push(out, &paint(HEAD, "Not managed by this stack, left alone:"));
     push(out, "");
     let owner = |l: &LeftAlone| l.account.roles.iter().any(Role::owns);
     let owners = all.iter().filter(|l| owner(l)).count();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{blocked, in_flight, place, roles, scope, state, unmanaged};
-use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
+use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 
@@ -13,6 +13,7 @@ pub fn check(check: &Check) -> Value {
         plan,
         now,
         drift,
+        needs_person,
         not_applied,
         unmanaged: others,
         unused,
@@ -26,6 +27,7 @@ pub fn check(check: &Check) -> Value {
         "platform": { "endpoint": plan.endpoint, "local": plan.endpoint == "local" },
         "caller": { "mrn": plan.caller.mrn, "name": plan.caller.name },
         "drift": all(drift),
+        "needs_person": all(needs_person),
         "not_applied": all(not_applied),
         "in_flight": plan.in_flight.iter().map(in_flight).collect::<Vec<_>>(),
         "unmanaged": others.iter().map(|l| unmanaged(l, plan)).collect::<Vec<_>>(),
@@ -67,6 +69,7 @@ fn one(found: &Found, plan: &Plan) -> Value {
     let (cause, why, entry) = match cause {
         Cause::Drift(entry) => ("drift", None, Some(entry)),
         Cause::NotApplied(entry) => ("not-applied", None, entry.as_ref()),
+        Cause::Own(entry) => ("own", None, entry.as_ref()),
         Cause::Unknown(why) => ("unknown", Some(why), None),
     };
     let state = |of: Option<&AccountState>| of.map(state);
@@ -101,9 +104,14 @@ fn write(entry: &LogEntry) -> Value {
 fn idle(idle: &Idle, plan: &Plan) -> Value {
     let Idle {
         account,
-        address,
+        whose,
         since,
     } = idle;
+    let (custody, address) = match whose {
+        Whose::Managed(address) => ("managed", Some(address)),
+        Whose::Disputed => ("disputed", None),
+        Whose::Unmanaged => ("unmanaged", None),
+    };
     let (kind, since) = match since {
         Since::Used(at) => ("used", Some(at)),
         Since::Created(at) => ("created", Some(at)),
@@ -111,6 +119,7 @@ fn idle(idle: &Idle, plan: &Plan) -> Value {
     };
     json!({
         "address": address,
+        "custody": custody,
         "account": account.mrn,
         "scope": scope(&account.scope, &plan.annex),
         "name": account.name,

@@ -204,6 +204,23 @@ fn tls_with_an_unknown_authority() {
     });
     assert_eq!(code, 1);
     stage.say("files that hold no certificate");
+    fs::write(stage.path("none.pem"), "hello").expect("written");
+    fs::create_dir(stage.path("none")).expect("created");
+    let broken = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    fs::write(stage.path("broken.pem"), broken).expect("written");
+    for (variable, value) in [
+        ("SSL_CERT_FILE", "none.pem"),
+        ("SSL_CERT_FILE", "broken.pem"),
+        ("SSL_CERT_FILE", "none"),
+        ("SSL_CERT_FILE", ""),
+        ("SSL_CERT_DIR", "none"),
+        ("SSL_CERT_DIR", "gone"),
+    ] {
+        let code = stage.run_in(&["list", "--endpoint", &url, "access"], |c| {
+            c.env(variable, value);
+        });
+        assert_eq!(code, 1, "{variable}={value}");
+    }
     let wrong = [
         "plan",
         "--endpoint",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rolecall::server::SeedAccount;
 
-use crate::stage::{ORG, PAYMENTS, Stage};
+use crate::stage::{ORG, PAYMENTS, Stage, Then};
 
 const ACCOUNTS: &str = r#"
 service_account "ci" {
@@ -125,6 +125,43 @@ fn list() {
     assert_eq!(stage.run(&["list", "access", "--unused", "soon"]), 64);
     assert_eq!(stage.run(&["list", "nowhere"]), 1);
     stage.compare("commands/list.txt");
+}
+
+/// A scope that could not be read is one of the configuration's all the same.
+#[test]
+fn a_scope_that_could_not_be_read_is_known_by_all_its_names() {
+    let mut stage = stage();
+    let said = |stage: &Stage, scope: &str| {
+        let arguments = ["list", "access", "--scope", scope];
+        let output = stage.command(&arguments).output().expect("runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), text)
+    };
+    let names = [
+        "space.payments",
+        "amazing-hofstadter-175565",
+        PAYMENTS,
+        "organization.acme",
+        "acme-corp-883120",
+        ORG,
+    ];
+    for name in names {
+        let (code, text) = said(&stage, name);
+        assert_eq!(code, Some(0), "{name}: {text}");
+    }
+    stage.front.hook(|operation, _| match operation {
+        "space" | "organization" | "serviceAccounts" => Then::Refuse(403),
+        _ => Then::Answer,
+    });
+    for name in names {
+        let (code, text) = said(&stage, name);
+        assert_eq!(code, Some(1), "{name}: {text}");
+        assert!(text.contains("permission denied"), "{name}: {text}");
+        assert!(!text.contains("is called"), "{name}: {text}");
+    }
+    let arguments = ["list", "access", "--scope", "amazing-hofstadter-175565"];
+    assert_eq!(stage.run(&arguments), 1);
+    stage.compare("commands/list-unread.txt");
 }
 
 #[test]

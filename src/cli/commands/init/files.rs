@@ -7,6 +7,8 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach};
 use crate::config;
@@ -22,7 +24,7 @@ pub struct Planned {
     /// Where it goes.
     pub path: PathBuf,
     /// What is written.
-    pub text: String,
+    pub text: Zeroizing<String>,
     /// Whether it is for its owner's eyes alone.
     pub secret: bool,
     /// Whether the text is added at the end of a file that is there.
@@ -33,9 +35,9 @@ pub struct Planned {
 pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
     let path = dir.join(".gitignore");
     let shown = path.display();
-    let planned = |text, added| Planned {
+    let planned = |text: String, added| Planned {
         path: path.clone(),
-        text,
+        text: text.into(),
         secret: false,
         added,
     };
@@ -132,7 +134,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
 /// Writes all files, or takes back what was written.
 pub fn write(files: &[Planned]) -> Result<(), Exit> {
     let mut made = Made::default();
-    for file in files {
+    for file in in_order(files) {
         if let Err(error) = made.write(file) {
             made.undo();
             return Err(reach::fail(&format!(
@@ -142,6 +144,12 @@ pub fn write(files: &[Planned]) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// The order in which files are written, the reverse of that in which they are told: a kill leaves no
+/// key that git does not ignore, and no configuration without all that belongs to it.
+fn in_order(files: &[Planned]) -> impl Iterator<Item = &Planned> {
+    files.iter().rev()
 }
 
 /// What was made so far.
@@ -199,6 +207,32 @@ impl Made {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kill_leaves_no_key_that_git_sees_and_no_configuration_without_its_key() {
+        let root = tempfile::tempdir().expect("a folder");
+        let planned = |name: &str| Planned {
+            path: root.path().join(name),
+            text: Zeroizing::default(),
+            secret: false,
+            added: false,
+        };
+        // As they are told.
+        let files = ["main.hcl", "seal.key", ".github/workflows/rolecall.yml"].map(planned);
+        let ignore = ignored(root.path()).unwrap_or_default();
+        let files: Vec<Planned> = files.into_iter().chain(ignore).collect();
+        assert_eq!(files.len(), 4);
+        let there = |name: &str| root.path().join(name).exists();
+        let mut made = Made::default();
+        for file in in_order(&files) {
+            made.write(file).expect("written");
+            assert!(there(".gitignore") || !there("seal.key"), "{:?}", file.path);
+            assert!(there("seal.key") || !there("main.hcl"), "{:?}", file.path);
+        }
+        assert!(there("main.hcl"));
+        made.undo();
+        assert_eq!(fs::read_dir(root.path()).expect("there").count(), 0);
+    }
 
     #[test]
     fn only_what_a_gitignore_lacks_is_added() {

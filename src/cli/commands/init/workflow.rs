@@ -42,7 +42,7 @@ impl Workflow {
         Ok(Self {
             file: Planned {
                 path: base.join(".github/workflows/rolecall.yml"),
-                text: GITHUB.replace("@CONFIGURATION@", &inside),
+                text: GITHUB.replace("@CONFIGURATION@", &inside).into(),
                 secret: false,
                 added: false,
             },
