@@ -93,7 +93,16 @@ impl Local {
 /// What stands beside a configuration is written by whoever writes that: a link there would have the
 /// platform's files read or written elsewhere.
 fn no_links(folder: &Path) -> Result<(), String> {
-    let files = ["local.db", "owner.json", "seal.key", ".gitignore"];
+    let files = [
+        "local.db",
+        // What SQLite keeps beside it.
+        "local.db-wal",
+        "local.db-shm",
+        "local.db-journal",
+        "owner.json",
+        "seal.key",
+        ".gitignore",
+    ];
     let files = files.map(|name| folder.join(name));
     match [folder.to_owned()]
         .iter()

@@ -58,7 +58,6 @@ fn by_hand(stage: &Stage, name: &str, labels: &[(String, String)]) {
     made.expect("made");
 }
 
-/// H: an address renamed. Terraform destroys and creates: a new key, and an outage.
 /// A limit that the threat model tells of: there is no state, so what no block points at is not seen.
 #[test]
 fn accounts_of_a_scope_that_no_block_names_are_not_seen() {
@@ -93,6 +92,7 @@ fn accounts_of_a_scope_that_no_block_names_are_not_seen() {
     assert!(text.contains("- delete service_account.ci"), "{text}");
 }
 
+/// H: an address renamed. Terraform destroys and creates: a new key, and an outage.
 #[test]
 fn h_a_renamed_address_moves_a_label_and_nothing_else() {
     let mut stage = Stage::small();

@@ -248,7 +248,14 @@ fn the_embedded_platform_follows_no_link() {
     refused_unasked(&stage, &arguments, "the folder");
     fs::remove_file(&folder).expect("removed");
     fs::create_dir(&folder).expect("created");
-    for name in ["local.db", "owner.json", "seal.key", ".gitignore"] {
+    let database = [
+        "local.db",
+        "local.db-wal",
+        "local.db-shm",
+        "local.db-journal",
+    ];
+    let others = ["owner.json", "seal.key", ".gitignore"];
+    for name in database.iter().chain(&others) {
         symlink("../../elsewhere/key", folder.join(name)).expect("linked");
         let text = refused_unasked(&stage, &arguments, name);
         assert!(text.contains("is a symbolic link"), "{name}: {text}");
