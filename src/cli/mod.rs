@@ -85,14 +85,7 @@ pub fn run() -> ExitCode {
             Command::Credential(args) => commands::credential::run(args).await,
         }
     });
-    let exit = report::finish(record::finish(exit));
-    // A result that nobody could read is no result.
-    let exit = if output::lost() {
-        report::lost(exit)
-    } else {
-        exit
-    };
-    exit.into()
+    report::finish(exit).into()
 }
 
 /// Goes where `--chdir` says.

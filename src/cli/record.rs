@@ -32,7 +32,6 @@ struct Making {
     plan: Option<String>,
     changes: Vec<Entry>,
     outcome: Option<(bool, bool)>,
-    finished: bool,
 }
 
 /// What is known from the login on.
@@ -125,7 +124,6 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
         plan: None,
         changes: Vec::new(),
         outcome: None,
-        finished: false,
     });
     Ok(())
 }
@@ -224,12 +222,10 @@ pub fn outcome(outcome: &Outcome) {
 /// Writes the record, if one was asked for and the run had logged in, and gives the exit code. A
 /// record that cannot be written goes to standard error, and is never a success.
 pub fn finish(exit: Exit) -> Exit {
-    // Held to the end: a signal must not end the program in the middle.
-    let mut making = making();
-    let Some(record) = making.as_mut().filter(|record| !record.finished) else {
+    let making = making();
+    let Some(record) = making.as_ref() else {
         return exit;
     };
-    record.finished = true;
     let Some(login) = &record.login else {
         output::tell(&format!(
             "No record in {}: the run ended before it had logged in.",

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use jiff::Timestamp;
 use rolecall::record::{digest, read};
@@ -321,6 +322,64 @@ fn a_record_that_cannot_be_written_at_the_end_goes_to_standard_error() {
             "{text}"
         );
     }
+}
+
+/// The document of `--json-out`.
+fn document(stage: &Stage) -> Value {
+    let bytes = fs::read(stage.path("out.json")).expect("a document");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+#[test]
+fn a_result_that_nobody_could_read_stands_in_the_record_too() {
+    for form in [&[][..], &["--format", "json"]] {
+        let stage = stage();
+        let arguments = [&APPLY[..], &["--json-out", "out.json"], form].concat();
+        let mut command = stage.command(&arguments);
+        command.stdout(
+            fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .expect("opened"),
+        );
+        let output = command.stderr(Stdio::piped()).output().expect("runs");
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        let found = record(&stage, "record.json");
+        assert_eq!(found["exit_code"], 5);
+        assert_eq!(found["exit"], "partial");
+        assert_eq!(document(&stage)["exit_code"], 5, "{form:?}");
+        assert_eq!(results(&found), ["done"]);
+        let error = found["error"].as_str().expect("an error");
+        assert!(error.contains("standard output"), "{error}");
+    }
+}
+
+#[test]
+fn a_record_that_is_lost_counts_in_the_document_of_a_file() {
+    let stage = stage();
+    fs::create_dir(stage.path("records")).expect("created");
+    let folder = stage.path("records");
+    stage.front.hook(move |operation, _| {
+        if operation == "setRoles" {
+            fs::remove_dir(&folder).expect("it is empty");
+        }
+        Then::Answer
+    });
+    let arguments = [
+        "apply",
+        "--yes",
+        "--report",
+        "records/1.json",
+        "--json-out",
+        "out.json",
+        "access",
+    ];
+    let output = stage.command(&arguments).output().expect("runs");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let document = document(&stage);
+    assert_eq!(document["exit_code"], 5);
+    let error = document["error"]["message"].as_str().expect("an error");
+    assert!(error.contains("cannot write records/1.json"), "{error}");
 }
 
 #[test]
