@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
-use super::{output, report};
+use super::output;
+use super::private_file::{Place, Unwritten, write_private};
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
 use crate::policy::digest_prefix;
 use crate::view::inert;
@@ -57,10 +58,11 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
 /// # Errors
 /// Prints why it cannot be written.
 pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
-    let written = plan::write(plan)
-        .map_err(std::io::Error::other)
-        .and_then(|bytes| report::write(path, &bytes));
-    written.map_err(|error| report::unwritable("--out", path, &error))
+    let bytes = plan::write(plan).map_err(|error| {
+        Unwritten::from(std::io::Error::other(error)).tell("--out", path, Place::Replace)
+    })?;
+    write_private(path, &bytes, Place::Replace)
+        .map_err(|error| error.tell("--out", path, Place::Replace))
 }
 
 /// What the command line says was judged; `None` if nothing. A plan file in the place of the

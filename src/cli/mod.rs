@@ -11,6 +11,7 @@ mod local;
 mod output;
 mod platform_args;
 mod policies;
+mod private_file;
 mod progress;
 mod reach;
 mod record;

@@ -1,8 +1,6 @@
 //! The record of an apply, gathered while it runs and written however it ends. One for the process,
 //! so that a signal can still write what is known.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,9 +14,10 @@ use crate::ports::Event;
 use crate::record::{
     self, By, Clock, Entry, FORMAT, Moment, Record, Seen, begin, end, entries, settle,
 };
-use crate::view::json;
+use crate::view::{inert, json};
 
 use super::exit::Exit;
+use super::private_file::{Place, try_private, write_private};
 use super::{output, report};
 
 /// The largest record that is read, in bytes.
@@ -97,12 +96,7 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
             "a record never replaces anything: name a new file with --report",
         ));
     }
-    report::temporary(path).map_err(|error| {
-        refuse(
-            format!("cannot write {}: {}", path.display(), reason(&error)),
-            "--report wants a new file in a folder that is there and can be written to",
-        )
-    })?;
+    try_private(path, Place::New).map_err(|error| error.tell("--report", path, Place::New))?;
     let link = |path: &Path| -> Result<Seen, Exit> {
         let bytes = load(path).map_err(|why| {
             refuse(
@@ -126,16 +120,6 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
         outcome: None,
     });
     Ok(())
-}
-
-/// Why a file cannot be written, without the name of the temporary one beside it.
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "its folder is not there".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "this user may not write there".to_owned(),
-        std::io::ErrorKind::AlreadyExists => "another run has put a file there".to_owned(),
-        kind => kind.to_string(),
-    }
 }
 
 /// Notes where the run works and as whom; from now on it leaves a record. `dated` is the platform's
@@ -229,7 +213,7 @@ pub fn finish(exit: Exit) -> Exit {
     let Some(login) = &record.login else {
         output::tell(&format!(
             "No record in {}: the run ended before it had logged in.",
-            record.path.display()
+            inert(&record.path.display().to_string())
         ));
         return exit;
     };
@@ -237,16 +221,16 @@ pub fn finish(exit: Exit) -> Exit {
         Ok(text) => text,
         Err(why) => return lost(record, exit, &why, ""),
     };
-    match write(&record.path, &text) {
+    match write_private(&record.path, text.as_bytes(), Place::New) {
         Ok(()) => {
             output::tell(&format!(
                 "Record    {} {}",
                 record::digest(text.as_bytes()),
-                crate::view::inert(&record.path.display().to_string())
+                inert(&record.path.display().to_string())
             ));
             exit
         }
-        Err(error) => lost(record, exit, &reason(&error), &text),
+        Err(error) => lost(record, exit, &error.to_string(), &text),
     }
 }
 
@@ -317,17 +301,4 @@ fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
 /// Whether a run without an outcome was ended by a signal.
 fn aborted(exit: Exit) -> bool {
     matches!(exit, Exit::Interrupted | Exit::Partial)
-}
-
-/// Writes the whole file for its owner alone, or nothing, and never over another.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = report::temporary(path)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
 }

@@ -3,10 +3,7 @@
 //! still deliver what is known.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::apply::Outcome;
@@ -18,6 +15,7 @@ use crate::view::json::{self, Document, Problem};
 
 use super::args::{FormArgs, Format};
 use super::exit::Exit;
+use super::private_file::{Place, is_special, try_private, write_private};
 use super::{output, record};
 
 struct Report {
@@ -90,15 +88,10 @@ pub fn probe() -> Result<(), Exit> {
     let file = report().file.clone();
     match file {
         Some(path) => {
-            let tried = if is_special(&path) {
-                open_special(&path).map(drop)
-            } else {
-                temporary(&path).map(drop)
-            };
-            if let Err(error) = tried {
+            if let Err(error) = try_private(&path, Place::Replace) {
                 // There is no use in trying again at the end.
                 report().file = None;
-                return Err(unwritable("--json-out", &path, &error));
+                return Err(error.tell("--json-out", &path, Place::Replace));
             }
             Ok(())
         }
@@ -227,9 +220,9 @@ fn deliver(exit: Exit) -> Exit {
     };
     let mut told = lost(exit);
     if let Some(path) = &file
-        && let Err(error) = write(path, document(told).as_bytes())
+        && let Err(error) = write_private(path, document(told).as_bytes(), Place::Replace)
     {
-        unwritable("--json-out", path, &error);
+        error.tell("--json-out", path, Place::Replace);
         told = unseen(told, written);
         report().file = None;
     }
@@ -254,9 +247,9 @@ fn document(exit: Exit) -> String {
 fn again(exit: Exit) {
     let file = report().file.clone();
     if let Some(path) = file.filter(|path| !is_special(path))
-        && let Err(error) = write(&path, document(exit).as_bytes())
+        && let Err(error) = write_private(&path, document(exit).as_bytes(), Place::Replace)
     {
-        unwritable("--json-out", &path, &error);
+        error.tell("--json-out", &path, Place::Replace);
     }
 }
 
@@ -268,62 +261,4 @@ fn unseen(exit: Exit, written: bool) -> Exit {
         Exit::Done | Exit::Pending | Exit::Unmanaged => Exit::Error,
         other => other,
     }
-}
-
-/// Prints why the file of a flag cannot be written, and the way out.
-pub(super) fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Exit {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    let (why, help) = match error.kind() {
-        StorageFull => ("the disk is full".to_owned(), "make room".to_owned()),
-        QuotaExceeded => (
-            "this user's share of the disk is used up".to_owned(),
-            "make room".to_owned(),
-        ),
-        FileTooLarge => (
-            "this process may not write so large a file".to_owned(),
-            "raise its limit (ulimit -f)".to_owned(),
-        ),
-        _ => (
-            error.to_string(),
-            format!("{flag} wants a file in a folder that is there and can be written to"),
-        ),
-    };
-    output::error(&format!("cannot write {}: {why}", path.display()), &[help]);
-    Exit::Error
-}
-
-/// Whether a pipe or a device is there, which is written to and never replaced.
-fn is_special(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
-}
-
-fn open_special(path: &Path) -> io::Result<File> {
-    File::options().write(true).open(path)
-}
-
-/// A file beside the wanted one, for its owner alone; removed if it is not kept.
-pub(super) fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".rolecall-")
-        .permissions(std::fs::Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-}
-
-/// Writes the whole file, for its owner alone, or leaves what is there as it is.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_special(path) {
-        return open_special(path)?.write_all(bytes);
-    }
-    let mut file = temporary(path)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -170,7 +170,8 @@ fn results_that_cannot_be_written() {
             .map(|n| CI.replace("\"ci\"", &format!("\"ci-{n}\"")))
             .collect::<String>(),
     );
-    fs::write(stage.path("p.json"), "old").expect("written");
+    let old = "{\"rolecall_plan\":1}";
+    fs::write(stage.path("p.json"), old).expect("written");
     symlink("/dev/full", stage.path("full")).expect("linked");
     for flag in ["--out", "--json-out"] {
         for (name, output) in [
@@ -194,8 +195,8 @@ fn results_that_cannot_be_written() {
             assert_eq!(output.status.code(), Some(1), "{flag} {name}");
         }
     }
-    let old = fs::read_to_string(stage.path("p.json")).expect("there");
-    assert_eq!(old, "old");
+    let there = fs::read_to_string(stage.path("p.json")).expect("there");
+    assert_eq!(there, old);
     assert!(stage.path("full").is_symlink(), "a device is not replaced");
     let left = names(stage.dir.path());
     assert_eq!(left, ["access", "full", "owner.json", "p.json"]);

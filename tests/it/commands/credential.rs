@@ -170,6 +170,18 @@ fn decode() {
         let text = |value: &serde_json::Value| value[key].as_str().map(|t| t.trim().to_owned());
         assert_eq!(text(&made), text(&scan), "{key}");
     }
+    stage.say("where no file can be");
+    let to = |place| {
+        [
+            "credential",
+            "decode",
+            "credentials/scan.b64",
+            "--out",
+            place,
+        ]
+    };
+    assert_eq!(stage.run(&to("nowhere/mondoo.json")), 1);
+    assert_eq!(stage.run(&to("access")), 1);
     stage.say("what holds no key");
     fs::write(stage.path("no.json"), "{\"mrn\": \"//x\"}").expect("written");
     assert_eq!(stage.run(&["credential", "decode", "no.json"]), 1);
@@ -177,6 +189,38 @@ fn decode() {
     assert_eq!(stage.run(&["credential", "decode", "no.b64"]), 1);
     assert!(!stage.path("mondoo.json").exists());
     stage.compare("commands/credential-decode.txt");
+}
+
+#[test]
+fn what_is_decoded_to_standard_output_goes_there_and_replaces_no_device() {
+    let stage = stage();
+    let arguments = [
+        "credential",
+        "decode",
+        "credentials/scan.b64",
+        "--force",
+        "--out",
+        "/dev/stdout",
+    ];
+    let expected = fs::read(stage.path("credentials/scan.json")).expect("there");
+    let json = |bytes: &[u8]| -> serde_json::Value {
+        serde_json::from_slice(bytes).expect("JSON and nothing else")
+    };
+    let output = stage.command(&arguments).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(json(&output.stdout), json(&expected));
+    // Standard output may be a file, which no other takes the place of.
+    let mut file = fs::File::create(stage.path("taken.json")).expect("created");
+    file.write_all(b"\n").expect("written");
+    let status = stage.command(&arguments).stdout(file).status();
+    assert_eq!(status.expect("runs").code(), Some(0));
+    let taken = fs::read(stage.path("taken.json")).expect("there");
+    assert_eq!(json(&taken), json(&expected));
+    assert!(
+        fs::symlink_metadata("/dev/stdout")
+            .expect("there")
+            .is_symlink()
+    );
 }
 
 #[test]
