@@ -2,18 +2,21 @@
 //! commands: apply plans again, and goes on only with what is the same.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
 use super::output;
-use super::private_file::{Place, Unwritten, write_private};
+use super::private_file::{Place, Unwritten, is_special, try_private, write_private};
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
 use crate::policy::digest_prefix;
 use crate::view::inert;
 
 /// The largest plan file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
+/// How much of a file tells whether it is a plan, in bytes.
+const HEAD: u64 = 64;
 
 /// A judgement that this run must keep to.
 pub struct Judged {
@@ -51,6 +54,39 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
     }
     let bytes = fs::read(path).map_err(|e| fail(e.to_string()))?;
     plan::read(&bytes).map_err(|e| fail(e.to_string()))
+}
+
+/// Sees before anything else happens that the file of a plan can be written, and takes the place of
+/// nothing but another plan.
+///
+/// # Errors
+/// Prints why not.
+pub fn probe(path: &Path) -> Result<(), Exit> {
+    let other = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+        && !is_special(path)
+        && !begins_as_plan(path);
+    if other {
+        output::error(
+            &format!(
+                "--out would replace {}, which is no plan file",
+                path.display()
+            ),
+            &["name another file, or remove this one if nobody needs it".to_owned()],
+        );
+        return Err(Exit::Error);
+    }
+    try_private(path, Place::Replace).map_err(|error| error.tell("--out", path, Place::Replace))
+}
+
+/// Whether a file begins as plan files do, of whatever version. What cannot be read is none.
+fn begins_as_plan(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    let head: Vec<u8> = head
+        .into_iter()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
+    read.is_ok() && head.starts_with(b"{\"rolecall_plan\":")
 }
 
 /// Writes the file of a plan, for its owner alone, whole or not at all.

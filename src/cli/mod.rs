@@ -9,6 +9,7 @@ mod load;
 #[cfg(feature = "server")]
 mod local;
 mod output;
+mod outputs;
 mod platform_args;
 mod policies;
 mod private_file;
@@ -49,7 +50,9 @@ pub fn run() -> ExitCode {
     };
     let (command, form) = args.command.form();
     report::begin(command, &form);
-    let prepared = enter(args.chdir.as_deref()).and_then(|()| report::probe());
+    let prepared = enter(args.chdir.as_deref())
+        .and_then(|()| outputs::check(&args.command).inspect_err(|_| report::no_file()))
+        .and_then(|()| report::probe());
     if let Err(exit) = prepared {
         return report::finish(exit).into();
     }

@@ -83,6 +83,11 @@ pub fn wrong_usage(given: &[OsString], error: &clap::Error) {
     report.document.error = Some(Problem { message, help });
 }
 
+/// Writes no file: what `--json-out` names is not to be touched.
+pub fn no_file() {
+    report().file = None;
+}
+
 /// Sees before anything else happens that the file of `--json-out` can be written.
 pub fn probe() -> Result<(), Exit> {
     let file = report().file.clone();

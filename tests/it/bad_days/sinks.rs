@@ -146,7 +146,7 @@ fn the_disk_is_really_full() {
         assert_eq!(stage.note(APPLY, &output), 1);
     }
     assert_eq!(holds(&stage), before);
-    let kept = "echo old > access/credentials/p.json; \"$0\" \"$@\"; code=$?; \
+    let kept = "echo '{ \"rolecall_plan\": 1 }' > access/credentials/p.json; \"$0\" \"$@\"; code=$?; \
                 cat access/credentials/p.json; ls -A access/credentials; exit $code";
     for flag in ["--out", "--json-out"] {
         stage.say(&format!(
