@@ -159,18 +159,18 @@ impl Judged {
     ///
     /// # Errors
     /// Prints what moved, if that stops the run.
-    pub fn hold(&self, now: Plan) -> Result<Held, Exit> {
+    pub fn hold(&self, now: &Plan) -> Result<Held, Exit> {
         match &self.plan {
             Some((_, judged)) => {
-                let moved = compare(judged, &now);
+                let moved = compare(judged, now);
                 if moved.is_empty() {
                     return Ok(Held {
-                        plan: now,
+                        plan: now.clone(),
                         left_out: moved,
                     });
                 }
                 if self.stale == WhenStale::Skip && moved.iter().all(Moved::can_be_left_out) {
-                    let (plan, left_out) = keep_judged(judged, now);
+                    let (plan, left_out) = keep_judged(judged, now.clone());
                     return Ok(Held { plan, left_out });
                 }
                 let mut help = lines(&moved);
@@ -186,7 +186,7 @@ impl Judged {
                 let wanted = self.digest.as_deref().unwrap_or_default();
                 if digest.starts_with(wanted) {
                     return Ok(Held {
-                        plan: now,
+                        plan: now.clone(),
                         left_out: Vec::new(),
                     });
                 }

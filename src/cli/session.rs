@@ -41,13 +41,26 @@ pub struct Session {
     _local: Option<super::local::Local>,
 }
 
+impl Session {
+    /// Asks the policies, and who owns what the plan takes ownership of, and tells what they say:
+    /// once, when it is settled what the plan holds.
+    ///
+    /// # Errors
+    /// Prints why a file of that cannot be written.
+    pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Exit> {
+        reach::owners(&self.world.client, &mut self.plan, &self.live).await;
+        policies::judge(&mut self.plan, &self.policies, &self.desired, &self.live);
+        policies::tell(&self.plan, told)
+    }
+}
+
 /// What is meant with a configuration, besides what it says.
 pub struct Intent<'a> {
     /// Everything is to be deleted.
     pub destroy: bool,
     /// Other stacks whose accounts may be taken.
     pub take_over: &'a [StackId],
-    /// Policies from outside of it, and where what breaks them is written.
+    /// Policies from outside of it.
     pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
     pub apply: bool,
@@ -128,9 +141,6 @@ pub async fn open(
     );
     let clean_up = reach::clean_up(&client, &plan, &desired, &live, &seals).await;
     plan.annex.advice.extend(clean_up);
-    reach::owners(&client, &mut plan, &live).await;
-    policies::judge(&mut plan, &policies, &desired, &live);
-    policies::tell(&plan, intent.policies)?;
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")

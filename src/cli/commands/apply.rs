@@ -5,8 +5,7 @@ use std::io::BufRead;
 use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
-use crate::cli::session::Session;
-use crate::cli::{judged, output, policies, progress, reach, record, report, session};
+use crate::cli::{judged, output, progress, record, report, session};
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -41,39 +40,26 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Err(exit) => return exit,
     };
     let mut left_out = Vec::new();
-    if let Some(judged) = &judged {
-        match judged.hold(session.plan.clone()) {
-            Ok(held) => {
-                session.plan = held.plan;
-                left_out = held.left_out;
-                if !left_out.is_empty() {
-                    let Session {
-                        plan,
-                        policies,
-                        desired,
-                        live,
-                        world,
-                        ..
-                    } = &mut session;
-                    policies::judge(plan, policies, desired, live);
-                    reach::owners(&world.client, plan, live).await;
-                    if let Err(exit) = policies::tell(&session.plan, &args.policies) {
-                        return exit;
-                    }
-                }
-            }
-            Err(exit) => {
-                report::plan(&session.plan);
-                record::plan(&session.plan);
-                output::print(&human::plan(&session.plan));
-                return exit;
-            }
+    let mut stale = None;
+    match judged.as_ref().map(|judged| judged.hold(&session.plan)) {
+        Some(Ok(held)) => {
+            session.plan = held.plan;
+            left_out = held.left_out;
         }
+        Some(Err(exit)) => stale = Some(exit),
+        None => {}
     }
+    let told = session.judge(&args.policies).await;
     report::plan(&session.plan);
     record::plan(&session.plan);
+    if let (None, Err(exit)) = (stale, told) {
+        return exit;
+    }
     let shown = human::plan(&session.plan);
     output::print(&shown);
+    if let Some(exit) = stale {
+        return exit;
+    }
     let unread = session.plan.annex.unread.len();
     if unread > 0 {
         let scopes = human::count(unread, "scope");

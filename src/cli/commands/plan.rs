@@ -21,10 +21,13 @@ pub async fn run(args: PlanArgs) -> Exit {
         apply: false,
     };
     let opened = session::open(&args.config, &args.platform, &intent).await;
-    let session = match opened {
+    let mut session = match opened {
         Ok(session) => session,
         Err(exit) => return exit,
     };
+    if let Err(exit) = session.judge(&args.policies).await {
+        return exit;
+    }
     let plan = session.plan;
     if let Some(path) = &args.out
         && let Err(exit) = judged::write(path, &plan)
