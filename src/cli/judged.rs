@@ -155,6 +155,13 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
 }
 
 impl Judged {
+    /// The name of the plan that was judged, as far as it is known.
+    pub fn digest(&self) -> Option<String> {
+        let plan = self.plan.as_ref().map(|(_, plan)| plan.digest());
+        let digest = plan.or_else(|| self.digest.clone());
+        digest.map(|digest| format!("sha256:{digest}"))
+    }
+
     /// Holds the present plan against the judged one.
     ///
     /// # Errors

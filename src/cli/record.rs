@@ -8,16 +8,18 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::Outcome;
-use crate::model::{Caller, StackId};
-use crate::plan::Plan;
+use crate::model::{Caller, Nonce, StackId};
+use crate::plan::{Moved, Plan};
 use crate::ports::Event;
 use crate::record::{
-    self, By, Clock, Entry, FORMAT, Moment, Record, Seen, begin, end, entries, settle,
+    self, By, Clock, Entry, FORMAT, LeftOut, Moment, Record, Seen, begin, end, entries, settle,
 };
 use crate::view::{inert, json};
 
+use super::args::ApplyArgs;
 use super::exit::Exit;
 use super::private_file::{Place, try_private, write_private};
+use super::world::nonce;
 use super::{output, report};
 
 /// The largest record that is read, in bytes.
@@ -26,7 +28,11 @@ const MAX_FILE: u64 = 256 << 20;
 /// A record in the making.
 struct Making {
     path: PathBuf,
+    run: Nonce,
+    options: record::Options,
+    judged: Option<String>,
     previous: Option<Seen>,
+    left_out: Vec<LeftOut>,
     login: Option<Login>,
     plan: Option<String>,
     changes: Vec<Entry>,
@@ -81,11 +87,15 @@ pub fn load(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
-/// Sees before anything else happens that a record can be written, and what it is linked to.
+/// Sees before anything else happens that a record can be written, and what it is linked to, if one
+/// was asked for. `judged` names the plan that was judged before.
 ///
 /// # Errors
 /// Prints why that is not so.
-pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
+pub fn prepare(args: &ApplyArgs, judged: Option<String>) -> Result<(), Exit> {
+    let Some(path) = &args.report else {
+        return Ok(());
+    };
     let refuse = |message: String, help: &str| {
         output::error(&message, &[help.to_owned()]);
         Exit::Error
@@ -112,8 +122,17 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
         })
     };
     *making() = Some(Making {
-        path: path.to_owned(),
-        previous: previous.map(link).transpose()?,
+        path: path.clone(),
+        run: nonce(),
+        options: record::Options {
+            destroy: args.destroy,
+            acks: args.ack.clone(),
+            take_over: args.take_over.clone(),
+            accept_unsealed: args.platform.accept_unsealed,
+        },
+        judged,
+        previous: args.previous.as_deref().map(link).transpose()?,
+        left_out: Vec::new(),
         login: None,
         plan: None,
         changes: Vec::new(),
@@ -122,33 +141,34 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Notes where the run works and as whom; from now on it leaves a record. `dated` is the platform's
-/// clock, if it told it.
+/// Sees that the record before is of the same stack.
 ///
 /// # Errors
-/// Prints that the record before is of another stack.
-pub fn login(
-    stack: &StackId,
-    endpoint: &str,
-    caller: &Caller,
-    dated: Option<Timestamp>,
-) -> Result<(), Exit> {
+/// Prints that it is not.
+pub fn of_stack(stack: &StackId) -> Result<(), Exit> {
+    let making = making();
+    let previous = making.as_ref().and_then(|record| record.previous.as_ref());
+    let other = previous.map(|seen| seen.stack.clone());
+    drop(making);
+    match other.filter(|other| *other != stack.to_string()) {
+        None => Ok(()),
+        Some(other) => {
+            output::error(
+                &format!("--previous is a record of the stack {other}, not of {stack}"),
+                &["name the last record of this stack, or none to begin a chain".to_owned()],
+            );
+            Err(Exit::Error)
+        }
+    }
+}
+
+/// Notes where the run works and as whom; from now on it leaves a record. `dated` is the platform's
+/// clock, if it told it.
+pub fn login(stack: &StackId, endpoint: &str, caller: &Caller, dated: Option<Timestamp>) {
     let mut making = making();
     let Some(record) = making.as_mut() else {
-        return Ok(());
+        return;
     };
-    let other = record.previous.as_ref().map(|seen| seen.stack.as_str());
-    if let Some(other) = other.filter(|other| *other != stack.to_string()) {
-        let message = format!("--previous is a record of the stack {other}, not of {stack}");
-        // It is not to be linked to, so there is no record.
-        *making = None;
-        drop(making);
-        output::error(
-            &message,
-            &["name the last record of this stack, or none to begin a chain".to_owned()],
-        );
-        return Err(Exit::Error);
-    }
     let (at, clock) = match dated {
         Some(at) => (at, Clock::Platform),
         None => (Timestamp::now(), Clock::Local),
@@ -166,7 +186,13 @@ pub fn login(
         },
         since: Instant::now(),
     });
-    Ok(())
+}
+
+/// Notes what moved since the plan was judged, and is left out.
+pub fn left_out(moved: &[Moved]) {
+    if let Some(record) = making().as_mut() {
+        record.left_out = moved.iter().map(LeftOut::from).collect();
+    }
 }
 
 /// Notes the plan.
@@ -272,10 +298,13 @@ fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
     let told = Record {
         rolecall_record: FORMAT,
         rolecall_version: env!("CARGO_PKG_VERSION"),
+        run: record.run.clone(),
         previous: record.previous.as_ref().map(|seen| seen.digest.clone()),
         stack: login.stack.clone(),
         endpoint: login.endpoint.clone(),
         caller: login.by.clone(),
+        options: record.options.clone(),
+        judged: record.judged.clone(),
         plan: record.plan.clone(),
         started: login.started,
         finished: Moment {
@@ -292,6 +321,7 @@ fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
             }),
         error,
         refused_by,
+        left_out: record.left_out.clone(),
         changes: record.changes.clone(),
     };
     let text = serde_json::to_string_pretty(&told).map_err(|error| error.to_string())?;

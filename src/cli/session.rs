@@ -77,6 +77,7 @@ pub async fn open(
         Exit::Error
     })?;
     let mut loaded = load::load(config)?;
+    record::of_stack(&loaded.desired.stack)?;
     policies::tighten(&mut loaded, intent.policies)?;
     let Loaded {
         mut desired,
@@ -127,7 +128,7 @@ pub async fn open(
     output::tell(&format!("Caller    {who}, from {}", inert(&source)));
     output::tell("");
     let endpoint = if choice.local { "local" } else { &base };
-    record::login(&desired.stack, endpoint, &caller, client.dated())?;
+    record::login(&desired.stack, endpoint, &caller, client.dated());
     let reading = progress::waiting("reading what is live");
     let live = refresh(&client, &queries, endpoint)
         .await

@@ -5,7 +5,9 @@ use std::io::BufRead;
 use crate::apply::{ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
+use crate::cli::judged::Judged;
 use crate::cli::{judged, output, progress, record, report, session};
+use crate::plan::Moved;
 use crate::policy::{Acks, approve};
 use crate::sinks::configure_hint;
 use crate::view::{human, inert};
@@ -23,9 +25,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Ok(judged) => judged,
         Err(exit) => return exit,
     };
-    if let Some(path) = &args.report
-        && let Err(exit) = record::prepare(path, args.previous.as_deref())
-    {
+    if let Err(exit) = record::prepare(&args, judged.as_ref().and_then(Judged::digest)) {
         return exit;
     }
     let intent = session::Intent {
@@ -45,6 +45,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Some(Ok(held)) => {
             session.plan = held.plan;
             left_out = held.left_out;
+            record::left_out(&left_out);
         }
         Some(Err(exit)) => stale = Some(exit),
         None => {}
@@ -74,17 +75,18 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Err(refusals) => {
             report::refusals(&refusals);
             output::print(&human::refusals(&refusals, true));
+            output::refused(&refusals);
             return Exit::Refused;
         }
     };
     if !left_out.is_empty() {
-        let n = judged::lines(&left_out);
         output::warning("what moved since the plan was judged is left out:");
-        for line in n {
+        for line in judged::lines(&left_out) {
             output::tell(&format!("  = {line}"));
         }
     }
     if nothing {
+        without(&left_out);
         return match (in_flight, left_out.is_empty()) {
             (true, _) => Exit::Partial,
             (false, true) => Exit::Done,
@@ -107,18 +109,29 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     report::outcome(&outcome);
     record::outcome(&outcome);
     output::print("\n");
-    output::print(&human::outcome(&outcome));
+    output::print(&human::outcome(&outcome, &left_out));
     output::print(&if args.platform.local {
         local_hint(&outcome, &session.sinks)
     } else {
         hints(&outcome, &session.sinks)
     });
-    if let Some(next) = human::next(&outcome, judged.is_some()) {
+    if let Some(next) = human::next(&outcome, judged.is_some(), &left_out) {
         output::print(&format!("\n{next}"));
     }
+    without(&left_out);
     match exit(&outcome) {
         Exit::Done if !left_out.is_empty() => Exit::Partial,
         exit => exit,
+    }
+}
+
+/// Notes for programs why a run that did all it tried is not done; people have been told.
+fn without(left_out: &[Moved]) {
+    if !left_out.is_empty() {
+        report::error(
+            "what moved since the plan was judged was left out",
+            &judged::lines(left_out),
+        );
     }
 }
 

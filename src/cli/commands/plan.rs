@@ -56,6 +56,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         report::refusals(&refusals);
         output::print(&human::refusals(&refusals, false));
         if refusals.iter().any(|refusal| !refusal.apply_only) {
+            output::refused(&refusals);
             return Exit::Refused;
         }
     }
