@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
-use super::output;
 use super::private_file::{Place, Unwritten, is_special, try_private, write_private};
+use super::{load, output};
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
 use crate::policy::digest_prefix;
 use crate::view::inert;
@@ -107,7 +107,8 @@ pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
 /// # Errors
 /// Prints what is wrong with it.
 pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
-    if args.config.dir.is_file() {
+    let in_place = args.config.dir.is_file();
+    if in_place {
         if args.plan.is_some() {
             output::error(
                 "two plan files are given",
@@ -131,6 +132,9 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
         None => None,
         Some(path) => Some((path.clone(), read(path)?)),
     };
+    if let (true, Some((path, _))) = (in_place, &plan) {
+        see_configuration(&args.config.dir, path)?;
+    }
     if args.stale == WhenStale::Skip && plan.is_none() {
         output::error(
             "--stale=skip applies what is identical to a judged plan, and none is given",
@@ -152,6 +156,24 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
         digest,
         stale: args.stale,
     }))
+}
+
+/// Sees that there is what a plan file in the place of the directory approves.
+fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Exit> {
+    if load::any(dir) {
+        return Ok(());
+    }
+    output::error(
+        &format!(
+            "{} approves the configuration of the working directory, and there is none: no .hcl file",
+            plan.display()
+        ),
+        &[format!(
+            "`rolecall apply --plan {} DIR` names another directory",
+            output::word(plan)
+        )],
+    );
+    Err(Exit::Error)
 }
 
 impl Judged {
