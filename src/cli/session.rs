@@ -242,16 +242,7 @@ pub(super) async fn connect(
         Exit::Error
     })?;
     warn_if_exposed(&login.source);
-    let ca = match &choice.ca_file {
-        None => None,
-        Some(path) => Some(std::fs::read(path).map_err(|error| {
-            let why = match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                _ => error.to_string(),
-            };
-            fail(&format!("--ca-file {}: {why}", path.display()))
-        })?),
-    };
+    let ca = reach::certificates(choice.ca_file.as_deref())?;
     let place = inert(login.endpoint.base());
     #[cfg(feature = "server")]
     let kept = None;

@@ -44,16 +44,6 @@ fn file_digest(stage: &Stage, name: &str) -> String {
     digest(&fs::read(stage.path(name)).expect("a record"))
 }
 
-fn writes(stage: &Stage) -> usize {
-    let write = |o: &&String| {
-        matches!(
-            o.as_str(),
-            "createServiceAccount" | "updateServiceAccount" | "deleteServiceAccounts" | "setRoles"
-        )
-    };
-    stage.front.seen().iter().filter(write).count()
-}
-
 fn results(record: &Value) -> Vec<&str> {
     let changes = record["changes"].as_array().expect("changes");
     changes

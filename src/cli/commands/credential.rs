@@ -14,7 +14,7 @@ use crate::cli::{output, reach};
 use crate::model::{Mrn, Scope};
 use crate::platform::{
     Certificate, Client, Endpoint, Environment, Http, Inspected, Login, LoginError, RawCredential,
-    Source, Wanted, discover, precedence, raw,
+    Source, Wanted, discover, endpoint as named_endpoint, precedence, raw,
 };
 use crate::ports::{ErrorKind as Failure, Reader};
 use crate::view::{human, inert};
@@ -294,12 +294,7 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let (name, login) = login(args)?;
     let place = login.endpoint.base().to_owned();
     let home = reach::home_scope(&login.identity);
-    let ca = match &args.ca_file {
-        None => None,
-        Some(path) => Some(std::fs::read(path).map_err(|e| {
-            reach::fail(&format!("cannot read the CA file {}: {e}", path.display()))
-        })?),
-    };
+    let ca = reach::certificates(args.ca_file.as_deref())?;
     let patience = std::time::Duration::from_secs(args.timeout.into());
     let client = reach::client(login, ca.as_deref(), patience).map_err(|e| reach::fail(&e))?;
     let caller = client.caller().await.map_err(|error| {
@@ -360,25 +355,12 @@ fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
     let credential = found
         .credential()
         .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
-    let named = args
-        .endpoint
-        .clone()
-        .map(|url| ("--endpoint", url))
-        .or_else(|| {
-            let url = std::env::var("MONDOO_API_ENDPOINT").ok()?;
-            (!url.trim().is_empty()).then_some(("MONDOO_API_ENDPOINT", url))
-        });
-    let endpoint = match named {
-        Some((from, url)) => {
-            let made = Endpoint::new(&url);
-            Some(made.map_err(|e| reach::fail(&format!("{from}: {e}")))?)
-        }
-        None => credential.endpoint,
-    };
+    let named = environment(|environment| named_endpoint(args.endpoint.as_deref(), environment))
+        .map_err(|e| not_found(&e))?;
     let login = Login {
         identity: credential.identity,
         source: Source::Flag(file.clone()),
-        endpoint: endpoint.unwrap_or_default(),
+        endpoint: named.or(credential.endpoint).unwrap_or_default(),
     };
     Ok((name, login))
 }

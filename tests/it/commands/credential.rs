@@ -263,6 +263,41 @@ fn the_sources_are_the_environment_and_standard_input() {
 }
 
 #[test]
+fn an_endpoint_that_is_no_text_is_not_taken_for_none() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut stage = stage();
+    stage.configure("");
+    for file in [&[][..], &["owner.json"]] {
+        for (value, code) in [(&b"\xff"[..], 1), (b" ", 0)] {
+            let arguments = [&["credential", "verify"], file].concat();
+            let mut command = stage.command(&arguments);
+            command.env("MONDOO_API_ENDPOINT", std::ffi::OsStr::from_bytes(value));
+            let output = command.output().expect("runs");
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{arguments:?}: {output:?}"
+            );
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert_eq!(said.contains("MONDOO_API_ENDPOINT: "), code == 1, "{said}");
+        }
+    }
+    for command in [
+        &["credential", "verify", "owner.json"][..],
+        &["plan", "access"],
+    ] {
+        let arguments = [command, &["--ca-file", "no.pem"]].concat();
+        let output = stage.command(&arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert!(
+            said.contains("error: --ca-file no.pem: there is no such file"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_damaged_certificate_never_panics() {
     let stage = stage();
     let bytes = fs::read(stage.path("credentials/scan.json")).expect("there");
