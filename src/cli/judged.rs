@@ -2,17 +2,21 @@
 //! commands: apply plans again, and goes on only with what is the same.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
-use super::{output, report};
+use super::private_file::{Place, Unwritten, is_special, try_private, write_private};
+use super::{load, output};
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
 use crate::policy;
 use crate::view::inert;
 
 /// The largest plan file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
+/// How much of a file tells whether it is a plan, in bytes.
+const HEAD: u64 = 64;
 
 /// A judgement that this run must keep to.
 pub struct Judged {
@@ -52,15 +56,49 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
     plan::read(&bytes).map_err(|e| fail(e.to_string()))
 }
 
+/// Sees before anything else happens that the file of a plan can be written, and takes the place of
+/// nothing but another plan.
+///
+/// # Errors
+/// Prints why not.
+pub fn probe(path: &Path) -> Result<(), Exit> {
+    let other = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
+        && !is_special(path)
+        && !begins_as_plan(path);
+    if other {
+        output::error(
+            &format!(
+                "--out would replace {}, which is no plan file",
+                path.display()
+            ),
+            &["name another file, or remove this one if nobody needs it".to_owned()],
+        );
+        return Err(Exit::Error);
+    }
+    try_private(path, Place::Replace).map_err(|error| error.tell("--out", path, Place::Replace))
+}
+
+/// Whether a file begins as plan files do, of whatever version. What cannot be read is none.
+fn begins_as_plan(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    let head: Vec<u8> = head
+        .into_iter()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
+    read.is_ok() && head.starts_with(b"{\"rolecall_plan\":")
+}
+
 /// Writes the file of a plan, for its owner alone, whole or not at all.
 ///
 /// # Errors
 /// Prints why it cannot be written.
 pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
-    let written = plan::write(plan)
-        .map_err(std::io::Error::other)
-        .and_then(|bytes| report::write(path, &bytes));
-    written.map_err(|error| report::unwritable("--out", path, &error))
+    let bytes = plan::write(plan).map_err(|error| {
+        Unwritten::from(std::io::Error::other(error)).tell("--out", path, Place::Replace)
+    })?;
+    write_private(path, &bytes, Place::Replace)
+        .map_err(|error| error.tell("--out", path, Place::Replace))
 }
 
 /// What the command line says was judged; `None` if nothing. A plan file in the place of the
@@ -69,7 +107,8 @@ pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
 /// # Errors
 /// Prints what is wrong with it.
 pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
-    if args.config.dir.is_file() {
+    let in_place = args.config.dir.is_file();
+    if in_place {
         if args.plan.is_some() {
             output::error(
                 "two plan files are given",
@@ -93,6 +132,9 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
         None => None,
         Some(path) => Some((path.clone(), read(path)?)),
     };
+    if let (true, Some((path, _))) = (in_place, &plan) {
+        see_configuration(&args.config.dir, path)?;
+    }
     if args.stale == WhenStale::Skip && plan.is_none() {
         output::error(
             "--stale=skip applies what is identical to a judged plan, and none is given",
@@ -116,28 +158,47 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
     }))
 }
 
+/// Sees that there is what a plan file in the place of the directory approves.
+fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Exit> {
+    if load::any(dir) {
+        return Ok(());
+    }
+    output::error(
+        &format!(
+            "{} approves the configuration of the working directory, and there is none: no .hcl file",
+            plan.display()
+        ),
+        &[format!(
+            "`rolecall apply --plan {} DIR` names another directory",
+            output::word(plan)
+        )],
+    );
+    Err(Exit::Error)
+}
+
 impl Judged {
-    /// The digest of the plan in the file, if one is given.
-    pub fn plan_digest(&self) -> Option<String> {
-        self.plan.as_ref().map(|(_, plan)| plan.digest())
+    /// The digest of the plan that was judged.
+    pub fn digest(&self) -> Option<String> {
+        let plan = self.plan.as_ref().map(|(_, plan)| plan.digest());
+        plan.or_else(|| self.digest.clone())
     }
 
     /// Holds the present plan against the judged one.
     ///
     /// # Errors
     /// Prints what moved, if that stops the run.
-    pub fn hold(&self, now: Plan) -> Result<Held, Exit> {
+    pub fn hold(&self, now: &Plan) -> Result<Held, Exit> {
         match &self.plan {
             Some((_, judged)) => {
-                let moved = compare(judged, &now);
+                let moved = compare(judged, now);
                 if moved.is_empty() {
                     return Ok(Held {
-                        plan: now,
+                        plan: now.clone(),
                         left_out: moved,
                     });
                 }
                 if self.stale == WhenStale::Skip && moved.iter().all(Moved::can_be_left_out) {
-                    let (plan, left_out) = keep_judged(judged, now);
+                    let (plan, left_out) = keep_judged(judged, now.clone());
                     return Ok(Held { plan, left_out });
                 }
                 let mut help = lines(&moved);
@@ -153,7 +214,7 @@ impl Judged {
                 let wanted = self.digest.as_deref().unwrap_or_default();
                 if digest == wanted {
                     return Ok(Held {
-                        plan: now,
+                        plan: now.clone(),
                         left_out: Vec::new(),
                     });
                 }

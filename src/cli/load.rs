@@ -48,6 +48,15 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, Exit> {
     }
 }
 
+/// Whether a directory holds a configuration, or might: what is wrong with it is told by [`load`].
+pub fn any(dir: &Path) -> bool {
+    let Ok(names) = list(dir) else {
+        return true;
+    };
+    let selection = config::select(names.iter().map(String::as_str));
+    !selection.configuration.is_empty() || !selection.notes.is_empty()
+}
+
 /// Checks a configuration without asking for values.
 pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
     let mut given = gather(args)?;

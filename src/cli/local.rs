@@ -2,7 +2,7 @@
 //! data in `.rolecall/` beside the configuration.
 
 use std::fs;
-use std::io::Write as _;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use zeroize::Zeroizing;
 
 use crate::model::Desired;
 use crate::platform::{Environment, Login, Wanted, discover};
 use crate::server::{App, Credential, Options, Quirks, Running, Storage};
+
+use super::private_file::{Place, Unwritten, write_private};
 
 /// The folder, beside the configuration.
 const FOLDER: &str = ".rolecall";
@@ -170,17 +173,11 @@ fn prepare(app: &App, desired: &Desired) -> Result<Option<Credential>, crate::se
 }
 
 /// Writes a credential for its owner alone, in place of one of an earlier database.
-pub fn write_credential(path: &Path, credential: &Credential) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    // Files of `tempfile` are readable by their owner alone.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    let text = serde_json::to_vec_pretty(credential)?;
-    file.write_all(&text)?;
-    file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+///
+/// # Errors
+/// Why it could not.
+pub fn write_credential(path: &Path, credential: &Credential) -> Result<(), Unwritten> {
+    let mut text = Zeroizing::new(serde_json::to_vec_pretty(credential).map_err(io::Error::from)?);
+    text.push(b'\n');
+    write_private(path, &text, Place::Replace)
 }

@@ -9,8 +9,10 @@ mod load;
 #[cfg(feature = "server")]
 mod local;
 mod output;
+mod outputs;
 mod platform_args;
 mod policies;
+mod private_file;
 mod progress;
 mod reach;
 mod record;
@@ -48,7 +50,9 @@ pub fn run() -> ExitCode {
     };
     let (command, form) = args.command.form();
     report::begin(command, &form);
-    let prepared = enter(args.chdir.as_deref()).and_then(|()| report::probe());
+    let prepared = enter(args.chdir.as_deref())
+        .and_then(|()| outputs::check(&args.command).inspect_err(|_| report::no_file()))
+        .and_then(|()| report::probe());
     if let Err(exit) = prepared {
         return report::finish(exit).into();
     }
@@ -85,14 +89,7 @@ pub fn run() -> ExitCode {
             Command::Credential(args) => commands::credential::run(args).await,
         }
     });
-    let exit = report::finish(record::finish(exit));
-    // A result that nobody could read is no result.
-    let exit = if output::lost() {
-        report::lost(exit)
-    } else {
-        exit
-    };
-    exit.into()
+    report::finish(exit).into()
 }
 
 /// Goes where `--chdir` says.

@@ -1,6 +1,7 @@
 //! Printing: results to standard output, everything else to standard error. Colours are stripped
 //! where they are not wanted (`NO_COLOR`, pipes, dumb terminals).
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 
 use crate::diag::{Diagnostics, SourceMap, render_all};
+use crate::policy::Refusal;
 use crate::sinks::shell_word;
 use crate::view::inert;
 
@@ -68,6 +70,20 @@ pub fn error(message: &str, help: &[String]) {
     for line in help {
         tell(&format!("  = {}", inert(line)));
     }
+}
+
+/// Says on standard error, for who does not see the plan, that guards refuse it.
+pub fn refused(refusals: &[Refusal]) {
+    if !report::human() {
+        return;
+    }
+    let guards: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.guard).collect();
+    let noun = if guards.len() == 1 { "guard" } else { "guards" };
+    let guards: Vec<&str> = guards.into_iter().collect();
+    tell(&format!(
+        "{ERROR}error{ERROR:#}: refused by the {noun} {}; below the plan stands why, and the way out",
+        guards.join(", ")
+    ));
 }
 
 /// Prints a warning.

@@ -12,7 +12,8 @@ use crate::view::{human, inert, junit, sarif};
 use super::args::PolicyArgs;
 use super::exit::Exit;
 use super::load::{self, Loaded};
-use super::{output, report};
+use super::output;
+use super::private_file::{Place, write_private};
 
 /// Names a policy directory for every run of a machine.
 const VARIABLE: &str = "ROLECALL_POLICY_DIR";
@@ -129,13 +130,6 @@ pub fn tell(plan: &Plan, args: &PolicyArgs) -> Result<(), Exit> {
 }
 
 fn write(path: &Path, text: &str, flag: &str) -> Result<(), Exit> {
-    report::write(path, text.as_bytes()).map_err(|error| {
-        output::error(
-            &format!("cannot write {}: {error}", path.display()),
-            &[format!(
-                "{flag} wants a file in a folder that is there and can be written to"
-            )],
-        );
-        Exit::Error
-    })
+    write_private(path, text.as_bytes(), Place::Replace)
+        .map_err(|error| error.tell(flag, path, Place::Replace))
 }

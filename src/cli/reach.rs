@@ -83,6 +83,21 @@ pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Cli
     Ok(Client::new(http, login.endpoint, login.identity, time))
 }
 
+/// The certificates of `--ca-file`, if it is given.
+///
+/// # Errors
+/// Prints why they cannot be read.
+pub fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, Exit> {
+    let Some(path) = path else { return Ok(None) };
+    std::fs::read(path).map(Some).map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        fail(&format!("--ca-file {}: {why}", path.display()))
+    })
+}
+
 /// What in the environment names the authorities to trust in place of the system's. A file that
 /// holds none is an error: TLS would pass over it.
 fn authorities() -> Result<Option<String>, String> {

@@ -1,8 +1,6 @@
 //! The record of an apply, gathered while it runs and written however it ends. One for the process,
 //! so that a signal can still write what is known.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,15 +8,18 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::Outcome;
-use crate::model::{Caller, StackId};
-use crate::plan::Plan;
+use crate::model::{Caller, Nonce, StackId};
+use crate::plan::{Moved, Plan};
 use crate::ports::Event;
 use crate::record::{
-    self, By, Clock, Entry, FORMAT, Moment, Record, Seen, begin, end, entries, settle,
+    self, By, Clock, Entry, FORMAT, LeftOut, Moment, Record, Seen, begin, end, entries, settle,
 };
-use crate::view::json;
+use crate::view::{inert, json};
 
+use super::args::ApplyArgs;
 use super::exit::Exit;
+use super::private_file::{Place, try_private, write_private};
+use super::world::nonce;
 use super::{output, report};
 
 /// The largest record that is read, in bytes.
@@ -27,12 +28,15 @@ const MAX_FILE: u64 = 256 << 20;
 /// A record in the making.
 struct Making {
     path: PathBuf,
+    run: Nonce,
+    options: record::Options,
+    judged: Option<String>,
     previous: Option<Seen>,
+    left_out: Vec<LeftOut>,
     login: Option<Login>,
     plan: Option<String>,
     changes: Vec<Entry>,
     outcome: Option<(bool, bool)>,
-    finished: bool,
 }
 
 /// What is known from the login on.
@@ -83,11 +87,15 @@ pub fn load(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
-/// Sees before anything else happens that a record can be written, and what it is linked to.
+/// Sees before anything else happens that a record can be written, and what it is linked to, if one
+/// was asked for. `judged` names the plan that was judged before.
 ///
 /// # Errors
 /// Prints why that is not so.
-pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
+pub fn prepare(args: &ApplyArgs, judged: Option<&str>) -> Result<(), Exit> {
+    let Some(path) = &args.report else {
+        return Ok(());
+    };
     let refuse = |message: String, help: &str| {
         output::error(&message, &[help.to_owned()]);
         Exit::Error
@@ -98,12 +106,7 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
             "a record never replaces anything: name a new file with --report",
         ));
     }
-    report::temporary(path).map_err(|error| {
-        refuse(
-            format!("cannot write {}: {}", path.display(), reason(&error)),
-            "--report wants a new file in a folder that is there and can be written to",
-        )
-    })?;
+    try_private(path, Place::New).map_err(|error| error.tell("--report", path, Place::New))?;
     let link = |path: &Path| -> Result<Seen, Exit> {
         let bytes = load(path).map_err(|why| {
             refuse(
@@ -119,54 +122,53 @@ pub fn prepare(path: &Path, previous: Option<&Path>) -> Result<(), Exit> {
         })
     };
     *making() = Some(Making {
-        path: path.to_owned(),
-        previous: previous.map(link).transpose()?,
+        path: path.clone(),
+        run: nonce(),
+        options: record::Options {
+            destroy: args.destroy,
+            acks: args.ack.clone(),
+            take_over: args.take_over.clone(),
+            accept_unsealed: args.platform.accept_unsealed,
+        },
+        judged: judged.map(|digest| format!("sha256:{digest}")),
+        previous: args.previous.as_deref().map(link).transpose()?,
+        left_out: Vec::new(),
         login: None,
         plan: None,
         changes: Vec::new(),
         outcome: None,
-        finished: false,
     });
     Ok(())
 }
 
-/// Why a file cannot be written, without the name of the temporary one beside it.
-fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "its folder is not there".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "this user may not write there".to_owned(),
-        std::io::ErrorKind::AlreadyExists => "another run has put a file there".to_owned(),
-        kind => kind.to_string(),
+/// Sees that the record before is of the same stack.
+///
+/// # Errors
+/// Prints that it is not.
+pub fn of_stack(stack: &StackId) -> Result<(), Exit> {
+    let making = making();
+    let previous = making.as_ref().and_then(|record| record.previous.as_ref());
+    let other = previous.map(|seen| seen.stack.clone());
+    drop(making);
+    match other.filter(|other| *other != stack.to_string()) {
+        None => Ok(()),
+        Some(other) => {
+            output::error(
+                &format!("--previous is a record of the stack {other}, not of {stack}"),
+                &["name the last record of this stack, or none to begin a chain".to_owned()],
+            );
+            Err(Exit::Error)
+        }
     }
 }
 
 /// Notes where the run works and as whom; from now on it leaves a record. `dated` is the platform's
 /// clock, if it told it.
-///
-/// # Errors
-/// Prints that the record before is of another stack.
-pub fn login(
-    stack: &StackId,
-    endpoint: &str,
-    caller: &Caller,
-    dated: Option<Timestamp>,
-) -> Result<(), Exit> {
+pub fn login(stack: &StackId, endpoint: &str, caller: &Caller, dated: Option<Timestamp>) {
     let mut making = making();
     let Some(record) = making.as_mut() else {
-        return Ok(());
+        return;
     };
-    let other = record.previous.as_ref().map(|seen| seen.stack.as_str());
-    if let Some(other) = other.filter(|other| *other != stack.to_string()) {
-        let message = format!("--previous is a record of the stack {other}, not of {stack}");
-        // It is not to be linked to, so there is no record.
-        *making = None;
-        drop(making);
-        output::error(
-            &message,
-            &["name the last record of this stack, or none to begin a chain".to_owned()],
-        );
-        return Err(Exit::Error);
-    }
     let (at, clock) = match dated {
         Some(at) => (at, Clock::Platform),
         None => (Timestamp::now(), Clock::Local),
@@ -184,7 +186,13 @@ pub fn login(
         },
         since: Instant::now(),
     });
-    Ok(())
+}
+
+/// Notes what moved since the plan was judged, and is left out.
+pub fn left_out(moved: &[Moved]) {
+    if let Some(record) = making().as_mut() {
+        record.left_out = moved.iter().map(LeftOut::from).collect();
+    }
 }
 
 /// Notes the plan.
@@ -224,16 +232,14 @@ pub fn outcome(outcome: &Outcome) {
 /// Writes the record, if one was asked for and the run had logged in, and gives the exit code. A
 /// record that cannot be written goes to standard error, and is never a success.
 pub fn finish(exit: Exit) -> Exit {
-    // Held to the end: a signal must not end the program in the middle.
-    let mut making = making();
-    let Some(record) = making.as_mut().filter(|record| !record.finished) else {
+    let making = making();
+    let Some(record) = making.as_ref() else {
         return exit;
     };
-    record.finished = true;
     let Some(login) = &record.login else {
         output::tell(&format!(
             "No record in {}: the run ended before it had logged in.",
-            record.path.display()
+            inert(&record.path.display().to_string())
         ));
         return exit;
     };
@@ -241,16 +247,16 @@ pub fn finish(exit: Exit) -> Exit {
         Ok(text) => text,
         Err(why) => return lost(record, exit, &why, ""),
     };
-    match write(&record.path, &text) {
+    match write_private(&record.path, text.as_bytes(), Place::New) {
         Ok(()) => {
             output::tell(&format!(
                 "Record    {} {}",
                 record::digest(text.as_bytes()),
-                crate::view::inert(&record.path.display().to_string())
+                inert(&record.path.display().to_string())
             ));
             exit
         }
-        Err(error) => lost(record, exit, &reason(&error), &text),
+        Err(error) => lost(record, exit, &error.to_string(), &text),
     }
 }
 
@@ -292,10 +298,13 @@ fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
     let told = Record {
         rolecall_record: FORMAT,
         rolecall_version: env!("CARGO_PKG_VERSION"),
+        run: record.run.clone(),
         previous: record.previous.as_ref().map(|seen| seen.digest.clone()),
         stack: login.stack.clone(),
         endpoint: login.endpoint.clone(),
         caller: login.by.clone(),
+        options: record.options.clone(),
+        judged: record.judged.clone(),
         plan: record.plan.clone(),
         started: login.started,
         finished: Moment {
@@ -312,6 +321,7 @@ fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
             }),
         error,
         refused_by,
+        left_out: record.left_out.clone(),
         changes: record.changes.clone(),
     };
     let text = serde_json::to_string_pretty(&told).map_err(|error| error.to_string())?;
@@ -321,17 +331,4 @@ fn text(record: &Making, login: &Login, exit: Exit) -> Result<String, String> {
 /// Whether a run without an outcome was ended by a signal.
 fn aborted(exit: Exit) -> bool {
     matches!(exit, Exit::Interrupted | Exit::Partial)
-}
-
-/// Writes the whole file for its owner alone, or nothing, and never over another.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = report::temporary(path)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
 }

@@ -3,11 +3,8 @@
 //! still deliver what is known.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::apply::Outcome;
 use crate::check::Check;
@@ -18,6 +15,7 @@ use crate::view::json::{self, Document, Problem};
 
 use super::args::{FormArgs, Format};
 use super::exit::Exit;
+use super::private_file::{Place, is_special, try_private, write_private};
 use super::{output, record};
 
 struct Report {
@@ -27,8 +25,6 @@ struct Report {
     document: Document,
     /// Whether the platform was written to, or may have been.
     written: bool,
-    /// Whether the last word is said.
-    finished: bool,
 }
 
 static REPORT: Mutex<Report> = Mutex::new(Report {
@@ -45,8 +41,14 @@ static REPORT: Mutex<Report> = Mutex::new(Report {
         error: None,
     },
     written: false,
-    finished: false,
 });
+
+/// How the run ended, once its last words are said. Locked while they are: a signal must not end
+/// the program in the middle.
+static ENDED: Mutex<Option<Exit>> = Mutex::new(None);
+
+/// How the run is ending, from the moment on at which its last words begin.
+static ENDING: OnceLock<Exit> = OnceLock::new();
 
 fn report() -> MutexGuard<'static, Report> {
     // A report that was left half made by a panic still says more than none.
@@ -81,20 +83,20 @@ pub fn wrong_usage(given: &[OsString], error: &clap::Error) {
     report.document.error = Some(Problem { message, help });
 }
 
+/// Writes no file: what `--json-out` names is not to be touched.
+pub fn no_file() {
+    report().file = None;
+}
+
 /// Sees before anything else happens that the file of `--json-out` can be written.
 pub fn probe() -> Result<(), Exit> {
     let file = report().file.clone();
     match file {
         Some(path) => {
-            let tried = if is_special(&path) {
-                open_special(&path).map(drop)
-            } else {
-                temporary(&path).map(drop)
-            };
-            if let Err(error) = tried {
+            if let Err(error) = try_private(&path, Place::Replace) {
                 // There is no use in trying again at the end.
                 report().file = None;
-                return Err(unwritable("--json-out", &path, &error));
+                return Err(error.tell("--json-out", &path, Place::Replace));
             }
             Ok(())
         }
@@ -164,35 +166,96 @@ pub fn why() -> (Option<String>, Vec<String>) {
     (error.map(|error| error.message.clone()), guards.collect())
 }
 
-/// Delivers the document wherever it was asked for, and gives the exit code.
+/// Says the last words once, and gives the exit code.
 pub fn finish(exit: Exit) -> Exit {
-    let (text, file, written) = {
-        let mut report = report();
-        // A signal may come in between: there is one document.
-        let again = std::mem::replace(&mut report.finished, true);
-        if again || (report.format == Format::Human && report.file.is_none()) {
-            return exit;
-        }
-        let text = json::document(report.command, &report.document, exit.code());
-        (text, report.file.clone(), report.written)
-    };
-    let mut exit = exit;
-    if let Some(path) = file
-        && let Err(error) = write(&path, text.as_bytes())
-    {
-        unwritable("--json-out", &path, &error);
-        exit = unseen(exit, written);
-        let report = report();
-        let text = json::document(report.command, &report.document, exit.code());
-        if report.format == Format::Json {
-            output::raw(&text);
-        }
-        return exit;
+    last_words(exit, || {})
+}
+
+/// Says the last words and ends the program, from wherever it is.
+pub fn abort(message: &str, exit: Exit) -> ! {
+    let exit = last_words(exit, || {
+        output::tell(message);
+        error(message, &[]);
+    });
+    std::process::exit(i32::from(exit.code()))
+}
+
+/// How the run is ending, if its last words are being said or are said.
+pub fn ending() -> Option<Exit> {
+    ENDING.get().copied()
+}
+
+/// Ends the program in the middle of its last words.
+pub fn leave(ending: Exit) -> ! {
+    std::process::exit(i32::from(unseen(ending, report().written).code()))
+}
+
+/// Delivers the document, then the record, which so knows of a result that nobody could read, and
+/// gives the exit code. Who comes second waits, and gets the code of the first.
+fn last_words(exit: Exit, first: impl FnOnce()) -> Exit {
+    let mut ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(ended) = *ended {
+        return ended;
     }
-    if !human() {
-        output::raw(&text);
+    ENDING.get_or_init(|| exit);
+    first();
+    let told = deliver(exit);
+    let exit = record::finish(told);
+    if exit != told {
+        // The record could not be written; the document in a file can still say so.
+        again(exit);
+    }
+    *ended = Some(exit);
+    exit
+}
+
+/// Delivers the document wherever it was asked for. A result that nobody could read is no result,
+/// and that counts in the exit code.
+fn deliver(exit: Exit) -> Exit {
+    let (format, file, written) = {
+        let report = report();
+        (report.format, report.file.clone(), report.written)
+    };
+    let lost = |exit| {
+        if output::lost() {
+            unseen(exit, written)
+        } else {
+            exit
+        }
+    };
+    let mut told = lost(exit);
+    if let Some(path) = &file
+        && let Err(error) = write_private(path, document(told).as_bytes(), Place::Replace)
+    {
+        error.tell("--json-out", path, Place::Replace);
+        told = unseen(told, written);
+        report().file = None;
+    }
+    if format == Format::Json {
+        output::raw(&document(told));
+    }
+    let exit = lost(told);
+    if exit != told {
+        again(exit);
     }
     exit
+}
+
+/// The document as text.
+fn document(exit: Exit) -> String {
+    let report = report();
+    json::document(report.command, &report.document, exit.code())
+}
+
+/// Writes the file of `--json-out` once more, since the run ends in another way than it says. What
+/// went into a pipe stays as it is.
+fn again(exit: Exit) {
+    let file = report().file.clone();
+    if let Some(path) = file.filter(|path| !is_special(path))
+        && let Err(error) = write_private(&path, document(exit).as_bytes(), Place::Replace)
+    {
+        error.tell("--json-out", &path, Place::Replace);
+    }
 }
 
 /// The exit code of a run whose result could not be written: never a success, and never one that
@@ -203,75 +266,4 @@ fn unseen(exit: Exit, written: bool) -> Exit {
         Exit::Done | Exit::Pending | Exit::Unmanaged => Exit::Error,
         other => other,
     }
-}
-
-/// The exit code once standard output has told that it takes no more.
-pub fn lost(exit: Exit) -> Exit {
-    unseen(exit, report().written)
-}
-
-/// Says the last words and ends the program, from wherever it is.
-pub fn abort(message: &str, exit: Exit) -> ! {
-    output::tell(message);
-    error(message, &[]);
-    let exit = finish(record::finish(exit));
-    std::process::exit(i32::from(exit.code()))
-}
-
-/// Prints why the file of a flag cannot be written, and the way out.
-pub(super) fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Exit {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    let (why, help) = match error.kind() {
-        StorageFull => ("the disk is full".to_owned(), "make room".to_owned()),
-        QuotaExceeded => (
-            "this user's share of the disk is used up".to_owned(),
-            "make room".to_owned(),
-        ),
-        FileTooLarge => (
-            "this process may not write so large a file".to_owned(),
-            "raise its limit (ulimit -f)".to_owned(),
-        ),
-        _ => (
-            error.to_string(),
-            format!("{flag} wants a file in a folder that is there and can be written to"),
-        ),
-    };
-    output::error(&format!("cannot write {}: {why}", path.display()), &[help]);
-    Exit::Error
-}
-
-/// Whether a pipe or a device is there, which is written to and never replaced.
-fn is_special(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
-}
-
-fn open_special(path: &Path) -> io::Result<File> {
-    File::options().write(true).open(path)
-}
-
-/// A file beside the wanted one, for its owner alone; removed if it is not kept.
-pub(super) fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".rolecall-")
-        .permissions(std::fs::Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-}
-
-/// Writes the whole file, for its owner alone, or leaves what is there as it is.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_special(path) {
-        return open_special(path)?.write_all(bytes);
-    }
-    let mut file = temporary(path)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -2,14 +2,13 @@
 //! has a key of its own beside its data.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::exit::Exit;
 use super::output;
+use super::private_file::{Place, write_private};
 use crate::model::{SealKey, Seals};
 
 /// The key's name in the environment.
@@ -94,21 +93,10 @@ fn of_folder(folder: &Path) -> Result<SealKey, Exit> {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let text = random().map_err(|e| fail("make", &e))?;
-            write(&path, &text).map_err(|e| fail("write", &e))?;
+            write_private(&path, text.as_bytes(), Place::New).map_err(|e| fail("write", &e))?;
             text
         }
         Err(error) => return Err(fail("read", &error)),
     };
     SealKey::parse(&text).map_err(|why| fail("understand", &why))
-}
-
-/// Writes a key for its owner alone, and replaces nothing.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

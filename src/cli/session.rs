@@ -41,13 +41,26 @@ pub struct Session {
     _local: Option<super::local::Local>,
 }
 
+impl Session {
+    /// Asks the policies, and who owns what the plan takes ownership of, and tells what they say:
+    /// once, when it is settled what the plan holds.
+    ///
+    /// # Errors
+    /// Prints why a file of that cannot be written.
+    pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Exit> {
+        reach::owners(&self.world.client, &mut self.plan, &self.live).await;
+        policies::judge(&mut self.plan, &self.policies, &self.desired, &self.live);
+        policies::tell(&self.plan, told)
+    }
+}
+
 /// What is meant with a configuration, besides what it says.
 pub struct Intent<'a> {
     /// Everything is to be deleted.
     pub destroy: bool,
     /// Other stacks whose accounts may be taken.
     pub take_over: &'a [StackId],
-    /// Policies from outside of it, and where what breaks them is written.
+    /// Policies from outside of it.
     pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
     pub apply: bool,
@@ -64,6 +77,7 @@ pub async fn open(
         Exit::Error
     })?;
     let mut loaded = load::load(config)?;
+    record::of_stack(&loaded.desired.stack)?;
     policies::tighten(&mut loaded, intent.policies)?;
     let Loaded {
         mut desired,
@@ -114,7 +128,7 @@ pub async fn open(
     output::tell(&format!("Caller    {who}, from {}", inert(&source)));
     output::tell("");
     let endpoint = if choice.local { "local" } else { &base };
-    record::login(&desired.stack, endpoint, &caller, client.dated())?;
+    record::login(&desired.stack, endpoint, &caller, client.dated());
     let reading = progress::waiting("reading what is live");
     let live = refresh(&client, &queries, endpoint)
         .await
@@ -128,9 +142,6 @@ pub async fn open(
     );
     let clean_up = reach::clean_up(&client, &plan, &desired, &live, &seals).await;
     plan.annex.advice.extend(clean_up);
-    reach::owners(&client, &mut plan, &live).await;
-    policies::judge(&mut plan, &policies, &desired, &live);
-    policies::tell(&plan, intent.policies)?;
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")
@@ -231,16 +242,7 @@ pub(super) async fn connect(
         Exit::Error
     })?;
     warn_if_exposed(&login.source);
-    let ca = match &choice.ca_file {
-        None => None,
-        Some(path) => Some(std::fs::read(path).map_err(|error| {
-            let why = match error.kind() {
-                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                _ => error.to_string(),
-            };
-            fail(&format!("--ca-file {}: {why}", path.display()))
-        })?),
-    };
+    let ca = reach::certificates(choice.ca_file.as_deref())?;
     let place = inert(login.endpoint.base());
     #[cfg(feature = "server")]
     let kept = None;

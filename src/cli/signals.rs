@@ -1,8 +1,8 @@
 //! Signals: before the first write they end the run at once; during apply the first one lets the
 //! change in hand finish, a second one aborts.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,12 +21,33 @@ pub fn survive_limits() -> std::io::Result<()> {
     signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop)
 }
 
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is written.
+    #[default]
+    Looking,
+    /// Nothing is written yet, and a change may be in hand.
+    Applying,
+    /// Something may be written.
+    Writing,
+}
+
+/// How far a run has come, and what was asked of it.
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    /// Somebody asked to stop.
+    stop: bool,
+}
+
 /// What has been asked of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
-    applying: Arc<AtomicBool>,
-    writing: Arc<AtomicBool>,
-    stop: Arc<AtomicBool>,
+    /// Who aborts the run keeps this locked: it goes nowhere, and what is said of it stays true.
+    state: Arc<Mutex<State>>,
+    /// Somebody asked while the last words were said.
+    hurried: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -45,19 +66,40 @@ impl Signals {
             let signals = signals.clone();
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
-                    signals.received();
+                    let one = signals.clone();
+                    // Last words may wait for a reader; the next signal is heard all the same.
+                    let thread = std::thread::Builder::new().spawn(move || one.received());
+                    if thread.is_err() {
+                        signals.received();
+                    }
                 }
             });
         }
         Ok(signals)
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn received(&self) {
-        if !self.applying.load(Ordering::SeqCst) {
+        if let Some(ending) = report::ending() {
+            // The report of a run that is over may wait for a reader that never comes.
+            if self.hurried.swap(true, Ordering::SeqCst) {
+                report::leave(ending);
+            }
+            output::tell(
+                "the run is over and its report is being written; once more leaves without it",
+            );
+            return;
+        }
+        // Kept until the end of the program, if that comes.
+        let mut state = self.state();
+        if state.phase == Phase::Looking {
             report::abort("interrupted, nothing was written", Exit::Interrupted);
         }
-        if self.stop.swap(true, Ordering::SeqCst) {
-            if !self.writing.load(Ordering::SeqCst) {
+        if std::mem::replace(&mut state.stop, true) {
+            if state.phase == Phase::Applying {
                 report::abort("aborted, nothing was written", Exit::Interrupted);
             }
             report::abort(
@@ -70,16 +112,16 @@ impl Signals {
 
     /// From now on signals let the change in hand finish.
     pub fn applying(&self) {
-        self.applying.store(true, Ordering::SeqCst);
+        self.state().phase = Phase::Applying;
     }
 
     /// Notes that something may be written from now on.
     pub fn writing(&self) {
-        self.writing.store(true, Ordering::SeqCst);
+        self.state().phase = Phase::Writing;
     }
 
     /// Whether somebody asked to stop.
     pub fn stop_requested(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+        self.state().stop
     }
 }

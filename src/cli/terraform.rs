@@ -151,9 +151,13 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Says what to do instead if what was not understood is a command of Terraform's. `given` is the
-/// command line that was read.
-pub fn explain(error: clap::Error, given: &[OsString], command: &clap::Command) -> clap::Error {
+/// Says what to do instead if what was not understood is a command of Terraform's or an option of
+/// another command. `given` is the command line that was read.
+pub fn explain(mut error: clap::Error, given: &[OsString], command: &clap::Command) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument {
+        elsewhere(&mut error, given, command);
+        return error;
+    }
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
     };
@@ -173,6 +177,54 @@ pub fn explain(error: clap::Error, given: &[OsString], command: &clap::Command) 
         ErrorKind::InvalidSubcommand,
         format!("there is no command `{name}` here\n\n  = {instead}\n"),
     )
+}
+
+/// Says to which commands an option belongs that the given one does not have. That it may be meant as a
+/// value is never said: nobody means that, and it would be taken for the name of a directory.
+fn elsewhere(error: &mut clap::Error, given: &[OsString], command: &clap::Command) {
+    error.remove(ContextKind::Suggested);
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg).cloned() else {
+        return;
+    };
+    let mut owners = Vec::new();
+    owning(command, &option, command.get_name(), &mut owners);
+    if !owners.is_empty() {
+        error.remove(ContextKind::SuggestedArg);
+        let tip = format!("`{option}` belongs to {}", owners.join(" and "));
+        let tip = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tip);
+        return;
+    }
+    // Of `-targt=x` it says `-t`.
+    let short = option.len() == 2 && option.starts_with('-');
+    let whole = given
+        .iter()
+        .filter_map(|argument| argument.to_str())
+        .find(|argument| short && argument.len() > 2 && argument.starts_with(&option));
+    if let Some((whole, _)) = whole.map(|text| text.split_once('=').unwrap_or((text, ""))) {
+        let whole = ContextValue::String(whole.to_owned());
+        error.insert(ContextKind::InvalidArg, whole);
+    }
+}
+
+/// The commands that have an option, each as it is typed.
+fn owning(command: &clap::Command, option: &str, path: &str, into: &mut Vec<String>) {
+    let has = |argument: &clap::Arg| {
+        let longs = argument.get_long_and_visible_aliases().unwrap_or_default();
+        let long = option.strip_prefix("--");
+        let short = option
+            .strip_prefix('-')
+            .and_then(|short| short.parse().ok());
+        long.is_some_and(|long| longs.contains(&long))
+            || (short.is_some() && argument.get_short() == short)
+    };
+    for sub in command.get_subcommands() {
+        let path = format!("{path} {}", sub.get_name());
+        if sub.get_arguments().any(has) {
+            into.push(format!("`{path}`"));
+        }
+        owning(sub, option, &path, into);
+    }
 }
 
 /// Rewrites Terraform's single-dash options, wherever an option may stand.
@@ -231,18 +283,18 @@ fn translate(argument: OsString, taking: &BTreeSet<String>) -> Result<OsString, 
         return Ok(argument);
     }
     match SAME.iter().find(|(theirs, _)| *theirs == name) {
-        Some((_, ours)) => Ok(with_value(ours, &argument, head.len())),
+        Some((_, ours)) => Ok(with_value(ours, &argument, head.len(), taking)),
         None => Ok(argument),
     }
 }
 
 /// Our spelling with the rest of theirs: nothing, or `=` and a value.
-fn with_value(ours: &str, theirs: &OsStr, head: usize) -> OsString {
+fn with_value(ours: &str, theirs: &OsStr, head: usize, taking: &BTreeSet<String>) -> OsString {
     use std::os::unix::ffi::OsStrExt as _;
     let mut out = OsString::from(ours);
     // Terraform writes `-auto-approve=true` where it means `-auto-approve`.
     match &theirs.as_bytes()[head..] {
-        b"=true" if !matches!(ours, "--var" | "--var-file" | "--chdir" | "--parallelism") => {}
+        b"=true" if !taking.contains(ours.trim_start_matches('-')) => {}
         rest => out.push(OsStr::from_bytes(rest)),
     }
     out
@@ -283,6 +335,12 @@ mod tests {
             ("plan -var-file=x.vars.hcl", "plan --var-file=x.vars.hcl"),
             ("apply -auto-approve -destroy", "apply --yes --destroy"),
             ("apply -auto-approve=true", "apply --yes"),
+            ("plan -out=true", "plan --out=true"),
+            (
+                "plan -var=true -var-file=true",
+                "plan --var=true --var-file=true",
+            ),
+            ("plan -json=true", "plan --format=json"),
             ("apply -parallelism=7", "apply --parallelism=7"),
             (
                 "-chdir=access plan -json",
@@ -364,6 +422,35 @@ mod tests {
         }
         let error = args("platform get").expect_err("no such command");
         assert!(error.contains("unrecognized subcommand 'get'"), "{error}");
+    }
+
+    #[test]
+    fn an_option_of_another_command_says_whose_it_is_and_no_value_is_suggested() {
+        let wrong = |text: &str| {
+            let given = std::iter::once("rolecall").chain(text.split(' '));
+            let read = crate::cli::args::Args::read(given.map(OsString::from).collect());
+            read.expect_err(text).to_string()
+        };
+        for (text, said) in [
+            ("plan --ack X", "`--ack` belongs to `rolecall apply`\n"),
+            ("apply -o x", "`-o` belongs to `rolecall plan`\n"),
+            ("apply -ox", "`-o` belongs to `rolecall plan`\n"),
+            (
+                "plan --force",
+                "`--force` belongs to `rolecall credential decode`",
+            ),
+            (
+                "roles --ca-file x",
+                "`rolecall check` and `rolecall apply` and `rolecall list`",
+            ),
+            ("plan -targt=x", "unexpected argument '-targt' found"),
+            ("plan -x", "unexpected argument '-x' found"),
+            ("plan --destory", "a similar argument exists: '--destroy'"),
+        ] {
+            let error = wrong(text);
+            assert!(error.contains(said), "{text}: {error}");
+            assert!(!error.contains("as a value"), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -126,10 +126,15 @@ impl Clock for RealWorld {
 
 impl Random for RealWorld {
     fn nonce(&self) -> Nonce {
-        let mut bytes = [0; 16];
-        aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works");
-        Nonce::from_bytes(bytes)
+        nonce()
     }
+}
+
+/// 16 bytes that nobody has seen before.
+pub fn nonce() -> Nonce {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works");
+    Nonce::from_bytes(bytes)
 }
 
 impl Interrupt for RealWorld {

@@ -131,16 +131,29 @@ fn order(and: &str) -> String {
 /// If there is none, or the first is unusable.
 pub fn discover(wanted: &Wanted, environment: &Environment<'_>) -> Result<Login, LoginError> {
     let (source, credential) = find(wanted, environment)?;
-    let endpoint = match (&wanted.endpoint, variable(environment, ENDPOINT)) {
-        (Some(url), _) => Some(Endpoint::new(url).map_err(|e| failed("--endpoint", e))?),
-        (None, Some(url)) => Some(Endpoint::new(&url).map_err(|e| failed(ENDPOINT, e))?),
-        (None, None) => credential.endpoint,
-    };
+    let named = endpoint(wanted.endpoint.as_deref(), environment)?;
     Ok(Login {
         identity: credential.identity,
         source,
-        endpoint: endpoint.unwrap_or_default(),
+        endpoint: named.or(credential.endpoint).unwrap_or_default(),
     })
+}
+
+/// The endpoint that goes before a credential's own: `wanted` by `--endpoint`, else
+/// `MONDOO_API_ENDPOINT`.
+///
+/// # Errors
+/// If the one that counts is none.
+pub fn endpoint(
+    wanted: Option<&str>,
+    environment: &Environment<'_>,
+) -> Result<Option<Endpoint>, LoginError> {
+    let (from, url) = match (wanted, variable(environment, ENDPOINT)) {
+        (Some(url), _) => ("--endpoint", url.to_owned()),
+        (None, Some(url)) => (ENDPOINT, url),
+        (None, None) => return Ok(None),
+    };
+    Endpoint::new(&url).map(Some).map_err(|e| failed(from, e))
 }
 
 fn find(

@@ -22,7 +22,9 @@ pub use auth::{Identity, KeyError, ServiceAccount};
 pub use certificate::Certificate;
 pub use client::{Client, Pause, Time};
 pub use credential::{Credential, CredentialError};
-pub use discovery::{Environment, Login, LoginError, Source, Wanted, discover, precedence, raw};
+pub use discovery::{
+    Environment, Login, LoginError, Source, Wanted, discover, endpoint, precedence, raw,
+};
 pub use endpoint::{Endpoint, EndpointError};
 pub use http::{Http, HttpError, holds_certificate};
 pub use inspect::{Inspected, RawCredential};

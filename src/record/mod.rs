@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Outcome};
-use crate::model::{Address, Mrn, Role, RoleSet, Scope, StackId, short_digest};
-use crate::plan::{Action, Change, Plan, Reason};
+use crate::model::{Address, Mrn, Nonce, Role, RoleSet, Scope, StackId, short_digest};
+use crate::plan::{Action, Change, Moved, Plan, Reason};
 
 pub use chain::{Broken, Damage, Seen, read, verify};
 
@@ -31,6 +31,8 @@ pub struct Record {
     pub rolecall_record: u64,
     /// The program's version.
     pub rolecall_version: &'static str,
+    /// Random, so that no two runs have one record.
+    pub run: Nonce,
     /// The digest of the file of the record before it; `None` if it is the first.
     pub previous: Option<String>,
     /// The configuration.
@@ -39,6 +41,10 @@ pub struct Record {
     pub endpoint: String,
     /// As whom.
     pub caller: By,
+    /// What the command line allowed.
+    pub options: Options,
+    /// The name of the plan that was judged before; `None` if none was.
+    pub judged: Option<String>,
     /// The plan's name; `None` if none was made.
     pub plan: Option<String>,
     /// When the run had logged in.
@@ -57,8 +63,41 @@ pub struct Record {
     pub error: Option<String>,
     /// The guards that refused it.
     pub refused_by: Vec<String>,
+    /// What had moved since the plan was judged, and was left out of this one.
+    pub left_out: Vec<LeftOut>,
     /// Every change of the plan, in its order.
     pub changes: Vec<Entry>,
+}
+
+/// What a command line allowed that a run may not do by itself.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Options {
+    /// To delete everything.
+    pub destroy: bool,
+    /// What was acknowledged, `GUARD=DIGEST` each.
+    pub acks: Vec<String>,
+    /// The stacks whose accounts might be taken.
+    pub take_over: Vec<StackId>,
+    /// To seal accounts that had no seal.
+    pub accept_unsealed: bool,
+}
+
+/// Something that was left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeftOut {
+    /// The account; `None` if it is about the plan as a whole.
+    pub address: Option<Address>,
+    /// What moved.
+    pub what: String,
+}
+
+impl From<&Moved> for LeftOut {
+    fn from(moved: &Moved) -> Self {
+        Self {
+            address: moved.address.clone(),
+            what: moved.what.clone(),
+        }
+    }
 }
 
 /// An identity.

@@ -311,6 +311,22 @@ fn a_plan_file_in_the_place_of_the_directory_approves_the_one_here() {
     assert_eq!(run(&stage, &["apply", "plan.json"]), Some(0));
     assert_eq!(roles(&stage, "ci"), ["viewer"]);
     assert_eq!(run(&stage, &["plan", "-out=missing/plan.json"]), Some(1));
+    let beside = |arguments: &[&str]| {
+        let output = stage.command(arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    };
+    let said = beside(&["apply", "access/plan.json"]);
+    assert!(
+        said.contains("access/plan.json approves the configuration of the working directory")
+            && said.contains("`rolecall apply --plan access/plan.json DIR`"),
+        "{said}"
+    );
+    let said = beside(&["apply", "access/main.hcl"]);
+    assert!(
+        said.contains("not a plan file") && !said.contains("approves"),
+        "{said}"
+    );
 }
 
 /// I: an emptied configuration, and what comes near it: Terraform destroys all.

@@ -23,6 +23,8 @@ mod hostile;
 mod judged;
 mod language;
 #[cfg(feature = "server")]
+mod outputs;
+#[cfg(feature = "server")]
 mod policies;
 mod properties;
 #[cfg(feature = "server")]

@@ -472,3 +472,42 @@ fn of_many_accounts_that_break_a_policy_a_few_are_shown_and_all_are_counted() {
         assert_eq!(findings.map(Vec::len), Some(30));
     }
 }
+
+#[test]
+fn what_is_left_out_is_judged_and_told_once() {
+    let mut stage = Stage::small();
+    let boss = account("boss", "[\"owner\"]").replace("space.payments", "organization.acme");
+    let policy = "policy \"names\" {\n  condition = self.name != \"\"\n  message   = \"m\"\n  exempt    \
+                  = [\"old-*\"]\n}\n";
+    let world = |boss: &str, role: &str| boss.to_owned() + &account("ci", role) + policy;
+    stage.configure(&world(&boss, "[\"viewer\"]"));
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    stage.configure(&world(&boss.replace("owner", "viewer"), "[\"agent\"]"));
+    assert_eq!(stage.run(&["plan", "--out", "plan.json", "access"]), 0);
+    let dump = stage.app.dump().expect("a dump");
+    let accounts = dump["accounts"].as_array().expect("accounts");
+    let ci = accounts.iter().find(|a| a["name"] == "ci").expect("live");
+    let raised = stage.app.admin_set_roles(
+        PAYMENTS,
+        ci["mrn"].as_str().expect("a name"),
+        &["editor"],
+        Timestamp::now(),
+    );
+    raised.expect("set");
+    let asked = |stage: &Stage| {
+        let seen = stage.front.seen();
+        seen.iter().filter(|name| *name == "organization").count()
+    };
+    stage.front.hook(|_, _| crate::stage::Then::Answer);
+    assert_eq!(stage.run(&["plan", "access"]), 0);
+    let once = asked(&stage);
+    stage.front.hook(|_, _| crate::stage::Then::Answer);
+    let skip = ["apply", "--plan", "plan.json", "--stale=skip", "access"];
+    let skip = [&skip[..], &["--junit", "/dev/stderr"]].concat();
+    let output = stage.command(&skip).output().expect("runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert_eq!(said.matches("leaves out no account").count(), 1, "{said}");
+    assert_eq!(said.matches("<testsuites").count(), 1, "{said}");
+    assert_eq!(asked(&stage), once, "who owns the organization");
+}

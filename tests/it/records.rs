@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use jiff::Timestamp;
 use rolecall::record::{digest, read};
@@ -41,16 +42,6 @@ fn record(stage: &Stage, name: &str) -> Value {
 
 fn file_digest(stage: &Stage, name: &str) -> String {
     digest(&fs::read(stage.path(name)).expect("a record"))
-}
-
-fn writes(stage: &Stage) -> usize {
-    let write = |o: &&String| {
-        matches!(
-            o.as_str(),
-            "createServiceAccount" | "updateServiceAccount" | "deleteServiceAccounts" | "setRoles"
-        )
-    };
-    stage.front.seen().iter().filter(write).count()
 }
 
 fn results(record: &Value) -> Vec<&str> {
@@ -230,6 +221,113 @@ fn every_end_after_the_login_leaves_a_record() {
 }
 
 #[test]
+fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
+    let mut stage = Stage::small();
+    let both = |roles: &str| declared(&[("one", roles), ("two", roles)]);
+    stage.configure(&both("[\"viewer\"]"));
+    let run = |stage: &Stage, arguments: &[&str]| {
+        let output = stage.command(arguments).output().expect("runs");
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).expect("text"),
+        )
+    };
+    assert_eq!(run(&stage, &["apply", "--yes", "access"]).0, Some(0));
+    stage.configure(&both("[\"agent\"]"));
+    assert_eq!(
+        run(&stage, &["plan", "--out", "plan.json", "access"]).0,
+        Some(0)
+    );
+    let plan: Value =
+        serde_json::from_slice(&fs::read(stage.path("plan.json")).expect("there")).expect("JSON");
+    let app = std::sync::Arc::clone(&stage.app);
+    let dump = app.dump().expect("a dump");
+    let accounts = dump["accounts"].as_array().expect("accounts");
+    let one = accounts.iter().find(|a| a["name"] == "one").expect("live");
+    let mrn = one["mrn"].as_str().expect("a name");
+    app.admin_set_roles(PAYMENTS, mrn, &["editor"], Timestamp::now())
+        .expect("set");
+    let skip = ["apply", "--plan", "plan.json", "--stale=skip", "access"];
+    for (name, code, results_are, moved) in [("1.json", 5, &["done"][..], 1), ("2.json", 4, &[], 2)]
+    {
+        let arguments = [&skip[..], &["--report", name, "--json-out", "out.json"]].concat();
+        let (ended, said) = run(&stage, &arguments);
+        assert_eq!(ended, Some(code));
+        assert_eq!(
+            said.contains("Applied in part: 1 done, 1 left out as stale."),
+            code == 5,
+            "{said}"
+        );
+        let found = record(&stage, name);
+        assert_eq!(results(&found), results_are, "{found:#}");
+        assert_eq!(found["judged"], plan["digest"]);
+        assert_ne!(found["judged"], found["plan"]);
+        let left_out = found["left_out"].as_array().expect("a list");
+        assert_eq!(left_out.len(), moved, "{found:#}");
+        assert_eq!(left_out[0]["address"], "service_account.one");
+        assert!(
+            left_out[0]["what"]
+                .as_str()
+                .expect("text")
+                .contains("[editor]"),
+            "{found:#}"
+        );
+        let error = "what moved since the plan was judged was left out";
+        assert_eq!(found["error"], error);
+        let document = document(&stage);
+        assert_eq!(document["error"]["message"], error);
+        let help = document["error"]["help"].as_array().expect("lines");
+        assert_eq!(help.len(), moved, "{document:#}");
+    }
+}
+
+#[test]
+fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
+    let stage = stage();
+    let ack = [
+        "apply",
+        "--yes",
+        "--accept-unsealed",
+        "--take-over",
+        "old/aaaaaaaa",
+        "access",
+    ];
+    let ack = [&ack[..], &["--ack", "raise=0123456789ab", "--digest"]].concat();
+    let digest = "sha256:0123456789ab";
+    let mut runs = Vec::new();
+    for name in ["1.json", "2.json"] {
+        let arguments = [&ack[..], &[digest, "--report", name]].concat();
+        let output = stage.command(&arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        let found = record(&stage, name);
+        let options = serde_json::json!({
+            "destroy": false,
+            "acks": ["raise=0123456789ab"],
+            "take_over": ["old/aaaaaaaa"],
+            "accept_unsealed": true,
+        });
+        assert_eq!(found["options"], options);
+        assert_eq!(found["judged"], digest);
+        runs.push(found["run"].clone());
+    }
+    assert_ne!(runs[0], runs[1]);
+    let destroy = [
+        "apply",
+        "--yes",
+        "--destroy",
+        "--report",
+        "3.json",
+        "access",
+    ];
+    let output = stage.command(&destroy).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let found = record(&stage, "3.json");
+    assert_eq!(found["options"]["destroy"], true);
+    assert_eq!(found["judged"], Value::Null);
+    assert_eq!(found["left_out"], serde_json::json!([]));
+}
+
+#[test]
 fn nobody_said_yes() {
     let stage = stage();
     let arguments = ["apply", "--report", "record.json", "access"];
@@ -281,7 +379,7 @@ fn a_record_that_could_not_be_written_stops_the_run_before_it_begins() {
     fs::write(stage.path("access/main.hcl"), other).expect("written");
     stage.front.hook(|_, _| Then::Answer);
     assert_eq!(stage.run(&with("first.json")), 1);
-    assert_eq!(writes(&stage), 0);
+    assert!(stage.front.seen().is_empty(), "not one request was sent");
     assert!(!stage.path("record.json").exists());
 
     stage.say("no login, no record");
@@ -321,6 +419,64 @@ fn a_record_that_cannot_be_written_at_the_end_goes_to_standard_error() {
             "{text}"
         );
     }
+}
+
+/// The document of `--json-out`.
+fn document(stage: &Stage) -> Value {
+    let bytes = fs::read(stage.path("out.json")).expect("a document");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+#[test]
+fn a_result_that_nobody_could_read_stands_in_the_record_too() {
+    for form in [&[][..], &["--format", "json"]] {
+        let stage = stage();
+        let arguments = [&APPLY[..], &["--json-out", "out.json"], form].concat();
+        let mut command = stage.command(&arguments);
+        command.stdout(
+            fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .expect("opened"),
+        );
+        let output = command.stderr(Stdio::piped()).output().expect("runs");
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        let found = record(&stage, "record.json");
+        assert_eq!(found["exit_code"], 5);
+        assert_eq!(found["exit"], "partial");
+        assert_eq!(document(&stage)["exit_code"], 5, "{form:?}");
+        assert_eq!(results(&found), ["done"]);
+        let error = found["error"].as_str().expect("an error");
+        assert!(error.contains("standard output"), "{error}");
+    }
+}
+
+#[test]
+fn a_record_that_is_lost_counts_in_the_document_of_a_file() {
+    let stage = stage();
+    fs::create_dir(stage.path("records")).expect("created");
+    let folder = stage.path("records");
+    stage.front.hook(move |operation, _| {
+        if operation == "setRoles" {
+            fs::remove_dir(&folder).expect("it is empty");
+        }
+        Then::Answer
+    });
+    let arguments = [
+        "apply",
+        "--yes",
+        "--report",
+        "records/1.json",
+        "--json-out",
+        "out.json",
+        "access",
+    ];
+    let output = stage.command(&arguments).output().expect("runs");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let document = document(&stage);
+    assert_eq!(document["exit_code"], 5);
+    let error = document["error"]["message"].as_str().expect("an error");
+    assert!(error.contains("cannot write records/1.json"), "{error}");
 }
 
 #[test]

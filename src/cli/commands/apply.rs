@@ -5,10 +5,10 @@ use std::io::BufRead;
 use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
-use crate::cli::session::Session;
-use crate::cli::{judged, output, policies, progress, reach, record, report, session};
+use crate::cli::judged::Judged;
+use crate::cli::{judged, output, progress, record, report, session};
 use crate::model::Role;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Moved, Plan};
 use crate::policy::{Acks, approve};
 use crate::sinks::{configure_hint, path_of};
 use crate::view::{human, inert};
@@ -26,9 +26,8 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Ok(judged) => judged,
         Err(exit) => return exit,
     };
-    if let Some(path) = &args.report
-        && let Err(exit) = record::prepare(path, args.previous.as_deref())
-    {
+    let part_of = judged.as_ref().and_then(Judged::digest);
+    if let Err(exit) = record::prepare(&args, part_of.as_deref()) {
         return exit;
     }
     let intent = session::Intent {
@@ -43,39 +42,27 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         Err(exit) => return exit,
     };
     let mut left_out = Vec::new();
-    if let Some(judged) = &judged {
-        match judged.hold(session.plan.clone()) {
-            Ok(held) => {
-                session.plan = held.plan;
-                left_out = held.left_out;
-                if !left_out.is_empty() {
-                    let Session {
-                        plan,
-                        policies,
-                        desired,
-                        live,
-                        world,
-                        ..
-                    } = &mut session;
-                    policies::judge(plan, policies, desired, live);
-                    reach::owners(&world.client, plan, live).await;
-                    if let Err(exit) = policies::tell(&session.plan, &args.policies) {
-                        return exit;
-                    }
-                }
-            }
-            Err(exit) => {
-                report::plan(&session.plan);
-                record::plan(&session.plan);
-                output::print(&human::plan(&session.plan));
-                return exit;
-            }
+    let mut stale = None;
+    match judged.as_ref().map(|judged| judged.hold(&session.plan)) {
+        Some(Ok(held)) => {
+            session.plan = held.plan;
+            left_out = held.left_out;
+            record::left_out(&left_out);
         }
+        Some(Err(exit)) => stale = Some(exit),
+        None => {}
     }
+    let told = session.judge(&args.policies).await;
     report::plan(&session.plan);
     record::plan(&session.plan);
+    if let (None, Err(exit)) = (stale, told) {
+        return exit;
+    }
     let shown = human::plan(&session.plan);
     output::print(&shown);
+    if let Some(exit) = stale {
+        return exit;
+    }
     let unread = session.plan.annex.unread.len();
     if unread > 0 {
         let scopes = human::count(unread, "scope");
@@ -85,23 +72,23 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     }
     let in_flight = !session.plan.in_flight.is_empty();
     let nothing = session.plan.changes.is_empty();
-    let part_of = judged.as_ref().and_then(judged::Judged::plan_digest);
     let approved = match approve(session.plan, &acks, part_of.as_deref()) {
         Ok(approved) => approved,
         Err(refusals) => {
             report::refusals(&refusals);
             output::print(&human::refusals(&refusals, true));
+            output::refused(&refusals);
             return Exit::Refused;
         }
     };
     if !left_out.is_empty() {
-        let n = judged::lines(&left_out);
         output::warning("what moved since the plan was judged is left out:");
-        for line in n {
+        for line in judged::lines(&left_out) {
             output::tell(&format!("  = {line}"));
         }
     }
     if nothing {
+        without(&left_out);
         return match (in_flight, left_out.is_empty()) {
             (true, _) => Exit::Partial,
             (false, true) => Exit::Done,
@@ -124,18 +111,29 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     report::outcome(&outcome);
     record::outcome(&outcome);
     output::print("\n");
-    output::print(&human::outcome(&outcome));
+    output::print(&human::outcome(&outcome, &left_out));
     output::print(&if args.platform.local {
         local_hint(&outcome, &session.sinks)
     } else {
         hints(&outcome, approved.plan(), &session.sinks)
     });
-    if let Some(next) = human::next(&outcome, judged.is_some()) {
+    if let Some(next) = human::next(&outcome, judged.is_some(), &left_out) {
         output::print(&format!("\n{next}"));
     }
+    without(&left_out);
     match exit(&outcome) {
         Exit::Done if !left_out.is_empty() => Exit::Partial,
         exit => exit,
+    }
+}
+
+/// Notes for programs why a run that did all it tried is not done; people have been told.
+fn without(left_out: &[Moved]) {
+    if !left_out.is_empty() {
+        report::error(
+            "what moved since the plan was judged was left out",
+            &judged::lines(left_out),
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rolecall credential`: unpacks a credential, looks into it, tries it. Its key is never printed.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -9,14 +9,15 @@ use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use crate::cli::exit::Exit;
+use crate::cli::private_file::{Place, is_special, write_private};
 use crate::cli::{output, reach};
 use crate::model::{Mrn, Scope};
 use crate::platform::{
     Certificate, Client, Endpoint, Environment, Http, Inspected, Login, LoginError, RawCredential,
-    Source, Wanted, discover, precedence, raw,
+    Source, Wanted, discover, endpoint as named_endpoint, precedence, raw,
 };
-use crate::ports::{ErrorKind, Reader};
-use crate::view::human;
+use crate::ports::{ErrorKind as Failure, Reader};
+use crate::view::{human, inert};
 
 /// `rolecall credential`.
 #[derive(Debug, ClapArgs)]
@@ -159,44 +160,31 @@ fn decode(args: &DecodeArgs) -> Result<(), Exit> {
         .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
     let out = &args.out;
     let shown = out.display();
-    let written = write(out, &json, args.force).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            let help = "choose another place with --out FILE, or replace the file with --force";
-            refuse(
-                &format!("{shown} is there already, and nothing was written"),
-                help,
-            )
-        } else {
-            reach::fail(&format!("cannot write {shown}: {error}"))
-        }
-    });
-    written?;
-    output::print(&format!(
-        "Wrote {}, readable by you alone.\n",
-        crate::view::inert(&shown.to_string())
-    ));
+    let place = if args.force {
+        Place::Replace
+    } else {
+        Place::New
+    };
+    write_private(out, &json, place).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => refuse(
+            &format!("{shown} is there already, and nothing was written"),
+            "choose another place with --out FILE, or replace the file with --force",
+        ),
+        _ => error.tell("--out", out, place),
+    })?;
+    if is_special(out) {
+        // Standard output may be what it was written to.
+        output::tell(&format!("Wrote it to {}.", inert(&shown.to_string())));
+    } else {
+        output::print(&format!(
+            "Wrote {}, readable by you alone.\n",
+            inert(&shown.to_string())
+        ));
+    }
     if let Err(e) = credential.credential() {
         output::warning(&format!("it was written as it is, but {e}"));
     }
     Ok(())
-}
-
-/// Writes a file wholly or not at all, for its owner alone.
-fn write(path: &Path, bytes: &[u8], force: bool) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // Temporary files are 0600 from their first moment.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    let moved = if force {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    moved.map(drop).map_err(|error| error.error)
 }
 
 fn inspect(args: &InspectArgs) -> Result<(), Exit> {
@@ -306,12 +294,7 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let (name, login) = login(args)?;
     let place = login.endpoint.base().to_owned();
     let home = reach::home_scope(&login.identity);
-    let ca = match &args.ca_file {
-        None => None,
-        Some(path) => Some(std::fs::read(path).map_err(|e| {
-            reach::fail(&format!("cannot read the CA file {}: {e}", path.display()))
-        })?),
-    };
+    let ca = reach::certificates(args.ca_file.as_deref())?;
     let patience = std::time::Duration::from_secs(args.timeout.into());
     let client = reach::client(login, ca.as_deref(), patience).map_err(|e| reach::fail(&e))?;
     let caller = client.caller().await.map_err(|error| {
@@ -321,7 +304,7 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
             help.push(precedence());
         }
         let exit = reach::nobody(&error, &name, &help);
-        if of_embedded(args.file.as_deref()) && error.kind != ErrorKind::Unauthenticated {
+        if of_embedded(args.file.as_deref()) && error.kind != Failure::Unauthenticated {
             output::tell(
                 "  = this is a key of the embedded platform, which runs only while a command with \
                  --local does",
@@ -372,25 +355,12 @@ fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
     let credential = found
         .credential()
         .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
-    let named = args
-        .endpoint
-        .clone()
-        .map(|url| ("--endpoint", url))
-        .or_else(|| {
-            let url = std::env::var("MONDOO_API_ENDPOINT").ok()?;
-            (!url.trim().is_empty()).then_some(("MONDOO_API_ENDPOINT", url))
-        });
-    let endpoint = match named {
-        Some((from, url)) => {
-            let made = Endpoint::new(&url);
-            Some(made.map_err(|e| reach::fail(&format!("{from}: {e}")))?)
-        }
-        None => credential.endpoint,
-    };
+    let named = environment(|environment| named_endpoint(args.endpoint.as_deref(), environment))
+        .map_err(|e| not_found(&e))?;
     let login = Login {
         identity: credential.identity,
         source: Source::Flag(file.clone()),
-        endpoint: endpoint.unwrap_or_default(),
+        endpoint: named.or(credential.endpoint).unwrap_or_default(),
     };
     Ok((name, login))
 }
@@ -417,7 +387,7 @@ async fn roles(client: &Client<Http>, mrn: &Mrn, scope: &Scope) -> (String, bool
             let names: Vec<&str> = roles.iter().map(|role| role.short()).collect();
             (names.join(", "), true)
         }
-        Err(error) if error.kind == ErrorKind::PermissionDenied => {
+        Err(error) if error.kind == Failure::PermissionDenied => {
             ("not told: it takes Viewer to read them".to_owned(), true)
         }
         Err(error) => (format!("not read: {}", error.message), false),

@@ -2,12 +2,18 @@
 
 use crate::cli::args::PlanArgs;
 use crate::cli::exit::Exit;
+use crate::cli::private_file::is_special;
 use crate::cli::{judged, output, report, session};
 use crate::policy::{Acks, approve};
-use crate::view::human;
+use crate::view::{human, inert};
 
 /// Runs the command.
 pub async fn run(args: PlanArgs) -> Exit {
+    if let Some(path) = &args.out
+        && let Err(exit) = judged::probe(path)
+    {
+        return exit;
+    }
     let intent = session::Intent {
         destroy: args.destroy,
         take_over: &args.take_over,
@@ -15,10 +21,13 @@ pub async fn run(args: PlanArgs) -> Exit {
         apply: false,
     };
     let opened = session::open(&args.config, &args.platform, &intent).await;
-    let session = match opened {
+    let mut session = match opened {
         Ok(session) => session,
         Err(exit) => return exit,
     };
+    if let Err(exit) = session.judge(&args.policies).await {
+        return exit;
+    }
     let plan = session.plan;
     if let Some(path) = &args.out
         && let Err(exit) = judged::write(path, &plan)
@@ -27,6 +36,15 @@ pub async fn run(args: PlanArgs) -> Exit {
     }
     report::plan(&plan);
     output::print(&human::plan(&plan));
+    if let Some(path) = args.out.as_ref().filter(|path| !is_special(path)) {
+        output::tell(&format!(
+            "The plan is in {}. Once it is judged, apply it with the same options: \
+             `rolecall apply --plan {} {}`",
+            inert(&path.display().to_string()),
+            output::word(path),
+            output::word(&args.config.dir)
+        ));
+    }
     let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();
     let unread = plan.annex.unread.len();
     let unmanaged = plan
@@ -38,6 +56,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         report::refusals(&refusals);
         output::print(&human::refusals(&refusals, false));
         if refusals.iter().any(|refusal| !refusal.apply_only) {
+            output::refused(&refusals);
             return Exit::Refused;
         }
     }

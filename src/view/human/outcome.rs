@@ -2,10 +2,12 @@
 
 use super::text::{ADD, ALARM, CHANGE, HEAD, count, paint};
 use crate::apply::{ChangeOutcome, ChangeResult, Event, Outcome, sentence};
+use crate::plan::Moved;
 use crate::view::inert;
+use std::collections::BTreeSet;
 
-/// All results, and one line that sums them up.
-pub fn outcome(outcome: &Outcome) -> String {
+/// All results, and one line that sums them up. `left_out` is what had moved since the plan was judged.
+pub fn outcome(outcome: &Outcome, left_out: &[Moved]) -> String {
     let mut out = String::new();
     for change in &outcome.results {
         let style = match change.result {
@@ -20,7 +22,7 @@ pub fn outcome(outcome: &Outcome) -> String {
             paint(style, &how)
         ));
     }
-    out.push_str(&paint(HEAD, &summary(outcome)));
+    out.push_str(&paint(HEAD, &summary(outcome, left_out)));
     out.push('\n');
     out
 }
@@ -36,8 +38,8 @@ fn title(change: &ChangeOutcome) -> String {
     }
 }
 
-fn summary(outcome: &Outcome) -> String {
-    let parts: Vec<String> = outcome
+fn summary(outcome: &Outcome, left_out: &[Moved]) -> String {
+    let mut parts: Vec<String> = outcome
         .counts()
         .into_iter()
         .map(|(result, n)| {
@@ -53,7 +55,12 @@ fn summary(outcome: &Outcome) -> String {
             format!("{n} {how}")
         })
         .collect();
-    let mut line = if outcome.complete() {
+    match addresses(left_out).len() {
+        _ if left_out.is_empty() => {}
+        0 => parts.push("the plan as a whole has moved".to_owned()),
+        n => parts.push(format!("{n} left out as stale")),
+    }
+    let mut line = if outcome.complete() && left_out.is_empty() {
         "Applied: "
     } else {
         "Applied in part: "
@@ -73,10 +80,16 @@ fn summary(outcome: &Outcome) -> String {
     line
 }
 
+/// The accounts of which something moved.
+fn addresses(left_out: &[Moved]) -> BTreeSet<String> {
+    let moved = left_out.iter().filter_map(|moved| moved.address.as_ref());
+    moved.map(ToString::to_string).collect()
+}
+
 /// What to do after an outcome that is not complete: what stays, what is to be mended, and what to
 /// run then. `judged` says that the plan was one that somebody had judged before.
-pub fn next(outcome: &Outcome, judged: bool) -> Option<String> {
-    if outcome.complete() {
+pub fn next(outcome: &Outcome, judged: bool, left_out: &[Moved]) -> Option<String> {
+    if outcome.complete() && left_out.is_empty() {
         return None;
     }
     use ChangeResult::{Done, Failed, NotAttempted, Skipped, Stale, Undelivered, Unknown};
@@ -114,6 +127,11 @@ pub fn next(outcome: &Outcome, judged: bool) -> Option<String> {
     }
     if let Some(these) = ended(&[Skipped, NotAttempted]) {
         say.push(format!("Nothing was tried for {these}"));
+    }
+    if let Some(these) = named(addresses(left_out).into_iter().collect()) {
+        say.push(format!(
+            "Left out, since it moved after the plan was judged: {these}"
+        ));
     }
     if outcome.in_flight > 0 {
         say.push("What another run is creating is left to it".to_owned());
@@ -184,7 +202,7 @@ mod tests {
             written,
             interrupted: false,
         };
-        next(&outcome, judged)
+        next(&outcome, judged, &[])
     }
 
     #[test]

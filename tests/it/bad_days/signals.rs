@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const INTERRUPTED: &str = "interrupted, nothing was written";
 const STOPPING: &str = "stopping after the change in hand; once more aborts";
 const ABORTED: &str = "aborted in the middle of a change; plan again to see what is left";
+const LEAVING: &str = "once more leaves without it";
 /// What a first signal is answered with.
 const HEARD: [&str; 2] = [INTERRUPTED, STOPPING];
 
@@ -265,6 +266,70 @@ fn a_record_is_left_by_one_signal_and_by_two_once_the_run_has_logged_in() {
         }
         assert!(results.len() > 10, "{results:?}");
     }
+}
+
+#[test]
+fn who_was_told_that_nothing_was_written_is_not_lied_to() {
+    let stage = stage();
+    let before = holds(&stage);
+    let pipe = stage.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    // The pipe is tried at the start, and then has no reader until the end.
+    let probe = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::File::open(pipe).map(drop)
+    });
+    let arguments = [
+        "apply",
+        "--yes",
+        "--json-out",
+        "pipe",
+        "--report",
+        "record.json",
+        "access",
+    ];
+    let held = hold_run(&stage, &arguments, 2).expect("a request");
+    probe.join().expect("ends").expect("opened");
+    held.signal("-INT");
+    assert_eq!(held.hears(&HEARD), INTERRUPTED);
+    let _ = held.go.send(());
+    // The run has all the time it needs to go on behind the back of its last words.
+    for _ in 0..50 {
+        assert_eq!(writes(&stage), Vec::<String>::new());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let document = fs::read_to_string(&pipe).expect("read to the end");
+    assert_eq!(held.code(), 130);
+    let document: Value = serde_json::from_str(&document).expect("JSON");
+    assert_eq!(document["exit_code"], 130);
+    let found = record(&stage).expect("written");
+    assert_eq!(
+        (&found["exit_code"], &found["written"]),
+        (&130.into(), &false.into())
+    );
+    assert_eq!(holds(&stage), before);
+}
+
+#[test]
+fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
+    let stage = stage();
+    let pipe = stage.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let probe = thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::File::open(pipe).map(drop)
+    });
+    let arguments = ["plan", "--json-out", "pipe", "access"];
+    let held = hold_run(&stage, &arguments, 1).expect("a request");
+    probe.join().expect("ends").expect("opened");
+    held.signal("-INT");
+    assert_eq!(held.hears(&[INTERRUPTED]), INTERRUPTED);
+    held.signal("-INT");
+    assert_eq!(held.hears(&[LEAVING]), LEAVING);
+    held.signal("-INT");
+    assert_eq!(held.code(), 130);
 }
 
 #[test]

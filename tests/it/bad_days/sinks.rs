@@ -146,7 +146,7 @@ fn the_disk_is_really_full() {
         assert_eq!(stage.note(APPLY, &output), 1);
     }
     assert_eq!(holds(&stage), before);
-    let kept = "echo old > access/credentials/p.json; \"$0\" \"$@\"; code=$?; \
+    let kept = "echo '{ \"rolecall_plan\": 1 }' > access/credentials/p.json; \"$0\" \"$@\"; code=$?; \
                 cat access/credentials/p.json; ls -A access/credentials; exit $code";
     for flag in ["--out", "--json-out"] {
         stage.say(&format!(
@@ -170,7 +170,8 @@ fn results_that_cannot_be_written() {
             .map(|n| CI.replace("\"ci\"", &format!("\"ci-{n}\"")))
             .collect::<String>(),
     );
-    fs::write(stage.path("p.json"), "old").expect("written");
+    let old = "{\"rolecall_plan\":1}";
+    fs::write(stage.path("p.json"), old).expect("written");
     symlink("/dev/full", stage.path("full")).expect("linked");
     for flag in ["--out", "--json-out"] {
         for (name, output) in [
@@ -194,8 +195,8 @@ fn results_that_cannot_be_written() {
             assert_eq!(output.status.code(), Some(1), "{flag} {name}");
         }
     }
-    let old = fs::read_to_string(stage.path("p.json")).expect("there");
-    assert_eq!(old, "old");
+    let there = fs::read_to_string(stage.path("p.json")).expect("there");
+    assert_eq!(there, old);
     assert!(stage.path("full").is_symlink(), "a device is not replaced");
     let left = names(stage.dir.path());
     assert_eq!(left, ["access", "full", "owner.json", "p.json"]);

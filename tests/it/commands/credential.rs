@@ -170,6 +170,18 @@ fn decode() {
         let text = |value: &serde_json::Value| value[key].as_str().map(|t| t.trim().to_owned());
         assert_eq!(text(&made), text(&scan), "{key}");
     }
+    stage.say("where no file can be");
+    let to = |place| {
+        [
+            "credential",
+            "decode",
+            "credentials/scan.b64",
+            "--out",
+            place,
+        ]
+    };
+    assert_eq!(stage.run(&to("nowhere/mondoo.json")), 1);
+    assert_eq!(stage.run(&to("access")), 1);
     stage.say("what holds no key");
     fs::write(stage.path("no.json"), "{\"mrn\": \"//x\"}").expect("written");
     assert_eq!(stage.run(&["credential", "decode", "no.json"]), 1);
@@ -177,6 +189,38 @@ fn decode() {
     assert_eq!(stage.run(&["credential", "decode", "no.b64"]), 1);
     assert!(!stage.path("mondoo.json").exists());
     stage.compare("commands/credential-decode.txt");
+}
+
+#[test]
+fn what_is_decoded_to_standard_output_goes_there_and_replaces_no_device() {
+    let stage = stage();
+    let arguments = [
+        "credential",
+        "decode",
+        "credentials/scan.b64",
+        "--force",
+        "--out",
+        "/dev/stdout",
+    ];
+    let expected = fs::read(stage.path("credentials/scan.json")).expect("there");
+    let json = |bytes: &[u8]| -> serde_json::Value {
+        serde_json::from_slice(bytes).expect("JSON and nothing else")
+    };
+    let output = stage.command(&arguments).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(json(&output.stdout), json(&expected));
+    // Standard output may be a file, which no other takes the place of.
+    let mut file = fs::File::create(stage.path("taken.json")).expect("created");
+    file.write_all(b"\n").expect("written");
+    let status = stage.command(&arguments).stdout(file).status();
+    assert_eq!(status.expect("runs").code(), Some(0));
+    let taken = fs::read(stage.path("taken.json")).expect("there");
+    assert_eq!(json(&taken), json(&expected));
+    assert!(
+        fs::symlink_metadata("/dev/stdout")
+            .expect("there")
+            .is_symlink()
+    );
 }
 
 #[test]
@@ -215,6 +259,41 @@ fn the_sources_are_the_environment_and_standard_input() {
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).expect("text");
         assert!(said.contains(hint) && !said.contains("eyJ"), "{said}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_no_text_is_not_taken_for_none() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut stage = stage();
+    stage.configure("");
+    for file in [&[][..], &["owner.json"]] {
+        for (value, code) in [(&b"\xff"[..], 1), (b" ", 0)] {
+            let arguments = [&["credential", "verify"], file].concat();
+            let mut command = stage.command(&arguments);
+            command.env("MONDOO_API_ENDPOINT", std::ffi::OsStr::from_bytes(value));
+            let output = command.output().expect("runs");
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{arguments:?}: {output:?}"
+            );
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert_eq!(said.contains("MONDOO_API_ENDPOINT: "), code == 1, "{said}");
+        }
+    }
+    for command in [
+        &["credential", "verify", "owner.json"][..],
+        &["plan", "access"],
+    ] {
+        let arguments = [command, &["--ca-file", "no.pem"]].concat();
+        let output = stage.command(&arguments).output().expect("runs");
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert!(
+            said.contains("error: --ca-file no.pem: there is no such file"),
+            "{said}"
+        );
     }
 }
 

@@ -217,3 +217,31 @@ fn the_reader_of_xml_finds_what_is_wrong() {
         assert!(read.is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_with_the_way_out() {
+    let mut stage = Stage::small();
+    stage.configure(&(account("ci", "[\"agent\"]") + NO_OWNERS));
+    std::os::unix::fs::symlink("/dev/full", stage.path("full")).expect("linked");
+    for flag in ["--sarif", "--junit"] {
+        for (name, why, help) in [
+            (
+                "nowhere/file",
+                "its folder is not there",
+                "a folder that is there",
+            ),
+            ("access", "it is a directory", "a folder that is there"),
+            ("full", "the disk is full", "make room"),
+        ] {
+            let output = stage.command(&["plan", flag, name, "access"]).output();
+            let output = output.expect("runs");
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(
+                said.contains(&format!("cannot write {name}: {why}\n")),
+                "{said}"
+            );
+            assert!(said.contains(help), "{said}");
+        }
+    }
+}

@@ -77,7 +77,7 @@ fn go(
     }
     if let Some(outcome) = &outcome {
         texts.push(serde_json::to_string(outcome).map_err(|e| e.to_string())?);
-        texts.push(human::outcome(outcome));
+        texts.push(human::outcome(outcome, &[]));
         texts.push(format!("{outcome:?}"));
     }
     texts.push(why);

@@ -195,6 +195,7 @@ impl Stage {
             ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),
             ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64})"),
             ("[DIGEST]", r"--ack [a-z-]+=(?<redacted>[0-9a-f]{64})"),
+            ("[RUN]", r#""run": "(?<redacted>[0-9a-f]{32})""#),
             ("[DAY]", r" on (?<redacted>20\d\d-\d\d-\d\d)\b"),
             ("[TIME]", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
         ];

@@ -1,0 +1,216 @@
+//! Files that a run leaves: for their owner alone, whole or not there, and on the disk before anybody
+//! is told of them. Pipes and devices are written to and never replaced.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::exit::Exit;
+use super::output;
+
+/// What may be at the place of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file that is replaced.
+    Replace,
+    /// Nothing.
+    New,
+}
+
+/// Why a file was not written: a fragment that never names the temporary file beside it.
+#[derive(Debug)]
+pub struct Unwritten(io::Error);
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl Unwritten {
+    /// What kind of failure it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind()
+    }
+
+    /// The way out, for the file of a flag.
+    fn help(&self, flag: &str, place: Place) -> String {
+        match self.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room".to_owned(),
+            ErrorKind::FileTooLarge => "raise its limit (ulimit -f)".to_owned(),
+            _ => {
+                let new = match place {
+                    Place::Replace => "a file",
+                    Place::New => "a new file",
+                };
+                format!("{flag} wants {new} in a folder that is there and can be written to")
+            }
+        }
+    }
+
+    /// Prints it for the file of a flag.
+    pub fn tell(&self, flag: &str, path: &Path, place: Place) -> Exit {
+        output::error(
+            &format!("cannot write {}: {self}", path.display()),
+            &[self.help(flag, place)],
+        );
+        Exit::Error
+    }
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.kind() {
+            ErrorKind::StorageFull => "the disk is full",
+            ErrorKind::QuotaExceeded => "this user's share of the disk is used up",
+            ErrorKind::FileTooLarge => "this process may not write so large a file",
+            ErrorKind::NotFound => "its folder is not there",
+            ErrorKind::NotADirectory => "what should be its folder is a file",
+            ErrorKind::IsADirectory => "it is a directory",
+            ErrorKind::PermissionDenied => "this user may not write there",
+            ErrorKind::ReadOnlyFilesystem => "what is there can only be read",
+            ErrorKind::AlreadyExists => "another run has put a file there",
+            // These have no name of a file in them; others may.
+            _ if self.0.raw_os_error().is_some() || self.kind() == ErrorKind::Other => {
+                return self.0.fmt(f);
+            }
+            kind => return kind.fmt(f),
+        };
+        f.write_str(why)
+    }
+}
+
+/// Whether a pipe or a device is there, or a name that leads to whatever this process has opened.
+pub fn is_special(path: &Path) -> bool {
+    let device = path.starts_with("/dev") && !path.starts_with("/dev/shm");
+    std::fs::metadata(path).is_ok_and(|found| !found.is_dir() && (device || !found.is_file()))
+}
+
+fn open_special(path: &Path) -> io::Result<File> {
+    // What it leads to may be a file that already holds something.
+    File::options().append(true).open(path)
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A file beside the wanted one; removed if it is not kept.
+fn temporary(path: &Path, place: Place) -> io::Result<tempfile::NamedTempFile> {
+    if path.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    match path.symlink_metadata() {
+        Ok(_) if place == Place::New => return Err(ErrorKind::AlreadyExists.into()),
+        // As of a name that is too long, which that of the temporary file is not.
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    tempfile::Builder::new()
+        .prefix(".rolecall-")
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(folder(path))
+}
+
+/// Sees whether a file can be written, and leaves nothing.
+///
+/// # Errors
+/// Why it cannot.
+pub fn try_private(path: &Path, place: Place) -> Result<(), Unwritten> {
+    if place == Place::Replace && is_special(path) {
+        open_special(path)?;
+    } else {
+        temporary(path, place)?;
+    }
+    Ok(())
+}
+
+/// Writes the whole file, for its owner alone, or leaves what is there as it is.
+///
+/// # Errors
+/// Why it could not.
+pub fn write_private(path: &Path, bytes: &[u8], place: Place) -> Result<(), Unwritten> {
+    if place == Place::Replace && is_special(path) {
+        return Ok(open_special(path)?.write_all(bytes)?);
+    }
+    let mut file = temporary(path, place)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    let kept = match place {
+        Place::Replace => file.persist(path),
+        Place::New => file.persist_noclobber(path),
+    };
+    kept.map_err(|error| error.error)?;
+    // The name, too.
+    Ok(File::open(folder(path))?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn why(path: &Path, place: Place) -> String {
+        let tried = try_private(path, place).map_err(|error| error.to_string());
+        let written = write_private(path, b"new", place).map_err(|error| error.to_string());
+        assert_eq!(tried, written, "the trial tells what the writing does");
+        written.expect_err("refused")
+    }
+
+    #[test]
+    fn a_file_is_whole_and_its_owners_alone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("file");
+        for place in [Place::New, Place::Replace] {
+            write_private(&path, b"text", place).expect("written");
+            assert_eq!(fs::read(&path).expect("there"), b"text");
+            let mode = fs::metadata(&path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let there = fs::read_dir(dir.path()).expect("readable").count();
+        assert_eq!(there, 1, "nothing else is left");
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_named_and_no_temporary_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("old"), "old").expect("written");
+        for (name, place, expected) in [
+            ("old", Place::New, "another run has put a file there"),
+            ("no/such", Place::New, "its folder is not there"),
+            ("no/such", Place::Replace, "its folder is not there"),
+            (
+                "old/x",
+                Place::Replace,
+                "what should be its folder is a file",
+            ),
+            (".", Place::Replace, "it is a directory"),
+            (".", Place::New, "it is a directory"),
+        ] {
+            assert_eq!(why(&path(name), place), expected, "{name}");
+        }
+        let long = why(&path(&"x".repeat(300)), Place::Replace);
+        assert!(!long.contains(".rolecall-"), "{long}");
+        assert_eq!(fs::read(path("old")).expect("there"), b"old");
+        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_not_replaced() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("full");
+        std::os::unix::fs::symlink("/dev/full", &path).expect("linked");
+        let error = write_private(&path, b"text", Place::Replace).expect_err("it takes nothing");
+        assert_eq!(error.to_string(), "the disk is full");
+        write_private(Path::new("/dev/null"), b"text", Place::Replace).expect("it takes all");
+        assert!(is_special(Path::new("/dev/null")));
+        assert!(path.is_symlink());
+        assert_eq!(why(&path, Place::New), "another run has put a file there");
+    }
+}
