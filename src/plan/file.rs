@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan, digest_of};
-use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread};
+use super::{Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
+use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest};
 
 /// Why a file is not a plan that can be trusted to be whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +123,7 @@ impl Aside {
 }
 
 fn digest(value: &Value) -> String {
-    format!("sha256:{}", digest_of(value))
+    format!("sha256:{}", short_digest(value.to_string().as_bytes(), 64))
 }
 
 /// The file of a plan: one line of JSON. The same plan gives the same bytes.
@@ -133,7 +133,7 @@ fn digest(value: &Value) -> String {
 pub fn write(plan: &Plan) -> Result<Vec<u8>, String> {
     let value = |what: serde_json::Result<Value>| what.map_err(|error| error.to_string());
     let aside = value(serde_json::to_value(Aside::of(plan)))?;
-    let canonical = plan.canonical();
+    let canonical: Value = value(serde_json::from_str(&plan.canonical()))?;
     let file = File {
         rolecall_plan: FORMAT.into(),
         digest: digest(&canonical),
@@ -168,7 +168,7 @@ pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
     let plan: Plan =
         serde_json::from_value(file.plan.clone()).map_err(|error| damaged(error.to_string()))?;
     // What was not understood would not be compared either.
-    if plan.canonical() != file.plan {
+    if plan.canonical() != file.plan.to_string() {
         return Err(damaged("it holds what a plan does not".to_owned()));
     }
     if file.digest != digest(&file.plan) {

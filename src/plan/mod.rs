@@ -14,6 +14,7 @@ mod privilege;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
@@ -161,16 +162,60 @@ impl Plan {
     /// # Panics
     /// If a value has no JSON form, which no part of a plan lacks: a name that more than one plan has
     /// must not be given.
-    #[allow(clippy::expect_used)]
-    pub fn canonical(&self) -> serde_json::Value {
-        let mut value = serde_json::to_value(self).expect("a plan is made of strings and numbers");
-        value.sort_all_objects();
-        value
+    pub fn canonical(&self) -> String {
+        const CHANGES: &str = "changes";
+        let Self {
+            format,
+            stack,
+            endpoint,
+            caller,
+            declared,
+            managed,
+            sealed,
+            limits,
+            policies,
+            destroy,
+            changes,
+            blocked,
+            in_flight,
+            annex: _,
+        } = self;
+        let rest = Self {
+            format: *format,
+            stack: stack.clone(),
+            endpoint: endpoint.clone(),
+            caller: caller.clone(),
+            declared: *declared,
+            managed: *managed,
+            sealed: *sealed,
+            limits: *limits,
+            policies: policies.clone(),
+            destroy: *destroy,
+            changes: Vec::new(),
+            blocked: blocked.clone(),
+            in_flight: in_flight.clone(),
+            annex: Annex::default(),
+        };
+        let mut members: BTreeMap<String, String> = match sorted(&rest) {
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(k, v)| (k, v.to_string()))
+                .collect(),
+            other => return other.to_string(),
+        };
+        // One by one: as values, many changes at once take many times the room of their text.
+        let changes: Vec<String> = changes.iter().map(|c| sorted(c).to_string()).collect();
+        members.insert(CHANGES.to_owned(), format!("[{}]", changes.join(",")));
+        let members: Vec<String> = members
+            .into_iter()
+            .map(|(key, value)| format!("\"{key}\":{value}"))
+            .collect();
+        format!("{{{}}}", members.join(","))
     }
 
     /// The plan's name: the SHA-256 of its canonical JSON, in hexadecimal.
     pub fn digest(&self) -> String {
-        digest_of(&self.canonical())
+        crate::model::short_digest(self.canonical().as_bytes(), 64)
     }
 
     /// Whether applying the plan would do nothing and nothing stands in the way.
@@ -187,8 +232,12 @@ impl Plan {
     }
 }
 
-fn digest_of(value: &serde_json::Value) -> String {
-    crate::model::short_digest(value.to_string().as_bytes(), 64)
+/// The value with the keys of all its objects sorted.
+#[allow(clippy::expect_used)]
+fn sorted(of: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(of).expect("a plan is made of strings and numbers");
+    value.sort_all_objects();
+    value
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn reaps(change: &Change) -> bool {
 }
 
 /// Every objection of these guards.
-pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
+pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     let Limits {
         max_deletes,
         max_delete_percent,
@@ -73,7 +73,6 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
         gained,
         revoked,
     } = measure(plan);
-    let digest = plan.digest();
     let mut all = Vec::new();
     let mut object = |guard: &'static str, message: String, instead: &str| {
         all.push(Refusal {

@@ -183,11 +183,11 @@ pub fn approve(
         }
     }
     refusals.extend(unverified(&plan));
-    refusals.extend(rules::objections(&plan));
+    refusals.extend(rules::objections(&plan, &digest));
     refusals.extend(
-        guards::objections(&plan)
+        guards::objections(&plan, &digest)
             .into_iter()
-            .chain(raised(&plan))
+            .chain(raised(&plan, &digest))
             .filter(|refusal| !acks.0.get(refusal.guard).is_some_and(|ack| named(ack))),
     );
     let strange = acks.0.iter().filter(|(_, ack)| !named(ack));
@@ -241,7 +241,7 @@ fn unverified(plan: &Plan) -> Option<Refusal> {
 /// Without a seal key, marks that were moved to another account of ours look right, and "putting
 /// right" its roles would give them to whoever holds its key. An account that this plan adopts was
 /// named by its resource name, so no mark is believed there.
-fn raised(plan: &Plan) -> impl Iterator<Item = Refusal> {
+fn raised(plan: &Plan, digest: &str) -> Option<Refusal> {
     let adopted: BTreeSet<_> = plan
         .changes
         .iter()
@@ -257,23 +257,20 @@ fn raised(plan: &Plan) -> impl Iterator<Item = Refusal> {
                 && !adopted.contains(&change.account)
         })
         .count();
-    (!plan.sealed && raised > 0)
-        .then(|| Refusal {
-            guard: RAISE,
-            message: format!(
-                "The plan raises the roles of {}, and without a seal key nothing proves that \
+    (!plan.sealed && raised > 0).then(|| Refusal {
+        guard: RAISE,
+        message: format!(
+            "The plan raises the roles of {}, and without a seal key nothing proves that \
                  each is the account this configuration created.",
-                count(raised, "existing account")
-            ),
-            help: format!(
-                "Set ROLECALL_SEAL_KEY (`rolecall docs reliability`, \"The seal\"); or see that each \
-                 ESCALATION above names the right account, and apply with --ack {RAISE}={}.",
-                plan.digest()
-            ),
-            apply_only: true,
-            broken: None,
-        })
-        .into_iter()
+            count(raised, "existing account")
+        ),
+        help: format!(
+            "Set ROLECALL_SEAL_KEY (`rolecall docs reliability`, \"The seal\"); or see that each \
+                 ESCALATION above names the right account, and apply with --ack {RAISE}={digest}."
+        ),
+        apply_only: true,
+        broken: None,
+    })
 }
 
 fn count(n: usize, noun: &str) -> String {

@@ -136,7 +136,7 @@ fn names(whom: &Exempt, account: &JudgedAccount) -> bool {
 }
 
 /// Every objection of policies that refuse.
-pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
+pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     let Some(judgement) = &plan.annex.judgement else {
         return if plan.policies.is_empty() {
             Vec::new()
@@ -144,7 +144,7 @@ pub(super) fn objections(plan: &Plan) -> Vec<Refusal> {
             vec![unasked()]
         };
     };
-    if judgement.of != plan.digest() || !same(&judgement.policies, &plan.policies) {
+    if judgement.of != digest || !same(&judgement.policies, &plan.policies) {
         return vec![unasked()];
     }
     let mut all = blind(plan, judgement);

@@ -292,8 +292,10 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
         "old/aaaaaaaa",
         "access",
     ];
-    let ack = [&ack[..], &["--ack", "raise=0123456789ab", "--digest"]].concat();
-    let digest = "sha256:0123456789ab";
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let digest = digest.as_str();
+    let raise = format!("raise={digest}");
+    let ack = [&ack[..], &["--ack", &raise, "--digest"]].concat();
     let mut runs = Vec::new();
     for name in ["1.json", "2.json"] {
         let arguments = [&ack[..], &[digest, "--report", name]].concat();
@@ -302,7 +304,7 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
         let found = record(&stage, name);
         let options = serde_json::json!({
             "destroy": false,
-            "acks": ["raise=0123456789ab"],
+            "acks": [raise],
             "take_over": ["old/aaaaaaaa"],
             "accept_unsealed": true,
         });

@@ -71,7 +71,7 @@ fn go(
         texts.push(format!("{event:?} {}", human::event(event)));
     }
     if let Some(plan) = &plan {
-        texts.push(plan.canonical().to_string());
+        texts.push(plan.canonical());
         texts.push(human::plan(plan));
         texts.push(format!("{plan:?}"));
     }
