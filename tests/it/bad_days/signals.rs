@@ -333,6 +333,28 @@ fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
 }
 
 #[test]
+fn a_reader_that_stops_reading_does_not_keep_a_run_from_ending() {
+    let mut stage = Stage::small();
+    let ci = super::CI
+        .replace(
+            "\"ci\" {",
+            "\"ci\" {\n  for_each = toset([for n in range(400) : \"n${n}\"])",
+        )
+        .replace("= \"ci\"", "= \"ci-${each.key}\"");
+    stage.configure(&ci);
+    let mut child = stage.start(&["plan", "access"]);
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("the plan is being printed");
+    assert_ne!(line, "");
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(status.expect("kill runs").success());
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    drop(out);
+}
+
+#[test]
 fn a_killed_run_leaves_no_record_and_nothing_in_its_place() {
     let arguments = ["apply", "--yes", "--report", "record.json", "access"];
     let mut stage = stage();
