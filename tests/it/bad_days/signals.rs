@@ -321,8 +321,16 @@ fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
         let pipe = pipe.clone();
         move || fs::File::open(pipe).map(drop)
     });
-    let arguments = ["plan", "--json-out", "pipe", "access"];
-    let held = hold_run(&stage, &arguments, 1).expect("a request");
+    let arguments = [
+        "apply",
+        "--yes",
+        "--json-out",
+        "pipe",
+        "--report",
+        "record.json",
+        "access",
+    ];
+    let held = hold_run(&stage, &arguments, 2).expect("a request");
     probe.join().expect("ends").expect("opened");
     held.signal("-INT");
     assert_eq!(held.hears(&[INTERRUPTED]), INTERRUPTED);
@@ -330,6 +338,10 @@ fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
     assert_eq!(held.hears(&[LEAVING]), LEAVING);
     held.signal("-INT");
     assert_eq!(held.code(), 130);
+    // The record waits for nobody.
+    let found = record(&stage).expect("written");
+    assert_eq!(found["exit_code"], 130);
+    assert_eq!(found["error"], INTERRUPTED);
 }
 
 #[test]
