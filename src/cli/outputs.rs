@@ -10,7 +10,10 @@ use super::exit::Exit;
 use super::output;
 use super::private_file::is_special;
 
-/// A file that the command line names, and the flag that does.
+/// The variable that names a credential's file.
+const CREDENTIAL: &str = "MONDOO_CONFIG_PATH";
+
+/// A file that is named, and the flag or variable that does.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     flag: &'static str,
@@ -100,12 +103,15 @@ fn files(command: &Command) -> Files<'_> {
     files
 }
 
-/// Sees that nothing that is written takes the place of anything else that the command line names.
+/// Sees that nothing that is written takes the place of anything else that is named.
 ///
 /// # Errors
 /// Prints what would.
 pub fn check(command: &Command) -> Result<(), Exit> {
-    let Files { written, read } = files(command);
+    let credential = std::env::var_os(CREDENTIAL).map(PathBuf::from);
+    let mut files = files(command);
+    files.reads(CREDENTIAL, credential.as_ref());
+    let Files { written, read } = files;
     let refuse = |message: &str, help: &str| {
         output::error(message, &[help.to_owned()]);
         Err(Exit::Usage)

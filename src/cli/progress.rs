@@ -87,7 +87,9 @@ pub fn now(message: &str) -> bool {
 
 /// Prints something while the line is out of the way.
 pub fn hidden<T>(print: impl FnOnce() -> T) -> T {
-    match line().as_ref() {
+    // Who prints may wait for a reader for ever; others must be able to print meanwhile.
+    let bar = line().clone();
+    match bar {
         Some(bar) => bar.suspend(print),
         None => print(),
     }

@@ -1,11 +1,14 @@
-//! Commands that look and change nothing: a connection, and what is live.
+//! The way to the platform that all commands go, and what is live there.
 
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::{Desired, Live, Scope, Seals, Unread};
+use crate::model::{Caller, Desired, Live, Scope, Seals, Unread};
 use crate::plan::{OwnersLeft, Plan, Unused, owned_less};
-use crate::platform::{Client, Http, Identity, Login, Proxy, Time, holds_certificate, precedence};
+use crate::platform::{
+    Client, Environment, Http, Identity, Login, Proxy, Source, Time, Wanted, discover,
+    holds_certificate, precedence,
+};
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh};
 use crate::view::inert;
@@ -13,8 +16,7 @@ use crate::view::inert;
 use super::args::{ConfigArgs, PlatformChoice};
 use super::exit::Exit;
 use super::load::{self, Loaded};
-use super::session::{Kept, connect, keys};
-use super::{output, progress};
+use super::{output, progress, seal};
 
 /// A wait this long is told. Those that the client chooses itself are shorter.
 const TOLD: Duration = Duration::from_secs(3);
@@ -23,12 +25,14 @@ const TOLD: Duration = Duration::from_secs(3);
 pub struct Reached {
     /// The connection.
     pub client: Client<Http>,
+    /// As whom.
+    pub caller: Caller,
     /// The scope in which the credential says it lives.
     pub scope: Option<Scope>,
     /// The API's base URL, or `local`.
     pub endpoint: String,
     /// The embedded platform, kept running.
-    _local: Kept,
+    pub kept: Kept,
 }
 
 /// A configuration beside what is live in its scopes.
@@ -148,6 +152,16 @@ pub async fn reach(
     dir: &Path,
     desired: &Desired,
 ) -> Result<Reached, Exit> {
+    reach_if(choice, dir, desired, |_| Ok(())).await
+}
+
+/// The same if the login is one to be used: that is asked before anything is sent.
+pub async fn reach_if(
+    choice: &PlatformChoice,
+    dir: &Path,
+    desired: &Desired,
+    usable: impl FnOnce(&Login) -> Result<(), Exit>,
+) -> Result<Reached, Exit> {
     let (login, place, ca, kept) = connect(choice, dir, desired).await?;
     if let (Some(assertion), false) = (&desired.endpoint, choice.local) {
         login
@@ -155,6 +169,7 @@ pub async fn reach(
             .assert(assertion)
             .map_err(|error| fail(&error.to_string()))?;
     }
+    usable(&login)?;
     let source = login.source.to_string();
     let scope = home_scope(&login.identity);
     let endpoint = if choice.local {
@@ -176,10 +191,93 @@ pub async fn reach(
     output::tell("");
     Ok(Reached {
         client,
+        caller,
         scope,
         endpoint,
-        _local: kept,
+        kept,
     })
+}
+
+/// The run's seal keys; the embedded platform has its own.
+pub fn keys(choice: &PlatformChoice, dir: &Path) -> Result<Seals, Exit> {
+    let folder = dir.join(".rolecall");
+    seal::keys(
+        choice.local.then_some(folder.as_path()),
+        choice.accept_unsealed,
+    )
+}
+
+/// A key that other users of the machine can read is theirs as well.
+fn warn_if_exposed(source: &Source) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(path) = source.file() else { return };
+    // What cannot be looked at was read all the same, as through a pipe.
+    let Ok(found) = std::fs::metadata(path) else {
+        return;
+    };
+    if found.is_file() && found.permissions().mode() & 0o044 != 0 {
+        output::warning(&format!(
+            "{source}: others on this machine can read this file; run chmod 600 {}",
+            output::word(path)
+        ));
+        output::tell(&format!("  = {}", precedence()));
+    }
+}
+
+/// The embedded platform, kept running.
+#[cfg(feature = "server")]
+pub type Kept = Option<super::local::Local>;
+/// There is none in this build.
+#[cfg(not(feature = "server"))]
+pub type Kept = ();
+
+/// The credential, where it leads in words, extra certificates, and what must be kept running.
+async fn connect(
+    choice: &PlatformChoice,
+    dir: &Path,
+    desired: &Desired,
+) -> Result<(Login, String, Option<Vec<u8>>, Kept), Exit> {
+    if choice.local {
+        #[cfg(feature = "server")]
+        {
+            let (local, login) = super::local::Local::open(dir, desired)
+                .await
+                .map_err(|e| fail(&e))?;
+            let place = format!(
+                "LOCAL: the embedded platform in {}, not Mondoo",
+                inert(&super::local::database(dir).display().to_string())
+            );
+            return Ok((login, place, None, Some(local)));
+        }
+        #[cfg(not(feature = "server"))]
+        {
+            let _ = (dir, desired);
+            return Err(fail(
+                "this rolecall was built without the embedded platform",
+            ));
+        }
+    }
+    let wanted = Wanted {
+        credentials: choice.credentials.clone(),
+        endpoint: choice.endpoint.clone(),
+    };
+    let environment = Environment {
+        var: &variable,
+        read_file: &|path| std::fs::read(path),
+        home: std::env::home_dir(),
+    };
+    let login = discover(&wanted, &environment).map_err(|error| {
+        output::error(&error.to_string(), &error.help);
+        Exit::Error
+    })?;
+    warn_if_exposed(&login.source);
+    let ca = certificates(choice.ca_file.as_deref())?;
+    let place = inert(login.endpoint.base());
+    #[cfg(feature = "server")]
+    let kept = None;
+    #[cfg(not(feature = "server"))]
+    let kept = ();
+    Ok((login, place, ca, kept))
 }
 
 /// Loads the configuration, logs in, and reads all that is live in its scopes.

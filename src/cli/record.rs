@@ -37,6 +37,8 @@ struct Making {
     plan: Option<String>,
     changes: Vec<Entry>,
     outcome: Option<(bool, bool)>,
+    /// The exit code that it ended with, once it is written.
+    finished: Option<Exit>,
 }
 
 /// What is known from the login on.
@@ -137,6 +139,7 @@ pub fn prepare(args: &ApplyArgs, judged: Option<&str>) -> Result<(), Exit> {
         plan: None,
         changes: Vec::new(),
         outcome: None,
+        finished: None,
     });
     Ok(())
 }
@@ -232,10 +235,21 @@ pub fn outcome(outcome: &Outcome) {
 /// Writes the record, if one was asked for and the run had logged in, and gives the exit code. A
 /// record that cannot be written goes to standard error, and is never a success.
 pub fn finish(exit: Exit) -> Exit {
-    let making = making();
-    let Some(record) = making.as_ref() else {
+    // Held to the end: who leaves in the middle of the last words waits for this one.
+    let mut making = making();
+    let Some(record) = making.as_mut() else {
         return exit;
     };
+    if let Some(ended) = record.finished {
+        return ended;
+    }
+    let ended = leave(record, exit);
+    record.finished = Some(ended);
+    ended
+}
+
+/// Writes the record, and gives the exit code.
+fn leave(record: &Making, exit: Exit) -> Exit {
     let Some(login) = &record.login else {
         output::tell(&format!(
             "No record in {}: the run ended before it had logged in.",

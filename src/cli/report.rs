@@ -185,9 +185,11 @@ pub fn ending() -> Option<Exit> {
     ENDING.get().copied()
 }
 
-/// Ends the program in the middle of its last words.
+/// Ends the program in the middle of its last words. The record is no word that waits for a reader.
 pub fn leave(ending: Exit) -> ! {
-    std::process::exit(i32::from(unseen(ending, report().written).code()))
+    let written = report().written;
+    let exit = record::finish(unseen(ending, written));
+    std::process::exit(i32::from(exit.code()))
 }
 
 /// Delivers the document, then the record, which so knows of a result that nobody could read, and

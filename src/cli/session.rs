@@ -1,24 +1,23 @@
 //! What plan and apply share: load, log in, read, compare.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::config::Policy;
 use crate::diff::diff;
 use crate::model::{Desired, Live, Seals, StackId};
 use crate::plan::{self, Plan};
-use crate::platform::{Environment, Login, Source, Wanted, discover, precedence};
-use crate::ports::Reader;
+use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh;
 use crate::sinks::FileSink;
-use crate::view::inert;
 
 use super::args::{ConfigArgs, PlatformChoice, PolicyArgs};
 use super::exit::Exit;
 use super::load::{self, Loaded};
+use super::reach::{Kept, Reached};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, policies, progress, reach, record, seal};
+use super::{output, policies, progress, reach, record};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -37,8 +36,7 @@ pub struct Session {
     /// What marks are sealed with.
     pub seals: Seals,
     /// The embedded platform, kept running.
-    #[cfg(feature = "server")]
-    _local: Option<super::local::Local>,
+    _kept: Kept,
 }
 
 impl Session {
@@ -90,49 +88,24 @@ pub async fn open(
     }
     desired.take_over = intent.take_over.iter().cloned().collect();
     let start = Instant::now();
-    let (login, place, ca, _local) = connect(choice, &config.dir, &desired).await?;
-    let seals = keys(choice, &config.dir)?;
-    if let (Some(assertion), false) = (&desired.endpoint, choice.local) {
-        login
-            .endpoint
-            .assert(assertion)
-            .map_err(|error| fail(&error.to_string()))?;
-    }
-    let home = matches!(login.source, Source::Home(_));
-    if intent.apply && home && !output::interactive() {
-        output::error(
-            &format!(
-                "{} is a person's credential, and apply takes it on a terminal only",
-                login.source
-            ),
-            &[
-                "name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64"
-                    .to_owned(),
-                precedence(),
-            ],
-        );
-        return Err(Exit::Error);
-    }
-    let source = login.source.to_string();
-    let base = login.endpoint.base().to_owned();
-    let client = reach::client(login, ca.as_deref(), choice.patience()).map_err(|e| fail(&e))?;
-    let caller = client.caller().await.map_err(|error| {
-        output::tell(&format!("Platform  {place}"));
-        reach::nobody(&error, &source, &[precedence()])
-    })?;
-    output::tell(&format!("Platform  {place}"));
-    let who = match &caller.name {
-        Some(name) => format!("{} ({})", inert(name), inert(caller.mrn.as_str())),
-        None => inert(caller.mrn.as_str()),
-    };
-    output::tell(&format!("Caller    {who}, from {}", inert(&source)));
-    output::tell("");
-    let endpoint = if choice.local { "local" } else { &base };
-    record::login(&desired.stack, endpoint, &caller, client.dated());
+    let mut seals = Seals::default();
+    let reached = reach::reach_if(choice, &config.dir, &desired, |login| {
+        seals = reach::keys(choice, &config.dir)?;
+        if intent.apply { nobodys(login) } else { Ok(()) }
+    })
+    .await?;
+    let Reached {
+        client,
+        caller,
+        scope: _,
+        endpoint,
+        kept,
+    } = reached;
+    record::login(&desired.stack, &endpoint, &caller, client.dated());
     let reading = progress::waiting("reading what is live");
-    let live = refresh(&client, &queries, endpoint)
+    let live = refresh(&client, &queries, &endpoint)
         .await
-        .map_err(|e| fail(&e.message))?;
+        .map_err(|e| reach::fail(&e.message))?;
     drop(reading);
     let mut plan = plan::build(
         &desired,
@@ -161,92 +134,25 @@ pub async fn open(
         desired,
         live,
         seals,
-        #[cfg(feature = "server")]
-        _local,
+        _kept: kept,
     })
 }
 
-/// The run's seal keys; the embedded platform has its own.
-pub(super) fn keys(choice: &PlatformChoice, dir: &Path) -> Result<Seals, Exit> {
-    let folder = dir.join(".rolecall");
-    seal::keys(
-        choice.local.then_some(folder.as_path()),
-        choice.accept_unsealed,
-    )
-}
-
-/// A key that other users of the machine can read is theirs as well.
-fn warn_if_exposed(source: &Source) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Some(path) = source.file() else { return };
-    // What cannot be looked at was read all the same, as through a pipe.
-    let Ok(found) = std::fs::metadata(path) else {
-        return;
-    };
-    if found.is_file() && found.permissions().mode() & 0o044 != 0 {
-        output::warning(&format!(
-            "{source}: others on this machine can read this file; run chmod 600 {}",
-            output::word(path)
-        ));
-        output::tell(&format!("  = {}", precedence()));
+/// Sees that no program applies with a person's credential.
+fn nobodys(login: &Login) -> Result<(), Exit> {
+    if !matches!(login.source, Source::Home(_)) || output::interactive() {
+        return Ok(());
     }
-}
-
-fn fail(message: &str) -> Exit {
-    output::error(message, &[]);
-    Exit::Error
-}
-
-#[cfg(feature = "server")]
-pub(super) type Kept = Option<super::local::Local>;
-#[cfg(not(feature = "server"))]
-pub(super) type Kept = ();
-
-/// The credential, where it leads in words, extra certificates, and what must be kept running.
-pub(super) async fn connect(
-    choice: &PlatformChoice,
-    dir: &Path,
-    desired: &Desired,
-) -> Result<(Login, String, Option<Vec<u8>>, Kept), Exit> {
-    if choice.local {
-        #[cfg(feature = "server")]
-        {
-            let (local, login) = super::local::Local::open(dir, desired)
-                .await
-                .map_err(|e| fail(&e))?;
-            let place = format!(
-                "LOCAL: the embedded platform in {}, not Mondoo",
-                inert(&super::local::database(dir).display().to_string())
-            );
-            return Ok((login, place, None, Some(local)));
-        }
-        #[cfg(not(feature = "server"))]
-        {
-            let _ = (dir, desired);
-            return Err(fail(
-                "this rolecall was built without the embedded platform",
-            ));
-        }
-    }
-    let wanted = Wanted {
-        credentials: choice.credentials.clone(),
-        endpoint: choice.endpoint.clone(),
-    };
-    let environment = Environment {
-        var: &reach::variable,
-        read_file: &|path| std::fs::read(path),
-        home: std::env::home_dir(),
-    };
-    let login = discover(&wanted, &environment).map_err(|error| {
-        output::error(&error.to_string(), &error.help);
-        Exit::Error
-    })?;
-    warn_if_exposed(&login.source);
-    let ca = reach::certificates(choice.ca_file.as_deref())?;
-    let place = inert(login.endpoint.base());
-    #[cfg(feature = "server")]
-    let kept = None;
-    #[cfg(not(feature = "server"))]
-    let kept = ();
-    Ok((login, place, ca, kept))
+    output::error(
+        &format!(
+            "{} is a person's credential, and apply takes it on a terminal only",
+            login.source
+        ),
+        &[
+            "name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64"
+                .to_owned(),
+            precedence(),
+        ],
+    );
+    Err(Exit::Error)
 }

@@ -68,6 +68,7 @@ fn no_file_is_written_twice_or_over_what_is_read() {
         "check --json-out vars.json --var-file vars.json access",
         "validate --json-out ./vars.json --var-file vars.json access",
         "plan --json-out owner.json --credentials owner.json access",
+        "plan --sarif owner.json access",
         "plan --junit ca.pem --ca-file ca.pem access",
         "apply --plan plan.json --json-out plan.json access",
         "apply --plan link.json --json-out plan.json access",

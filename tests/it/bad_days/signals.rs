@@ -321,8 +321,16 @@ fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
         let pipe = pipe.clone();
         move || fs::File::open(pipe).map(drop)
     });
-    let arguments = ["plan", "--json-out", "pipe", "access"];
-    let held = hold_run(&stage, &arguments, 1).expect("a request");
+    let arguments = [
+        "apply",
+        "--yes",
+        "--json-out",
+        "pipe",
+        "--report",
+        "record.json",
+        "access",
+    ];
+    let held = hold_run(&stage, &arguments, 2).expect("a request");
     probe.join().expect("ends").expect("opened");
     held.signal("-INT");
     assert_eq!(held.hears(&[INTERRUPTED]), INTERRUPTED);
@@ -330,6 +338,32 @@ fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
     assert_eq!(held.hears(&[LEAVING]), LEAVING);
     held.signal("-INT");
     assert_eq!(held.code(), 130);
+    // The record waits for nobody.
+    let found = record(&stage).expect("written");
+    assert_eq!(found["exit_code"], 130);
+    assert_eq!(found["error"], INTERRUPTED);
+}
+
+#[test]
+fn a_reader_that_stops_reading_does_not_keep_a_run_from_ending() {
+    let mut stage = Stage::small();
+    let ci = super::CI
+        .replace(
+            "\"ci\" {",
+            "\"ci\" {\n  for_each = toset([for n in range(400) : \"n${n}\"])",
+        )
+        .replace("= \"ci\"", "= \"ci-${each.key}\"");
+    stage.configure(&ci);
+    let mut child = stage.start(&["plan", "access"]);
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("the plan is being printed");
+    assert_ne!(line, "");
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(status.expect("kill runs").success());
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    drop(out);
 }
 
 #[test]
