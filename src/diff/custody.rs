@@ -1,6 +1,7 @@
 //! Whose an account is, judged by its marks, their seal, its creator and the configuration.
 //! Pure; labels locate an account, only a seal among them proves whose it is.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::model::{
@@ -31,7 +32,8 @@ pub struct Judge<'a> {
     caller: &'a Mrn,
     seals: &'a Seals,
     imports: BTreeMap<&'a Mrn, AddressLabel>,
-    addresses: BTreeMap<AddressLabel, &'a Address>,
+    /// Made when it is first asked for.
+    addresses: OnceCell<BTreeMap<AddressLabel, &'a Address>>,
 }
 
 impl<'a> Judge<'a> {
@@ -47,13 +49,17 @@ impl<'a> Judge<'a> {
             caller,
             seals,
             imports,
-            addresses: desired.accounts.keys().map(|a| (a.label(), a)).collect(),
+            addresses: OnceCell::new(),
         }
     }
 
     /// The address that a mark means. A long one is a hash there, and only its declaration tells it.
     pub fn address(&self, label: &AddressLabel) -> Address {
-        match self.addresses.get(label) {
+        let addresses = self.addresses.get_or_init(|| {
+            let declared = self.desired.accounts.keys();
+            declared.map(|address| (address.label(), address)).collect()
+        });
+        match addresses.get(label) {
             Some(address) => (*address).clone(),
             None => label
                 .decode()

@@ -28,7 +28,7 @@ impl Address {
     pub fn label(&self) -> AddressLabel {
         let plain = match &self.key {
             None => self.name.clone(),
-            Some(key) => format!("{}.{key}", self.name),
+            Some(key) => [self.name.as_str(), key].join("."),
         };
         let fits = plain.len() <= 63
             && !plain.starts_with("h-")

@@ -41,11 +41,13 @@ pub fn short_digest(bytes: &[u8], digits: usize) -> String {
 /// Bytes in hexadecimal. A formatter would take longer than the digest itself.
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    text
 }
 
 /// The owner of all that one configuration manages: its name and its random id.
@@ -156,9 +158,7 @@ impl CredentialMark {
             Self::Delivered {
                 fingerprint,
                 destinations,
-            } => {
-                format!("delivered.{fingerprint}.{destinations}")
-            }
+            } => ["delivered", fingerprint.as_str(), destinations].join("."),
             Self::External => "external".to_owned(),
         }
     }
@@ -274,32 +274,39 @@ impl Marks {
             let at = KEYS.iter().position(|known| *known == key);
             at.and_then(|at| values[at])
         };
-        let stack = find(STACK).and_then(StackId::from_label);
-        let read = || -> Result<Marks, String> {
+        let mut stack = find(STACK).and_then(StackId::from_label);
+        let mut read = || -> Result<Marks, String> {
             let get = |key: &str| find(key).ok_or_else(|| format!("label `{key}` is missing"));
             let bad = |key: &str| format!("label `{key}` is not as rolecall writes it");
             get(STACK)?;
             let credential = get(CREDENTIAL)?;
-            let generation = get(GENERATION)?;
+            // As it is written: without a sign, and with no zero before it.
+            let counts = |text: &&str| text.starts_with(|c: char| ('1'..='9').contains(&c));
+            let generation = Some(get(GENERATION)?).filter(counts);
+            let address = AddressLabel::from_label(get(ADDRESS)?);
+            if stack.is_none() {
+                return Err(bad(STACK));
+            }
+            let generation = generation.and_then(|text| text.parse().ok());
+            let generation = generation.ok_or_else(|| bad(GENERATION))?;
+            let credential =
+                CredentialMark::from_label(credential).ok_or_else(|| bad(CREDENTIAL))?;
+            let expires = match find(EXPIRES) {
+                None => None,
+                Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
+            };
+            let protected = match find(PROTECTED) {
+                None => false,
+                Some(YES) => true,
+                Some(_) => return Err(bad(PROTECTED)),
+            };
             Ok(Marks {
-                stack: stack.clone().ok_or_else(|| bad(STACK))?,
-                address: AddressLabel::from_label(get(ADDRESS)?),
-                generation: generation
-                    .parse()
-                    .ok()
-                    .filter(|g: &u32| *g > 0 && g.to_string() == *generation)
-                    .ok_or_else(|| bad(GENERATION))?,
-                credential: CredentialMark::from_label(credential)
-                    .ok_or_else(|| bad(CREDENTIAL))?,
-                expires: match find(EXPIRES) {
-                    None => None,
-                    Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
-                },
-                protected: match find(PROTECTED) {
-                    None => false,
-                    Some(YES) => true,
-                    Some(_) => return Err(bad(PROTECTED)),
-                },
+                stack: stack.take().ok_or_else(|| bad(STACK))?,
+                address,
+                generation,
+                credential,
+                expires,
+                protected,
                 seal: find(SEAL).map(Seal::from_label),
             })
         };
