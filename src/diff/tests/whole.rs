@@ -508,3 +508,35 @@ fn an_action_has_one_name_in_the_program_and_in_documents() {
         assert_eq!(name, action.as_str());
     }
 }
+
+#[test]
+fn protection_alone_is_a_difference_unless_nothing_is_said_of_it() {
+    for (wanted, marked, after) in [
+        (Some(true), false, Some(true)),
+        (Some(false), true, Some(false)),
+        (Some(true), true, None),
+        (Some(false), false, None),
+        (None, true, None),
+        (None, false, None),
+    ] {
+        let account = DesiredAccount {
+            protected: wanted,
+            ..declared("ci")
+        };
+        let marks = Marks {
+            protected: marked,
+            ..marks("ci")
+        };
+        let delta = compare(vec![account], vec![live_account("ci", Some(marks))]);
+        let found: Vec<_> = delta
+            .differences
+            .iter()
+            .map(|d| (d.action, d.after.as_ref().map(|state| state.protected)))
+            .collect();
+        let expected: Vec<_> = after
+            .map(|after| (Action::Update, Some(after)))
+            .into_iter()
+            .collect();
+        assert_eq!(found, expected, "{wanted:?} {marked}");
+    }
+}
