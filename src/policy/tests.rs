@@ -326,6 +326,18 @@ fn deletions_are_limited_by_number_and_by_part() {
         gone(5, 6, 100),
         ["The plan deletes 5 and gives up 6 accounts, and 10 are allowed at once."]
     );
+    let none_allowed = Plan {
+        limits: Limits {
+            max_deletes: 0,
+            ..Limits::default()
+        },
+        ..many(100, times(1, |a| change(a, &[], None)))
+    };
+    let refusals = approve(none_allowed, &Acks::default(), None).expect_err("refused");
+    assert_eq!(
+        refusals[0].message,
+        "The plan deletes 1 account, and 0 are allowed at once."
+    );
     assert_eq!(
         gone(0, 2, 4),
         ["The plan gives up 2 of 4 managed accounts, more than 25 per cent."]

@@ -183,6 +183,18 @@ fn each_side_of_a_change_that_moved_is_named() {
     );
     says(|now| now.before = None, "what is live has changed");
     says(
+        |now| now.privilege.owner = true,
+        "what it means for power is told otherwise",
+    );
+    // It follows from what is told already.
+    says(
+        |now| {
+            now.after = Some(state(&["owner"]));
+            now.privilege.owner = true;
+        },
+        "what is wanted has changed",
+    );
+    says(
         |now| {
             now.before = Some(AccountState {
                 name: "other".to_owned(),
