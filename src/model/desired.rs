@@ -271,17 +271,22 @@ pub enum FileFormat {
     Base64,
 }
 
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Destination {
+    /// The parts of its text.
+    pub(super) fn parts(&self) -> [&str; 6] {
         let Place::File {
             directory,
             file,
             format: _,
         } = &self.place;
-        for part in ["sink.", &self.sink, " at ", directory, "/", file] {
-            f.write_str(part)?;
-        }
-        Ok(())
+        ["sink.", &self.sink, " at ", directory, "/", file]
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = self.parts().into_iter();
+        parts.try_for_each(|part| f.write_str(part))
     }
 }
 

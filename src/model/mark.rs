@@ -22,7 +22,7 @@ const CREDENTIAL: &str = "rolecall-credential";
 const EXPIRES: &str = "rolecall-expires";
 const PROTECTED: &str = "rolecall-protected";
 const SEAL: &str = "rolecall-seal";
-/// The keys of all marks.
+/// The keys of all marks, sorted.
 const KEYS: [&str; 7] = [
     ADDRESS, CREDENTIAL, EXPIRES, GENERATION, PROTECTED, SEAL, STACK,
 ];
@@ -144,10 +144,11 @@ pub enum CredentialMark {
 impl CredentialMark {
     /// A short digest of a set of destinations; their order does not matter.
     pub fn destinations_digest(destinations: &[Destination]) -> String {
+        let name = |to: &Destination| to.parts().concat();
         if let [only] = destinations {
-            return short_digest(only.to_string().as_bytes(), 16);
+            return short_digest(name(only).as_bytes(), 16);
         }
-        let mut names: Vec<String> = destinations.iter().map(ToString::to_string).collect();
+        let mut names: Vec<String> = destinations.iter().map(name).collect();
         names.sort();
         short_digest(names.join("\n").as_bytes(), 16)
     }
@@ -270,49 +271,52 @@ impl Marks {
                 values[at] = Some(value.as_str());
             }
         }
-        let find = |key: &str| {
-            let at = KEYS.iter().position(|known| *known == key);
-            at.and_then(|at| values[at])
-        };
-        let mut stack = find(STACK).and_then(StackId::from_label);
-        let mut read = || -> Result<Marks, String> {
-            let get = |key: &str| find(key).ok_or_else(|| format!("label `{key}` is missing"));
+        // In the order of `KEYS`.
+        let [
+            address,
+            credential,
+            expires,
+            generation,
+            protected,
+            seal,
+            stack,
+        ] = values;
+        let read = || -> Result<Marks, String> {
+            let missing = |key: &str| format!("label `{key}` is missing");
             let bad = |key: &str| format!("label `{key}` is not as rolecall writes it");
-            get(STACK)?;
-            let credential = get(CREDENTIAL)?;
+            let stack = stack.ok_or_else(|| missing(STACK))?;
+            let credential = credential.ok_or_else(|| missing(CREDENTIAL))?;
+            let generation = generation.ok_or_else(|| missing(GENERATION))?;
+            let address = address.ok_or_else(|| missing(ADDRESS))?;
             // As it is written: without a sign, and with no zero before it.
             let counts = |text: &&str| text.starts_with(|c: char| ('1'..='9').contains(&c));
-            let generation = Some(get(GENERATION)?).filter(counts);
-            let address = AddressLabel::from_label(get(ADDRESS)?);
-            if stack.is_none() {
-                return Err(bad(STACK));
-            }
-            let generation = generation.and_then(|text| text.parse().ok());
-            let generation = generation.ok_or_else(|| bad(GENERATION))?;
-            let credential =
-                CredentialMark::from_label(credential).ok_or_else(|| bad(CREDENTIAL))?;
-            let expires = match find(EXPIRES) {
-                None => None,
-                Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
-            };
-            let protected = match find(PROTECTED) {
-                None => false,
-                Some(YES) => true,
-                Some(_) => return Err(bad(PROTECTED)),
-            };
+            let generation = Some(generation).filter(counts);
             Ok(Marks {
-                stack: stack.take().ok_or_else(|| bad(STACK))?,
-                address,
-                generation,
-                credential,
-                expires,
-                protected,
-                seal: find(SEAL).map(Seal::from_label),
+                stack: StackId::from_label(stack).ok_or_else(|| bad(STACK))?,
+                address: AddressLabel::from_label(address),
+                generation: generation
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(|| bad(GENERATION))?,
+                credential: CredentialMark::from_label(credential)
+                    .ok_or_else(|| bad(CREDENTIAL))?,
+                expires: match expires {
+                    None => None,
+                    Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
+                },
+                protected: match protected {
+                    None => false,
+                    Some(YES) => true,
+                    Some(_) => return Err(bad(PROTECTED)),
+                },
+                seal: seal.map(Seal::from_label),
             })
         };
         match read() {
             Ok(marks) => Marking::Marked(marks),
-            Err(why) => Marking::Damaged { stack, why },
+            Err(why) => Marking::Damaged {
+                stack: stack.and_then(StackId::from_label),
+                why,
+            },
         }
     }
 }
