@@ -436,6 +436,8 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
         Block::CannotUpdate { attribute, .. } if attribute == "scope"
     ));
 
+    assert_eq!(delta.unchanged, 0, "it is not as declared");
+
     let mut expiring = declared("ci");
     expiring.valid_until = "2027-06-30T00:00:00Z".parse().ok();
     let delta = compare(vec![expiring.clone()], vec![managed("ci")]);

@@ -202,3 +202,30 @@ fn to_take_an_owner_into_custody_or_out_of_it_is_flagged_and_moves_no_power() {
     });
     assert!(!plan.changes[0].privilege.owner);
 }
+
+#[test]
+fn a_plan_tells_of_other_stacks() {
+    let left = |stack: Option<&str>| LeftAlone {
+        account: LiveAccount {
+            mrn: Mrn::new("a"),
+            scope: space("payments"),
+            name: "a".to_owned(),
+            description: None,
+            labels: BTreeMap::new(),
+            roles: RoleSet::new(),
+            created_at: None,
+            last_used: None,
+            creator: None,
+        },
+        stack: stack.map(|id| StackId::new("acme", id).expect("valid")),
+    };
+    let told = |left: LeftAlone| {
+        let delta = Delta {
+            left_alone: vec![left],
+            ..Delta::default()
+        };
+        plan(delta).annex.advice.len()
+    };
+    assert_eq!(told(left(Some("other000"))), 1, "one of the same name");
+    assert_eq!(told(left(None)), 0);
+}
