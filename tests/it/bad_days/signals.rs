@@ -268,18 +268,13 @@ fn a_record_is_left_by_one_signal_and_by_two_once_the_run_has_logged_in() {
     }
 }
 
-#[test]
-fn who_was_told_that_nothing_was_written_is_not_lied_to() {
-    let stage = stage();
-    let before = holds(&stage);
+/// A held run whose document goes into a pipe that has no reader from its first request on.
+fn hold_unread(stage: &Stage) -> Held {
     let pipe = stage.path("pipe");
     let made = Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo runs").success());
-    // The pipe is tried at the start, and then has no reader until the end.
-    let probe = thread::spawn({
-        let pipe = pipe.clone();
-        move || fs::File::open(pipe).map(drop)
-    });
+    // It is tried at the start.
+    let probe = thread::spawn(move || fs::File::open(pipe).map(drop));
     let arguments = [
         "apply",
         "--yes",
@@ -289,8 +284,16 @@ fn who_was_told_that_nothing_was_written_is_not_lied_to() {
         "record.json",
         "access",
     ];
-    let held = hold_run(&stage, &arguments, 2).expect("a request");
+    let held = hold_run(stage, &arguments, 2).expect("a request");
     probe.join().expect("ends").expect("opened");
+    held
+}
+
+#[test]
+fn who_was_told_that_nothing_was_written_is_not_lied_to() {
+    let stage = stage();
+    let before = holds(&stage);
+    let held = hold_unread(&stage);
     held.signal("-INT");
     assert_eq!(held.hears(&HEARD), INTERRUPTED);
     let _ = held.go.send(());
@@ -299,7 +302,7 @@ fn who_was_told_that_nothing_was_written_is_not_lied_to() {
         assert_eq!(writes(&stage), Vec::<String>::new());
         thread::sleep(Duration::from_millis(20));
     }
-    let document = fs::read_to_string(&pipe).expect("read to the end");
+    let document = fs::read_to_string(stage.path("pipe")).expect("read to the end");
     assert_eq!(held.code(), 130);
     let document: Value = serde_json::from_str(&document).expect("JSON");
     assert_eq!(document["exit_code"], 130);
@@ -314,24 +317,7 @@ fn who_was_told_that_nothing_was_written_is_not_lied_to() {
 #[test]
 fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
     let stage = stage();
-    let pipe = stage.path("pipe");
-    let made = Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.expect("mkfifo runs").success());
-    let probe = thread::spawn({
-        let pipe = pipe.clone();
-        move || fs::File::open(pipe).map(drop)
-    });
-    let arguments = [
-        "apply",
-        "--yes",
-        "--json-out",
-        "pipe",
-        "--report",
-        "record.json",
-        "access",
-    ];
-    let held = hold_run(&stage, &arguments, 2).expect("a request");
-    probe.join().expect("ends").expect("opened");
+    let held = hold_unread(&stage);
     held.signal("-INT");
     assert_eq!(held.hears(&[INTERRUPTED]), INTERRUPTED);
     held.signal("-INT");
