@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{Bench, ChangeOutcome, ChangeResult, Run};
 use crate::model::{
-    AccountState, CredentialMark, Destination, IssuedCredential, LiveAccount, Marks, Mrn, Nonce,
-    Role, RoleSet, least_role,
+    AccountState, Birth, CredentialMark, Destination, IssuedCredential, KeyAt, LiveAccount, Marks,
+    Mrn, Role, RoleSet, least_role,
 };
 use crate::plan::Change;
 use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Probe, World};
@@ -25,7 +25,7 @@ struct Created {
     index: usize,
     credential: IssuedCredential,
     pending: Marks,
-    nonce: Nonce,
+    birth: Birth,
     /// What each destination held before.
     probed: Vec<Probe>,
     note: String,
@@ -87,16 +87,18 @@ impl<'a, W: World> Run<'a, W> {
         }
         let probed = self.probe(&change.deliver_to, &BTreeSet::new()).await?;
 
-        let nonce = self.world.nonce();
-        let pending = Marks {
-            stack: self.plan.stack.clone(),
-            address: change.address.label(),
-            generation: change.generation,
-            credential: CredentialMark::Pending(nonce.clone()),
-            expires: wanted.valid_until,
-            protected: wanted.protected,
-            seal: None,
-        };
+        let birth = Birth::new(self.world.nonce(), self.world.platform_time());
+        let pending = Marks::pending(
+            self.plan.stack.clone(),
+            change.address.label(),
+            change.generation,
+            birth.clone(),
+            wanted.valid_until,
+        );
+        let pending = self.options.seals.sign_birth(Marks {
+            written: self.written_by.clone(),
+            ..pending
+        });
         let mut note = String::new();
         let (credential, sent) = self.create(change, wanted, &pending, &mut note).await?;
         self.inspect(change, wanted, &credential, &pending, &sent, &mut note)
@@ -105,7 +107,7 @@ impl<'a, W: World> Run<'a, W> {
             index,
             credential,
             pending,
-            nonce,
+            birth,
             probed,
             note,
         })
@@ -166,7 +168,7 @@ impl<'a, W: World> Run<'a, W> {
             index,
             credential,
             pending,
-            nonce,
+            birth,
             probed,
             note,
         } = child;
@@ -177,13 +179,22 @@ impl<'a, W: World> Run<'a, W> {
                 "the plan does not say what to create".to_owned(),
             ));
         };
-        self.deliver(change, &credential, &nonce, &probed).await?;
+        self.deliver(change, &credential, &birth, &probed).await?;
+        let at = |to: &Destination| KeyAt {
+            kind: to.kind(),
+            generation: change.generation,
+            version: None,
+        };
+        let places = change.deliver_to.iter();
         let delivered = CredentialMark::Delivered {
             fingerprint: credential.fingerprint.clone(),
-            destinations: CredentialMark::destinations_digest(&change.deliver_to),
+            nonce: birth.nonce,
+            destinations: places.map(|to| (to.id(), at(to))).collect(),
         };
         let marks = Marks {
             credential: delivered.clone(),
+            protected: wanted.protected,
+            described: pending.described.by(wanted.description.as_deref()),
             ..pending
         };
         let marks = self.options.seals.seal(&credential.mrn, marks);
@@ -402,10 +413,10 @@ impl<'a, W: World> Run<'a, W> {
         &self,
         change: &Change,
         credential: &IssuedCredential,
-        nonce: &Nonce,
+        birth: &Birth,
         probed: &[Probe],
     ) -> Result<(), Ended> {
-        let expected = CredentialMark::Pending(nonce.clone());
+        let expected = CredentialMark::Pending(birth.clone());
         for (destination, probed) in change.deliver_to.iter().zip(probed) {
             self.still(&credential.mrn, &expected).await?;
             match self.world.deliver(destination, credential, probed).await {
@@ -572,6 +583,10 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 credential: _,
                 expires: _,
                 protected: _,
+                described: _,
+                retiring: _,
+                revoked: _,
+                written: _,
                 seal: _,
             } = marks;
             stack == child.pending.stack

@@ -12,7 +12,9 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use indexmap::IndexMap;
 
-use crate::model::{Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, Seals, StackId};
+use crate::model::{
+    Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, Seals, StackId, Written,
+};
 use crate::plan::{Action, Change, Plan, Reason, Verdict};
 use crate::policy::ApprovedPlan;
 use crate::ports::{Effect, ErrorKind, ReadError, World, WriteError};
@@ -30,6 +32,8 @@ pub struct Options {
     pub grace: Duration,
     /// What marks are sealed with.
     pub seals: Seals,
+    /// The commit of the configuration that is applied, in hexadecimal, where it is known.
+    pub commit: Option<String>,
 }
 
 impl Default for Options {
@@ -38,6 +42,7 @@ impl Default for Options {
             parallelism: 4,
             grace: Duration::from_secs(30),
             seals: Seals::default(),
+            commit: None,
         }
     }
 }
@@ -57,6 +62,7 @@ pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) 
         plan,
         world,
         options,
+        written_by: Written::new(options.commit.as_deref(), Some(&plan.digest())),
         written: Cell::new(false),
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),
@@ -85,6 +91,8 @@ struct Run<'a, W> {
     plan: &'a Plan,
     world: &'a W,
     options: &'a Options,
+    /// What the marks say of who last wrote them.
+    written_by: Written,
     /// Whether any write happened, or may have.
     written: Cell<bool>,
     /// Whether a stop was noticed before all was done.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{BATCH, Bench, ChangeResult, Run};
-use crate::model::{CredentialMark, LiveAccount, Marks, Mrn, RoleSet};
+use crate::model::{LiveAccount, Marking, Marks, Mrn, RoleSet};
 use crate::plan::{Action, Change};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
@@ -39,41 +39,62 @@ impl<'a, W: World> Run<'a, W> {
         let Some(present) = bench.listed.get(mrn) else {
             return (ChangeResult::Stale, "it is gone".to_owned());
         };
+        let description = after.description.as_deref();
         let marks = match (change.action, present.marks()) {
             (Action::Forget, _) => None,
-            (Action::Adopt, _) => Some(Marks {
-                stack: self.plan.stack.clone(),
-                address: change.address.label(),
-                generation: change.generation,
-                credential: CredentialMark::External,
-                expires: None,
-                protected: after.protected,
-                seal: None,
-            }),
+            (Action::Adopt, _) => Some(Marks::external(
+                self.plan.stack.clone(),
+                change.address.label(),
+                after.protected,
+            )),
             (_, None) => return (ChangeResult::Stale, "its marks are gone".to_owned()),
             (_, Some(marks)) => Some(Marks {
                 address: change.address.label(),
                 protected: after.protected,
+                described: if change.before.as_ref().map(|b| &b.description)
+                    == Some(&after.description)
+                {
+                    marks.described
+                } else {
+                    marks.described.by(description)
+                },
                 ..marks
             }),
         };
+        let marks = marks.map(|marks| {
+            let written = self.written_by.clone();
+            self.options.seals.seal(mrn, Marks { written, ..marks })
+        });
         let mut labels = after.labels.clone();
-        if let Some(marks) = marks {
-            labels.extend(self.options.seals.seal(mrn, marks).labels());
-        }
-        let update = AccountUpdate {
+        labels.extend(marks.iter().flat_map(Marks::labels));
+        let mut update = AccountUpdate {
             name: Some(after.name.clone()),
             notes: after.description.clone(),
-            labels: Some(labels.clone()),
+            labels: Some(labels),
         };
-        let written = self
-            .write(async || self.world.update(mrn, &update).await)
-            .await;
         let settled = |account: &LiveAccount| {
-            account.labels == labels
+            account.marks() == marks
+                && (marks.is_some() || account.marking() == Marking::Unmarked)
+                && account.has_other_labels(&after.labels)
                 && account.name == after.name
                 && account.description == after.description
         };
+        let start = self.world.elapsed();
+        let mut written = self
+            .write(async || self.world.update(mrn, &update).await)
+            .await;
+        if marks.is_none()
+            && written.is_ok()
+            && !self.settle(mrn, start, |a| a.is_some_and(settled)).await.1
+        {
+            // Labels that an update leaves out are kept by some platforms.
+            let mut labels = after.labels.clone();
+            labels.extend(Marks::forgotten());
+            update.labels = Some(labels);
+            written = self
+                .write(async || self.world.update(mrn, &update).await)
+                .await;
+        }
         let (found, result, detail) = self.seen(written, mrn, self.world.elapsed(), settled).await;
         if let Some(found) = found {
             bench.listed.insert(mrn.clone(), found);

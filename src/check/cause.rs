@@ -158,7 +158,10 @@ fn stopped(blocked: &Blocked) -> Option<Case> {
             Some(account.clone()),
             Question::Account(account.clone(), Facet::Roles),
         ),
+        // Nobody wrote them by hand.
+        Block::Later { account, .. } => (Some(account.clone()), Question::None),
         Block::Disputed { account, .. }
+        | Block::OtherKey { account, .. }
         | Block::NameTaken { account, .. }
         | Block::Foreign { account, .. }
         | Block::CannotUpdate { account, .. } => (

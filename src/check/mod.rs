@@ -311,7 +311,9 @@ impl<'a> Census<'a> {
                     census.managed.push((account, address, marks));
                 }
                 Custody::Unmanaged => census.others.push((account, Whose::Unmanaged)),
-                Custody::Disputed(_) => census.others.push((account, Whose::Disputed)),
+                Custody::Disputed(_) | Custody::OtherKey(_) | Custody::Later(_) => {
+                    census.others.push((account, Whose::Disputed));
+                }
                 // Its own configuration's check tells of it.
                 Custody::Foreign(_) => {}
             }

@@ -199,10 +199,11 @@ pub async fn reach_if(
 }
 
 /// The run's seal keys; the embedded platform has its own.
-pub fn keys(choice: &PlatformChoice, dir: &Path) -> Result<Seals, Exit> {
+pub fn keys(choice: &PlatformChoice, dir: &Path, desired: &Desired) -> Result<Seals, Exit> {
     let folder = dir.join(".rolecall");
     seal::keys(
         choice.local.then_some(folder.as_path()),
+        desired.seal_keys.as_ref(),
         choice.accept_unsealed,
     )
 }
@@ -288,7 +289,7 @@ pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked
         policies: _,
     } = load::load(config)?;
     let reached = reach(choice, &config.dir, &desired).await?;
-    let seals = keys(choice, &config.dir)?;
+    let seals = keys(choice, &config.dir, &desired)?;
     let live = refresh(&reached.client, &queries, &reached.endpoint)
         .await
         .map_err(|e| fail(&e.message))?;

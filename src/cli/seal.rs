@@ -1,5 +1,5 @@
-//! Where a run's seal keys come from: the environment alone, but for the embedded platform, which
-//! has a key of its own beside its data.
+//! Where a run's seal keys come from: the public one is the configuration's; the private one comes from
+//! the environment alone. The embedded platform has a pair of its own beside its data.
 
 use std::fs;
 use std::path::Path;
@@ -9,77 +9,145 @@ use zeroize::Zeroizing;
 use super::exit::Exit;
 use super::output;
 use super::private_file::{Place, write_private};
-use crate::model::{SealKey, Seals};
+use crate::model::{SealKey, SealKeys, Seals};
 
-/// The key's name in the environment.
+/// The private key's name in the environment.
 pub const VARIABLE: &str = "ROLECALL_SEAL_KEY";
-/// The name of the key that was in use before, while the seals are renewed.
-pub const PREVIOUS: &str = "ROLECALL_SEAL_KEY_PREVIOUS";
+/// The name of the file that holds it.
+pub const FILE_VARIABLE: &str = "ROLECALL_SEAL_KEY_FILE";
 
-/// A new key as text, of the system's randomness.
+/// A new key, of the system's randomness.
 ///
 /// # Errors
 /// A sentence, if the system has none.
-pub fn random() -> Result<Zeroizing<String>, String> {
-    let mut bytes = Zeroizing::new([0_u8; 32]);
-    aws_lc_rs::rand::fill(&mut *bytes)
+pub fn random() -> Result<SealKey, String> {
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    aws_lc_rs::rand::fill(&mut *seed)
         .map_err(|_| "the system's random source does not work".to_owned())?;
-    let mut text = Zeroizing::new(String::with_capacity(65));
-    for byte in bytes.iter() {
-        for half in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(half.into(), 16).unwrap_or('0'));
-        }
-    }
-    text.push('\n');
-    Ok(text)
+    SealKey::of_seed(seed)
 }
 
-/// The keys of this run. `local` is the folder of the embedded platform, if it is that one.
+/// A private key as the text of a file.
+pub fn file_text(key: &SealKey) -> Zeroizing<String> {
+    Zeroizing::new(format!("{}\n", key.text().as_str()))
+}
+
+/// What this run knows of seals. `local` is the folder of the embedded platform, if it is that one.
 ///
 /// # Errors
 /// Prints what is wrong with a key, without showing it.
-pub fn keys(local: Option<&Path>, accept_unsealed: bool) -> Result<Seals, Exit> {
-    let current = variable(VARIABLE)?;
-    let previous = variable(PREVIOUS)?;
-    let seals = match (current, previous, local) {
-        (Some(current), previous, _) => Seals::new(current, previous),
-        (None, Some(_), _) => {
-            output::error(
-                &format!("{PREVIOUS} is set, and {VARIABLE} is not"),
-                &[format!("set {VARIABLE} to the new key")],
-            );
-            return Err(Exit::Error);
+pub fn keys(
+    local: Option<&Path>,
+    configured: Option<&SealKeys>,
+    accept_unsealed: bool,
+) -> Result<Seals, Exit> {
+    let (public, private) = match local {
+        Some(folder) => {
+            let key = of_folder(folder)?;
+            let keys = SealKeys {
+                current: key.public().clone(),
+                former: None,
+            };
+            (Some(keys), Some(key))
         }
-        (None, None, Some(folder)) => Seals::new(of_folder(folder)?, None),
-        (None, None, None) => Seals::default(),
+        None => (configured.cloned(), private()?),
     };
-    if accept_unsealed && !seals.can_seal() {
+    if let (None, Some(private)) = (&public, &private) {
         output::error(
-            "--accept-unsealed seals accounts, and this run has no seal key",
-            &[format!("set {VARIABLE}")],
+            &format!(
+                "{VARIABLE} is set, and the configuration has no seal_key, so nobody could check the seals"
+            ),
+            &[format!(
+                "write the public half into the `rolecall` block: seal_key = \"{}\"",
+                private.public().text()
+            )],
+        );
+        return Err(Exit::Error);
+    }
+    let seals = Seals::new(public, private).map_err(|why| {
+        output::error(
+            &format!("{VARIABLE} does not belong to the configuration's seal_key: {why}"),
+            &["set it to the private key of this stack; `rolecall seal show` tells which one a key is".to_owned()],
+        );
+        Exit::Error
+    })?;
+    if accept_unsealed && !seals.verifies() {
+        output::error(
+            "--accept-unsealed seals accounts, and the configuration has no seal_key",
+            &["make a key with `rolecall seal new`".to_owned()],
         );
         return Err(Exit::Usage);
     }
     Ok(seals.accepting_unsealed(accept_unsealed))
 }
 
-fn variable(name: &str) -> Result<Option<SealKey>, Exit> {
-    // A value that is no text must not look like none: nothing would be verified.
-    let Some(value) = std::env::var_os(name) else {
-        return Ok(None);
+/// Sees that a run which is to write can seal what it writes.
+///
+/// # Errors
+/// Prints that it cannot.
+pub fn can_write(seals: &Seals) -> Result<(), Exit> {
+    if seals.can_seal() || !seals.verifies() {
+        return Ok(());
+    }
+    output::error(
+        "the configuration has a seal_key, and this run has no private key to seal what it writes",
+        &[format!(
+            "set {VARIABLE}, or {FILE_VARIABLE} to the file that holds it"
+        )],
+    );
+    Err(Exit::Error)
+}
+
+/// The private key of the environment.
+///
+/// # Errors
+/// Prints what is wrong with it, without showing it.
+pub fn private() -> Result<Option<SealKey>, Exit> {
+    // A value that is no text must not look like none: nothing would be sealed.
+    let (name, text) = match (std::env::var_os(VARIABLE), std::env::var_os(FILE_VARIABLE)) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            output::error(
+                &format!("both {VARIABLE} and {FILE_VARIABLE} are set"),
+                &["set one of them".to_owned()],
+            );
+            return Err(Exit::Error);
+        }
+        (Some(value), None) => (
+            VARIABLE,
+            Zeroizing::new(value.to_string_lossy().into_owned()),
+        ),
+        (None, Some(path)) => (FILE_VARIABLE, of_file(Path::new(&path))?),
     };
-    let text = Zeroizing::new(value.to_string_lossy().into_owned());
     SealKey::parse(&text).map(Some).map_err(|why| {
         output::error(
             &format!("{name}: {why}"),
             &[
-                "use the key that `rolecall init` made for this stack, or one of \
-               `openssl rand -hex 32` for a new stack"
+                "use the key that `rolecall init` or `rolecall seal new` made for this stack"
                     .to_owned(),
             ],
         );
         Exit::Error
     })
+}
+
+/// The text of a private key's file, which nobody but its owner may read.
+fn of_file(path: &Path) -> Result<Zeroizing<String>, Exit> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fail = |why: String, help: &[String]| {
+        output::error(&format!("{FILE_VARIABLE}: {why}"), help);
+        Exit::Error
+    };
+    let found = fs::metadata(path).map_err(|e| fail(format!("cannot read the file: {e}"), &[]))?;
+    if found.is_file() && found.permissions().mode() & 0o077 != 0 {
+        return Err(fail(
+            "others on this machine can read the file".to_owned(),
+            &["run chmod 600 on it; if others may have read it, make a new key with `rolecall seal rotate`".to_owned()],
+        ));
+    }
+    fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|e| fail(format!("cannot read the file: {e}"), &[]))
 }
 
 /// The key beside the embedded platform's data, made the first time.
@@ -92,7 +160,7 @@ fn of_folder(folder: &Path) -> Result<SealKey, Exit> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let text = random().map_err(|e| fail("make", &e))?;
+            let text = file_text(&random().map_err(|e| fail("make", &e))?);
             write_private(&path, text.as_bytes(), Place::New).map_err(|e| fail("write", &e))?;
             text
         }

@@ -17,7 +17,7 @@ use super::load::{self, Loaded};
 use super::reach::{Kept, Reached};
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, policies, progress, reach, record};
+use super::{output, policies, progress, reach, record, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -90,8 +90,13 @@ pub async fn open(
     let start = Instant::now();
     let mut seals = Seals::default();
     let reached = reach::reach_if(choice, &config.dir, &desired, |login| {
-        seals = reach::keys(choice, &config.dir)?;
-        if intent.apply { nobodys(login) } else { Ok(()) }
+        seals = reach::keys(choice, &config.dir, &desired)?;
+        if intent.apply {
+            seal::can_write(&seals)?;
+            nobodys(login)
+        } else {
+            Ok(())
+        }
     })
     .await?;
     let Reached {

@@ -399,7 +399,7 @@ fn valid_until(
             decoder.report(
                 Diagnostic::error(codes::INVALID_VALUE)
                     .at(span, "a point in time is required")
-                    .help("write it as in \"2027-06-30T00:00:00Z\""),
+                    .help("write it in whole seconds, as in \"2027-06-30T00:00:00Z\""),
             );
             Err(Failed)
         }

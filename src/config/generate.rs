@@ -280,7 +280,13 @@ fn obstacle(account: &LiveAccount, live: &Live) -> Option<String> {
         }
         Marking::Damaged {
             stack: Some(stack), ..
+        }
+        | Marking::Later {
+            stack: Some(stack), ..
         } => return Some(format!("it carries marks of the configuration {stack}")),
+        Marking::Later { stack: None, .. } => {
+            return Some("a later version of rolecall has marked it".to_owned());
+        }
         Marking::Damaged { stack: None, .. } | Marking::Unmarked => {}
     }
     let length = account.name.chars().count();

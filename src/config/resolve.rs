@@ -11,7 +11,7 @@ use super::variables::{self, Input};
 use super::{imports, moves, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
 use crate::model::{
-    Address, Desired, EndpointAssertion, Limits, PolicyOrigin, Queries, Removed, StackId,
+    Address, Desired, EndpointAssertion, Limits, PolicyOrigin, Queries, Removed, SealKeys, StackId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +58,7 @@ pub fn resolve(
     }
     let desired = Desired {
         stack,
+        seal_keys: made.seal_keys,
         trusted_creators: made.trusted_creators,
         endpoint: made.endpoint,
         limits: made.limits,
@@ -102,6 +103,7 @@ pub fn validate(
 #[derive(Default)]
 struct Made {
     stack: Option<StackId>,
+    seal_keys: Option<SealKeys>,
     trusted_creators: Vec<String>,
     endpoint: Option<EndpointAssertion>,
     limits: Limits,
@@ -137,6 +139,7 @@ fn run(
     for block in module.of("rolecall") {
         if let Ok(settings) = settings::rolecall(block, &scope, &mut decoder) {
             made.stack = settings.stack;
+            made.seal_keys = settings.seal_keys;
             made.trusted_creators = settings.trusted_creators;
         }
     }

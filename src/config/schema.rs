@@ -82,6 +82,12 @@ static UNMANAGED: Schema = Schema {
     ..PLAIN
 };
 
+static SEAL_KEY_FORMER: Schema = Schema {
+    kind: "seal_key_former",
+    attributes: &[must("key"), must("signature")],
+    ..PLAIN
+};
+
 /// Every block that may stand at the top of a file.
 pub(super) static BLOCKS: &[Schema] = &[
     Schema {
@@ -91,7 +97,12 @@ pub(super) static BLOCKS: &[Schema] = &[
             must("id"),
             may("required_version"),
             may("trusted_creators"),
+            may("seal_key"),
         ],
+        blocks: &[Nested {
+            schema: &SEAL_KEY_FORMER,
+            many: false,
+        }],
         single: true,
         ..PLAIN
     },

@@ -4,13 +4,14 @@
 use super::blocks::Block;
 use super::decode::{Decoded, Decoder};
 use super::{codes, version};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Span};
 use crate::lang::{Failed, Scope, Type};
-use crate::model::{EndpointAssertion, Limits, StackId};
+use crate::model::{EndpointAssertion, Limits, SealKeys, SealPublicKey, StackId};
 
 /// What the `rolecall` block says.
 pub(super) struct Settings {
     pub(super) stack: Option<StackId>,
+    pub(super) seal_keys: Option<SealKeys>,
     pub(super) trusted_creators: Vec<String>,
 }
 
@@ -24,6 +25,19 @@ pub(super) fn rolecall(
     let name = decoder.text(block, "stack", scope);
     let id = decoder.text(block, "id", scope);
     let creators = decoder.elements(block, "trusted_creators", scope);
+    let seal_key = public_key(block, "seal_key", scope, decoder);
+    let former = match block.inner("seal_key_former") {
+        None => Ok(None),
+        Some(former) => {
+            let key = public_key(former, "key", scope, decoder);
+            let signature = literal(former, "signature", scope, decoder);
+            match (key, signature) {
+                (Ok(Some(key)), Ok(Some(signature))) => Ok(Some((key, signature))),
+                (Ok(_), Ok(_)) => Ok(None),
+                _ => Err(Failed),
+            }
+        }
+    };
     let stack = match (name?, id?) {
         (Some((name, name_span)), Some((id, id_span))) => match StackId::new(&name, &id) {
             Ok(stack) => Some(stack),
@@ -36,6 +50,7 @@ pub(super) fn rolecall(
         },
         _ => None,
     };
+    let seal_keys = seal_keys(block, stack.as_ref(), seal_key?, former?, decoder)?;
     let mut trusted_creators = Vec::new();
     for (value, span) in creators?.unwrap_or_default() {
         match value.as_str() {
@@ -52,8 +67,81 @@ pub(super) fn rolecall(
     version?;
     Ok(Settings {
         stack,
+        seal_keys,
         trusted_creators,
     })
+}
+
+/// A text that stands in the file as it is: what it says must not hang on a variable that somebody
+/// else sets.
+fn literal(
+    block: &Block,
+    name: &str,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<(String, Span)> {
+    let Some((text, span)) = decoder.text(block, name, scope)? else {
+        return Ok(None);
+    };
+    let plain = block
+        .attribute(name)
+        .is_some_and(|attribute| attribute.expression.as_str().is_some());
+    if !plain {
+        let message = format!("`{name}` is written out here, without variables or functions");
+        return decoder.fail(codes::INVALID_VALUE, span, &message);
+    }
+    Ok(Some((text, span)))
+}
+
+/// The public half of a seal key.
+fn public_key(
+    block: &Block,
+    name: &str,
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<SealPublicKey> {
+    let Some((text, span)) = literal(block, name, scope, decoder)? else {
+        return Ok(None);
+    };
+    match SealPublicKey::parse(&text) {
+        Ok(key) => Ok(Some(key)),
+        Err(why) => decoder.fail(codes::INVALID_VALUE, span, &why),
+    }
+}
+
+/// The keys, if the former one has handed over to the one in use.
+fn seal_keys(
+    block: &Block,
+    stack: Option<&StackId>,
+    current: Option<SealPublicKey>,
+    former: Option<(SealPublicKey, (String, Span))>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<SealKeys> {
+    let Some(current) = current else {
+        let Some(former) = block.inner("seal_key_former") else {
+            return Ok(None);
+        };
+        let message = "a `seal_key` that it handed over to is required beside it";
+        return decoder.fail(codes::INVALID_VALUE, former.span, message);
+    };
+    let former = match former {
+        None => None,
+        Some((key, (signature, span))) => {
+            if stack.is_some_and(|stack| !key.hands_over(stack, &current, &signature)) {
+                decoder.report(
+                    Diagnostic::error(codes::INVALID_VALUE)
+                        .at(
+                            span,
+                            "the former key has not signed this `seal_key` for this stack",
+                        )
+                        .help("`rolecall seal rotate`, with the former private key, writes both"),
+                );
+                return Err(Failed);
+            }
+            Some(key)
+        }
+    };
+    Ok(Some(SealKeys { current, former }))
 }
 
 fn required_version(

@@ -34,7 +34,7 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
         .then(|| SignedDuration::from_secs(seconds))
 }
 
-/// Reads a point in time in RFC 3339, such as `2027-06-30T00:00:00Z`.
+/// Reads a point in time in RFC 3339, in whole seconds, such as `2027-06-30T00:00:00Z`.
 pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let shape = bytes.len() >= 20
@@ -42,7 +42,9 @@ pub(super) fn timestamp(text: &str) -> Option<Timestamp> {
         && !text.contains(['[', ' '])
         && bytes[13] == b':'
         && bytes[16] == b':';
-    if shape { text.parse().ok() } else { None }
+    let time: Timestamp = text.parse().ok().filter(|_| shape)?;
+    // Marks hold whole seconds.
+    (time.subsec_nanosecond() == 0).then_some(time)
 }
 
 #[cfg(test)]
@@ -85,6 +87,7 @@ mod tests {
             "2027-06-30",
             "2027-06-30T00:00:00",
             "2027-13-30T00:00:00Z",
+            "2027-06-30T00:00:00.5Z",
             "tomorrow, at the latest",
         ] {
             assert_eq!(timestamp(text), None, "{text}");

@@ -9,8 +9,9 @@ use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
 use crate::model::{
-    AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, Scope, SealCheck, SourceRef, birth_roles_only,
+    AccountState, AddressLabel, Birth, CredentialMark, Desired, DesiredAccount, Destination,
+    DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, Scope, SealCheck, SourceRef,
+    birth_roles_only,
 };
 
 pub(super) struct Cases<'a> {
@@ -22,6 +23,8 @@ pub(super) struct Cases<'a> {
     pub(super) names: OnceCell<Names<'a>>,
     /// The names that declared accounts want; made when they are first asked for.
     pub(super) wanted: OnceCell<BTreeSet<(&'a Scope, &'a str)>>,
+    /// The places that sinks name; made when they are first asked for.
+    pub(super) places: OnceCell<BTreeMap<DestinationId, &'a Destination>>,
 }
 
 type Names<'a> = BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>;
@@ -70,8 +73,8 @@ impl Cases<'_> {
             self.block(account, block, delta);
             return;
         }
-        if let CredentialMark::Pending(_) = marks.credential {
-            match pending(present, account, self.live.facts.now) {
+        if let CredentialMark::Pending(birth) = &marks.credential {
+            match pending(present, marks, birth, &account.roles, self.live.facts.now) {
                 Pending::Young(until) => delta.in_flight.push(InFlight {
                     address: account.address.clone(),
                     account: present.mrn.clone(),
@@ -100,15 +103,9 @@ impl Cases<'_> {
             return;
         }
         if let CredentialMark::Delivered { destinations, .. } = &marks.credential
-            && *destinations != CredentialMark::destinations_digest(&account.deliver_to)
+            && let Some(moved) = self.delivered_elsewhere(destinations, &account.deliver_to)
         {
-            delta.notes.push((
-                account.address.clone(),
-                "its key was delivered to other places than deliver_to now names, and a key cannot be \
-                 read again; for one in the new places declare the account anew under another name, \
-                 move its users, and remove this one"
-                    .to_owned(),
-            ));
+            delta.notes.push((account.address.clone(), moved));
         }
         let before = delta.differences.len() + delta.blocked.len();
         let moved = self.moved(account, present, marks, delta);
@@ -116,14 +113,56 @@ impl Cases<'_> {
             // A move writes all marks anew.
             _ if moved => None,
             SealCheck::Missing => Some(Reason::Unsealed),
-            SealCheck::Previous => Some(Reason::SealedBefore),
-            SealCheck::Right | SealCheck::Wrong(_) | SealCheck::Unverified(_) => None,
+            SealCheck::Former => Some(Reason::SealedBefore),
+            SealCheck::Right
+            | SealCheck::OtherKey(_)
+            | SealCheck::Wrong(_)
+            | SealCheck::Unverified(_) => None,
         };
         if reseal.is_some() || !as_declared(account, present, marks) {
             self.change(account, present, marks, reseal, delta);
         }
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
+        }
+    }
+
+    /// What to say of a key that is not where it is declared to go.
+    fn delivered_elsewhere(
+        &self,
+        destinations: &BTreeMap<DestinationId, KeyAt>,
+        declared: &[Destination],
+    ) -> Option<String> {
+        let wanted: BTreeSet<DestinationId> = declared.iter().map(Destination::id).collect();
+        let mut left = destinations
+            .iter()
+            .filter(|(id, _)| !wanted.contains(id))
+            .map(|(id, at)| self.place(id, at))
+            .peekable();
+        if left.peek().is_none() && wanted.len() == destinations.len() {
+            return None;
+        }
+        let left: Vec<String> = left.collect();
+        let still = match left.as_slice() {
+            [] => String::new(),
+            left => format!(" (it is still at {})", left.join(", ")),
+        };
+        Some(format!(
+            "its key was delivered to other places than deliver_to now names{still}, and a key cannot \
+             be read again; for one in the new places declare the account anew under another name, \
+             move its users, and remove this one"
+        ))
+    }
+
+    /// What a place is called: by a declared sink, else by its kind and identity.
+    fn place(&self, id: &DestinationId, at: &KeyAt) -> String {
+        let known = self.places.get_or_init(|| {
+            let declared = self.desired.accounts.values().flat_map(|a| &a.deliver_to);
+            declared.map(|to| (to.id(), to)).collect()
+        });
+        match known.get(id) {
+            Some(to) => to.to_string(),
+            None => format!("a {} of identity {id}", at.kind),
         }
     }
 
@@ -274,7 +313,14 @@ impl Cases<'_> {
                 );
                 Err(missing(format!("it is managed as {other}")))
             }
-            Custody::Disputed(_) | Custody::Unmanaged => Ok((present, Reason::ImportRequested)),
+            // Whatever a later version says of it would be lost.
+            Custody::Later(needs) => Err(Block::Later {
+                account: mrn.clone(),
+                needs,
+            }),
+            Custody::Disputed(_) | Custody::OtherKey(_) | Custody::Unmanaged => {
+                Ok((present, Reason::ImportRequested))
+            }
         }
     }
 
@@ -287,15 +333,11 @@ impl Cases<'_> {
         delta: &mut Delta,
     ) {
         let before = present.state();
-        let marks = Marks {
-            stack: self.desired.stack.clone(),
-            address: account.address.label(),
-            generation: 1,
-            credential: CredentialMark::External,
-            expires: None,
-            protected: before.protected,
-            seal: None,
-        };
+        let marks = Marks::external(
+            self.desired.stack.clone(),
+            account.address.label(),
+            before.protected,
+        );
         if let Some(block) = self.cannot_update(account, present, None, &marks) {
             self.block(account, block, delta);
             return;
@@ -432,38 +474,65 @@ impl Cases<'_> {
     }
 }
 
-enum Pending {
+/// What an account under pending marks is.
+pub(super) enum Pending {
+    /// Its birth may be under way until then.
     Young(jiff::Timestamp),
+    /// Its birth died, and nothing of worth is lost with it.
     Dead,
+    /// It is no birth of ours, or more than that; a fragment says why.
     Strange(String),
 }
 
 /// When the lease of a pending account ends, if it has not ended yet. Without a creation time
-/// nobody can tell, and the account is left alone for a lease from now.
-pub(super) fn young(account: &LiveAccount, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
+/// nobody can tell, and the account is left alone for a lease from the birth that its marks name.
+fn young(account: &LiveAccount, birth: &Birth, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
     let end = account
         .created_at
-        .unwrap_or(now)
+        .unwrap_or(birth.since)
         .saturating_add(PENDING_LEASE)
         .unwrap_or(now);
     (end > now).then_some(end)
 }
 
-fn pending(account: &LiveAccount, wanted: &DesiredAccount, now: jiff::Timestamp) -> Pending {
-    if let Some(until) = young(account, now) {
+/// Judges an account under pending marks that are believed. Its marks may have been copied here from
+/// another account, so only what a birth makes is taken for one: an account as old as its marks, without
+/// power, unused, unprotected.
+pub(super) fn pending(
+    account: &LiveAccount,
+    marks: &Marks,
+    birth: &Birth,
+    wanted: &RoleSet,
+    now: jiff::Timestamp,
+) -> Pending {
+    let strange = |why: String| Pending::Strange(why);
+    if let Some(created) = account.created_at
+        && created.duration_since(birth.since).abs() > PENDING_LEASE
+    {
+        return strange(format!(
+            "it was created at {created}, and its marks name a birth at {}",
+            birth.since
+        ));
+    }
+    if let Some(until) = young(account, birth, now) {
         return Pending::Young(until);
     }
-    // Without any role its key can do nothing, so nothing is lost with it even if it was tried.
-    if account.last_used.is_some() && !account.roles.is_empty() {
-        return Pending::Strange("its key has been used".to_owned());
+    if account.created_at.is_none() {
+        return strange("the platform does not tell when it was created".to_owned());
     }
-    if !birth_roles_only(&account.roles, &wanted.roles) {
+    if marks.protected {
+        return strange("it is protected".to_owned());
+    }
+    if account.last_used.is_some() {
+        return strange("its key has been used".to_owned());
+    }
+    if !birth_roles_only(&account.roles, wanted) {
         let roles: Vec<&str> = account
             .roles
             .iter()
             .map(crate::model::Role::short)
             .collect();
-        return Pending::Strange(format!("it has roles: {}", roles.join(", ")));
+        return strange(format!("it has roles: {}", roles.join(", ")));
     }
     Pending::Dead
 }

@@ -4,26 +4,48 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use super::delta::Block;
 use crate::model::{
     Address, AddressLabel, CredentialMark, Desired, LiveAccount, Marking, Marks, Mrn, SealCheck,
     Seals, StackId,
 };
 
 /// What speaks against an account that carries our marks and no seal.
-pub const NO_SEAL: &str = "it has no seal, though this run has a seal key";
+pub const NO_SEAL: &str = "it has no seal, though the configuration has a seal_key";
+
+/// What speaks against an account that is said to be being born and carries no signature.
+const NO_BIRTH: &str =
+    "its marks say that it is being born, and carry no signature of the seal key";
 
 /// Whose an account is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Custody {
     /// Our marks, what was found of their seal, and a reason to believe them: a seal that fits;
-    /// where no key is at hand, a trusted creator, or an `import` block that names this very account.
+    /// where the configuration has no key, a trusted creator, or an `import` block that names this very account.
     Ours(Marks, SealCheck),
     /// Our marks without such a reason; the fragment says what speaks against them.
     Disputed(String),
+    /// Our marks under a seal of another key than the configuration's: the key's short name.
+    OtherKey(String),
+    /// Our marks in a form that only a later version of rolecall reads: which one.
+    Later(String),
     /// Another configuration's marks.
     Foreign(StackId),
     /// No marks, or none that name a configuration.
     Unmanaged,
+}
+
+impl Custody {
+    /// What stands in the way if an account of ours, or one that claims to be, is not to be believed.
+    pub(super) fn dispute(self, account: &Mrn) -> Option<Block> {
+        let account = account.clone();
+        match self {
+            Self::Disputed(why) => Some(Block::Disputed { account, why }),
+            Self::OtherKey(key) => Some(Block::OtherKey { account, key }),
+            Self::Later(needs) => Some(Block::Later { account, needs }),
+            Self::Ours(..) | Self::Foreign(_) | Self::Unmanaged => None,
+        }
+    }
 }
 
 /// What the judgement rests on.
@@ -37,7 +59,8 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Judges on behalf of one configuration and one caller, who may have seal keys.
+    /// Judges on behalf of one configuration and one caller. The caller counts only where the
+    /// configuration has no seal key.
     pub fn new(desired: &'a Desired, caller: &'a Mrn, seals: &'a Seals) -> Self {
         let imports = desired
             .accounts
@@ -81,7 +104,19 @@ impl<'a> Judge<'a> {
 fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
     let desired = on.desired;
     let marks = match account.marking() {
-        Marking::Unmarked | Marking::Damaged { stack: None, .. } => return Custody::Unmanaged,
+        Marking::Unmarked
+        | Marking::Damaged { stack: None, .. }
+        | Marking::Later { stack: None, .. } => return Custody::Unmanaged,
+        Marking::Later {
+            stack: Some(stack),
+            needs,
+        } => {
+            return if stack == desired.stack {
+                Custody::Later(needs)
+            } else {
+                Custody::Foreign(stack)
+            };
+        }
         Marking::Damaged {
             stack: Some(stack),
             why,
@@ -98,15 +133,15 @@ fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
         return Custody::Foreign(marks.stack);
     }
     let seals = on.seals;
-    // A pending account cannot be sealed yet; it is never granted anything, only finished or
-    // removed, so its creator is enough.
     let pending = matches!(marks.credential, CredentialMark::Pending(_));
     let seal = seals.check(&account.mrn, &marks);
     match seal {
-        SealCheck::Right | SealCheck::Previous => return Custody::Ours(marks, seal),
+        SealCheck::Right | SealCheck::Former => return Custody::Ours(marks, seal),
+        SealCheck::OtherKey(key) => return Custody::OtherKey(key),
         SealCheck::Wrong(why) => return Custody::Disputed(why),
-        SealCheck::Missing if !pending && !seals.accepts_unsealed() => {
-            return Custody::Disputed(NO_SEAL.to_owned());
+        // A birth is signed from its first moment, so an unsigned one was never ours.
+        SealCheck::Missing if pending || !seals.accepts_unsealed() => {
+            return Custody::Disputed(if pending { NO_BIRTH } else { NO_SEAL }.to_owned());
         }
         SealCheck::Missing | SealCheck::Unverified(_) => {}
     }

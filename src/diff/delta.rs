@@ -68,7 +68,7 @@ pub enum Reason {
     CredentialPending,
     /// It carries no seal yet, and the run was told to take such accounts for ours.
     Unsealed,
-    /// Its seal is by the previous key.
+    /// Its seal is by the former key.
     SealedBefore,
 }
 
@@ -113,6 +113,20 @@ pub enum Block {
         account: Mrn,
         /// What speaks against it.
         why: String,
+    },
+    /// The account is sealed with another key than the configuration's, which has not handed over.
+    OtherKey {
+        /// The account.
+        account: Mrn,
+        /// The short name of the key that its seal names.
+        key: String,
+    },
+    /// The account's marks are of a form that this version does not read.
+    Later {
+        /// The account.
+        account: Mrn,
+        /// The first version of rolecall that reads them.
+        needs: String,
     },
     /// Several live accounts carry the same address.
     Duplicate {
@@ -241,9 +255,9 @@ pub struct Delta {
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.
     pub managed: usize,
-    /// How many of them carry a seal that this run cannot check, having no key.
+    /// How many of them carry a seal that nobody can check, since the configuration has no key.
     pub unverified: usize,
-    /// Whether the run has a seal key.
+    /// Whether the configuration has a seal key, so that whose an account is was verified.
     pub sealed: bool,
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,

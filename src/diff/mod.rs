@@ -20,12 +20,14 @@ use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAcc
 pub const PENDING_LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Compares. Every live account and every declared one ends in exactly one part of the result or
-/// is counted as unchanged. With a seal key, only accounts whose seal fits are ours.
+/// is counted as unchanged. Where the configuration has a seal key, only accounts whose seal fits are
+/// ours, whoever runs this.
 pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     let mut delta = Delta {
-        sealed: seals.can_seal(),
+        sealed: seals.verifies(),
         ..Delta::default()
     };
+    seals.check_all(live.accounts.values());
     let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
     let mut declared: Vec<Declared<'_>> = desired
         .accounts
@@ -36,12 +38,12 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     let formerly = formerly(&declared);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
     let mut ours: Vec<Ours<'_>> = Vec::with_capacity(live.accounts.len());
-    let mut disputed: BTreeMap<&Mrn, String> = BTreeMap::new();
+    let mut disputed: BTreeMap<&Mrn, Block> = BTreeMap::new();
     for account in live.accounts.values() {
         match judge.custody(account) {
             Custody::Ours(marks, seal) => {
                 delta.managed += 1;
-                delta.unverified += usize::from(!seals.can_seal() && marks.seal.is_some());
+                delta.unverified += usize::from(!seals.verifies() && marks.seal.is_some());
                 ours.push(Ours {
                     account,
                     moved_to: formerly.get(&marks.address).cloned(),
@@ -50,9 +52,11 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
                 });
             }
             // An import settles what is disputed, or says why not.
-            Custody::Disputed(why) => {
-                if !judge.imports(&account.mrn) {
-                    disputed.insert(&account.mrn, why);
+            found @ (Custody::Disputed(_) | Custody::OtherKey(_) | Custody::Later(_)) => {
+                if !judge.imports(&account.mrn)
+                    && let Some(block) = found.dispute(&account.mrn)
+                {
+                    disputed.insert(&account.mrn, block);
                 }
             }
             Custody::Foreign(stack)
@@ -73,7 +77,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     let mut met: Vec<&Ours<'_>> = ours.iter().collect();
     met.sort_by(|a, b| a.address().cmp(b.address()));
     let at = |mrn: &Mrn| {
-        let address = live.accounts.get(mrn)?.marks()?.address;
+        let address = address_label(live.accounts.get(mrn)?)?;
         Some(formerly.get(&address).cloned().unwrap_or(address))
     };
     let contested: BTreeSet<AddressLabel> = disputed.keys().filter_map(|mrn| at(mrn)).collect();
@@ -84,6 +88,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         judge,
         names: OnceCell::new(),
         wanted: OnceCell::new(),
+        places: OnceCell::new(),
     };
     cases.unread(&mut delta);
     for account in unmanaged {
@@ -116,16 +121,13 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     for group in groups {
         cases.undeclared_group(group, &mut delta);
     }
-    for (mrn, why) in disputed {
+    for (mrn, block) in disputed {
         let account = &live.accounts[mrn];
         let declared = at(mrn).and_then(|label| find(&declared, &label));
         delta.blocked.push(Blocked {
             address: declared.map_or_else(|| address_of(account), |d| d.address.clone()),
             scope: account.scope.clone(),
-            block: Block::Disputed {
-                account: mrn.clone(),
-                why,
-            },
+            block,
             declared_at: declared.map(|d| d.declared_at.clone()),
         });
     }
@@ -164,13 +166,18 @@ fn formerly(declared: &[Declared<'_>]) -> BTreeMap<AddressLabel, AddressLabel> {
 
 /// The address that an account's label names, or one made of the label where that is a hash.
 fn address_of(account: &LiveAccount) -> Address {
-    let label = account
-        .labels
-        .get("rolecall-address")
-        .map_or_else(|| account.mrn.id().to_owned(), Clone::clone);
-    AddressLabel::from_label(label.clone())
-        .decode()
-        .unwrap_or_else(|| Address::new(label, None))
+    match address_label(account) {
+        None => Address::new(account.mrn.id(), None),
+        Some(label) => label
+            .decode()
+            .unwrap_or_else(|| Address::new(label.as_str(), None)),
+    }
+}
+
+/// The address as the account's label has it, whatever the other labels are worth.
+fn address_label(account: &LiveAccount) -> Option<AddressLabel> {
+    let label = account.labels.get("rolecall-address")?;
+    Some(AddressLabel::from_label(label.clone()))
 }
 
 #[cfg(test)]

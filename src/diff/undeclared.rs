@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::address_of;
-use super::cases::{Cases, Ours, young};
+use super::cases::{Cases, Ours, Pending, pending};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
     AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
-    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only,
+    RoleSet, Scope, Unmanaged, UnmanagedAction,
 };
 
 impl Cases<'_> {
@@ -35,18 +35,30 @@ impl Cases<'_> {
         } else {
             Reason::ScopeUndeclared
         };
-        if let CredentialMark::Pending(_) = marks.credential {
-            if let Some(until) = young(account, self.live.facts.now) {
-                delta.in_flight.push(InFlight {
-                    address: address_of(account),
-                    account: account.mrn.clone(),
-                    until,
-                });
-                return;
-            }
+        if let CredentialMark::Pending(birth) = &marks.credential {
             // Which role was wanted is not known any more; one harmless role is what a birth gives.
-            if birth_roles_only(&account.roles, &RoleSet::new()) {
-                reason = Reason::CredentialPending;
+            match pending(account, marks, birth, &RoleSet::new(), self.live.facts.now) {
+                Pending::Young(until) => {
+                    delta.in_flight.push(InFlight {
+                        address: address_of(account),
+                        account: account.mrn.clone(),
+                        until,
+                    });
+                    return;
+                }
+                Pending::Dead => reason = Reason::CredentialPending,
+                Pending::Strange(why) => {
+                    delta.blocked.push(Blocked {
+                        address: address_of(account),
+                        scope: account.scope.clone(),
+                        block: Block::PendingWithPower {
+                            account: account.mrn.clone(),
+                            why,
+                        },
+                        declared_at: None,
+                    });
+                    return;
+                }
             }
         }
         let mut difference = Difference {

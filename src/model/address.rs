@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::mark::short_digest;
+use super::digest::short_digest;
 
 /// The name of a thing in a stack: `service_account.ci["prod"]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::mark::short_digest;
+use super::digest::short_digest;
 use super::mrn::Mrn;
 use crate::secret::Secret;
 

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::account::Labels;
 use super::address::Address;
 use super::limits::Limits;
-use super::mark::StackId;
+
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
+use super::seal_key::SealKeys;
+use super::sink_kind::{DestinationId, Identity, SinkKind};
+use super::stack::StackId;
 
 /// A place in the configuration, for people: file and line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +36,8 @@ impl fmt::Display for SourceRef {
 pub struct Desired {
     /// The owner of all that this configuration manages.
     pub stack: StackId,
+    /// The public keys that prove whose an account is.
+    pub seal_keys: Option<SealKeys>,
     /// Identities, besides the caller, whose accounts with our marks are believed to be ours.
     pub trusted_creators: Vec<String>,
     /// Where the credential must lead, if the configuration says so.
@@ -62,6 +67,7 @@ impl Desired {
     pub fn nothing(stack: StackId) -> Self {
         Self {
             stack,
+            seal_keys: None,
             trusted_creators: Vec::new(),
             endpoint: None,
             limits: Limits::default(),
@@ -271,7 +277,42 @@ pub enum FileFormat {
     Base64,
 }
 
+impl FileFormat {
+    /// Its name in configurations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Base64 => "base64",
+        }
+    }
+}
+
 impl Destination {
+    /// The kind of the sink.
+    pub fn kind(&self) -> SinkKind {
+        match self.place {
+            Place::File { .. } => SinkKind::File,
+        }
+    }
+
+    /// What names the place in marks: what it is, and not what its block is called.
+    pub fn id(&self) -> DestinationId {
+        let Place::File {
+            directory,
+            file,
+            format,
+        } = &self.place;
+        let identity = Identity {
+            kind: self.kind(),
+            host: "",
+            namespace: "",
+            path: directory,
+            key: file,
+            format: format.as_str(),
+        };
+        identity.id()
+    }
+
     /// The parts of its text.
     pub(super) fn parts(&self) -> [&str; 6] {
         let Place::File {

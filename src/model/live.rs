@@ -100,7 +100,7 @@ impl LiveAccount {
     pub fn marks(&self) -> Option<Marks> {
         match self.marking() {
             Marking::Marked(marks) => Some(marks),
-            Marking::Unmarked | Marking::Damaged { .. } => None,
+            Marking::Unmarked | Marking::Later { .. } | Marking::Damaged { .. } => None,
         }
     }
 

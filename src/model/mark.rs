@@ -1,186 +1,228 @@
 //! Marks: labels on live accounts that say which configuration put them there.
-//! Marks locate, they do not prove: any Editor can write labels.
+//! Marks locate, they do not prove: any Editor can write labels. Their form is promised for good
+//! (docs/compatibility.md). No mark means anything by its absence.
 
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
 use super::address::AddressLabel;
 use super::credential::{Fingerprint, Nonce};
-use super::desired::Destination;
+use super::digest::short_digest;
 use super::seal::Seal;
+use super::sink_kind::{DestinationId, SinkKind};
+use super::stack::StackId;
 
 /// What the keys of our labels begin with; users may not declare such keys.
 pub const MARK_PREFIX: &str = "rolecall-";
 
-const STACK: &str = "rolecall-stack";
 const ADDRESS: &str = "rolecall-address";
-const GENERATION: &str = "rolecall-generation";
 const CREDENTIAL: &str = "rolecall-credential";
-const EXPIRES: &str = "rolecall-expires";
-const PROTECTED: &str = "rolecall-protected";
+const MARK: &str = "rolecall-mark";
 const SEAL: &str = "rolecall-seal";
-/// The keys of all marks, sorted.
-const KEYS: [&str; 7] = [
-    ADDRESS, CREDENTIAL, EXPIRES, GENERATION, PROTECTED, SEAL, STACK,
-];
-/// The only value of the mark of protection.
-const YES: &str = "yes";
+const SEAL_REST: &str = "rolecall-seal-2";
+const STACK: &str = "rolecall-stack";
+/// The identity of a destination follows.
+const TO: &str = "rolecall-to-";
+const WRITTEN: &str = "rolecall-written";
 
-/// The first `digits` hexadecimal digits of the SHA-256 of `bytes`.
-pub fn short_digest(bytes: &[u8], digits: usize) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    let bytes = digest.as_ref();
-    let mut text = hex(&bytes[..bytes.len().min(digits.div_ceil(2))]);
-    text.truncate(digits);
-    text
+/// The form of marks that this version reads and writes.
+const FORM: u32 = 1;
+/// The first version of rolecall that reads this form, as marks tell it.
+const READ_SINCE: &str = "0-1-0";
+/// What stands where the form's values would, once an account was given up.
+const FORGOTTEN: &str = "forgotten";
+/// The value of a destination's label once the key is there no more.
+const GONE: &str = "gone";
+/// What stands for a value that there is not.
+const NONE: &str = "-";
+/// The largest generation that a mark has room for.
+const MOST_GENERATIONS: u32 = 999_999;
+
+/// The birth of an account, by the run that holds the nonce.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Birth {
+    /// Random; tells one birth from all others.
+    pub nonce: Nonce,
+    /// When it began, by the platform's clock, in whole seconds.
+    pub since: Timestamp,
 }
 
-/// Bytes in hexadecimal. A formatter would take longer than the digest itself.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(DIGITS[usize::from(digit)]));
+impl Birth {
+    /// A birth that begins now, by the platform's clock.
+    pub fn new(nonce: Nonce, now: Timestamp) -> Self {
+        // Marks hold seconds.
+        let since = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        Self { nonce, since }
+    }
+}
+
+/// The key of an account at one of its destinations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KeyAt {
+    /// The kind of place.
+    pub kind: SinkKind,
+    /// Of which generation the key there is.
+    pub generation: u32,
+    /// The version that the store gave to our write, where it gives any.
+    pub version: Option<StoreVersion>,
+}
+
+/// A version as a store names it, shortened to a digest where a mark could not hold it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoreVersion(String);
+
+impl StoreVersion {
+    /// What a label has room for beside the longest kind and generation.
+    const MOST: usize = 36;
+
+    /// The version of this name.
+    pub fn new(text: &str) -> Self {
+        let fits = (1..=Self::MOST).contains(&text.len())
+            && text != NONE
+            && !text.starts_with("h-")
+            && text.bytes().all(plain);
+        if fits {
+            Self(text.to_owned())
+        } else {
+            Self(format!("h-{}", short_digest(text.as_bytes(), 16)))
         }
     }
-    text
-}
 
-/// The owner of all that one configuration manages: its name and its random id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StackId {
-    /// `name.id`, as the label holds it.
-    text: String,
-    /// Where the dot is.
-    dot: usize,
-}
-
-impl StackId {
-    /// Checks both parts: the name 1 to 32 of `a-z0-9-`, the id 4 to 16 of `a-z0-9`.
-    ///
-    /// # Errors
-    /// Says which part is wrong, as a fragment.
-    pub fn new(name: &str, id: &str) -> Result<Self, String> {
-        let name_ok = (1..=32).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !name_ok {
-            return Err("a stack name has 1 to 32 of a-z, 0-9 and `-`".to_owned());
-        }
-        let id_ok = (4..=16).contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if !id_ok {
-            return Err("a stack id has 4 to 16 of a-z and 0-9".to_owned());
-        }
-        Ok(Self {
-            text: format!("{name}.{id}"),
-            dot: name.len(),
-        })
-    }
-
-    /// The name, for people.
-    pub fn name(&self) -> &str {
-        &self.text[..self.dot]
-    }
-
-    /// The random part.
-    pub fn id(&self) -> &str {
-        &self.text[self.dot + 1..]
-    }
-
-    fn from_label(text: &str) -> Option<Self> {
-        let (name, id) = text.split_once('.')?;
-        Self::new(name, id).ok()
+    /// As marks hold it.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl fmt::Display for StackId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.name(), self.id())
-    }
-}
-
-impl Serialize for StackId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for StackId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let wrong = |why: String| serde::de::Error::custom(why);
-        let (name, id) = text
-            .split_once('/')
-            .ok_or_else(|| wrong("a stack is NAME/ID".to_owned()))?;
-        Self::new(name, id).map_err(wrong)
-    }
-}
-
-/// Where an account's key is, as far as the label tells.
+/// Where an account's key is, as far as the labels tell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialMark {
-    /// The account is being born by the run that holds this nonce.
-    Pending(Nonce),
-    /// The key with this fingerprint reached the destinations of this digest.
+    /// The account is being born.
+    Pending(Birth),
+    /// The key reached its destinations.
     Delivered {
         /// Names the key.
         fingerprint: Fingerprint,
-        /// Digest of the destinations, see [`CredentialMark::destinations_digest`].
-        destinations: String,
+        /// That of the birth.
+        nonce: Nonce,
+        /// Where the key is, by the identity of the place.
+        destinations: BTreeMap<DestinationId, KeyAt>,
     },
     /// The account was taken into custody; others hold its key.
     External,
 }
 
 impl CredentialMark {
-    /// A short digest of a set of destinations; their order does not matter.
-    pub fn destinations_digest(destinations: &[Destination]) -> String {
-        let name = |to: &Destination| to.parts().concat();
-        if let [only] = destinations {
-            return short_digest(name(only).as_bytes(), 16);
+    /// The places that the key reached; `None` if it was not rolecall that put it there.
+    pub fn destinations(&self) -> Option<BTreeSet<&DestinationId>> {
+        match self {
+            Self::Delivered { destinations, .. } => Some(destinations.keys().collect()),
+            Self::Pending(_) | Self::External => None,
         }
-        let mut names: Vec<String> = destinations.iter().map(name).collect();
-        names.sort();
-        short_digest(names.join("\n").as_bytes(), 16)
     }
 
     fn label(&self) -> String {
         match self {
-            Self::Pending(nonce) => format!("pending.{}", nonce.as_str()),
+            Self::Pending(Birth { nonce, since }) => {
+                ["pending", nonce.as_str(), &time_label(*since)].join(".")
+            }
             Self::Delivered {
                 fingerprint,
-                destinations,
-            } => ["delivered", fingerprint.as_str(), destinations].join("."),
+                nonce,
+                destinations: _,
+            } => ["delivered", fingerprint.as_str(), nonce.as_str()].join("."),
             Self::External => "external".to_owned(),
         }
     }
+}
+
+/// Whether the account's description is rolecall's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Described {
+    /// It never wrote one.
+    No,
+    /// It wrote one.
+    Text,
+    /// It wrote an empty one, which not every platform can hold.
+    Empty,
+}
+
+impl Described {
+    /// What a description that is written amounts to; `None` leaves it as it is.
+    #[must_use]
+    pub fn by(self, description: Option<&str>) -> Self {
+        match description {
+            None => self,
+            Some("") => Self::Empty,
+            Some(_) => Self::Text,
+        }
+    }
+
+    fn digit(self) -> char {
+        match self {
+            Self::No => '0',
+            Self::Text => '1',
+            Self::Empty => '2',
+        }
+    }
+}
+
+/// What last wrote the marks: the commit of the configuration and the plan, both shortened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Written {
+    commit: Option<String>,
+    plan: Option<String>,
+}
+
+impl Written {
+    const COMMIT_DIGITS: usize = 12;
+    const PLAN_DIGITS: usize = 16;
+
+    /// Shortens both: the commit's name to 12 hexadecimal digits, the plan's digest to 16. What is no
+    /// hexadecimal text of that length is none.
+    pub fn new(commit: Option<&str>, plan: Option<&str>) -> Self {
+        let short = |text: &str, digits: usize| {
+            let text = text.get(..digits)?.to_ascii_lowercase();
+            hexadecimal(&text).then_some(text)
+        };
+        Self {
+            commit: commit.and_then(|text| short(text, Self::COMMIT_DIGITS)),
+            plan: plan.and_then(|text| short(text, Self::PLAN_DIGITS)),
+        }
+    }
+
+    /// The first 12 digits of the commit's name, if the run knew it.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
+    }
+
+    /// The first 16 digits of the plan's digest.
+    pub fn plan(&self) -> Option<&str> {
+        self.plan.as_deref()
+    }
+
+    fn label(&self) -> String {
+        let or = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
+        format!("{}.{}", or(&self.commit), or(&self.plan))
+    }
 
     fn from_label(text: &str) -> Option<Self> {
-        if text == "external" {
-            return Some(Self::External);
-        }
-        match text.split_once('.')? {
-            ("pending", nonce) if !nonce.is_empty() => {
-                Some(Self::Pending(Nonce::from_label(nonce)))
-            }
-            ("delivered", rest) => {
-                let (fingerprint, destinations) = rest.split_once('.')?;
-                Some(Self::Delivered {
-                    fingerprint: Fingerprint::from_label(fingerprint),
-                    destinations: destinations.to_owned(),
-                })
-            }
-            _ => None,
-        }
+        let part = |text: &str, digits: usize| match text {
+            NONE => Some(None),
+            _ => (text.len() == digits && hexadecimal(text)).then(|| Some(text.to_owned())),
+        };
+        let (commit, plan) = text.split_once('.')?;
+        Some(Self {
+            commit: part(commit, Self::COMMIT_DIGITS)?,
+            plan: part(plan, Self::PLAN_DIGITS)?,
+        })
     }
 }
 
@@ -195,22 +237,37 @@ pub struct Marks {
     pub generation: u32,
     /// Where the key is.
     pub credential: CredentialMark,
-    /// When the account expires; fixed at birth, and not told by the API otherwise.
-    pub expires: Option<jiff::Timestamp>,
+    /// When the account expires, in whole seconds; fixed at birth, and not told by the API otherwise.
+    pub expires: Option<Timestamp>,
     /// Whether the account must not be deleted, whatever the configuration says.
     pub protected: bool,
-    /// What proves that a run with the seal key wrote these marks on this account, if it does.
+    /// Whether its description is rolecall's.
+    pub described: Described,
+    /// Since when another generation has taken its place, in whole seconds.
+    pub retiring: Option<Timestamp>,
+    /// Whether its power was taken back for good.
+    pub revoked: bool,
+    /// What last wrote these marks.
+    pub written: Written,
+    /// What proves who wrote these marks, if anything does.
     pub seal: Option<Seal>,
 }
 
 /// What the labels of an account amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marking {
-    /// No label of ours.
+    /// No label of ours, or ours and given up.
     Unmarked,
     /// All our labels, readable.
     Marked(Marks),
-    /// Some of our labels, but not as we write them; the stack, if it is readable.
+    /// Labels of a form that a later version writes.
+    Later {
+        /// The stack named by the labels, where readable.
+        stack: Option<StackId>,
+        /// The first version of rolecall that reads them: `0.4.0`.
+        needs: String,
+    },
+    /// Some of our labels, but not as we write them.
     Damaged {
         /// The stack named by the labels, where readable.
         stack: Option<StackId>,
@@ -220,6 +277,47 @@ pub enum Marking {
 }
 
 impl Marks {
+    /// The marks of an account that is being born. They protect nothing yet: a birth that died must
+    /// be removable.
+    pub fn pending(
+        stack: StackId,
+        address: AddressLabel,
+        generation: u32,
+        birth: Birth,
+        expires: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            stack,
+            address,
+            generation,
+            credential: CredentialMark::Pending(birth),
+            expires,
+            protected: false,
+            described: Described::No,
+            retiring: None,
+            revoked: false,
+            written: Written::default(),
+            seal: None,
+        }
+    }
+
+    /// The marks of an account that is taken into custody.
+    pub fn external(stack: StackId, address: AddressLabel, protected: bool) -> Self {
+        Self {
+            stack,
+            address,
+            generation: 1,
+            credential: CredentialMark::External,
+            expires: None,
+            protected,
+            described: Described::No,
+            retiring: None,
+            revoked: false,
+            written: Written::default(),
+            seal: None,
+        }
+    }
+
     /// The labels that carry these marks.
     pub fn labels(&self) -> Labels {
         let mut labels = Labels::new();
@@ -227,9 +325,18 @@ impl Marks {
             labels.insert(key.to_owned(), value.to_owned());
         });
         if let Some(seal) = &self.seal {
-            labels.insert(SEAL.to_owned(), seal.as_str().to_owned());
+            let (first, rest) = seal.halves();
+            labels.insert(SEAL.to_owned(), first.to_owned());
+            labels.insert(SEAL_REST.to_owned(), rest.to_owned());
         }
         labels
+    }
+
+    /// Labels that say of an account given up that it was: for platforms that keep labels which an
+    /// update leaves out.
+    pub fn forgotten() -> Labels {
+        let value = format!("v{FORM}.{READ_SINCE}.{FORGOTTEN}");
+        Labels::from([(MARK.to_owned(), value)])
     }
 
     /// Gives the label of every mark but the seal, by key: what a seal vouches for.
@@ -241,18 +348,40 @@ impl Marks {
             credential,
             expires,
             protected,
+            described,
+            retiring,
+            revoked,
+            written,
             seal: _,
         } = self;
+        let time = |time: &Option<Timestamp>| time.map_or_else(|| NONE.to_owned(), time_label);
         give(ADDRESS, address.as_str());
         give(CREDENTIAL, &credential.label());
-        if let Some(expires) = expires {
-            give(EXPIRES, &expires.to_string().replace(':', "."));
+        let mark = format!(
+            "v{FORM}.{READ_SINCE}.g{generation}.p{}d{}r{}.e{}.t{}",
+            u8::from(*protected),
+            described.digit(),
+            u8::from(*revoked),
+            time(expires),
+            time(retiring),
+        );
+        give(MARK, &mark);
+        give(STACK, stack.label());
+        if let CredentialMark::Delivered { destinations, .. } = credential {
+            for (id, at) in destinations {
+                let KeyAt {
+                    kind,
+                    generation,
+                    version,
+                } = at;
+                let version = version.as_ref().map_or(NONE, StoreVersion::as_str);
+                give(
+                    &format!("{TO}{id}"),
+                    &format!("{kind}.{generation}.{version}"),
+                );
+            }
         }
-        give(GENERATION, &generation.to_string());
-        if *protected {
-            give(PROTECTED, YES);
-        }
-        give(STACK, &stack.text);
+        give(WRITTEN, &written.label());
     }
 
     /// Reads the marks out of an account's labels.
@@ -260,136 +389,214 @@ impl Marks {
         let from = (Bound::Included(MARK_PREFIX), Bound::Unbounded);
         let mut ours = labels
             .range::<str, _>(from)
-            .take_while(|(key, _)| key.starts_with(MARK_PREFIX))
-            .peekable();
-        if ours.peek().is_none() {
+            .take_while(|(key, _)| key.starts_with(MARK_PREFIX));
+        if ours.next().is_none() {
             return Marking::Unmarked;
         }
-        let mut values = [None; KEYS.len()];
-        for (key, value) in ours {
-            if let Some(at) = KEYS.iter().position(|known| known == key) {
-                values[at] = Some(value.as_str());
-            }
+        let value = |key: &str| labels.get(key).map(String::as_str);
+        let stack = || value(STACK).and_then(StackId::from_label);
+        let damaged = |why: String| Marking::Damaged {
+            stack: stack(),
+            why,
+        };
+        let bad = |key: &str| format!("label `{key}` is not as rolecall writes it");
+        let Some(mark) = value(MARK) else {
+            return damaged(format!("label `{MARK}` is missing"));
+        };
+        let Some((form, rest)) = form_of(mark) else {
+            return damaged(bad(MARK));
+        };
+        if form > FORM {
+            let since = rest.split('.').next().unwrap_or_default();
+            return Marking::Later {
+                stack: stack(),
+                needs: since.replace('-', "."),
+            };
         }
-        // In the order of `KEYS`.
-        let [
-            address,
-            credential,
-            expires,
-            generation,
-            protected,
-            seal,
-            stack,
-        ] = values;
+        let Some(rest) = rest
+            .strip_prefix(READ_SINCE)
+            .and_then(|r| r.strip_prefix('.'))
+        else {
+            return damaged(bad(MARK));
+        };
+        if rest == FORGOTTEN {
+            return Marking::Unmarked;
+        }
         let read = || -> Result<Marks, String> {
-            let missing = |key: &str| format!("label `{key}` is missing");
-            let bad = |key: &str| format!("label `{key}` is not as rolecall writes it");
-            let stack = stack.ok_or_else(|| missing(STACK))?;
-            let credential = credential.ok_or_else(|| missing(CREDENTIAL))?;
-            let generation = generation.ok_or_else(|| missing(GENERATION))?;
-            let address = address.ok_or_else(|| missing(ADDRESS))?;
-            // As it is written: without a sign, and with no zero before it.
-            let counts = |text: &&str| text.starts_with(|c: char| ('1'..='9').contains(&c));
-            let generation = Some(generation).filter(counts);
+            let need = |key: &str| value(key).ok_or_else(|| format!("label `{key}` is missing"));
+            let short = Short::read(rest).ok_or_else(|| bad(MARK))?;
+            let credential =
+                credential(need(CREDENTIAL)?, labels)?.ok_or_else(|| bad(CREDENTIAL))?;
             Ok(Marks {
-                stack: StackId::from_label(stack).ok_or_else(|| bad(STACK))?,
-                address: AddressLabel::from_label(address),
-                generation: generation
-                    .and_then(|text| text.parse().ok())
-                    .ok_or_else(|| bad(GENERATION))?,
-                credential: CredentialMark::from_label(credential)
-                    .ok_or_else(|| bad(CREDENTIAL))?,
-                expires: match expires {
-                    None => None,
-                    Some(text) => Some(text.replace('.', ":").parse().map_err(|_| bad(EXPIRES))?),
-                },
-                protected: match protected {
-                    None => false,
-                    Some(YES) => true,
-                    Some(_) => return Err(bad(PROTECTED)),
-                },
-                seal: seal.map(Seal::from_label),
+                stack: StackId::from_label(need(STACK)?).ok_or_else(|| bad(STACK))?,
+                address: AddressLabel::from_label(need(ADDRESS)?),
+                generation: short.generation,
+                credential,
+                expires: short.expires,
+                protected: short.protected,
+                described: short.described,
+                retiring: short.retiring,
+                revoked: short.revoked,
+                written: Written::from_label(need(WRITTEN)?).ok_or_else(|| bad(WRITTEN))?,
+                seal: Seal::from_labels(value(SEAL), value(SEAL_REST)),
             })
         };
         match read() {
             Ok(marks) => Marking::Marked(marks),
-            Err(why) => Marking::Damaged {
-                stack: stack.and_then(StackId::from_label),
-                why,
-            },
+            Err(why) => damaged(why),
         }
     }
+}
+
+/// The short values that stand together in one label.
+struct Short {
+    generation: u32,
+    protected: bool,
+    described: Described,
+    revoked: bool,
+    expires: Option<Timestamp>,
+    retiring: Option<Timestamp>,
+}
+
+impl Short {
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let (generation, flags) = (parts.next()?.strip_prefix('g')?, parts.next()?);
+        let (expires, retiring) = (
+            parts.next()?.strip_prefix('e')?,
+            parts.next()?.strip_prefix('t')?,
+        );
+        if parts.next().is_some() {
+            return None;
+        }
+        let time = |text: &str| match text {
+            NONE => Some(None),
+            _ => read_time(text).map(Some),
+        };
+        let yes = |flag: u8| match flag {
+            b'0' => Some(false),
+            b'1' => Some(true),
+            _ => None,
+        };
+        let &[b'p', protected, b'd', described, b'r', revoked] = flags.as_bytes() else {
+            return None;
+        };
+        Some(Self {
+            generation: read_generation(generation)?,
+            protected: yes(protected)?,
+            described: match described {
+                b'0' => Described::No,
+                b'1' => Described::Text,
+                b'2' => Described::Empty,
+                _ => return None,
+            },
+            revoked: yes(revoked)?,
+            expires: time(expires)?,
+            retiring: time(retiring)?,
+        })
+    }
+}
+
+/// The form of marks and what follows it. This much is the same in every form there will ever be.
+fn form_of(mark: &str) -> Option<(u32, &str)> {
+    let (form, rest) = mark.strip_prefix('v')?.split_once('.')?;
+    Some((counted(form)?, rest))
+}
+
+/// A number from 1 on as it is written: without a sign, and with no zero before it.
+fn counted(text: &str) -> Option<u32> {
+    text.starts_with(|c: char| ('1'..='9').contains(&c))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn read_generation(text: &str) -> Option<u32> {
+    counted(text).filter(|generation| *generation <= MOST_GENERATIONS)
+}
+
+/// Reads where the key is. `None` if the label is not as it is written.
+fn credential(text: &str, labels: &Labels) -> Result<Option<CredentialMark>, String> {
+    if text == "external" {
+        return Ok(Some(CredentialMark::External));
+    }
+    let mut parts = text.split('.');
+    let read = (parts.next(), parts.next(), parts.next(), parts.next());
+    let (Some(what), Some(one), Some(two), None) = read else {
+        return Ok(None);
+    };
+    if one.is_empty() || two.is_empty() {
+        return Ok(None);
+    }
+    Ok(match what {
+        "pending" => read_time(two).map(|since| {
+            CredentialMark::Pending(Birth {
+                nonce: Nonce::from_label(one),
+                since,
+            })
+        }),
+        "delivered" => Some(CredentialMark::Delivered {
+            fingerprint: Fingerprint::from_label(one),
+            nonce: Nonce::from_label(two),
+            destinations: destinations(labels)?,
+        }),
+        _ => None,
+    })
+}
+
+fn destinations(labels: &Labels) -> Result<BTreeMap<DestinationId, KeyAt>, String> {
+    let from = (Bound::Included(TO), Bound::Unbounded);
+    labels
+        .range::<str, _>(from)
+        .take_while(|(key, _)| key.starts_with(TO))
+        .filter(|(_, value)| *value != GONE)
+        .map(|(key, value)| {
+            let read = || {
+                let id = DestinationId::from_label(key.strip_prefix(TO)?)?;
+                let (kind, rest) = value.split_once('.')?;
+                let (generation, version) = rest.split_once('.')?;
+                let at = KeyAt {
+                    kind: SinkKind::named(kind)?,
+                    generation: read_generation(generation)?,
+                    version: match version {
+                        NONE => None,
+                        _ => Some(StoreVersion(version.to_owned())),
+                    },
+                };
+                Some((id, at))
+            };
+            read().ok_or_else(|| format!("label `{key}` is not as rolecall writes it"))
+        })
+        .collect()
+}
+
+/// Whether a label's value may hold the byte.
+fn plain(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')
+}
+
+fn hexadecimal(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// A point in time as labels hold it: `20270630T000000Z`.
+fn time_label(time: Timestamp) -> String {
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+fn read_time(text: &str) -> Option<Timestamp> {
+    let digits = |at: std::ops::Range<usize>| {
+        let part = text.get(at)?;
+        part.bytes().all(|b| b.is_ascii_digit()).then_some(part)
+    };
+    let (year, month, day) = (digits(0..4)?, digits(4..6)?, digits(6..8)?);
+    let (hour, minute, second) = (digits(9..11)?, digits(11..13)?, digits(13..15)?);
+    let time: Timestamp = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")
+        .parse()
+        .ok()?;
+    // There is one way to write each.
+    (time_label(time) == text).then_some(time)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn marks(credential: CredentialMark) -> Marks {
-        Marks {
-            stack: StackId::new("acme-access", "k7m2q9ta").expect("valid"),
-            address: AddressLabel::from_label("ci.prod"),
-            generation: 1,
-            credential,
-            expires: "2027-06-30T00:00:00Z".parse().ok(),
-            protected: true,
-            seal: None,
-        }
-    }
-
-    #[test]
-    fn marks_survive_the_trip_through_labels() {
-        for credential in [
-            CredentialMark::Pending(Nonce::from_bytes([7; 16])),
-            CredentialMark::Delivered {
-                fingerprint: Fingerprint::of_public_key(b"key"),
-                destinations: CredentialMark::destinations_digest(&[]),
-            },
-            CredentialMark::External,
-        ] {
-            let marks = marks(credential);
-            for value in marks.labels().values() {
-                assert!(value.len() <= 63, "{value}");
-                assert!(
-                    value
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')),
-                    "{value}"
-                );
-            }
-            assert_eq!(Marks::locate(&marks.labels()), Marking::Marked(marks));
-        }
-    }
-
-    #[test]
-    fn a_missing_or_changed_mark_is_damage_not_absence() {
-        let full = marks(CredentialMark::External).labels();
-        for key in [STACK, ADDRESS, GENERATION, CREDENTIAL] {
-            let mut labels = full.clone();
-            labels.remove(key);
-            assert!(
-                matches!(Marks::locate(&labels), Marking::Damaged { .. }),
-                "without {key}"
-            );
-        }
-        for (key, value) in [
-            (GENERATION, "0"),
-            (GENERATION, "01"),
-            (GENERATION, "+1"),
-            (CREDENTIAL, "delivered"),
-            (CREDENTIAL, "pending."),
-            (STACK, "acme"),
-            (EXPIRES, "soon"),
-            (PROTECTED, "no"),
-        ] {
-            let mut labels = full.clone();
-            labels.insert(key.to_owned(), value.to_owned());
-            assert!(
-                matches!(Marks::locate(&labels), Marking::Damaged { .. }),
-                "{key}={value}"
-            );
-        }
-        let others = Labels::from([("team".to_owned(), "x".to_owned())]);
-        assert_eq!(Marks::locate(&others), Marking::Unmarked);
-    }
-}
+mod tests;

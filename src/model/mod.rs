@@ -6,6 +6,7 @@ mod address;
 mod clean_up;
 mod credential;
 mod desired;
+mod digest;
 mod history;
 mod limits;
 mod live;
@@ -14,6 +15,9 @@ mod mrn;
 mod policy;
 mod role;
 mod seal;
+mod seal_key;
+mod sink_kind;
+mod stack;
 
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel};
@@ -24,14 +28,20 @@ pub use desired::{
     FileFormat, Former, Import, Known, Place, Removed, SourceRef, Unmanaged, UnmanagedAction,
     matches,
 };
+pub use digest::short_digest;
 pub use history::{History, LogEntry};
 pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
-pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
+pub use mark::{
+    Birth, CredentialMark, Described, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written,
+};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
     least_role, rank,
 };
-pub use seal::{ANOTHER_KEY, Seal, SealCheck, SealKey, Seals};
+pub use seal::{Seal, SealCheck, Seals};
+pub use seal_key::{SEAL_KEY_PREFIX, SealKey, SealKeys, SealPublicKey};
+pub use sink_kind::{DestinationId, Identity, SinkKind};
+pub use stack::StackId;

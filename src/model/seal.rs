@@ -1,145 +1,91 @@
-//! Seals: what proves that marks were written by a run that holds the seal key, on this very
-//! account. Any Editor can write labels; only who knows the key can write a seal that fits.
-//! Pure; shows nothing of a key.
+//! Seals: what proves that marks were written by a run that holds the private seal key, on this very
+//! account. Any Editor can write labels; only who has that key can write a seal that fits, and
+//! everybody who knows its public half can tell.
+//! Pure; shows nothing of a private key.
 
-use std::fmt;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::mark::{CredentialMark, Marks, hex};
+use super::live::LiveAccount;
+use super::mark::{CredentialMark, Marks};
 use super::mrn::Mrn;
-use super::short_digest;
+use super::seal_key::{SealKey, SealKeys, SealPublicKey, SignedText};
 
-/// How the fragment begins that speaks against a seal of a key that this run has not.
-pub const ANOTHER_KEY: &str = "it is sealed with another key";
+/// What a seal of an account is for, so that it can be taken for nothing else.
+const ACCOUNT: &str = "rolecall seal v1";
+/// The same of a birth: its account has no resource name yet.
+const BIRTH: &str = "rolecall birth v1";
+/// Letters of a signature in the first of the two labels.
+const HALF: usize = 43;
+/// How many accounts are worth another thread.
+const CHUNK: usize = 64;
 
-/// The text of a seal label: `v1.<key id>.<128 bits of HMAC-SHA-256>`, the last two in
-/// hexadecimal. Whether it fits is for [`Seals::check`] to say.
+/// A seal as two labels hold it: the key's short name, `.`, and a signature in base64 (URL alphabet,
+/// no padding). Whether it fits is for [`Seals::check`] to say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Seal(String);
+pub struct Seal {
+    first: String,
+    rest: String,
+}
 
 impl Seal {
-    /// Takes a label as it stands.
-    pub fn from_label(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The label's text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn key_id(&self) -> Option<&str> {
-        let mut parts = self.0.split('.');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("v1"), Some(id), Some(_), None) => Some(id),
-            _ => None,
+    fn new(key: &str, signature: &str) -> Self {
+        let (first, rest) = signature.split_at_checked(HALF).unwrap_or((signature, ""));
+        Self {
+            first: format!("{key}.{first}"),
+            rest: rest.to_owned(),
         }
     }
-}
 
-/// The secret that seals: 256 random bits.
-pub struct SealKey {
-    id: String,
-    key: hmac::Key,
-}
-
-impl SealKey {
-    /// Reads a key of 64 hexadecimal digits, with white space around it.
-    ///
-    /// # Errors
-    /// A fragment that says what a key looks like and nothing of the one given.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let digits: Option<Vec<u8>> = text
-            .bytes()
-            .map(|byte| {
-                char::from(byte)
-                    .to_digit(16)
-                    .and_then(|d| u8::try_from(d).ok())
-            })
-            .collect();
-        let digits = digits
-            .map(zeroize::Zeroizing::new)
-            .filter(|digits| digits.len() == 64)
-            .ok_or_else(|| "a seal key has 64 hexadecimal digits".to_owned())?;
-        let bytes = zeroize::Zeroizing::new(
-            digits
-                .chunks_exact(2)
-                .map(|pair| pair[0] << 4 | pair[1])
-                .collect::<Vec<u8>>(),
-        );
-        if bytes.iter().all(|byte| *byte == bytes[0]) {
-            return Err("a seal key is random, and this one repeats one byte".to_owned());
-        }
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
-        let tag = hmac::sign(&key, b"rolecall seal key id");
-        Ok(Self {
-            id: short_digest(tag.as_ref(), 8),
-            key,
+    /// Takes the two labels as they stand; `None` if there is neither.
+    pub fn from_labels(first: Option<&str>, rest: Option<&str>) -> Option<Self> {
+        (first.is_some() || rest.is_some()).then(|| Self {
+            first: first.unwrap_or_default().to_owned(),
+            rest: rest.unwrap_or_default().to_owned(),
         })
     }
 
-    /// A short name of the key, made of it in one direction; tells two keys apart.
-    pub fn id(&self) -> &str {
-        &self.id
+    /// The values of the two labels.
+    pub fn halves(&self) -> (&str, &str) {
+        (&self.first, &self.rest)
     }
 
-    fn mac(&self, account: &Mrn, marks: &Marks) -> String {
-        let tag = hmac::sign(&self.key, &sealed_bytes(account, marks));
-        hex(&tag.as_ref()[..16])
-    }
-
-    fn seal(&self, account: &Mrn, marks: &Marks) -> Seal {
-        Seal(format!("v1.{}.{}", self.id, self.mac(account, marks)))
-    }
-
-    /// Compares what is secret in constant time.
-    fn fits(&self, account: &Mrn, marks: &Marks, seal: &Seal) -> bool {
-        let of_this_key = seal.0.strip_prefix("v1.").and_then(|rest| {
-            let rest = rest.strip_prefix(self.id.as_str())?;
-            rest.strip_prefix('.')
-        });
-        let equal = aws_lc_rs::constant_time::verify_slices_are_equal;
-        of_this_key.is_some_and(|found| {
-            equal(self.mac(account, marks).as_bytes(), found.as_bytes()).is_ok()
-        })
+    /// The short name of the key and the signature, if the seal is as rolecall writes it.
+    fn parts(&self) -> Option<(&str, String)> {
+        let (key, first) = self.first.split_once('.')?;
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let written = key.len() == 16
+            && key.bytes().all(hex)
+            && first.len() == HALF
+            && self.rest.len() == HALF;
+        written.then(|| (key, format!("{first}{}", self.rest)))
     }
 }
 
-impl fmt::Debug for SealKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SealKey({})", self.id)
+/// All that a seal vouches for: every mark but the seal itself, whatever marks there will be.
+fn sealed_bytes(purpose: &str, account: Option<&Mrn>, marks: &Marks) -> Vec<u8> {
+    let mut text = SignedText::new(purpose);
+    if let Some(account) = account {
+        text.part(account.as_str());
     }
-}
-
-/// All that a seal vouches for, each part with its length before it, so that no two accounts or
-/// marks give the same bytes.
-fn sealed_bytes(account: &Mrn, marks: &Marks) -> Vec<u8> {
-    // As much as most marks take.
-    let mut bytes = Vec::with_capacity(512);
-    bytes.extend(b"rolecall seal v1");
-    let mut part = |text: &str| {
-        bytes.extend((text.len() as u64).to_be_bytes());
-        bytes.extend(text.as_bytes());
-    };
-    part(account.as_str());
-    // Every mark but the seal itself, whatever marks there will be.
     marks.each_unsealed(|key, value| {
-        part(key);
-        part(value);
+        text.part(key);
+        text.part(value);
     });
-    bytes
+    text.bytes
 }
 
-/// What a run knows about seals: its keys, if any.
+/// What a run knows about seals: the public keys of its configuration, and the private one if it has
+/// it. Who only plans needs none, and judges the same.
 #[derive(Clone, Debug, Default)]
 pub struct Seals {
-    current: Option<Arc<SealKey>>,
-    previous: Option<Arc<SealKey>>,
+    keys: Option<SealKeys>,
+    private: Option<Arc<SealKey>>,
     accept_unsealed: bool,
+    /// What was found of each account: a signature costs more than all else that is compared.
+    checked: Arc<Mutex<HashMap<Mrn, (Marks, SealCheck)>>>,
 }
 
 /// What is to be thought of an account's seal.
@@ -147,24 +93,38 @@ pub struct Seals {
 pub enum SealCheck {
     /// It fits.
     Right,
-    /// It fits the previous key, and wants to be renewed.
-    Previous,
-    /// There is none, though this run has a key.
+    /// It fits the former key, and wants to be renewed.
+    Former,
+    /// There is none, though the configuration has a key.
     Missing,
+    /// It names another key than the configuration: its short name.
+    OtherKey(String),
     /// It does not fit; a fragment says how.
     Wrong(String),
-    /// This run has no key, so nobody can tell; whether there is a seal.
+    /// The configuration has no key, so nobody can tell; whether there is a seal.
     Unverified(bool),
 }
 
 impl Seals {
-    /// The keys of a run. Seals by `previous` are taken too, and renewed.
-    pub fn new(current: SealKey, previous: Option<SealKey>) -> Self {
-        Self {
-            current: Some(Arc::new(current)),
-            previous: previous.map(Arc::new),
-            accept_unsealed: false,
+    /// The public keys of a configuration, and the private key of a run.
+    ///
+    /// # Errors
+    /// A fragment, if the private key is not the one whose public half the configuration has.
+    pub fn new(keys: Option<SealKeys>, private: Option<SealKey>) -> Result<Self, String> {
+        if let (Some(keys), Some(private)) = (&keys, &private)
+            && keys.current != *private.public()
+        {
+            return Err(format!(
+                "it is the key {}, and the configuration's is {}",
+                private.public().id(),
+                keys.current.id()
+            ));
         }
+        Ok(Self {
+            keys,
+            private: private.map(Arc::new),
+            ..Self::default()
+        })
     }
 
     /// Takes accounts without a seal for ours if a trusted identity created them, and seals them:
@@ -177,9 +137,19 @@ impl Seals {
         }
     }
 
-    /// Whether the run can seal.
+    /// Whether whose an account is can be verified: the configuration has a public key.
+    pub fn verifies(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Whether the run can seal what it writes.
     pub fn can_seal(&self) -> bool {
-        self.current.is_some()
+        self.keys.is_some() && self.private.is_some()
+    }
+
+    /// The public keys.
+    pub fn keys(&self) -> Option<&SealKeys> {
+        self.keys.as_ref()
     }
 
     /// Whether a trusted creator is enough for an account that has no seal.
@@ -187,179 +157,121 @@ impl Seals {
         self.accept_unsealed
     }
 
-    /// The marks with their seal. Without a key they stay as they are; a pending account is
-    /// sealed when its key is delivered.
+    /// The marks with their seal: that of a birth, if the account is pending. Without a private key
+    /// they are left without any.
     #[must_use]
     pub fn seal(&self, account: &Mrn, marks: Marks) -> Marks {
-        match (&self.current, &marks.credential) {
-            (None, _) => marks,
-            (Some(_), CredentialMark::Pending(_)) => Marks {
-                seal: None,
-                ..marks
-            },
-            (Some(key), _) => Marks {
-                seal: Some(key.seal(account, &marks)),
-                ..marks
-            },
-        }
+        self.sealed(Some(account), marks)
     }
 
-    /// Looks at the seal among an account's marks.
+    /// The marks of an account that is yet to be created, with the signature of its birth.
+    #[must_use]
+    pub fn sign_birth(&self, marks: Marks) -> Marks {
+        self.sealed(None, marks)
+    }
+
+    fn sealed(&self, account: Option<&Mrn>, marks: Marks) -> Marks {
+        let seal = self
+            .private
+            .as_ref()
+            .filter(|_| self.can_seal())
+            .map(|key| {
+                let bytes = bytes_of(account, &marks);
+                Seal::new(key.public().id(), &key.sign(&bytes))
+            });
+        Marks { seal, ..marks }
+    }
+
+    /// Looks at the seal among an account's marks, or at the signature of its birth.
     pub fn check(&self, account: &Mrn, marks: &Marks) -> SealCheck {
-        let Some(current) = &self.current else {
+        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, found)) = checked().get(account)
+            && of == marks
+        {
+            return found.clone();
+        }
+        let found = self.look(account, marks);
+        checked().insert(account.clone(), (marks.clone(), found.clone()));
+        found
+    }
+
+    /// Looks at the seals of many accounts, on all cores, so that each later [`Seals::check`] of one
+    /// of them is a matter of looking it up.
+    pub fn check_all<'a>(&self, accounts: impl Iterator<Item = &'a LiveAccount>) {
+        if !self.verifies() {
+            return;
+        }
+        let marked: Vec<(&Mrn, Marks)> = accounts
+            .filter_map(|account| Some((&account.mrn, account.marks()?)))
+            .collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let each = marked.len().div_ceil(cores).max(CHUNK);
+        let look = |part: &[(&Mrn, Marks)]| -> Vec<(Mrn, (Marks, SealCheck))> {
+            part.iter()
+                .map(|(mrn, marks)| {
+                    let found = self.look(mrn, marks);
+                    ((*mrn).clone(), (marks.clone(), found))
+                })
+                .collect()
+        };
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let parts: Vec<_> = marked
+                .chunks(each)
+                .map(|part| scope.spawn(move || look(part)))
+                .collect();
+            // One that failed is looked at again where it is asked for.
+            parts
+                .into_iter()
+                .filter_map(|part| part.join().ok())
+                .collect()
+        });
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        checked.extend(found.into_iter().flatten());
+    }
+
+    fn look(&self, account: &Mrn, marks: &Marks) -> SealCheck {
+        let Some(SealKeys { current, former }) = &self.keys else {
             return SealCheck::Unverified(marks.seal.is_some());
         };
         let Some(seal) = &marks.seal else {
             return SealCheck::Missing;
         };
-        if current.fits(account, marks, seal) {
-            return SealCheck::Right;
+        let Some((id, signature)) = seal.parts() else {
+            return SealCheck::Wrong("its seal is not as rolecall writes it".to_owned());
+        };
+        let known = |key: &&SealPublicKey| key.id() == id;
+        let (key, right) = if known(&current) {
+            (current, SealCheck::Right)
+        } else if let Some(former) = former.as_ref().filter(known) {
+            (former, SealCheck::Former)
+        } else {
+            return SealCheck::OtherKey(id.to_owned());
+        };
+        if key.signed(&bytes_of(Some(account), marks), &signature) {
+            return right;
         }
-        if let Some(previous) = &self.previous
-            && previous.fits(account, marks, seal)
-        {
-            return SealCheck::Previous;
-        }
-        let known = |key: &Arc<SealKey>| Some(key.id()) == seal.key_id();
-        SealCheck::Wrong(match seal.key_id() {
-            None => "its seal is not as rolecall writes it".to_owned(),
-            Some(_) if known(current) || self.previous.as_ref().is_some_and(known) => {
-                "its seal does not fit: its marks were changed, or moved here from another account"
-                    .to_owned()
+        let why = match marks.credential {
+            CredentialMark::Pending(_) => {
+                "its marks say that it is being born, and their signature does not fit: they were \
+                 changed, or written by somebody else"
             }
-            Some(id) => format!(
-                "{ANOTHER_KEY} ({id}) than this run's ({}): wrong ROLECALL_SEAL_KEY, \
-                 or a seal of somebody else's",
-                current.id()
-            ),
-        })
+            CredentialMark::Delivered { .. } | CredentialMark::External => {
+                "its seal does not fit: its marks were changed, or moved here from another account"
+            }
+        };
+        SealCheck::Wrong(why.to_owned())
+    }
+}
+
+/// What the seal of these marks signs. A birth is signed before its account has a name.
+fn bytes_of(account: Option<&Mrn>, marks: &Marks) -> Vec<u8> {
+    match marks.credential {
+        CredentialMark::Pending(_) => sealed_bytes(BIRTH, None, marks),
+        CredentialMark::Delivered { .. } | CredentialMark::External => {
+            sealed_bytes(ACCOUNT, account, marks)
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{AddressLabel, Fingerprint, Marking, StackId};
-
-    const ONE: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-    const TWO: &str = "f00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-
-    fn key(text: &str) -> SealKey {
-        SealKey::parse(text).expect("a key")
-    }
-
-    fn account(id: &str) -> Mrn {
-        Mrn::new(format!(
-            "//agents.api.mondoo.app/spaces/calm-space-1/serviceaccounts/{id}"
-        ))
-    }
-
-    fn marks() -> Marks {
-        Marks {
-            stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-            address: AddressLabel::from_label("ci.prod"),
-            generation: 1,
-            credential: CredentialMark::Delivered {
-                fingerprint: Fingerprint::of_public_key(b"key"),
-                destinations: "0011".to_owned(),
-            },
-            expires: "2027-06-30T00:00:00Z".parse().ok(),
-            protected: false,
-            seal: None,
-        }
-    }
-
-    #[test]
-    fn a_seal_survives_the_trip_through_labels_and_fits() {
-        let seals = Seals::new(key(ONE), None);
-        let sealed = seals.seal(&account("a"), marks());
-        let Marking::Marked(read) = Marks::locate(&sealed.labels()) else {
-            panic!("readable");
-        };
-        assert_eq!(read, sealed);
-        assert_eq!(seals.check(&account("a"), &read), SealCheck::Right);
-        let label = read.seal.expect("sealed").0;
-        assert!(label.len() <= 63, "{label}");
-        assert!(!label.contains(&ONE[..8]), "nothing of the key: {label}");
-    }
-
-    /// The seal of one account in full, computed with Python's `hmac` from the construction in
-    /// docs/reliability.md: a change of what is sealed must be seen, since it orphans every seal.
-    #[test]
-    fn the_seal_is_the_documented_one() {
-        let sealed = Seals::new(key(ONE), None).seal(&account("a"), marks());
-        assert_eq!(
-            sealed.seal.expect("sealed").as_str(),
-            "v1.97377a92.de98c53738d8c33b2d2d9238fda0ae80"
-        );
-    }
-
-    #[test]
-    fn a_seal_fits_one_account_and_one_set_of_marks_only() {
-        let seals = Seals::new(key(ONE), None);
-        let sealed = seals.seal(&account("a"), marks());
-        let wrong = |account: &Mrn, marks: Marks| {
-            matches!(seals.check(account, &marks), SealCheck::Wrong(_))
-        };
-        assert!(wrong(&account("b"), sealed.clone()), "copied");
-        let changes: [fn(&mut Marks); 6] = [
-            |m| m.stack = StackId::new("acme", "other1").expect("valid"),
-            |m| m.address = AddressLabel::from_label("ci.prod2"),
-            |m| m.generation = 2,
-            |m| m.credential = CredentialMark::External,
-            |m| m.expires = None,
-            |m| m.protected = true,
-        ];
-        for change in changes {
-            let mut changed = sealed.clone();
-            change(&mut changed);
-            assert!(wrong(&account("a"), changed.clone()), "{changed:?}");
-        }
-        let stripped = Marks {
-            seal: None,
-            ..sealed
-        };
-        assert_eq!(seals.check(&account("a"), &stripped), SealCheck::Missing);
-    }
-
-    #[test]
-    fn a_new_key_takes_the_old_ones_seals_for_a_while_and_seals_with_its_own() {
-        let old = Seals::new(key(ONE), None).seal(&account("a"), marks());
-        let changing = Seals::new(key(TWO), Some(key(ONE)));
-        assert_eq!(changing.check(&account("a"), &old), SealCheck::Previous);
-        let new = changing.seal(&account("a"), old.clone());
-        assert_eq!(changing.check(&account("a"), &new), SealCheck::Right);
-        let changed = Seals::new(key(TWO), None);
-        assert_eq!(changed.check(&account("a"), &new), SealCheck::Right);
-        assert!(matches!(
-            changed.check(&account("a"), &old),
-            SealCheck::Wrong(why) if why.contains("another key")
-        ));
-    }
-
-    #[test]
-    fn without_a_key_nothing_is_sealed_and_nothing_verified() {
-        let none = Seals::default();
-        assert_eq!(none.seal(&account("a"), marks()), marks());
-        assert_eq!(
-            none.check(&account("a"), &marks()),
-            SealCheck::Unverified(false)
-        );
-    }
-
-    #[test]
-    fn a_key_that_is_none_is_refused_without_being_shown() {
-        for bad in [
-            "",
-            "abc",
-            &ONE[1..],
-            &ONE.replace('0', "g"),
-            &"ab".repeat(32),
-        ] {
-            let why = SealKey::parse(bad).expect_err("refused");
-            assert!(bad.is_empty() || !why.contains(bad), "{why}");
-        }
-        assert!(SealKey::parse(&format!(" {ONE}\n")).is_ok());
-        assert_eq!(format!("{:?}", key(ONE)).len(), "SealKey(12345678)".len());
-    }
-}
+mod tests;

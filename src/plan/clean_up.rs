@@ -175,7 +175,11 @@ fn kept<'a>(
         Some((_, address)) => Some((*address).clone()),
         None => match judge.custody(account) {
             Custody::Ours(marks, _) => Some(judge.address(&marks.address)),
-            Custody::Disputed(_) | Custody::Foreign(_) | Custody::Unmanaged => None,
+            Custody::Disputed(_)
+            | Custody::OtherKey(_)
+            | Custody::Later(_)
+            | Custody::Foreign(_)
+            | Custody::Unmanaged => None,
         },
     };
     live.accounts

@@ -95,7 +95,7 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
     };
     let mut files = vec![Planned {
         path: args.dir.join(SEAL_KEY),
-        text: seal::random().map_err(|e| reach::fail(&e))?,
+        text: seal::file_text(&seal::random().map_err(|e| reach::fail(&e))?),
         secret: true,
         added: false,
     }];

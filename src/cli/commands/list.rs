@@ -130,6 +130,15 @@ impl<'a> Lister<'a> {
                 ("managed", own, Some(address))
             }
             Custody::Disputed(why) => ("disputed", Some(why), None),
+            Custody::OtherKey(key) => {
+                let note =
+                    format!("it is sealed with another key ({key}) than the configuration's");
+                ("disputed", Some(note), None)
+            }
+            Custody::Later(needs) => {
+                let note = format!("written by rolecall {needs} or later; update");
+                ("managed", Some(note), None)
+            }
             Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
             Custody::Unmanaged if self.judge.imports(&account.mrn) => {
                 let note = "the next apply takes it over".to_owned();

@@ -279,6 +279,11 @@ fn marks(out: &mut String, desired: Option<&DesiredAccount>, account: &LiveAccou
             field(out, "marks", "none");
             return;
         }
+        Marking::Later { needs, .. } => {
+            let text = format!("written by rolecall {} or later; update", inert(&needs));
+            field(out, "marks", &paint(CHANGE, &text));
+            return;
+        }
         Marking::Damaged { why, .. } => {
             field(
                 out,
@@ -301,23 +306,40 @@ fn marks(out: &mut String, desired: Option<&DesiredAccount>, account: &LiveAccou
         }
         CredentialMark::Delivered {
             fingerprint,
+            nonce: _,
             destinations,
         } => {
             let text = format!("fingerprint {}", inert(fingerprint.as_str()));
             field(out, "key", &text);
             let places = desired.map(|d| d.deliver_to.as_slice()).unwrap_or_default();
-            if CredentialMark::destinations_digest(places) == *destinations {
-                for to in places {
-                    field(out, "delivered", &inert(&to.to_string()));
+            for (id, at) in destinations {
+                match places.iter().find(|to| to.id() == *id) {
+                    Some(to) => field(out, "delivered", &inert(&to.to_string())),
+                    None => {
+                        let text = format!(
+                            "a {} of identity {id}, which the configuration does not name today",
+                            at.kind
+                        );
+                        field(out, "delivered", &paint(CHANGE, &text));
+                    }
                 }
-            } else {
-                let text = "other places than the configuration names today";
-                field(out, "delivered", &paint(CHANGE, text));
             }
         }
     }
     if let Some(expires) = marks.expires {
         field(out, "expires", &expires.to_string());
+    }
+    if let Some(since) = marks.retiring {
+        field(out, "retiring", &format!("since {since}"));
+    }
+    if marks.revoked {
+        field(out, "revoked", "yes");
+    }
+    if let Some(commit) = marks.written.commit() {
+        field(out, "commit", commit);
+    }
+    if let Some(plan) = marks.written.plan() {
+        field(out, "plan", &format!("sha256:{plan}…"));
     }
 }
 

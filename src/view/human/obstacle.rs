@@ -2,7 +2,7 @@
 
 use super::plan::unmanaged;
 use super::text::{ALARM, HEAD, count, paint, quoted};
-use crate::model::{ANOTHER_KEY, Address};
+use crate::model::Address;
 use crate::plan::{Block, Blocked, NO_SEAL, Plan};
 use crate::view::{inert, inert_hcl};
 
@@ -43,6 +43,23 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 inert(why)
             ),
             way_out(blocked, plan, account.as_str(), why),
+        ),
+        Block::OtherKey { account, key } => (
+            format!(
+                "disputed: {} is sealed with the key {}, and the configuration's seal_key is another \
+                 one that it has not handed over to",
+                inert(account.as_str()),
+                inert(key)
+            ),
+            other_key(blocked, account.as_str()),
+        ),
+        Block::Later { account, needs } => (
+            format!(
+                "{} was written by rolecall {needs} or later",
+                inert(account.as_str()),
+                needs = inert(needs),
+            ),
+            vec!["update rolecall, then plan again; nothing is wrong with the account".to_owned()],
         ),
         Block::Duplicate { accounts } => (
             format!(
@@ -196,25 +213,12 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
 /// How a disputed account becomes ours, if it is.
 fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    let another_key = why.starts_with(ANOTHER_KEY);
-    if another_key {
+    if plan.sealed {
         lines.push(
-            "first see which key this run has: set ROLECALL_SEAL_KEY to the one that sealed the \
-             account, whose id stands above; if the key was changed, leave the new one there and set \
-             ROLECALL_SEAL_KEY_PREVIOUS to the one before"
+            "if it is yours (see who created it, and its roles), take it over anew by adding this \
+             block:"
                 .to_owned(),
         );
-    }
-    if plan.sealed {
-        let only = if another_key {
-            "only if that key is lost, and the account"
-        } else {
-            "if it"
-        };
-        lines.push(format!(
-            "{only} is yours (see who created it, and its roles), take it over anew by adding this \
-             block:"
-        ));
         let block = import_block(blocked, account);
         lines.extend(block.lines().map(|line| format!("  {line}")));
     } else {
@@ -235,6 +239,22 @@ fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<Stri
          the account"
             .to_owned(),
     );
+    lines
+}
+
+/// What to do about an account under the seal of a key that has not handed over.
+fn other_key(blocked: &Blocked, account: &str) -> Vec<String> {
+    let mut lines = vec![
+        "if seal_key was changed on purpose, let the old key hand over: `rolecall seal rotate` with \
+         the old private key writes seal_key and the block seal_key_former; if nobody meant to, put \
+         back the seal_key that was there, and find out who changed it"
+            .to_owned(),
+        "only if the old key is lost, and the account is yours (see who created it, and its roles), \
+         take it over anew by adding this block:"
+            .to_owned(),
+    ];
+    let block = import_block(blocked, account);
+    lines.extend(block.lines().map(|line| format!("  {line}")));
     lines
 }
 

@@ -398,7 +398,7 @@ fn why(change: &Change) -> String {
         }
         Reason::CredentialPending => "takes the place of the account that a dead run left",
         Reason::Unsealed => "its marks carry no seal yet; it is taken for ours, and sealed",
-        Reason::SealedBefore => "its marks are sealed with the previous key; they are sealed again",
+        Reason::SealedBefore => "its marks are sealed with the former key; they are sealed again",
     }
     .to_owned()
 }
