@@ -2,7 +2,7 @@
 
 use crate::model::StackId;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -55,6 +55,8 @@ pub enum Command {
     Show(commands::show::ShowArgs),
     /// Say what each of Mondoo's roles lets a program do
     Roles(commands::roles::RolesArgs),
+    /// Make a seal key, say which one is in use, let it hand over to a new one
+    Seal(commands::seal::SealArgs),
     /// Look into a credential, unpack it, try it
     Credential(commands::credential::CredentialArgs),
     /// Run the embedded platform, make up or write down what it holds
@@ -96,6 +98,17 @@ pub enum Given {
 }
 
 impl ConfigArgs {
+    /// The configuration of a directory, with no values but those of the environment and of files that
+    /// load by themselves.
+    pub fn of(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            var: Vec::new(),
+            var_file: Vec::new(),
+            places: (Vec::new(), Vec::new()),
+        }
+    }
+
     /// The values in the order in which they were given.
     pub fn given(&self) -> Vec<Given> {
         let values = self.var.iter().cloned().map(Given::Value);
@@ -151,6 +164,7 @@ impl Command {
             Self::List(_) => ("list", FormArgs::default()),
             Self::Verify(_) => ("verify", FormArgs::default()),
             Self::Show(_) => ("show", FormArgs::default()),
+            Self::Seal(_) => ("seal", FormArgs::default()),
             Self::Credential(_) => ("credential", FormArgs::default()),
             Self::Docs(_) => ("docs", FormArgs::default()),
         }
@@ -191,6 +205,7 @@ impl Args {
             | Command::Init(_)
             | Command::Roles(_)
             | Command::Verify(_)
+            | Command::Seal(_)
             | Command::Credential(_)
             | Command::Docs(_) => {}
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, SourceFile};
+use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile};
 use crate::diag::{Diagnostics, Severity, SourceMap};
 use crate::model::{Desired, Queries};
 
@@ -65,6 +65,16 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
             show(&warnings, &given.whole()?);
             Ok(())
         }
+        Err(errors) => Err(refuse(&errors, &given.sources)),
+    }
+}
+
+/// Reads what a configuration says of its seal keys, without asking for values of variables, and gives
+/// its texts.
+pub fn sealing(dir: &Path) -> Result<(Sealing, SourceMap), Exit> {
+    let mut given = gather(&ConfigArgs::of(dir))?;
+    match config::sealing(&given.module, &mut given.sources, &given.inputs) {
+        Ok(sealing) => Ok((sealing, given.whole()?)),
         Err(errors) => Err(refuse(&errors, &given.sources)),
     }
 }

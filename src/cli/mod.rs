@@ -86,6 +86,7 @@ pub fn run() -> ExitCode {
             Command::Roles(_) => commands::roles::run(),
             Command::List(args) => commands::list::run(args).await,
             Command::Show(args) => commands::show::run(args).await,
+            Command::Seal(args) => commands::seal::run(&args),
             Command::Credential(args) => commands::credential::run(args).await,
         }
     });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Command, ConfigArgs, PlatformChoice, PolicyArgs};
 use super::commands::credential::CredentialCommand;
+use super::commands::seal::SealCommand;
 use super::exit::Exit;
 use super::output;
 use super::private_file::is_special;
@@ -90,6 +91,11 @@ fn files(command: &Command) -> Files<'_> {
                 files.reads("this command", args.file.as_ref());
             }
         }
+        Command::Seal(args) => match &args.command {
+            SealCommand::New(args) => files.writes("--out", Some(&args.out)),
+            SealCommand::Rotate(args) => files.writes("--out", args.out.as_ref()),
+            SealCommand::Show(_) => {}
+        },
         Command::Init(_)
         | Command::Verify(_)
         | Command::List(_)

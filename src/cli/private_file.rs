@@ -150,6 +150,22 @@ pub fn write_private(path: &Path, bytes: &[u8], place: Place) -> Result<(), Unwr
     Ok(File::open(folder(path))?.sync_all()?)
 }
 
+/// Writes a whole file in the place of one that others may read too: who could read it still can.
+///
+/// # Errors
+/// Why it could not; then the file is as it was.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), Unwritten> {
+    // What a link leads to is the file.
+    let path = path.canonicalize()?;
+    let mode = path.metadata()?.permissions();
+    let mut file = temporary(&path, Place::Replace)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(mode)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(File::open(folder(&path))?.sync_all()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +190,25 @@ mod tests {
         }
         let there = fs::read_dir(dir.path()).expect("readable").count();
         assert_eq!(there, 1, "nothing else is left");
+    }
+
+    #[test]
+    fn a_file_of_others_is_rewritten_whole_with_its_mode_behind_its_link() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("main.hcl");
+        let link = dir.path().join("link.hcl");
+        std::os::unix::fs::symlink("main.hcl", &link).expect("linked");
+        assert!(rewrite(&link, b"x").is_err(), "it leads to nothing");
+        for mode in [0o644, 0o660] {
+            fs::write(&path, "old").expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("changed");
+            rewrite(&link, b"new").expect("written");
+            assert_eq!(fs::read(&path).expect("there"), b"new");
+            let now = fs::metadata(&path).expect("there").permissions().mode();
+            assert_eq!(now & 0o777, mode);
+            assert!(link.is_symlink());
+        }
+        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 2);
     }
 
     #[test]

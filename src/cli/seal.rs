@@ -2,6 +2,7 @@
 //! the environment alone. The embedded platform has a pair of its own beside its data.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -9,12 +10,16 @@ use zeroize::Zeroizing;
 use super::exit::Exit;
 use super::output;
 use super::private_file::{Place, write_private};
-use crate::model::{SealKey, SealKeys, Seals};
+use crate::model::{SEAL_KEY_PREFIX, SealKey, SealKeys, Seals};
 
 /// The private key's name in the environment.
 pub const VARIABLE: &str = "ROLECALL_SEAL_KEY";
 /// The name of the file that holds it.
 pub const FILE_VARIABLE: &str = "ROLECALL_SEAL_KEY_FILE";
+/// What is not read any more, and told where it is still set.
+const FORMER_VARIABLE: &str = "ROLECALL_SEAL_KEY_PREVIOUS";
+/// How much of a key's file is read, in bytes: more than a key and white space around it has.
+const MOST: usize = 4096;
 
 /// A new key, of the system's randomness.
 ///
@@ -30,6 +35,14 @@ pub fn random() -> Result<SealKey, String> {
 /// A private key as the text of a file.
 pub fn file_text(key: &SealKey) -> Zeroizing<String> {
     Zeroizing::new(format!("{}\n", key.text().as_str()))
+}
+
+/// The private key of the environment, and the variable that gave it.
+pub struct Private {
+    /// The variable.
+    pub name: &'static str,
+    /// The key.
+    pub key: SealKey,
 }
 
 /// What this run knows of seals. `local` is the folder of the embedded platform, if it is that one.
@@ -48,29 +61,26 @@ pub fn keys(
                 current: key.public().clone(),
                 former: None,
             };
-            (Some(keys), Some(key))
+            let name = "the key of the embedded platform";
+            (Some(keys), Some(Private { name, key }))
         }
         None => (configured.cloned(), private()?),
     };
+    let name = private.as_ref().map_or(VARIABLE, |private| private.name);
     if let (None, Some(private)) = (&public, &private) {
         output::error(
             &format!(
-                "{VARIABLE} is set, and the configuration has no seal_key, so nobody could check the seals"
+                "{name} is set, and the configuration has no seal_key, so nobody could check the seals"
             ),
             &[format!(
                 "write the public half into the `rolecall` block: seal_key = \"{}\"",
-                private.public().text()
+                private.key.public().text()
             )],
         );
         return Err(Exit::Error);
     }
-    let seals = Seals::new(public, private).map_err(|why| {
-        output::error(
-            &format!("{VARIABLE} does not belong to the configuration's seal_key: {why}"),
-            &["set it to the private key of this stack; `rolecall seal show` tells which one a key is".to_owned()],
-        );
-        Exit::Error
-    })?;
+    let seals = Seals::new(public, private.map(|private| private.key))
+        .map_err(|why| not_the_configurations(name, &why))?;
     if accept_unsealed && !seals.verifies() {
         output::error(
             "--accept-unsealed seals accounts, and the configuration has no seal_key",
@@ -79,6 +89,18 @@ pub fn keys(
         return Err(Exit::Usage);
     }
     Ok(seals.accepting_unsealed(accept_unsealed))
+}
+
+/// Prints that the private key is another one than the configuration's, and gives how the run ends.
+pub fn not_the_configurations(name: &str, why: &str) -> Exit {
+    output::error(
+        &format!("{name} does not belong to the configuration's seal_key: {why}"),
+        &[
+            "set it to the private key of this stack; `rolecall seal show` tells which one a key is"
+                .to_owned(),
+        ],
+    );
+    Exit::Error
 }
 
 /// Sees that a run which is to write can seal what it writes.
@@ -102,7 +124,13 @@ pub fn can_write(seals: &Seals) -> Result<(), Exit> {
 ///
 /// # Errors
 /// Prints what is wrong with it, without showing it.
-pub fn private() -> Result<Option<SealKey>, Exit> {
+pub fn private() -> Result<Option<Private>, Exit> {
+    if std::env::var_os(FORMER_VARIABLE).is_some() {
+        output::warning(&format!(
+            "{FORMER_VARIABLE} is set, and is not read any more: `rolecall seal rotate` writes into the \
+             configuration that one key takes another's place"
+        ));
+    }
     // A value that is no text must not look like none: nothing would be sealed.
     let (name, text) = match (std::env::var_os(VARIABLE), std::env::var_os(FILE_VARIABLE)) {
         (None, None) => return Ok(None),
@@ -119,16 +147,19 @@ pub fn private() -> Result<Option<SealKey>, Exit> {
         ),
         (None, Some(path)) => (FILE_VARIABLE, of_file(Path::new(&path))?),
     };
-    SealKey::parse(&text).map(Some).map_err(|why| {
-        output::error(
-            &format!("{name}: {why}"),
-            &[
-                "use the key that `rolecall init` or `rolecall seal new` made for this stack"
-                    .to_owned(),
-            ],
-        );
-        Exit::Error
-    })
+    match SealKey::parse(&text) {
+        Ok(key) => Ok(Some(Private { name, key })),
+        Err(why) => {
+            output::error(
+                &format!("{name}: {why}"),
+                &[
+                    "use the key that `rolecall init` or `rolecall seal new` made for this stack"
+                        .to_owned(),
+                ],
+            );
+            Err(Exit::Error)
+        }
+    }
 }
 
 /// The text of a private key's file, which nobody but its owner may read.
@@ -138,28 +169,52 @@ fn of_file(path: &Path) -> Result<Zeroizing<String>, Exit> {
         output::error(&format!("{FILE_VARIABLE}: {why}"), help);
         Exit::Error
     };
-    let found = fs::metadata(path).map_err(|e| fail(format!("cannot read the file: {e}"), &[]))?;
+    if path.to_string_lossy().trim().starts_with(SEAL_KEY_PREFIX) {
+        return Err(fail(
+            "it holds a key, and not the name of a file".to_owned(),
+            &[format!("set {VARIABLE} to the key")],
+        ));
+    }
+    let unreadable = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            io::ErrorKind::InvalidData => "it is no text".to_owned(),
+            _ => format!("cannot read the file: {error}"),
+        };
+        fail(why, &["it is the path of the file that holds the key".to_owned()])
+    };
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
     if found.is_file() && found.permissions().mode() & 0o077 != 0 {
         return Err(fail(
             "others on this machine can read the file".to_owned(),
             &["run chmod 600 on it; if others may have read it, make a new key with `rolecall seal rotate`".to_owned()],
         ));
     }
-    fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|e| fail(format!("cannot read the file: {e}"), &[]))
+    let mut text = Zeroizing::new(String::with_capacity(MOST));
+    let limit = u64::try_from(MOST).unwrap_or(u64::MAX);
+    file.take(limit)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    Ok(text)
 }
 
 /// The key beside the embedded platform's data, made the first time.
 fn of_folder(folder: &Path) -> Result<SealKey, Exit> {
     let path = folder.join("seal.key");
     let fail = |what: &str, error: &dyn std::fmt::Display| {
-        output::error(&format!("cannot {what} {}: {error}", path.display()), &[]);
+        output::error(
+            &format!("cannot {what} {}: {error}", path.display()),
+            &[format!(
+                "it is the embedded platform's own and worth nothing to Mondoo; remove {} to start afresh",
+                output::word(folder)
+            )],
+        );
         Exit::Error
     };
     let text = match fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = file_text(&random().map_err(|e| fail("make", &e))?);
             write_private(&path, text.as_bytes(), Place::New).map_err(|e| fail("write", &e))?;
             text

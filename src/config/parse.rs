@@ -8,7 +8,7 @@ use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::lang::refs::Uses;
 use crate::lang::value::{Members, RefKind, Reference, Value};
 use crate::lang::{Names, Scope, Slot, syntax};
-use crate::model::PLATFORM_ROLES;
+use crate::model::{PLATFORM_ROLES, SEAL_KEY_PREFIX};
 use std::collections::BTreeMap;
 
 /// One file of the configuration, as it was read.
@@ -36,6 +36,7 @@ pub struct Module {
 pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Module) {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut sources = SourceMap::new();
+    sources.hide(SEAL_KEY_PREFIX);
     let mut out = Diagnostics::new();
     let mut found = Vec::new();
     let mut complete = true;

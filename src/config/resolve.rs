@@ -7,6 +7,7 @@ use super::decode::Decoder;
 use super::parse::{self, Module, module_scope};
 use super::policies::{self, Policy};
 use super::scopes::{self, Scopes};
+use super::sealing::{Place, Sealing};
 use super::variables::{self, Input};
 use super::{imports, moves, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
@@ -97,6 +98,26 @@ pub fn validate(
     } else {
         Ok(found)
     }
+}
+
+/// Gives what a module says of its seal keys, which hang on no variable.
+///
+/// # Errors
+/// Everything that is wrong with the module, ordered by place.
+pub fn sealing(
+    module: &Module,
+    sources: &mut SourceMap,
+    inputs: &[Input],
+) -> Result<Sealing, Diagnostics> {
+    let (made, found) = run(module, sources, inputs, true);
+    if found.has_errors() {
+        return Err(found);
+    }
+    Ok(Sealing {
+        stack: made.stack,
+        keys: made.seal_keys,
+        place: module.of("rolecall").next().and_then(Place::of),
+    })
 }
 
 /// What could be made, whatever else is wrong.

@@ -34,14 +34,14 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Stri
             };
             let mut annotation = kind.span(range);
             if !label.message.is_empty() {
-                annotation = annotation.label(message(&label.message));
+                annotation = annotation.label(message(&sources.shown(&label.message)));
             }
             snippet = snippet.annotation(annotation);
         }
         group = group.element(snippet);
     }
     for help in diagnostic.ways_out() {
-        group = group.element(Level::HELP.message(message(help)));
+        group = group.element(Level::HELP.message(message(&sources.shown(help))));
     }
     let renderer = if color {
         Renderer::styled()
@@ -135,6 +135,7 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
             .iter()
             .filter(|w| (at..=at + line.len()).contains(*w));
         let keep = cut(line, marks_here.map(|mark| mark - at));
+        let secrets = sources.hidden(line);
         if keep.start > 0 {
             window.text.push('…');
         }
@@ -148,6 +149,12 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
                 window.text.len(),
             );
             if !keep.contains(&offset) {
+                continue;
+            }
+            if let Some(secret) = secrets.iter().find(|secret| secret.contains(&offset)) {
+                if offset == secret.start.max(keep.start) {
+                    window.text.push('…');
+                }
                 continue;
             }
             if c == '\t' {
@@ -255,6 +262,24 @@ mod tests {
         assert!(shown.contains("\\u{1b}[31m\\u{202e}x"), "{shown}");
         let shown = show("b = oops ##[add-mask]a ## b", 4, 8);
         assert!(shown.contains("\\u{23}#[add-mask]a ## b"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_is_in_no_line_and_in_no_message() {
+        let long = format!("{}x = oops(\"key:AAAA\")", " ".repeat(3_000));
+        for text in ["x = oops(\"key:AAAA\") # key:AAAA", "\r\n\tx = \"key:AAAA", &long] {
+            for at in 0..=text.len() {
+                let mut sources = SourceMap::new();
+                sources.hide("key:");
+                let file = sources.add("main.hcl", text);
+                let diagnostic = Diagnostic::error(CODE)
+                    .at(Span::new(file, at, at + 3), "this is key:AAAA here")
+                    .help("not key:AAAA but key:BBBB");
+                let shown = render(&diagnostic, &sources, false);
+                assert!(!shown.contains('A') && !shown.contains("BB"), "{shown}");
+                assert!(shown.contains("this is key:… here"), "{shown}");
+            }
+        }
     }
 
     #[test]

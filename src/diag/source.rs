@@ -1,6 +1,7 @@
 //! Source texts and places in them.
 //! Pure: whoever reads the files hands over their text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ struct Source {
 #[derive(Debug, Clone, Default)]
 pub struct SourceMap {
     sources: Vec<Source>,
+    /// What secrets begin with.
+    secrets: Vec<&'static str>,
 }
 
 impl SourceMap {
@@ -82,6 +85,46 @@ impl SourceMap {
             lines,
         });
         id
+    }
+
+    /// Hides, wherever a line or a message is shown, the word that begins with `prefix`: it is secret,
+    /// wherever somebody has put it.
+    pub fn hide(&mut self, prefix: &'static str) {
+        self.secrets.push(prefix);
+    }
+
+    /// Returns the parts of a text that are not to be shown.
+    pub(super) fn hidden(&self, text: &str) -> Vec<Range<usize>> {
+        let letter = |b: &u8| b.is_ascii_alphanumeric() || b"-_+/=".contains(b);
+        let mut found = Vec::new();
+        for prefix in &self.secrets {
+            for (at, _) in text.match_indices(prefix) {
+                let start = at + prefix.len();
+                let rest = text.as_bytes()[start..].iter();
+                let end = start + rest.take_while(|b| letter(b)).count();
+                if end > start {
+                    found.push(start..end);
+                }
+            }
+        }
+        found
+    }
+
+    /// Returns a message as it may be shown: without secrets.
+    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let hidden = self.hidden(text);
+        if hidden.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        for (at, c) in text.char_indices() {
+            match hidden.iter().find(|range| range.contains(&at)) {
+                Some(range) if range.start == at => out.push('…'),
+                Some(_) => {}
+                None => out.push(c),
+            }
+        }
+        Cow::Owned(out)
     }
 
     /// Returns the path shown for `file`; empty when the file is not of this map.
@@ -161,6 +204,21 @@ mod tests {
         assert_eq!(sources.place(file, 0), Place { line: 1, column: 1 });
         assert_eq!(sources.place(file, 999), Place { line: 3, column: 1 });
         assert_eq!(sources.describe(Span::new(file, 6, 7)), "a.hcl:2:1");
+    }
+
+    #[test]
+    fn what_is_secret_is_hidden_to_its_end_and_nothing_else_is() {
+        let mut sources = SourceMap::new();
+        assert_eq!(sources.shown("key:AAA"), "key:AAA", "nothing is secret yet");
+        sources.hide("key:");
+        for (text, shown) in [
+            ("key:AA-_+/=b\" # key: x", "key:…\" # key: x"),
+            ("é key:1, key:2.", "é key:…, key:…."),
+            ("key:key:1", "key:…:…"),
+            ("key", "key"),
+        ] {
+            assert_eq!(sources.shown(text), shown);
+        }
     }
 
     #[test]

@@ -113,13 +113,22 @@ impl SealKey {
     /// # Errors
     /// A fragment that says what a key looks like and nothing of the one given.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let digits = text.trim().strip_prefix(SEAL_KEY_PREFIX);
+        let text = text.trim();
+        let digits = text.strip_prefix(SEAL_KEY_PREFIX);
         let seed = digits
             .and_then(|digits| decode::<KEY_BYTES>(digits).map(Zeroizing::new))
             .ok_or_else(|| {
-                "a seal key is `rolecall-seal-ed25519:` and 43 letters of base64, as `rolecall seal \
-                 new` makes it"
-                    .to_owned()
+                let what = if text.starts_with(PUBLIC_PREFIX) {
+                    "this is the public half, which seals nothing; "
+                } else if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    "64 hexadecimal digits are the key of an earlier form, which is not read any more; "
+                } else {
+                    ""
+                };
+                format!(
+                    "{what}a seal key is `{SEAL_KEY_PREFIX}` and 43 letters of base64, as `rolecall \
+                     seal new` makes it"
+                )
             })?;
         if seed.iter().all(|byte| *byte == seed[0]) {
             return Err("a seal key is random, and this one repeats one byte".to_owned());
@@ -276,6 +285,25 @@ mod tests {
             "{private}"
         );
         assert!(!format!("{:?}", key()).contains(&digits[..8]));
+    }
+
+    #[test]
+    fn what_looks_like_a_key_and_is_none_is_called_by_its_name() {
+        let why = |text: &str| SealKey::parse(text).expect_err("refused");
+        let public = key().public().text().to_owned();
+        for (text, says) in [
+            (SEED, "earlier form"),
+            (&*SEED.to_uppercase(), "earlier form"),
+            (&public, "public half"),
+        ] {
+            let why = why(text);
+            assert!(
+                why.contains(says) && why.contains("`rolecall-seal-ed25519:` and 43"),
+                "{why}"
+            );
+            assert!(!why.contains(&text[8..]), "{why}");
+        }
+        assert!(why(&SEED[1..]).starts_with("a seal key is"), "63 digits are nothing");
     }
 
     #[test]

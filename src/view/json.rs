@@ -506,7 +506,7 @@ pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
                 "column": start.column,
                 "end_line": end.line,
                 "end_column": end.column,
-                "message": label.message,
+                "message": sources.shown(&label.message),
                 "primary": label.primary,
             })
         })
@@ -516,7 +516,7 @@ pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
         "code": code,
         "summary": summary,
         "places": places,
-        "help": found.ways_out().collect::<Vec<_>>(),
+        "help": found.ways_out().map(|help| sources.shown(help)).collect::<Vec<_>>(),
     })
 }
 
