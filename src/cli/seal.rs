@@ -181,7 +181,10 @@ fn of_file(path: &Path) -> Result<Zeroizing<String>, Exit> {
             io::ErrorKind::InvalidData => "it is no text".to_owned(),
             _ => format!("cannot read the file: {error}"),
         };
-        fail(why, &["it is the path of the file that holds the key".to_owned()])
+        fail(
+            why,
+            &["it is the path of the file that holds the key".to_owned()],
+        )
     };
     let file = fs::File::open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;

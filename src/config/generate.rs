@@ -9,7 +9,7 @@ use super::accounts::{MAX_DESCRIPTION, MAX_LABEL, MAX_NAME};
 use super::roles::is_mrn;
 use crate::diag::inert;
 use crate::model::{
-    Labels, Live, LiveAccount, MARK_PREFIX, Marking, Role, Scope, ScopeInfo, StackId,
+    Labels, Live, LiveAccount, MARK_PREFIX, Marking, Role, Scope, ScopeInfo, SealPublicKey, StackId,
 };
 
 /// The longest name of a generated block: with a number behind it, it still fits a label.
@@ -83,15 +83,21 @@ fn block(out: &mut String, kind: &str, name: &str, all: &[(&str, String)]) {
     out.push_str("}\n\n");
 }
 
-fn head(out: &mut String, stack: &StackId) {
+fn head(out: &mut String, stack: &StackId, key: &SealPublicKey) {
     out.push_str(
         "# Names the owner of all that this configuration manages. The id is random and made once, \
-         so that\n# two configurations never claim the same accounts: keep it.\nrolecall {\n",
+         so that\n# two configurations never claim the same accounts: keep it. The seal key proves whose \
+         an account\n# is; this is its public half, which everybody may know. `rolecall seal rotate` \
+         changes it.\nrolecall {\n",
     );
     attributes(
         out,
         2,
-        &[("stack", quote(stack.name())), ("id", quote(stack.id()))],
+        &[
+            ("stack", quote(stack.name())),
+            ("id", quote(stack.id())),
+            ("seal_key", quote(key.text())),
+        ],
     );
     out.push_str("}\n\n");
 }
@@ -116,9 +122,9 @@ pub fn stack_name(text: &str) -> String {
 }
 
 /// The main file of a first project; its examples are comments.
-pub fn first_project(stack: &StackId) -> String {
+pub fn first_project(stack: &StackId, key: &SealPublicKey) -> String {
     let mut out = String::new();
-    head(&mut out, stack);
+    head(&mut out, stack, key);
     out.push_str(EXAMPLES);
     out
 }
@@ -178,9 +184,9 @@ pub struct Generated {
 /// Blocks for every scope that was read, and for every account in them with the `import` block
 /// that takes it over. What cannot be declared as it is, or belongs to somebody else, is left out
 /// with a comment.
-pub fn from_live(stack: &StackId, live: &Live) -> Generated {
+pub fn from_live(stack: &StackId, key: &SealPublicKey, live: &Live) -> Generated {
     let mut out = String::new();
-    head(&mut out, stack);
+    head(&mut out, stack, key);
     let scopes = scope_blocks(&mut out, live);
     let mut equal: BTreeMap<(&Scope, &str), usize> = BTreeMap::new();
     for account in live.accounts.values() {
@@ -226,9 +232,8 @@ pub fn from_live(stack: &StackId, live: &Live) -> Generated {
     }
     if count > 0 {
         out.push_str(
-            "# Accounts that are live already. Each `import` block takes its account over, and says \
-             from then on\n# that the marks on it are to be believed: keep it. The keys stay where \
-             they are.\n\n",
+            "# Accounts that are live already. Each `import` block takes its account over, which seals \
+             it; after\n# that it may go. The keys stay where they are.\n\n",
         );
     }
     out.push_str(&made);

@@ -167,7 +167,8 @@ fn others(text: &str) -> Option<(usize, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{SourceFile, parse, resolve::sealing};
+    use crate::config::{SourceFile, parse, resolve, resolve::sealing};
+    use crate::diag::{Diagnostic, render_all};
     use crate::model::SealKey;
     use zeroize::Zeroizing;
 
@@ -271,6 +272,97 @@ mod tests {
             let text = form.replace('K', one.public().text());
             assert_eq!(rotate(&text, &one, &two), None, "{text}");
         }
+    }
+
+    /// Everything that is said of a text, with the lines it points to.
+    fn said(text: &str) -> String {
+        let (sources, found) = read_all(text);
+        let found = found
+            .map(|_| Diagnostics::new())
+            .unwrap_or_else(|found| found);
+        let file = SourceFile {
+            path: "main.hcl".to_owned(),
+            bytes: text.as_bytes().to_vec(),
+        };
+        let (mut again, module) = parse(vec![file]);
+        let resolved = resolve(&module, &mut again, &[]);
+        let errors = resolved
+            .map(|found| found.warnings)
+            .unwrap_or_else(|found| found);
+        render_all(&found, &sources, false) + &render_all(&errors, &again, false)
+    }
+
+    #[test]
+    fn a_private_key_is_shown_by_no_finding_wherever_it_stands() {
+        let private = key(0).text();
+        let secret = private
+            .strip_prefix("rolecall-seal-ed25519:")
+            .expect("a prefix");
+        let public = key(50).public().text().to_owned();
+        let forms = [
+            "seal_key = \"PRIVATE\"",
+            "seal_key = \"PRIVATE\\n\"",
+            "seal_key = \" PRIVATE\" # PRIVATE",
+            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"PRIVATE\"\n    signature = \"x\"\n  }",
+            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"PUBLIC\"\n    signature = \"PRIVATE\"\n  }",
+            "seal_key = upper(\"PRIVATE\")",
+            "seal_keys = \"PRIVATE\"",
+            "seal_key = PRIVATE",
+            "seal_key = \"PRIVATE",
+            "seal_key = [\"PRIVATE\"]",
+            "trusted_creators = [\"PRIVATE\"]",
+            "required_version = \"PRIVATE\"",
+            "seal_key {\n    PRIVATE = 1\n  }",
+        ];
+        for form in forms {
+            let inside = form.replace("PRIVATE", &private).replace("PUBLIC", &public);
+            let text =
+                format!("rolecall {{\n  stack = \"acme\"\n  id = \"k7m2q9ta\"\n  {inside}\n}}\n");
+            let said = said(&text);
+            assert!(said.contains("main.hcl:"), "nothing is wrong with {form}");
+            assert!(!said.contains(&secret[..12]), "{form}: {said}");
+        }
+        let wrong = said(&format!(
+            "rolecall {{\n  stack = \"{}\"\n  id = \"{}\"\n}}\nlocals {{\n  x = {{ \"{}\" = oops }}\n}}\n",
+            &*private, &*private, &*private
+        ));
+        assert!(
+            wrong.contains("oops") && !wrong.contains(&secret[..12]),
+            "{wrong}"
+        );
+        let said = said(&format!(
+            "rolecall {{\n  stack = \"acme\"\n  id = \"k7m2q9ta\"\n  seal_key = \"{}\"\n}}\n",
+            &*private
+        ));
+        assert!(
+            said.contains("whoever reads this file has it now"),
+            "{said}"
+        );
+    }
+
+    /// A key that hangs on what somebody else sets would be none where they set nothing.
+    #[test]
+    fn a_seal_key_that_is_not_written_out_is_an_error_and_never_none() {
+        let public = key(0).public().text().to_owned();
+        for (variable, value) in [
+            ("default = null", "var.key"),
+            ("", "var.key"),
+            (&*format!("default = \"{public}\""), "\"${var.key}\""),
+            ("default = null", "try(var.key, null)"),
+            ("default = true", "var.key ? null : null"),
+        ] {
+            let text = format!(
+                "variable \"key\" {{\n  {variable}\n}}\nrolecall {{\n  stack = \"acme\"\n  id = \
+                 \"k7m2q9ta\"\n  seal_key = {value}\n}}\n"
+            );
+            let (_, found) = read_all(&text);
+            let found = found.expect_err(value);
+            let says = |d: &Diagnostic| d.labels.iter().any(|l| l.message.contains("written out"));
+            assert!(found.iter().any(says), "{value}: {found:?}");
+        }
+        let (_, null) =
+            read_all("rolecall {\n  stack = \"acme\"\n  id = \"k7m2q9ta\"\n  seal_key = null\n}\n");
+        assert_eq!(null.expect("as if it were not there").keys, None);
     }
 
     #[test]

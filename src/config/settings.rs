@@ -80,17 +80,15 @@ fn literal(
     scope: &Scope<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<(String, Span)> {
-    let Some((text, span)) = decoder.text(block, name, scope)? else {
-        return Ok(None);
-    };
-    let plain = block
-        .attribute(name)
-        .is_some_and(|attribute| attribute.expression.as_str().is_some());
-    if !plain {
-        let message = format!("`{name}` is written out here, without variables or functions");
-        return decoder.fail(codes::INVALID_VALUE, span, &message);
+    // Before it is evaluated: a variable that is null or not known yet would leave it out.
+    if let Some(attribute) = block.attribute(name) {
+        let expression = &attribute.expression;
+        if !expression.is_null() && expression.as_str().is_none() {
+            let message = format!("`{name}` is written out here, without variables or functions");
+            return decoder.fail(codes::INVALID_VALUE, attribute.span, &message);
+        }
     }
-    Ok(Some((text, span)))
+    decoder.text(block, name, scope)
 }
 
 /// The public half of a seal key.

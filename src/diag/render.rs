@@ -267,7 +267,11 @@ mod tests {
     #[test]
     fn a_secret_is_in_no_line_and_in_no_message() {
         let long = format!("{}x = oops(\"key:AAAA\")", " ".repeat(3_000));
-        for text in ["x = oops(\"key:AAAA\") # key:AAAA", "\r\n\tx = \"key:AAAA", &long] {
+        for text in [
+            "x = oops(\"key:AAAA\") # key:AAAA",
+            "\r\n\tx = \"key:AAAA",
+            &long,
+        ] {
             for at in 0..=text.len() {
                 let mut sources = SourceMap::new();
                 sources.hide("key:");

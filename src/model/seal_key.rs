@@ -303,7 +303,10 @@ mod tests {
             );
             assert!(!why.contains(&text[8..]), "{why}");
         }
-        assert!(why(&SEED[1..]).starts_with("a seal key is"), "63 digits are nothing");
+        assert!(
+            why(&SEED[1..]).starts_with("a seal key is"),
+            "63 digits are nothing"
+        );
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach, seal};
 use crate::config::{self, SourceFile, generate};
-use crate::model::{Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SourceRef, StackId};
+use crate::model::{
+    Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SealPublicKey, SourceRef, StackId,
+};
 use crate::refresh::refresh;
 
 /// The letters of a stack's id: 32 that nobody confuses.
@@ -93,9 +95,10 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
         None => None,
         Some(Ci::Github) => Some(Workflow::new(&args.dir)?),
     };
+    let key = seal::random().map_err(|e| reach::fail(&e))?;
     let mut files = vec![Planned {
         path: args.dir.join(SEAL_KEY),
-        text: seal::file_text(&seal::random().map_err(|e| reach::fail(&e))?),
+        text: seal::file_text(&key),
         secret: true,
         added: false,
     }];
@@ -105,10 +108,10 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
     files.extend(ignored(&args.dir)?);
     let generated = match args.from_live {
         false => None,
-        true => Some(from_live(args, &stack).await?),
+        true => Some(from_live(args, &stack, key.public()).await?),
     };
     let text = match &generated {
-        None => generate::first_project(&stack),
+        None => generate::first_project(&stack, key.public()),
         Some(generated) => generated.text.clone(),
     };
     check(&text)?;
@@ -172,7 +175,11 @@ fn absolute(dir: &Path) -> PathBuf {
 }
 
 /// Reads what is live and makes configuration of it.
-async fn from_live(args: &InitArgs, stack: &StackId) -> Result<generate::Generated, Exit> {
+async fn from_live(
+    args: &InitArgs,
+    stack: &StackId,
+    key: &SealPublicKey,
+) -> Result<generate::Generated, Exit> {
     let mut wanted = BTreeSet::new();
     for text in &args.organization {
         let id = text.rsplit('/').next().unwrap_or(text);
@@ -215,7 +222,7 @@ async fn from_live(args: &InitArgs, stack: &StackId) -> Result<generate::Generat
         .await
         .map_err(|e| reach::fail(&e.message))?;
     complete(&queries, &live)?;
-    Ok(generate::from_live(stack, &live))
+    Ok(generate::from_live(stack, key, &live))
 }
 
 /// What was asked for must have been read; a space of an organization may be missing.

@@ -49,10 +49,8 @@ pub enum SealCommand {
 
 /// `rolecall seal new`.
 #[derive(Debug, ClapArgs)]
-#[command(
-    after_help = "Examples:\n  rolecall seal new --out seal.key\n  \
-rolecall seal new --out - | gh secret set ROLECALL_SEAL_KEY --env rolecall-apply"
-)]
+#[command(after_help = "Examples:\n  rolecall seal new --out seal.key\n  \
+rolecall seal new --out - | gh secret set ROLECALL_SEAL_KEY --env rolecall-apply")]
 pub struct NewArgs {
     /// A new file for the private key, readable by you alone; `-` for standard output, if that is no
     /// terminal
@@ -198,7 +196,12 @@ fn show(args: &ShowArgs) -> Result<(), Exit> {
 }
 
 fn of_key(name: &str, key: &SealPublicKey) -> String {
-    format!("  {name:<12} {}\n  {:<12} {}\n", key.text(), "short name", key.id())
+    format!(
+        "  {name:<12} {}\n  {:<12} {}\n",
+        key.text(),
+        "short name",
+        key.id()
+    )
 }
 
 fn of_configuration(sealing: &Sealing) -> String {
@@ -254,7 +257,10 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
     let Some(stack) = &sealing.stack else {
         output::error(
             "the stack's name or id hangs on a variable that has no value",
-            &["write both out in the `rolecall` block, or set the variable: ROLECALL_VAR_name".to_owned()],
+            &[
+                "write both out in the `rolecall` block, or set the variable: ROLECALL_VAR_name"
+                    .to_owned(),
+            ],
         );
         return Err(Exit::Error);
     };
@@ -433,7 +439,8 @@ fn warn_of_git(path: &Path) {
     };
     for (depth, folder) in full.ancestors().skip(1).enumerate() {
         let lines = fs::read_to_string(folder.join(".gitignore")).unwrap_or_default();
-        let says = |line: &str| line == name || line == "*" || depth == 0 && line == format!("/{name}");
+        let says =
+            |line: &str| line == name || line == "*" || depth == 0 && line == format!("/{name}");
         if lines.lines().any(|line| says(line.trim_end())) {
             return;
         }

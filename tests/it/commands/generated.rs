@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use rolecall::config::{SourceFile, generate, parse, resolve};
 use rolecall::diff::{Action, diff};
 use rolecall::model::{
-    Caller, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, Seals,
-    SpaceId, StackId,
+    Caller, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, SealKey,
+    Seals, SpaceId, StackId,
 };
+use zeroize::Zeroizing;
 
 /// Texts of pieces that mean something to HCL, to terminals or to CI runners.
 fn hostile() -> impl Strategy<Value = String> {
@@ -158,11 +159,14 @@ proptest! {
     #[test]
     fn what_is_generated_adopts_all_it_declares_and_nothing_else(live in live()) {
         let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
-        let generated = generate::from_live(&stack, &live);
+        let key = SealKey::of_seed(Zeroizing::new(std::array::from_fn(|i| i as u8))).expect("a key");
+        let generated = generate::from_live(&stack, key.public(), &live);
         let file = SourceFile { path: "main.hcl".to_owned(), bytes: generated.text.clone().into_bytes() };
         let (mut sources, module) = parse(vec![file]);
         let resolved = resolve(&module, &mut sources, &[]);
         let resolved = resolved.unwrap_or_else(|e| panic!("{e:?}\n{}", generated.text));
+        let keys = resolved.desired.seal_keys.as_ref();
+        prop_assert_eq!(keys.map(|keys| &keys.current), Some(key.public()));
         prop_assert_eq!(generated.accounts + generated.left_out.len(), live.accounts.len());
         prop_assert_eq!(resolved.desired.accounts.len(), generated.accounts);
         let delta = diff(&resolved.desired, &live, &Seals::default());

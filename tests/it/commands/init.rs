@@ -67,7 +67,7 @@ fn two_projects_never_share_a_stack() {
         let text = fs::read_to_string(stage.path(dir).join("main.hcl")).expect("there");
         let line = text
             .lines()
-            .find(|line| line.contains("id    ="))
+            .find(|line| line.contains("id       ="))
             .map(str::to_owned);
         line.expect("an id")
     };
@@ -277,7 +277,8 @@ fn snapbox_file(stage: &Stage, text: &str) -> (String, snapbox::Data) {
     let mut text = text.replace(&stage.dir.path().display().to_string(), "[DIR]");
     for (pattern, name) in [
         (r"serviceaccounts/[0-9A-Za-z]{27}", "serviceaccounts/[ID]"),
-        (r#"id    = "[a-z0-9]{8}""#, r#"id    = "[STACKID]""#),
+        (r#"id       = "[a-z0-9]{8}""#, r#"id       = "[STACKID]""#),
+        (r#""ed25519:[A-Za-z0-9_-]{43}""#, r#""ed25519:[PUBLIC]""#),
     ] {
         let pattern: regex::Regex = pattern.parse().expect("valid");
         text = pattern.replace_all(&text, name).into_owned();

@@ -133,12 +133,12 @@ fn keep_key(args: &InitArgs) -> Step {
     let key = args.dir.join(SEAL_KEY);
     let variable = seal::VARIABLE;
     let what = format!(
-        "Put the key in {} where your secrets are kept, and only then delete the file. Every plan \
-         and apply against Mondoo needs it in {variable}: it proves which accounts are this \
-         stack's.",
+        "Put the key in {} where the secrets of the job that applies are kept, as {variable}, and only \
+         then delete the file. Whoever applies needs it to seal which accounts are this stack's; a plan \
+         does not. On this machine, until then:",
         shown(&key)
     );
-    let command = format!("export {variable}=\"$(cat {})\"", output::word(&key));
+    let command = format!("export {}={}", seal::FILE_VARIABLE, output::word(&key));
     (what, Some(command))
 }
 
