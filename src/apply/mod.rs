@@ -51,8 +51,8 @@ impl Default for Options {
 const BATCH: usize = 50;
 
 /// Executes the plan and says of every change how it ended.
-pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) -> Outcome {
-    let plan = plan.plan();
+pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Options) -> Outcome {
+    let plan = approved.plan();
     // In the plan's order: whose first change comes first is begun first.
     let mut scopes: IndexMap<&Scope, Vec<usize>> = IndexMap::new();
     for (index, change) in plan.changes.iter().enumerate() {
@@ -62,7 +62,7 @@ pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) 
         plan,
         world,
         options,
-        written_by: Written::new(options.commit.as_deref(), Some(&plan.digest())),
+        written_by: Written::new(options.commit.as_deref(), Some(approved.digest())),
         written: Cell::new(false),
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),

@@ -240,7 +240,7 @@ pub struct PlatformChoice {
     pub timeout: u16,
 
     /// Take accounts without a seal for this stack's if a trusted identity created them, and seal
-    /// them: once, when a stack gets its ROLECALL_SEAL_KEY
+    /// them: once, when a stack gets its seal_key
     #[arg(long)]
     pub accept_unsealed: bool,
 }
@@ -321,7 +321,8 @@ pub struct PlanArgs {
 rolecall apply access/                      # shows the plan and asks\n  \
 rolecall apply --plan plan.json access/     # what was judged, or nothing\n  \
 rolecall apply --yes --report records/0002.json --previous records/0001.json access/\n\n\
-ROLECALL_SEAL_KEY is the key that seals the marks on accounts (`rolecall docs reliability`)."
+ROLECALL_SEAL_KEY (or the file that ROLECALL_SEAL_KEY_FILE names) is the key that seals the marks on\n\
+accounts (`rolecall docs reliability`)."
 )]
 pub struct ApplyArgs {
     /// The configuration.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::Outcome;
 use crate::model::{Caller, Nonce, StackId};
-use crate::plan::{Moved, Plan};
+use crate::plan::{Change, Moved, Plan};
 use crate::ports::Event;
 use crate::record::{
     self, By, Clock, Entry, FORMAT, LeftOut, Moment, Record, Seen, begin, end, entries, settle,
@@ -189,6 +189,22 @@ pub fn login(stack: &StackId, endpoint: &str, caller: &Caller, dated: Option<Tim
         },
         since: Instant::now(),
     });
+}
+
+/// Notes what is left out since accounts are under another seal key, and what goes on.
+pub fn set_aside(left_out: &[Change], goes_on: &Plan) {
+    if let Some(record) = making().as_mut() {
+        record.changes = entries(goes_on);
+        record
+            .left_out
+            .extend(left_out.iter().map(|change| LeftOut {
+                address: Some(change.address.clone()),
+                what: format!(
+                    "{}: accounts are under another seal key, and births alone went on",
+                    change.action.as_str()
+                ),
+            }));
+    }
 }
 
 /// Notes what moved since the plan was judged, and is left out.

@@ -11,6 +11,11 @@ use crate::model::{Live, LiveAccount, Role, Scope, rank};
 /// team members; editors manage service accounts, viewers do not see them.
 const MANAGES: u8 = 3;
 
+/// What is not proven where the configuration has no seal key.
+pub(super) const UNPROVEN: &str = "every Editor can write labels, and the configuration has no seal_key: \
+    nothing proves which accounts are this stack's, nor that their marks are unchanged and not another \
+    account's; their creator is believed instead. `rolecall seal new` makes a key";
+
 /// What the roles of this run's own account may be too weak for, or that nobody can tell.
 pub(super) fn advice(changes: &[Change], live: &Live) -> Vec<String> {
     let mut grants: BTreeMap<&Scope, BTreeSet<&Role>> = BTreeMap::new();

@@ -10,13 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use guards::{Measures, measure};
 pub use rules::judge;
 
-use crate::plan::{Action, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdict};
+use crate::model::Address;
+use crate::plan::{
+    Action, Block, Blocked, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdict,
+};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
+/// The guard of accounts that are sealed with a key which has not handed over to the configuration's.
+pub const SEAL_KEY: &str = "seal-key";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 8] = [
+pub const ACKNOWLEDGEABLE: [&str; 9] = [
     RAISE,
+    SEAL_KEY,
     guards::MAX_DELETES,
     guards::MAX_DELETE_PERCENT,
     guards::MAX_ESCALATIONS,
@@ -32,12 +38,26 @@ const DIGITS: usize = 64;
 
 /// A plan that passed every guard. Only [`approve`] makes one.
 #[derive(Debug)]
-pub struct ApprovedPlan(Plan);
+pub struct ApprovedPlan {
+    plan: Plan,
+    digest: String,
+    left_out: Vec<Change>,
+}
 
 impl ApprovedPlan {
     /// The plan itself.
     pub fn plan(&self) -> &Plan {
-        &self.0
+        &self.plan
+    }
+
+    /// The digest of the plan that was approved, whatever of it is left out.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What was due and is left out, since accounts are under another seal key and births alone go on.
+    pub fn left_out(&self) -> &[Change] {
+        &self.left_out
     }
 }
 
@@ -124,19 +144,31 @@ impl Acks {
 /// # Errors
 /// Gives every guard's objection.
 pub fn approve(
-    plan: Plan,
+    mut plan: Plan,
     acks: &Acks,
     part_of: Option<&str>,
 ) -> Result<ApprovedPlan, Vec<Refusal>> {
     let digest = plan.digest();
     let named = |ack: &str| ack == digest || Some(ack) == part_of;
+    let lifted = |guard: &str| acks.0.get(guard).is_some_and(|ack| named(ack));
     let mut refusals = Vec::new();
-    if !plan.blocked.is_empty() {
+    let mut left_out = Vec::new();
+    let others = plan.blocked.iter().filter(|b| under_other_key(b)).count();
+    if others > 0 {
+        if lifted(SEAL_KEY) {
+            left_out = births_alone(&mut plan);
+        }
+        if !lifted(SEAL_KEY) || plan.changes.is_empty() {
+            refusals.push(other_key(&plan, others, lifted(SEAL_KEY), &digest));
+        }
+    }
+    let blocked = plan.blocked.len() - others;
+    if blocked > 0 {
         refusals.push(Refusal {
             guard: "blocked",
             message: format!(
                 "{} in the plan cannot be acted on; they are listed above.",
-                count(plan.blocked.len(), "object")
+                count(blocked, "object")
             ),
             help: "Settle each as it says, or take it out of the configuration, then plan again."
                 .to_owned(),
@@ -188,14 +220,66 @@ pub fn approve(
         guards::objections(&plan, &digest)
             .into_iter()
             .chain(raised(&plan, &digest))
-            .filter(|refusal| !acks.0.get(refusal.guard).is_some_and(|ack| named(ack))),
+            .filter(|refusal| !lifted(refusal.guard)),
     );
     let strange = acks.0.iter().filter(|(_, ack)| !named(ack));
     refusals.extend(strange.map(|(guard, ack)| unknown_plan(guard, ack, &digest)));
     if refusals.is_empty() {
-        Ok(ApprovedPlan(plan))
+        Ok(ApprovedPlan {
+            plan,
+            digest,
+            left_out,
+        })
     } else {
         Err(refusals)
+    }
+}
+
+/// Whether an account is under the seal of a key that has not handed over to the configuration's.
+fn under_other_key(blocked: &Blocked) -> bool {
+    matches!(blocked.block, Block::OtherKey { .. })
+}
+
+/// Takes everything but births out of a plan, and gives what was taken out. An address of which anything
+/// else is due is no birth: its name may be held until that is done.
+fn births_alone(plan: &mut Plan) -> Vec<Change> {
+    let birth = |change: &Change| change.action == Action::Create;
+    let other: BTreeSet<Address> = plan
+        .changes
+        .iter()
+        .filter(|change| !birth(change))
+        .map(|change| change.address.clone())
+        .collect();
+    let (kept, left_out) = std::mem::take(&mut plan.changes)
+        .into_iter()
+        .partition(|change| birth(change) && !other.contains(&change.address));
+    plan.changes = kept;
+    left_out
+}
+
+/// Accounts whose seal nobody who has the configuration's key can have made.
+fn other_key(plan: &Plan, n: usize, acknowledged: bool, digest: &str) -> Refusal {
+    let births = plan.count(Action::Create);
+    Refusal {
+        guard: SEAL_KEY,
+        message: format!(
+            "{} of this configuration {} sealed with another key than its seal_key, which that key has \
+             not handed over to.",
+            count(n, "account"),
+            if n == 1 { "is" } else { "are" }
+        ),
+        help: if acknowledged || births == 0 {
+            "Births alone could go on meanwhile, and the plan has none: settle it as it says above, then \
+             plan again."
+                .to_owned()
+        } else {
+            format!(
+                "Settle it as it says above, then plan again; or let births go on and nothing else with \
+                 --ack {SEAL_KEY}={digest}."
+            )
+        },
+        apply_only: false,
+        broken: None,
     }
 }
 
@@ -222,23 +306,25 @@ fn unknown_plan(guard: &str, ack: &str, digest: &str) -> Refusal {
     }
 }
 
-/// A run that lost its key must not fall back to believing what sealed accounts say.
+/// A configuration that lost its key must not fall back to believing what sealed accounts say.
 fn unverified(plan: &Plan) -> Option<Refusal> {
     let n = plan.annex.unverified;
     (n > 0).then(|| Refusal {
         guard: "seal",
         message: format!(
-            "{} of this configuration {} sealed, and this run has no seal key.",
+            "{} of this configuration {} sealed, and the configuration has no seal_key to check that.",
             count(n, "account"),
             if n == 1 { "is" } else { "are" }
         ),
-        help: "Set ROLECALL_SEAL_KEY to the key of this stack.".to_owned(),
+        help: "Put back the `rolecall` block's seal_key; `rolecall docs reliability`, \"The seal\", says \
+               what to do if it was never there."
+            .to_owned(),
         apply_only: true,
         broken: None,
     })
 }
 
-/// Without a seal key, marks that were moved to another account of ours look right, and "putting
+/// Where the configuration has no seal key, marks that were moved to another account of ours look right, and "putting
 /// right" its roles would give them to whoever holds its key. An account that this plan adopts was
 /// named by its resource name, so no mark is believed there.
 fn raised(plan: &Plan, digest: &str) -> Option<Refusal> {
@@ -260,12 +346,12 @@ fn raised(plan: &Plan, digest: &str) -> Option<Refusal> {
     (!plan.sealed && raised > 0).then(|| Refusal {
         guard: RAISE,
         message: format!(
-            "The plan raises the roles of {}, and without a seal key nothing proves that \
+            "The plan raises the roles of {}, and without a seal_key nothing proves that \
                  each is the account this configuration created.",
             count(raised, "existing account")
         ),
         help: format!(
-            "Set ROLECALL_SEAL_KEY (`rolecall docs reliability`, \"The seal\"); or see that each \
+            "Give the configuration a seal_key (`rolecall docs reliability`, \"The seal\"); or see that each \
                  ESCALATION above names the right account, and apply with --ack {RAISE}={digest}."
         ),
         apply_only: true,

@@ -247,6 +247,126 @@ fn what_stands_in_the_way_refuses_the_plan_itself() {
     assert!(!refusals[0].apply_only);
 }
 
+/// A plan under another seal key: births, a dead birth with the one that takes its place, and changes of
+/// every other kind.
+fn under_another_key(others: &[Action]) -> Plan {
+    use crate::model::Address;
+    use crate::plan::Reason;
+    let of = |name: &str, action: Action, reason: Reason| crate::plan::Change {
+        address: Address::new(name, None),
+        action,
+        reason,
+        ..change(name, &["viewer"], Some(&["viewer"]))
+    };
+    let mut changes = vec![
+        of("dying", Action::Delete, Reason::CredentialPending),
+        of("born", Action::Create, Reason::Declared),
+        of("dying", Action::Create, Reason::CredentialPending),
+        of("too", Action::Create, Reason::Declared),
+    ];
+    let others = others.iter().enumerate();
+    changes.extend(others.map(|(n, action)| of(&format!("o{n}"), *action, Reason::Differs)));
+    let sealed = |name: &str| crate::plan::Blocked {
+        address: Address::new(name, None),
+        scope: change("a", &[], None).scope,
+        block: crate::plan::Block::OtherKey {
+            account: Mrn::new(name),
+            key: "0123456789abcdef".to_owned(),
+        },
+        declared_at: None,
+    };
+    Plan {
+        declared: 9,
+        managed: 20,
+        changes,
+        blocked: vec![sealed("x"), sealed("y")],
+        ..plan()
+    }
+}
+
+#[test]
+fn under_another_seal_key_births_alone_go_on_and_only_if_acknowledged() {
+    let ack = |digest: &str| Acks::parse([format!("seal-key={digest}").as_str()]).expect("an ack");
+    let many = vec![Action::Delete; 50];
+    for others in [
+        &[][..],
+        &[Action::Adopt, Action::Move, Action::UpdatePermissions],
+        &[Action::Update, Action::Forget],
+        // What is left out counts under no limit.
+        &many,
+    ] {
+        let plan = under_another_key(others);
+        let refusals = approve(plan.clone(), &Acks::default(), None).expect_err("refused");
+        assert_eq!(refusals[0].guard, SEAL_KEY, "it stands first: {refusals:?}");
+        assert!(
+            !refusals.iter().any(|r| r.guard == "blocked"),
+            "{refusals:?}"
+        );
+        let digest = plan.digest();
+        assert!(
+            refusals[0].message.starts_with("2 accounts") && refusals[0].help.contains(&digest)
+        );
+        let approved = approve(plan.clone(), &ack(&digest), None).expect("births go on");
+        let names = |changes: &[crate::plan::Change]| -> Vec<(String, Action)> {
+            let all = changes.iter();
+            all.map(|c| (c.address.to_string(), c.action)).collect()
+        };
+        let born = |name: &str| (format!("service_account.{name}"), Action::Create);
+        assert_eq!(names(&approved.plan().changes), [born("born"), born("too")]);
+        assert_eq!(approved.left_out().len(), others.len() + 2);
+        assert_eq!(approved.digest(), digest, "the plan that was read");
+        let other =
+            approve(plan.clone(), &ack(&"0".repeat(64)), None).expect_err("of another plan");
+        assert!(other.iter().any(|r| r.guard == SEAL_KEY), "{other:?}");
+        // An acknowledgement for the plan of which this one is a part counts.
+        let judged = "1".repeat(64);
+        assert!(approve(plan, &ack(&judged), Some(&judged)).is_ok());
+    }
+}
+
+#[test]
+fn the_acknowledgement_of_another_seal_key_lifts_nothing_else() {
+    let ack =
+        |plan: &Plan| Acks::parse([format!("seal-key={}", plan.digest()).as_str()]).expect("one");
+    let mut taken = under_another_key(&[]);
+    taken.blocked.push(crate::plan::Blocked {
+        block: crate::plan::Block::Disputed {
+            account: Mrn::new("z"),
+            why: "it has no seal".to_owned(),
+        },
+        ..taken.blocked[0].clone()
+    });
+    let refusals = approve(taken.clone(), &ack(&taken), None).expect_err("something else disputed");
+    assert_eq!((refusals[0].guard, refusals.len()), ("blocked", 1));
+    assert!(refusals[0].message.starts_with("1 object"), "{refusals:?}");
+    let mut limited = under_another_key(&[]);
+    limited.limits.max_escalations = 0;
+    for change in &mut limited.changes {
+        let viewer = crate::model::RoleSet::from([crate::model::Role::new("viewer")]);
+        change.privilege = crate::plan::Privilege::between(&Default::default(), &viewer);
+    }
+    let refusals = approve(limited.clone(), &ack(&limited), None).expect_err("a limit");
+    assert_eq!((refusals[0].guard, refusals.len()), ("max-escalations", 1));
+    // Without a birth there is nothing that could go on, and nothing is done in silence.
+    let mut none = under_another_key(&[Action::Update]);
+    none.changes
+        .retain(|change| change.action != Action::Create);
+    let refusals = approve(none.clone(), &ack(&none), None).expect_err("no births");
+    assert_eq!((refusals[0].guard, refusals.len()), (SEAL_KEY, 1));
+    assert!(
+        refusals[0].help.contains("the plan has none"),
+        "{refusals:?}"
+    );
+    let mut settled = under_another_key(&[Action::Update]);
+    settled.blocked.clear();
+    let approved = approve(settled.clone(), &ack(&settled), None).expect("nothing in the way");
+    assert_eq!(
+        approved.plan().changes,
+        settled.changes,
+        "and nothing left out"
+    );
+}
+
 /// Only a missing key or acknowledgement leaves the plan itself in order.
 #[test]
 fn the_plan_itself_is_refused_by_every_guard_of_what_it_does() {

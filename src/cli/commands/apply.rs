@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::judged::Judged;
 use crate::cli::{judged, output, progress, record, report, session};
 use crate::model::Role;
-use crate::plan::{Action, Moved, Plan};
+use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, approve};
 use crate::sinks::{configure_hint, path_of};
 use crate::view::{human, inert};
@@ -71,7 +71,6 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         ));
     }
     let in_flight = !session.plan.in_flight.is_empty();
-    let nothing = session.plan.changes.is_empty();
     let approved = match approve(session.plan, &acks, part_of.as_deref()) {
         Ok(approved) => approved,
         Err(refusals) => {
@@ -87,7 +86,15 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
             output::tell(&format!("  = {line}"));
         }
     }
-    if nothing {
+    let births_alone = set_aside(approved.left_out());
+    if !births_alone.is_empty() {
+        output::warning("accounts are under another seal key, so births alone go on; left out:");
+        for line in &births_alone {
+            output::tell(&format!("  = {line}"));
+        }
+        record::set_aside(approved.left_out(), approved.plan());
+    }
+    if approved.plan().changes.is_empty() {
         without(&left_out);
         return match (in_flight, left_out.is_empty()) {
             (true, _) => Exit::Partial,
@@ -121,8 +128,14 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         output::print(&format!("\n{next}"));
     }
     without(&left_out);
+    if !births_alone.is_empty() {
+        report::error(
+            "accounts are under another seal key, so births alone went on",
+            &births_alone,
+        );
+    }
     match exit(&outcome) {
-        Exit::Done if !left_out.is_empty() => Exit::Partial,
+        Exit::Done if !left_out.is_empty() || !births_alone.is_empty() => Exit::Partial,
         exit => exit,
     }
 }
@@ -135,6 +148,15 @@ fn without(left_out: &[Moved]) {
             &judged::lines(left_out),
         );
     }
+}
+
+/// What is left out while births alone go on, one line each.
+fn set_aside(changes: &[Change]) -> Vec<String> {
+    let line = |change: &Change| {
+        let address = inert(&change.address.to_string());
+        format!("{address}: {}", change.action.as_str())
+    };
+    changes.iter().map(line).collect()
 }
 
 /// Asks on a terminal; elsewhere says what to do instead.

@@ -222,10 +222,37 @@ fn a_plan_tells_of_other_stacks() {
     let told = |left: LeftAlone| {
         let delta = Delta {
             left_alone: vec![left],
+            sealed: true,
             ..Delta::default()
         };
         plan(delta).annex.advice.len()
     };
     assert_eq!(told(left(Some("other000"))), 1, "one of the same name");
     assert_eq!(told(left(None)), 0);
+}
+
+#[test]
+fn a_plan_without_a_seal_key_says_once_what_is_not_proven() {
+    let told = |sealed: bool, differences: Vec<Difference>| {
+        let delta = Delta {
+            sealed,
+            differences,
+            ..Delta::default()
+        };
+        let advice = plan(delta).annex.advice;
+        let unproven = advice.iter().filter(|said| said.contains("seal_key"));
+        unproven.count()
+    };
+    let raised = || {
+        vec![difference(
+            "a",
+            Action::UpdatePermissions,
+            &["viewer"],
+            &["owner"],
+        )]
+    };
+    assert_eq!(told(false, Vec::new()), 1);
+    assert_eq!(told(false, raised()), 1);
+    assert_eq!(told(true, Vec::new()), 0);
+    assert_eq!(told(true, raised()), 0);
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Mrn, Role, Scope};
-use crate::plan::{Action, Annex, Change, LeftAlone, Plan, Reason, Verdict, power};
+use crate::plan::{Action, Annex, Block, Blocked, Change, LeftAlone, Plan, Reason, Verdict, power};
 use crate::view::inert;
 
 /// Unmanaged accounts that are listed one by one, besides owners, which are always listed.
@@ -26,10 +26,18 @@ pub fn plan(plan: &Plan) -> String {
         );
         push(&mut out, "");
     }
+    let (strange, blocked): (Vec<&Blocked>, Vec<&Blocked>) =
+        (plan.blocked.iter()).partition(|b| matches!(b.block, Block::OtherKey { .. }));
+    section(
+        &mut out,
+        "Under another seal key: first see who changed it, and why",
+        strange,
+        |b| obstacle::blocked(b, plan),
+    );
     section(
         &mut out,
         "In the way: apply refuses until these are settled",
-        &plan.blocked,
+        blocked,
         |b| obstacle::blocked(b, plan),
     );
     section(
