@@ -156,7 +156,7 @@ pub fn approve(
     let others = plan.blocked.iter().filter(|b| under_other_key(b)).count();
     if others > 0 {
         if lifted(SEAL_KEY) {
-            left_out = births_alone(&mut plan);
+            (plan, left_out) = births_alone(plan);
         }
         if !lifted(SEAL_KEY) || plan.changes.is_empty() {
             refusals.push(other_key(&plan, others, lifted(SEAL_KEY), &digest));
@@ -242,19 +242,13 @@ fn under_other_key(blocked: &Blocked) -> bool {
 
 /// Takes everything but births out of a plan, and gives what was taken out. An address of which anything
 /// else is due is no birth: its name may be held until that is done.
-fn births_alone(plan: &mut Plan) -> Vec<Change> {
+fn births_alone(plan: Plan) -> (Plan, Vec<Change>) {
     let birth = |change: &Change| change.action == Action::Create;
-    let other: BTreeSet<Address> = plan
-        .changes
-        .iter()
-        .filter(|change| !birth(change))
-        .map(|change| change.address.clone())
-        .collect();
-    let (kept, left_out) = std::mem::take(&mut plan.changes)
-        .into_iter()
-        .partition(|change| birth(change) && !other.contains(&change.address));
-    plan.changes = kept;
-    left_out
+    let others = plan.changes.iter().filter(|change| !birth(change));
+    let others: BTreeSet<&Address> = others.map(|change| &change.address).collect();
+    let (changes, left_out) = (plan.changes.iter().cloned())
+        .partition(|change| birth(change) && !others.contains(&change.address));
+    (Plan { changes, ..plan }, left_out)
 }
 
 /// Accounts whose seal nobody who has the configuration's key can have made.

@@ -87,7 +87,7 @@ pub struct Options {
 pub struct LeftOut {
     /// The account; `None` if it is about the plan as a whole.
     pub address: Option<Address>,
-    /// What moved.
+    /// What moved, or which change was left out and why.
     pub what: String,
 }
 

@@ -32,6 +32,8 @@ mod records;
 #[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]
+mod seal_keys;
+#[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
 mod simulation;

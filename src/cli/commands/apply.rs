@@ -133,6 +133,10 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
             "accounts are under another seal key, so births alone went on",
             &births_alone,
         );
+        output::print(
+            "\nBirths alone went on, since accounts are under another seal key. Settle that as the plan \
+             says, then plan again.\n",
+        );
     }
     match exit(&outcome) {
         Exit::Done if !left_out.is_empty() || !births_alone.is_empty() => Exit::Partial,

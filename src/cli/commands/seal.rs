@@ -281,7 +281,7 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
                 // The key is nobody's yet.
                 let _ = fs::remove_file(&out);
                 output::error(
-                    &format!("cannot write {}: {why}", path.display()),
+                    &format!("cannot write {}: {why}", shown(&path)),
                     &["the configuration is as it was, and no key was left".to_owned()],
                 );
                 return Err(Exit::Error);
@@ -376,7 +376,7 @@ fn write(path: &Path, sources: &SourceMap, sealing: &Sealing, text: &str) -> Res
 fn free(path: &Path) -> Result<(), Exit> {
     if path.symlink_metadata().is_ok() {
         output::error(
-            &format!("{} is there already", path.display()),
+            &format!("{} is there already", shown(path)),
             &["a key never takes the place of anything: name a new file with --out".to_owned()],
         );
         return Err(Exit::Error);
@@ -447,7 +447,7 @@ fn warn_of_git(path: &Path) {
         if folder.join(".git").exists() {
             output::warning(&format!(
                 "git does not ignore {}: add it to .gitignore before anything is committed",
-                path.display()
+                shown(path)
             ));
             return;
         }
