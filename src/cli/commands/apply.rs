@@ -13,6 +13,9 @@ use crate::policy::{Acks, approve};
 use crate::sinks::{configure_hint, path_of};
 use crate::view::{human, inert};
 
+/// Why less goes on than is due.
+const UNDER_ANOTHER_KEY: &str = "accounts are under another seal key, so births alone";
+
 /// Runs the command.
 pub async fn run(mut args: ApplyArgs) -> Exit {
     let acks = match Acks::parse(args.ack.iter().map(String::as_str)) {
@@ -86,11 +89,13 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
             output::tell(&format!("  = {line}"));
         }
     }
-    let births_alone = set_aside(approved.left_out());
-    if !births_alone.is_empty() {
-        output::warning("accounts are under another seal key, so births alone go on; left out:");
-        for line in &births_alone {
-            output::tell(&format!("  = {line}"));
+    // Whatever else is in the way is never approved.
+    let births_alone = !approved.plan().blocked.is_empty();
+    let set_aside = set_aside(approved.left_out());
+    if births_alone {
+        output::warning(&format!("{UNDER_ANOTHER_KEY} go on"));
+        for line in &set_aside {
+            output::tell(&format!("  = left out: {line}"));
         }
         record::set_aside(approved.left_out(), approved.plan());
     }
@@ -128,18 +133,15 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         output::print(&format!("\n{next}"));
     }
     without(&left_out);
-    if !births_alone.is_empty() {
-        report::error(
-            "accounts are under another seal key, so births alone went on",
-            &births_alone,
-        );
+    if births_alone {
+        report::error(&format!("{UNDER_ANOTHER_KEY} went on"), &set_aside);
         output::print(
             "\nBirths alone went on, since accounts are under another seal key. Settle that as the plan \
              says, then plan again.\n",
         );
     }
     match exit(&outcome) {
-        Exit::Done if !left_out.is_empty() || !births_alone.is_empty() => Exit::Partial,
+        Exit::Done if !left_out.is_empty() || births_alone => Exit::Partial,
         exit => exit,
     }
 }
