@@ -305,6 +305,10 @@ fn a_key_hands_over_and_the_next_apply_seals_anew() {
         "{after}"
     );
 
+    stage.say(
+        "a plan without any private key: both seals fit, and what the old key sealed is sealed anew",
+    );
+    assert_eq!(told(&mut stage, &CHANGES, None), 2);
     let (code, _, err) = run_with(&stage, &APPLY, &old);
     assert_eq!(code, 1, "the old key applies no more");
     assert!(err.contains("does not belong"), "{err}");

@@ -48,6 +48,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/reliability.md"),
     ),
     (
+        "compatibility",
+        "what stays as it is from the first release on: marks, seals, keys, formats",
+        include_str!("../../../docs/compatibility.md"),
+    ),
+    (
         "threat-model",
         "who can do what to a run, what stops them and what does not",
         include_str!("../../../docs/threat-model.md"),
