@@ -125,8 +125,9 @@ impl Exit {
                 short: "applied in part",
                 meaning: "Some changes are done and others are not, or nobody can tell; the run \
                           was interrupted after a write; an account that another run is \
-                          creating was left alone; or all is done and the report of it could \
-                          not be written.",
+                          creating was left alone; accounts are under another seal key, and births \
+                          alone went on; or all is done and the report of it could not be \
+                          written.",
                 then: "The outcome says how each change ended. Run apply again.",
                 written: true,
             },

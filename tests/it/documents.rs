@@ -172,6 +172,30 @@ mod promised {
         assert_eq!(*birth, applier.sign_birth(marks).labels());
     }
 
+    /// The signature on the page of the language was made with OpenSSL.
+    #[test]
+    fn a_key_hands_over_as_the_page_of_the_language_shows() {
+        use rolecall::config::{SourceFile, parse, sealing};
+        let page = std::fs::read_to_string("docs/language.md").expect("the page is there");
+        let blocks = page.split("```hcl\n").skip(1);
+        let block = blocks
+            .filter_map(|rest| rest.split("```").next())
+            .find(|block| block.contains("seal_key_former {"))
+            .expect("a block");
+        let read = |text: &str| {
+            let file = SourceFile {
+                path: "main.hcl".to_owned(),
+                bytes: text.as_bytes().to_vec(),
+            };
+            let (mut sources, module) = parse(vec![file]);
+            sealing(&module, &mut sources, &[])
+        };
+        let keys = read(block).expect("valid").keys.expect("keys");
+        assert!(keys.former.is_some());
+        let another = block.replace("k7m2q9ta", "k7m2q9tb");
+        assert!(read(&another).is_err(), "the word is for one stack");
+    }
+
     #[test]
     fn identities_are_those_of_the_page() {
         let page = page();
