@@ -10,7 +10,7 @@ use crate::diff::diff;
 use crate::model::{
     Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, Fingerprint, Import,
     IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SealCheck, SealKey,
-    Seals, SourceRef, SpaceId, StackId,
+    SealKeys, Seals, SourceRef, SpaceId, StackId,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -234,21 +234,27 @@ fn declared(name: &str, names: &[&str]) -> DesiredAccount {
 }
 
 fn seals() -> Seals {
-    Seals::new(SealKey::parse(&"01234567".repeat(8)).expect("a key"), None).accepting_unsealed(true)
+    let key = SealKey::of_seed(zeroize::Zeroizing::new([7; 32])).expect("a key");
+    let keys = SealKeys {
+        current: key.public().clone(),
+        former: None,
+    };
+    let seals = Seals::new(Some(keys), Some(key)).expect("one pair");
+    seals.accepting_unsealed(true)
 }
 
 fn managed(name: &str, names: &[&str]) -> LiveAccount {
     let marks = Marks {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        address: Address::new(name, None).label(),
-        generation: 1,
         credential: CredentialMark::Delivered {
             fingerprint: Fingerprint::of_public_key(b"key"),
-            destinations: CredentialMark::destinations_digest(&[]),
+            nonce: Nonce::from_bytes([9; 16]),
+            destinations: BTreeMap::new(),
         },
-        expires: None,
-        protected: false,
-        seal: None,
+        ..Marks::external(
+            StackId::new("acme", "k7m2q9ta").expect("valid"),
+            Address::new(name, None).label(),
+            false,
+        )
     };
     LiveAccount {
         mrn: mrn(name),
@@ -411,7 +417,7 @@ fn what_moved_since_the_plan_is_stale_and_is_not_written() {
     moved[1].labels.insert("team".to_owned(), "x".to_owned());
     moved[2]
         .labels
-        .insert("rolecall-generation".to_owned(), "2".to_owned());
+        .insert("rolecall-written".to_owned(), "0123456789ab.-".to_owned());
     let world = Small::new(&moved, Vec::new());
     let wanted = ["a", "b"].map(|name| declared(name, &["editor"])).into();
     let outcome = run(wanted, &live, &world);
@@ -511,7 +517,9 @@ fn fits(account: &LiveAccount) -> bool {
 #[test]
 fn an_account_without_a_seal_is_sealed_and_nothing_else_of_it_changes() {
     let mut account = managed("a", &["viewer"]);
-    account.labels.remove("rolecall-seal").expect("sealed");
+    for half in ["rolecall-seal", "rolecall-seal-2"] {
+        account.labels.remove(half).expect("sealed");
+    }
     account.labels.insert("team".to_owned(), "x".to_owned());
     let before = account.clone();
     let world = Small::new(std::slice::from_ref(&account), Vec::new());
@@ -520,7 +528,13 @@ fn an_account_without_a_seal_is_sealed_and_nothing_else_of_it_changes() {
     assert_eq!(*world.writes.borrow(), ["update a"]);
     let mut after = world.accounts.borrow()[&mrn("a")].clone();
     assert!(fits(&after), "{after:?}");
-    after.labels.remove("rolecall-seal");
+    for half in ["rolecall-seal", "rolecall-seal-2"] {
+        after.labels.remove(half);
+    }
+    let written = after
+        .labels
+        .insert("rolecall-written".to_owned(), "-.-".to_owned());
+    assert_ne!(written.as_deref(), Some("-.-"), "it names the plan");
     assert_eq!(after, before);
 }
 

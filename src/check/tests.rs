@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
-use crate::model::{
-    Caller, CredentialMark, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread,
-};
+use crate::model::{Caller, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread};
 use crate::plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
 
@@ -59,13 +57,12 @@ fn mrn(name: &str) -> Mrn {
 /// A live account, under our marks if it is `ours`.
 fn there(name: &str, role: &str, ours: bool, expires: Option<&str>) -> LiveAccount {
     let marks = Marks {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        address: Address::new(name, None).label(),
-        generation: 1,
-        credential: CredentialMark::External,
         expires: expires.map(|at| at.parse().expect("a time")),
-        protected: false,
-        seal: None,
+        ..Marks::external(
+            StackId::new("acme", "k7m2q9ta").expect("valid"),
+            Address::new(name, None).label(),
+            false,
+        )
     };
     LiveAccount {
         mrn: mrn(name),
@@ -277,8 +274,8 @@ fn an_account_without_its_marks_is_drift_if_somebody_took_them() {
 #[test]
 fn what_is_blocked_needs_a_person_and_waits_for_no_apply() {
     let protected = |mut account: LiveAccount| {
-        let mark = ("rolecall-protected".to_owned(), "yes".to_owned());
-        account.labels.extend([mark]);
+        let mark = account.labels.get_mut("rolecall-mark").expect("marked");
+        *mark = mark.replace(".p0", ".p1");
         account
     };
     let mut stranger = there("ci", "viewer", true, None);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Labels;
 use super::address::Address;
 use super::limits::Limits;
+use super::mark::{KeyAt, StoreVersion};
 
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::policy::PolicyRef;
@@ -293,6 +294,17 @@ impl Destination {
         match self.place {
             Place::File { .. } => SinkKind::File,
         }
+    }
+
+    /// The mark of a key of this generation that was put there.
+    pub fn key_at(&self, generation: u32, version: Option<StoreVersion>) -> (DestinationId, KeyAt) {
+        let kind = self.kind();
+        let at = KeyAt {
+            kind,
+            generation,
+            version,
+        };
+        (self.id(), at)
     }
 
     /// What names the place in marks: what it is, and not what its block is called.

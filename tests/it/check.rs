@@ -289,7 +289,13 @@ fn marks_that_are_lost_or_disputed_need_a_person() {
         .expect("labels")
         .iter()
         .map(|label| match label["key"].as_str() {
-            Some("rolecall-generation") => json!({"key": "rolecall-generation", "value": "2"}),
+            Some("rolecall-mark") => {
+                let value = label["value"]
+                    .as_str()
+                    .expect("a text")
+                    .replace(".g1.", ".g2.");
+                json!({"key": "rolecall-mark", "value": value})
+            }
             _ => json!({"key": label["key"], "value": label["value"]}),
         })
         .collect();

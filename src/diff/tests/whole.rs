@@ -345,7 +345,7 @@ fn obstacles_births_and_notes_come_in_order() {
         with(address, marks("x").credential)
     }
     fn pending(address: &Address) -> LiveAccount {
-        with(address, CredentialMark::Pending(Nonce::from_bytes([1; 16])))
+        with(address, CredentialMark::Pending(birth(0)))
     }
     fn strange(address: &Address) -> LiveAccount {
         LiveAccount {

@@ -34,7 +34,7 @@ fn all() -> Vec<Marks> {
         expires: Some(time("2027-06-30T00:00:00Z")),
         protected: true,
         described: Described::Empty,
-        retiring: Some(time("9999-12-30T23:59:59Z")),
+        retiring: Some(time("9999-12-29T23:59:59Z")),
         revoked: true,
         written: Written::new(Some(&"A".repeat(40)), Some(&"b".repeat(64))),
         ..Marks::external(

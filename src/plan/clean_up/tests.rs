@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diff::{Delta, Difference, Reason};
-use crate::model::{Caller, CredentialMark, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
+use crate::model::{Caller, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
 use crate::plan::build;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -24,15 +24,7 @@ fn mrn(space: &str, name: &str) -> Mrn {
 
 /// An account of ours that was created and last used then.
 fn account(at: &str, name: &str, created: Option<&str>, used: Option<&str>) -> LiveAccount {
-    let marks = Marks {
-        stack: stack(),
-        address: Address::new(name, None).label(),
-        generation: 1,
-        credential: CredentialMark::External,
-        expires: None,
-        protected: false,
-        seal: None,
-    };
+    let marks = Marks::external(stack(), Address::new(name, None).label(), false);
     let day = |day: &str| format!("{day}T12:00:00Z").parse().expect("a time");
     LiveAccount {
         mrn: mrn(at, name),

@@ -3,8 +3,7 @@
 use super::*;
 use crate::diff::{Block, Blocked, InFlight, Reason};
 use crate::model::{
-    AccountState, Caller, CredentialMark, Destination, Limits, Marks, Place, RoleSet, Scope,
-    SpaceId, StackId,
+    AccountState, Caller, Destination, Limits, Marks, Place, RoleSet, Scope, SpaceId, StackId,
 };
 use crate::plan::{Annex, FORMAT, Privilege};
 
@@ -205,15 +204,7 @@ fn each_side_of_a_change_that_moved_is_named() {
     );
     says(
         |now| {
-            now.marks = Some(Marks {
-                stack: stack("acme"),
-                address: address("a").label(),
-                generation: 1,
-                credential: CredentialMark::External,
-                expires: None,
-                protected: false,
-                seal: None,
-            });
+            now.marks = Some(Marks::external(stack("acme"), address("a").label(), false));
         },
         "its marks have changed",
     );
