@@ -39,7 +39,13 @@ impl<'a, W: World> Run<'a, W> {
         let Some(present) = bench.listed.get(mrn) else {
             return (ChangeResult::Stale, "it is gone".to_owned());
         };
-        let description = after.description.as_deref();
+        let before = change.before.as_ref();
+        // `None` leaves it as it is, and empty clears it.
+        let notes = match (&after.description, before.map(|before| &before.description)) {
+            (None, Some(Some(_))) => Some(String::new()),
+            (wanted, _) => wanted.clone(),
+        };
+        let rewritten = before.is_none_or(|before| before.description != after.description);
         let marks = match (change.action, present.marks()) {
             (Action::Forget, _) => None,
             (Action::Adopt, _) => Some(Marks::external(
@@ -51,12 +57,9 @@ impl<'a, W: World> Run<'a, W> {
             (_, Some(marks)) => Some(Marks {
                 address: change.address.label(),
                 protected: after.protected,
-                described: if change.before.as_ref().map(|b| &b.description)
-                    == Some(&after.description)
-                {
-                    marks.described
-                } else {
-                    marks.described.by(description)
+                described: match notes.as_deref().filter(|_| rewritten) {
+                    None => marks.described,
+                    written => marks.described.by(written),
                 },
                 ..marks
             }),
@@ -67,9 +70,11 @@ impl<'a, W: World> Run<'a, W> {
         });
         let mut labels = after.labels.clone();
         labels.extend(marks.iter().flat_map(Marks::labels));
+        // Not every platform can hold an empty description; the marks tell that it was written.
+        let cleared = notes.as_deref() == Some("") && marks.is_some();
         let mut update = AccountUpdate {
             name: Some(after.name.clone()),
-            notes: after.description.clone(),
+            notes,
             labels: Some(labels),
         };
         let settled = |account: &LiveAccount| {
@@ -77,7 +82,7 @@ impl<'a, W: World> Run<'a, W> {
                 && (marks.is_some() || account.marking() == Marking::Unmarked)
                 && account.has_other_labels(&after.labels)
                 && account.name == after.name
-                && account.description == after.description
+                && (cleared || account.description == after.description)
         };
         let start = self.world.elapsed();
         let mut written = self

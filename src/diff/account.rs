@@ -1,7 +1,7 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks};
+use crate::model::{AccountState, Described, DesiredAccount, LiveAccount, Marks};
 
 /// Whether the live account is as declared, so that neither a state need be made nor compared.
 pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
@@ -22,13 +22,19 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
     } = desired;
     *name == live.name
         && description
-            .as_ref()
-            .is_none_or(|wanted| live.description.as_ref() == Some(wanted))
+            .as_deref()
+            .is_none_or(|wanted| described(wanted, live.description.as_deref(), marks))
         && labels
             .as_ref()
             .is_none_or(|wanted| live.has_other_labels(wanted))
         && *roles == live.roles
         && protected.is_none_or(|wanted| wanted == marks.protected)
+}
+
+/// Whether the description is the wanted one. One that was cleared and is there all the same is what the
+/// platform makes of that: to clear it again would change nothing.
+pub fn described(wanted: &str, live: Option<&str>, marks: &Marks) -> bool {
+    live.unwrap_or_default() == wanted || (wanted.is_empty() && marks.described == Described::Empty)
 }
 
 /// The state that a live account should have, given the one it has. What the configuration leaves
@@ -51,7 +57,11 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
     } = desired;
     AccountState {
         name: name.clone(),
-        description: description.clone().or(before.description),
+        description: match description.as_deref() {
+            None => before.description,
+            Some("") => None,
+            Some(text) => Some(text.to_owned()),
+        },
         labels: labels.clone().unwrap_or(before.labels),
         roles: roles.clone(),
         valid_until: before.valid_until,

@@ -4,14 +4,14 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account::{after_update, as_declared, roles_differ, spec_differs};
+use super::account::{after_update, as_declared, described, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
 use crate::model::{
-    AccountState, AddressLabel, Birth, CredentialMark, Desired, DesiredAccount, Destination,
-    DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, Scope, SealCheck, SourceRef,
-    birth_roles_only,
+    AccountState, AddressLabel, Birth, CredentialMark, Described, Desired, DesiredAccount,
+    Destination, DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, Scope, SealCheck,
+    SourceRef, birth_roles_only,
 };
 
 pub(super) struct Cases<'a> {
@@ -106,6 +106,17 @@ impl Cases<'_> {
             && let Some(moved) = self.delivered_elsewhere(destinations, &account.deliver_to)
         {
             delta.notes.push((account.address.clone(), moved));
+        }
+        if account.description.as_deref() == Some("")
+            && let Some(shown) = &present.description
+            && marks.described == Described::Empty
+        {
+            delta.notes.push((
+                account.address.clone(),
+                format!(
+                    "its description was cleared, and the platform shows {shown:?} all the same"
+                ),
+            ));
         }
         let before = delta.differences.len() + delta.blocked.len();
         let moved = self.moved(account, present, marks, delta);
@@ -226,7 +237,12 @@ impl Cases<'_> {
         delta: &mut Delta,
     ) {
         let before = present.state();
-        let after = after_update(account, before.clone());
+        let mut after = after_update(account, before.clone());
+        let kept = account.description.as_deref() == Some("")
+            && described("", before.description.as_deref(), marks);
+        if kept {
+            after.description.clone_from(&before.description);
+        }
         let spec = spec_differs(&before, &after);
         if account.name != present.name
             && let Some(block) = self.name_taken(account, Some(&present.mrn))
@@ -397,7 +413,7 @@ impl Cases<'_> {
             before: None,
             after: Some(AccountState {
                 name: account.name.clone(),
-                description: account.description.clone(),
+                description: account.description.clone().filter(|text| !text.is_empty()),
                 labels: account.labels.clone().unwrap_or_default(),
                 roles: account.roles.clone(),
                 valid_until: account.valid_until,

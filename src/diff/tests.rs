@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    Birth, Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts,
-    Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role,
+    Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization, Destination,
+    Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role,
     RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, Unmanaged,
     UnmanagedAction, Unread,
 };
@@ -516,4 +516,44 @@ fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
     let delta = compare(vec![wanted], vec![managed("ci")]);
     assert!(delta.differences.is_empty());
     assert_eq!(delta.notes.len(), 1);
+}
+
+/// An empty description is a wish of its own, and one that the platform did not take is no difference.
+#[test]
+fn a_description_is_cleared_once_and_told_where_it_stays() {
+    let mut wanted = declared("ci");
+    wanted.description = Some(String::new());
+    let shown = |described| {
+        let marks = Marks {
+            described,
+            ..marks("ci")
+        };
+        LiveAccount {
+            description: Some("since birth".to_owned()),
+            ..live_account("ci", Some(marks))
+        }
+    };
+    for before in [Described::No, Described::Text] {
+        let delta = compare(vec![wanted.clone()], vec![shown(before)]);
+        assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+        let after = delta.differences[0].after.as_ref().expect("an account");
+        assert_eq!(after.description, None);
+    }
+    let delta = compare(vec![wanted.clone()], vec![shown(Described::Empty)]);
+    assert_eq!((delta.unchanged, delta.notes.len()), (1, 1), "{delta:?}");
+    assert!(delta.notes[0].1.contains("since birth"), "{delta:?}");
+    // Another difference does not bring it back.
+    let mut renamed = wanted.clone();
+    renamed.name = "other".to_owned();
+    let delta = compare(vec![renamed], vec![shown(Described::Empty)]);
+    let after = delta.differences[0].after.as_ref().expect("an account");
+    assert_eq!(after.description.as_deref(), Some("since birth"));
+    // Where there is none, there is nothing to clear; a birth is without one.
+    assert_eq!(
+        compare(vec![wanted.clone()], vec![managed("ci")]).unchanged,
+        1
+    );
+    let delta = compare(vec![wanted], Vec::new());
+    let after = delta.differences[0].after.as_ref().expect("an account");
+    assert_eq!(after.description, None);
 }
