@@ -39,6 +39,10 @@ impl<'a, W: World> Run<'a, W> {
         let Some(present) = bench.listed.get(mrn) else {
             return (ChangeResult::Stale, "it is gone".to_owned());
         };
+        if let Some(holder) = bench.holder(change).filter(|_| change.renames()) {
+            let why = format!("{holder} still has the name that it was to free");
+            return (ChangeResult::Skipped, why);
+        }
         let marks = match (change.action, present.marks()) {
             (Action::Forget, _) => None,
             (Action::Adopt, _) => Some(Marks {

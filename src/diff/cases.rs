@@ -2,15 +2,16 @@
 //! Pure; the clock is the platform's, as it was read.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
-use super::{PENDING_LEASE, address_of};
+use super::PENDING_LEASE;
+use super::names::{Name, Names};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, Scope, SealCheck, SourceRef, birth_roles_only,
+    Mrn, SealCheck, SourceRef, birth_roles_only, same_name,
 };
 
 pub(super) struct Cases<'a> {
@@ -21,10 +22,8 @@ pub(super) struct Cases<'a> {
     /// Who has which name in which scope; made when it is first asked for.
     pub(super) names: OnceCell<Names<'a>>,
     /// The names that declared accounts want; made when they are first asked for.
-    pub(super) wanted: OnceCell<BTreeSet<(&'a Scope, &'a str)>>,
+    pub(super) wanted: OnceCell<BTreeSet<Name<'a>>>,
 }
-
-type Names<'a> = BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>;
 
 /// An account of ours.
 pub(super) struct Ours<'a> {
@@ -77,7 +76,12 @@ impl Cases<'_> {
                     account: present.mrn.clone(),
                     until,
                 }),
+                Pending::Dead if marks.protected => self.protected_remnant(account, present, delta),
                 Pending::Dead => {
+                    if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
+                        self.block(account, block, delta);
+                        return;
+                    }
                     let (action, reason) = (Action::Delete, Reason::CredentialPending);
                     delta.differences.push(Difference {
                         after: None,
@@ -125,6 +129,20 @@ impl Cases<'_> {
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
         }
+    }
+
+    /// Nothing deletes what is protected, not even where it looks as if nobody had ever used it.
+    fn protected_remnant(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        delta: &mut Delta,
+    ) {
+        let block = Block::PendingWithPower {
+            account: present.mrn.clone(),
+            why: PROTECTED.to_owned(),
+        };
+        self.block(account, block, delta);
     }
 
     /// An account that carries an address which it has no more. Tells whether it does.
@@ -189,7 +207,7 @@ impl Cases<'_> {
         let before = present.state();
         let after = after_update(account, before.clone());
         let spec = spec_differs(&before, &after);
-        if account.name != present.name
+        if !same_name(&account.name, &present.name)
             && let Some(block) = self.name_taken(account, Some(&present.mrn))
         {
             self.block(account, block, delta);
@@ -404,33 +422,10 @@ impl Cases<'_> {
         }
         None
     }
-
-    /// Whether another account of the scope has the wanted name.
-    fn name_taken(&self, account: &DesiredAccount, except: Option<&Mrn>) -> Option<Block> {
-        let names = self.names.get_or_init(|| {
-            let mut names = Names::new();
-            for account in self.live.accounts.values() {
-                let name = (&account.scope, account.name.as_str());
-                names.entry(name).or_default().push(account);
-            }
-            names
-        });
-        let holder = names
-            .get(&(&account.scope, account.name.as_str()))?
-            .iter()
-            .find(|other| Some(&other.mrn) != except)?;
-        let managed_as = self
-            .ours
-            .iter()
-            .find(|ours| ours.account.mrn == holder.mrn)
-            .map(|ours| address_of(ours.account));
-        Some(Block::NameTaken {
-            account: holder.mrn.clone(),
-            name: account.name.clone(),
-            managed_as,
-        })
-    }
 }
+
+/// Why a remnant of a birth is not removed that carries the mark of protection.
+pub(super) const PROTECTED: &str = "a mark on it forbids to delete it";
 
 enum Pending {
     Young(jiff::Timestamp),

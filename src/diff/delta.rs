@@ -127,6 +127,8 @@ pub enum Block {
         name: String,
         /// The address under which this configuration manages it, if it does.
         managed_as: Option<Address>,
+        /// What becomes of the name by the same plan.
+        held: Held,
     },
     /// The scope could not be read.
     Unread {
@@ -189,6 +191,18 @@ pub enum Block {
         /// What it has.
         why: String,
     },
+}
+
+/// What a plan does about a name that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// Nothing.
+    Kept,
+    /// It deletes who has it, and deletions come last.
+    Deleted,
+    /// Who has it gets another name, and waits for one that this one waits for.
+    Circle,
 }
 
 /// A block and what it stands on.

@@ -5,6 +5,7 @@ mod account;
 mod cases;
 mod custody;
 mod delta;
+mod names;
 mod undeclared;
 
 use std::cell::OnceCell;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cases::{Cases, Ours};
 pub use custody::{Custody, Judge, NO_SEAL};
-pub use delta::{Action, Block, Blocked, Delta, Difference, InFlight, LeftAlone, Reason};
+pub use delta::{Action, Block, Blocked, Delta, Difference, Held, InFlight, LeftAlone, Reason};
 
 use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, Seals};
 

@@ -1,14 +1,12 @@
 //! What to do about live accounts that no block declares: ours, and those that nobody has marked.
 //! Pure.
 
-use std::collections::BTreeSet;
-
 use super::address_of;
-use super::cases::{Cases, Ours, young};
+use super::cases::{Cases, Ours, PROTECTED, young};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
     AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
-    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only,
+    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only, composed,
 };
 
 impl Cases<'_> {
@@ -64,6 +62,12 @@ impl Cases<'_> {
             places: Vec::new(),
         };
         let mut block = None;
+        if reason == Reason::CredentialPending && marks.protected {
+            block = Some(Block::PendingWithPower {
+                account: account.mrn.clone(),
+                why: PROTECTED.to_owned(),
+            });
+        }
         if reason != Reason::CredentialPending {
             match self.removal(marks) {
                 Ok(removed) => {
@@ -126,7 +130,7 @@ impl Cases<'_> {
 
     /// The `removed` block that speaks of an account, the one that names it alone before the one
     /// that names all of its block.
-    fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
+    pub(super) fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
         let removed = &self.desired.removed;
         let very = |known: &Known| known.address.label() == marks.address;
         if let Some(found) = removed.iter().find(|r| r.known_as.iter().any(very)) {
@@ -160,7 +164,7 @@ impl Cases<'_> {
             return true;
         }
         // A declared account wants the name; whether this is it, a person has to say first.
-        let name = (&account.scope, account.name.as_str());
+        let name = (&account.scope, composed(&account.name));
         if self.wanted().contains(&name) {
             return true;
         }
@@ -218,14 +222,6 @@ impl Cases<'_> {
                 declared.organization.clone()
             })?;
             settings.get(&Scope::Organization(organization))
-        })
-    }
-
-    /// The names that declared accounts have or are to have, each in its scope.
-    fn wanted(&self) -> &BTreeSet<(&Scope, &str)> {
-        self.wanted.get_or_init(|| {
-            let declared = self.desired.accounts.values();
-            declared.map(|d| (&d.scope, d.name.as_str())).collect()
         })
     }
 

@@ -10,16 +10,17 @@ mod judgement;
 mod neighbours;
 mod owners;
 mod privilege;
+mod renames;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
+pub use crate::diff::{Action, Block, Blocked, Held, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
     AccountState, Address, Caller, Destination, Limits, Marks, Mrn, OrgId, PolicyRef, Scope,
-    ScopeInfo, SourceRef, StackId, Unread,
+    ScopeInfo, SourceRef, StackId, Unread, same_name,
 };
 
 pub use build::build;
@@ -63,6 +64,14 @@ pub struct Change {
     /// Where in the configuration it comes from. Not part of the digest.
     #[serde(skip)]
     pub places: Vec<SourceRef>,
+}
+
+impl Change {
+    /// Whether the account gets another name.
+    pub fn renames(&self) -> bool {
+        let both = self.before.as_ref().zip(self.after.as_ref());
+        both.is_some_and(|(before, after)| !same_name(&before.name, &after.name))
+    }
 }
 
 /// What a plan shows besides what it does. Not part of the digest.
