@@ -63,6 +63,7 @@ pub async fn apply<W: World>(plan: &ApprovedPlan, world: &W, options: &Options) 
         written: Cell::new(false),
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),
+        merges: Cell::new(false),
     };
     let mut results = run.preflight().await;
     if results.is_empty() {
@@ -94,6 +95,8 @@ struct Run<'a, W> {
     stopped: Cell<bool>,
     /// Whether the platform was found not to keep labels.
     unmanageable: Cell<bool>,
+    /// Whether the platform was found to keep labels that an update leaves out.
+    merges: Cell<bool>,
 }
 
 /// The work in one scope.

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
-use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
+use super::delta::{Action, Block, Blocked, Delta, Difference, Expired, InFlight, Reason};
 use super::PENDING_LEASE;
 use super::names::{Name, Names};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, SealCheck, SourceRef, birth_roles_only, same_name,
+    Mrn, SealCheck, SourceRef, VOID, birth_roles_only, same_name,
 };
 
 pub(super) struct Cases<'a> {
@@ -99,9 +99,31 @@ impl Cases<'_> {
             }
             return;
         }
+        if let Some(until) = marks.expires
+            && until <= self.live.facts.now
+        {
+            delta.expired.push(Expired {
+                address: account.address.clone(),
+                account: present.mrn.clone(),
+                scope: present.scope.clone(),
+                until,
+                declared_at: account.declared_at.clone(),
+            });
+        }
         if let Some(block) = self.cannot_update(account, present, marks.expires, marks) {
             self.block(account, block, delta);
             return;
+        }
+        let void: Vec<&str> = present.void_labels().collect();
+        if !void.is_empty() {
+            delta.notes.push((
+                account.address.clone(),
+                format!(
+                    "the platform keeps every label that an account ever had; what was taken away is \
+                     still there with the value {VOID}, and counts as absent: {}",
+                    void.join(", ")
+                ),
+            ));
         }
         if let CredentialMark::Delivered { destinations, .. } = &marks.credential
             && *destinations != CredentialMark::destinations_digest(&account.deliver_to)

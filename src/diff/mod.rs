@@ -7,13 +7,14 @@ mod custody;
 mod delta;
 mod names;
 mod undeclared;
+mod unmatched;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cases::{Cases, Ours};
 pub use custody::{Custody, Judge, NO_SEAL};
-pub use delta::{Action, Block, Blocked, Delta, Difference, Held, InFlight, LeftAlone, Reason};
+pub use delta::{Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason};
 
 use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, Seals};
 
@@ -130,12 +131,14 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             declared_at: declared.map(|d| d.declared_at.clone()),
         });
     }
+    cases.unmatched(&mut delta);
     delta.differences.sort_by(|a, b| {
         (&a.address, a.action, &a.account).cmp(&(&b.address, b.action, &b.account))
     });
     delta.blocked.sort();
     delta.in_flight.sort();
     delta.notes.sort();
+    delta.expired.sort();
     delta
 }
 

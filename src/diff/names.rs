@@ -107,8 +107,8 @@ impl<'a> Cases<'a> {
         except: Option<&Mrn>,
     ) -> Option<Block> {
         let names = self.names();
-        let mut others = names.holders(account).iter();
-        let mut others = others.by_ref().filter(|other| Some(&other.mrn) != except);
+        let holders = names.holders(account).iter();
+        let mut others = holders.filter(|other| Some(&other.mrn) != except);
         let holder = others.next()?;
         let alone = others.next().is_none();
         let held = if alone && names.renames.contains_key(&holder.mrn) {

@@ -5,7 +5,7 @@ use super::address_of;
 use super::cases::{Cases, Ours, PROTECTED, young};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
-    AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
+    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Removed,
     RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only, composed,
 };
 
@@ -169,8 +169,8 @@ impl Cases<'_> {
             return true;
         }
         // Whose it is, some mark may tell; such are refused, and never deleted.
-        let mut keys = account.labels.keys();
-        if setting.action == UnmanagedAction::Delete && keys.any(|k| k.starts_with(MARK_PREFIX)) {
+        let marked = account.is_marked();
+        if setting.action == UnmanagedAction::Delete && marked {
             return true;
         }
         let address = Address::new(account.mrn.id(), None);

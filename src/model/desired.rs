@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
-use super::address::Address;
+use super::address::{Address, AddressLabel};
 use super::limits::Limits;
 use super::mark::StackId;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
@@ -166,6 +166,19 @@ pub struct Removed {
     pub destroy: bool,
     /// Where the block stands.
     pub declared_at: SourceRef,
+}
+
+impl Removed {
+    /// Whether it speaks of the account that carries an address; one that is a hash is known by its own
+    /// address alone.
+    pub fn means(&self, label: &AddressLabel) -> bool {
+        let address = label.decode();
+        self.known_as.iter().any(|known| {
+            let block = address.as_ref().filter(|_| known.whole);
+            known.address.label() == *label
+                || block.is_some_and(|address| address.name == known.address.name)
+        })
+    }
 }
 
 /// One of the addresses by which accounts were known, by `moved` blocks.

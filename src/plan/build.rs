@@ -16,6 +16,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         blocked,
         in_flight,
         mut left_alone,
+        expired,
         notes,
         managed,
         unverified,
@@ -59,6 +60,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         annex: Annex {
             owners: BTreeMap::new(),
             left_alone,
+            expired,
             notes,
             advice,
             unread: live.unread.clone(),

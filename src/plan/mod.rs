@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::diff::{Action, Block, Blocked, Held, InFlight, LeftAlone, NO_SEAL, Reason};
+pub use crate::diff::{Action, Block, Blocked, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason};
 use crate::model::{
     AccountState, Address, Caller, Destination, Limits, Marks, Mrn, OrgId, PolicyRef, Scope,
     ScopeInfo, SourceRef, StackId, Unread, same_name,
@@ -79,6 +79,8 @@ impl Change {
 pub struct Annex {
     /// Accounts that this configuration leaves alone, owners first.
     pub left_alone: Vec<LeftAlone>,
+    /// Declared accounts that have expired: no plan puts that right.
+    pub expired: Vec<Expired>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
     /// What the platform may object to or do by itself, and who else works in these scopes.
