@@ -29,12 +29,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
         ..Delta::default()
     };
     let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
-    let mut declared: Vec<Declared<'_>> = desired
-        .accounts
-        .values()
-        .map(|account| (account.address.label(), account))
-        .collect();
-    declared.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let declared = declared(desired);
     let formerly = formerly(&declared);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
     let mut ours: Vec<Ours<'_>> = Vec::with_capacity(live.accounts.len());
@@ -144,6 +139,16 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
 
 /// A declared account under the label of its address.
 type Declared<'a> = (AddressLabel, &'a DesiredAccount);
+
+/// All declared accounts, by address.
+fn declared(desired: &Desired) -> Vec<Declared<'_>> {
+    let accounts = desired.accounts.values();
+    let mut declared: Vec<Declared<'_>> = accounts
+        .map(|account| (account.address.label(), account))
+        .collect();
+    declared.sort_by(|(a, _), (b, _)| a.cmp(b));
+    declared
+}
 
 /// Finds an account among those sorted by address.
 fn find<'a>(declared: &[Declared<'a>], label: &AddressLabel) -> Option<&'a DesiredAccount> {

@@ -129,7 +129,10 @@ impl<'a> Lister<'a> {
                 let address = self.judge.address(&marks.address).to_string();
                 ("managed", own, Some(address))
             }
-            Custody::Disputed(why) => ("disputed", Some(why), None),
+            Custody::Disputed(why) => {
+                let address = self.judge.claimed(account).to_string();
+                ("disputed", Some(why), Some(address))
+            }
             Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
             Custody::Unmanaged if self.judge.imports(&account.mrn) => {
                 let note = "the next apply takes it over".to_owned();
