@@ -314,7 +314,8 @@ fn void(present: &Labels, wanted: &Labels) -> Labels {
     let gone = present
         .iter()
         .filter(|(key, value)| !wanted.contains_key(*key) && *value != VOID);
-    gone.map(|(key, _)| (key.clone(), VOID.to_owned())).collect()
+    gone.map(|(key, _)| (key.clone(), VOID.to_owned()))
+        .collect()
 }
 
 fn owned((key, value): (&String, &String)) -> (String, String) {

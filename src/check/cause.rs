@@ -111,7 +111,9 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
         .iter()
         .filter_map(move |change| changed(change, adopted.contains(&change.address)));
     let over = plan.annex.expired.iter().map(over);
-    changes.chain(plan.blocked.iter().filter_map(stopped)).chain(over)
+    changes
+        .chain(plan.blocked.iter().filter_map(stopped))
+        .chain(over)
 }
 
 /// An account that has expired: nobody did that but the clock.

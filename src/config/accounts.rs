@@ -12,7 +12,9 @@ use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind, Value};
 use crate::lang::{Failed, Scope, Type, convert};
-use crate::model::{Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope, VOID};
+use crate::model::{
+    Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope, VOID,
+};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 

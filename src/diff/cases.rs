@@ -4,10 +4,10 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use super::PENDING_LEASE;
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, Expired, InFlight, Reason};
-use super::PENDING_LEASE;
 use super::names::{Name, Names};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
@@ -76,7 +76,6 @@ impl Cases<'_> {
                     account: present.mrn.clone(),
                     until,
                 }),
-                Pending::Dead if marks.protected => self.protected_remnant(account, present, delta),
                 Pending::Dead => {
                     if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
                         self.block(account, block, delta);
@@ -151,20 +150,6 @@ impl Cases<'_> {
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
         }
-    }
-
-    /// Nothing deletes what is protected, not even where it looks as if nobody had ever used it.
-    fn protected_remnant(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        delta: &mut Delta,
-    ) {
-        let block = Block::PendingWithPower {
-            account: present.mrn.clone(),
-            why: PROTECTED.to_owned(),
-        };
-        self.block(account, block, delta);
     }
 
     /// An account that carries an address which it has no more. Tells whether it does.
@@ -445,9 +430,6 @@ impl Cases<'_> {
         None
     }
 }
-
-/// Why a remnant of a birth is not removed that carries the mark of protection.
-pub(super) const PROTECTED: &str = "a mark on it forbids to delete it";
 
 enum Pending {
     Young(jiff::Timestamp),

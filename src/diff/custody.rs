@@ -60,7 +60,11 @@ impl<'a> Judge<'a> {
     /// hash there, and only its declaration tells it.
     pub fn address(&self, label: &AddressLabel) -> Address {
         let formerly = || super::formerly(&super::declared(self.desired));
-        let label = self.formerly.get_or_init(formerly).get(label).unwrap_or(label);
+        let label = self
+            .formerly
+            .get_or_init(formerly)
+            .get(label)
+            .unwrap_or(label);
         let addresses = self.addresses.get_or_init(|| {
             let declared = self.desired.accounts.keys();
             declared.map(|address| (address.label(), address)).collect()

@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cases::{Cases, Ours};
 pub use custody::{Custody, Judge, NO_SEAL};
-pub use delta::{Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason};
+pub use delta::{
+    Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason,
+};
 
 use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, Seals};
 

@@ -32,8 +32,9 @@ impl<'a> Names<'a> {
             holders.entry(name).or_default().push(account);
         }
         let accounts = || cases.desired.accounts.values();
-        let declared: BTreeMap<AddressLabel, &DesiredAccount> =
-            accounts().map(|account| (account.address.label(), account)).collect();
+        let declared: BTreeMap<AddressLabel, &DesiredAccount> = accounts()
+            .map(|account| (account.address.label(), account))
+            .collect();
         let managed = cases.ours.iter().filter_map(|ours| {
             // What is still being born is finished or removed, and never renamed.
             let pending = matches!(ours.marks.credential, CredentialMark::Pending(_));
@@ -132,14 +133,15 @@ impl<'a> Cases<'a> {
 
     /// Whether the same plan deletes an account.
     fn deleted(&self, names: &Names<'_>, account: &LiveAccount) -> bool {
-        let found = self.ours.iter().find(|ours| ours.account.mrn == account.mrn);
+        let found = self
+            .ours
+            .iter()
+            .find(|ours| ours.account.mrn == account.mrn);
         let goes = |marks: &Marks| {
             let removed = self.removal(marks);
             !marks.protected && removed.is_ok_and(|removed| removed.is_none_or(|r| r.destroy))
         };
-        found.is_some_and(|ours| {
-            !names.declared.contains_key(ours.address()) && goes(&ours.marks)
-        })
+        found.is_some_and(|ours| !names.declared.contains_key(ours.address()) && goes(&ours.marks))
     }
 
     /// The names that declared accounts have or are to have, each in its scope.

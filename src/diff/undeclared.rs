@@ -2,11 +2,11 @@
 //! Pure.
 
 use super::address_of;
-use super::cases::{Cases, Ours, PROTECTED, young};
+use super::cases::{Cases, Ours, young};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
-    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Removed,
-    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only, composed,
+    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Removed, RoleSet, Scope,
+    Unmanaged, UnmanagedAction, birth_roles_only, composed,
 };
 
 impl Cases<'_> {
@@ -62,12 +62,6 @@ impl Cases<'_> {
             places: Vec::new(),
         };
         let mut block = None;
-        if reason == Reason::CredentialPending && marks.protected {
-            block = Some(Block::PendingWithPower {
-                account: account.mrn.clone(),
-                why: PROTECTED.to_owned(),
-            });
-        }
         if reason != Reason::CredentialPending {
             match self.removal(marks) {
                 Ok(removed) => {

@@ -54,7 +54,9 @@ impl Cases<'_> {
             .collect();
         let mut notes = Vec::new();
         for (places, accounts) in by_blocks {
-            let Some(first) = accounts.first() else { continue };
+            let Some(first) = accounts.first() else {
+                continue;
+            };
             // Such a block may stay when its work is done, and its instances grow in number.
             if live.contains(&first.name) && stray.is_empty() {
                 continue;
@@ -75,8 +77,10 @@ impl Cases<'_> {
             let from: Vec<String> = from.into_iter().collect();
             let what = match accounts.len() {
                 1 => "this account is created anew, with a new key".to_owned(),
-                2 => "this account and 1 more instance of its block are created anew, with new keys"
-                    .to_owned(),
+                2 => {
+                    "this account and 1 more instance of its block are created anew, with new keys"
+                        .to_owned()
+                }
                 n => format!(
                     "this account and {} more instances of its block are created anew, with new keys",
                     n - 1
@@ -90,7 +94,10 @@ impl Cases<'_> {
                     "the moved block at {} finds no account of this stack at {}, so {what}{}",
                     places.join(" and "),
                     from.join(" or "),
-                    guess(stray, "if that is the one which was to move, correct `from`"),
+                    guess(
+                        stray,
+                        "if that is the one which was to move, correct `from`"
+                    ),
                 ),
             ));
         }
@@ -107,7 +114,11 @@ impl Cases<'_> {
                 .filter(|address| !removed.destroy || address.name == removed.from.name)
                 .cloned()
                 .collect();
-            let matches = || self.ours.iter().any(|ours| removed.means(&ours.marks.address));
+            let matches = || {
+                self.ours
+                    .iter()
+                    .any(|ours| removed.means(&ours.marks.address))
+            };
             if near.is_empty() || matches() {
                 continue;
             }
@@ -159,7 +170,10 @@ fn guess(stray: &[Address], meant: &str) -> String {
     let (no, meant) = if one {
         ("which no block names", meant.to_owned())
     } else {
-        ("which no blocks name", meant.replacen("if that is the one", "if one of them is that", 1))
+        (
+            "which no blocks name",
+            meant.replacen("if that is the one", "if one of them is that", 1),
+        )
     };
     format!("; this plan deletes {all}, {no}: {meant}")
 }

@@ -116,7 +116,9 @@ impl LiveAccount {
     /// All labels that do not count as absent, our marks included.
     pub fn standing_labels(&self) -> Labels {
         let labels = self.labels.iter().filter(|(_, value)| *value != VOID);
-        labels.map(|(key, value)| (key.clone(), value.clone())).collect()
+        labels
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     /// The keys of labels that count as absent, without our marks.

@@ -17,7 +17,7 @@ mod role;
 mod seal;
 
 pub use account::{AccountState, Labels};
-pub use address::{Address, AddressLabel};
+pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{Fingerprint, IssuedCredential, Nonce};
 pub use desired::{

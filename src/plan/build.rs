@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::advice::advice;
 use super::neighbours::neighbours;
-use super::{renames, Annex, Change, FORMAT, Plan, Privilege, Verdict};
+use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict, renames};
 use crate::diff::{Action, Delta, Difference, Reason};
 use crate::model::{Desired, Live, Mrn, Role, rank};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Expired, Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
+use super::{Annex, Expired, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
 use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest};
 
 /// Why a file is not a plan that can be trusted to be whole.

@@ -17,7 +17,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::diff::{Action, Block, Blocked, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason};
+pub use crate::diff::{
+    Action, Block, Blocked, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason,
+};
 use crate::model::{
     AccountState, Address, Caller, Destination, Limits, Marks, Mrn, OrgId, PolicyRef, Scope,
     ScopeInfo, SourceRef, StackId, Unread, same_name,

@@ -510,7 +510,9 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
         }
     };
     let none = Vec::<&str>::new();
-    for (declared, managed, gone, born) in [(1, 1, 1, 1), (3, 3, 3, 3), (5, 40, 40, 2), (2, 1, 1, 2)] {
+    for (declared, managed, gone, born) in
+        [(1, 1, 1, 1), (3, 3, 3, 3), (5, 40, 40, 2), (2, 1, 1, 2)]
+    {
         let plan = with(declared, managed, gone, born);
         assert_eq!(guards(plan.clone()), ["none-found"], "{managed} {born}");
         let ack = Acks::parse([format!("none-found={}", plan.digest()).as_str()]);
@@ -540,7 +542,10 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
         });
         guards(plan)
     };
-    assert_eq!(of(Reason::ReleaseRequested, Action::Forget, Some(&[])), ["none-found"]);
+    assert_eq!(
+        of(Reason::ReleaseRequested, Action::Forget, Some(&[])),
+        ["none-found"]
+    );
     // What moves stays; what died at its birth, or is no stack's, was nobody's work.
     assert_eq!(of(Reason::MoveRequested, Action::Move, Some(&[])), none);
     assert_eq!(of(Reason::CredentialPending, Action::Delete, None), none);

@@ -276,7 +276,9 @@ fn beside(desired: Option<&DesiredAccount>, live: Option<&LiveAccount>) -> Strin
             state.as_ref().map(|s| until(s.valid_until, "not told")),
         ),
     ];
-    let one_name = desired.zip(live).is_some_and(|(d, l)| same_name(&d.name, &l.name));
+    let one_name = desired
+        .zip(live)
+        .is_some_and(|(d, l)| same_name(&d.name, &l.name));
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|(name, declared, live)| {

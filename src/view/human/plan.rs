@@ -7,9 +7,7 @@ use std::fmt::Write as _;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Mrn, Role, Scope};
-use crate::plan::{
-    Action, Annex, Change, Expired, LeftAlone, Plan, Reason, Verdict, power,
-};
+use crate::plan::{Action, Annex, Change, Expired, LeftAlone, Plan, Reason, Verdict, power};
 use crate::view::inert;
 
 /// Unmanaged accounts that are listed one by one, besides owners, which are always listed.
