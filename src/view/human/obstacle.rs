@@ -203,14 +203,16 @@ fn freed(blocked: &Blocked, holder: &Mrn, other: &Address, held: Held) -> Vec<St
             moved,
             "if not, it takes two steps, since deletions come last:".to_owned(),
             format!(
-                "  1. leave {this} out, or give it another name, and apply: that deletes {that}"
+                "  1. leave {this} out, or give it another name, and apply: that deletes {that}, {}",
+                inert(holder.as_str())
             ),
             "  2. put it back as it is here, and apply again".to_owned(),
         ],
         Held::Circle => vec![
             format!(
-                "{that} gets another name by this plan, and waits for one that waits for this one; it \
-                 takes two steps:"
+                "{that}, {}, gets another name by this plan, and waits for one that waits for this \
+                 one; it takes two steps:",
+                inert(holder.as_str())
             ),
             format!("  1. give {this} a name that nobody has, and apply"),
             "  2. give it the name that it has here, and apply again".to_owned(),
