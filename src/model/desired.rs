@@ -10,6 +10,7 @@ use super::address::{Address, AddressLabel};
 use super::limits::Limits;
 use super::mark::StackId;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
+use super::name::composed;
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
 
@@ -216,7 +217,9 @@ pub enum UnmanagedAction {
 impl Unmanaged {
     /// Whether an account of this name is left alone.
     pub fn excepts(&self, name: &str) -> bool {
-        self.except.iter().any(|pattern| matches(pattern, name))
+        let name = composed(name);
+        let mut patterns = self.except.iter();
+        patterns.any(|pattern| matches(&composed(pattern), &name))
     }
 }
 
@@ -305,7 +308,7 @@ impl fmt::Display for Destination {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::*;
 
     #[test]
     fn patterns_fit_whole_texts() {
@@ -327,5 +330,24 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn an_exception_in_another_form_of_unicode_is_the_same_name() {
+        let excepts = |pattern: &str, name: &str| {
+            let unmanaged = Unmanaged {
+                action: UnmanagedAction::Delete,
+                except: vec![pattern.to_owned()],
+                declared_at: SourceRef {
+                    file: "a.hcl".to_owned(),
+                    line: 1,
+                },
+            };
+            unmanaged.excepts(name)
+        };
+        assert!(excepts("caf\u{e9}", "cafe\u{301}"));
+        assert!(excepts("*\u{1100}\u{1161}", "x-\u{ac00}"));
+        assert!(excepts("caf?", "cafe\u{301}"), "one character as people see it");
+        assert!(!excepts("cafe", "cafe\u{301}"));
     }
 }
