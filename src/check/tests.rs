@@ -513,3 +513,49 @@ async fn a_scope_whose_log_is_closed_is_not_asked_about_again() {
         assert!(check.drift.len() == 3 && check.drift.iter().all(told));
     }
 }
+
+/// Nobody changed it and nothing can be applied: a person has to give its users another key.
+#[test]
+fn an_expired_account_needs_a_person_and_waits_for_no_apply() {
+    for (until, over) in [
+        ("2026-11-23T12:00:00Z", true),
+        ("2020-02-29T00:00:00Z", true),
+        ("2026-11-23T12:00:01Z", false),
+    ] {
+        let block = account("ci", &format!("valid_until = \"{until}\""));
+        let (desired, live) = (
+            desired(&block),
+            live(vec![there("ci", "viewer", true, Some(until))]),
+        );
+        let found = checked(&desired, &live, Vec::new());
+        assert_eq!(found.needs_person.len(), usize::from(over), "{until}");
+        assert!(!found.pending() && found.drift.is_empty(), "{until}");
+        if let Some(one) = found.needs_person.first() {
+            assert!(matches!(one.what, What::Expired { .. }), "{one:?}");
+            assert_eq!(one.cause, Cause::Own(None));
+            assert_eq!(one.account, Some(mrn("ci")));
+        }
+        assert_eq!(
+            found.expiring.len(),
+            1,
+            "it stands in the list of dates as well"
+        );
+    }
+}
+
+/// The marks still hold the address before a `moved` block.
+#[test]
+fn an_account_is_known_by_the_address_it_has_now() {
+    let moved = "moved {\n  from = service_account.old\n  to = service_account.ci\n}\n";
+    let until = "2026-12-01T00:00:00Z";
+    let block = account("ci", &format!("valid_until = \"{until}\"")) + moved;
+    let mut old = there("old", "viewer", true, Some(until));
+    old.name = "ci".to_owned();
+    let found = checked(&desired(&block), &live(vec![old]), Vec::new());
+    let told: Vec<_> = found
+        .expiring
+        .iter()
+        .map(|e| (e.address.to_string(), e.account.is_some()))
+        .collect();
+    assert_eq!(told, [("service_account.ci".to_owned(), true)]);
+}

@@ -1,7 +1,7 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, Described, DesiredAccount, LiveAccount, Marks};
+use crate::model::{AccountState, Described, DesiredAccount, LiveAccount, Marks, same_name};
 
 /// Whether the live account is as declared, so that neither a state need be made nor compared.
 pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
@@ -20,7 +20,7 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
         import: _,
         declared_at: _,
     } = desired;
-    *name == live.name
+    same_name(name, &live.name)
         && description
             .as_deref()
             .is_none_or(|wanted| described(wanted, live.description.as_deref(), marks))
@@ -56,7 +56,11 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
         declared_at: _,
     } = desired;
     AccountState {
-        name: name.clone(),
+        name: if same_name(name, &before.name) {
+            before.name
+        } else {
+            name.clone()
+        },
         description: match description.as_deref() {
             None => before.description,
             Some("") => None,

@@ -11,7 +11,9 @@ use crate::model::{
 };
 
 mod custody;
+mod names;
 mod seals;
+mod told;
 mod whole;
 
 const NOW: &str = "2026-11-23T12:00:00Z";

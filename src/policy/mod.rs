@@ -15,9 +15,10 @@ use crate::plan::{Action, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdi
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 8] = [
+pub const ACKNOWLEDGEABLE: [&str; 9] = [
     RAISE,
     guards::MAX_DELETES,
+    guards::MAX_REAPED,
     guards::MAX_DELETE_PERCENT,
     guards::MAX_ESCALATIONS,
     guards::MAX_GAINED_GRANTS,

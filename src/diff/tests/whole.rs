@@ -409,6 +409,7 @@ fn a_name_that_another_of_ours_has_says_which() {
         account: mrn("other"),
         name: "taken".to_owned(),
         managed_as: Some(Address::new("other", None)),
+        held: Held::Deleted,
     };
     assert_eq!(delta.blocked[0].block, expected);
 }
