@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{Bench, ChangeOutcome, ChangeResult, Run};
 use crate::model::{
-    AccountState, Birth, CredentialMark, Destination, IssuedCredential, KeyAt, LiveAccount, Marks,
-    Mrn, Role, RoleSet, least_role,
+    AccountState, Birth, CredentialMark, Destination, IssuedCredential, LiveAccount, Marks, Mrn,
+    Role, RoleSet, least_role,
 };
 use crate::plan::Change;
 use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Probe, World};
@@ -180,16 +180,13 @@ impl<'a, W: World> Run<'a, W> {
             ));
         };
         self.deliver(change, &credential, &birth, &probed).await?;
-        let at = |to: &Destination| KeyAt {
-            kind: to.kind(),
-            generation: change.generation,
-            version: None,
-        };
         let places = change.deliver_to.iter();
         let delivered = CredentialMark::Delivered {
             fingerprint: credential.fingerprint.clone(),
             nonce: birth.nonce,
-            destinations: places.map(|to| (to.id(), at(to))).collect(),
+            destinations: places
+                .map(|to| to.key_at(change.generation, None))
+                .collect(),
         };
         let marks = Marks {
             credential: delivered.clone(),

@@ -5,6 +5,7 @@ mod birth;
 mod outcome;
 mod step;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use futures_util::stream::{self, StreamExt};
 use indexmap::IndexMap;
 
 use crate::model::{
-    Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, Seals, StackId, Written,
+    Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, Seals, StackId, Written, composed,
+    same_name,
 };
 use crate::plan::{Action, Change, Plan, Reason, Verdict};
 use crate::policy::ApprovedPlan;
@@ -66,6 +68,7 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
         written: Cell::new(false),
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),
+        merges: Cell::new(false),
     };
     let mut results = run.preflight().await;
     if results.is_empty() {
@@ -99,6 +102,8 @@ struct Run<'a, W> {
     stopped: Cell<bool>,
     /// Whether the platform was found not to keep labels.
     unmanageable: Cell<bool>,
+    /// Whether the platform was found to keep labels that an update leaves out.
+    merges: Cell<bool>,
 }
 
 /// The work in one scope.
@@ -112,6 +117,16 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
+    /// Another account that has the name which a change gives, as the scope is known now.
+    fn holder(&self, change: &Change) -> Option<&Mrn> {
+        let wanted = change.after.as_ref()?;
+        let mut others = self.listed.values();
+        let other = others.find(|other| {
+            Some(&other.mrn) != change.account.as_ref() && same_name(&other.name, &wanted.name)
+        })?;
+        Some(&other.mrn)
+    }
+
     fn end(&mut self, index: usize, outcome: ChangeOutcome) {
         if outcome.result != ChangeResult::Done {
             self.broken.insert(outcome.address.clone());
@@ -196,12 +211,15 @@ impl<'a, W: World> Run<'a, W> {
             let mut group: Vec<usize> = left.drain(..n).collect();
             group.retain(|index| {
                 let change = &self.plan.changes[*index];
-                let broken = bench.broken.contains(&change.address);
-                if broken {
-                    let why = "an earlier change of the same account did not end well";
-                    self.end(bench, *index, ChangeResult::Skipped, why.to_owned());
-                }
-                !broken
+                let why = if bench.broken.contains(&change.address) {
+                    "an earlier change of the same account did not end well".to_owned()
+                } else if let Some(holder) = bench.holder(change).filter(|_| kind == Step::Birth) {
+                    format!("{holder} still has the name that it was to free")
+                } else {
+                    return true;
+                };
+                self.end(bench, *index, ChangeResult::Skipped, why);
+                false
             });
             let undone = match kind {
                 Step::Adopt | Step::Update | Step::Forget => self.updates(bench, group).await,
@@ -225,8 +243,12 @@ impl<'a, W: World> Run<'a, W> {
             .filter(|(_, change)| change.reason == Reason::CredentialPending)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
+        let renamed: BTreeSet<&Mrn> = changes()
+            .filter(|(_, change)| change.renames())
+            .filter_map(|(_, change)| change.account.as_ref())
+            .collect();
         let found = {
-            let present = Present::new(&bench.listed, &reaped, &self.plan.stack);
+            let present = Present::new(&bench.listed, &reaped, &renamed, &self.plan.stack);
             // The first change of an account is compared: later ones start from what it leaves.
             let mut judged: BTreeMap<(&Address, Option<&Mrn>), Option<String>> = BTreeMap::new();
             changes()
@@ -394,13 +416,14 @@ fn step(change: &Change) -> Step {
 /// What a scope holds that would stand in the way of a birth.
 struct Present<'a> {
     addresses: BTreeMap<AddressLabel, &'a Mrn>,
-    names: BTreeMap<&'a str, &'a Mrn>,
+    names: BTreeMap<Cow<'a, str>, &'a Mrn>,
 }
 
 impl<'a> Present<'a> {
     fn new(
         listed: &'a BTreeMap<Mrn, LiveAccount>,
         reaped: &BTreeSet<&Mrn>,
+        renamed: &BTreeSet<&Mrn>,
         stack: &StackId,
     ) -> Self {
         let staying = || {
@@ -416,7 +439,8 @@ impl<'a> Present<'a> {
                 })
                 .collect(),
             names: staying()
-                .map(|account| (account.name.as_str(), &account.mrn))
+                .filter(|account| !renamed.contains(&account.mrn))
+                .map(|account| (composed(&account.name), &account.mrn))
                 .collect(),
         }
     }
@@ -437,7 +461,7 @@ fn stale(
         }
         return present
             .names
-            .get(wanted.name.as_str())
+            .get(&composed(&wanted.name))
             .map(|other| format!("{other} has taken the name since the plan"));
     };
     let Some(account) = listed.get(mrn) else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{BATCH, Bench, ChangeResult, Run};
-use crate::model::{LiveAccount, Marking, Marks, Mrn, RoleSet};
+use crate::model::{AccountState, Labels, LiveAccount, Marks, Mrn, RoleSet, VOID, same_name};
 use crate::plan::{Action, Change};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
@@ -39,7 +39,17 @@ impl<'a, W: World> Run<'a, W> {
         let Some(present) = bench.listed.get(mrn) else {
             return (ChangeResult::Stale, "it is gone".to_owned());
         };
-        let description = after.description.as_deref();
+        if let Some(holder) = bench.holder(change).filter(|_| change.renames()) {
+            let why = format!("{holder} still has the name that it was to free");
+            return (ChangeResult::Skipped, why);
+        }
+        let before = change.before.as_ref();
+        // `None` leaves it as it is, and empty clears it.
+        let notes = match (&after.description, before.map(|before| &before.description)) {
+            (None, Some(Some(_))) => Some(String::new()),
+            (wanted, _) => wanted.clone(),
+        };
+        let rewritten = before.is_none_or(|before| before.description != after.description);
         let marks = match (change.action, present.marks()) {
             (Action::Forget, _) => None,
             (Action::Adopt, _) => Some(Marks::external(
@@ -51,12 +61,9 @@ impl<'a, W: World> Run<'a, W> {
             (_, Some(marks)) => Some(Marks {
                 address: change.address.label(),
                 protected: after.protected,
-                described: if change.before.as_ref().map(|b| &b.description)
-                    == Some(&after.description)
-                {
-                    marks.described
-                } else {
-                    marks.described.by(description)
+                described: match notes.as_deref().filter(|_| rewritten) {
+                    None => marks.described,
+                    written => marks.described.by(written),
                 },
                 ..marks
             }),
@@ -67,39 +74,87 @@ impl<'a, W: World> Run<'a, W> {
         });
         let mut labels = after.labels.clone();
         labels.extend(marks.iter().flat_map(Marks::labels));
-        let mut update = AccountUpdate {
-            name: Some(after.name.clone()),
-            notes: after.description.clone(),
-            labels: Some(labels),
+        let void = match self.merges.get() {
+            true => void(&present.labels, &labels),
+            false => Labels::new(),
         };
-        let settled = |account: &LiveAccount| {
-            account.marks() == marks
-                && (marks.is_some() || account.marking() == Marking::Unmarked)
-                && account.has_other_labels(&after.labels)
-                && account.name == after.name
-                && account.description == after.description
-        };
-        let start = self.world.elapsed();
-        let mut written = self
-            .write(async || self.world.update(mrn, &update).await)
-            .await;
-        if marks.is_none()
-            && written.is_ok()
-            && !self.settle(mrn, start, |a| a.is_some_and(settled)).await.1
-        {
-            // Labels that an update leaves out are kept by some platforms.
-            let mut labels = after.labels.clone();
-            labels.extend(Marks::forgotten());
-            update.labels = Some(labels);
-            written = self
-                .write(async || self.world.update(mrn, &update).await)
-                .await;
-        }
-        let (found, result, detail) = self.seen(written, mrn, self.world.elapsed(), settled).await;
+        let (found, result, detail) = self.rewrite(mrn, after, notes, &labels, void).await;
         if let Some(found) = found {
             bench.listed.insert(mrn.clone(), found);
         }
         (result, detail)
+    }
+
+    /// Writes name, description and exactly these labels, and looks whether that shows. Where the
+    /// platform took all but kept labels that were to go, these are written once more, as void.
+    async fn rewrite(
+        &self,
+        mrn: &Mrn,
+        after: &AccountState,
+        notes: Option<String>,
+        labels: &Labels,
+        void: Labels,
+    ) -> (Option<LiveAccount>, ChangeResult, String) {
+        let update = |void: &Labels| AccountUpdate {
+            name: Some(after.name.clone()),
+            notes: notes.clone(),
+            labels: Some(labels.iter().chain(void).map(owned).collect()),
+        };
+        // Not every platform can hold an empty description; the marks tell that it was written.
+        let cleared = notes.as_deref() == Some("");
+        let all_but_labels = |account: &LiveAccount| {
+            same_name(&account.name, &after.name)
+                && (cleared || account.description == after.description)
+        };
+        let settled =
+            |account: &LiveAccount| all_but_labels(account) && account.standing_labels() == *labels;
+        let first = update(&void);
+        let written = self
+            .write(async || self.world.update(mrn, &first).await)
+            .await;
+        let accepted = written.is_ok();
+        let (found, result, detail) = self.seen(written, mrn, self.world.elapsed(), settled).await;
+        let kept = found.as_ref().filter(|found| {
+            let all_there = labels.iter().all(|(k, v)| found.labels.get(k) == Some(v));
+            accepted && result == ChangeResult::Unknown && all_but_labels(found) && all_there
+        });
+        let Some(kept) = kept else {
+            return (found, result, self.kept(detail, result, void.keys()));
+        };
+        let left = self::void(&kept.labels, labels);
+        let again = update(&left);
+        let written = self
+            .write(async || self.world.update(mrn, &again).await)
+            .await;
+        let (found, result, detail) = self.seen(written, mrn, self.world.elapsed(), settled).await;
+        if result == ChangeResult::Done {
+            self.merges.set(true);
+        }
+        let detail = self.kept(detail, result, left.keys());
+        (found, result, detail)
+    }
+
+    /// A detail that also says which labels the platform keeps.
+    fn kept<'l>(
+        &self,
+        detail: String,
+        result: ChangeResult,
+        void: impl Iterator<Item = &'l String>,
+    ) -> String {
+        let void: Vec<&str> = void.map(String::as_str).collect();
+        if void.is_empty() || result != ChangeResult::Done {
+            return detail;
+        }
+        let kept = format!(
+            "the platform keeps labels that are taken away; they have the value {VOID} now, and count \
+             as absent: {}",
+            void.join(", ")
+        );
+        if detail.is_empty() {
+            kept
+        } else {
+            format!("{detail}; {kept}")
+        }
     }
 
     /// Looks whether a write of one account shows, and says how the change ended.
@@ -263,4 +318,17 @@ impl<'a, W: World> Run<'a, W> {
             (false, Some(lost)) => (ChangeResult::Unknown, lost),
         }
     }
+}
+
+/// What is there besides the labels that are wanted, to be written as void.
+fn void(present: &Labels, wanted: &Labels) -> Labels {
+    let gone = present
+        .iter()
+        .filter(|(key, value)| !wanted.contains_key(*key) && *value != VOID);
+    gone.map(|(key, _)| (key.clone(), VOID.to_owned()))
+        .collect()
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
 }

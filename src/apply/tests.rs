@@ -10,7 +10,7 @@ use crate::diff::diff;
 use crate::model::{
     Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, Fingerprint, Import,
     IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SealCheck, SealKey,
-    Seals, SourceRef, SpaceId, StackId,
+    SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -32,6 +32,8 @@ struct Small {
     writes: RefCell<Vec<String>>,
     now: Cell<Duration>,
     stop_after: Cell<Option<usize>>,
+    /// Whether labels that an update leaves out are kept.
+    merges: Cell<bool>,
 }
 
 impl Small {
@@ -47,6 +49,7 @@ impl Small {
             writes: RefCell::default(),
             now: Cell::default(),
             stop_after: Cell::new(None),
+            merges: Cell::new(false),
         }
     }
 
@@ -116,10 +119,12 @@ impl Writer for Small {
         self.write(format!("update {}", mrn.id()), (), |accounts| {
             let account = accounts.get_mut(mrn).expect("live");
             account.name = update.name.clone().expect("every update sends the name");
-            account.labels = update
-                .labels
-                .clone()
-                .expect("every update sends all labels");
+            let labels = update.labels.clone();
+            let labels = labels.expect("every update sends all labels");
+            if !self.merges.get() {
+                account.labels.clear();
+            }
+            account.labels.extend(labels);
             account.description.clone_from(&update.notes);
         })
     }
@@ -234,21 +239,27 @@ fn declared(name: &str, names: &[&str]) -> DesiredAccount {
 }
 
 fn seals() -> Seals {
-    Seals::new(SealKey::parse(&"01234567".repeat(8)).expect("a key"), None).accepting_unsealed(true)
+    let key = SealKey::of_seed(zeroize::Zeroizing::new([7; 32])).expect("a key");
+    let keys = SealKeys {
+        current: key.public().clone(),
+        former: None,
+    };
+    let seals = Seals::new(Some(keys), Some(key)).expect("one pair");
+    seals.accepting_unsealed(true)
 }
 
 fn managed(name: &str, names: &[&str]) -> LiveAccount {
     let marks = Marks {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        address: Address::new(name, None).label(),
-        generation: 1,
         credential: CredentialMark::Delivered {
             fingerprint: Fingerprint::of_public_key(b"key"),
-            destinations: CredentialMark::destinations_digest(&[]),
+            nonce: Nonce::from_bytes([9; 16]),
+            destinations: BTreeMap::new(),
         },
-        expires: None,
-        protected: false,
-        seal: None,
+        ..Marks::external(
+            StackId::new("acme", "k7m2q9ta").expect("valid"),
+            Address::new(name, None).label(),
+            false,
+        )
     };
     LiveAccount {
         mrn: mrn(name),
@@ -411,7 +422,7 @@ fn what_moved_since_the_plan_is_stale_and_is_not_written() {
     moved[1].labels.insert("team".to_owned(), "x".to_owned());
     moved[2]
         .labels
-        .insert("rolecall-generation".to_owned(), "2".to_owned());
+        .insert("rolecall-written".to_owned(), "0123456789ab.-".to_owned());
     let world = Small::new(&moved, Vec::new());
     let wanted = ["a", "b"].map(|name| declared(name, &["editor"])).into();
     let outcome = run(wanted, &live, &world);
@@ -511,7 +522,9 @@ fn fits(account: &LiveAccount) -> bool {
 #[test]
 fn an_account_without_a_seal_is_sealed_and_nothing_else_of_it_changes() {
     let mut account = managed("a", &["viewer"]);
-    account.labels.remove("rolecall-seal").expect("sealed");
+    for half in ["rolecall-seal", "rolecall-seal-2"] {
+        account.labels.remove(half).expect("sealed");
+    }
     account.labels.insert("team".to_owned(), "x".to_owned());
     let before = account.clone();
     let world = Small::new(std::slice::from_ref(&account), Vec::new());
@@ -520,7 +533,13 @@ fn an_account_without_a_seal_is_sealed_and_nothing_else_of_it_changes() {
     assert_eq!(*world.writes.borrow(), ["update a"]);
     let mut after = world.accounts.borrow()[&mrn("a")].clone();
     assert!(fits(&after), "{after:?}");
-    after.labels.remove("rolecall-seal");
+    for half in ["rolecall-seal", "rolecall-seal-2"] {
+        after.labels.remove(half);
+    }
+    let written = after
+        .labels
+        .insert("rolecall-written".to_owned(), "-.-".to_owned());
+    assert_ne!(written.as_deref(), Some("-.-"), "it names the plan");
     assert_eq!(after, before);
 }
 
@@ -535,4 +554,119 @@ fn an_update_keeps_the_seal_fitting() {
     let after = world.accounts.borrow()[&mrn("a")].clone();
     assert_eq!(after.name, "b");
     assert!(fits(&after), "{after:?}");
+}
+
+/// Renames `a` to the name of `b`, and `b` to that of `c`, and `c` away.
+fn chain() -> Vec<DesiredAccount> {
+    let mut wanted: Vec<_> = ["a", "b", "c"]
+        .map(|name| declared(name, &["viewer"]))
+        .into();
+    for (account, name) in wanted.iter_mut().zip(["b", "c", "d"]) {
+        account.name = name.to_owned();
+    }
+    wanted
+}
+
+#[test]
+fn a_chain_of_renames_begins_at_its_free_end_and_ends_where_one_fails() {
+    let live = three();
+    let world = Small::new(&live, Vec::new());
+    let outcome = run(chain(), &live, &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(*world.writes.borrow(), ["update c", "update b", "update a"]);
+
+    for (script, done) in [
+        (
+            Scripted::Fail(ErrorKind::PermissionDenied, Effect::None),
+            ChangeResult::Failed,
+        ),
+        (Scripted::Ignore, ChangeResult::Unknown),
+    ] {
+        let world = Small::new(&live, vec![script]);
+        let outcome = run(chain(), &live, &world);
+        let ended: Vec<_> = outcome.results.iter().map(|r| r.result).collect();
+        assert_eq!(ended, [done, ChangeResult::Skipped, ChangeResult::Skipped]);
+        assert!(
+            outcome.results[1].detail.contains("still has the name"),
+            "{outcome:?}"
+        );
+        assert_eq!(world.writes.borrow().len(), 1);
+    }
+}
+
+/// Wants `a` with these labels and nothing else, where it has one more.
+fn without_its_label(live: &mut LiveAccount, key: &str) -> DesiredAccount {
+    live.labels.insert("stays".to_owned(), "x".to_owned());
+    live.labels.insert(key.to_owned(), "y".to_owned());
+    DesiredAccount {
+        labels: Some([("stays".to_owned(), "x".to_owned())].into()),
+        ..declared("a", &["viewer"])
+    }
+}
+
+#[test]
+fn where_the_platform_keeps_labels_what_is_taken_away_is_void_and_said() {
+    for key in ["team", "zone"] {
+        let mut account = managed("a", &["viewer"]);
+        let mut wanted = without_its_label(&mut account, key);
+        let world = Small::new(std::slice::from_ref(&account), Vec::new());
+        world.merges.set(true);
+        let outcome = run(vec![wanted.clone()], &[account.clone()], &world);
+        assert!(outcome.complete(), "{outcome:?}");
+        let detail = &outcome.results[0].detail;
+        assert!(detail.contains("the platform keeps labels"), "{detail}");
+        assert!(detail.ends_with(&format!(": {key}")), "{detail}");
+        let after = world.accounts.borrow()[&mrn("a")].clone();
+        assert_eq!(after.labels[key], VOID);
+        assert!(fits(&after), "{after:?}");
+
+        // Nothing is left to do, and a label may come back.
+        let world = Small::new(std::slice::from_ref(&after), Vec::new());
+        let outcome = run(vec![wanted.clone()], &[after.clone()], &world);
+        assert!(outcome.results.is_empty(), "{outcome:?}");
+        world.merges.set(true);
+        let again = wanted.labels.as_mut().expect("labels");
+        again.insert(key.to_owned(), "z".to_owned());
+        let outcome = run(vec![wanted], &[after], &world);
+        assert!(outcome.complete() && outcome.results[0].detail.is_empty());
+        assert_eq!(world.accounts.borrow()[&mrn("a")].labels[key], "z");
+    }
+    // Where it removes them, nothing of ours stays in their place.
+    let mut account = managed("a", &["viewer"]);
+    let wanted = without_its_label(&mut account, "team");
+    let world = Small::new(std::slice::from_ref(&account), Vec::new());
+    let outcome = run(vec![wanted], &[account], &world);
+    assert!(outcome.complete() && outcome.results[0].detail.is_empty());
+    assert!(
+        !world.accounts.borrow()[&mrn("a")]
+            .labels
+            .contains_key("team")
+    );
+    assert_eq!(world.writes.borrow().len(), 1);
+}
+
+#[test]
+fn a_platform_that_keeps_labels_is_waited_for_once() {
+    let mut live: Vec<_> = three();
+    let wanted: Vec<_> = live
+        .iter_mut()
+        .map(|account| {
+            let labels = without_its_label(account, "team").labels;
+            DesiredAccount {
+                labels,
+                ..declared(&account.name, &["viewer"])
+            }
+        })
+        .collect();
+    let world = Small::new(&live, Vec::new());
+    world.merges.set(true);
+    let outcome = run(wanted, &live, &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(
+        world.writes.borrow().len(),
+        4,
+        "two for the first, one for each other"
+    );
+    let graces = world.now.get().as_secs() / Options::default().grace.as_secs();
+    assert_eq!(graces, 1, "{:?}", world.now.get());
 }

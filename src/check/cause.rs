@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Answers, Cause, Found, What, what};
 use crate::model::{Address, Desired, History, Live, LogEntry, Mrn, Scope};
-use crate::plan::{Action, Block, Blocked, Change, Plan};
+use crate::plan::{Action, Block, Blocked, Change, Expired, Plan};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,7 +86,9 @@ pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers
                         judge.deletion(account.as_ref(), &found.scope, live, answers)
                     }
                 };
-                if let (What::Blocked(_), Cause::NotApplied(entry)) = (&found.what, &found.cause) {
+                if let (What::Blocked(_) | What::Expired { .. }, Cause::NotApplied(entry)) =
+                    (&found.what, &found.cause)
+                {
                     found.cause = Cause::Own(entry.clone());
                 }
                 found
@@ -108,7 +110,32 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
         .changes
         .iter()
         .filter_map(move |change| changed(change, adopted.contains(&change.address)));
-    changes.chain(plan.blocked.iter().filter_map(stopped))
+    let over = plan.annex.expired.iter().map(over);
+    changes
+        .chain(plan.blocked.iter().filter_map(stopped))
+        .chain(over)
+}
+
+/// An account that has expired: nobody did that but the clock.
+fn over(expired: &Expired) -> Case {
+    let Expired {
+        address,
+        account,
+        scope,
+        until,
+        declared_at,
+    } = expired;
+    Case {
+        found: Found {
+            address: address.clone(),
+            scope: scope.clone(),
+            account: Some(account.clone()),
+            what: What::Expired { until: *until },
+            cause: Cause::NotApplied(None),
+            places: vec![declared_at.clone()],
+        },
+        question: Question::None,
+    }
 }
 
 fn changed(change: &Change, adopted: bool) -> Option<Case> {

@@ -116,6 +116,11 @@ pub enum What {
     },
     /// What differs cannot be put right by a plan: disputed, its name taken, and the like.
     Blocked(Blocked),
+    /// It has expired, and no plan puts that right.
+    Expired {
+        /// When.
+        until: Timestamp,
+    },
 }
 
 /// Whose work a difference is.
@@ -196,7 +201,7 @@ pub fn check(
     let found = cause::all(&plan, desired, live, answers);
     let (needs_person, found): (Vec<_>, Vec<_>) = found
         .into_iter()
-        .partition(|found| matches!(found.what, What::Blocked(_)));
+        .partition(|found| matches!(found.what, What::Blocked(_) | What::Expired { .. }));
     let (not_applied, drift) = found
         .into_iter()
         .partition(|found| matches!(found.cause, Cause::NotApplied(_)));

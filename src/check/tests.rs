@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
-use crate::model::{
-    Caller, CredentialMark, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread,
-};
+use crate::model::{Caller, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread};
 use crate::plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
 
@@ -59,13 +57,12 @@ fn mrn(name: &str) -> Mrn {
 /// A live account, under our marks if it is `ours`.
 fn there(name: &str, role: &str, ours: bool, expires: Option<&str>) -> LiveAccount {
     let marks = Marks {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        address: Address::new(name, None).label(),
-        generation: 1,
-        credential: CredentialMark::External,
         expires: expires.map(|at| at.parse().expect("a time")),
-        protected: false,
-        seal: None,
+        ..Marks::external(
+            StackId::new("acme", "k7m2q9ta").expect("valid"),
+            Address::new(name, None).label(),
+            false,
+        )
     };
     LiveAccount {
         mrn: mrn(name),
@@ -277,8 +274,8 @@ fn an_account_without_its_marks_is_drift_if_somebody_took_them() {
 #[test]
 fn what_is_blocked_needs_a_person_and_waits_for_no_apply() {
     let protected = |mut account: LiveAccount| {
-        let mark = ("rolecall-protected".to_owned(), "yes".to_owned());
-        account.labels.extend([mark]);
+        let mark = account.labels.get_mut("rolecall-mark").expect("marked");
+        *mark = mark.replace(".p0", ".p1");
         account
     };
     let mut stranger = there("ci", "viewer", true, None);
@@ -515,4 +512,50 @@ async fn a_scope_whose_log_is_closed_is_not_asked_about_again() {
         let told = |found: &Found| matches!(&found.cause, Cause::Unknown(why) if *why == word);
         assert!(check.drift.len() == 3 && check.drift.iter().all(told));
     }
+}
+
+/// Nobody changed it and nothing can be applied: a person has to give its users another key.
+#[test]
+fn an_expired_account_needs_a_person_and_waits_for_no_apply() {
+    for (until, over) in [
+        ("2026-11-23T12:00:00Z", true),
+        ("2020-02-29T00:00:00Z", true),
+        ("2026-11-23T12:00:01Z", false),
+    ] {
+        let block = account("ci", &format!("valid_until = \"{until}\""));
+        let (desired, live) = (
+            desired(&block),
+            live(vec![there("ci", "viewer", true, Some(until))]),
+        );
+        let found = checked(&desired, &live, Vec::new());
+        assert_eq!(found.needs_person.len(), usize::from(over), "{until}");
+        assert!(!found.pending() && found.drift.is_empty(), "{until}");
+        if let Some(one) = found.needs_person.first() {
+            assert!(matches!(one.what, What::Expired { .. }), "{one:?}");
+            assert_eq!(one.cause, Cause::Own(None));
+            assert_eq!(one.account, Some(mrn("ci")));
+        }
+        assert_eq!(
+            found.expiring.len(),
+            1,
+            "it stands in the list of dates as well"
+        );
+    }
+}
+
+/// The marks still hold the address before a `moved` block.
+#[test]
+fn an_account_is_known_by_the_address_it_has_now() {
+    let moved = "moved {\n  from = service_account.old\n  to = service_account.ci\n}\n";
+    let until = "2026-12-01T00:00:00Z";
+    let block = account("ci", &format!("valid_until = \"{until}\"")) + moved;
+    let mut old = there("old", "viewer", true, Some(until));
+    old.name = "ci".to_owned();
+    let found = checked(&desired(&block), &live(vec![old]), Vec::new());
+    let told: Vec<_> = found
+        .expiring
+        .iter()
+        .map(|e| (e.address.to_string(), e.account.is_some()))
+        .collect();
+    assert_eq!(told, [("service_account.ci".to_owned(), true)]);
 }

@@ -19,7 +19,7 @@ pub enum Exit {
     Stale,
     /// Applied in part, or interrupted after a write.
     Partial,
-    /// Accounts that nobody declared (`plan --strict`, `check`), or drift or a dispute (`check`).
+    /// Accounts that nobody declared, or that expired (`plan --strict`, `check`), or drift or a dispute (`check`).
     Unmanaged,
     /// Wrong usage.
     Usage,
@@ -134,9 +134,9 @@ impl Exit {
             Self::Unmanaged => Row {
                 code: 6,
                 name: "unmanaged",
-                short: "unmanaged accounts (plan --strict, check), or drift or a dispute (check)",
+                short: "unmanaged or expired accounts (plan --strict, check), or drift or a dispute (check)",
                 meaning: "`plan --strict` or `check` found accounts that this configuration does \
-                          not manage, or `check` found drift, or what no apply puts right: a \
+                          not manage, or accounts of it that have expired, or `check` found drift, or what no apply puts right: a \
                           dispute, a name that is taken, a protected account that is declared no \
                           longer. It goes before 2, and with `check` before 1.",
                 then: "Import them, delete them on the platform, leave out `--strict`, or add \

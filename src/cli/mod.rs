@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod commit;
 mod exit;
 mod judged;
 mod load;

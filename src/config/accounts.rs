@@ -12,7 +12,9 @@ use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind, Value};
 use crate::lang::{Failed, Scope, Type, convert};
-use crate::model::{Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope};
+use crate::model::{
+    Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope, VOID,
+};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
@@ -368,6 +370,17 @@ fn labels(
         };
         let bad =
             |text: &str| text.chars().any(char::is_control) || text.chars().count() > MAX_LABEL;
+        if text == VOID {
+            failed = true;
+            decoder.report(
+                Diagnostic::error(codes::RESERVED_LABEL)
+                    .at(span, format!("the value of `{key}`"))
+                    .help(format!(
+                        "`{VOID}` marks a label that was taken away on a platform that keeps it; take it out"
+                    )),
+            );
+            continue;
+        }
         if key.is_empty() || bad(key) || bad(text) {
             failed = true;
             let message = format!(

@@ -116,6 +116,7 @@ pub(super) static BLOCKS: &[Schema] = &[
         kind: "limits",
         attributes: &[
             may("max_deletes"),
+            may("max_reaped"),
             may("max_delete_percent"),
             may("max_escalations"),
             may("max_gained_grants"),

@@ -1,7 +1,7 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks};
+use crate::model::{AccountState, Described, DesiredAccount, LiveAccount, Marks, same_name};
 
 /// Whether the live account is as declared, so that neither a state need be made nor compared.
 pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
@@ -20,15 +20,21 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
         import: _,
         declared_at: _,
     } = desired;
-    *name == live.name
+    same_name(name, &live.name)
         && description
-            .as_ref()
-            .is_none_or(|wanted| live.description.as_ref() == Some(wanted))
+            .as_deref()
+            .is_none_or(|wanted| described(wanted, live.description.as_deref(), marks))
         && labels
             .as_ref()
             .is_none_or(|wanted| live.has_other_labels(wanted))
         && *roles == live.roles
         && protected.is_none_or(|wanted| wanted == marks.protected)
+}
+
+/// Whether the description is the wanted one. One that was cleared and is there all the same is what the
+/// platform makes of that: to clear it again would change nothing.
+pub fn described(wanted: &str, live: Option<&str>, marks: &Marks) -> bool {
+    live.unwrap_or_default() == wanted || (wanted.is_empty() && marks.described == Described::Empty)
 }
 
 /// The state that a live account should have, given the one it has. What the configuration leaves
@@ -50,8 +56,16 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
         declared_at: _,
     } = desired;
     AccountState {
-        name: name.clone(),
-        description: description.clone().or(before.description),
+        name: if same_name(name, &before.name) {
+            before.name
+        } else {
+            name.clone()
+        },
+        description: match description.as_deref() {
+            None => before.description,
+            Some("") => None,
+            Some(text) => Some(text.to_owned()),
+        },
         labels: labels.clone().unwrap_or(before.labels),
         roles: roles.clone(),
         valid_until: before.valid_until,

@@ -4,14 +4,15 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account::{after_update, as_declared, roles_differ, spec_differs};
+use super::PENDING_LEASE;
+use super::account::{after_update, as_declared, described, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
-use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
-use super::{PENDING_LEASE, address_of};
+use super::delta::{Action, Block, Blocked, Delta, Difference, Expired, InFlight, Reason};
+use super::names::{Name, Names};
 use crate::model::{
-    AccountState, AddressLabel, Birth, CredentialMark, Desired, DesiredAccount, Destination,
-    DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, Scope, SealCheck, SourceRef,
-    birth_roles_only,
+    AccountState, AddressLabel, Birth, CredentialMark, Described, Desired, DesiredAccount,
+    Destination, DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, SealCheck,
+    SourceRef, VOID, birth_roles_only, same_name,
 };
 
 pub(super) struct Cases<'a> {
@@ -22,12 +23,10 @@ pub(super) struct Cases<'a> {
     /// Who has which name in which scope; made when it is first asked for.
     pub(super) names: OnceCell<Names<'a>>,
     /// The names that declared accounts want; made when they are first asked for.
-    pub(super) wanted: OnceCell<BTreeSet<(&'a Scope, &'a str)>>,
+    pub(super) wanted: OnceCell<BTreeSet<Name<'a>>>,
     /// The places that sinks name; made when they are first asked for.
     pub(super) places: OnceCell<BTreeMap<DestinationId, &'a Destination>>,
 }
-
-type Names<'a> = BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>;
 
 /// An account of ours.
 pub(super) struct Ours<'a> {
@@ -81,6 +80,10 @@ impl Cases<'_> {
                     until,
                 }),
                 Pending::Dead => {
+                    if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
+                        self.block(account, block, delta);
+                        return;
+                    }
                     let (action, reason) = (Action::Delete, Reason::CredentialPending);
                     delta.differences.push(Difference {
                         after: None,
@@ -98,14 +101,47 @@ impl Cases<'_> {
             }
             return;
         }
+        if let Some(until) = marks.expires
+            && until <= self.live.facts.now
+        {
+            delta.expired.push(Expired {
+                address: account.address.clone(),
+                account: present.mrn.clone(),
+                scope: present.scope.clone(),
+                until,
+                declared_at: account.declared_at.clone(),
+            });
+        }
         if let Some(block) = self.cannot_update(account, present, marks.expires, marks) {
             self.block(account, block, delta);
             return;
+        }
+        let void: Vec<&str> = present.void_labels().collect();
+        if !void.is_empty() {
+            delta.notes.push((
+                account.address.clone(),
+                format!(
+                    "the platform keeps every label that an account ever had; what was taken away is \
+                     still there with the value {VOID}, and counts as absent: {}",
+                    void.join(", ")
+                ),
+            ));
         }
         if let CredentialMark::Delivered { destinations, .. } = &marks.credential
             && let Some(moved) = self.delivered_elsewhere(destinations, &account.deliver_to)
         {
             delta.notes.push((account.address.clone(), moved));
+        }
+        if account.description.as_deref() == Some("")
+            && let Some(shown) = &present.description
+            && marks.described == Described::Empty
+        {
+            delta.notes.push((
+                account.address.clone(),
+                format!(
+                    "its description was cleared, and the platform shows {shown:?} all the same"
+                ),
+            ));
         }
         let before = delta.differences.len() + delta.blocked.len();
         let moved = self.moved(account, present, marks, delta);
@@ -226,9 +262,14 @@ impl Cases<'_> {
         delta: &mut Delta,
     ) {
         let before = present.state();
-        let after = after_update(account, before.clone());
+        let mut after = after_update(account, before.clone());
+        let kept = account.description.as_deref() == Some("")
+            && described("", before.description.as_deref(), marks);
+        if kept {
+            after.description.clone_from(&before.description);
+        }
         let spec = spec_differs(&before, &after);
-        if account.name != present.name
+        if !same_name(&account.name, &present.name)
             && let Some(block) = self.name_taken(account, Some(&present.mrn))
         {
             self.block(account, block, delta);
@@ -397,7 +438,7 @@ impl Cases<'_> {
             before: None,
             after: Some(AccountState {
                 name: account.name.clone(),
-                description: account.description.clone(),
+                description: account.description.clone().filter(|text| !text.is_empty()),
                 labels: account.labels.clone().unwrap_or_default(),
                 roles: account.roles.clone(),
                 valid_until: account.valid_until,
@@ -445,32 +486,6 @@ impl Cases<'_> {
             return cannot("valid_until", live, show(account.valid_until));
         }
         None
-    }
-
-    /// Whether another account of the scope has the wanted name.
-    fn name_taken(&self, account: &DesiredAccount, except: Option<&Mrn>) -> Option<Block> {
-        let names = self.names.get_or_init(|| {
-            let mut names = Names::new();
-            for account in self.live.accounts.values() {
-                let name = (&account.scope, account.name.as_str());
-                names.entry(name).or_default().push(account);
-            }
-            names
-        });
-        let holder = names
-            .get(&(&account.scope, account.name.as_str()))?
-            .iter()
-            .find(|other| Some(&other.mrn) != except)?;
-        let managed_as = self
-            .ours
-            .iter()
-            .find(|ours| ours.account.mrn == holder.mrn)
-            .map(|ours| address_of(ours.account));
-        Some(Block::NameTaken {
-            account: holder.mrn.clone(),
-            name: account.name.clone(),
-            managed_as,
-        })
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Judge<'a> {
     imports: BTreeMap<&'a Mrn, AddressLabel>,
     /// Made when it is first asked for.
     addresses: OnceCell<BTreeMap<AddressLabel, &'a Address>>,
+    /// The present address of every former one; made when it is first asked for.
+    formerly: OnceCell<BTreeMap<AddressLabel, AddressLabel>>,
 }
 
 impl<'a> Judge<'a> {
@@ -73,11 +75,19 @@ impl<'a> Judge<'a> {
             seals,
             imports,
             addresses: OnceCell::new(),
+            formerly: OnceCell::new(),
         }
     }
 
-    /// The address that a mark means. A long one is a hash there, and only its declaration tells it.
+    /// The address that a mark means now: where `moved` blocks lead from the one it holds. A long one is a
+    /// hash there, and only its declaration tells it.
     pub fn address(&self, label: &AddressLabel) -> Address {
+        let formerly = || super::formerly(&super::declared(self.desired));
+        let label = self
+            .formerly
+            .get_or_init(formerly)
+            .get(label)
+            .unwrap_or(label);
         let addresses = self.addresses.get_or_init(|| {
             let declared = self.desired.accounts.keys();
             declared.map(|address| (address.label(), address)).collect()
@@ -87,6 +97,15 @@ impl<'a> Judge<'a> {
             None => label
                 .decode()
                 .unwrap_or_else(|| Address::new(label.as_str(), None)),
+        }
+    }
+
+    /// The address that an account's marks claim, whether they are believed or not; one made of its id
+    /// if they claim none.
+    pub fn claimed(&self, account: &LiveAccount) -> Address {
+        match account.labels.get("rolecall-address") {
+            Some(label) => self.address(&AddressLabel::from_label(label.clone())),
+            None => Address::new(account.mrn.id(), None),
         }
     }
 

@@ -141,6 +141,8 @@ pub enum Block {
         name: String,
         /// The address under which this configuration manages it, if it does.
         managed_as: Option<Address>,
+        /// What becomes of the name by the same plan.
+        held: Held,
     },
     /// The scope could not be read.
     Unread {
@@ -205,6 +207,18 @@ pub enum Block {
     },
 }
 
+/// What a plan does about a name that is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// Nothing.
+    Kept,
+    /// It deletes who has it, and deletions come last.
+    Deleted,
+    /// Who has it gets another name, and waits for one that this one waits for.
+    Circle,
+}
+
 /// A block and what it stands on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Blocked {
@@ -231,6 +245,21 @@ pub struct InFlight {
     pub until: jiff::Timestamp,
 }
 
+/// A declared account that is live and has expired, so that its key opens nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Expired {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// The account.
+    pub account: Mrn,
+    /// Where it lives.
+    pub scope: Scope,
+    /// When it expired.
+    pub until: jiff::Timestamp,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
 /// A live account that this configuration leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftAlone {
@@ -251,6 +280,8 @@ pub struct Delta {
     pub in_flight: Vec<InFlight>,
     /// Accounts without our marks, or of another configuration.
     pub left_alone: Vec<LeftAlone>,
+    /// Accounts that have expired: no plan puts that right.
+    pub expired: Vec<Expired>,
     /// Sentences worth telling that change nothing, with the address they are about.
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.

@@ -5,14 +5,18 @@ mod account;
 mod cases;
 mod custody;
 mod delta;
+mod names;
 mod undeclared;
+mod unmatched;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cases::{Cases, Ours};
 pub use custody::{Custody, Judge, NO_SEAL};
-pub use delta::{Action, Block, Blocked, Delta, Difference, InFlight, LeftAlone, Reason};
+pub use delta::{
+    Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason,
+};
 
 use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, Seals};
 
@@ -29,12 +33,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     };
     seals.check_all(live.accounts.values());
     let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
-    let mut declared: Vec<Declared<'_>> = desired
-        .accounts
-        .values()
-        .map(|account| (account.address.label(), account))
-        .collect();
-    declared.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let declared = declared(desired);
     let formerly = formerly(&declared);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
     let mut ours: Vec<Ours<'_>> = Vec::with_capacity(live.accounts.len());
@@ -131,17 +130,29 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             declared_at: declared.map(|d| d.declared_at.clone()),
         });
     }
+    cases.unmatched(&mut delta);
     delta.differences.sort_by(|a, b| {
         (&a.address, a.action, &a.account).cmp(&(&b.address, b.action, &b.account))
     });
     delta.blocked.sort();
     delta.in_flight.sort();
     delta.notes.sort();
+    delta.expired.sort();
     delta
 }
 
 /// A declared account under the label of its address.
 type Declared<'a> = (AddressLabel, &'a DesiredAccount);
+
+/// All declared accounts, by address.
+fn declared(desired: &Desired) -> Vec<Declared<'_>> {
+    let accounts = desired.accounts.values();
+    let mut declared: Vec<Declared<'_>> = accounts
+        .map(|account| (account.address.label(), account))
+        .collect();
+    declared.sort_by(|(a, _), (b, _)| a.cmp(b));
+    declared
+}
 
 /// Finds an account among those sorted by address.
 fn find<'a>(declared: &[Declared<'a>], label: &AddressLabel) -> Option<&'a DesiredAccount> {

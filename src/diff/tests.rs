@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
-    Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role, RoleSet, Scope,
-    ScopeInfo, SealKey, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction, Unread,
+    Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization, Destination,
+    Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role,
+    RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, Unmanaged,
+    UnmanagedAction, Unread,
 };
 
 mod custody;
+mod names;
 mod seals;
+mod told;
 mod whole;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -60,16 +63,16 @@ fn mrn(name: &str) -> Mrn {
 
 fn marks(name: &str) -> Marks {
     Marks {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        address: Address::new(name, None).label(),
-        generation: 1,
         credential: CredentialMark::Delivered {
             fingerprint: Fingerprint::of_public_key(b"key"),
-            destinations: CredentialMark::destinations_digest(&[]),
+            nonce: Nonce::from_bytes([9; 16]),
+            destinations: BTreeMap::new(),
         },
-        expires: None,
-        protected: false,
-        seal: None,
+        ..Marks::external(
+            StackId::new("acme", "k7m2q9ta").expect("valid"),
+            Address::new(name, None).label(),
+            false,
+        )
     }
 }
 
@@ -228,14 +231,22 @@ fn roles_and_the_rest_are_two_changes_and_an_update_never_carries_roles() {
     assert_eq!(delta.differences[1].places, [place(3), place(10)]);
 }
 
+/// A birth that began so many minutes ago.
+fn birth(age_minutes: i64) -> Birth {
+    let now: jiff::Timestamp = NOW.parse().expect("valid");
+    let since = now - jiff::SignedDuration::from_mins(age_minutes);
+    Birth::new(Nonce::from_bytes([1; 16]), since)
+}
+
 fn pending(age_minutes: i64) -> LiveAccount {
+    let birth = birth(age_minutes);
+    let created_at = Some(birth.since);
     let marks = Marks {
-        credential: CredentialMark::Pending(Nonce::from_bytes([1; 16])),
+        credential: CredentialMark::Pending(birth),
         ..marks("ci")
     };
-    let now: jiff::Timestamp = NOW.parse().expect("valid");
     LiveAccount {
-        created_at: Some(now - jiff::SignedDuration::from_mins(age_minutes)),
+        created_at,
         roles: RoleSet::new(),
         ..live_account("ci", Some(marks))
     }
@@ -265,14 +276,6 @@ fn a_young_birth_is_left_alone_and_a_dead_one_is_replaced() {
 fn a_pending_account_with_power_or_a_past_is_left_to_people() {
     let mut used = pending(60);
     used.last_used = NOW.parse().ok();
-    // A key that was tried and could do nothing is no reason to wait for people.
-    assert_eq!(
-        compare(vec![declared("ci")], vec![used.clone()])
-            .differences
-            .len(),
-        2
-    );
-    used.roles = roles(&["viewer"]);
     let mut strong = pending(60);
     strong.roles = roles(&["owner"]);
     for account in [used, strong] {
@@ -347,7 +350,8 @@ fn an_undeclared_pending_account_with_power_is_no_leftover_of_a_birth() {
     let mut strong = pending(60);
     strong.roles = roles(&["owner"]);
     let delta = compare(Vec::new(), vec![strong]);
-    assert_eq!(actions(&delta), [(Action::Delete, Reason::ScopeUndeclared)]);
+    assert!(delta.differences.is_empty(), "{delta:?}");
+    assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
 }
 
 #[test]
@@ -514,4 +518,44 @@ fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
     let delta = compare(vec![wanted], vec![managed("ci")]);
     assert!(delta.differences.is_empty());
     assert_eq!(delta.notes.len(), 1);
+}
+
+/// An empty description is a wish of its own, and one that the platform did not take is no difference.
+#[test]
+fn a_description_is_cleared_once_and_told_where_it_stays() {
+    let mut wanted = declared("ci");
+    wanted.description = Some(String::new());
+    let shown = |described| {
+        let marks = Marks {
+            described,
+            ..marks("ci")
+        };
+        LiveAccount {
+            description: Some("since birth".to_owned()),
+            ..live_account("ci", Some(marks))
+        }
+    };
+    for before in [Described::No, Described::Text] {
+        let delta = compare(vec![wanted.clone()], vec![shown(before)]);
+        assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+        let after = delta.differences[0].after.as_ref().expect("an account");
+        assert_eq!(after.description, None);
+    }
+    let delta = compare(vec![wanted.clone()], vec![shown(Described::Empty)]);
+    assert_eq!((delta.unchanged, delta.notes.len()), (1, 1), "{delta:?}");
+    assert!(delta.notes[0].1.contains("since birth"), "{delta:?}");
+    // Another difference does not bring it back.
+    let mut renamed = wanted.clone();
+    renamed.name = "other".to_owned();
+    let delta = compare(vec![renamed], vec![shown(Described::Empty)]);
+    let after = delta.differences[0].after.as_ref().expect("an account");
+    assert_eq!(after.description.as_deref(), Some("since birth"));
+    // Where there is none, there is nothing to clear; a birth is without one.
+    assert_eq!(
+        compare(vec![wanted.clone()], vec![managed("ci")]).unchanged,
+        1
+    );
+    let delta = compare(vec![wanted], Vec::new());
+    let after = delta.differences[0].after.as_ref().expect("an account");
+    assert_eq!(after.description, None);
 }

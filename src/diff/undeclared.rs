@@ -1,14 +1,12 @@
 //! What to do about live accounts that no block declares: ours, and those that nobody has marked.
 //! Pure.
 
-use std::collections::BTreeSet;
-
 use super::address_of;
 use super::cases::{Cases, Ours, Pending, pending};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
-    AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
-    RoleSet, Scope, Unmanaged, UnmanagedAction,
+    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Removed, RoleSet, Scope,
+    Unmanaged, UnmanagedAction, composed,
 };
 
 impl Cases<'_> {
@@ -138,7 +136,7 @@ impl Cases<'_> {
 
     /// The `removed` block that speaks of an account, the one that names it alone before the one
     /// that names all of its block.
-    fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
+    pub(super) fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
         let removed = &self.desired.removed;
         let very = |known: &Known| known.address.label() == marks.address;
         if let Some(found) = removed.iter().find(|r| r.known_as.iter().any(very)) {
@@ -172,13 +170,13 @@ impl Cases<'_> {
             return true;
         }
         // A declared account wants the name; whether this is it, a person has to say first.
-        let name = (&account.scope, account.name.as_str());
+        let name = (&account.scope, composed(&account.name));
         if self.wanted().contains(&name) {
             return true;
         }
         // Whose it is, some mark may tell; such are refused, and never deleted.
-        let mut keys = account.labels.keys();
-        if setting.action == UnmanagedAction::Delete && keys.any(|k| k.starts_with(MARK_PREFIX)) {
+        let marked = account.is_marked();
+        if setting.action == UnmanagedAction::Delete && marked {
             return true;
         }
         let address = Address::new(account.mrn.id(), None);
@@ -230,14 +228,6 @@ impl Cases<'_> {
                 declared.organization.clone()
             })?;
             settings.get(&Scope::Organization(organization))
-        })
-    }
-
-    /// The names that declared accounts have or are to have, each in its scope.
-    fn wanted(&self) -> &BTreeSet<(&Scope, &str)> {
-        self.wanted.get_or_init(|| {
-            let declared = self.desired.accounts.values();
-            declared.map(|d| (&d.scope, d.name.as_str())).collect()
         })
     }
 

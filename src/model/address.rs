@@ -1,5 +1,6 @@
 //! The name of a service account in the configuration.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,29 @@ impl AddressLabel {
     }
 }
 
+/// How many of each block some addresses are, the most first, a few blocks by name: `28 of
+/// service_account.ci, 1 of service_account.b`. What is no address stands for itself.
+pub fn by_block<'a>(addresses: impl IntoIterator<Item = &'a str>) -> String {
+    const NAMED: usize = 3;
+    let mut blocks: BTreeMap<&str, usize> = BTreeMap::new();
+    for address in addresses {
+        let block = address.split_once('[').map_or(address, |(block, _)| block);
+        *blocks.entry(block).or_default() += 1;
+    }
+    let mut blocks: Vec<(&str, usize)> = blocks.into_iter().collect();
+    blocks.sort_by_key(|(block, n)| (std::cmp::Reverse(*n), *block));
+    let rest = blocks.split_off(blocks.len().min(NAMED));
+    let named = blocks
+        .into_iter()
+        .map(|(block, n)| format!("{n} of {block}"));
+    let others = (!rest.is_empty()).then(|| {
+        let n: usize = rest.iter().map(|(_, n)| n).sum();
+        let others = if rest.len() == 1 { "block" } else { "blocks" };
+        format!("{n} of {} other {others}", rest.len())
+    });
+    named.chain(others).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,5 +225,27 @@ mod tests {
             assert_eq!(address.label().decode(), None);
         }
         assert_ne!(long.label(), other.label());
+    }
+
+    #[test]
+    fn what_is_cut_is_counted_by_block_the_most_first() {
+        let of = |n: usize, name: &'static str| (0..n).map(move |i| format!("{name}[\"{i}\"]"));
+        let all: Vec<String> = of(1, "a")
+            .chain(of(28, "ci"))
+            .chain(["b".to_owned()])
+            .collect();
+        let said = by_block(all.iter().map(String::as_str));
+        assert_eq!(said, "28 of ci, 1 of a, 1 of b");
+        let all: Vec<String> = all
+            .into_iter()
+            .chain(of(2, "c"))
+            .chain(of(1, "d"))
+            .collect();
+        let said = by_block(all.iter().map(String::as_str));
+        assert_eq!(said, "28 of ci, 2 of c, 1 of a, 2 of 2 other blocks");
+        let all: Vec<String> = (0..4).map(|n| format!("x{n}")).collect();
+        let said = by_block(all.iter().map(String::as_str));
+        assert_eq!(said, "1 of x0, 1 of x1, 1 of x2, 1 of 1 other block");
+        assert_eq!(by_block([]), "");
     }
 }

@@ -6,10 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
-use super::address::Address;
+use super::address::{Address, AddressLabel};
 use super::limits::Limits;
+use super::mark::{KeyAt, StoreVersion};
 
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
+use super::name::composed;
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
 use super::seal_key::SealKeys;
@@ -174,6 +176,19 @@ pub struct Removed {
     pub declared_at: SourceRef,
 }
 
+impl Removed {
+    /// Whether it speaks of the account that carries an address; one that is a hash is known by its own
+    /// address alone.
+    pub fn means(&self, label: &AddressLabel) -> bool {
+        let address = label.decode();
+        self.known_as.iter().any(|known| {
+            let block = address.as_ref().filter(|_| known.whole);
+            known.address.label() == *label
+                || block.is_some_and(|address| address.name == known.address.name)
+        })
+    }
+}
+
 /// One of the addresses by which accounts were known, by `moved` blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -209,7 +224,9 @@ pub enum UnmanagedAction {
 impl Unmanaged {
     /// Whether an account of this name is left alone.
     pub fn excepts(&self, name: &str) -> bool {
-        self.except.iter().any(|pattern| matches(pattern, name))
+        let name = composed(name);
+        let mut patterns = self.except.iter();
+        patterns.any(|pattern| matches(&composed(pattern), &name))
     }
 }
 
@@ -295,6 +312,17 @@ impl Destination {
         }
     }
 
+    /// The mark of a key of this generation that was put there.
+    pub fn key_at(&self, generation: u32, version: Option<StoreVersion>) -> (DestinationId, KeyAt) {
+        let kind = self.kind();
+        let at = KeyAt {
+            kind,
+            generation,
+            version,
+        };
+        (self.id(), at)
+    }
+
     /// What names the place in marks: what it is, and not what its block is called.
     pub fn id(&self) -> DestinationId {
         let Place::File {
@@ -333,7 +361,7 @@ impl fmt::Display for Destination {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::*;
 
     #[test]
     fn patterns_fit_whole_texts() {
@@ -355,5 +383,27 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn an_exception_in_another_form_of_unicode_is_the_same_name() {
+        let excepts = |pattern: &str, name: &str| {
+            let unmanaged = Unmanaged {
+                action: UnmanagedAction::Delete,
+                except: vec![pattern.to_owned()],
+                declared_at: SourceRef {
+                    file: "a.hcl".to_owned(),
+                    line: 1,
+                },
+            };
+            unmanaged.excepts(name)
+        };
+        assert!(excepts("caf\u{e9}", "cafe\u{301}"));
+        assert!(excepts("*\u{1100}\u{1161}", "x-\u{ac00}"));
+        assert!(
+            excepts("caf?", "cafe\u{301}"),
+            "one character as people see it"
+        );
+        assert!(!excepts("cafe", "cafe\u{301}"));
     }
 }

@@ -67,6 +67,10 @@ pub struct Live {
     pub accounts: BTreeMap<Mrn, LiveAccount>,
 }
 
+/// The value of a label that was to be removed where the platform keeps every label it was ever given.
+/// A label of this value counts as absent, wherever labels are read.
+pub const VOID: &str = "removed-by-rolecall";
+
 /// One live service account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LiveAccount {
@@ -93,7 +97,12 @@ pub struct LiveAccount {
 impl LiveAccount {
     /// What our labels on it say.
     pub fn marking(&self) -> Marking {
-        Marks::locate(&self.labels)
+        let void = self.labels.values().any(|value| value == VOID);
+        if void {
+            Marks::locate(&self.standing_labels())
+        } else {
+            Marks::locate(&self.labels)
+        }
     }
 
     /// The marks, if all of them are readable.
@@ -104,19 +113,40 @@ impl LiveAccount {
         }
     }
 
+    /// All labels that do not count as absent, our marks included.
+    pub fn standing_labels(&self) -> Labels {
+        let labels = self.labels.iter().filter(|(_, value)| *value != VOID);
+        labels
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// The keys of labels that count as absent, without our marks.
+    pub fn void_labels(&self) -> impl Iterator<Item = &str> {
+        self.labels
+            .iter()
+            .filter(|(key, value)| *value == VOID && !key.starts_with(MARK_PREFIX))
+            .map(|(key, _)| key.as_str())
+    }
+
+    /// Whether any label of ours is on it, readable or not.
+    pub fn is_marked(&self) -> bool {
+        let mut labels = self.labels.iter();
+        labels.any(|(key, value)| key.starts_with(MARK_PREFIX) && value != VOID)
+    }
+
     /// The labels that are not our marks.
     pub fn other_labels(&self) -> Labels {
         self.labels
             .iter()
-            .filter(|(key, _)| !key.starts_with(MARK_PREFIX))
+            .filter(|label| is_other(label))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     }
 
     /// Whether these are the labels that are not our marks.
     pub fn has_other_labels(&self, labels: &Labels) -> bool {
-        let own = |(key, _): &(&String, &String)| key.starts_with(MARK_PREFIX);
-        self.labels.iter().filter(|label| !own(label)).eq(labels)
+        self.labels.iter().filter(is_other).eq(labels)
     }
 
     /// The account as a plan shows it.
@@ -131,4 +161,9 @@ impl LiveAccount {
             protected: marks.is_some_and(|marks| marks.protected),
         }
     }
+}
+
+/// Whether a label is neither a mark nor void.
+fn is_other((key, value): &(&String, &String)) -> bool {
+    !key.starts_with(MARK_PREFIX) && *value != VOID
 }

@@ -33,10 +33,6 @@ const WRITTEN: &str = "rolecall-written";
 const FORM: u32 = 1;
 /// The first version of rolecall that reads this form, as marks tell it.
 const READ_SINCE: &str = "0-1-0";
-/// What stands where the form's values would, once an account was given up.
-const FORGOTTEN: &str = "forgotten";
-/// The value of a destination's label once the key is there no more.
-const GONE: &str = "gone";
 /// What stands for a value that there is not.
 const NONE: &str = "-";
 /// The largest generation that a mark has room for.
@@ -256,7 +252,7 @@ pub struct Marks {
 /// What the labels of an account amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marking {
-    /// No label of ours, or ours and given up.
+    /// No label of ours.
     Unmarked,
     /// All our labels, readable.
     Marked(Marks),
@@ -330,13 +326,6 @@ impl Marks {
             labels.insert(SEAL_REST.to_owned(), rest.to_owned());
         }
         labels
-    }
-
-    /// Labels that say of an account given up that it was: for platforms that keep labels which an
-    /// update leaves out.
-    pub fn forgotten() -> Labels {
-        let value = format!("v{FORM}.{READ_SINCE}.{FORGOTTEN}");
-        Labels::from([(MARK.to_owned(), value)])
     }
 
     /// Gives the label of every mark but the seal, by key: what a seal vouches for.
@@ -419,9 +408,6 @@ impl Marks {
         else {
             return damaged(bad(MARK));
         };
-        if rest == FORGOTTEN {
-            return Marking::Unmarked;
-        }
         let read = || -> Result<Marks, String> {
             let need = |key: &str| value(key).ok_or_else(|| format!("label `{key}` is missing"));
             let short = Short::read(rest).ok_or_else(|| bad(MARK))?;
@@ -548,7 +534,6 @@ fn destinations(labels: &Labels) -> Result<BTreeMap<DestinationId, KeyAt>, Strin
     labels
         .range::<str, _>(from)
         .take_while(|(key, _)| key.starts_with(TO))
-        .filter(|(_, value)| *value != GONE)
         .map(|(key, value)| {
             let read = || {
                 let id = DestinationId::from_label(key.strip_prefix(TO)?)?;

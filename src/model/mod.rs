@@ -12,6 +12,7 @@ mod limits;
 mod live;
 mod mark;
 mod mrn;
+mod name;
 mod policy;
 mod role;
 mod seal;
@@ -20,7 +21,7 @@ mod sink_kind;
 mod stack;
 
 pub use account::{AccountState, Labels};
-pub use address::{Address, AddressLabel};
+pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{Fingerprint, IssuedCredential, Nonce};
 pub use desired::{
@@ -31,11 +32,12 @@ pub use desired::{
 pub use digest::short_digest;
 pub use history::{History, LogEntry};
 pub use limits::Limits;
-pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
+pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
 pub use mark::{
     Birth, CredentialMark, Described, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written,
 };
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
+pub use name::{composed, same_name};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::advice::{UNPROVEN, advice};
 use super::neighbours::neighbours;
-use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict};
+use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict, renames};
 use crate::diff::{Action, Delta, Difference, Reason};
 use crate::model::{Desired, Live, Mrn, Role, rank};
 
@@ -16,6 +16,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         blocked,
         in_flight,
         mut left_alone,
+        expired,
         notes,
         managed,
         unverified,
@@ -27,7 +28,8 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
     // A blocked address is left alone as a whole: nothing is done by halves.
     let stopped: BTreeSet<_> = blocked.iter().map(|b| b.address.clone()).collect();
     changes.retain(|change| !stopped.contains(&change.address));
-    changes.sort_by(|a, b| order(a, &caller).cmp(&order(b, &caller)));
+    let renames = renames::order(&changes);
+    changes.sort_by(|a, b| order(a, &caller, &renames).cmp(&order(b, &caller, &renames)));
     let mut advice = advice(&changes, live);
     if !sealed {
         advice.push(UNPROVEN.to_owned());
@@ -61,6 +63,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         annex: Annex {
             owners: BTreeMap::new(),
             left_alone,
+            expired,
             notes,
             advice,
             unread: live.unread.clone(),
@@ -119,22 +122,32 @@ fn change(difference: Difference) -> Change {
     }
 }
 
-/// The order of the work: adopt and move, reap what a dead run left, births, roles that add, updates, roles
-/// that only remove, accounts given up, deletes; within a step by scope and address, the caller's own account last.
-fn order<'a>(change: &'a Change, caller: &Mrn) -> impl Ord + use<'a> {
+/// The order of the work: adopt and move, reap what a dead run left, renames that free a name which the
+/// plan gives again (each after the one that it waits for), births, roles that add, updates, roles that only
+/// remove, accounts given up, deletes; within a step by scope and address, the caller's own account last.
+fn order<'a>(
+    change: &'a Change,
+    caller: &Mrn,
+    renames: &BTreeMap<Mrn, usize>,
+) -> impl Ord + use<'a> {
+    let frees = change.account.as_ref().and_then(|mrn| renames.get(mrn));
     let step = match (change.action, change.reason, change.privilege.verdict) {
         (Action::Adopt | Action::Move, ..) => 0,
         (Action::Delete, Reason::CredentialPending, _) => 1,
-        (Action::Create, ..) => 2,
-        (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => 3,
-        (Action::Update, ..) => 4,
-        (Action::UpdatePermissions, _, Verdict::Reduction) => 5,
-        (Action::Forget, ..) => 6,
-        (Action::Delete, ..) => 7,
+        (Action::Update, ..) if frees.is_some() => 2,
+        (Action::Create, ..) => 3,
+        (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => 4,
+        (Action::Update, ..) => 5,
+        (Action::UpdatePermissions, _, Verdict::Reduction) => 6,
+        (Action::Forget, ..) => 7,
+        (Action::Delete, ..) => 8,
     };
     let own = change.account.as_ref() == Some(caller);
+    // Only the updates of the step of renames wait for each other.
+    let turn = frees.filter(|_| step == 2).copied().unwrap_or_default();
     (
         step,
+        turn,
         own,
         &change.scope,
         &change.address,

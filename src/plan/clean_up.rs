@@ -9,6 +9,7 @@ use super::{Action, Plan};
 use crate::diff::{Custody, Judge};
 use crate::model::{
     Address, CLEAN_UP_DAYS, CleanUp, Desired, Live, LiveAccount, Mrn, Scope, Seals, SpaceId,
+    by_block,
 };
 
 /// A space is asked about once an account in it was not used for so many days: half of the time
@@ -120,7 +121,15 @@ impl Unused {
             .map(|idle| self.due(idle, after))
             .collect();
         if close.len() > TOLD {
-            parts.push(format!("{} more are due later", close.len() - TOLD));
+            let later: Vec<String> = close[TOLD..]
+                .iter()
+                .map(|i| i.address.to_string())
+                .collect();
+            parts.push(format!(
+                "{} more are due later ({})",
+                later.len(),
+                by_block(later.iter().map(String::as_str))
+            ));
         }
         if found.creates {
             parts.push(format!(

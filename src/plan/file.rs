@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Annex, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
+use super::{Annex, Expired, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
 use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest};
 
 /// Why a file is not a plan that can be trusted to be whole.
@@ -47,6 +47,7 @@ struct Aside {
     /// Of each birth elsewhere.
     until: Vec<jiff::Timestamp>,
     left_alone: Vec<LeftAlone>,
+    expired: Vec<Expired>,
     notes: Vec<(Address, String)>,
     advice: Vec<String>,
     unread: Vec<(Scope, Unread)>,
@@ -61,6 +62,7 @@ impl Aside {
     fn of(plan: &Plan) -> Self {
         let Annex {
             left_alone,
+            expired,
             notes,
             advice,
             unread,
@@ -78,6 +80,7 @@ impl Aside {
             declared_at: plan.blocked.iter().map(|b| b.declared_at.clone()).collect(),
             until: plan.in_flight.iter().map(|f| f.until).collect(),
             left_alone: left_alone.clone(),
+            expired: expired.clone(),
             notes: notes.clone(),
             advice: advice.clone(),
             unread: unread.iter().map(pairs).collect(),
@@ -109,6 +112,7 @@ impl Aside {
         }
         plan.annex = Annex {
             left_alone: self.left_alone,
+            expired: self.expired,
             notes: self.notes,
             advice: self.advice,
             unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),

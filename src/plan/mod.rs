@@ -10,16 +10,19 @@ mod judgement;
 mod neighbours;
 mod owners;
 mod privilege;
+mod renames;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::diff::{Action, Block, Blocked, InFlight, LeftAlone, NO_SEAL, Reason};
+pub use crate::diff::{
+    Action, Block, Blocked, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason,
+};
 use crate::model::{
     AccountState, Address, Caller, Destination, Limits, Marks, Mrn, OrgId, PolicyRef, Scope,
-    ScopeInfo, SourceRef, StackId, Unread,
+    ScopeInfo, SourceRef, StackId, Unread, same_name,
 };
 
 pub use build::build;
@@ -65,11 +68,21 @@ pub struct Change {
     pub places: Vec<SourceRef>,
 }
 
+impl Change {
+    /// Whether the account gets another name.
+    pub fn renames(&self) -> bool {
+        let both = self.before.as_ref().zip(self.after.as_ref());
+        both.is_some_and(|(before, after)| !same_name(&before.name, &after.name))
+    }
+}
+
 /// What a plan shows besides what it does. Not part of the digest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Annex {
     /// Accounts that this configuration leaves alone, owners first.
     pub left_alone: Vec<LeftAlone>,
+    /// Declared accounts that have expired: no plan puts that right.
+    pub expired: Vec<Expired>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
     /// What the platform may object to or do by itself, and who else works in these scopes.

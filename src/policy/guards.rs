@@ -9,12 +9,15 @@ use crate::model::{Limits, Role};
 use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
 
 pub(super) const MAX_DELETES: &str = "max-deletes";
+pub(super) const MAX_REAPED: &str = "max-reaped";
 pub(super) const MAX_DELETE_PERCENT: &str = "max-delete-percent";
 pub(super) const MAX_ESCALATIONS: &str = "max-escalations";
 pub(super) const MAX_GAINED_GRANTS: &str = "max-gained-grants";
 pub(super) const MAX_REVOKED_GRANTS: &str = "max-revoked-grants";
 pub(super) const NONE_FOUND: &str = "none-found";
 pub(super) const MIN_OWNERS: &str = "min-owners";
+/// No acknowledgement lifts it.
+const PROTECTED: &str = "protected";
 
 /// What a grant of each role weighs, for people.
 const WEIGHTS: &str = "viewer and agent 1, specialised roles 2, editor 3, owner 4";
@@ -24,6 +27,8 @@ const WEIGHTS: &str = "viewer and agent 1, specialised roles 2, editor 3, owner 
 pub struct Measures {
     /// Accounts deleted, but those that a dead run left.
     pub deletes: usize,
+    /// Accounts removed since a run died while they were born.
+    pub reaped: usize,
     /// Accounts given up.
     pub forgets: usize,
     /// Changes after which somebody can do more.
@@ -39,6 +44,7 @@ pub fn measure(plan: &Plan) -> Measures {
     let mut measures = Measures::default();
     for change in &plan.changes {
         if reaps(change) {
+            measures.reaped += 1;
             continue;
         }
         measures.deletes += usize::from(change.action == Action::Delete);
@@ -60,20 +66,23 @@ fn reaps(change: &Change) -> bool {
 pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     let Limits {
         max_deletes,
+        max_reaped,
         max_delete_percent,
         max_escalations,
         max_gained_grants,
         max_revoked_grants,
         min_owners,
     } = plan.limits;
+    let measures = measure(plan);
     let Measures {
         deletes,
+        reaped,
         forgets,
         escalations,
         gained,
         revoked,
-    } = measure(plan);
-    let mut all = Vec::new();
+    } = measures;
+    let mut all: Vec<Refusal> = protected(plan).collect();
     let mut object = |guard: &'static str, message: String, instead: &str| {
         all.push(Refusal {
             guard,
@@ -99,6 +108,16 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
                 if gone == 1 { "account" } else { "accounts" }
             ),
             "or raise max_deletes in the `limits` block that sets it.",
+        );
+    }
+    if over(reaped, max_reaped) {
+        object(
+            MAX_REAPED,
+            format!(
+                "The plan removes {} that dead runs left, and {max_reaped} are allowed at once.",
+                count(reaped, "account")
+            ),
+            "or raise max_reaped in the `limits` block that sets it; so many dead runs have a cause.",
         );
     }
     // To destroy everything on purpose is to delete a hundred per cent.
@@ -156,19 +175,70 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
             );
         }
     }
-    let births = plan.count(Action::Create);
-    if plan.declared > 0 && births == plan.declared && plan.managed > plan.declared {
+    if let Some(message) = none_found(plan, measures) {
         object(
             NONE_FOUND,
-            format!(
-                "None of the declared accounts is live, and {} of this stack are, of which none is \
-                 declared.",
-                count(plan.managed, "account")
-            ),
-            "otherwise see that the right configuration was given, with the right stack.",
+            message,
+            "otherwise see that the right configuration was given, with the right values and the \
+             right stack: environments that share a directory need a stack each, and a renamed \
+             block needs a `moved` block.",
         );
     }
     all
+}
+
+/// What was deleted under protection, whatever the reason: the comparison blocks all of that, and this
+/// holds where it did not.
+fn protected(plan: &Plan) -> impl Iterator<Item = Refusal> + '_ {
+    let guarded = |change: &&Change| {
+        let before = change.before.as_ref();
+        change.action == Action::Delete
+            && (before.is_some_and(|state| state.protected)
+                || change.marks.as_ref().is_some_and(|marks| marks.protected))
+    };
+    plan.changes.iter().filter(guarded).map(|change| Refusal {
+        guard: PROTECTED,
+        message: format!(
+            "The plan deletes {}, and a mark on it forbids that.",
+            change.address
+        ),
+        help: "Declare it with lifecycle { prevent_destroy = false } and apply, then remove it."
+            .to_owned(),
+        apply_only: false,
+        broken: None,
+    })
+}
+
+/// Why a plan looks as if it were made of another configuration than the one that is live.
+fn none_found(plan: &Plan, measures: Measures) -> Option<String> {
+    let births = plan.count(Action::Create);
+    if plan.declared == 0 || births == 0 {
+        return None;
+    }
+    if births == plan.declared && plan.managed > plan.declared {
+        return Some(format!(
+            "None of the declared accounts is live, and {} of this stack are, of which none is \
+             declared.",
+            count(plan.managed, "account")
+        ));
+    }
+    let unmanaged = |change: &&Change| change.reason == Reason::Unmanaged;
+    let strangers = plan.changes.iter().filter(unmanaged).count();
+    // What is still being born, or died at it, does no work yet that somebody would miss.
+    let live = plan
+        .managed
+        .saturating_sub(measures.reaped + plan.in_flight.len());
+    let gone = (measures.deletes + measures.forgets).saturating_sub(strangers);
+    (gone > 0 && gone >= live).then(|| {
+        format!(
+            "The plan lets go of all that is live of this stack, {}, and creates {}.",
+            count(gone, "account"),
+            match births {
+                1 => "another one".to_owned(),
+                n => format!("{n} others"),
+            }
+        )
+    })
 }
 
 /// Why the owners that are left are too few, or not known to be enough; a clause.

@@ -20,10 +20,11 @@ pub const RAISE: &str = "raise";
 /// The guard of accounts that are sealed with a key which has not handed over to the configuration's.
 pub const SEAL_KEY: &str = "seal-key";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 9] = [
+pub const ACKNOWLEDGEABLE: [&str; 10] = [
     RAISE,
     SEAL_KEY,
     guards::MAX_DELETES,
+    guards::MAX_REAPED,
     guards::MAX_DELETE_PERCENT,
     guards::MAX_ESCALATIONS,
     guards::MAX_GAINED_GRANTS,

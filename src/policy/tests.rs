@@ -462,12 +462,55 @@ fn deletions_are_limited_by_number_and_by_part() {
         gone(0, 2, 4),
         ["The plan gives up 2 of 4 managed accounts, more than 25 per cent."]
     );
-    // What a dead run left has no power, and its removal is no loss.
+    // What a dead run left has no power, and counts under a limit of its own.
     let reap = |a: &str| crate::plan::Change {
         reason: crate::plan::Reason::CredentialPending,
         ..change(a, &[], None)
     };
-    assert_eq!(guards(many(12, times(12, reap))), Vec::<&str>::new());
+    assert_eq!(guards(many(10, times(10, reap))), Vec::<&str>::new());
+    assert_eq!(guards(many(12, times(11, reap))), ["max-reaped"]);
+    let none_allowed = |changes| Plan {
+        limits: Limits {
+            max_reaped: 0,
+            ..Limits::default()
+        },
+        ..many(100, changes)
+    };
+    assert_eq!(guards(none_allowed(times(1, reap))), ["max-reaped"]);
+    let refusals = approve(none_allowed(times(1, reap)), &Acks::default(), None);
+    assert_eq!(
+        refusals.expect_err("refused")[0].message,
+        "The plan removes 1 account that dead runs left, and 0 are allowed at once."
+    );
+    let deletes = none_allowed(times(3, |a| change(a, &[], None)));
+    assert_eq!(guards(deletes), Vec::<&str>::new(), "each under one limit");
+    let stranger = |a: &str| crate::plan::Change {
+        reason: crate::plan::Reason::Unmanaged,
+        ..change(a, &[], None)
+    };
+    assert_eq!(guards(many(100, times(11, stranger))), ["max-deletes"]);
+}
+
+/// The comparison lets no such plan come about; should it, or should somebody write one, it is refused.
+#[test]
+fn a_protected_account_is_deleted_for_no_reason_at_all() {
+    use crate::plan::Reason;
+    for reason in [
+        Reason::Undeclared,
+        Reason::ScopeUndeclared,
+        Reason::CredentialPending,
+        Reason::Unmanaged,
+    ] {
+        let mut gone = change("a", &["viewer"], None);
+        gone.reason = reason;
+        gone.before.as_mut().expect("a state").protected = true;
+        let plan = many(100, vec![gone]);
+        assert_eq!(guards(plan.clone()), ["protected"], "{reason:?}");
+        assert!(Acks::parse([format!("protected={}", plan.digest()).as_str()]).is_err());
+    }
+    let mut kept = change("a", &["viewer"], Some(&[]));
+    kept.before.as_mut().expect("a state").protected = true;
+    assert_eq!(guards(many(100, vec![kept])), Vec::<&str>::new());
 }
 
 /// A plan that deletes nothing can take everything away: peribolos counted members removed from an
@@ -560,6 +603,87 @@ fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
         Vec::<&str>::new(),
         "one is there"
     );
+}
+
+/// One directory with a file of values for each environment, and blocks renamed without `moved`: all
+/// that is live goes, and others come.
+#[test]
+fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
+    use crate::plan::{InFlight, Reason};
+    let birth = |a: &str| crate::plan::Change {
+        action: Action::Create,
+        account: None,
+        before: None,
+        ..change(a, &[], Some(&[]))
+    };
+    let undeclared = |a: &str| crate::plan::Change {
+        reason: Reason::Undeclared,
+        ..change(a, &["viewer"], None)
+    };
+    let with = |declared, managed, gone: usize, born: usize| {
+        let mut changes = times(gone, undeclared);
+        changes.extend(times(born, birth));
+        Plan {
+            declared,
+            limits: Limits::NONE,
+            ..many(managed, changes)
+        }
+    };
+    let none = Vec::<&str>::new();
+    for (declared, managed, gone, born) in
+        [(1, 1, 1, 1), (3, 3, 3, 3), (5, 40, 40, 2), (2, 1, 1, 2)]
+    {
+        let plan = with(declared, managed, gone, born);
+        assert_eq!(guards(plan.clone()), ["none-found"], "{managed} {born}");
+        let ack = Acks::parse([format!("none-found={}", plan.digest()).as_str()]);
+        assert!(approve(plan, &ack.expect("an ack"), None).is_ok());
+    }
+    let refusals = approve(with(2, 1, 1, 2), &Acks::default(), None).expect_err("refused");
+    assert_eq!(
+        refusals[0].message,
+        "The plan lets go of all that is live of this stack, 1 account, and creates 2 others."
+    );
+    assert!(refusals[0].help.contains("`moved`"), "{refusals:?}");
+    assert_eq!(guards(with(2, 3, 2, 1)), none, "one stays");
+    assert_eq!(guards(with(1, 2, 2, 0)), none, "nothing is created");
+    let destroy = Plan {
+        destroy: true,
+        declared: 0,
+        ..with(0, 2, 2, 0)
+    };
+    assert_eq!(guards(destroy), none, "all of it is meant");
+
+    let of = |reason, action, after: Option<&'static [&'static str]>| {
+        let mut plan = with(2, 1, 0, 1);
+        plan.changes.push(crate::plan::Change {
+            reason,
+            action,
+            ..change("a", &[], after)
+        });
+        guards(plan)
+    };
+    assert_eq!(
+        of(Reason::ReleaseRequested, Action::Forget, Some(&[])),
+        ["none-found"]
+    );
+    // What moves stays; what died at its birth, or is no stack's, was nobody's work.
+    assert_eq!(of(Reason::MoveRequested, Action::Move, Some(&[])), none);
+    assert_eq!(of(Reason::CredentialPending, Action::Delete, None), none);
+    assert_eq!(of(Reason::Unmanaged, Action::Delete, None), none);
+
+    // Neither a birth elsewhere nor the remnant of one is a sign that something stays.
+    let mut plan = with(2, 3, 1, 1);
+    plan.changes.push(crate::plan::Change {
+        reason: Reason::CredentialPending,
+        ..change("remnant", &[], None)
+    });
+    assert_eq!(guards(plan.clone()), none, "one stays");
+    plan.in_flight.push(InFlight {
+        address: crate::model::Address::new("b", None),
+        account: Mrn::new("b"),
+        until: jiff::Timestamp::UNIX_EPOCH,
+    });
+    assert_eq!(guards(plan), ["none-found"]);
 }
 
 #[test]

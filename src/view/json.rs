@@ -17,7 +17,7 @@ use crate::model::{
     Scope, SourceRef,
 };
 use crate::plan::{
-    Action, Annex, Blocked, Change, InFlight, JudgedAccount, Judgement, LeftAlone, Plan,
+    Action, Annex, Blocked, Change, Expired, InFlight, JudgedAccount, Judgement, LeftAlone, Plan,
     PolicyInfo, Privilege, Said, Verdict,
 };
 use crate::policy::Refusal;
@@ -129,6 +129,7 @@ pub fn plan(plan: &Plan) -> Value {
         // A refusal says what they mean.
         owners: _,
         left_alone,
+        expired,
         notes,
         advice,
         unread,
@@ -161,6 +162,7 @@ pub fn plan(plan: &Plan) -> Value {
                 .iter()
                 .map(|(of, why)| json!({ "scope": scope(of), "why": why.why }))
                 .collect::<Vec<_>>(),
+            "expired": expired.iter().map(|e| expiry(e, annex)).collect::<Vec<_>>(),
             "notes": notes
                 .iter()
                 .map(|(address, note)| json!({ "address": address, "note": note }))
@@ -308,6 +310,23 @@ fn blocked(blocked: &Blocked, annex: &Annex) -> Value {
         "scope": scope(of, annex),
         "block": block,
         "place": declared_at.as_ref().map(place),
+    })
+}
+
+fn expiry(expired: &Expired, annex: &Annex) -> Value {
+    let Expired {
+        address,
+        account,
+        scope: of,
+        until,
+        declared_at,
+    } = expired;
+    json!({
+        "address": address,
+        "account": account,
+        "scope": scope(of, annex),
+        "until": until,
+        "place": place(declared_at),
     })
 }
 

@@ -42,4 +42,6 @@ mod stage;
 #[cfg(feature = "server")]
 mod surroundings;
 #[cfg(feature = "server")]
+mod told;
+#[cfg(feature = "server")]
 mod transcripts;

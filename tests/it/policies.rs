@@ -465,7 +465,10 @@ fn of_many_accounts_that_break_a_policy_a_few_are_shown_and_all_are_counted() {
         assert_eq!(output.status.code(), Some(code), "{severity}");
         let out = String::from_utf8_lossy(&output.stdout);
         assert_eq!(out.matches(": broken").count(), 20, "{out}");
-        assert!(out.contains("… and 10 more break the policy p"), "{out}");
+        assert!(
+            out.contains("… and 10 more break the policy p: 10 of service_account.many;"),
+            "{out}"
+        );
         let text = fs::read_to_string(stage.path("p.json")).expect("written");
         let document: Value = serde_json::from_str(&text).expect("JSON");
         let findings = document["plan"]["findings"].as_array();

@@ -11,8 +11,8 @@ use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
     Destination, Facts, FileFormat, Fingerprint, Former, Known, Labels, Limits, Live, LiveAccount,
-    Marks, Mrn, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef,
-    SpaceId, StackId, Unmanaged, UnmanagedAction,
+    Marks, Mrn, Nonce, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals,
+    SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction,
 };
 use rolecall::plan::{Action, Plan, Reason, build};
 use rolecall::ports::{ReadError, Reader};
@@ -146,16 +146,21 @@ fn mrn(scope: &Scope, id: &str) -> Mrn {
 /// The live account that a finished birth of a declared one leaves.
 fn materialise(account: &DesiredAccount, id: &str) -> LiveAccount {
     let marks = Marks {
-        stack: stack(),
-        address: account.address.label(),
-        generation: 1,
         credential: CredentialMark::Delivered {
             fingerprint: Fingerprint::of_public_key(id.as_bytes()),
-            destinations: CredentialMark::destinations_digest(&account.deliver_to),
+            nonce: Nonce::from_bytes([9; 16]),
+            destinations: account
+                .deliver_to
+                .iter()
+                .map(|to| to.key_at(1, None))
+                .collect(),
         },
         expires: account.valid_until,
-        protected: account.protected.unwrap_or(false),
-        seal: None,
+        ..Marks::external(
+            stack(),
+            account.address.label(),
+            account.protected.unwrap_or(false),
+        )
     };
     let mut labels = account.labels.clone().unwrap_or_default();
     labels.extend(marks.labels());
@@ -232,6 +237,18 @@ fn tampering() -> impl Strategy<Value = Tampering> {
     ]
 }
 
+/// Writes the mark of protection, as anybody can.
+fn protect(account: &mut LiveAccount, protected: bool) {
+    if let Some(mark) = account.labels.get_mut("rolecall-mark") {
+        let (from, to) = if protected {
+            (".p0", ".p1")
+        } else {
+            (".p1", ".p0")
+        };
+        *mark = mark.replacen(from, to, 1);
+    }
+}
+
 fn tamper(
     mut account: LiveAccount,
     declared: &DesiredAccount,
@@ -239,12 +256,9 @@ fn tamper(
 ) -> Option<LiveAccount> {
     match how {
         Tampering::Protected(true) => {
-            let (key, yes) = ("rolecall-protected".to_owned(), "yes".to_owned());
-            account.labels.insert(key, yes);
+            protect(&mut account, true);
         }
-        Tampering::Protected(false) => {
-            account.labels.remove("rolecall-protected");
-        }
+        Tampering::Protected(false) => protect(&mut account, false),
         Tampering::FormerAddress => {
             let address = declared.formerly.first().map(|f| f.address.label());
             if let Some(address) = address {
@@ -269,7 +283,7 @@ fn tamper(
         Tampering::Broken => {
             account
                 .labels
-                .insert("rolecall-generation".to_owned(), "many".to_owned());
+                .insert("rolecall-mark".to_owned(), "many".to_owned());
         }
     }
     Some(account)
@@ -347,17 +361,16 @@ fn execute(plan: &Plan, live: &Live) -> Live {
         match (change.action, &change.account, &change.after) {
             (Action::Create, None, Some(after)) => {
                 let id = format!("new-{}", change.address.label().as_str());
+                let places = change.deliver_to.iter();
                 let marks = Marks {
-                    stack: stack(),
-                    address: change.address.label(),
                     generation: change.generation,
                     credential: CredentialMark::Delivered {
                         fingerprint: Fingerprint::of_public_key(b"new"),
-                        destinations: CredentialMark::destinations_digest(&change.deliver_to),
+                        nonce: Nonce::from_bytes([9; 16]),
+                        destinations: places.map(|to| to.key_at(1, None)).collect(),
                     },
                     expires: after.valid_until,
-                    protected: after.protected,
-                    seal: None,
+                    ..Marks::external(stack(), change.address.label(), after.protected)
                 };
                 let mut labels = after.labels.clone();
                 labels.extend(marks.labels());
@@ -381,13 +394,8 @@ fn execute(plan: &Plan, live: &Live) -> Live {
             }
             (Action::Update, Some(mrn), Some(after)) => {
                 let account = live.accounts.get_mut(mrn).expect("live");
-                account
-                    .labels
-                    .retain(|key, _| key.starts_with("rolecall-") && key != "rolecall-protected");
-                if after.protected {
-                    let (key, yes) = ("rolecall-protected".to_owned(), "yes".to_owned());
-                    account.labels.insert(key, yes);
-                }
+                account.labels.retain(|key, _| key.starts_with("rolecall-"));
+                protect(account, after.protected);
                 account.labels.extend(after.labels.clone());
                 account.name.clone_from(&after.name);
                 account.description.clone_from(&after.description);
@@ -509,7 +517,7 @@ proptest! {
             }
             prop_assert_eq!(account.labels.get("rolecall-stack").map(String::as_str),
                 Some("acme-access.k7m2q9ta"));
-            prop_assert_eq!(account.labels.get("rolecall-generation").map(String::as_str), Some("1"));
+            prop_assert!(account.labels["rolecall-mark"].starts_with("v1.0-1-0.g1."));
             prop_assert_eq!(account.creator.as_deref(), Some(CALLER));
         }
     }
@@ -519,7 +527,7 @@ proptest! {
         let delta = diff(&desired, &live, &Seals::default());
         for change in &build(&desired, &live, delta, destroy).changes {
             let Some(mrn) = &change.account else { continue };
-            let protected = live.accounts[mrn].labels.contains_key("rolecall-protected");
+            let protected = live.accounts[mrn].marks().is_some_and(|marks| marks.protected);
             prop_assert!(!(protected && change.action == Action::Delete), "{:?}", change);
         }
     }

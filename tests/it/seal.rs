@@ -6,9 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::Timestamp;
 
-use crate::stage::{PAYMENTS, SEAL_KEY, Stage};
+use rolecall::model::{SealKey, SealPublicKey, StackId};
 
-const OTHER_KEY: &str = "f00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+use crate::stage::{PAYMENTS, SEAL_KEY, SEAL_PUBLIC, Stage};
+
+const OTHER_KEY: &str = "rolecall-seal-ed25519:8AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+const OTHER_PUBLIC: &str = "ed25519:bRO2HSgwbzqJADzieI1YRGnMOjNYu8KEsXv2OZYy0Nk";
 const APPLY: [&str; 3] = ["apply", "--yes", "access"];
 
 /// Accounts declared with their roles, in one space.
@@ -41,6 +44,7 @@ fn put_labels(stage: &Stage, mrn: &str, labels: &[(String, String)]) {
     put.expect("labelled");
 }
 
+/// Without the private key.
 fn without_key(stage: &mut Stage, arguments: &[&str]) -> i32 {
     stage.run_in(arguments, |command| {
         command.env_remove("ROLECALL_SEAL_KEY");
@@ -109,9 +113,9 @@ fn marks_that_the_account_had_before_fit_again() {
 #[test]
 fn without_a_key_raising_roles_wants_an_acknowledgement_of_this_plan() {
     let mut stage = Stage::small();
-    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    stage.configure_unsealed(&declared(&[("ci", "[\"viewer\"]")]));
     assert_eq!(without_key(&mut stage, &APPLY), 0);
-    stage.configure(&declared(&[("ci", "[\"editor\"]")]));
+    stage.configure_unsealed(&declared(&[("ci", "[\"editor\"]")]));
     stage.say("the plan itself is in order, so plan does not refuse it");
     let plan = ["plan", "--detailed-exitcode", "access"];
     assert_eq!(without_key(&mut stage, &plan), 2);
@@ -160,14 +164,23 @@ fn without_a_key_raising_roles_wants_an_acknowledgement_of_this_plan() {
     stage.compare("seal/raise.txt");
 }
 
+/// Puts another public key into the configuration, and what else the block is to say.
+fn change_key(stage: &Stage, more: &str) {
+    let path = stage.path("access/main.hcl");
+    let text = fs::read_to_string(&path).expect("there");
+    let new = format!("\"{OTHER_PUBLIC}\"{more}");
+    fs::write(path, text.replacen(&format!("\"{SEAL_PUBLIC}\""), &new, 1)).expect("written");
+}
+
 #[test]
 fn a_stack_gets_a_key_changes_it_and_loses_it() {
     let mut stage = Stage::small();
     let ci = declared(&[("ci", "[\"viewer\"]")]);
-    stage.configure(&ci);
+    stage.configure_unsealed(&ci);
     assert_eq!(without_key(&mut stage, &APPLY), 0);
 
     stage.say("the key is there from now on; accounts without a seal are accepted once");
+    stage.configure(&ci);
     assert_eq!(stage.run(&["plan", "access"]), 3);
     assert_eq!(
         stage.run(&["apply", "--yes", "--accept-unsealed", "access"]),
@@ -175,25 +188,79 @@ fn a_stack_gets_a_key_changes_it_and_loses_it() {
     );
     assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
 
-    stage.say("a new key: for a while both are given, and the seals are renewed");
-    let run = |stage: &mut Stage, arguments: &[&str], both: bool| {
+    stage.say("another public key stands there, and nobody signed that");
+    change_key(&stage, "");
+    let plan = ["plan", "--detailed-exitcode", "access"];
+    assert_eq!(without_key(&mut stage, &plan), 3);
+
+    stage.say("the former key has handed over, and the seals are renewed");
+    let (old, new) = (SealKey::parse(SEAL_KEY), SealPublicKey::parse(OTHER_PUBLIC));
+    let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
+    let word = old.expect("a key").hand_over(&stack, &new.expect("a key"));
+    stage.configure(&ci);
+    change_key(
+        &stage,
+        &format!(
+            "\n  seal_key_former {{\n    key = \"{SEAL_PUBLIC}\"\n    signature = \"{word}\"\n  }}"
+        ),
+    );
+    assert_eq!(without_key(&mut stage, &plan), 2);
+    assert_eq!(stage.run(&APPLY), 1, "the former private key seals no more");
+    let with_new = |stage: &mut Stage, arguments: &[&str]| {
         stage.run_in(arguments, |command| {
             command.env("ROLECALL_SEAL_KEY", OTHER_KEY);
-            if both {
-                command.env("ROLECALL_SEAL_KEY_PREVIOUS", SEAL_KEY);
-            }
         })
     };
-    assert_eq!(run(&mut stage, &["plan", "access"], false), 3);
-    assert_eq!(run(&mut stage, &APPLY, true), 0);
-    let plan = ["plan", "--detailed-exitcode", "access"];
-    assert_eq!(run(&mut stage, &plan, false), 0);
-
-    stage.say("a run that has lost the key looks, and writes nothing");
+    assert_eq!(with_new(&mut stage, &APPLY), 0);
+    stage.configure(&ci);
+    change_key(&stage, "");
     assert_eq!(without_key(&mut stage, &plan), 0);
+
+    stage.say("a run that has lost the private key looks, and writes nothing");
     stage.configure(&ci.replace("viewer", "agent"));
+    change_key(&stage, "");
+    assert_eq!(without_key(&mut stage, &plan), 2);
+    assert_eq!(without_key(&mut stage, &APPLY), 1);
+
+    stage.say("a configuration that has lost its public key refuses what is sealed");
+    stage.configure_unsealed(&ci.replace("viewer", "agent"));
     assert_eq!(without_key(&mut stage, &APPLY), 3);
     stage.compare("seal/key.txt");
+}
+
+/// A word of hand-over that was given for another stack, to another key, or by another one.
+#[test]
+fn a_former_key_that_has_not_signed_this_change_is_an_error() {
+    let mut stage = Stage::small();
+    let ci = declared(&[("ci", "[\"viewer\"]")]);
+    let (old, new) = (SealKey::parse(SEAL_KEY), SealKey::parse(OTHER_KEY));
+    let (old, new) = (old.expect("a key"), new.expect("a key"));
+    let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
+    let other = StackId::new("other-access", "k7m2q9ta").expect("valid");
+    for word in [
+        old.hand_over(&other, new.public()),
+        old.hand_over(&stack, old.public()),
+        new.hand_over(&stack, new.public()),
+        "x".to_owned(),
+    ] {
+        stage.configure(&ci);
+        change_key(
+            &stage,
+            &format!(
+                "\n  seal_key_former {{\n    key = \"{SEAL_PUBLIC}\"\n    signature = \"{word}\"\n  }}"
+            ),
+        );
+        let output = stage
+            .command(&["validate", "access"])
+            .output()
+            .expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("has not signed this `seal_key` for this stack"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -203,7 +270,7 @@ fn a_dispute_is_settled_by_importing_the_account_anew() {
     stage.configure(&ci);
     assert_eq!(stage.run(&APPLY), 0);
     let (mrn, mut labels) = live(&stage, "ci");
-    labels.retain(|(key, _)| key != "rolecall-seal");
+    labels.retain(|(key, _)| !key.starts_with("rolecall-seal"));
     put_labels(&stage, &mrn, &labels);
     stage.say("somebody has stripped the seal");
     assert_eq!(stage.run(&APPLY), 3);
@@ -225,27 +292,42 @@ fn keys_that_are_none() {
     let mut stage = Stage::small();
     stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
     let wrong = &SEAL_KEY[1..];
-    for (name, value) in [
-        ("ROLECALL_SEAL_KEY", wrong),
-        ("ROLECALL_SEAL_KEY", ""),
-        ("ROLECALL_SEAL_KEY_PREVIOUS", wrong),
-    ] {
+    for value in [wrong, "", OTHER_KEY, SEAL_PUBLIC] {
         let code = stage.run_in(&["plan", "access"], |command| {
-            command.env(name, value);
+            command.env("ROLECALL_SEAL_KEY", value);
         });
-        assert_eq!(code, 1, "{name}={value}");
+        assert_eq!(code, 1, "{value}");
     }
-    let code = stage.run_in(&["plan", "access"], |command| {
-        command
-            .env_remove("ROLECALL_SEAL_KEY")
-            .env("ROLECALL_SEAL_KEY_PREVIOUS", SEAL_KEY);
+    let file = |stage: &mut Stage, name: &str| {
+        stage.run_in(&["plan", "access"], |command| {
+            command
+                .env_remove("ROLECALL_SEAL_KEY")
+                .env("ROLECALL_SEAL_KEY_FILE", name);
+        })
+    };
+    stage.say(
+        "a file that holds the key, but is not there, or open to others, or beside the variable",
+    );
+    assert_eq!(file(&mut stage, "seal.key"), 1);
+    let path = stage.path("seal.key");
+    fs::write(&path, format!("{SEAL_KEY}\n")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("set");
+    assert_eq!(file(&mut stage, "seal.key"), 1);
+    let both = stage.run_in(&["plan", "access"], |command| {
+        command.env("ROLECALL_SEAL_KEY_FILE", "seal.key");
     });
-    assert_eq!(code, 1);
+    assert_eq!(both, 1);
+    stage.say("a private key, and a configuration without the public one");
+    stage.configure_unsealed(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&["plan", "access"]), 1);
     assert_eq!(
         without_key(&mut stage, &["plan", "--accept-unsealed", "access"]),
         64
     );
     assert_eq!(stage.front.seen().len(), 0, "nothing was asked before that");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(file(&mut stage, "seal.key"), 0);
     stage.compare("seal/keys.txt");
 }
 
@@ -282,9 +364,15 @@ fn every_account_that_is_born_or_adopted_is_sealed() {
     let (_, labels) = live(&stage, "ci");
     let seal = labels.iter().find(|(key, _)| key == "rolecall-seal");
     let (_, seal) = seal.expect("sealed");
-    assert!(
-        seal.starts_with("v1.") && seal.len() == 3 + 8 + 1 + 32,
+    assert_eq!(
+        (seal.find('.'), seal.len()),
+        (Some(16), 16 + 1 + 43),
         "{seal}"
+    );
+    assert!(
+        !labels
+            .iter()
+            .any(|(_, value)| value.contains(&SEAL_KEY[30..40]))
     );
     let set = stage.app.admin_set_roles(
         PAYMENTS,

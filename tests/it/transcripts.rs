@@ -199,7 +199,8 @@ fn a_dispute_and_an_emptied_configuration_are_refused() {
     let labels = [
         ("rolecall-stack", "acme-access.k7m2q9ta"),
         ("rolecall-address", "ci"),
-        ("rolecall-generation", "1"),
+        ("rolecall-mark", "v1.0-1-0.g1.p0d0r0.e-.t-"),
+        ("rolecall-written", "-.-"),
         ("rolecall-credential", "external"),
     ];
     stage
@@ -594,7 +595,8 @@ fn two_runs_at_the_same_moment_leave_one_account_at_most() {
                 "labels": {
                     "rolecall-stack": "acme-access.k7m2q9ta",
                     "rolecall-address": "ci",
-                    "rolecall-generation": "1",
+                    "rolecall-mark": "v1.0-1-0.g1.p0d0r0.e-.t-",
+                    "rolecall-written": "-.-",
                     "rolecall-credential": "pending.00112233445566778899aabbccddeeff",
                 },
             }))

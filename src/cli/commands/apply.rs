@@ -6,7 +6,7 @@ use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
 use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::judged::Judged;
-use crate::cli::{judged, output, progress, record, report, session};
+use crate::cli::{commit, judged, output, progress, record, report, session};
 use crate::model::Role;
 use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, approve};
@@ -115,6 +115,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let options = Options {
         parallelism: usize::from(args.parallelism),
         seals: session.seals,
+        commit: commit::of(&args.config.dir),
         ..Options::default()
     };
     let progress = progress::counting(approved.plan().changes.len());

@@ -11,7 +11,7 @@ use crate::cli::{output, reach};
 use crate::config;
 use crate::diag::suggest;
 use crate::diff::{Custody, Judge};
-use crate::model::{Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals};
+use crate::model::{Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals, composed};
 use crate::view::human::{self, Listed};
 
 /// What `--help` calls the options that choose accounts.
@@ -129,15 +129,20 @@ impl<'a> Lister<'a> {
                 let address = self.judge.address(&marks.address).to_string();
                 ("managed", own, Some(address))
             }
-            Custody::Disputed(why) => ("disputed", Some(why), None),
             Custody::OtherKey(key) => {
                 let note =
                     format!("it is sealed with another key ({key}) than the configuration's");
-                ("disputed", Some(note), None)
+                let address = self.judge.claimed(account).to_string();
+                ("disputed", Some(note), Some(address))
             }
             Custody::Later(needs) => {
                 let note = format!("written by rolecall {needs} or later; update");
-                ("managed", Some(note), None)
+                let address = self.judge.claimed(account).to_string();
+                ("managed", Some(note), Some(address))
+            }
+            Custody::Disputed(why) => {
+                let address = self.judge.claimed(account).to_string();
+                ("disputed", Some(why), Some(address))
             }
             Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
             Custody::Unmanaged if self.judge.imports(&account.mrn) => {
@@ -197,7 +202,7 @@ impl<'a> Chosen<'a> {
         });
         Ok(Self {
             scopes,
-            names: args.name.iter().map(|name| name.to_lowercase()).collect(),
+            names: args.name.iter().map(|name| folded(name)).collect(),
             roles,
             unused,
             custody: &args.custody,
@@ -206,7 +211,7 @@ impl<'a> Chosen<'a> {
 
     fn holds(&self, row: &Listed<'_>) -> bool {
         let account = row.account;
-        let name = account.name.to_lowercase();
+        let name = folded(&account.name);
         let any = |empty: bool, found: bool| empty || found;
         any(self.scopes.is_empty(), self.scopes.contains(&account.scope))
             && any(
@@ -238,6 +243,11 @@ impl Whose {
             Self::Disputed => "disputed",
         }
     }
+}
+
+/// A name as it is looked for: in whatever case and form of Unicode.
+fn folded(name: &str) -> String {
+    composed(name).to_lowercase()
 }
 
 /// Every name by which a scope may be asked for, those that could not be read among them: that is told

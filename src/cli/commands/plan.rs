@@ -52,6 +52,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         .left_alone
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
+    let expired = !plan.annex.expired.is_empty();
     if let Err(refusals) = approve(plan, &Acks::default(), None) {
         report::refusals(&refusals);
         output::print(&human::refusals(&refusals, false));
@@ -69,7 +70,7 @@ pub async fn run(args: PlanArgs) -> Exit {
             return Exit::Error;
         }
     }
-    if args.strict && unmanaged {
+    if args.strict && (unmanaged || expired) {
         return Exit::Unmanaged;
     }
     if args.detailed_exitcode && changes {

@@ -9,8 +9,9 @@ use crate::cli::args::{ConfigArgs, PlatformChoice};
 use crate::cli::exit::Exit;
 use crate::cli::{judged, output, reach};
 use crate::diag::suggest;
+use crate::diff::diff;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
-use crate::plan::power;
+use crate::plan::{self, power};
 use crate::view::human::{self, Listed};
 
 /// `rolecall show`.
@@ -60,7 +61,8 @@ pub async fn run(args: ShowArgs) -> Exit {
     let hidden = declared
         .map(|declared| &declared.scope)
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
-    let text = human::show(address.as_deref(), declared, &found, hidden, power);
+    let plan = plan::build(desired, live, diff(desired, live, &looked.seals), false);
+    let text = human::show(address.as_deref(), declared, &found, hidden, &plan, power);
     output::print(&text);
     if hidden.is_some() {
         return Exit::Error;

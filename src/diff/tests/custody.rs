@@ -50,18 +50,28 @@ fn a_former_address_that_is_declared_again_is_its_own() {
 }
 
 #[test]
-fn a_dead_birth_is_reaped_although_it_is_protected() {
-    let mut marks = marks("ci");
-    marks.credential = CredentialMark::Pending(Nonce::from_bytes([7; 16]));
-    marks.protected = true;
-    let mut dead = live_account("ci", Some(marks));
-    dead.roles.clear();
-    let delta = compare(Vec::new(), vec![dead]);
+fn nothing_that_is_protected_passes_for_a_dead_birth() {
+    let mut dead = pending(60);
+    let delta = compare(Vec::new(), vec![dead.clone()]);
     let found = &delta.differences[0];
     assert_eq!(
         (found.action, found.reason),
         (Action::Delete, Reason::CredentialPending)
     );
+    let marks = dead.marks().expect("marked");
+    let protected = Marks {
+        protected: true,
+        ..marks
+    };
+    dead.labels = protected.labels();
+    for declared in [Vec::new(), vec![declared("ci")]] {
+        let delta = compare(declared, vec![dead.clone()]);
+        assert!(delta.differences.is_empty(), "{delta:?}");
+        assert!(
+            matches!(&delta.blocked[0].block, Block::PendingWithPower { why, .. } if why.contains("protected")),
+            "{delta:?}"
+        );
+    }
 }
 
 fn setting(action: UnmanagedAction, line: u32) -> Unmanaged {
@@ -138,7 +148,7 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     let mut half_marked = live_account("half", None);
     half_marked
         .labels
-        .insert("rolecall-protected".to_owned(), "true".to_owned());
+        .insert("rolecall-mark".to_owned(), "true".to_owned());
     // A mark of any kind keeps an account from being deleted, and from nothing else.
     let refused = unmanaged(half_marked.clone(), Some(UnmanagedAction::Fail), None);
     assert!(matches!(refused.blocked[0].block, Block::Unmanaged { .. }));

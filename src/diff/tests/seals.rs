@@ -2,8 +2,26 @@
 
 use super::*;
 
-fn key(digit: &str) -> SealKey {
-    SealKey::parse(&format!("{digit}1234567").repeat(8)).expect("a key")
+fn key(name: &str) -> SealKey {
+    let first = name.as_bytes()[0];
+    SealKey::of_seed(zeroize::Zeroizing::new([first; 32])).expect("a key")
+}
+
+/// A run with the private key of this name, under a configuration with its public half.
+fn holder(name: &str) -> Seals {
+    Seals::new(keys(name, None), Some(key(name))).expect("one pair")
+}
+
+fn keys(name: &str, former: Option<&str>) -> Option<SealKeys> {
+    Some(SealKeys {
+        current: key(name).public().clone(),
+        former: former.map(|name| key(name).public().clone()),
+    })
+}
+
+/// A run without the private key, under the same configuration.
+fn reader(name: &str) -> Seals {
+    Seals::new(keys(name, None), None).expect("no private key")
 }
 
 fn sealed(name: &str, by: &Seals) -> LiveAccount {
@@ -17,6 +35,7 @@ fn with_seals(name: &str, live: Vec<LiveAccount>, seals: &Seals) -> Delta {
 fn disputed(delta: &Delta) -> Vec<&str> {
     let why = delta.blocked.iter().map(|b| match &b.block {
         Block::Disputed { why, .. } => why.as_str(),
+        Block::OtherKey { .. } => "another key",
         other => panic!("{other:?}"),
     });
     why.collect()
@@ -24,7 +43,7 @@ fn disputed(delta: &Delta) -> Vec<&str> {
 
 #[test]
 fn a_seal_that_fits_makes_an_account_ours_whoever_created_it() {
-    let seals = Seals::new(key("a"), None);
+    let seals = holder("a");
     let mut live = sealed("ci", &seals);
     live.creator = Some("a stranger".to_owned());
     let delta = with_seals("ci", vec![live], &seals);
@@ -35,8 +54,8 @@ fn a_seal_that_fits_makes_an_account_ours_whoever_created_it() {
 /// Forge: the creator is trusted, the marks are right, the seal is somebody's guess.
 #[test]
 fn with_a_key_neither_a_creator_nor_an_import_block_makes_a_wrong_seal_right() {
-    let seals = Seals::new(key("a"), None);
-    let forged = sealed("ci", &Seals::new(key("b"), None));
+    let seals = holder("a");
+    let forged = sealed("ci", &holder("b"));
     let delta = with_seals("ci", vec![forged.clone()], &seals);
     assert!(disputed(&delta)[0].contains("another key"), "{delta:?}");
 
@@ -53,7 +72,7 @@ fn with_a_key_neither_a_creator_nor_an_import_block_makes_a_wrong_seal_right() {
 /// Swap: the marks, seal and name of a strong account are moved to a weak one of ours.
 #[test]
 fn marks_moved_to_another_account_of_ours_do_not_raise_it() {
-    let seals = Seals::new(key("a"), None);
+    let seals = holder("a");
     let mut weak = sealed("weak", &seals);
     weak.labels = sealed("strong", &seals).labels;
     weak.name = "strong".to_owned();
@@ -82,11 +101,11 @@ fn marks_moved_to_another_account_of_ours_do_not_raise_it() {
 
 #[test]
 fn a_stripped_seal_is_a_dispute_unless_the_stack_has_only_now_got_its_key() {
-    let seals = Seals::new(key("a"), None);
+    let seals = holder("a");
     let delta = with_seals("ci", vec![managed("ci")], &seals);
     assert!(disputed(&delta)[0].contains("has no seal"), "{delta:?}");
 
-    let accepting = Seals::new(key("a"), None).accepting_unsealed(true);
+    let accepting = holder("a").accepting_unsealed(true);
     let delta = with_seals("ci", vec![managed("ci")], &accepting);
     assert_eq!(actions(&delta), [(Action::Update, Reason::Unsealed)]);
     let mut strangers = managed("ci");
@@ -94,7 +113,7 @@ fn a_stripped_seal_is_a_dispute_unless_the_stack_has_only_now_got_its_key() {
     let delta = with_seals("ci", vec![strangers], &accepting);
     assert_eq!(disputed(&delta).len(), 1);
     // A wrong seal is never accepted.
-    let forged = sealed("ci", &Seals::new(key("b"), None));
+    let forged = sealed("ci", &holder("b"));
     assert_eq!(
         disputed(&with_seals("ci", vec![forged], &accepting)).len(),
         1
@@ -104,7 +123,7 @@ fn a_stripped_seal_is_a_dispute_unless_the_stack_has_only_now_got_its_key() {
 /// Copy: a second account with the same labels, sealed for the first.
 #[test]
 fn of_two_accounts_with_one_address_only_the_sealed_one_is_ours() {
-    let seals = Seals::new(key("a"), None);
+    let seals = holder("a");
     let right = sealed("ci", &seals);
     let mut copy = sealed("copy", &seals);
     copy.labels = right.labels.clone();
@@ -122,11 +141,11 @@ fn of_two_accounts_with_one_address_only_the_sealed_one_is_ours() {
 
 #[test]
 fn the_previous_keys_seals_are_taken_and_renewed() {
-    let old = sealed("ci", &Seals::new(key("a"), None));
-    let changing = Seals::new(key("b"), Some(key("a")));
+    let old = sealed("ci", &holder("a"));
+    let changing = Seals::new(keys("b", Some("a")), None).expect("no private key");
     let delta = with_seals("ci", vec![old.clone()], &changing);
     assert_eq!(actions(&delta), [(Action::Update, Reason::SealedBefore)]);
-    let delta = with_seals("ci", vec![old.clone()], &Seals::new(key("b"), None));
+    let delta = with_seals("ci", vec![old.clone()], &holder("b"));
     assert_eq!(disputed(&delta).len(), 1);
 
     // A move writes all marks anew, and the seal with them.
@@ -142,27 +161,176 @@ fn the_previous_keys_seals_are_taken_and_renewed() {
 
 #[test]
 fn without_a_key_sealed_accounts_are_counted_as_unverified() {
-    let live = vec![sealed("ci", &Seals::new(key("a"), None))];
+    let live = vec![sealed("ci", &holder("a"))];
     let delta = with_seals("ci", live, &Seals::default());
     assert_eq!((delta.unchanged, delta.unverified), (1, 1));
     assert!(!delta.sealed);
 }
 
-#[test]
-fn a_pending_account_needs_no_seal_since_it_is_only_finished_or_removed() {
-    let seals = Seals::new(key("a"), None);
-    let pending = Marks {
-        credential: CredentialMark::Pending(Nonce::from_bytes([7; 16])),
-        ..marks("ci")
+/// A birth of this stack that was signed an hour ago, on the account that it was signed for.
+fn dead(name: &str, by: &Seals) -> LiveAccount {
+    let account = pending(60);
+    let marks = Marks {
+        address: Address::new(name, None).label(),
+        ..account.marks().expect("marked")
     };
-    let mut live = live_account("ci", Some(pending));
-    live.roles = roles(&[]);
-    let delta = with_seals("ci", vec![live], &seals);
+    LiveAccount {
+        mrn: mrn(name),
+        labels: by.sign_birth(marks).labels(),
+        ..account
+    }
+}
+
+#[test]
+fn a_birth_that_died_is_removed_whoever_created_it_and_whoever_looks() {
+    let mut account = dead("ci", &holder("a"));
+    account.creator = Some("a stranger".to_owned());
+    for seals in [holder("a"), reader("a")] {
+        let delta = with_seals("ci", vec![account.clone()], &seals);
+        assert_eq!(
+            actions(&delta),
+            [
+                (Action::Create, Reason::CredentialPending),
+                (Action::Delete, Reason::CredentialPending),
+            ]
+        );
+        let delta = compare_with(Vec::new(), vec![account.clone()], &[], &seals);
+        assert_eq!(
+            actions(&delta),
+            [(Action::Delete, Reason::CredentialPending)]
+        );
+    }
+}
+
+/// What a security review did: an Editor writes "pending" on accounts that are worth something, or
+/// copies the labels of a real birth there.
+#[test]
+fn forged_and_copied_births_delete_nothing() {
+    let seals = holder("a");
+    let birth = dead("ci", &seals);
+    let unsigned = |account: &LiveAccount| {
+        let mut account = account.clone();
+        account
+            .labels
+            .retain(|key, _| !key.starts_with("rolecall-seal"));
+        account
+    };
+    let old = |account: &LiveAccount| LiveAccount {
+        created_at: "2026-01-01T00:00:00Z".parse().ok(),
+        ..account.clone()
+    };
+    let young = |account: &LiveAccount| LiveAccount {
+        created_at: NOW.parse().ok(),
+        ..account.clone()
+    };
+    let untold = |account: &LiveAccount| LiveAccount {
+        created_at: None,
+        ..account.clone()
+    };
+    let used = |account: &LiveAccount| LiveAccount {
+        last_used: NOW.parse().ok(),
+        ..account.clone()
+    };
+    let with = |account: &LiveAccount, names: &[&str]| LiveAccount {
+        roles: roles(names),
+        ..account.clone()
+    };
+    let others = dead("ci", &holder("b"));
+    let mut earlier = birth.clone();
+    let credential = earlier
+        .labels
+        .get_mut("rolecall-credential")
+        .expect("there");
+    *credential = credential.replace("20261123T110000Z", "20260101T000000Z");
+    for (what, account) in [
+        ("unsigned", unsigned(&birth)),
+        ("unsigned, on an old account", unsigned(&old(&birth))),
+        ("of another key", others),
+        ("with a time that the account fits", old(&earlier)),
+        ("copied to an older account", old(&birth)),
+        ("copied to a younger account", young(&birth)),
+        ("on an account of unknown age", untold(&birth)),
+        ("on an account that is used", used(&birth)),
+        ("on an account with power", with(&birth, &["owner"])),
+        (
+            "on an account with two roles",
+            with(&birth, &["viewer", "agent"]),
+        ),
+    ] {
+        for accounts in [Vec::new(), vec![declared("ci")]] {
+            for seals in [holder("a"), reader("a")] {
+                let delta = compare_with(accounts.clone(), vec![account.clone()], &[], &seals);
+                assert!(delta.differences.is_empty(), "{what}: {delta:?}");
+                assert!(!delta.blocked.is_empty(), "{what}: {delta:?}");
+            }
+        }
+    }
+    // The labels of a real birth on another stack's account, and on one of nobody.
+    for creator in ["me", "a stranger"] {
+        let mut copied = old(&birth);
+        copied.mrn = mrn("of-worth");
+        copied.creator = Some(creator.to_owned());
+        copied.roles = roles(&["owner"]);
+        let delta = compare_with(Vec::new(), vec![copied], &[], &seals);
+        assert!(delta.differences.is_empty(), "{delta:?}");
+    }
+}
+
+#[test]
+fn who_looks_without_the_private_key_judges_as_who_applies() {
+    let seals = holder("a");
+    let mut stripped = sealed("stripped", &seals);
+    stripped.labels.remove("rolecall-seal-2");
+    let live = vec![
+        sealed("ci", &seals),
+        stripped,
+        sealed("other-key", &holder("b")),
+        dead("dead", &seals),
+        live_account("unsealed", Some(marks("unsealed"))),
+        live_account("free", None),
+    ];
+    let wanted = || ["ci", "stripped", "other-key", "dead", "unsealed", "free"].map(declared);
+    let applier = compare_with(wanted().into(), live.clone(), &[], &seals);
+    let planner = compare_with(wanted().into(), live, &[], &reader("a"));
+    assert_eq!(applier, planner);
+    assert_eq!(planner.blocked.len(), 4, "{planner:?}");
+}
+
+#[test]
+fn an_account_under_a_key_that_has_not_handed_over_is_told_apart() {
+    let delta = with_seals("ci", vec![sealed("ci", &holder("b"))], &reader("a"));
+    let id = key("b").public().id().to_owned();
     assert_eq!(
-        actions(&delta),
-        [
-            (Action::Create, Reason::CredentialPending),
-            (Action::Delete, Reason::CredentialPending),
-        ]
+        delta.blocked[0].block,
+        Block::OtherKey {
+            account: mrn("ci"),
+            key: id
+        }
     );
+    assert_eq!(delta.blocked[0].address, Address::new("ci", None));
+    assert!(delta.differences.is_empty(), "{delta:?}");
+}
+
+#[test]
+fn marks_of_a_later_version_are_no_dispute_and_are_not_touched() {
+    for declared in [vec![declared("ci")], Vec::new()] {
+        for (form, stack, ours) in [
+            ("v2.0-4-0.new.things", "acme.k7m2q9ta", true),
+            ("v3.1-0-0", "acme.k7m2q9ta", true),
+            ("v2.0-4-0.new.things", "other.k7m2q9ta", false),
+        ] {
+            let mut account = sealed("ci", &holder("a"));
+            account
+                .labels
+                .insert("rolecall-mark".to_owned(), form.to_owned());
+            account
+                .labels
+                .insert("rolecall-stack".to_owned(), stack.to_owned());
+            let delta = compare_with(declared.clone(), vec![account], &[], &reader("a"));
+            let later = |b: &Blocked| matches!(&b.block, Block::Later { needs, .. } if needs == "0.4.0" || needs == "1.0.0");
+            assert_eq!(delta.blocked.iter().any(later), ours, "{delta:?}");
+            assert!(!ours || delta.differences.is_empty(), "{delta:?}");
+            assert_eq!(delta.left_alone.len(), usize::from(!ours));
+        }
+    }
 }

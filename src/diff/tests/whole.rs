@@ -345,7 +345,7 @@ fn obstacles_births_and_notes_come_in_order() {
         with(address, marks("x").credential)
     }
     fn pending(address: &Address) -> LiveAccount {
-        with(address, CredentialMark::Pending(Nonce::from_bytes([1; 16])))
+        with(address, CredentialMark::Pending(birth(0)))
     }
     fn strange(address: &Address) -> LiveAccount {
         LiveAccount {
@@ -409,6 +409,7 @@ fn a_name_that_another_of_ours_has_says_which() {
         account: mrn("other"),
         name: "taken".to_owned(),
         managed_as: Some(Address::new("other", None)),
+        held: Held::Deleted,
     };
     assert_eq!(delta.blocked[0].block, expected);
 }

@@ -101,6 +101,75 @@ fn power_comes_before_it_goes_and_deletions_come_last() {
     }
 }
 
+/// A rename from one name to another.
+fn rename(address: &str, from: &str, to: &str) -> Difference {
+    let mut difference = difference(address, Action::Update, &[], &[]);
+    difference.before.as_mut().expect("an update").name = from.to_owned();
+    difference.after.as_mut().expect("an update").name = to.to_owned();
+    difference
+}
+
+fn birth(address: &str, name: &str) -> Difference {
+    let mut difference = difference(address, Action::Create, &[], &[]);
+    difference.after.as_mut().expect("a birth").name = name.to_owned();
+    difference
+}
+
+#[test]
+fn a_name_is_freed_before_it_is_given_again() {
+    let ordered = |mut differences: Vec<Difference>| {
+        let mut all = Vec::new();
+        for _ in 0..differences.len() {
+            differences.rotate_left(1);
+            let delta = Delta {
+                differences: differences.clone(),
+                ..Delta::default()
+            };
+            let plan = plan(delta);
+            all.push(names(&plan).join(" "));
+        }
+        all.dedup();
+        all
+    };
+    assert_eq!(
+        ordered(vec![birth("a", "one"), rename("b", "one", "two")]),
+        ["b a"]
+    );
+    // One that frees nothing which is wanted stays where updates are.
+    assert_eq!(
+        ordered(vec![
+            birth("m", "one"),
+            rename("b", "other", "another"),
+            rename("z", "one", "two"),
+        ]),
+        ["z m b"]
+    );
+    // Each waits for the one that has the name it gets, whatever its address.
+    assert_eq!(
+        ordered(vec![
+            birth("n", "one"),
+            rename("a", "one", "two"),
+            rename("b", "two", "three"),
+            rename("c", "three", "four"),
+        ]),
+        ["c b a n"]
+    );
+    // One text in two forms of Unicode is one name.
+    assert_eq!(
+        ordered(vec![
+            birth("a", "caf\u{e9}"),
+            rename("b", "cafe\u{301}", "tea")
+        ]),
+        ["b a"]
+    );
+    // Names of two scopes never meet.
+    let far = Difference {
+        scope: space("alpha"),
+        ..rename("b", "one", "two")
+    };
+    assert_eq!(ordered(vec![birth("a", "one"), far]), ["a b"]);
+}
+
 #[test]
 fn within_a_step_the_callers_own_account_comes_last_and_scopes_before_addresses() {
     let raise = |address: &str| difference(address, Action::UpdatePermissions, &[], &["viewer"]);

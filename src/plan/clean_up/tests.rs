@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diff::{Delta, Difference, Reason};
-use crate::model::{Caller, CredentialMark, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
+use crate::model::{Caller, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
 use crate::plan::build;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -24,15 +24,7 @@ fn mrn(space: &str, name: &str) -> Mrn {
 
 /// An account of ours that was created and last used then.
 fn account(at: &str, name: &str, created: Option<&str>, used: Option<&str>) -> LiveAccount {
-    let marks = Marks {
-        stack: stack(),
-        address: Address::new(name, None).label(),
-        generation: 1,
-        credential: CredentialMark::External,
-        expires: None,
-        protected: false,
-        seal: None,
-    };
+    let marks = Marks::external(stack(), Address::new(name, None).label(), false);
     let day = |day: &str| format!("{day}T12:00:00Z").parse().expect("a time");
     LiveAccount {
         mrn: mrn(at, name),
@@ -197,12 +189,19 @@ fn a_few_of_many_accounts_are_told_the_most_urgent_first() {
         &unused(accounts.collect(), Vec::new()),
         &Ok(CleanUp::After(60)),
     );
-    assert_eq!(found[0].matches("service_account.").count(), TOLD);
+    let told = found[0].split("; 4 more").next().expect("a part");
+    assert_eq!(told.matches("service_account.").count(), TOLD);
     assert!(
         found[0].contains("days: service_account.a1 was"),
         "{found:?}"
     );
-    assert!(found[0].ends_with("; 4 more are due later"), "{found:?}");
+    assert!(
+        found[0].ends_with(
+            "; 4 more are due later (1 of service_account.a6, 1 of service_account.a7, 1 of \
+             service_account.a8, 1 of 1 other block)"
+        ),
+        "{found:?}"
+    );
     let accounts = (1..=5).map(|n| used(&format!("a{n}"), &format!("2026-10-0{n}")));
     let found = said(
         &unused(accounts.collect(), Vec::new()),

@@ -3,8 +3,7 @@
 use super::*;
 use crate::diff::{Block, Blocked, InFlight, Reason};
 use crate::model::{
-    AccountState, Caller, CredentialMark, Destination, Limits, Marks, Place, RoleSet, Scope,
-    SpaceId, StackId,
+    AccountState, Caller, Destination, Limits, Marks, Place, RoleSet, Scope, SpaceId, StackId,
 };
 use crate::plan::{Annex, FORMAT, Privilege};
 
@@ -118,8 +117,9 @@ fn what_is_for_another_stops_everything_and_what_was_counted_does_not() {
     says(|now| now.destroy = true, "destroys everything", false);
     says(|now| now.sealed = false, "with a seal key", false);
     type Tighten = fn(&mut Limits);
-    let limits: [(Tighten, &str); 6] = [
+    let limits: [(Tighten, &str); 7] = [
         (|l| l.max_deletes = 1, "max_deletes was 10 and is 1"),
+        (|l| l.max_reaped = 1, "max_reaped was 10 and is 1"),
         (|l| l.max_delete_percent = 1, "max_delete_percent was 25"),
         (|l| l.max_escalations = 1, "max_escalations was 10"),
         (|l| l.max_gained_grants = 1, "max_gained_grants was 20"),
@@ -205,15 +205,7 @@ fn each_side_of_a_change_that_moved_is_named() {
     );
     says(
         |now| {
-            now.marks = Some(Marks {
-                stack: stack("acme"),
-                address: address("a").label(),
-                generation: 1,
-                credential: CredentialMark::External,
-                expires: None,
-                protected: false,
-                seal: None,
-            });
+            now.marks = Some(Marks::external(stack("acme"), address("a").label(), false));
         },
         "its marks have changed",
     );

@@ -95,6 +95,13 @@ fn plan() -> Plan {
                 },
                 stack: None,
             }],
+            expired: vec![crate::plan::Expired {
+                address: Address::new("e", None),
+                account: Mrn::new("e"),
+                scope: scope(),
+                until: "2026-11-23T12:00:00Z".parse().expect("a time"),
+                declared_at: place(4),
+            }],
             notes: vec![(Address::new("a1", None), "a note".to_owned())],
             advice: vec!["advice".to_owned()],
             unread: [(scope(), unread())].into(),

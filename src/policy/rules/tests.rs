@@ -80,16 +80,16 @@ fn marked(mut account: LiveAccount, stack: &str, resolved: &Resolved) -> LiveAcc
         ),
     };
     let marks = Marks {
-        stack: StackId::new(stack, "k7m2q9ta").expect("valid"),
-        address: address.label(),
-        generation: 1,
         credential: CredentialMark::Delivered {
             fingerprint: Fingerprint::of_public_key(b"key"),
-            destinations: CredentialMark::destinations_digest(&destinations),
+            nonce: crate::model::Nonce::from_bytes([9; 16]),
+            destinations: destinations.iter().map(|to| to.key_at(1, None)).collect(),
         },
-        expires: None,
-        protected: false,
-        seal: None,
+        ..Marks::external(
+            StackId::new(stack, "k7m2q9ta").expect("valid"),
+            address.label(),
+            false,
+        )
     };
     account.labels.extend(marks.labels());
     account

@@ -2,7 +2,7 @@
 
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{left_alone, scope, unmanaged};
+use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope, unmanaged};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
@@ -162,6 +162,13 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
             live,
             "left without power by a run that died before its key was delivered",
         ),
+        What::Expired { until } => vec![
+            (
+                "differs",
+                format!("it expired at {until}: its key opens nothing any more"),
+            ),
+            ("way out", WAYS_FROM_EXPIRY.join("; ")),
+        ],
         What::Blocked(blocked) => vec![
             ("differs", obstacle::sentence(blocked, plan)),
             (

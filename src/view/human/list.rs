@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::obstacle;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::model::{
     CredentialMark, DesiredAccount, Labels, LiveAccount, Marking, RoleSet, Scope, ScopeInfo,
+    same_name,
 };
+use crate::plan::{Action, Blocked, Plan};
 use crate::view::inert;
 
 /// The widest value that stands beside another one.
@@ -23,7 +26,7 @@ pub struct Listed<'a> {
     pub custody: &'static str,
     /// More of that, a fragment.
     pub note: Option<String>,
-    /// Its name in the configuration, if it is managed.
+    /// Its name in the configuration, if it is managed, or if its marks claim one.
     pub address: Option<String>,
 }
 
@@ -50,9 +53,10 @@ pub fn list(rows: &[Listed<'_>], total: usize) -> String {
                 day(account.last_used),
                 day(account.created_at),
                 match (&row.address, &row.note) {
-                    (Some(address), _) => inert(address),
-                    (None, Some(note)) => format!("({})", inert(note)),
-                    (None, None) => String::new(),
+                    // What speaks against a claim says more than what it claims.
+                    (Some(address), _) if row.custody != "disputed" => inert(address),
+                    (_, Some(note)) => format!("({})", inert(note)),
+                    (_, None) => String::new(),
                 },
             ]
         })
@@ -117,12 +121,14 @@ pub(super) fn labels(labels: &Labels) -> String {
     }
 }
 
-/// Everything about one account: what is declared beside what is live. `names` are the scopes'.
+/// Everything about one account: what is declared beside what is live, and what stands in the way of the
+/// plan that is due.
 pub fn show(
     address: Option<&str>,
     desired: Option<&DesiredAccount>,
     live: &[Listed<'_>],
     hidden: Option<&Scope>,
+    plan: &Plan,
     power: impl Fn(&RoleSet, &Scope) -> String,
 ) -> String {
     let mut out = String::new();
@@ -149,7 +155,7 @@ pub fn show(
             let text = format!("not known: {scope} could not be read");
             field(&mut out, "live", &paint(ALARM, &text));
         }
-        (true, None) => field(&mut out, "live", "no: the next apply creates it"),
+        (true, None) => field(&mut out, "live", absent(address, plan)),
         (false, _) => {}
     }
     if live.len() > 1 {
@@ -163,11 +169,28 @@ pub fn show(
         push(&mut out, "");
         out.push_str(&beside(Some(desired), None));
     }
+    let here = |blocked: &&Blocked| address == Some(blocked.address.to_string().as_str());
+    for blocked in plan.blocked.iter().filter(here) {
+        push(&mut out, "");
+        for line in obstacle::blocked(blocked, plan) {
+            push(&mut out, &line);
+        }
+    }
     for listed in live {
         push(&mut out, "");
         one(&mut out, desired, listed, &power);
     }
     out
+}
+
+/// What becomes of a declared account that is not there.
+fn absent(address: Option<&str>, plan: &Plan) -> &'static str {
+    let mut births = plan.changes.iter().filter(|c| c.action == Action::Create);
+    if births.any(|change| address == Some(change.address.to_string().as_str())) {
+        "no: the next apply creates it"
+    } else {
+        "no, and no apply creates it as things are"
+    }
 }
 
 fn one(
@@ -231,6 +254,7 @@ fn beside(desired: Option<&DesiredAccount>, live: Option<&LiveAccount>) -> Strin
         (
             "description",
             desired.map(|d| match &d.description {
+                Some(text) if text.is_empty() => "none".to_owned(),
                 Some(text) => quoted(text),
                 None => unmanaged(),
             }),
@@ -252,10 +276,14 @@ fn beside(desired: Option<&DesiredAccount>, live: Option<&LiveAccount>) -> Strin
             state.as_ref().map(|s| until(s.valid_until, "not told")),
         ),
     ];
+    let one_name = desired
+        .zip(live)
+        .is_some_and(|(d, l)| same_name(&d.name, &l.name));
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|(name, declared, live)| {
             let differs = match (&declared, &live) {
+                _ if name == "name" && one_name => false,
                 (Some(a), Some(b)) => a != b && *a != unmanaged() && name != "valid until",
                 _ => false,
             };

@@ -2,8 +2,8 @@
 
 use super::plan::unmanaged;
 use super::text::{ALARM, HEAD, count, paint, quoted};
-use crate::model::Address;
-use crate::plan::{Block, Blocked, NO_SEAL, Plan};
+use crate::model::{Address, Mrn};
+use crate::plan::{Block, Blocked, Held, NO_SEAL, Plan};
 use crate::view::{inert, inert_hcl};
 
 /// One obstacle as lines.
@@ -76,30 +76,20 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             account,
             name,
             managed_as: Some(other),
+            held,
         } => (
             format!(
                 "the name {} is held by {}",
                 quoted(name),
                 inert(&other.to_string())
             ),
-            vec![
-                format!(
-                    "if it is the same account under a new address, add: moved {{ from = {}, to = \
-                     {} }}, each on a line of its own",
-                    reference(other),
-                    reference(&blocked.address)
-                ),
-                format!(
-                    "if not, {} is managed by this stack too: give one of them another name, or \
-                     apply the removal of the old one first",
-                    inert(account.as_str())
-                ),
-            ],
+            freed(blocked, account, other, *held),
         ),
         Block::NameTaken {
             account,
             name,
             managed_as: None,
+            held: _,
         } => {
             let mut help = vec![
                 "choose another name, or take the account over by adding this block:".to_owned(),
@@ -207,6 +197,43 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             ),
             vec!["see who uses it, then delete it on the platform".to_owned()],
         ),
+    }
+}
+
+/// How a name becomes free that another account of this stack has.
+fn freed(blocked: &Blocked, holder: &Mrn, other: &Address, held: Held) -> Vec<String> {
+    let (this, that) = (reference(&blocked.address), reference(other));
+    let moved = format!(
+        "if it is the same account under a new address, add: moved {{ from = {that}, to = {this} }}, \
+         each on a line of its own"
+    );
+    match held {
+        Held::Kept => vec![
+            moved,
+            format!(
+                "if not, {} is managed by this stack too: give one of them another name, or apply \
+                 the removal of the old one first",
+                inert(holder.as_str())
+            ),
+        ],
+        Held::Deleted => vec![
+            moved,
+            "if not, it takes two steps, since deletions come last:".to_owned(),
+            format!(
+                "  1. leave {this} out, or give it another name, and apply: that deletes {that}, {}",
+                inert(holder.as_str())
+            ),
+            "  2. put it back as it is here, and apply again".to_owned(),
+        ],
+        Held::Circle => vec![
+            format!(
+                "{that}, {}, gets another name by this plan, and waits for one that waits for this \
+                 one; it takes two steps:",
+                inert(holder.as_str())
+            ),
+            format!("  1. give {this} a name that nobody has, and apply"),
+            "  2. give it the name that it has here, and apply again".to_owned(),
+        ],
     }
 }
 

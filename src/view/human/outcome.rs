@@ -2,6 +2,7 @@
 
 use super::text::{ADD, ALARM, CHANGE, HEAD, count, paint};
 use crate::apply::{ChangeOutcome, ChangeResult, Event, Outcome, sentence};
+use crate::model::by_block;
 use crate::plan::Moved;
 use crate::view::inert;
 use std::collections::BTreeSet;
@@ -151,10 +152,10 @@ pub fn next(outcome: &Outcome, judged: bool, left_out: &[Moved]) -> Option<Strin
 /// A few of some addresses; `None` of none.
 fn named(mut addresses: Vec<String>) -> Option<String> {
     const FEW: usize = 5;
-    let more = addresses.len().saturating_sub(FEW);
-    addresses.truncate(FEW);
-    if more > 0 {
-        addresses.push(format!("{more} more"));
+    let more = addresses.split_off(addresses.len().min(FEW));
+    if !more.is_empty() {
+        let blocks = by_block(more.iter().map(String::as_str));
+        addresses.push(format!("{} more ({blocks})", more.len()));
     }
     let last = inert(&addresses.pop()?);
     if addresses.is_empty() {
@@ -273,6 +274,10 @@ mod tests {
         assert_eq!(names(1).as_deref(), Some("a1"));
         assert_eq!(names(2).as_deref(), Some("a1 and a2"));
         assert_eq!(names(5).as_deref(), Some("a1, a2, a3, a4 and a5"));
-        assert_eq!(names(7).as_deref(), Some("a1, a2, a3, a4, a5 and 2 more"));
+        let seven = "a1, a2, a3, a4, a5 and 2 more (1 of a6, 1 of a7)";
+        assert_eq!(names(7).as_deref(), Some(seven));
+        let instances = |n: usize| named((0..n).map(|n| format!("a[\"{n}\"]")).collect());
+        let said = instances(34).expect("names");
+        assert!(said.ends_with(" and 29 more (29 of a)"), "{said}");
     }
 }

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Mrn, Role, Scope};
-use crate::plan::{Action, Annex, Block, Blocked, Change, LeftAlone, Plan, Reason, Verdict, power};
+use crate::plan::{
+    Action, Annex, Block, Blocked, Change, Expired, LeftAlone, Plan, Reason, Verdict, power,
+};
 use crate::view::inert;
 
 /// Unmanaged accounts that are listed one by one, besides owners, which are always listed.
@@ -59,6 +61,12 @@ pub fn plan(plan: &Plan) -> String {
             ]
         },
     );
+    section(
+        &mut out,
+        "Expired: their keys open nothing any more, and no apply changes that",
+        &plan.annex.expired,
+        expired,
+    );
     let (first, rest): (Vec<&Change>, Vec<&Change>) = plan.changes.iter().partition(|c| grave(c));
     section(
         &mut out,
@@ -103,6 +111,36 @@ pub fn plan(plan: &Plan) -> String {
     summary(&mut out, plan);
     out
 }
+
+/// An account that has expired, and what to do about it.
+fn expired(of: &Expired) -> Vec<String> {
+    let Expired {
+        address,
+        account,
+        scope: _,
+        until,
+        declared_at,
+    } = of;
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&address.to_string()))
+        ),
+        format!("      account  {}", inert(account.as_str())),
+        format!("      expired  {until}"),
+    ];
+    lines.extend(WAYS_FROM_EXPIRY.map(|way| format!("      = {way}")));
+    lines.push(format!("      from {}", inert(&declared_at.to_string())));
+    lines
+}
+
+/// What to do about an account that has expired. The platform fixes the end at birth.
+pub(super) const WAYS_FROM_EXPIRY: [&str; 2] = [
+    "if it is still needed, declare it anew under another name with a later valid_until, move its users \
+     to that key, then remove this one",
+    "if not, remove its block",
+];
 
 /// Whether a change stands before the others.
 fn grave(change: &Change) -> bool {
@@ -446,8 +484,23 @@ pub(super) fn left_alone(out: &mut String, plan: &Plan) {
         push(out, &line);
     }
     if all.len() > owners.max(LISTED) {
-        let more = all.len() - owners.max(LISTED);
-        push(out, &format!("  … and {more} more without owner rights"));
+        let rest = &all[owners.max(LISTED)..];
+        let mut scopes: BTreeMap<&Scope, usize> = BTreeMap::new();
+        for left in rest {
+            *scopes.entry(&left.account.scope).or_default() += 1;
+        }
+        let scopes: Vec<String> = scopes
+            .into_iter()
+            .map(|(of, n)| format!("{n} in {}", scope(of, &plan.annex)))
+            .collect();
+        push(
+            out,
+            &format!(
+                "  … and {} more without owner rights: {}; `rolecall list` names all",
+                rest.len(),
+                scopes.join(", ")
+            ),
+        );
     }
     push(out, "");
 }
@@ -492,6 +545,9 @@ fn summary(out: &mut String, plan: &Plan) {
     }
     if !plan.blocked.is_empty() {
         let _ = write!(line, "; {} in the way", plan.blocked.len());
+    }
+    if !plan.annex.expired.is_empty() {
+        let _ = write!(line, "; {} expired", plan.annex.expired.len());
     }
     let _ = write!(line, "; {} as declared.", count(unchanged, "account"));
     push(out, &paint(HEAD, &line));

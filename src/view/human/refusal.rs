@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::plan::{push, section};
 use super::text::{ALARM, CHANGE, HEAD, paint};
-use crate::model::{PolicyOrigin, PolicySeverity};
+use crate::model::{PolicyOrigin, PolicySeverity, by_block};
 use crate::plan::{JudgedAccount, Judgement, Plan, PolicyInfo, Said};
 use crate::policy::Refusal;
 use crate::view::inert;
@@ -17,7 +17,7 @@ pub(super) fn warnings(out: &mut String, plan: &Plan) {
     let mut warnings = Vec::new();
     for (policy, account, said) in found {
         if let (Said::Violated(message), PolicySeverity::Warning) = (said, policy.severity)
-            && shown.next(policy)
+            && shown.next(policy, account)
         {
             warnings.push((policy, account, message));
         }
@@ -60,31 +60,33 @@ fn broken(before: &str, policy: &PolicyInfo, account: &JudgedAccount) -> String 
     line
 }
 
-/// Counts accounts by the policy that they break, of which a few are shown one by one.
+/// The accounts by the policy that they break, of which a few are shown one by one.
 #[derive(Default)]
-struct Broken<'p>(BTreeMap<(PolicyOrigin, &'p str), usize>);
+struct Broken<'p>(BTreeMap<(PolicyOrigin, &'p str), Vec<&'p JudgedAccount>>);
 
 impl<'p> Broken<'p> {
     /// The most that are shown of one policy.
     const SHOWN: usize = 20;
 
     /// Counts one more; says whether it is shown.
-    fn next(&mut self, policy: &'p PolicyInfo) -> bool {
-        let n = self.0.entry((policy.origin, &policy.name)).or_default();
-        *n += 1;
-        *n <= Self::SHOWN
+    fn next(&mut self, policy: &'p PolicyInfo, account: &'p JudgedAccount) -> bool {
+        let all = self.0.entry((policy.origin, &policy.name)).or_default();
+        all.push(account);
+        all.len() <= Self::SHOWN
     }
 
-    /// Tells how many are not shown, if any.
+    /// Tells how many are not shown, if any, and of which blocks.
     fn tell(self, out: &mut String) -> bool {
         let mut told = false;
-        for ((_, name), n) in self.0 {
-            if n > Self::SHOWN {
+        for ((_, name), all) in self.0 {
+            if all.len() > Self::SHOWN {
                 told = true;
+                let rest: Vec<String> = all[Self::SHOWN..].iter().map(|a| whose(a)).collect();
                 let line = format!(
-                    "… and {} more break the policy {}; --format json, --sarif and --junit name all",
-                    n - Self::SHOWN,
-                    inert(name)
+                    "… and {} more break the policy {}: {}; --format json, --sarif and --junit name all",
+                    rest.len(),
+                    inert(name),
+                    inert(&by_block(rest.iter().map(String::as_str)))
                 );
                 push(out, &line);
             }
@@ -93,13 +95,19 @@ impl<'p> Broken<'p> {
     }
 }
 
+/// Which block declares an account, or whose it is if none does.
+fn whose(account: &JudgedAccount) -> String {
+    let address = account.address.as_ref();
+    address.map_or_else(|| account.custody.as_str().to_owned(), ToString::to_string)
+}
+
 /// Why a plan was refused, or what apply will want to be acknowledged.
 pub fn refusals(refusals: &[Refusal], applying: bool) -> String {
     let mut out = String::new();
     let mut shown = Broken::default();
     for refusal in refusals {
         if let Some(of) = &refusal.broken
-            && !shown.next(&of.policy)
+            && !shown.next(&of.policy, &of.account)
         {
             continue;
         }

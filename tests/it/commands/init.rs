@@ -241,7 +241,8 @@ fn from_live() {
         &[
             ("rolecall-stack", "other-stack.aaaa1111"),
             ("rolecall-address", "theirs"),
-            ("rolecall-generation", "1"),
+            ("rolecall-mark", "v1.0-1-0.g1.p0d0r0.e-.t-"),
+            ("rolecall-written", "-.-"),
             ("rolecall-credential", "external"),
         ],
     );

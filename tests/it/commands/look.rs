@@ -66,7 +66,8 @@ fn stage() -> Stage {
         let labels = [
             ("rolecall-stack", stack),
             ("rolecall-address", name),
-            ("rolecall-generation", "1"),
+            ("rolecall-mark", "v1.0-1-0.g1.p0d0r0.e-.t-"),
+            ("rolecall-written", "-.-"),
             ("rolecall-credential", "external"),
         ];
         let account = SeedAccount {

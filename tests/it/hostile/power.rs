@@ -8,7 +8,8 @@ use rolecall::server::SeedAccount;
 use serde_json::Value;
 
 use super::{account, code, refused_unasked, run, said, writes};
-use crate::stage::{HEAD, PAYMENTS, SEAL_KEY, Stage};
+use crate::stage::{HEAD, PAYMENTS, SEAL_KEY, SEAL_PUBLIC, Stage};
+use rolecall::model::SealKey;
 
 const APPLY: [&str; 3] = ["apply", "--yes", "access"];
 
@@ -17,7 +18,8 @@ fn marks(stack: &str, address: &str) -> BTreeMap<String, String> {
     [
         ("rolecall-stack", stack),
         ("rolecall-address", address),
-        ("rolecall-generation", "1"),
+        ("rolecall-mark", "v1.0-1-0.g1.p0d0r0.e-.t-"),
+        ("rolecall-written", "-.-"),
         ("rolecall-credential", "external"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -63,7 +65,7 @@ fn marks_are_not_the_authors_to_write() {
     for label in [
         "rolecall-stack",
         "rolecall-seal",
-        "rolecall-protected",
+        "rolecall-mark",
         "Rolecall-Stack",
         "rolecall-anything",
     ] {
@@ -88,9 +90,16 @@ fn an_import_of_another_stacks_account() {
 fn another_teams_stack_under_another_seal_key() {
     let mut stage = Stage::small();
     stage.configure(&account("theirs", "[\"viewer\"]"));
-    let other = SEAL_KEY.replacen("00", "f0", 1);
+    // The other team's configuration has another key, and so has the job that applies it.
+    let other = SealKey::parse(&SEAL_KEY.replacen(":AAEC", ":8AEC", 1)).expect("a key");
+    let path = stage.path("access/main.hcl");
+    let theirs = fs::read_to_string(&path).expect("there");
+    let theirs = theirs.replacen(SEAL_PUBLIC, other.public().text(), 1);
+    fs::write(&path, theirs).expect("written");
     let mut command = stage.command(&APPLY);
-    let output = command.env("ROLECALL_SEAL_KEY", &other).output();
+    let output = command
+        .env("ROLECALL_SEAL_KEY", other.text().as_str())
+        .output();
     assert_eq!(code(&output.expect("runs")), Some(0));
     for text in [
         account("theirs", "[\"owner\"]"),
@@ -112,15 +121,18 @@ fn trusting_a_creator_gives_nothing_where_there_is_a_seal_key() {
     let stage = Stage::small();
     let (_, creator) = by_hand(&stage, "ci", marks("acme-access.k7m2q9ta", "ci"));
     let head = HEAD.replacen(
-        "  id    = \"k7m2q9ta\"",
-        &format!("  id    = \"k7m2q9ta\"\n  trusted_creators = [\"{creator}\"]"),
+        "  id       = \"k7m2q9ta\"",
+        &format!("  id       = \"k7m2q9ta\"\n  trusted_creators = [\"{creator}\"]"),
         1,
     );
     let text = head.clone() + &account("ci", "[\"owner\"]");
     assert_ne!(head, HEAD);
-    fs::write(stage.path("access/main.hcl"), text).expect("written");
+    fs::write(stage.path("access/main.hcl"), &text).expect("written");
     refused(&stage, &APPLY, "trusted");
-    // Without the key it is believed, and to raise it a person must name this very plan.
+    // Without a key it is believed, and to raise it a person must name this very plan.
+    let key = format!("\n  seal_key = \"{SEAL_PUBLIC}\"");
+    assert!(text.contains(&key), "{text}");
+    fs::write(stage.path("access/main.hcl"), text.replacen(&key, "", 1)).expect("written");
     let mut command = stage.command(&APPLY);
     let output = command.env_remove("ROLECALL_SEAL_KEY").output();
     let output = output.expect("runs");

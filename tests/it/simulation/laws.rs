@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::apply::{ChangeOutcome, ChangeResult, Outcome};
-use rolecall::model::{CredentialMark, DesiredAccount, Destination, Mrn, RoleSet};
+use rolecall::model::{DesiredAccount, Destination, Mrn, RoleSet};
 use rolecall::plan::{Action, Change};
 use rolecall::server::{EmptyRoles, LabelsOnCreate};
 
@@ -50,14 +50,17 @@ fn mark(account: &Seen) -> &str {
 
 /// Whether the key is in every destination, and the account says so.
 fn delivered(platform: &Platform, account: &Seen, to: &[Destination]) -> bool {
-    let digest = CredentialMark::destinations_digest(to);
     let Some(("delivered", rest)) = mark(account).split_once('.') else {
         return false;
     };
-    let Some((fingerprint, destinations)) = rest.split_once('.') else {
+    let Some((fingerprint, _)) = rest.split_once('.') else {
         return false;
     };
-    destinations == digest
+    let says = |to: &Destination| {
+        let label = account.labels.get(&format!("rolecall-to-{}", to.id()));
+        label.map(String::as_str) == Some("file.1.-")
+    };
+    to.iter().all(says)
         && to
             .iter()
             .all(|to| platform.holds(to, &account.mrn, fingerprint))

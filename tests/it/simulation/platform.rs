@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
-    SealKey, Seals, StackId,
+    SealKey, SealKeys, Seals, StackId,
 };
 use rolecall::platform::{Answer, Client, Credential, Endpoint, Identity, Time};
 use rolecall::platform::{Transport, TransportError};
@@ -83,8 +83,9 @@ impl Platform {
         let marks = [
             ("rolecall-stack", "other.k7m2q9ta"),
             ("rolecall-address", "a0"),
-            ("rolecall-generation", "1"),
-            ("rolecall-credential", "pending.00"),
+            ("rolecall-mark", "v1.0-1-0.g1.p0d0r0.e-.t-"),
+            ("rolecall-written", "-.-"),
+            ("rolecall-credential", "pending.00.20260101T000000Z"),
         ];
         for (id, name, role, marks) in [
             (SPACES[0], "by hand", "editor", &[][..]),
@@ -138,17 +139,14 @@ impl Platform {
     pub fn plant(&self, stack: &StackId, account: &DesiredAccount) {
         let now = self.clock.now();
         let fingerprint = Fingerprint::from_label("planted");
+        let places = account.deliver_to.iter();
         let marks = Marks {
-            stack: stack.clone(),
-            address: account.address.label(),
-            generation: 1,
             credential: CredentialMark::Delivered {
                 fingerprint: fingerprint.clone(),
-                destinations: CredentialMark::destinations_digest(&account.deliver_to),
+                nonce: Nonce::from_bytes([9; 16]),
+                destinations: places.map(|to| to.key_at(1, None)).collect(),
             },
-            expires: None,
-            protected: false,
-            seal: None,
+            ..Marks::external(stack.clone(), account.address.label(), false)
         };
         let mut labels = account.labels.clone().unwrap_or_default();
         labels.extend(marks.labels());
@@ -198,9 +196,10 @@ impl Platform {
             if let Some(label) = account.labels.get_mut("rolecall-seal") {
                 *label = seal;
             }
+            account.labels.remove("rolecall-seal-2");
+            account.labels.remove("rolecall-written");
             if let Some(mark) = account.labels.get_mut("rolecall-credential") {
-                let parts: Vec<&str> = mark.split('.').collect();
-                *mark = format!("{} {:?}", parts[0], parts.get(2));
+                mark.truncate(mark.find('.').unwrap_or(mark.len()));
             }
             state.push(format!("{account:?}"));
         }
@@ -427,6 +426,11 @@ impl Transport for Wire<'_> {
 /// What the simulated runs seal with. Accounts that an earlier run left unsealed are sealed by the
 /// next one, under every fault.
 pub fn seals() -> Seals {
-    let key = SealKey::parse("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
-    Seals::new(key.expect("a key"), None).accepting_unsealed(true)
+    let key = SealKey::parse(crate::stage::SEAL_KEY).expect("a key");
+    let keys = SealKeys {
+        current: key.public().clone(),
+        former: None,
+    };
+    let seals = Seals::new(Some(keys), Some(key)).expect("one pair");
+    seals.accepting_unsealed(true)
 }

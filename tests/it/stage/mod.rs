@@ -19,14 +19,16 @@ pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
 pub const PAYMENTS: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
 
 /// The seal key of every run, unless a test takes it away.
-pub const SEAL_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+pub const SEAL_KEY: &str = "rolecall-seal-ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+/// Its public half, as [`HEAD`] has it.
+pub const SEAL_PUBLIC: &str = "ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg";
 
 /// What every configuration of the tests begins with.
 pub const HEAD: &str = r#"rolecall {
-  stack = "acme-access"
-  id    = "k7m2q9ta"
+  stack    = "acme-access"
+  id       = "k7m2q9ta"
+  seal_key = "ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"
 }
-
 organization "acme" {
   id = "acme-corp-883120"
 }
@@ -113,6 +115,16 @@ impl Stage {
     /// Writes `access/main.hcl`: the head and what is given.
     pub fn configure(&mut self, rest: &str) {
         fs::write(self.path("access/main.hcl"), format!("{HEAD}{rest}")).expect("written");
+    }
+
+    /// Writes the configuration without a seal key, in as many lines.
+    pub fn configure_unsealed(&mut self, rest: &str) {
+        let key = format!("  seal_key = \"{SEAL_PUBLIC}\"\n");
+        self.configure(rest);
+        let path = self.path("access/main.hcl");
+        let text = fs::read_to_string(&path).expect("there");
+        assert!(text.contains(&key), "{text}");
+        fs::write(path, text.replacen(&key, "\n", 1)).expect("written");
     }
 
     /// Says in the transcript what happens behind the program's back.

@@ -1,0 +1,155 @@
+//! Who has which name, and which names become free: an account that gets another name gives up its own.
+//! Pure. Names are compared in their composed form.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cases::Cases;
+use super::delta::{Block, Held};
+use crate::model::{
+    AddressLabel, CredentialMark, DesiredAccount, LiveAccount, Marks, Mrn, Scope, composed,
+    same_name,
+};
+
+/// A name in its scope.
+pub(super) type Name<'a> = (&'a Scope, Cow<'a, str>);
+
+/// Who has which name in which scope, and what is to have another one.
+pub(super) struct Names<'a> {
+    holders: BTreeMap<Name<'a>, Vec<&'a LiveAccount>>,
+    declared: BTreeMap<AddressLabel, &'a DesiredAccount>,
+    /// Accounts that get another name, with what they are declared as.
+    renames: BTreeMap<&'a Mrn, &'a DesiredAccount>,
+    /// Those of them that wait for each other.
+    circles: BTreeSet<&'a Mrn>,
+}
+
+impl<'a> Names<'a> {
+    fn new(cases: &Cases<'a>) -> Self {
+        let mut holders: BTreeMap<Name<'a>, Vec<&'a LiveAccount>> = BTreeMap::new();
+        for account in cases.live.accounts.values() {
+            let name = (&account.scope, composed(&account.name));
+            holders.entry(name).or_default().push(account);
+        }
+        let accounts = || cases.desired.accounts.values();
+        let declared: BTreeMap<AddressLabel, &DesiredAccount> = accounts()
+            .map(|account| (account.address.label(), account))
+            .collect();
+        let managed = cases.ours.iter().filter_map(|ours| {
+            // What is still being born is finished or removed, and never renamed.
+            let pending = matches!(ours.marks.credential, CredentialMark::Pending(_));
+            let declared = declared.get(ours.address()).filter(|_| !pending)?;
+            Some((ours.account, *declared))
+        });
+        let imported = accounts().filter_map(|account| {
+            let import = account.import.as_ref()?;
+            Some((cases.live.accounts.get(&import.mrn)?, account))
+        });
+        let renames = managed
+            .chain(imported)
+            .filter(|(live, declared)| {
+                live.scope == declared.scope && !same_name(&live.name, &declared.name)
+            })
+            .map(|(live, declared)| (&live.mrn, declared))
+            .collect();
+        let mut names = Self {
+            holders,
+            declared,
+            renames,
+            circles: BTreeSet::new(),
+        };
+        names.circles = names.circles();
+        names
+    }
+
+    fn holders<'b>(&'b self, of: &'b DesiredAccount) -> &'b [&'a LiveAccount] {
+        let name = (&of.scope, composed(&of.name));
+        self.holders.get(&name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The only other account that has the name which an account is to get, if it is to get another
+    /// one itself.
+    fn waits_for(&self, mrn: &Mrn) -> Option<&'a Mrn> {
+        let declared = self.renames.get(mrn)?;
+        match self.holders(declared) {
+            [only] if self.renames.contains_key(&only.mrn) => Some(&only.mrn),
+            _ => None,
+        }
+    }
+
+    /// Every account waits for one other at most, so each way ends, or comes back to itself.
+    fn circles(&self) -> BTreeSet<&'a Mrn> {
+        let mut seen = BTreeSet::new();
+        let mut circles = BTreeSet::new();
+        for start in self.renames.keys() {
+            let mut way: Vec<&'a Mrn> = Vec::new();
+            let mut at = Some(*start);
+            while let Some(mrn) = at.filter(|mrn| seen.insert(*mrn)) {
+                way.push(mrn);
+                at = self.waits_for(mrn);
+            }
+            let begins = way.iter().position(|mrn| Some(*mrn) == at);
+            circles.extend(begins.into_iter().flat_map(|begin| way.split_off(begin)));
+        }
+        circles
+    }
+}
+
+impl<'a> Cases<'a> {
+    fn names(&self) -> &Names<'a> {
+        self.names.get_or_init(|| Names::new(self))
+    }
+
+    /// Whether another account of the scope has the wanted name, and keeps it until it is wanted.
+    /// What gets another name by the same plan gives its own up before that.
+    pub(super) fn name_taken(
+        &self,
+        account: &DesiredAccount,
+        except: Option<&Mrn>,
+    ) -> Option<Block> {
+        let names = self.names();
+        let holders = names.holders(account).iter();
+        let mut others = holders.filter(|other| Some(&other.mrn) != except);
+        let holder = others.next()?;
+        let alone = others.next().is_none();
+        let held = if alone && names.renames.contains_key(&holder.mrn) {
+            if !except.is_some_and(|mrn| names.circles.contains(mrn)) {
+                return None;
+            }
+            Held::Circle
+        } else if self.deleted(names, holder) {
+            Held::Deleted
+        } else {
+            Held::Kept
+        };
+        let ours = self.ours.iter().find(|ours| ours.account.mrn == holder.mrn);
+        Some(Block::NameTaken {
+            account: holder.mrn.clone(),
+            name: account.name.clone(),
+            managed_as: ours.map(|ours| self.judge.address(ours.address())),
+            held,
+        })
+    }
+
+    /// Whether the same plan deletes an account.
+    fn deleted(&self, names: &Names<'_>, account: &LiveAccount) -> bool {
+        let found = self
+            .ours
+            .iter()
+            .find(|ours| ours.account.mrn == account.mrn);
+        let goes = |marks: &Marks| {
+            let removed = self.removal(marks);
+            !marks.protected && removed.is_ok_and(|removed| removed.is_none_or(|r| r.destroy))
+        };
+        found.is_some_and(|ours| !names.declared.contains_key(ours.address()) && goes(&ours.marks))
+    }
+
+    /// The names that declared accounts have or are to have, each in its scope.
+    pub(super) fn wanted(&self) -> &BTreeSet<Name<'a>> {
+        self.wanted.get_or_init(|| {
+            let declared = self.desired.accounts.values();
+            let name = |d: &'a DesiredAccount| (&d.scope, composed(&d.name));
+            declared.map(name).collect()
+        })
+    }
+}
