@@ -347,7 +347,10 @@ mod tests {
         };
         assert!(excepts("caf\u{e9}", "cafe\u{301}"));
         assert!(excepts("*\u{1100}\u{1161}", "x-\u{ac00}"));
-        assert!(excepts("caf?", "cafe\u{301}"), "one character as people see it");
+        assert!(
+            excepts("caf?", "cafe\u{301}"),
+            "one character as people see it"
+        );
         assert!(!excepts("cafe", "cafe\u{301}"));
     }
 }

@@ -44,7 +44,10 @@ fn the_values_of_another_environment_replace_nothing() {
     let limits = "limits {\n  max_deletes        = 100\n  max_delete_percent = 100\n}\n";
     let variable = "variable \"names\" {\n  type = list(string)\n}\n";
     stage.configure(&[instances, limits, variable].concat());
-    for (file, names) in [("dev", "\"dev-a\", \"dev-b\""), ("prod", "\"prod-a\", \"prod-b\", \"prod-c\"")] {
+    for (file, names) in [
+        ("dev", "\"dev-a\", \"dev-b\""),
+        ("prod", "\"prod-a\", \"prod-b\", \"prod-c\""),
+    ] {
         let path = stage.path(&format!("access/{file}.vars.hcl"));
         fs::write(path, format!("names = [{names}]\n")).expect("written");
     }
