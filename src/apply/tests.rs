@@ -619,7 +619,7 @@ fn where_the_platform_keeps_labels_what_is_taken_away_is_void_and_said() {
 
         // Nothing is left to do, and a label may come back.
         let world = Small::new(std::slice::from_ref(&after), Vec::new());
-        let outcome = run(vec![wanted.clone()], &[after.clone()], &world);
+        let outcome = run(vec![wanted.clone()], std::slice::from_ref(&after), &world);
         assert!(outcome.results.is_empty(), "{outcome:?}");
         world.merges.set(true);
         let again = wanted.labels.as_mut().expect("labels");
