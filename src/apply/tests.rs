@@ -276,7 +276,17 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
 
 /// Plans `declared` against `live`, then applies that in a world that holds `world`.
 fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Outcome {
-    let desired = Desired {
+    run_as(|_| {}, declared, live, world)
+}
+
+/// The same under a configuration that says something more.
+fn run_as(
+    more: impl FnOnce(&mut Desired),
+    declared: Vec<DesiredAccount>,
+    live: &[LiveAccount],
+    world: &Small,
+) -> Outcome {
+    let mut desired = Desired {
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
         endpoint: None,
@@ -290,6 +300,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
             .collect(),
         ..Desired::nothing(StackId::new("acme", "k7m2q9ta").expect("valid"))
     };
+    more(&mut desired);
     let live = Live {
         facts: Facts {
             caller: Caller {
@@ -622,7 +633,7 @@ fn where_the_platform_keeps_labels_what_is_taken_away_is_void_and_said() {
 
         // Nothing is left to do, and a label may come back.
         let world = Small::new(std::slice::from_ref(&after), Vec::new());
-        let outcome = run(vec![wanted.clone()], &[after.clone()], &world);
+        let outcome = run(vec![wanted.clone()], std::slice::from_ref(&after), &world);
         assert!(outcome.results.is_empty(), "{outcome:?}");
         world.merges.set(true);
         let again = wanted.labels.as_mut().expect("labels");
@@ -669,4 +680,88 @@ fn a_platform_that_keeps_labels_is_waited_for_once() {
     );
     let graces = world.now.get().as_secs() / Options::default().grace.as_secs();
     assert_eq!(graces, 1, "{:?}", world.now.get());
+}
+
+/// The one account of a world.
+fn only(world: &Small) -> LiveAccount {
+    let accounts = world.accounts.borrow();
+    accounts.values().next().expect("an account").clone()
+}
+
+#[test]
+fn where_the_platform_keeps_labels_an_account_is_given_up_all_the_same() {
+    for team in [None, Some("x")] {
+        let mut account = managed("a", &["viewer"]);
+        let team = team.map(|team| ("team".to_owned(), team.to_owned()));
+        account.labels.extend(team.clone());
+        let world = Small::new(std::slice::from_ref(&account), Vec::new());
+        world.merges.set(true);
+        let given_up = |desired: &mut Desired| {
+            let address = Address::new("a", None);
+            desired.removed = vec![crate::model::Removed {
+                known_as: vec![crate::model::Known {
+                    address: address.clone(),
+                    whole: true,
+                }],
+                from: address,
+                destroy: false,
+                declared_at: place(),
+            }];
+        };
+        let outcome = run_as(given_up, Vec::new(), &[account], &world);
+        assert!(outcome.complete(), "{outcome:?}");
+        let after = only(&world);
+        assert!(!after.is_marked() && after.marks().is_none(), "{after:?}");
+        assert_eq!(after.standing_labels(), team.into_iter().collect());
+        // It is nobody's, and the next plan asks for nothing.
+        let outcome = run_as(given_up, Vec::new(), &[after], &world);
+        assert!(outcome.results.is_empty(), "{outcome:?}");
+    }
+}
+
+/// A mark that is taken away means nothing any more, though it is still there.
+#[test]
+fn where_the_platform_keeps_labels_protection_goes_and_anothers_marks_go() {
+    let marked = |change: fn(&mut Marks)| {
+        let mut account = managed("a", &["viewer"]);
+        let mut marks = account.marks().expect("marks");
+        change(&mut marks);
+        marks.seal = None;
+        account.labels = seals().seal(&account.mrn, marks).labels();
+        account
+    };
+    let protected = marked(|marks| marks.protected = true);
+    let mut wanted = declared("a", &["viewer"]);
+    wanted.protected = Some(false);
+    let world = Small::new(std::slice::from_ref(&protected), Vec::new());
+    world.merges.set(true);
+    let outcome = run(vec![wanted.clone()], &[protected], &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    let after = only(&world);
+    assert!(!after.state().protected && fits(&after), "{after:?}");
+    let again = run(vec![wanted], &[after], &world);
+    assert!(again.results.is_empty(), "{again:?}");
+
+    let other = || StackId::new("other", "aaaa1111").expect("valid");
+    let theirs = marked(|marks| {
+        marks.stack = StackId::new("other", "aaaa1111").expect("valid");
+        marks.expires = "2027-06-30T00:00:00Z".parse().ok();
+    });
+    let mut wanted = declared("a", &["viewer"]);
+    wanted.import = Some(Import {
+        mrn: mrn("a"),
+        declared_at: place(),
+    });
+    let world = Small::new(std::slice::from_ref(&theirs), Vec::new());
+    world.merges.set(true);
+    let take_over = |desired: &mut Desired| {
+        desired.take_over.insert(other());
+    };
+    let outcome = run_as(take_over, vec![wanted.clone()], &[theirs], &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    let after = only(&world);
+    assert_eq!(after.marks().expect("marks").expires, None);
+    assert!(fits(&after), "{after:?}");
+    let again = run(vec![wanted], &[after], &world);
+    assert!(again.results.is_empty(), "{again:?}");
 }

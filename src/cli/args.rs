@@ -297,7 +297,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub detailed_exitcode: bool,
 
-    /// Exit 6 if there are accounts that no configuration manages
+    /// Exit 6 if there are accounts that no configuration manages, or some of this one that have expired
     #[arg(long)]
     pub strict: bool,
 

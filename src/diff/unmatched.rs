@@ -76,13 +76,11 @@ impl Cases<'_> {
                 .collect();
             let from: Vec<String> = from.into_iter().collect();
             let what = match accounts.len() {
-                1 => "this account is created anew, with a new key".to_owned(),
-                2 => {
-                    "this account and 1 more instance of its block are created anew, with new keys"
-                        .to_owned()
-                }
+                1 => "this account is created, with a new key".to_owned(),
+                2 => "this account and 1 more instance of its block are created, with new keys"
+                    .to_owned(),
                 n => format!(
-                    "this account and {} more instances of its block are created anew, with new keys",
+                    "this account and {} more instances of its block are created, with new keys",
                     n - 1
                 ),
             };

@@ -139,7 +139,7 @@ impl LiveAccount {
     pub fn other_labels(&self) -> Labels {
         self.labels
             .iter()
-            .filter(|label| is_other(label))
+            .filter(is_other)
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
     }

@@ -2,6 +2,7 @@
 
 mod files;
 mod guards;
+mod names;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};

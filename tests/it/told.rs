@@ -113,6 +113,8 @@ fn an_expired_account_is_told_and_is_no_change() {
         &text,
         &["1 for a person", "declare it anew under another name"],
     );
+    let (_, text) = said(&stage, &["show", "ci", "access"]);
+    says(&text, &what);
     let (_, text) = said(&stage, &["plan", "--format", "json", "access"]);
     let json = text.find('{').expect("a document");
     let mut documents = serde_json::Deserializer::from_str(&text[json..]).into_iter();

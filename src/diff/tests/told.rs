@@ -53,7 +53,7 @@ fn a_moved_block_that_finds_nothing_is_told_where_the_account_is_created() {
         notes(&delta),
         [
             "service_account.new: the moved block at a.hcl:3 finds no account of this stack at \
-             service_account.odl, so this account is created anew, with a new key; this plan deletes \
+             service_account.odl, so this account is created, with a new key; this plan deletes \
              service_account.old, which no block names: if that is the one which was to move, correct \
              `from`"
         ]
@@ -67,7 +67,7 @@ fn a_moved_block_that_finds_nothing_is_told_where_the_account_is_created() {
         notes(&delta),
         [
             "service_account.new[\"a\"]: the moved block at a.hcl:3 finds no account of this stack at \
-             service_account.odl, so this account and 1 more instance of its block are created anew, \
+             service_account.odl, so this account and 1 more instance of its block are created, \
              with new keys; this plan deletes 2 instances of service_account.old, which no blocks name: \
              if one of them is that which was to move, correct `from`"
         ]

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::obstacle;
+use super::plan::expired;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::model::{
     CredentialMark, DesiredAccount, Labels, LiveAccount, Marking, RoleSet, Scope, ScopeInfo,
     same_name,
 };
-use crate::plan::{Action, Blocked, Plan};
+use crate::plan::{Action, Blocked, Expired, Plan};
 use crate::view::inert;
 
 /// The widest value that stands beside another one.
@@ -173,6 +174,13 @@ pub fn show(
     for blocked in plan.blocked.iter().filter(here) {
         push(&mut out, "");
         for line in obstacle::blocked(blocked, plan) {
+            push(&mut out, &line);
+        }
+    }
+    let over = |of: &&Expired| address == Some(of.address.to_string().as_str());
+    for of in plan.annex.expired.iter().filter(over) {
+        push(&mut out, "");
+        for line in expired(of) {
             push(&mut out, &line);
         }
     }

@@ -113,7 +113,7 @@ pub fn plan(plan: &Plan) -> String {
 }
 
 /// An account that has expired, and what to do about it.
-fn expired(of: &Expired) -> Vec<String> {
+pub(super) fn expired(of: &Expired) -> Vec<String> {
     let Expired {
         address,
         account,

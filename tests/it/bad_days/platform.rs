@@ -278,7 +278,8 @@ fn null_for_a_whole_answer() {
     }
     for root in ["updateServiceAccount", "setRoles"] {
         stage.say(&format!("`{root}` is null"));
-        stage.configure(&CI.replace("\"ci\"", &format!("\"{}\"", root.to_lowercase())));
+        let another = CI.replace("\"ci\"", &format!("\"{}\"", root.to_lowercase()));
+        stage.configure(&format!("{CI}{another}"));
         stage.front.hook(move |operation, _| {
             if operation != root {
                 return Then::Answer;
@@ -288,7 +289,7 @@ fn null_for_a_whole_answer() {
         assert_eq!(stage.run(&["apply", "--yes", "access"]), 0, "{root}");
     }
     stage.say("`createServiceAccount` is null");
-    stage.configure(&CI.replace("\"ci\"", "\"third\""));
+    stage.configure(&format!("{CI}{}", CI.replace("\"ci\"", "\"third\"")));
     stage.front.hook(|operation, _| {
         if operation != "createServiceAccount" {
             return Then::Answer;
