@@ -265,7 +265,7 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
 
 /// Plans `declared` against `live`, then applies that in a world that holds `world`.
 fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Outcome {
-    let desired = Desired {
+    let mut desired = Desired {
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
         endpoint: None,
@@ -279,6 +279,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
             .collect(),
         ..Desired::nothing(StackId::new("acme", "k7m2q9ta").expect("valid"))
     };
+    desired.meant.destroy = true;
     let live = Live {
         facts: Facts {
             caller: Caller {
@@ -299,7 +300,7 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
         unread: BTreeMap::new(),
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
-    let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()), true);
+    let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()));
     let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
     let options = Options {
         seals: seals(),

@@ -11,7 +11,7 @@ use super::variables::{self, Input};
 use super::{imports, moves, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
 use crate::model::{
-    Address, Desired, EndpointAssertion, Limits, PolicyOrigin, Queries, Removed, StackId,
+    Address, Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, StackId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,8 +67,7 @@ pub fn resolve(
         accounts: desired,
         removed: made.removed,
         unmanaged: made.scopes.unmanaged,
-        destroy: false,
-        take_over: BTreeSet::new(),
+        meant: Meant::default(),
     };
     let queries = queries(&desired);
     Ok(Resolved {

@@ -191,6 +191,36 @@ pub enum Block {
     },
 }
 
+impl Block {
+    /// Its kind, as documents have it, and the accounts that it is about: what names an obstacle, without
+    /// the words and details around it.
+    pub fn named(&self) -> (&'static str, Vec<&Mrn>) {
+        match self {
+            Self::Disputed { account, why: _ } => ("disputed", vec![account]),
+            Self::Duplicate { accounts } => ("duplicate", accounts.iter().collect()),
+            Self::NameTaken {
+                account,
+                name: _,
+                managed_as: _,
+            } => ("name-taken", vec![account]),
+            Self::Unread { why: _ } => ("unread", Vec::new()),
+            Self::ImportMissing { account, why: _ } => ("import-missing", vec![account]),
+            Self::Foreign { account, stack: _ } => ("foreign", vec![account]),
+            Self::CannotUpdate {
+                account,
+                attribute: _,
+                live: _,
+                wanted: _,
+            } => ("cannot-update", vec![account]),
+            Self::AlreadyOver { until: _ } => ("already-over", Vec::new()),
+            Self::Protected { account } => ("protected", vec![account]),
+            Self::UnclearRemoval { account, why: _ } => ("unclear-removal", vec![account]),
+            Self::Unmanaged { account, name: _ } => ("unmanaged", vec![account]),
+            Self::PendingWithPower { account, why: _ } => ("pending-with-power", vec![account]),
+        }
+    }
+}
+
 /// A block and what it stands on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Blocked {
@@ -201,7 +231,6 @@ pub struct Blocked {
     /// What stands in the way.
     pub block: Block,
     /// Where it is declared, if it is.
-    #[serde(skip)]
     pub declared_at: Option<SourceRef>,
 }
 
@@ -213,7 +242,6 @@ pub struct InFlight {
     /// The account.
     pub account: Mrn,
     /// When its birth may be taken for dead.
-    #[serde(skip)]
     pub until: jiff::Timestamp,
 }
 

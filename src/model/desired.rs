@@ -1,6 +1,6 @@
 //! What the configuration says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use super::account::Labels;
 use super::address::Address;
 use super::limits::Limits;
 use super::mark::StackId;
+use super::meant::Meant;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
@@ -51,10 +52,8 @@ pub struct Desired {
     pub removed: Vec<Removed>,
     /// What becomes of accounts without an owner, by the scope whose block says so.
     pub unmanaged: BTreeMap<Scope, Unmanaged>,
-    /// Whether everything is to be destroyed: then nobody else's account is touched.
-    pub destroy: bool,
-    /// Other stacks whose accounts `import` blocks may take, on the word of who runs this.
-    pub take_over: BTreeSet<StackId>,
+    /// What who runs this means by it.
+    pub meant: Meant,
 }
 
 impl Desired {
@@ -71,8 +70,7 @@ impl Desired {
             accounts: BTreeMap::new(),
             removed: Vec::new(),
             unmanaged: BTreeMap::new(),
-            destroy: false,
-            take_over: BTreeSet::new(),
+            meant: Meant::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod history;
 mod limits;
 mod live;
 mod mark;
+mod meant;
 mod mrn;
 mod policy;
 mod role;
@@ -28,6 +29,7 @@ pub use history::{History, LogEntry};
 pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
+pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

@@ -128,7 +128,7 @@ pub fn approve(
     acks: &Acks,
     part_of: Option<&str>,
 ) -> Result<ApprovedPlan, Vec<Refusal>> {
-    let digest = plan.digest();
+    let digest = plan.digest().to_owned();
     let named = |ack: &str| ack == digest || Some(ack) == part_of;
     let mut refusals = Vec::new();
     if !plan.blocked.is_empty() {
@@ -145,7 +145,7 @@ pub fn approve(
         });
     }
     let deleted = undeclared(&plan);
-    if plan.declared == 0 && deleted > 0 && !plan.destroy {
+    if plan.declared == 0 && deleted > 0 && !plan.meant.destroy {
         refusals.push(Refusal {
             guard: "emptied",
             message: format!(

@@ -171,7 +171,7 @@ const BOTH: [UnmanagedAction; 2] = [UnmanagedAction::Delete, UnmanagedAction::Fa
 fn to_destroy_ones_own_touches_nobody_elses() {
     for action in BOTH {
         let (mut desired, live) = world(Vec::new(), vec![live_account("stray", None)], &[]);
-        desired.destroy = true;
+        desired.meant.destroy = true;
         desired.unmanaged = [(space(), setting(action, 5))].into();
         let delta = diff(&desired, &live, &Seals::default());
         assert!(
@@ -223,7 +223,7 @@ fn what_other_stacks_marks_say_of_an_end_is_not_taken_over() {
         vec![live_account("ci", Some(theirs.clone()))],
         &[],
     );
-    desired.take_over = [theirs.stack].into();
+    desired.meant.take_over = [theirs.stack].into();
     let delta = diff(&desired, &live, &Seals::default());
     let found = &delta.differences[0];
     assert_eq!(
@@ -465,6 +465,6 @@ fn a_scope_without_a_block_of_its_own_that_cannot_be_read_hinders_nobody_else() 
     let delta = diff(&desired, &live, &Seals::default());
     assert_eq!(delta.blocked.len(), 1, "{delta:?}");
     assert_eq!(delta.blocked[0].scope, space());
-    desired.destroy = true;
+    desired.meant.destroy = true;
     assert!(diff(&desired, &live, &Seals::default()).blocked.is_empty());
 }

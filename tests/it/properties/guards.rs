@@ -132,7 +132,7 @@ proptest! {
         let policies = policies(&numbers, all);
         desired.policies = policies.iter().map(Policy::reference).collect();
         let mut plan = plan(&desired, &live);
-        plan.annex.judgement = Some(judge(&plan, &policies, &desired, &live));
+        plan.judged(judge(&plan, &policies, &desired, &live));
         let acks = every_ack(&plan);
         let result = approve(plan.clone(), &acks, None);
         let left_alone: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();

@@ -1,0 +1,120 @@
+//! One change of a plan: what differs, what that means for power, and when its turn is.
+//! Pure. Only `plan` decides the step; apply obeys it.
+
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Privilege, Reason, Verdict};
+use crate::diff::Difference;
+use crate::model::{Mrn, Role, StackId};
+
+/// When the turn of a change is. Changes of one step and one scope are worked on together, and the
+/// steps come in this order: power is given before it is taken, and deletions come last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// To take into custody, and to give another address.
+    Adopt,
+    /// To remove what a dead run left.
+    Reap,
+    /// To create, deliver and grant.
+    Birth,
+    /// To set roles of which some are gained.
+    Grant,
+    /// To set name, description, labels and marks.
+    Update,
+    /// To set roles of which some are only lost.
+    Revoke,
+    /// To give up.
+    Forget,
+    /// To delete.
+    Delete,
+}
+
+/// A change: a difference in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// What is done, to what, and why.
+    pub what: Difference,
+    /// When its turn is.
+    pub step: Step,
+    /// What it means for power.
+    pub privilege: Privilege,
+    /// The other configuration whose marks the account carries until then.
+    pub taken_from: Option<StackId>,
+}
+
+impl Change {
+    /// The change that a difference asks for, in a plan of this stack.
+    pub fn of(what: Difference, stack: &StackId) -> Self {
+        let marked = what.marks.as_ref().map(|marks| marks.stack.clone());
+        Self::taking(what, marked.filter(|marked| marked != stack))
+    }
+
+    /// The same of an account that is of another configuration, or of none.
+    pub(super) fn taking(what: Difference, taken_from: Option<StackId>) -> Self {
+        let privilege = privilege(&what);
+        let step = match (what.action, what.reason, privilege.verdict) {
+            (Action::Adopt | Action::Move, ..) => Step::Adopt,
+            (Action::Delete, Reason::CredentialPending, _) => Step::Reap,
+            (Action::Create, ..) => Step::Birth,
+            (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => Step::Grant,
+            (Action::Update, ..) => Step::Update,
+            (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Revoke,
+            (Action::Forget, ..) => Step::Forget,
+            (Action::Delete, ..) => Step::Delete,
+        };
+        Self {
+            what,
+            step,
+            privilege,
+            taken_from,
+        }
+    }
+
+    /// Its place among the changes of a plan, whoever made that: by step, then scope and address.
+    pub(super) fn place(&self) -> impl Ord + use<'_> {
+        (
+            self.step,
+            &self.what.scope,
+            &self.what.address,
+            self.what.generation,
+            &self.what.account,
+            self.what.action,
+        )
+    }
+
+    /// Its turn in a run of this caller, whose own account comes last within its step.
+    pub(super) fn turn(&self, caller: &Mrn) -> impl Ord + use<'_> {
+        let own = self.what.account.as_ref() == Some(caller);
+        (self.step, own, self.place())
+    }
+}
+
+impl Deref for Change {
+    type Target = Difference;
+
+    fn deref(&self) -> &Difference {
+        &self.what
+    }
+}
+
+fn privilege(what: &Difference) -> Privilege {
+    let mut privilege = match what.action {
+        // Whose it is says nothing of what it can do.
+        Action::Adopt => Privilege::none(),
+        Action::Move
+        | Action::Create
+        | Action::Update
+        | Action::UpdatePermissions
+        | Action::Forget
+        | Action::Delete => Privilege::of(what.before.as_ref(), what.after.as_ref()),
+    };
+    // Who keeps an owner concerns a reviewer, though its roles stay.
+    if matches!(what.action, Action::Adopt | Action::Forget) {
+        let roles = what.before.iter().flat_map(|state| &state.roles);
+        privilege.owner |= roles.into_iter().any(Role::owns);
+    }
+    privilege
+}
