@@ -1,5 +1,6 @@
 //! Laws of diff, plan and policy, over generated configurations and platforms.
 
+mod callers;
 mod files;
 mod guards;
 mod records;

@@ -136,7 +136,7 @@ fn what_was_meant_with_one_of_both_is_named_with_its_flag() {
     let means: [(fn(&mut Meant, StackId), &str); 3] = [
         (|meant, _| meant.destroy = true, "--destroy"),
         (
-            |meant, other| drop(meant.take_over.insert(other)),
+            |meant, other| meant.take_over.extend([other]),
             "--take-over other/k7m2q9ta",
         ),
         (|meant, _| meant.accept_unsealed = true, "--accept-unsealed"),
