@@ -276,3 +276,69 @@ pub struct Delta {
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What names an obstacle is what documents say of it, and no more.
+    #[test]
+    fn an_obstacle_is_named_by_its_kind_and_accounts() {
+        let mrn = || Mrn::new("m");
+        let words = || "anything at all".to_owned();
+        let all = [
+            Block::Disputed {
+                account: mrn(),
+                why: words(),
+            },
+            Block::Duplicate {
+                accounts: vec![mrn(), Mrn::new("n")],
+            },
+            Block::NameTaken {
+                account: mrn(),
+                name: words(),
+                managed_as: Some(Address::new("other", None)),
+            },
+            Block::Unread { why: words() },
+            Block::ImportMissing {
+                account: mrn(),
+                why: words(),
+            },
+            Block::Foreign {
+                account: mrn(),
+                stack: StackId::new("other", "k7m2q9ta").expect("valid"),
+            },
+            Block::CannotUpdate {
+                account: mrn(),
+                attribute: words(),
+                live: words(),
+                wanted: words(),
+            },
+            Block::AlreadyOver {
+                until: jiff::Timestamp::UNIX_EPOCH,
+            },
+            Block::Protected { account: mrn() },
+            Block::UnclearRemoval {
+                account: mrn(),
+                why: words(),
+            },
+            Block::Unmanaged {
+                account: mrn(),
+                name: words(),
+            },
+            Block::PendingWithPower {
+                account: mrn(),
+                why: words(),
+            },
+        ];
+        for block in all {
+            let (kind, accounts) = block.named();
+            let told = serde_json::to_value(&block).expect("JSON");
+            assert_eq!(told["kind"], kind);
+            let one = told.get("account").cloned().into_iter().collect();
+            let several = told.get("accounts").cloned();
+            let expected = several.unwrap_or(serde_json::Value::Array(one));
+            assert_eq!(serde_json::to_value(&accounts).expect("JSON"), expected);
+        }
+    }
+}

@@ -109,7 +109,7 @@ pub fn harmless(json: &str) -> String {
 
 /// The parts of a plan that its digest does not cover: each a key of `plan`, or a key in the items of
 /// one. In a plan file, who can write the file can change them.
-pub const OUTSIDE_DIGEST: [&str; 13] = [
+pub const OUTSIDE_DIGEST: [&str; 17] = [
     "annex",
     "blocked.block",
     "blocked.place",
@@ -121,6 +121,10 @@ pub const OUTSIDE_DIGEST: [&str; 13] = [
     "changes.scope.organization",
     "findings",
     "in_flight",
+    "policies.applies_to",
+    "policies.description",
+    "policies.place",
+    "policies.severity",
     "sealed",
     "summary",
 ];
@@ -328,9 +332,12 @@ fn blocked(blocked: &Blocked, annex: &Annex) -> Value {
         block,
         declared_at,
     } = blocked;
+    let (kind, accounts) = block.named();
     json!({
         "address": address,
         "scope": scope(of, annex),
+        "kind": kind,
+        "accounts": accounts,
         "block": block,
         "place": declared_at.as_ref().map(place),
     })

@@ -165,6 +165,32 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     assert!(actions(&delta).contains(&(Action::Delete, Reason::Unmanaged)));
 }
 
+/// The identity that plans and the one that applies are two: what one of them spares, the other must
+/// not delete, or their plans would differ.
+#[test]
+fn an_unmanaged_block_spares_the_trusted_creators_own_accounts_too() {
+    let named = |mrn: &str| LiveAccount {
+        mrn: Mrn::new(mrn),
+        ..live_account("deployer", None)
+    };
+    for (mrn, spared) in [
+        ("trusted@acme.example", true),
+        ("trusted@acme.exampl", false),
+        ("Trusted@acme.example", false),
+    ] {
+        for action in BOTH {
+            let delta = unmanaged(named(mrn), Some(action), None);
+            let touched = delta.differences.len() + delta.blocked.len();
+            // `wanted` is declared and not live.
+            assert_eq!(touched == 1, spared, "{mrn}: {delta:?}");
+            assert_eq!(
+                delta.left_alone.len(),
+                usize::from(spared || action == UnmanagedAction::Fail)
+            );
+        }
+    }
+}
+
 const BOTH: [UnmanagedAction; 2] = [UnmanagedAction::Delete, UnmanagedAction::Fail];
 
 #[test]

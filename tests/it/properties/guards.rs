@@ -52,7 +52,7 @@ const POLICIES: [(&str, Meaning); 5] = [
 ];
 
 /// The policies of these numbers, about managed accounts or about all.
-fn policies(numbers: &[usize], all: bool) -> Vec<Policy> {
+pub fn policies(numbers: &[usize], all: bool) -> Vec<Policy> {
     let reach = if all { "all" } else { "managed" };
     let block = |n: &usize| {
         format!(
