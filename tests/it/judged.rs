@@ -394,6 +394,89 @@ fn what_was_meant_with_the_judged_plan_alone_is_named() {
     assert_eq!(writes(&stage), 0);
 }
 
+/// JSON as its specification has it, with sorted keys and nothing between the parts, of this test's own
+/// making.
+fn canonical(value: &serde_json::Value, out: &mut String) {
+    use serde_json::Value;
+    let text = |text: &str, out: &mut String| {
+        out.push('"');
+        for c in text.chars() {
+            match c {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c => out.push(c),
+            }
+        }
+        out.push('"');
+    };
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => out.push_str(&number.as_u64().expect("a count").to_string()),
+        Value::String(string) => text(string, out),
+        Value::Array(items) => {
+            out.push('[');
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            let mut keys: Vec<&String> = members.keys().collect();
+            keys.sort();
+            out.push('{');
+            for (n, key) in keys.into_iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                text(key, out);
+                out.push(':');
+                canonical(&members[key], out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// The name of a plan can be computed from its file by anybody, as `jq -cjS .plan FILE | sha256sum` does.
+#[test]
+fn a_plans_name_is_computed_from_its_file_by_anybody() {
+    let mut stage = Stage::small();
+    let strange = declared(&[("ci", "[\"viewer\"]")]).replace(
+        "name  = \"ci\"",
+        "name  = \"c\\\\i \\\"ü\\\" 漢 😀\"\n  description = \"two\\n\\tlines\"\n  labels = { b = \"2\", a = \
+         \"1\" }",
+    );
+    let policy = "policy \"p\" {\n  condition = self.name != \"\"\n  message   = \"m\"\n}\n";
+    let missing = declared(&[("boss", "[]")]).replace("space.payments", "organization.acme");
+    stage.configure(&(strange + policy + &missing));
+    for flags in [&[][..], &["--destroy"], &["--take-over", "other/k7m2q9ta"]] {
+        let plan = [&PLAN[..], flags].concat();
+        let output = stage.command(&plan).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let bytes = fs::read(stage.path("plan.json")).expect("readable");
+        let file: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        crate::formats::schema::check_plan_file(&file);
+        let mut text = String::new();
+        canonical(&file["plan"], &mut text);
+        let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        let hex: String = sha256.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(file["digest"], format!("sha256:{hex}"));
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains(&format!("Plan digest: sha256:{hex}")));
+        let file = String::from_utf8(bytes).expect("text");
+        assert!(file.contains(&text), "it stands in the file as it is named");
+    }
+}
+
 const BESIDES: &str = "Shown besides, not covered by the digest";
 
 /// A file with a true plan and other words beside it, and digests that fit, as somebody makes it who
@@ -449,6 +532,7 @@ fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
         "ESCALATION",
         "service_account.taken  name-taken",
         "Stack acme-access/k7m2q9ta at http",
+        "Limits: max_deletes 10,",
         "Plan digest: sha256:",
     ] {
         assert!(truth.contains(fact), "{fact}: {truth}");

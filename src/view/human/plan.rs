@@ -190,6 +190,9 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     if let Some(from) = &change.moved_from {
         field("was", vec![inert(&from.to_string())]);
     }
+    if let Some(stack) = &change.taken_from {
+        field("of stack", vec![stack.to_string()]);
+    }
     match (&change.before, &change.after) {
         (Some(before), Some(after)) if change.action != Action::Adopt => {
             if before.name == after.name {

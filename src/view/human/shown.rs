@@ -2,7 +2,7 @@
 
 use super::plan::{changes, in_flight, in_the_way, local, push, remarks, scope, section, summary};
 use super::text::{ALARM, DIM, HEAD, count, paint};
-use crate::model::{Caller, Mrn};
+use crate::model::{Caller, Limits, Mrn, PolicyRef};
 use crate::plan::{Annex, Plan};
 use crate::view::inert;
 
@@ -60,7 +60,7 @@ fn bare(plan: &Plan) -> Plan {
     contents.settle()
 }
 
-/// For whom and where it is, and what was meant by it.
+/// For whom and where it is, what was meant by it, and by what it is judged.
 fn meant(out: &mut String, plan: &Plan) {
     let mut meant = Vec::new();
     if plan.meant.destroy {
@@ -76,6 +76,33 @@ fn meant(out: &mut String, plan: &Plan) {
         line.push_str(&format!(", meant with {}", meant.join(" ")));
     }
     push(out, &paint(DIM, &line));
+    let Limits {
+        max_deletes,
+        max_delete_percent,
+        max_escalations,
+        max_gained_grants,
+        max_revoked_grants,
+        min_owners,
+    } = plan.limits;
+    let limits = format!(
+        "Limits: max_deletes {max_deletes}, max_delete_percent {max_delete_percent}, max_escalations \
+         {max_escalations}, max_gained_grants {max_gained_grants}, max_revoked_grants \
+         {max_revoked_grants}, min_owners {min_owners}"
+    );
+    push(out, &paint(DIM, &limits));
+    for policy in &plan.policies {
+        let PolicyRef {
+            origin,
+            name,
+            sha256,
+        } = policy;
+        let line = format!(
+            "Policy {} ({}) sha256:{sha256}",
+            inert(name),
+            origin.as_str()
+        );
+        push(out, &paint(DIM, &line));
+    }
 }
 
 /// All that the digest does not cover.
