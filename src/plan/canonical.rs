@@ -208,7 +208,10 @@ pub(super) fn text(contents: &Contents) -> String {
 }
 
 /// The value with the keys of all its objects sorted.
-#[allow(clippy::expect_used)]
+#[expect(
+    clippy::expect_used,
+    reason = "a name that more than one plan has must not be given"
+)]
 fn sorted(of: &impl Serialize) -> Value {
     let mut value = serde_json::to_value(of).expect("a plan is made of strings and numbers");
     value.sort_all_objects();

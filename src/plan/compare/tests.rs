@@ -133,7 +133,8 @@ fn what_is_for_another_stops_everything() {
 #[test]
 fn what_was_meant_with_one_of_both_is_named_with_its_flag() {
     let other = || stack("other");
-    let means: [(fn(&mut Meant, StackId), &str); 3] = [
+    type Mean = fn(&mut Meant, StackId);
+    let means: [(Mean, &str); 3] = [
         (|meant, _| meant.destroy = true, "--destroy"),
         (
             |meant, other| meant.take_over.extend([other]),
