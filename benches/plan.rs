@@ -169,7 +169,7 @@ fn main() {
     let before = peak_kb();
     let start = cpu();
     let delta = diff(&wanted, &there, &seals);
-    let plan = build(&wanted, &there, delta, false);
+    let plan = build(&wanted, &there, delta);
     let text = human::plan(&plan);
     let digest = plan.digest();
     let took = cpu() - start;

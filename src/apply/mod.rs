@@ -17,7 +17,7 @@ use crate::model::{
     Address, AddressLabel, LiveAccount, Mrn, RoleSet, Scope, Seals, StackId, Written, composed,
     same_name,
 };
-use crate::plan::{Action, Change, Plan, Reason, Verdict};
+use crate::plan::{Change, Plan, Step};
 use crate::policy::ApprovedPlan;
 use crate::ports::{Effect, ErrorKind, ReadError, World, WriteError};
 
@@ -140,9 +140,9 @@ impl<'a, W: World> Run<'a, W> {
     /// If one would not, nothing is begun: the result says of every change how it ended then.
     async fn preflight(&self) -> BTreeMap<usize, ChangeOutcome> {
         let changes = || self.plan.changes.iter().enumerate();
-        let births = changes().filter(|(_, change)| change.action == Action::Create);
+        let births = changes().filter(|(_, change)| change.step == Step::Birth);
         let going: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| step(change) == Step::Reap)
+            .filter(|(_, change)| change.step == Step::Reap)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
@@ -203,10 +203,10 @@ impl<'a, W: World> Run<'a, W> {
 
     async fn steps(&self, bench: &mut Bench<'a>, left: &mut Vec<usize>) {
         while !left.is_empty() && !self.stop() {
-            let kind = step(&self.plan.changes[left[0]]);
+            let kind = self.plan.changes[left[0]].step;
             let n = left
                 .iter()
-                .take_while(|i| step(&self.plan.changes[**i]) == kind)
+                .take_while(|i| self.plan.changes[**i].step == kind)
                 .count();
             let mut group: Vec<usize> = left.drain(..n).collect();
             group.retain(|index| {
@@ -222,7 +222,9 @@ impl<'a, W: World> Run<'a, W> {
                 false
             });
             let undone = match kind {
-                Step::Adopt | Step::Update | Step::Forget => self.updates(bench, group).await,
+                Step::Adopt | Step::Rename | Step::Update | Step::Forget => {
+                    self.updates(bench, group).await
+                }
                 Step::Reap | Step::Delete => self.deletes(bench, group).await,
                 Step::Birth => self.births(bench, group).await,
                 Step::Grant | Step::Revoke => self.roles(bench, group).await,
@@ -240,7 +242,7 @@ impl<'a, W: World> Run<'a, W> {
                 .map(|index| (*index, &self.plan.changes[*index]))
         };
         let reaped: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| change.reason == Reason::CredentialPending)
+            .filter(|(_, change)| change.step == Step::Reap)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let renamed: BTreeSet<&Mrn> = changes()
@@ -384,32 +386,6 @@ impl<'a, W: World> Run<'a, W> {
     ) -> Result<crate::ports::BatchErrors, WriteError> {
         self.write(async || self.world.set_roles(scope, roles).await)
             .await
-    }
-}
-
-/// Changes that are worked on together.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Adopt,
-    Reap,
-    Birth,
-    Grant,
-    Update,
-    Revoke,
-    Forget,
-    Delete,
-}
-
-fn step(change: &Change) -> Step {
-    match (change.action, change.reason, change.privilege.verdict) {
-        (Action::Adopt | Action::Move, ..) => Step::Adopt,
-        (Action::Create, ..) => Step::Birth,
-        (Action::Update, ..) => Step::Update,
-        (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Revoke,
-        (Action::UpdatePermissions, ..) => Step::Grant,
-        (Action::Delete, Reason::CredentialPending, _) => Step::Reap,
-        (Action::Forget, ..) => Step::Forget,
-        (Action::Delete, ..) => Step::Delete,
     }
 }
 

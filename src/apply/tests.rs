@@ -300,6 +300,7 @@ fn run_as(
             .collect(),
         ..Desired::nothing(StackId::new("acme", "k7m2q9ta").expect("valid"))
     };
+    desired.meant.destroy = true;
     more(&mut desired);
     let live = Live {
         facts: Facts {
@@ -321,7 +322,7 @@ fn run_as(
         unread: BTreeMap::new(),
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
-    let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()), true);
+    let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()));
     let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
     let options = Options {
         seals: seals(),
@@ -755,7 +756,7 @@ fn where_the_platform_keeps_labels_protection_goes_and_anothers_marks_go() {
     let world = Small::new(std::slice::from_ref(&theirs), Vec::new());
     world.merges.set(true);
     let take_over = |desired: &mut Desired| {
-        desired.take_over.insert(other());
+        desired.meant.take_over.insert(other());
     };
     let outcome = run_as(take_over, vec![wanted.clone()], &[theirs], &world);
     assert!(outcome.complete(), "{outcome:?}");

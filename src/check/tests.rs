@@ -114,7 +114,7 @@ const LATER: Wishes = Wishes {
 
 fn checked(desired: &Desired, live: &Live, log: Vec<(Mrn, Result<History, String>)>) -> Check {
     let seals = Seals::default();
-    let plan = plan::build(desired, live, diff(desired, live, &seals), false);
+    let plan = plan::build(desired, live, diff(desired, live, &seals));
     let answers = Answers::from_map(log.into_iter().collect());
     check(plan, desired, live, &seals, &answers, Vec::new(), LATER)
 }
@@ -375,7 +375,7 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
         ..LATER
     };
     let seals = Seals::default();
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), false);
+    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
     let check = check(
         plan,
         &desired,
@@ -459,7 +459,7 @@ async fn asked(answer: impl Fn(&Mrn) -> Result<Vec<LogEntry>, ErrorKind>) -> (Ve
     let (desired, seals) = (desired(&text), Seals::default());
     let raised = |name: &&str| there(name, "owner", true, None);
     let live = live(names.iter().map(raised).collect());
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals), false);
+    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
     let log = Log {
         answer,
         asked: RefCell::default(),

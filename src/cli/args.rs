@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::model::StackId;
+use crate::model::{Meant, StackId};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -163,7 +163,7 @@ impl Command {
             Self::Roles(_) => ("roles", FormArgs::default()),
             Self::List(_) => ("list", FormArgs::default()),
             Self::Verify(_) => ("verify", FormArgs::default()),
-            Self::Show(_) => ("show", FormArgs::default()),
+            Self::Show(args) => ("show", args.form.clone()),
             Self::Seal(_) => ("seal", FormArgs::default()),
             Self::Credential(_) => ("credential", FormArgs::default()),
             Self::Docs(_) => ("docs", FormArgs::default()),
@@ -382,6 +382,28 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallelism: u16,
+}
+
+impl PlanArgs {
+    /// What is meant by the plan, beyond the configuration.
+    pub fn meant(&self) -> Meant {
+        Meant {
+            destroy: self.destroy,
+            take_over: self.take_over.iter().cloned().collect(),
+            accept_unsealed: self.platform.accept_unsealed,
+        }
+    }
+}
+
+impl ApplyArgs {
+    /// What is meant by the plan, beyond the configuration.
+    pub fn meant(&self) -> Meant {
+        Meant {
+            destroy: self.destroy,
+            take_over: self.take_over.iter().cloned().collect(),
+            accept_unsealed: self.platform.accept_unsealed,
+        }
+    }
 }
 
 /// What apply does if what is due is not what was judged.

@@ -25,7 +25,7 @@ pub struct Judged {
     stale: WhenStale,
 }
 
-/// What of the present plan is as it was judged.
+/// What of a present plan that differs is as it was judged.
 pub struct Held {
     /// What may be done.
     pub plan: Plan,
@@ -179,27 +179,24 @@ fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Exit> {
 impl Judged {
     /// The digest of the plan that was judged.
     pub fn digest(&self) -> Option<String> {
-        let plan = self.plan.as_ref().map(|(_, plan)| plan.digest());
+        let plan = self.plan.as_ref().map(|(_, plan)| plan.digest().to_owned());
         plan.or_else(|| self.digest.clone())
     }
 
-    /// Holds the present plan against the judged one.
+    /// Holds the present plan against the judged one. `None` if they are the same.
     ///
     /// # Errors
     /// Prints what moved, if that stops the run.
-    pub fn hold(&self, now: &Plan) -> Result<Held, Exit> {
+    pub fn hold(&self, now: &Plan) -> Result<Option<Held>, Exit> {
         match &self.plan {
             Some((_, judged)) => {
                 let moved = compare(judged, now);
                 if moved.is_empty() {
-                    return Ok(Held {
-                        plan: now.clone(),
-                        left_out: moved,
-                    });
+                    return Ok(None);
                 }
                 if self.stale == WhenStale::Skip && moved.iter().all(Moved::can_be_left_out) {
                     let (plan, left_out) = keep_judged(judged, now.clone());
-                    return Ok(Held { plan, left_out });
+                    return Ok(Some(Held { plan, left_out }));
                 }
                 let mut help = lines(&moved);
                 help.push("plan again, and have that judged".to_owned());
@@ -213,10 +210,7 @@ impl Judged {
                 let digest = now.digest();
                 let wanted = self.digest.as_deref().unwrap_or_default();
                 if digest == wanted {
-                    return Ok(Held {
-                        plan: now.clone(),
-                        left_out: Vec::new(),
-                    });
+                    return Ok(None);
                 }
                 output::error(
                     "the plan is not the one that was judged, and nothing was written",

@@ -81,6 +81,17 @@ fn files(command: &Command) -> Files<'_> {
             files.configuration(&args.config);
             files.platform(&args.platform);
         }
+        Command::Show(args) => {
+            files.writes("--json-out", args.form.json_out.as_ref());
+            // A plan file may stand in its place.
+            let plan = Some(Path::new(&args.address)).filter(|plan| plan.is_file());
+            files.read.extend(plan.map(|path| Named {
+                flag: "this command",
+                path,
+            }));
+            files.configuration(&args.config);
+            files.platform(&args.platform);
+        }
         Command::Validate(args) => {
             files.writes("--json-out", args.form.json_out.as_ref());
             files.configuration(&args.config);
@@ -99,7 +110,6 @@ fn files(command: &Command) -> Files<'_> {
         Command::Init(_)
         | Command::Verify(_)
         | Command::List(_)
-        | Command::Show(_)
         | Command::Roles(_)
         | Command::Platform(_)
         | Command::Docs(_)

@@ -91,7 +91,7 @@ fn same(one: &Path, other: &Path) -> bool {
 /// Asks the policies about a plan, and keeps in it what they say.
 pub fn judge(plan: &mut Plan, policies: &[Policy], desired: &Desired, live: &Live) {
     let judgement = policy::judge(plan, policies, desired, live);
-    plan.annex.judgement = Some(judgement);
+    plan.judged(judgement);
 }
 
 /// Warns of exemptions that leave out nobody, and writes the files that were asked for.

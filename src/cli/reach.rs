@@ -1,10 +1,11 @@
 //! The way to the platform that all commands go, and what is live there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::{Caller, Desired, Live, Scope, Seals, Unread};
-use crate::plan::{OwnersLeft, Plan, Unused, owned_less};
+use crate::model::{Caller, CleanUp, Desired, Live, Scope, Seals, SpaceId, Unread};
+use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
     Client, Environment, Http, Identity, Login, Proxy, Source, Time, Wanted, discover,
     holds_certificate, precedence,
@@ -314,28 +315,36 @@ pub async fn clean_up(
     seals: &Seals,
 ) -> Vec<String> {
     let unused = Unused::of(plan, desired, live, seals);
-    let spaces = unused.spaces();
+    unused.advice(&settings(client, unused.spaces()).await)
+}
+
+/// When spaces remove accounts that nobody uses.
+async fn settings(
+    client: &Client<Http>,
+    spaces: Vec<SpaceId>,
+) -> BTreeMap<SpaceId, Result<CleanUp, String>> {
     if spaces.is_empty() {
-        return Vec::new();
+        return BTreeMap::new();
     }
     let reading = progress::waiting("reading the settings of spaces");
     let answers = clean_ups(client, spaces).await;
     drop(reading);
-    unused.advice(&answers)
+    answers
 }
 
-/// Finds who owns, after the plan, the organizations of which it takes ownership away.
-pub async fn owners(client: &Client<Http>, plan: &mut Plan, live: &Live) {
-    plan.annex.owners.clear();
-    for (organization, accounts) in owned_less(plan, live) {
-        let people = match client.owners(&organization).await {
+/// Asks what a plan has to know beyond what was read. Nothing fails if the platform does not tell.
+pub async fn answers(client: &Client<Http>, questions: &Questions) -> Answers {
+    let clean_up = settings(client, questions.spaces()).await;
+    let mut people = BTreeMap::new();
+    for organization in questions.organizations() {
+        let told = match client.owners(organization).await {
             Ok(Some(people)) => Ok(people),
             Ok(None) => Err("the platform does not tell".to_owned()),
             Err(error) => Err(error.message),
         };
-        let left = OwnersLeft { accounts, people };
-        plan.annex.owners.insert(organization, left);
+        people.insert(organization.clone(), told);
     }
+    Answers { people, clean_up }
 }
 
 /// That a scope could not be read, and why, with its name once.

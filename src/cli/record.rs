@@ -127,10 +127,8 @@ pub fn prepare(args: &ApplyArgs, judged: Option<&str>) -> Result<(), Exit> {
         path: path.clone(),
         run: nonce(),
         options: record::Options {
-            destroy: args.destroy,
+            meant: args.meant(),
             acks: args.ack.clone(),
-            take_over: args.take_over.clone(),
-            accept_unsealed: args.platform.accept_unsealed,
         },
         judged: judged.map(|digest| format!("sha256:{digest}")),
         previous: args.previous.as_deref().map(link).transpose()?,

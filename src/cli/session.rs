@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::config::Policy;
 use crate::diff::diff;
-use crate::model::{Desired, Live, Seals, StackId};
-use crate::plan::{self, Plan};
+use crate::model::{Desired, Live, Meant, Seals};
+use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh;
 use crate::sinks::FileSink;
@@ -40,13 +40,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Asks the policies, and who owns what the plan takes ownership of, and tells what they say:
-    /// once, when it is settled what the plan holds.
+    /// Asks the platform what the plan has to know beyond what was read, and the policies, and tells
+    /// what they say: once, when it is settled what the plan holds.
     ///
     /// # Errors
     /// Prints why a file of that cannot be written.
     pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Exit> {
-        reach::owners(&self.world.client, &mut self.plan, &self.live).await;
+        let questions = Questions::of(&self.plan, &self.desired, &self.live, &self.seals);
+        let answers = reach::answers(&self.world.client, &questions).await;
+        self.plan.tell(questions, &answers);
         policies::judge(&mut self.plan, &self.policies, &self.desired, &self.live);
         policies::tell(&self.plan, told)
     }
@@ -54,10 +56,8 @@ impl Session {
 
 /// What is meant with a configuration, besides what it says.
 pub struct Intent<'a> {
-    /// Everything is to be deleted.
-    pub destroy: bool,
-    /// Other stacks whose accounts may be taken.
-    pub take_over: &'a [StackId],
+    /// What the command line says.
+    pub meant: Meant,
     /// Policies from outside of it.
     pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
@@ -82,11 +82,10 @@ pub async fn open(
         queries,
         policies,
     } = loaded;
-    if intent.destroy {
+    desired.meant = intent.meant.clone();
+    if desired.meant.destroy {
         desired.accounts.clear();
-        desired.destroy = true;
     }
-    desired.take_over = intent.take_over.iter().cloned().collect();
     let start = Instant::now();
     let mut seals = Seals::default();
     let reached = reach::reach_if(choice, &config.dir, &desired, |login| {
@@ -112,14 +111,7 @@ pub async fn open(
         .await
         .map_err(|e| reach::fail(&e.message))?;
     drop(reading);
-    let mut plan = plan::build(
-        &desired,
-        &live,
-        diff(&desired, &live, &seals),
-        intent.destroy,
-    );
-    let clean_up = reach::clean_up(&client, &plan, &desired, &live, &seals).await;
-    plan.annex.advice.extend(clean_up);
+    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")

@@ -12,7 +12,8 @@ use super::variables::{self, Input};
 use super::{imports, moves, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
 use crate::model::{
-    Address, Desired, EndpointAssertion, Limits, PolicyOrigin, Queries, Removed, SealKeys, StackId,
+    Address, Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, SealKeys,
+    StackId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,8 +70,7 @@ pub fn resolve(
         accounts: desired,
         removed: made.removed,
         unmanaged: made.scopes.unmanaged,
-        destroy: false,
-        take_over: BTreeSet::new(),
+        meant: Meant::default(),
     };
     let queries = queries(&desired);
     Ok(Resolved {

@@ -340,7 +340,7 @@ impl Cases<'_> {
             return Err(missing(why));
         }
         match self.judge.custody(present) {
-            Custody::Foreign(stack) if self.desired.take_over.contains(&stack) => {
+            Custody::Foreign(stack) if self.desired.meant.take_over.contains(&stack) => {
                 Ok((present, Reason::TakenOver))
             }
             Custody::Foreign(stack) => Err(Block::Foreign {

@@ -207,6 +207,39 @@ pub enum Block {
     },
 }
 
+impl Block {
+    /// Its kind, as documents have it, and the accounts that it is about: what names an obstacle, without
+    /// the words and details around it.
+    pub fn named(&self) -> (&'static str, Vec<&Mrn>) {
+        match self {
+            Self::Disputed { account, why: _ } => ("disputed", vec![account]),
+            Self::OtherKey { account, key: _ } => ("other-key", vec![account]),
+            Self::Later { account, needs: _ } => ("later", vec![account]),
+            Self::Duplicate { accounts } => ("duplicate", accounts.iter().collect()),
+            Self::NameTaken {
+                account,
+                name: _,
+                managed_as: _,
+                held: _,
+            } => ("name-taken", vec![account]),
+            Self::Unread { why: _ } => ("unread", Vec::new()),
+            Self::ImportMissing { account, why: _ } => ("import-missing", vec![account]),
+            Self::Foreign { account, stack: _ } => ("foreign", vec![account]),
+            Self::CannotUpdate {
+                account,
+                attribute: _,
+                live: _,
+                wanted: _,
+            } => ("cannot-update", vec![account]),
+            Self::AlreadyOver { until: _ } => ("already-over", Vec::new()),
+            Self::Protected { account } => ("protected", vec![account]),
+            Self::UnclearRemoval { account, why: _ } => ("unclear-removal", vec![account]),
+            Self::Unmanaged { account, name: _ } => ("unmanaged", vec![account]),
+            Self::PendingWithPower { account, why: _ } => ("pending-with-power", vec![account]),
+        }
+    }
+}
+
 /// What a plan does about a name that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -229,7 +262,6 @@ pub struct Blocked {
     /// What stands in the way.
     pub block: Block,
     /// Where it is declared, if it is.
-    #[serde(skip)]
     pub declared_at: Option<SourceRef>,
 }
 
@@ -241,7 +273,6 @@ pub struct InFlight {
     /// The account.
     pub account: Mrn,
     /// When its birth may be taken for dead.
-    #[serde(skip)]
     pub until: jiff::Timestamp,
 }
 
@@ -292,4 +323,79 @@ pub struct Delta {
     pub sealed: bool,
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What names an obstacle is what documents say of it, and no more.
+    #[test]
+    fn an_obstacle_is_named_by_its_kind_and_accounts() {
+        let mrn = || Mrn::new("m");
+        let words = || "anything at all".to_owned();
+        let all = [
+            Block::Disputed {
+                account: mrn(),
+                why: words(),
+            },
+            Block::Duplicate {
+                accounts: vec![mrn(), Mrn::new("n")],
+            },
+            Block::NameTaken {
+                account: mrn(),
+                name: words(),
+                managed_as: Some(Address::new("other", None)),
+                held: Held::Kept,
+            },
+            Block::OtherKey {
+                account: mrn(),
+                key: words(),
+            },
+            Block::Later {
+                account: mrn(),
+                needs: words(),
+            },
+            Block::Unread { why: words() },
+            Block::ImportMissing {
+                account: mrn(),
+                why: words(),
+            },
+            Block::Foreign {
+                account: mrn(),
+                stack: StackId::new("other", "k7m2q9ta").expect("valid"),
+            },
+            Block::CannotUpdate {
+                account: mrn(),
+                attribute: words(),
+                live: words(),
+                wanted: words(),
+            },
+            Block::AlreadyOver {
+                until: jiff::Timestamp::UNIX_EPOCH,
+            },
+            Block::Protected { account: mrn() },
+            Block::UnclearRemoval {
+                account: mrn(),
+                why: words(),
+            },
+            Block::Unmanaged {
+                account: mrn(),
+                name: words(),
+            },
+            Block::PendingWithPower {
+                account: mrn(),
+                why: words(),
+            },
+        ];
+        for block in all {
+            let (kind, accounts) = block.named();
+            let told = serde_json::to_value(&block).expect("JSON");
+            assert_eq!(told["kind"], kind);
+            let one = told.get("account").cloned().into_iter().collect();
+            let several = told.get("accounts").cloned();
+            let expected = several.unwrap_or(serde_json::Value::Array(one));
+            assert_eq!(serde_json::to_value(&accounts).expect("JSON"), expected);
+        }
+    }
 }

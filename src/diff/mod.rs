@@ -59,7 +59,7 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
                 }
             }
             Custody::Foreign(stack)
-                if desired.take_over.contains(&stack) && judge.imports(&account.mrn) => {}
+                if desired.meant.take_over.contains(&stack) && judge.imports(&account.mrn) => {}
             Custody::Foreign(stack) => delta.left_alone.push(LeftAlone {
                 account: account.clone(),
                 stack: Some(stack),

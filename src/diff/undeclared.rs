@@ -162,9 +162,11 @@ impl Cases<'_> {
         let Some(setting) = self.setting(&account.scope) else {
             return true;
         };
-        if self.desired.destroy
+        if self.desired.meant.destroy
             || setting.action == UnmanagedAction::Report
             || account.mrn == self.live.facts.caller.mrn
+            // Who plans and who applies may be two, and both plans are to be the same.
+            || self.desired.trusted_creators.iter().any(|t| t == account.mrn.as_str())
             || setting.excepts(&account.name)
         {
             return true;
@@ -238,7 +240,7 @@ impl Cases<'_> {
             let Some(setting) = setting.filter(|s| s.action == UnmanagedAction::Fail) else {
                 continue;
             };
-            if self.desired.destroy {
+            if self.desired.meant.destroy {
                 continue;
             }
             delta.blocked.push(Blocked {

@@ -1,6 +1,6 @@
 //! What the configuration says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::account::Labels;
 use super::address::{Address, AddressLabel};
 use super::limits::Limits;
 use super::mark::{KeyAt, StoreVersion};
-
+use super::meant::Meant;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::name::composed;
 use super::policy::PolicyRef;
@@ -58,10 +58,8 @@ pub struct Desired {
     pub removed: Vec<Removed>,
     /// What becomes of accounts without an owner, by the scope whose block says so.
     pub unmanaged: BTreeMap<Scope, Unmanaged>,
-    /// Whether everything is to be destroyed: then nobody else's account is touched.
-    pub destroy: bool,
-    /// Other stacks whose accounts `import` blocks may take, on the word of who runs this.
-    pub take_over: BTreeSet<StackId>,
+    /// What who runs this means by it.
+    pub meant: Meant,
 }
 
 impl Desired {
@@ -79,8 +77,7 @@ impl Desired {
             accounts: BTreeMap::new(),
             removed: Vec::new(),
             unmanaged: BTreeMap::new(),
-            destroy: false,
-            take_over: BTreeSet::new(),
+            meant: Meant::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod history;
 mod limits;
 mod live;
 mod mark;
+mod meant;
 mod mrn;
 mod name;
 mod policy;
@@ -36,6 +37,7 @@ pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread, VOI
 pub use mark::{
     Birth, CredentialMark, Described, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written,
 };
+pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, same_name};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};

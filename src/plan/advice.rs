@@ -84,9 +84,9 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        AccountState, Address, Caller, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId,
+        AccountState, Address, Caller, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId,
     };
-    use crate::plan::{Action, Privilege, Reason};
+    use crate::plan::{Action, Difference, Reason};
 
     fn set(names: &[&str]) -> RoleSet {
         names.iter().map(|name| Role::new(name)).collect()
@@ -142,7 +142,7 @@ mod tests {
             valid_until: None,
             protected: false,
         };
-        let change = Change {
+        let what = Difference {
             address: Address::new("ci", None),
             generation: 1,
             action: Action::UpdatePermissions,
@@ -152,12 +152,12 @@ mod tests {
             before: Some(state(&[])),
             after: Some(state(gained)),
             marks: None,
-            privilege: Privilege::between(&set(&[]), &set(gained)),
             moved_from: None,
             deliver_to: Vec::new(),
             places: Vec::new(),
         };
-        advice(&[change], &live)
+        let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
+        advice(&[Change::of(what, &stack)], &live)
     }
 
     #[test]

@@ -1,16 +1,16 @@
-//! Orders differences into a plan.
-//! Pure; the order is a function of the differences alone.
+//! Makes a plan of differences.
+//! Pure; the plan is a function of what differs and of what was read alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::advice::{UNPROVEN, advice};
 use super::neighbours::neighbours;
-use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict, renames};
-use crate::diff::{Action, Delta, Difference, Reason};
-use crate::model::{Desired, Live, Mrn, Role, rank};
+use super::{Annex, Change, Contents, Plan};
+use crate::diff::Delta;
+use crate::model::{Desired, Live, rank};
 
-/// Builds the plan of a delta. `destroy` says that emptiness is meant.
-pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Plan {
+/// Builds the plan of a delta.
+pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
     let Delta {
         differences,
         blocked,
@@ -23,13 +23,13 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         sealed,
         unchanged,
     } = delta;
-    let caller = live.facts.caller.mrn.clone();
-    let mut changes: Vec<Change> = differences.into_iter().map(change).collect();
+    let differences = differences.into_iter();
+    let mut changes: Vec<Change> = differences
+        .map(|difference| Change::of(difference, &desired.stack))
+        .collect();
     // A blocked address is left alone as a whole: nothing is done by halves.
     let stopped: BTreeSet<_> = blocked.iter().map(|b| b.address.clone()).collect();
     changes.retain(|change| !stopped.contains(&change.address));
-    let renames = renames::order(&changes);
-    changes.sort_by(|a, b| order(a, &caller, &renames).cmp(&order(b, &caller, &renames)));
     let mut advice = advice(&changes, live);
     if !sealed {
         advice.push(UNPROVEN.to_owned());
@@ -46,19 +46,18 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
         };
         key(a).cmp(&key(b))
     });
-    Plan {
-        format: FORMAT,
+    Contents {
         stack: desired.stack.clone(),
         endpoint: live.facts.endpoint.clone(),
+        meant: desired.meant.clone(),
+        limits: desired.limits,
+        policies: desired.policies.clone(),
+        changes,
+        blocked,
         caller: live.facts.caller.clone(),
         declared: desired.accounts.len(),
         managed,
         sealed,
-        limits: desired.limits,
-        policies: desired.policies.clone(),
-        destroy,
-        changes,
-        blocked,
         in_flight,
         annex: Annex {
             owners: BTreeMap::new(),
@@ -73,87 +72,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
             judgement: None,
         },
     }
-}
-
-fn change(difference: Difference) -> Change {
-    let Difference {
-        address,
-        generation,
-        action,
-        reason,
-        scope,
-        account,
-        before,
-        after,
-        marks,
-        moved_from,
-        deliver_to,
-        places,
-    } = difference;
-    let mut privilege = match action {
-        // Whose it is says nothing of what it can do.
-        Action::Adopt => Privilege::none(),
-        Action::Move
-        | Action::Create
-        | Action::Update
-        | Action::UpdatePermissions
-        | Action::Forget
-        | Action::Delete => Privilege::of(before.as_ref(), after.as_ref()),
-    };
-    // Who keeps an owner concerns a reviewer, though its roles stay.
-    if matches!(action, Action::Adopt | Action::Forget) {
-        let roles = before.iter().flat_map(|state| &state.roles);
-        privilege.owner |= roles.into_iter().any(Role::owns);
-    }
-    Change {
-        address,
-        generation,
-        action,
-        reason,
-        scope,
-        account,
-        before,
-        after,
-        marks,
-        privilege,
-        moved_from,
-        deliver_to,
-        places,
-    }
-}
-
-/// The order of the work: adopt and move, reap what a dead run left, renames that free a name which the
-/// plan gives again (each after the one that it waits for), births, roles that add, updates, roles that only
-/// remove, accounts given up, deletes; within a step by scope and address, the caller's own account last.
-fn order<'a>(
-    change: &'a Change,
-    caller: &Mrn,
-    renames: &BTreeMap<Mrn, usize>,
-) -> impl Ord + use<'a> {
-    let frees = change.account.as_ref().and_then(|mrn| renames.get(mrn));
-    let step = match (change.action, change.reason, change.privilege.verdict) {
-        (Action::Adopt | Action::Move, ..) => 0,
-        (Action::Delete, Reason::CredentialPending, _) => 1,
-        (Action::Update, ..) if frees.is_some() => 2,
-        (Action::Create, ..) => 3,
-        (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => 4,
-        (Action::Update, ..) => 5,
-        (Action::UpdatePermissions, _, Verdict::Reduction) => 6,
-        (Action::Forget, ..) => 7,
-        (Action::Delete, ..) => 8,
-    };
-    let own = change.account.as_ref() == Some(caller);
-    // Only the updates of the step of renames wait for each other.
-    let turn = frees.filter(|_| step == 2).copied().unwrap_or_default();
-    (
-        step,
-        turn,
-        own,
-        &change.scope,
-        &change.address,
-        change.generation,
-        &change.account,
-    )
+    .settle()
 }
 
 #[cfg(test)]

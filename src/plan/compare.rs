@@ -3,8 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Block, Blocked, Change, Plan};
-use crate::model::{AccountState, Address, Limits, Mrn, PolicyOrigin, PolicyRef, Role, Scope};
+use super::canonical::Obstacle;
+use super::{Action, Annex, Change, Contents, Plan, Reason};
+use crate::diff::Difference;
+use crate::model::{
+    AccountState, Address, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Role, Scope, StackId,
+};
+
+/// Scopes that only one of two plans could read and that are told one by one.
+const TOLD: usize = 5;
 
 /// One thing that is not as it was judged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +20,7 @@ pub struct Moved {
     pub address: Option<Address>,
     /// What moved, a sentence without an end.
     pub what: String,
-    /// Whether it is for whom, where or by whom the plan was made.
+    /// Whether the plan as a whole is another: of another stack, place, meaning or measure.
     of_another: bool,
 }
 
@@ -35,6 +42,9 @@ fn keys(plan: &Plan) -> BTreeMap<Key<'_>, &Change> {
 
 /// Compares the judged plan with the present one. Empty exactly if their digests are equal.
 pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
+    if judged.digest() == now.digest() {
+        return Vec::new();
+    }
     let mut moved = whole(judged, now);
     let (old, new) = (keys(judged), keys(now));
     let about = |change: &Change, what: String| Moved {
@@ -44,13 +54,18 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     };
     for (key, change) in &old {
         match new.get(key) {
-            None => moved.push(about(change, "judged, and not due any more".to_owned())),
-            Some(other) if change != other => moved.extend(
+            None => {
+                let spared = spared(change, &now.caller.mrn);
+                moved.push(about(
+                    change,
+                    format!("judged, and not due any more{spared}"),
+                ));
+            }
+            Some(other) => moved.extend(
                 differences(change, other)
                     .into_iter()
                     .map(|what| about(change, what)),
             ),
-            Some(_) => {}
         }
     }
     for (key, change) in &new {
@@ -58,7 +73,11 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
             let live = change.before.as_ref().map_or_else(String::new, |before| {
                 format!("; its live roles are [{}]", roles(before))
             });
-            moved.push(about(change, format!("due now, and not judged{live}")));
+            let spared = spared(change, &judged.caller.mrn);
+            moved.push(about(
+                change,
+                format!("due now, and not judged{live}{spared}"),
+            ));
         }
     }
     let settled = |what: &str, address: &Address| Moved {
@@ -66,37 +85,21 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
         what: what.to_owned(),
         of_another: false,
     };
+    let obstacles =
+        |plan: &Plan| -> BTreeSet<Obstacle> { Obstacle::all(&plan.blocked).into_iter().collect() };
     let (before, after) = (obstacles(judged), obstacles(now));
-    for blocked in &judged.blocked {
-        if !after.contains(&obstacle(blocked)) {
-            moved.push(settled(
-                "what stood in its way has changed",
-                &blocked.address,
-            ));
-        }
+    for gone in before.difference(&after) {
+        moved.push(settled("what stood in its way has changed", &gone.address));
     }
-    for blocked in &now.blocked {
-        if !before.contains(&obstacle(blocked)) {
-            moved.push(settled("something stands in its way", &blocked.address));
-        }
+    for new in after.difference(&before) {
+        moved.push(settled("something stands in its way", &new.address));
     }
-    let flying = |plan: &Plan| -> BTreeSet<(Address, Mrn)> {
-        let pairs = plan.in_flight.iter();
-        pairs
-            .map(|f| (f.address.clone(), f.account.clone()))
-            .collect()
-    };
-    for (address, _) in flying(judged).symmetric_difference(&flying(now)) {
-        moved.push(settled(
-            "its birth in another run has begun or ended",
-            address,
-        ));
-    }
-    if moved.is_empty() && judged.digest() != now.digest() {
-        // The order alone differs, or a part that nothing above compares.
+    moved.extend(unread(&judged.annex, &now.annex));
+    if moved.is_empty() {
+        // The number of equal parts alone, or a part that nothing above compares.
         moved.push(Moved {
             address: None,
-            what: "the order or the number of its changes is another".to_owned(),
+            what: "the number or the form of its parts is another".to_owned(),
             of_another: true,
         });
     }
@@ -105,105 +108,124 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     moved
 }
 
-/// An obstacle without the place of its declaration.
-fn obstacle(blocked: &Blocked) -> (&Address, &Scope, &Block) {
-    (&blocked.address, &blocked.scope, &blocked.block)
+/// Why only one of two plans deletes an account that nobody has marked, if that is who made it.
+fn spared(change: &Change, caller: &Mrn) -> String {
+    if change.reason != Reason::Unmanaged || change.account.as_ref() != Some(caller) {
+        return String::new();
+    }
+    "; one of both runs works with this account, and the other does not: name it in the `except` of the \
+     unmanaged block, or in trusted_creators"
+        .to_owned()
 }
 
-fn obstacles(plan: &Plan) -> BTreeSet<(&Address, &Scope, &Block)> {
-    plan.blocked.iter().map(obstacle).collect()
+/// What only one of two plans that differ could read: why they may.
+fn unread(judged: &Annex, now: &Annex) -> Vec<Moved> {
+    let only = |one: &Annex, other: &Annex| -> Vec<Scope> {
+        let scopes = other.scopes.keys();
+        scopes
+            .filter(|scope| !one.scopes.contains_key(scope))
+            .cloned()
+            .collect()
+    };
+    let why = |annex: &Annex, scope: &Scope| match annex.unread.get(scope) {
+        Some(unread) => format!(" ({})", unread.why),
+        None => String::new(),
+    };
+    let mut moved = Vec::new();
+    for (who, one, other) in [("the judged plan", judged, now), ("this run", now, judged)] {
+        let scopes = only(one, other);
+        let more = scopes.len().saturating_sub(TOLD);
+        let told = scopes.iter().take(TOLD);
+        moved.extend(told.map(|scope| format!("{who} could not read {scope}{}", why(one, scope))));
+        if more > 0 {
+            moved.push(format!(
+                "{who} could not read {more} more of the other's scopes"
+            ));
+        }
+    }
+    let about_all = |what: String| Moved {
+        address: None,
+        what,
+        of_another: false,
+    };
+    moved.into_iter().map(about_all).collect()
 }
 
 /// What differs besides the changes.
 fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
-    let Plan {
-        format,
+    let Contents {
         stack,
         endpoint,
-        caller,
-        declared,
-        managed,
-        sealed,
+        meant,
         limits,
         policies,
-        destroy,
+        // Compared one by one.
         changes: _,
         blocked: _,
+        // Beside the digest.
+        caller: _,
+        declared: _,
+        managed: _,
+        sealed: _,
         in_flight: _,
         annex: _,
-    } = judged;
+    } = &judged.contents;
     let mut moved = Vec::new();
-    let mut say = |same: bool, of_another: bool, what: String| {
-        if !same {
-            moved.push(Moved {
-                address: None,
-                what,
-                of_another,
-            });
-        }
-    };
-    say(
-        *format == now.format,
-        true,
-        format!("the plan's format was {format} and is {}", now.format),
-    );
-    say(
-        *stack == now.stack,
-        true,
-        format!(
+    if *stack != now.stack {
+        moved.push(format!(
             "it was judged for the stack {stack}, and this is {}",
             now.stack
-        ),
-    );
-    say(
-        *endpoint == now.endpoint,
-        true,
-        format!(
+        ));
+    }
+    if *endpoint != now.endpoint {
+        moved.push(format!(
             "it was judged against {endpoint}, and this is {}",
             now.endpoint
-        ),
-    );
-    say(
-        caller.mrn == now.caller.mrn,
-        true,
-        format!(
-            "{} planned it, and this run is {}",
-            caller.mrn, now.caller.mrn
-        ),
-    );
-    say(
-        *destroy == now.destroy,
-        true,
-        "one of them destroys everything on purpose, and the other does not".to_owned(),
-    );
-    say(
-        *sealed == now.sealed,
-        true,
-        "one of them was made with a seal key, and the other without".to_owned(),
-    );
-    for what in limits_moved(*limits, now.limits) {
-        say(false, true, what);
+        ));
     }
-    for what in policies_moved(policies, &now.policies) {
-        say(false, true, what);
-    }
-    say(
-        *declared == now.declared,
-        false,
-        format!(
-            "{declared} accounts were declared, and now {}",
-            now.declared
-        ),
-    );
-    say(
-        *managed == now.managed,
-        false,
-        format!(
-            "{managed} live accounts were this stack's, and now {}",
-            now.managed
-        ),
-    );
-    moved
+    moved.extend(meant_moved(meant, &now.meant));
+    moved.extend(limits_moved(*limits, now.limits));
+    moved.extend(policies_moved(policies, &now.policies));
+    let of_another = |what: String| Moved {
+        address: None,
+        what,
+        of_another: true,
+    };
+    moved.into_iter().map(of_another).collect()
+}
+
+/// What was meant with one of both, and not with the other.
+fn meant_moved(judged: &Meant, now: &Meant) -> Vec<String> {
+    let Meant {
+        destroy,
+        take_over,
+        accept_unsealed,
+    } = judged;
+    let flag = |name: &str, before: bool, after: bool| match (before, after) {
+        (true, false) => Some(format!(
+            "it was judged with {name}, and this run is without"
+        )),
+        (false, true) => Some(format!(
+            "it was judged without {name}, and this run is with it"
+        )),
+        (true, true) | (false, false) => None,
+    };
+    let stacks: BTreeSet<&StackId> = take_over.union(&now.take_over).collect();
+    let taken = stacks.into_iter().map(|stack| {
+        flag(
+            &format!("--take-over {stack}"),
+            take_over.contains(stack),
+            now.take_over.contains(stack),
+        )
+    });
+    [
+        flag("--destroy", *destroy, now.destroy),
+        flag("--accept-unsealed", *accept_unsealed, now.accept_unsealed),
+    ]
+    .into_iter()
+    .chain(taken)
+    .flatten()
+    .collect()
 }
 
 /// Which policies were added, taken away or changed.
@@ -224,15 +246,21 @@ fn policies_moved(judged: &[PolicyRef], now: &[PolicyRef]) -> Vec<String> {
         } else {
             "is not there any more"
         };
-        moved.push(format!("{} {how}", shown(policy)));
+        moved.push(format!(
+            "it was judged by other policies: {} {how}",
+            shown(policy)
+        ));
     }
     for policy in now {
         if !judged.iter().any(|other| key(other) == key(policy)) {
-            moved.push(format!("{} is new", shown(policy)));
+            moved.push(format!(
+                "it was judged by other policies: {} is new",
+                shown(policy)
+            ));
         }
     }
     if moved.is_empty() && judged != now {
-        moved.push("the policies are not those of then".to_owned());
+        moved.push("it was judged by other policies: their order is another".to_owned());
     }
     moved
 }
@@ -267,7 +295,10 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
     let both = pairs(judged).into_iter().zip(pairs(now));
     both.filter(|(old, new)| old != new)
         .map(|((name, old), (_, new))| {
-            format!("the limit {name} was {old} and is {new}; a policy directory may set it, too")
+            format!(
+                "it was judged by other limits: {name} was {old} and is {new}; a policy directory may set \
+                 it, too"
+            )
         })
         .collect()
 }
@@ -275,19 +306,26 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
 /// Which sides of one change moved.
 fn differences(judged: &Change, now: &Change) -> Vec<String> {
     let Change {
-        address: _,
-        generation: _,
-        action: _,
-        reason,
-        scope,
-        account: _,
-        before,
-        after,
-        marks,
-        privilege,
-        moved_from,
-        deliver_to,
-        places: _,
+        what:
+            Difference {
+                address: _,
+                generation: _,
+                action: _,
+                reason,
+                scope,
+                account: _,
+                before,
+                after,
+                marks: _,
+                moved_from,
+                deliver_to,
+                places: _,
+            },
+        // They follow from the rest.
+        step: _,
+        waits: _,
+        privilege: _,
+        taken_from,
     } = judged;
     let mut sides = Vec::new();
     if *before != now.before {
@@ -302,14 +340,14 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
             _ => "what is live has changed".to_owned(),
         });
     }
-    if *marks != now.marks {
-        sides.push("its marks have changed".to_owned());
-    }
     if *after != now.after {
         sides.push("what is wanted has changed".to_owned());
     }
     if *moved_from != now.moved_from {
         sides.push("it comes from another address".to_owned());
+    }
+    if *taken_from != now.taken_from {
+        sides.push("the stack whose marks it carries is another".to_owned());
     }
     if *deliver_to != now.deliver_to {
         sides.push("its key goes elsewhere".to_owned());
@@ -320,10 +358,6 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
     if *reason != now.reason {
         sides.push("the reason is another".to_owned());
     }
-    // It follows from the rest, unless somebody wrote it by hand.
-    if sides.is_empty() && *privilege != now.privilege {
-        sides.push("what it means for power is told otherwise".to_owned());
-    }
     sides
 }
 
@@ -332,9 +366,9 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
 pub fn keep_judged(judged: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
     let moved = compare(judged, &now);
     let unsettled: BTreeSet<&Address> = moved.iter().filter_map(|m| m.address.as_ref()).collect();
-    let mut kept = now;
+    let mut kept = now.into_contents();
     kept.changes.retain(|c| !unsettled.contains(&c.address));
-    (kept, moved)
+    (kept.settle(), moved)
 }
 
 #[cfg(test)]

@@ -6,8 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Annex, Expired, FORMAT, Judgement, LeftAlone, OwnersLeft, Plan};
-use crate::model::{Address, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest};
+use super::canonical::{Form, Obstacle, in_order};
+use super::once::Once;
+use super::{
+    Annex, Blocked, Contents, Expired, FORMAT, InFlight, Judgement, LeftAlone, OwnersLeft, Plan,
+};
+use crate::model::{
+    Address, Caller, Mrn, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest,
+};
 
 /// Why a file is not a plan that can be trusted to be whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,16 +42,19 @@ struct File {
 }
 
 /// What is shown and not digested.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Aside {
+    caller: Mrn,
     caller_name: Option<String>,
-    /// Of each change.
+    declared: usize,
+    managed: usize,
+    sealed: bool,
+    in_flight: Vec<InFlight>,
+    /// Of each change, in the order of the canonical form.
     places: Vec<Vec<SourceRef>>,
-    /// Of each obstacle.
-    declared_at: Vec<Option<SourceRef>>,
-    /// Of each birth elsewhere.
-    until: Vec<jiff::Timestamp>,
+    /// Every obstacle with its words and details.
+    blocked: Vec<Blocked>,
     left_alone: Vec<LeftAlone>,
     expired: Vec<Expired>,
     notes: Vec<(Address, String)>,
@@ -60,25 +69,46 @@ struct Aside {
 
 impl Aside {
     fn of(plan: &Plan) -> Self {
-        let Annex {
-            left_alone,
-            expired,
-            notes,
-            advice,
-            unread,
-            scopes,
-            unverified,
-            unchanged,
-            judgement,
-            owners,
-        } = &plan.annex;
+        let Contents {
+            // The canonical form has them.
+            stack: _,
+            endpoint: _,
+            meant: _,
+            limits: _,
+            policies: _,
+            changes,
+            blocked,
+            caller: Caller { mrn, name },
+            declared,
+            managed,
+            sealed,
+            in_flight,
+            annex:
+                Annex {
+                    left_alone,
+                    expired,
+                    notes,
+                    advice,
+                    unread,
+                    scopes,
+                    unverified,
+                    unchanged,
+                    judgement,
+                    owners,
+                },
+        } = &plan.contents;
         let pairs = |(scope, what): (&Scope, &Unread)| (scope.clone(), what.clone());
         let named = |(scope, what): (&Scope, &ScopeInfo)| (scope.clone(), what.clone());
+        let changes = in_order(changes).into_iter();
         Self {
-            caller_name: plan.caller.name.clone(),
-            places: plan.changes.iter().map(|c| c.places.clone()).collect(),
-            declared_at: plan.blocked.iter().map(|b| b.declared_at.clone()).collect(),
-            until: plan.in_flight.iter().map(|f| f.until).collect(),
+            caller: mrn.clone(),
+            caller_name: name.clone(),
+            declared: *declared,
+            managed: *managed,
+            sealed: *sealed,
+            in_flight: in_flight.clone(),
+            places: changes.map(|change| change.places.clone()).collect(),
+            blocked: blocked.clone(),
             left_alone: left_alone.clone(),
             expired: expired.clone(),
             notes: notes.clone(),
@@ -92,37 +122,44 @@ impl Aside {
         }
     }
 
-    /// Puts everything back to where it belongs; `None` if it is not of this plan.
-    fn put_back(self, mut plan: Plan) -> Option<Plan> {
-        let fits = self.places.len() == plan.changes.len()
-            && self.declared_at.len() == plan.blocked.len()
-            && self.until.len() == plan.in_flight.len();
+    /// Puts everything to where it belongs; `None` if it is not of this form.
+    fn put_beside(self, form: Form) -> Option<Contents> {
+        let fits = self.places.len() == form.changes.len()
+            && Obstacle::all(&self.blocked) == form.obstacles;
         if !fits {
             return None;
         }
-        plan.caller.name = self.caller_name;
-        for (change, places) in plan.changes.iter_mut().zip(self.places) {
-            change.places = places;
-        }
-        for (blocked, place) in plan.blocked.iter_mut().zip(self.declared_at) {
-            blocked.declared_at = place;
-        }
-        for (flying, until) in plan.in_flight.iter_mut().zip(self.until) {
-            flying.until = until;
-        }
-        plan.annex = Annex {
-            left_alone: self.left_alone,
-            expired: self.expired,
-            notes: self.notes,
-            advice: self.advice,
-            unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),
-            scopes: self.scopes.into_iter().collect::<BTreeMap<_, _>>(),
-            unverified: self.unverified,
-            unchanged: self.unchanged,
-            judgement: self.judgement,
-            owners: self.owners.into_iter().collect(),
-        };
-        Some(plan)
+        let changes = form.changes.into_iter().zip(self.places);
+        let changes = changes.map(|(due, places)| due.change(places));
+        Some(Contents {
+            changes: changes.collect(),
+            stack: form.stack,
+            endpoint: form.endpoint,
+            meant: form.meant,
+            limits: form.limits,
+            policies: form.policies,
+            blocked: self.blocked,
+            caller: Caller {
+                mrn: self.caller,
+                name: self.caller_name,
+            },
+            declared: self.declared,
+            managed: self.managed,
+            sealed: self.sealed,
+            in_flight: self.in_flight,
+            annex: Annex {
+                left_alone: self.left_alone,
+                expired: self.expired,
+                notes: self.notes,
+                advice: self.advice,
+                unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),
+                scopes: self.scopes.into_iter().collect::<BTreeMap<_, _>>(),
+                unverified: self.unverified,
+                unchanged: self.unchanged,
+                judgement: self.judgement,
+                owners: self.owners.into_iter().collect(),
+            },
+        })
     }
 }
 
@@ -137,12 +174,11 @@ fn digest(value: &Value) -> String {
 pub fn write(plan: &Plan) -> Result<Vec<u8>, String> {
     let value = |what: serde_json::Result<Value>| what.map_err(|error| error.to_string());
     let aside = value(serde_json::to_value(Aside::of(plan)))?;
-    let canonical: Value = value(serde_json::from_str(&plan.canonical()))?;
     let file = File {
         rolecall_plan: FORMAT.into(),
-        digest: digest(&canonical),
+        digest: format!("sha256:{}", plan.digest()),
         aside_digest: digest(&aside),
-        plan: canonical,
+        plan: value(serde_json::from_str(plan.canonical()))?,
         aside,
     };
     let mut bytes = serde_json::to_vec(&file).map_err(|error| error.to_string())?;
@@ -155,8 +191,10 @@ pub fn write(plan: &Plan) -> Result<Vec<u8>, String> {
 /// # Errors
 /// If it is none, of another format, or not as it was written.
 pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| FileError::NotAPlan(error.to_string()))?;
+    let Once(value) = serde_json::from_slice(bytes).map_err(|error| match error.is_data() {
+        true => FileError::Damaged(error.to_string()),
+        false => FileError::NotAPlan(error.to_string()),
+    })?;
     let format = value.get("rolecall_plan").and_then(Value::as_u64);
     match format {
         None => {
@@ -167,26 +205,30 @@ pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
         Some(format) if format != u64::from(FORMAT) => return Err(FileError::Format(format)),
         Some(_) => {}
     }
-    let damaged = |why: String| FileError::Damaged(why);
-    let file: File = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
-    let plan: Plan =
-        serde_json::from_value(file.plan.clone()).map_err(|error| damaged(error.to_string()))?;
-    // What was not understood would not be compared either.
-    let found = digest(&file.plan);
-    if found != format!("sha256:{}", plan.digest()) {
-        return Err(damaged("it holds what a plan does not".to_owned()));
-    }
-    if file.digest != found {
-        return Err(damaged("its digest is not that of its plan".to_owned()));
+    let damaged = |why: &str| FileError::Damaged(why.to_owned());
+    let strange = |error: serde_json::Error| FileError::Damaged(error.to_string());
+    let file: File = serde_json::from_value(value).map_err(strange)?;
+    if file.digest != digest(&file.plan) {
+        return Err(damaged("its digest is not that of its plan"));
     }
     if file.aside_digest != digest(&file.aside) {
-        return Err(damaged("what it shows besides was changed".to_owned()));
+        return Err(damaged("what it shows besides was changed"));
     }
-    let aside: Aside =
-        serde_json::from_value(file.aside).map_err(|error| damaged(error.to_string()))?;
-    aside
-        .put_back(plan)
-        .ok_or_else(|| damaged("what it shows besides is of another plan".to_owned()))
+    let form: Form = serde_json::from_value(file.plan).map_err(strange)?;
+    let aside: Aside = serde_json::from_value(file.aside).map_err(strange)?;
+    let contents = aside
+        .put_beside(form)
+        .ok_or_else(|| damaged("what it shows besides is of another plan"))?;
+    let plan = contents.settle();
+    // What was not understood, or stands in another place, would not be compared either.
+    if file.digest != format!("sha256:{}", plan.digest()) {
+        return Err(damaged("it is not in the form of a plan"));
+    }
+    let judgement = plan.annex.judgement.as_ref();
+    if judgement.is_some_and(|judgement| judgement.of != plan.digest()) {
+        return Err(damaged("what policies said in it is of another plan"));
+    }
+    Ok(plan)
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! What moves power, and in which direction.
 
 use super::*;
-use crate::model::{OrgId, Role, RoleSet, SpaceId};
+use crate::model::{AccountState, Mrn, OrgId, Role, RoleSet, SpaceId};
+
+fn stack() -> StackId {
+    StackId::new("acme", "k7m2q9ta").expect("valid")
+}
 
 fn set(names: &[&str]) -> RoleSet {
     names.iter().map(|name| Role::new(name)).collect()
@@ -138,41 +142,43 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
             protected: false,
         };
         let (before, after) = (state(before), after.map(state));
-        Change {
+        let what = Difference {
             address: Address::new(name, None),
             generation: 1,
             action,
             reason: Reason::Differs,
             scope: acme.clone(),
             account: Some(Mrn::new(name)),
-            privilege: Privilege::of(Some(&before), after.as_ref()),
             before: Some(before),
             after,
             marks: None,
             moved_from: None,
             deliver_to: Vec::new(),
             places: Vec::new(),
-        }
+        };
+        Change::of(what, &stack())
     };
     let caller = || Caller {
         mrn: Mrn::new("me"),
         name: None,
     };
-    let plan = |changes: Vec<Change>| Plan {
-        format: FORMAT,
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        endpoint: "local".to_owned(),
-        caller: caller(),
-        declared: 1,
-        managed: 1,
-        sealed: true,
-        limits: Limits::default(),
-        policies: Vec::new(),
-        destroy: false,
-        changes,
-        blocked: Vec::new(),
-        in_flight: Vec::new(),
-        annex: Annex::default(),
+    let plan = |changes: Vec<Change>| {
+        Contents {
+            stack: stack(),
+            endpoint: "local".to_owned(),
+            caller: caller(),
+            declared: 1,
+            managed: 1,
+            sealed: true,
+            limits: Limits::default(),
+            policies: Vec::new(),
+            meant: Meant::default(),
+            changes,
+            blocked: Vec::new(),
+            in_flight: Vec::new(),
+            annex: Annex::default(),
+        }
+        .settle()
     };
     let live = Live {
         facts: Facts {
@@ -212,6 +218,7 @@ fn the_spaces_of_an_organization_are_counted_only_where_all_were_read() {
     let mut annex = Annex {
         scopes: [
             (organization(&acme), within(&None)),
+            (organization(&other), within(&None)),
             (space("space-one"), within(&acme)),
             (space("space-two"), within(&acme)),
             (space("space-three"), within(&other)),
@@ -229,4 +236,5 @@ fn the_spaces_of_an_organization_are_counted_only_where_all_were_read() {
     assert_eq!(annex.spaces_in(&organization(&acme)), Some(2));
     annex.unread.insert(space("space-four"), why());
     assert_eq!(annex.spaces_in(&organization(&acme)), None);
+    assert_eq!(Annex::default().spaces_in(&organization(&acme)), None);
 }

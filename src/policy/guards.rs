@@ -123,7 +123,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     // To destroy everything on purpose is to delete a hundred per cent.
     let percent = gone.saturating_mul(100);
     let allowed = plan.managed.saturating_mul(max_delete_percent as usize);
-    if plan.managed >= Limits::FLOOR && percent > allowed && !plan.destroy {
+    if plan.managed >= Limits::FLOOR && percent > allowed && !plan.meant.destroy {
         object(
             MAX_DELETE_PERCENT,
             format!(

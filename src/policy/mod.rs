@@ -12,7 +12,7 @@ pub use rules::judge;
 
 use crate::model::Address;
 use crate::plan::{
-    Action, Block, Blocked, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdict,
+    Action, Block, Blocked, Change, Contents, JudgedAccount, Plan, PolicyInfo, Reason, Verdict,
 };
 
 /// The guard of raised roles where nothing proves whose an account is.
@@ -149,7 +149,7 @@ pub fn approve(
     acks: &Acks,
     part_of: Option<&str>,
 ) -> Result<ApprovedPlan, Vec<Refusal>> {
-    let digest = plan.digest();
+    let digest = plan.digest().to_owned();
     let named = |ack: &str| ack == digest || Some(ack) == part_of;
     let lifted = |guard: &str| acks.0.get(guard).is_some_and(|ack| named(ack));
     let mut refusals = Vec::new();
@@ -178,7 +178,7 @@ pub fn approve(
         });
     }
     let deleted = undeclared(&plan);
-    if plan.declared == 0 && deleted > 0 && !plan.destroy {
+    if plan.declared == 0 && deleted > 0 && !plan.meant.destroy {
         refusals.push(Refusal {
             guard: "emptied",
             message: format!(
@@ -249,7 +249,11 @@ fn births_alone(plan: Plan) -> (Plan, Vec<Change>) {
     let others: BTreeSet<&Address> = others.map(|change| &change.address).collect();
     let (changes, left_out) = (plan.changes.iter().cloned())
         .partition(|change| birth(change) && !others.contains(&change.address));
-    (Plan { changes, ..plan }, left_out)
+    let contents = Contents {
+        changes,
+        ..plan.into_contents()
+    };
+    (contents.settle(), left_out)
 }
 
 /// Accounts whose seal nobody who has the configuration's key can have made.

@@ -44,14 +44,18 @@ pub fn judge(plan: &Plan, policies: &[Policy], desired: &Desired, live: &Live) -
         }
         // To destroy everything leaves nobody to be left out.
         let unused = policy.exempt.iter().zip(used).filter(|(_, used)| !used);
-        idle.extend(unused.filter(|_| !plan.destroy).map(|(exemption, _)| Idle {
-            policy: policy.name.clone(),
-            whom: exemption.whom.to_string(),
-            declared_at: exemption.declared_at.clone(),
-        }));
+        idle.extend(
+            unused
+                .filter(|_| !plan.meant.destroy)
+                .map(|(exemption, _)| Idle {
+                    policy: policy.name.clone(),
+                    whom: exemption.whom.to_string(),
+                    declared_at: exemption.declared_at.clone(),
+                }),
+        );
     }
     Judgement {
-        of: plan.digest(),
+        of: plan.digest().to_owned(),
         policies: policies.iter().map(info).collect(),
         accounts: subjects
             .into_iter()

@@ -1,13 +1,31 @@
 //! Each guard objects to what it is for, and to nothing else.
 
 use super::*;
-use crate::model::{Caller, Limits, Mrn, StackId};
-use crate::plan::{Annex, FORMAT};
+use crate::model::{Caller, Limits, Meant, Mrn, StackId};
+use crate::plan::{Annex, Contents as Plan, Difference};
+
+fn approve(plan: Plan, acks: &Acks, part_of: Option<&str>) -> Result<ApprovedPlan, Vec<Refusal>> {
+    super::approve(plan.settle(), acks, part_of)
+}
+
+fn named(plan: &Plan) -> String {
+    plan.clone().settle().digest().to_owned()
+}
+
+fn stack() -> StackId {
+    StackId::new("acme", "k7m2q9ta").expect("valid")
+}
+
+/// The change that a difference asks for after an edit.
+fn edited(change: crate::plan::Change, edit: impl Fn(&mut Difference)) -> crate::plan::Change {
+    let mut what = change.what;
+    edit(&mut what);
+    crate::plan::Change::of(what, &stack())
+}
 
 fn plan() -> Plan {
     Plan {
-        format: FORMAT,
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+        stack: stack(),
         endpoint: "https://us.api.mondoo.com".to_owned(),
         caller: Caller {
             mrn: Mrn::new("me"),
@@ -18,7 +36,7 @@ fn plan() -> Plan {
         sealed: true,
         limits: Limits::default(),
         policies: Vec::new(),
-        destroy: false,
+        meant: Meant::default(),
         changes: Vec::new(),
         blocked: Vec::new(),
         in_flight: Vec::new(),
@@ -36,14 +54,16 @@ fn an_emptied_configuration_is_refused_unless_it_is_meant() {
     assert_eq!(guards(plan()), Vec::<&str>::new());
     use crate::plan::Reason;
     let of = |reason: Reason, action: Action, declared: usize, destroy: bool| {
-        let one = crate::plan::Change {
-            reason,
-            action,
-            ..change("a", &[], None)
-        };
+        let one = edited(change("a", &[], None), |what| {
+            what.reason = reason;
+            what.action = action;
+        });
         guards(Plan {
             declared,
-            destroy,
+            meant: Meant {
+                destroy,
+                ..Meant::default()
+            },
             changes: vec![one],
             ..plan()
         })
@@ -75,7 +95,7 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
         valid_until: None,
         protected: false,
     };
-    crate::plan::Change {
+    let what = Difference {
         address: Address::new("a", None),
         generation: 1,
         action: if after.is_some() {
@@ -89,11 +109,11 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
         before: Some(state(before)),
         after: after.map(state),
         marks: None,
-        privilege: crate::plan::Privilege::between(&set(before), &set(after.unwrap_or(&[]))),
         moved_from: None,
         deliver_to: Vec::new(),
         places: Vec::new(),
-    }
+    };
+    crate::plan::Change::of(what, &stack())
 }
 
 #[test]
@@ -141,10 +161,10 @@ fn without_a_seal_key_raised_roles_want_an_acknowledgement_of_this_plan() {
     assert_eq!(guards(lowering.clone()), Vec::<&str>::new());
 
     let ack = |digest: &str| Acks::parse([format!("raise={digest}").as_str()]).expect("an ack");
-    let digest = raising(false).digest();
+    let digest = raising(false).settle().digest().to_owned();
     assert!(approve(raising(false), &ack(&digest), None).is_ok());
     assert!(approve(raising(false), &ack(&format!("sha256:{digest}")), None).is_ok());
-    let other = lowering.digest();
+    let other = lowering.clone().settle().digest().to_owned();
     let refusals = approve(raising(false), &ack(&other), None).expect_err("of another plan");
     let found: Vec<_> = refusals.iter().map(|r| (r.guard, r.apply_only)).collect();
     assert_eq!(found, [(RAISE, true), ("ack", true)]);
@@ -163,9 +183,10 @@ fn without_a_seal_key_raised_roles_want_an_acknowledgement_of_this_plan() {
 
 #[test]
 fn an_account_named_by_an_import_block_may_be_raised() {
-    let mut adopt = change("other", &["viewer"], Some(&["viewer"]));
-    adopt.action = Action::Adopt;
-    let mut raise = change("other", &["viewer"], Some(&["editor"]));
+    let adopt = edited(change("other", &["viewer"], Some(&["viewer"])), |what| {
+        what.action = Action::Adopt;
+    });
+    let raise = change("other", &["viewer"], Some(&["editor"]));
     let with = |changes| Plan {
         sealed: false,
         changes,
@@ -175,7 +196,7 @@ fn an_account_named_by_an_import_block_may_be_raised() {
         guards(with(vec![adopt.clone(), raise.clone()])),
         Vec::<&str>::new()
     );
-    raise.account = Some(Mrn::new("another"));
+    let raise = edited(raise, |what| what.account = Some(Mrn::new("another")));
     assert_eq!(guards(with(vec![adopt, raise])), [RAISE]);
 }
 
@@ -231,7 +252,7 @@ fn a_run_without_the_key_does_not_apply_to_sealed_accounts() {
 fn what_stands_in_the_way_refuses_the_plan_itself() {
     let blocked = |name: &str| crate::plan::Blocked {
         address: crate::model::Address::new(name, None),
-        scope: change("a", &[], None).scope,
+        scope: change("a", &[], None).what.scope,
         block: crate::plan::Block::Unread {
             why: "denied".to_owned(),
         },
@@ -252,11 +273,12 @@ fn what_stands_in_the_way_refuses_the_plan_itself() {
 fn under_another_key(others: &[Action]) -> Plan {
     use crate::model::Address;
     use crate::plan::Reason;
-    let of = |name: &str, action: Action, reason: Reason| crate::plan::Change {
-        address: Address::new(name, None),
-        action,
-        reason,
-        ..change(name, &["viewer"], Some(&["viewer"]))
+    let of = |name: &str, action: Action, reason: Reason| {
+        edited(change(name, &["viewer"], Some(&["viewer"])), |what| {
+            what.address = Address::new(name, None);
+            what.action = action;
+            what.reason = reason;
+        })
     };
     let mut changes = vec![
         of("dying", Action::Delete, Reason::CredentialPending),
@@ -268,7 +290,7 @@ fn under_another_key(others: &[Action]) -> Plan {
     changes.extend(others.map(|(n, action)| of(&format!("o{n}"), *action, Reason::Differs)));
     let sealed = |name: &str| crate::plan::Blocked {
         address: Address::new(name, None),
-        scope: change("a", &[], None).scope,
+        scope: change("a", &[], None).scope.clone(),
         block: crate::plan::Block::OtherKey {
             account: Mrn::new(name),
             key: "0123456789abcdef".to_owned(),
@@ -302,7 +324,7 @@ fn under_another_seal_key_births_alone_go_on_and_only_if_acknowledged() {
             !refusals.iter().any(|r| r.guard == "blocked"),
             "{refusals:?}"
         );
-        let digest = plan.digest();
+        let digest = named(&plan);
         assert!(
             refusals[0].message.starts_with("2 accounts") && refusals[0].help.contains(&digest)
         );
@@ -327,7 +349,7 @@ fn under_another_seal_key_births_alone_go_on_and_only_if_acknowledged() {
 #[test]
 fn the_acknowledgement_of_another_seal_key_lifts_nothing_else() {
     let ack =
-        |plan: &Plan| Acks::parse([format!("seal-key={}", plan.digest()).as_str()]).expect("one");
+        |plan: &Plan| Acks::parse([format!("seal-key={}", named(plan)).as_str()]).expect("one");
     let mut taken = under_another_key(&[]);
     taken.blocked.push(crate::plan::Blocked {
         block: crate::plan::Block::Disputed {
@@ -381,10 +403,9 @@ fn the_plan_itself_is_refused_by_every_guard_of_what_it_does() {
     };
     let emptied = Plan {
         declared: 0,
-        changes: vec![crate::plan::Change {
-            reason: crate::plan::Reason::Undeclared,
-            ..change("a", &[], None)
-        }],
+        changes: vec![edited(change("a", &[], None), |what| {
+            what.reason = crate::plan::Reason::Undeclared;
+        })],
         ..plan()
     };
     let deletes = many(100, times(11, |a| change(a, &[], None)));
@@ -424,14 +445,17 @@ fn deletions_are_limited_by_number_and_by_part() {
     assert_eq!(deletes(3, 3), Vec::<&str>::new(), "too few to be a part");
     assert_eq!(deletes(12, 40), ["max-deletes", "max-delete-percent"]);
     let destroy = Plan {
-        destroy: true,
+        meant: Meant {
+            destroy: true,
+            ..Meant::default()
+        },
         ..many(8, times(8, |a| change(a, &[], None)))
     };
     assert_eq!(guards(destroy), Vec::<&str>::new(), "all of it is meant");
     let gone = |deletes, forgets, managed| {
-        let give_up = |a: &str| crate::plan::Change {
-            action: Action::Forget,
-            ..change(a, &["viewer"], Some(&["viewer"]))
+        let give_up = |a: &str| {
+            let given_up = change(a, &["viewer"], Some(&["viewer"]));
+            edited(given_up, |what| what.action = Action::Forget)
         };
         let mut changes = times(deletes, |a| change(a, &[], None));
         changes.extend(times(forgets, give_up));
@@ -463,9 +487,10 @@ fn deletions_are_limited_by_number_and_by_part() {
         ["The plan gives up 2 of 4 managed accounts, more than 25 per cent."]
     );
     // What a dead run left has no power, and counts under a limit of its own.
-    let reap = |a: &str| crate::plan::Change {
-        reason: crate::plan::Reason::CredentialPending,
-        ..change(a, &[], None)
+    let reap = |a: &str| {
+        edited(change(a, &[], None), |what| {
+            what.reason = crate::plan::Reason::CredentialPending;
+        })
     };
     assert_eq!(guards(many(10, times(10, reap))), Vec::<&str>::new());
     assert_eq!(guards(many(12, times(11, reap))), ["max-reaped"]);
@@ -484,9 +509,10 @@ fn deletions_are_limited_by_number_and_by_part() {
     );
     let deletes = none_allowed(times(3, |a| change(a, &[], None)));
     assert_eq!(guards(deletes), Vec::<&str>::new(), "each under one limit");
-    let stranger = |a: &str| crate::plan::Change {
-        reason: crate::plan::Reason::Unmanaged,
-        ..change(a, &[], None)
+    let stranger = |a: &str| {
+        edited(change(a, &[], None), |what| {
+            what.reason = crate::plan::Reason::Unmanaged;
+        })
     };
     assert_eq!(guards(many(100, times(11, stranger))), ["max-deletes"]);
 }
@@ -501,15 +527,17 @@ fn a_protected_account_is_deleted_for_no_reason_at_all() {
         Reason::CredentialPending,
         Reason::Unmanaged,
     ] {
-        let mut gone = change("a", &["viewer"], None);
-        gone.reason = reason;
-        gone.before.as_mut().expect("a state").protected = true;
+        let gone = edited(change("a", &["viewer"], None), |what| {
+            what.reason = reason;
+            what.before.as_mut().expect("a state").protected = true;
+        });
         let plan = many(100, vec![gone]);
         assert_eq!(guards(plan.clone()), ["protected"], "{reason:?}");
-        assert!(Acks::parse([format!("protected={}", plan.digest()).as_str()]).is_err());
+        assert!(Acks::parse([format!("protected={}", named(&plan)).as_str()]).is_err());
     }
-    let mut kept = change("a", &["viewer"], Some(&[]));
-    kept.before.as_mut().expect("a state").protected = true;
+    let kept = edited(change("a", &["viewer"], Some(&[])), |what| {
+        what.before.as_mut().expect("a state").protected = true;
+    });
     assert_eq!(guards(many(100, vec![kept])), Vec::<&str>::new());
 }
 
@@ -561,7 +589,8 @@ fn escalations_are_limited_and_an_acknowledgement_lifts_one_guard_alone() {
     };
     let all = guards(both.clone());
     assert_eq!(all, ["max-escalations", "max-revoked-grants"]);
-    let ack = Acks::parse([format!("max-escalations={}", both.digest()).as_str()]).expect("an ack");
+    let ack = Acks::parse([format!("max-escalations={}", both.clone().settle().digest()).as_str()])
+        .expect("an ack");
     let left = approve(both, &ack, None).expect_err("refused");
     assert_eq!(
         left.iter().map(|r| r.guard).collect::<Vec<_>>(),
@@ -572,11 +601,12 @@ fn escalations_are_limited_and_an_acknowledgement_lifts_one_guard_alone() {
 /// A configuration of which nothing is live, beside many accounts of its stack: the wrong one.
 #[test]
 fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
-    let birth = |a: &str| crate::plan::Change {
-        action: Action::Create,
-        account: None,
-        before: None,
-        ..change(a, &[], Some(&[]))
+    let birth = |a: &str| {
+        edited(change(a, &[], Some(&[])), |what| {
+            what.action = Action::Create;
+            what.account = None;
+            what.before = None;
+        })
     };
     let wrong = Plan {
         declared: 2,
@@ -610,15 +640,17 @@ fn a_configuration_that_knows_none_of_its_accounts_is_refused() {
 #[test]
 fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
     use crate::plan::{InFlight, Reason};
-    let birth = |a: &str| crate::plan::Change {
-        action: Action::Create,
-        account: None,
-        before: None,
-        ..change(a, &[], Some(&[]))
+    let birth = |a: &str| {
+        edited(change(a, &[], Some(&[])), |what| {
+            what.action = Action::Create;
+            what.account = None;
+            what.before = None;
+        })
     };
-    let undeclared = |a: &str| crate::plan::Change {
-        reason: Reason::Undeclared,
-        ..change(a, &["viewer"], None)
+    let undeclared = |a: &str| {
+        edited(change(a, &["viewer"], None), |what| {
+            what.reason = Reason::Undeclared;
+        })
     };
     let with = |declared, managed, gone: usize, born: usize| {
         let mut changes = times(gone, undeclared);
@@ -635,7 +667,7 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
     {
         let plan = with(declared, managed, gone, born);
         assert_eq!(guards(plan.clone()), ["none-found"], "{managed} {born}");
-        let ack = Acks::parse([format!("none-found={}", plan.digest()).as_str()]);
+        let ack = Acks::parse([format!("none-found={}", named(&plan)).as_str()]);
         assert!(approve(plan, &ack.expect("an ack"), None).is_ok());
     }
     let refusals = approve(with(2, 1, 1, 2), &Acks::default(), None).expect_err("refused");
@@ -647,7 +679,10 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
     assert_eq!(guards(with(2, 3, 2, 1)), none, "one stays");
     assert_eq!(guards(with(1, 2, 2, 0)), none, "nothing is created");
     let destroy = Plan {
-        destroy: true,
+        meant: Meant {
+            destroy: true,
+            ..Meant::default()
+        },
         declared: 0,
         ..with(0, 2, 2, 0)
     };
@@ -655,11 +690,10 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
 
     let of = |reason, action, after: Option<&'static [&'static str]>| {
         let mut plan = with(2, 1, 0, 1);
-        plan.changes.push(crate::plan::Change {
-            reason,
-            action,
-            ..change("a", &[], after)
-        });
+        plan.changes.push(edited(change("a", &[], after), |what| {
+            what.reason = reason;
+            what.action = action;
+        }));
         guards(plan)
     };
     assert_eq!(
@@ -673,10 +707,10 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
 
     // Neither a birth elsewhere nor the remnant of one is a sign that something stays.
     let mut plan = with(2, 3, 1, 1);
-    plan.changes.push(crate::plan::Change {
-        reason: Reason::CredentialPending,
-        ..change("remnant", &[], None)
-    });
+    plan.changes
+        .push(edited(change("remnant", &[], None), |what| {
+            what.reason = Reason::CredentialPending;
+        }));
     assert_eq!(guards(plan.clone()), none, "one stays");
     plan.in_flight.push(InFlight {
         address: crate::model::Address::new("b", None),
@@ -710,10 +744,9 @@ fn an_organization_keeps_an_owner_or_somebody_says_that_it_is_meant() {
             owners: left.into_iter().map(|left| (id(), left)).collect(),
             ..Annex::default()
         },
-        changes: vec![crate::plan::Change {
-            scope: Scope::Organization(id()),
-            ..change("a", roles, Some(&["viewer"]))
-        }],
+        changes: vec![edited(change("a", roles, Some(&["viewer"])), |what| {
+            what.scope = Scope::Organization(id());
+        })],
         ..plan()
     };
     let left = |accounts, people: Result<usize, &str>| {
@@ -737,6 +770,7 @@ fn an_organization_keeps_an_owner_or_somebody_says_that_it_is_meant() {
     }
     assert_eq!(guards(takes(None, 1, &["editor"])), none, "no owner goes");
     let plan = takes(left(0, Ok(0)), 1, &["owner"]);
-    let ack = Acks::parse([format!("min-owners={}", plan.digest()).as_str()]).expect("an ack");
+    let ack = Acks::parse([format!("min-owners={}", plan.clone().settle().digest()).as_str()])
+        .expect("an ack");
     assert!(approve(plan, &ack, None).is_ok());
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Outcome};
-use crate::model::{Address, Mrn, Nonce, Role, RoleSet, Scope, StackId, short_digest};
+use crate::model::{Address, Meant, Mrn, Nonce, Role, RoleSet, Scope, StackId, short_digest};
 use crate::plan::{Action, Change, Moved, Plan, Reason};
 
 pub use chain::{Broken, Damage, Seen, read, verify};
@@ -72,14 +72,11 @@ pub struct Record {
 /// What a command line allowed that a run may not do by itself.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Options {
-    /// To delete everything.
-    pub destroy: bool,
+    /// What was meant by the plan, beyond the configuration.
+    #[serde(flatten)]
+    pub meant: Meant,
     /// What was acknowledged, `GUARD=DIGEST` each.
     pub acks: Vec<String>,
-    /// The stacks whose accounts might be taken.
-    pub take_over: Vec<StackId>,
-    /// To seal accounts that had no seal.
-    pub accept_unsealed: bool,
 }
 
 /// Something that was left out.

@@ -17,8 +17,8 @@ use crate::model::{
     Scope, SourceRef,
 };
 use crate::plan::{
-    Action, Annex, Blocked, Change, Expired, InFlight, JudgedAccount, Judgement, LeftAlone, Plan,
-    PolicyInfo, Privilege, Said, Verdict,
+    Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
+    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -107,24 +107,45 @@ pub fn harmless(json: &str) -> String {
     out
 }
 
+/// The parts of a plan that its digest does not cover: each a key of `plan`, or a key in the items of
+/// one. In a plan file, who can write the file can change them.
+pub const OUTSIDE_DIGEST: [&str; 17] = [
+    "annex",
+    "blocked.block",
+    "blocked.place",
+    "blocked.scope.name",
+    "blocked.scope.organization",
+    "caller",
+    "changes.places",
+    "changes.scope.name",
+    "changes.scope.organization",
+    "findings",
+    "in_flight",
+    "policies.applies_to",
+    "policies.description",
+    "policies.place",
+    "policies.severity",
+    "sealed",
+    "summary",
+];
+
 /// A plan with all that stands beside it.
 pub fn plan(plan: &Plan) -> Value {
-    let Plan {
-        format: _,
+    let Contents {
         stack: id,
         endpoint,
+        meant,
+        limits,
+        policies,
+        changes,
+        blocked: stopped,
         caller: Caller { mrn, name },
         declared,
         managed,
         sealed,
-        limits,
-        policies,
-        destroy,
-        changes,
-        blocked: stopped,
         in_flight: flying,
         annex,
-    } = plan;
+    } = &**plan;
     let Annex {
         // A refusal says what they mean.
         owners: _,
@@ -145,6 +166,7 @@ pub fn plan(plan: &Plan) -> Value {
     };
     json!({
         "digest": format!("sha256:{}", plan.digest()),
+        "outside_digest": OUTSIDE_DIGEST,
         "stack": id,
         "platform": { "endpoint": endpoint, "local": endpoint == "local" },
         "caller": { "mrn": mrn, "name": name },
@@ -152,7 +174,7 @@ pub fn plan(plan: &Plan) -> Value {
         "limits": limits,
         "policies": policies.iter().map(|of| policy(of, judgement.as_ref())).collect::<Vec<_>>(),
         "findings": judgement.iter().flat_map(Judgement::found).map(finding).collect::<Vec<_>>(),
-        "destroy": destroy,
+        "meant": meant,
         "changes": changes.iter().map(|c| change(c, annex)).collect::<Vec<_>>(),
         "blocked": stopped.iter().map(|b| blocked(b, annex)).collect::<Vec<_>>(),
         "in_flight": flying.iter().map(in_flight).collect::<Vec<_>>(),
@@ -204,16 +226,25 @@ fn scope(scope: &Scope, annex: &Annex) -> Value {
 
 fn change(change: &Change, annex: &Annex) -> Value {
     let Change {
-        address,
-        generation,
-        action,
-        reason,
-        scope: of,
-        account,
-        before,
-        after,
-        // How custody is kept on the platform is no business of a plan's reader.
-        marks: _,
+        what:
+            Difference {
+                address,
+                generation,
+                action,
+                reason,
+                scope: of,
+                account,
+                before,
+                after,
+                // How custody is kept on the platform is no business of a plan's reader.
+                marks: _,
+                moved_from,
+                deliver_to,
+                places,
+            },
+        step,
+        // The order of the changes says it.
+        waits: _,
         privilege:
             Privilege {
                 verdict,
@@ -223,13 +254,12 @@ fn change(change: &Change, annex: &Annex) -> Value {
                 lost,
                 exposures,
             },
-        moved_from,
-        deliver_to,
-        places,
+        taken_from,
     } = change;
     json!({
         "address": address,
         "generation": generation,
+        "step": step,
         "action": action,
         "reason": reason,
         "scope": scope(of, annex),
@@ -245,6 +275,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
             "exposures": exposures,
         },
         "moved_from": moved_from,
+        "taken_from": taken_from,
         "deliver_to": deliver_to.iter().map(destination).collect::<Vec<_>>(),
         "places": places.iter().map(place).collect::<Vec<_>>(),
     })
@@ -305,9 +336,12 @@ fn blocked(blocked: &Blocked, annex: &Annex) -> Value {
         block,
         declared_at,
     } = blocked;
+    let (kind, accounts) = block.named();
     json!({
         "address": address,
         "scope": scope(of, annex),
+        "kind": kind,
+        "accounts": accounts,
         "block": block,
         "place": declared_at.as_ref().map(place),
     })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::formats::covered;
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
 
 const PLAN: [&str; 4] = ["plan", "--out", "plan.json", "access"];
@@ -179,7 +180,7 @@ fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
         ("cut", Some(good[..700].to_owned())),
         (
             "another format",
-            Some(good.replace("\"rolecall_plan\":3", "\"rolecall_plan\":2")),
+            Some(good.replace("\"rolecall_plan\":4", "\"rolecall_plan\":3")),
         ),
         (
             "another role",
@@ -192,6 +193,10 @@ fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
         (
             "more",
             Some(good.replacen("\"plan\":{", "\"plan\":{\"more\":1,", 1)),
+        ),
+        (
+            "a key twice",
+            Some(good.replacen("\"plan\":{", "\"plan\":{},\"plan\":{", 1)),
         ),
     ];
     for (what, text) in spoilt {
@@ -223,30 +228,378 @@ fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
     .expect("written");
     assert_eq!(stage.run(&APPLY), 4);
     fs::write(stage.path("access/main.hcl"), &main).expect("written");
-    stage.say("another caller");
+    assert_eq!(writes(&stage), 0);
+    stage.compare("judged/refused.txt");
+}
+
+/// A second identity of the same rights, as a job that plans has one, in `credentials.json`.
+fn second_identity(stage: &Stage, scope: &str, role: &str) -> String {
     let now = Timestamp::now();
     let seed = rolecall::server::SeedAccount {
         name: "somebody else".to_owned(),
+        roles: vec![role.to_owned()],
+        ..Default::default()
+    };
+    let account = stage
+        .app
+        .admin_create_account(scope, &seed, now)
+        .expect("made");
+    let key = stage
+        .app
+        .admin_issue_credential(&account, now)
+        .expect("a key");
+    let path = stage.path("second.json");
+    fs::write(&path, serde_json::to_string(&key).expect("JSON")).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
+    account
+}
+
+/// Runs as the second identity, which has no seal key; gives what it said on standard error.
+fn as_second(stage: &Stage, arguments: &[&str], code: i32) -> String {
+    let mut arguments = arguments.to_vec();
+    arguments.extend(["--credentials", "second.json"]);
+    let mut command = stage.command(&arguments);
+    command.env_remove("ROLECALL_SEAL_KEY");
+    let output = command.output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+/// Declares accounts of which the first identity's are believed.
+fn believing(stage: &mut Stage, accounts: &[(&str, &str)]) {
+    let owner = fs::read(stage.path("owner.json")).expect("readable");
+    let owner: serde_json::Value = serde_json::from_slice(&owner).expect("JSON");
+    stage.configure(&declared(accounts));
+    let main = fs::read_to_string(stage.path("access/main.hcl")).expect("readable");
+    let id = "id    = \"k7m2q9ta\"";
+    let trusted = format!("{id}\n  trusted_creators = [{}]", owner["mrn"]);
+    fs::write(
+        stage.path("access/main.hcl"),
+        main.replacen(id, &trusted, 1),
+    )
+    .expect("written");
+}
+
+fn digest_of(stage: &Stage, file: &str) -> String {
+    let file = fs::read(stage.path(file)).expect("readable");
+    let file: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+    file["digest"].as_str().expect("a digest").to_owned()
+}
+
+/// Who plans has no key and another identity, as a job for pull requests has: the plan's name is that
+/// of what would be done, and so the one who applies may apply it.
+#[test]
+fn who_plans_and_who_applies_may_be_two_and_only_one_has_the_key() {
+    let mut stage = Stage::small();
+    believing(&mut stage, &[("ci", "[\"viewer\"]"), ("gone", "[]")]);
+    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
+    second_identity(&stage, ORG, "owner");
+    for (accounts, file) in [
+        (
+            &[("ci", "[\"editor\"]"), ("new", "[\"agent\"]")][..],
+            "a.json",
+        ),
+        (&[("ci", "[]"), ("new", "[\"agent\"]")][..], "b.json"),
+    ] {
+        believing(&mut stage, accounts);
+        as_second(&stage, &["plan", "--out", "theirs.json", "access"], 0);
+        let own = stage.command(&["plan", "--out", file, "access"]).output();
+        assert!(own.expect("runs").status.success());
+        let theirs = digest_of(&stage, "theirs.json");
+        assert_eq!(theirs, digest_of(&stage, file));
+        let apply = match file {
+            "a.json" => ["apply", "--plan", "theirs.json", "access"],
+            _ => ["apply", "--digest", &theirs, "access"],
+        };
+        let output = stage.command(&apply).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    assert_eq!(roles(&stage, "ci"), Vec::<String>::new());
+    assert_eq!(roles(&stage, "new"), ["agent"]);
+}
+
+/// The guards judge the run that applies: the plan of another identity does not lend its own.
+#[test]
+fn the_own_account_of_who_applies_is_guarded_whoever_planned() {
+    let mut stage = Stage::small();
+    let account = second_identity(&stage, PAYMENTS, "editor");
+    stage.configure(&format!(
+        "service_account \"deployer\" {{\n  scope = space.payments\n  name  = \"deployer\"\n  \
+         roles = [\"viewer\"]\n}}\n\nimport {{\n  to   = service_account.deployer\n  id = \
+         \"{account}\"\n}}\n"
+    ));
+    assert_eq!(stage.run(&PLAN), 0);
+    let judged = digest_of(&stage, "plan.json");
+    let before = writes(&stage);
+    for apply in [
+        &["apply", "--plan", "plan.json", "access"][..],
+        &["apply", "--digest", &judged, "access"],
+    ] {
+        let mut arguments = apply.to_vec();
+        arguments.extend(["--credentials", "second.json"]);
+        let output = stage.command(&arguments).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert!(said.contains("guard own-account"), "{said}");
+    }
+    assert_eq!(writes(&stage), before);
+}
+
+/// Who planned could not read what who applies can: that is why, and it is said.
+#[test]
+fn a_plan_that_could_not_read_what_this_run_can_says_so() {
+    let mut stage = Stage::small();
+    second_identity(&stage, PAYMENTS, "editor");
+    let organization =
+        declared(&[("boss", "[\"viewer\"]")]).replace("space.payments", "organization.acme");
+    stage.configure(&(declared(&[("ci", "[\"viewer\"]")]) + &organization));
+    // What could not be read refuses the plan, and the file is there to be looked at.
+    as_second(&stage, &PLAN, 3);
+    let output = stage.command(&APPLY).output().expect("runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    let line = "= the judged plan could not read organization acme-corp-883120 (";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(writes(&stage), 0);
+    // And the other way round.
+    assert_eq!(stage.run(&PLAN), 0);
+    let said = as_second(&stage, &APPLY, 4);
+    let line = "= this run could not read organization acme-corp-883120 (";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(writes(&stage), 0);
+}
+
+/// What was meant is part of the name: a plan to destroy is none to keep.
+#[test]
+fn what_was_meant_with_the_judged_plan_alone_is_named() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    assert_eq!(stage.run(&PLAN), 0);
+    for (flags, line) in [
+        (
+            &["--take-over", "other/k7m2q9ta"][..],
+            "= it was judged without --take-over other/k7m2q9ta, and this run is with it",
+        ),
+        (
+            &["--destroy"],
+            "= it was judged without --destroy, and this run is with it",
+        ),
+        (
+            &["--accept-unsealed"],
+            "= it was judged without --accept-unsealed, and this run is with it",
+        ),
+    ] {
+        let output = stage.command(&[&APPLY[..], flags].concat()).output();
+        let output = output.expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains(line), "{said}");
+    }
+    assert_eq!(writes(&stage), 0);
+}
+
+/// JSON as its specification has it, with sorted keys and nothing between the parts, of this test's own
+/// making.
+fn canonical(value: &serde_json::Value, out: &mut String) {
+    use serde_json::Value;
+    let text = |text: &str, out: &mut String| {
+        out.push('"');
+        for c in text.chars() {
+            match c {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c => out.push(c),
+            }
+        }
+        out.push('"');
+    };
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => out.push_str(&number.as_u64().expect("a count").to_string()),
+        Value::String(string) => text(string, out),
+        Value::Array(items) => {
+            out.push('[');
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                canonical(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            let mut keys: Vec<&String> = members.keys().collect();
+            keys.sort();
+            out.push('{');
+            for (n, key) in keys.into_iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                text(key, out);
+                out.push(':');
+                canonical(&members[key], out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// The name of a plan can be computed from its file by anybody, as `jq -cjS .plan FILE | sha256sum` does.
+#[test]
+fn a_plans_name_is_computed_from_its_file_by_anybody() {
+    let mut stage = Stage::small();
+    let strange = declared(&[("ci", "[\"viewer\"]")]).replace(
+        "name  = \"ci\"",
+        "name  = \"c\\\\i \\\"ü\\\" 漢 😀\"\n  description = \"two\\n\\tlines\"\n  labels = { b = \"2\", a = \
+         \"1\" }",
+    );
+    let policy = "policy \"p\" {\n  condition = self.name != \"\"\n  message   = \"m\"\n}\n";
+    let missing = declared(&[("boss", "[]")]).replace("space.payments", "organization.acme");
+    stage.configure(&(strange + policy + &missing));
+    for flags in [&[][..], &["--destroy"], &["--take-over", "other/k7m2q9ta"]] {
+        let plan = [&PLAN[..], flags].concat();
+        let output = stage.command(&plan).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let bytes = fs::read(stage.path("plan.json")).expect("readable");
+        let file: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        crate::formats::schema::check_plan_file(&file);
+        let mut text = String::new();
+        canonical(&file["plan"], &mut text);
+        let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        let hex: String = sha256.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(file["digest"], format!("sha256:{hex}"));
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains(&format!("Plan digest: sha256:{hex}")));
+        let file = String::from_utf8(bytes).expect("text");
+        assert!(file.contains(&text), "it stands in the file as it is named");
+    }
+}
+
+const BESIDES: &str = "Shown besides, not covered by the digest";
+
+/// A file with a true plan and other words beside it, and digests that fit, as somebody makes it who
+/// knows how.
+fn with_words(file: &[u8], edit: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+    let mut file: serde_json::Value = serde_json::from_slice(file).expect("JSON");
+    edit(&mut file["aside"]);
+    let aside = file["aside"].to_string();
+    let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, aside.as_bytes());
+    let hex: String = sha256.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    file["aside_digest"] = format!("sha256:{hex}").into();
+    file.to_string().into_bytes()
+}
+
+/// Words that nobody judged, beside a true digest, are shown apart from what was.
+#[test]
+fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
+    type Words = fn(&mut serde_json::Value);
+    let mut stage = Stage::small();
+    let taken = rolecall::server::SeedAccount {
+        name: "taken".to_owned(),
         roles: vec!["owner".to_owned()],
         ..Default::default()
     };
-    let other = stage
+    let now = Timestamp::now();
+    stage
         .app
-        .admin_create_account(ORG, &seed, now)
+        .admin_create_account(PAYMENTS, &taken, now)
         .expect("made");
-    let other = stage
-        .app
-        .admin_issue_credential(&other, now)
-        .expect("a key");
-    let path = stage.path("credentials.json");
-    fs::write(&path, serde_json::to_string(&other).expect("JSON")).expect("written");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
-    let mut other = APPLY.to_vec();
-    other.extend(["--credentials", "credentials.json"]);
-    assert_eq!(stage.run(&other), 4);
-    fs::remove_file(&path).expect("removed");
-    assert_eq!(writes(&stage), 0);
-    stage.compare("judged/refused.txt");
+    stage.configure(&declared(&[("ci", "[\"viewer\"]"), ("taken", "[]")]));
+    assert_eq!(stage.command(&PLAN).status().expect("runs").code(), Some(3));
+    let good = fs::read(stage.path("plan.json")).expect("readable");
+    let shown = |stage: &Stage| -> (String, String) {
+        let output = stage.command(&["show", "plan.json"]).output();
+        let output = output.expect("runs");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(text.matches(BESIDES).count(), 1, "{text}");
+        let (above, below) = text.split_once(BESIDES).expect("apart");
+        (above.to_owned(), below.to_owned())
+    };
+    let document = |stage: &Stage| -> serde_json::Value {
+        let show = ["show", "--format", "json", "plan.json"];
+        let output = stage.command(&show).output().expect("runs");
+        assert!(output.status.success(), "{output:?}");
+        let document = serde_json::from_slice(&output.stdout).expect("JSON");
+        crate::formats::schema::check(&document);
+        document
+    };
+    let (truth, besides) = shown(&stage);
+    for fact in [
+        "+ create service_account.ci",
+        "ESCALATION",
+        "service_account.taken  name-taken",
+        "Stack acme-access/k7m2q9ta at http",
+        "Limits: max_deletes 10,",
+        "Plan digest: sha256:",
+    ] {
+        assert!(truth.contains(fact), "{fact}: {truth}");
+    }
+    for fact in [
+        "platform owner",
+        "main.hcl:",
+        "(payments)",
+        "is taken by",
+        "Not managed by this stack",
+    ] {
+        assert!(besides.contains(fact), "{fact}: {besides}");
+        assert!(!truth.contains(fact), "{fact}: {truth}");
+    }
+    let covers = covered(&document(&stage)["plan"]);
+    let words: [(&str, Words); 4] = [
+        // The one that was found.
+        ("checked by the security team", |aside| {
+            aside["advice"] = serde_json::json!(["checked by the security team"]);
+            aside["left_alone"] = serde_json::json!([]);
+        }),
+        ("harmless sandbox", |aside| {
+            aside["scopes"][1][1]["name"] = "harmless sandbox".into();
+            aside["caller_name"] = "harmless sandbox".into();
+        }),
+        ("nothing-to-see.hcl", |aside| {
+            aside["places"][0][0]["file"] = "nothing-to-see.hcl".into();
+            aside["unchanged"] = 77.into();
+        }),
+        ("sha256:00", |aside| {
+            let heading = format!("\n\u{1b}[1m{BESIDES}: nothing\nPlan digest: sha256:00");
+            aside["blocked"][0]["block"]["name"] =
+                heading.replace(BESIDES, "All of it judged").into();
+        }),
+    ];
+    for (what, edit) in words {
+        fs::write(stage.path("plan.json"), with_words(&good, edit)).expect("written");
+        let (above, below) = shown(&stage);
+        assert_eq!(above, truth, "{what}");
+        assert_ne!(below, besides, "{what}");
+        assert!(below.contains(what), "{what}: {below}");
+        let document = document(&stage);
+        assert!(document.to_string().contains(what), "{what}");
+        assert_eq!(covered(&document["plan"]), covers, "{what}");
+    }
+}
+
+#[test]
+fn only_a_plan_file_is_shown_as_json() {
+    let mut stage = Stage::small();
+    stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
+    for flags in [["--format", "json"], ["--json-out", "out.json"]] {
+        let show = [&["show", "service_account.ci", "access"][..], &flags].concat();
+        let output = stage.command(&show).output().expect("runs");
+        assert_eq!(output.status.code(), Some(64), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("only a plan file is shown as JSON"), "{said}");
+    }
+    assert_eq!(stage.run(&PLAN), 0);
+    let over = ["show", "plan.json", "--json-out", "plan.json"];
+    let output = stage.command(&over).output().expect("runs");
+    assert_eq!(output.status.code(), Some(64), "the file that it reads");
 }
 
 #[test]

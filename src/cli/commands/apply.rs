@@ -34,8 +34,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         return exit;
     }
     let intent = session::Intent {
-        destroy: args.destroy,
-        take_over: &args.take_over,
+        meant: args.meant(),
         policies: &args.policies,
         apply: true,
     };
@@ -47,13 +46,13 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let mut left_out = Vec::new();
     let mut stale = None;
     match judged.as_ref().map(|judged| judged.hold(&session.plan)) {
-        Some(Ok(held)) => {
+        Some(Ok(Some(held))) => {
             session.plan = held.plan;
             left_out = held.left_out;
             record::left_out(&left_out);
         }
         Some(Err(exit)) => stale = Some(exit),
-        None => {}
+        Some(Ok(None)) | None => {}
     }
     let told = session.judge(&args.policies).await;
     report::plan(&session.plan);

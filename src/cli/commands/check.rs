@@ -59,7 +59,7 @@ pub async fn run(args: CheckArgs) -> Exit {
         Err(exit) => return exit,
     };
     let (desired, live, seals) = (&looked.desired, &looked.live, &looked.seals);
-    let plan = plan::build(desired, live, diff(desired, live, seals), false);
+    let plan = plan::build(desired, live, diff(desired, live, seals));
     let reading = progress::waiting("reading the audit log");
     let answers = ask(&looked.reached.client, &plan).await;
     drop(reading);

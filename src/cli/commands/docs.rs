@@ -68,6 +68,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/schema/plan.v1.json"),
     ),
     (
+        "plan-file-schema",
+        "the JSON schema of a plan file (plan --out FILE)",
+        include_str!("../../../docs/schema/plan-file.v4.json"),
+    ),
+    (
         "record-schema",
         "the JSON schema of a record of an apply (--report FILE)",
         include_str!("../../../docs/schema/record.v1.json"),

@@ -15,8 +15,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         return exit;
     }
     let intent = session::Intent {
-        destroy: args.destroy,
-        take_over: &args.take_over,
+        meant: args.meant(),
         policies: &args.policies,
         apply: false,
     };

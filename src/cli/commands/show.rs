@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::Args as ClapArgs;
 
 use super::list::{Lister, unknown};
-use crate::cli::args::{ConfigArgs, PlatformChoice};
+use crate::cli::args::{ConfigArgs, FormArgs, Format, PlatformChoice};
 use crate::cli::exit::Exit;
-use crate::cli::{judged, output, reach};
+use crate::cli::{judged, output, reach, report};
 use crate::diag::suggest;
 use crate::diff::diff;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
@@ -19,7 +19,7 @@ use crate::view::human::{self, Listed};
 #[command(
     after_help = "Examples:\n  rolecall show --local service_account.ci examples/quickstart\n  \
 rolecall show 'service_account.ci[\"prod\"]' access/\n  \
-rolecall show plan.json\n  rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
+rolecall show plan.json\n  rolecall show --format json plan.json | jq .plan.changes\n  rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
 )]
 pub struct ShowArgs {
     /// Its address in the configuration (`service_account.` may be left out), its resource name, or
@@ -33,6 +33,10 @@ pub struct ShowArgs {
     /// The platform.
     #[command(flatten)]
     pub platform: PlatformChoice,
+
+    /// The forms of the answer, for a plan file.
+    #[command(flatten)]
+    pub form: FormArgs,
 }
 
 /// Runs the command.
@@ -41,11 +45,22 @@ pub async fn run(args: ShowArgs) -> Exit {
     if path.is_file() {
         return match judged::read(path) {
             Ok(plan) => {
-                output::print(&human::plan(&plan));
+                report::plan(&plan);
+                output::print(&human::shown(&plan));
                 Exit::Done
             }
             Err(exit) => exit,
         };
+    }
+    if args.form.format == Format::Json || args.form.json_out.is_some() {
+        output::error(
+            "only a plan file is shown as JSON, and there is none of this name",
+            &[
+                "write one with `rolecall plan --out FILE`".to_owned(),
+                "leave --format and --json-out out to see an account".to_owned(),
+            ],
+        );
+        return Exit::Usage;
     }
     let looked = match reach::look(&args.config, &args.platform).await {
         Ok(looked) => looked,
@@ -61,7 +76,7 @@ pub async fn run(args: ShowArgs) -> Exit {
     let hidden = declared
         .map(|declared| &declared.scope)
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
-    let plan = plan::build(desired, live, diff(desired, live, &looked.seals), false);
+    let plan = plan::build(desired, live, diff(desired, live, &looked.seals));
     let text = human::show(address.as_deref(), declared, &found, hidden, &plan, power);
     output::print(&text);
     if hidden.is_some() {

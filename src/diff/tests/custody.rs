@@ -175,13 +175,39 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     assert!(actions(&delta).contains(&(Action::Delete, Reason::Unmanaged)));
 }
 
+/// The identity that plans and the one that applies are two: what one of them spares, the other must
+/// not delete, or their plans would differ.
+#[test]
+fn an_unmanaged_block_spares_the_trusted_creators_own_accounts_too() {
+    let named = |mrn: &str| LiveAccount {
+        mrn: Mrn::new(mrn),
+        ..live_account("deployer", None)
+    };
+    for (mrn, spared) in [
+        ("trusted@acme.example", true),
+        ("trusted@acme.exampl", false),
+        ("Trusted@acme.example", false),
+    ] {
+        for action in BOTH {
+            let delta = unmanaged(named(mrn), Some(action), None);
+            let touched = delta.differences.len() + delta.blocked.len();
+            // `wanted` is declared and not live.
+            assert_eq!(touched == 1, spared, "{mrn}: {delta:?}");
+            assert_eq!(
+                delta.left_alone.len(),
+                usize::from(spared || action == UnmanagedAction::Fail)
+            );
+        }
+    }
+}
+
 const BOTH: [UnmanagedAction; 2] = [UnmanagedAction::Delete, UnmanagedAction::Fail];
 
 #[test]
 fn to_destroy_ones_own_touches_nobody_elses() {
     for action in BOTH {
         let (mut desired, live) = world(Vec::new(), vec![live_account("stray", None)], &[]);
-        desired.destroy = true;
+        desired.meant.destroy = true;
         desired.unmanaged = [(space(), setting(action, 5))].into();
         let delta = diff(&desired, &live, &Seals::default());
         assert!(
@@ -233,7 +259,7 @@ fn what_other_stacks_marks_say_of_an_end_is_not_taken_over() {
         vec![live_account("ci", Some(theirs.clone()))],
         &[],
     );
-    desired.take_over = [theirs.stack].into();
+    desired.meant.take_over = [theirs.stack].into();
     let delta = diff(&desired, &live, &Seals::default());
     let found = &delta.differences[0];
     assert_eq!(
@@ -475,6 +501,6 @@ fn a_scope_without_a_block_of_its_own_that_cannot_be_read_hinders_nobody_else() 
     let delta = diff(&desired, &live, &Seals::default());
     assert_eq!(delta.blocked.len(), 1, "{delta:?}");
     assert_eq!(delta.blocked[0].scope, space());
-    desired.destroy = true;
+    desired.meant.destroy = true;
     assert!(diff(&desired, &live, &Seals::default()).blocked.is_empty());
 }

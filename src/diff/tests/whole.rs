@@ -240,7 +240,7 @@ fn another_stacks_account_is_imported_only_where_that_stack_is_to_be_taken_over(
             ..declared("ci")
         };
         let (mut desired, live) = world(vec![wanted], vec![live_account("ci", Some(marks))], &[]);
-        desired.take_over = take_over.iter().map(|m| m.stack.clone()).collect();
+        desired.meant.take_over = take_over.iter().map(|m| m.stack.clone()).collect();
         diff(&desired, &live, &Seals::default())
     };
     let (a, b) = (theirs("aaaa1111"), theirs("bbbb2222"));

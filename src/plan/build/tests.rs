@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::diff::{Block, Blocked, LeftAlone};
+use crate::diff::{Action, Block, Blocked, Difference, LeftAlone, Reason};
 use crate::model::{
-    AccountState, Address, Caller, Facts, LiveAccount, Role, RoleSet, Scope, SpaceId, StackId,
+    AccountState, Address, Caller, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, SpaceId, StackId,
 };
+use crate::plan::{Step, Verdict};
 
 fn set(names: &[&str]) -> RoleSet {
     names.iter().map(|name| Role::new(name)).collect()
@@ -42,11 +43,15 @@ fn difference(address: &str, action: Action, before: &[&str], after: &[&str]) ->
 }
 
 fn plan(delta: Delta) -> Plan {
+    plan_of("me", delta)
+}
+
+fn plan_of(caller: &str, delta: Delta) -> Plan {
     let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
     let live = Live {
         facts: Facts {
             caller: Caller {
-                mrn: Mrn::new("me"),
+                mrn: Mrn::new(caller),
                 name: None,
             },
             now: jiff::Timestamp::UNIX_EPOCH,
@@ -56,7 +61,7 @@ fn plan(delta: Delta) -> Plan {
         unread: BTreeMap::new(),
         accounts: BTreeMap::new(),
     };
-    build(&Desired::nothing(stack), &live, delta, false)
+    build(&Desired::nothing(stack), &live, delta)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -97,7 +102,16 @@ fn power_comes_before_it_goes_and_deletions_come_last() {
             differences: differences.clone(),
             ..Delta::default()
         };
-        assert_eq!(names(&plan(delta)), expected);
+        let plan = plan(delta);
+        assert_eq!(names(&plan), expected);
+        use Step::{Adopt, Birth, Delete, Forget, Grant, Reap, Revoke, Update};
+        let steps: Vec<Step> = plan.changes.iter().map(|change| change.step).collect();
+        let (adopt, grant) = ([Adopt; 2], [Grant; 2]);
+        let first = [&adopt[..], &[Reap, Birth], &grant].concat();
+        assert_eq!(
+            steps,
+            [&first[..], &[Update, Revoke, Forget, Delete]].concat()
+        );
     }
 }
 
@@ -188,6 +202,63 @@ fn within_a_step_the_callers_own_account_comes_last_and_scopes_before_addresses(
     let plan = plan(delta);
     assert_eq!(names(&plan), ["c", "a", "b", "a"]);
     assert_eq!(plan.changes[3].account, Some(Mrn::new("me")));
+}
+
+/// Who plans and who applies are two, and the plan has one name; whose account is the run's own comes
+/// last in that run all the same.
+#[test]
+fn the_order_of_a_run_depends_on_its_caller_and_the_name_does_not() {
+    let raise = |address: &str| difference(address, Action::UpdatePermissions, &[], &["viewer"]);
+    let delta = || Delta {
+        differences: vec![
+            raise("a"),
+            raise("b"),
+            raise("c"),
+            difference("d", Action::Delete, &["viewer"], &[]),
+        ],
+        ..Delta::default()
+    };
+    let nobody = plan_of("me", delta());
+    assert_eq!(names(&nobody), ["a", "b", "c", "d"]);
+    for (caller, order) in [
+        ("a", ["b", "c", "a", "d"]),
+        ("b", ["a", "c", "b", "d"]),
+        ("d", ["a", "b", "c", "d"]),
+    ] {
+        let plan = plan_of(caller, delta());
+        assert_eq!(names(&plan), order);
+        assert_eq!(plan.canonical(), nobody.canonical());
+        assert_eq!(plan.digest(), nobody.digest());
+    }
+}
+
+/// Of a difference that is taken from another stack the plan says from which.
+#[test]
+fn another_stacks_account_is_named_with_its_stack() {
+    use crate::model::Marks;
+    let of = |stack: &str| {
+        let marks = Marks::external(
+            StackId::new(stack, "k7m2q9ta").expect("valid"),
+            Address::new("a", None).label(),
+            false,
+        );
+        plan(Delta {
+            differences: vec![Difference {
+                marks: Some(marks),
+                ..difference("a", Action::Adopt, &[], &[])
+            }],
+            ..Delta::default()
+        })
+    };
+    let [own, other, third] = ["acme", "other", "third"].map(of);
+    assert_eq!(own.changes[0].taken_from, None);
+    let from = other.changes[0]
+        .taken_from
+        .as_ref()
+        .map(ToString::to_string);
+    assert_eq!(from.as_deref(), Some("other/k7m2q9ta"));
+    assert_ne!(own.digest(), other.digest());
+    assert_ne!(third.digest(), other.digest());
 }
 
 #[test]
@@ -308,7 +379,8 @@ fn a_plan_without_a_seal_key_says_once_what_is_not_proven() {
             differences,
             ..Delta::default()
         };
-        let advice = plan(delta).annex.advice;
+        let plan = plan(delta);
+        let advice = &plan.annex.advice;
         let unproven = advice.iter().filter(|said| said.contains("seal_key"));
         unproven.count()
     };

@@ -79,7 +79,7 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
         differences,
         ..Delta::default()
     };
-    let plan = build(&desired, &live, delta, false);
+    let plan = build(&desired, &live, delta);
     Unused::of(&plan, &desired, &live, &Seals::default())
 }
 

@@ -3,9 +3,9 @@
 use super::*;
 use crate::diff::{Block, Blocked, InFlight, Reason};
 use crate::model::{
-    AccountState, Caller, Destination, Limits, Marks, Place, RoleSet, Scope, SpaceId, StackId,
+    AccountState, Caller, Destination, Limits, Marks, Place, RoleSet, Scope, ScopeInfo, SpaceId,
+    StackId, Unread,
 };
-use crate::plan::{Annex, FORMAT, Privilege};
 
 fn address(name: &str) -> Address {
     Address::new(name, None)
@@ -19,11 +19,15 @@ fn stack(name: &str) -> StackId {
     StackId::new(name, "k7m2q9ta").expect("valid")
 }
 
-fn plan() -> Plan {
-    Plan {
-        format: FORMAT,
+fn plan() -> Contents {
+    Contents {
         stack: stack("acme"),
         endpoint: "local".to_owned(),
+        meant: Meant::default(),
+        limits: Limits::default(),
+        policies: Vec::new(),
+        changes: vec![change("a"), change("b")],
+        blocked: Vec::new(),
         caller: Caller {
             mrn: Mrn::new("me"),
             name: None,
@@ -31,11 +35,6 @@ fn plan() -> Plan {
         declared: 1,
         managed: 1,
         sealed: true,
-        limits: Limits::default(),
-        policies: Vec::new(),
-        destroy: false,
-        changes: vec![change("a"), change("b")],
-        blocked: Vec::new(),
         in_flight: Vec::new(),
         annex: Annex::default(),
     }
@@ -46,17 +45,18 @@ fn state(roles: &[&str]) -> AccountState {
         name: "ci".to_owned(),
         description: None,
         labels: BTreeMap::new(),
-        roles: roles
-            .iter()
-            .map(|name| crate::model::Role::new(name))
-            .collect(),
+        roles: roles.iter().map(|r| Role::new(r)).collect::<RoleSet>(),
         valid_until: None,
         protected: false,
     }
 }
 
 fn change(name: &str) -> Change {
-    Change {
+    changed(name, |_| {})
+}
+
+fn changed(name: &str, edit: impl Fn(&mut Difference)) -> Change {
+    let mut what = Difference {
         address: address(name),
         generation: 1,
         action: Action::UpdatePermissions,
@@ -66,11 +66,12 @@ fn change(name: &str) -> Change {
         before: Some(state(&["viewer"])),
         after: Some(state(&["editor"])),
         marks: None,
-        privilege: Privilege::between(&RoleSet::new(), &RoleSet::new()),
         moved_from: None,
         deliver_to: Vec::new(),
         places: Vec::new(),
-    }
+    };
+    edit(&mut what);
+    Change::of(what, &stack("acme"))
 }
 
 fn policy(origin: PolicyOrigin, name: &str, sha256: &str) -> PolicyRef {
@@ -81,41 +82,33 @@ fn policy(origin: PolicyOrigin, name: &str, sha256: &str) -> PolicyRef {
     }
 }
 
+fn held(judged: Contents, now: Contents) -> Vec<Moved> {
+    compare(&judged.settle(), &now.settle())
+}
+
 /// What moved, when this is done to the plan that was judged.
-fn moved(edit: impl Fn(&mut Plan)) -> Vec<Moved> {
+fn moved(edit: impl Fn(&mut Contents)) -> Vec<Moved> {
     let mut now = plan();
     edit(&mut now);
-    compare(&plan(), &now)
+    held(plan(), now)
 }
 
 /// The same, of which there is one: its words, and whether the rest may go on.
-fn one(edit: impl Fn(&mut Plan)) -> (String, bool) {
+fn one(edit: impl Fn(&mut Contents)) -> (String, bool) {
     let moved = moved(edit);
     assert_eq!(moved.len(), 1, "{moved:?}");
     (moved[0].what.clone(), moved[0].can_be_left_out())
 }
 
 #[test]
-fn what_is_for_another_stops_everything_and_what_was_counted_does_not() {
-    let says = |edit: fn(&mut Plan), words: &str, left_out: bool| {
+fn what_is_for_another_stops_everything() {
+    let says = |edit: &dyn Fn(&mut Contents), words: &str| {
         let (what, can) = one(edit);
         assert!(what.contains(words), "{what}");
-        assert_eq!(can, left_out, "{what}");
+        assert!(!can, "{what}");
     };
-    says(|now| now.format += 1, "the plan's format was", false);
-    says(
-        |now| now.stack = stack("other"),
-        "for the stack acme",
-        false,
-    );
-    says(|now| now.endpoint = "us".to_owned(), "against local", false);
-    says(
-        |now| now.caller.mrn = Mrn::new("you"),
-        "me planned it",
-        false,
-    );
-    says(|now| now.destroy = true, "destroys everything", false);
-    says(|now| now.sealed = false, "with a seal key", false);
+    says(&|now| now.stack = stack("other"), "for the stack acme");
+    says(&|now| now.endpoint = "us".to_owned(), "against local");
     type Tighten = fn(&mut Limits);
     let limits: [(Tighten, &str); 7] = [
         (|l| l.max_deletes = 1, "max_deletes was 10 and is 1"),
@@ -127,15 +120,159 @@ fn what_is_for_another_stops_everything_and_what_was_counted_does_not() {
         (|l| l.min_owners = 2, "min_owners was 1 and is 2"),
     ];
     for (tighten, words) in limits {
-        let (what, can) = one(|now| tighten(&mut now.limits));
-        assert!(what.contains(words) && !can, "{what}");
+        says(&|now| tighten(&mut now.limits), words);
+        says(
+            &|now| tighten(&mut now.limits),
+            "it was judged by other limits: ",
+        );
     }
-    says(|now| now.declared = 7, "1 accounts were declared", true);
-    says(|now| now.managed = 7, "1 live accounts were", true);
-    says(|now| now.changes.reverse(), "the order", false);
     assert_eq!(moved(|_| ()), []);
-    // What a person sees besides is no part of a plan.
-    assert_eq!(moved(|now| now.annex.unchanged = 9), []);
+    let again = |now: &mut Contents| now.changes.push(now.changes[0].clone());
+    says(&again, "the number or the form of its parts is another");
+}
+
+#[test]
+fn what_was_meant_with_one_of_both_is_named_with_its_flag() {
+    let other = || stack("other");
+    type Mean = fn(&mut Meant, StackId);
+    let means: [(Mean, &str); 3] = [
+        (|meant, _| meant.destroy = true, "--destroy"),
+        (
+            |meant, other| meant.take_over.extend([other]),
+            "--take-over other/k7m2q9ta",
+        ),
+        (|meant, _| meant.accept_unsealed = true, "--accept-unsealed"),
+    ];
+    for (mean, flag) in means {
+        let mut meaning = plan();
+        mean(&mut meaning.meant, other());
+        let said = |judged: Contents, now: Contents| {
+            let moved = held(judged, now);
+            assert_eq!(moved.len(), 1, "{moved:?}");
+            assert!(!moved[0].can_be_left_out());
+            moved[0].what.clone()
+        };
+        assert_eq!(
+            said(plan(), meaning.clone()),
+            format!("it was judged without {flag}, and this run is with it")
+        );
+        assert_eq!(
+            said(meaning.clone(), plan()),
+            format!("it was judged with {flag}, and this run is without")
+        );
+        assert_eq!(held(meaning.clone(), meaning), []);
+    }
+}
+
+/// Who looked, with which rights and when is beside the name, and so is what a person sees besides.
+#[test]
+fn who_looked_and_what_else_was_seen_moves_nothing() {
+    let edits: [fn(&mut Contents); 10] = [
+        |now| now.caller.mrn = Mrn::new("you"),
+        |now| now.caller.name = Some("You".to_owned()),
+        |now| now.declared = 7,
+        |now| now.managed = 7,
+        |now| now.sealed = false,
+        |now| now.annex.unchanged = 9,
+        |now| now.annex.unverified = 9,
+        |now| {
+            let why = "denied".to_owned();
+            now.annex.unread.insert(space("far-away"), Unread { why });
+        },
+        |now| {
+            now.in_flight.push(InFlight {
+                address: address("y"),
+                account: Mrn::new("y"),
+                until: jiff::Timestamp::UNIX_EPOCH,
+            });
+        },
+        |now| now.changes.reverse(),
+    ];
+    for edit in edits {
+        assert_eq!(moved(edit), []);
+    }
+    // The marks that it was found under, its seal among them, are proven anew by whoever applies.
+    let marked = changed("a", |what| {
+        what.marks = Some(Marks::external(stack("acme"), address("a").label(), false));
+    });
+    assert_eq!(moved(|now| now.changes[0] = marked.clone()), []);
+}
+
+fn seen(contents: &mut Contents, scopes: &[&str]) {
+    for scope in scopes {
+        let info = ScopeInfo {
+            name: String::new(),
+            organization: None,
+        };
+        contents.annex.scopes.insert(space(scope), info);
+    }
+}
+
+/// Where two plans differ, and only one of them could read a scope, that is said, with the reason.
+#[test]
+fn what_only_one_of_two_plans_that_differ_could_read_is_named() {
+    let spaces = ["space-a", "space-b"];
+    let (mut less, mut more) = (plan(), plan());
+    seen(&mut less, &spaces[..1]);
+    seen(&mut more, &spaces);
+    assert_eq!(held(less.clone(), more.clone()), [], "nothing differs");
+    more.changes.push(change("c"));
+    let lines = |judged: &Contents, now: &Contents| -> Vec<String> {
+        let moved = held(judged.clone(), now.clone());
+        assert!(moved.iter().all(Moved::can_be_left_out));
+        moved.into_iter().map(|m| m.what).collect()
+    };
+    assert_eq!(
+        lines(&less, &more),
+        [
+            "the judged plan could not read space space-b",
+            "update-permissions: due now, and not judged; its live roles are [viewer]",
+        ]
+    );
+    let why = "PermissionDenied".to_owned();
+    less.annex.unread.insert(space("space-b"), Unread { why });
+    assert_eq!(
+        lines(&less, &more)[0],
+        "the judged plan could not read space space-b (PermissionDenied)"
+    );
+    assert_eq!(
+        lines(&more, &less)[0],
+        "this run could not read space space-b (PermissionDenied)"
+    );
+    let many: Vec<String> = (0..9).map(|n| format!("space-{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    seen(&mut more, &many);
+    let all = lines(&less, &more);
+    assert_eq!(all.len(), TOLD + 2, "{all:?}");
+    assert_eq!(
+        all[0],
+        "the judged plan could not read 5 more of the other's scopes"
+    );
+}
+
+/// An account that nobody has marked is spared by the run that works with it, and by no other.
+#[test]
+fn an_unmanaged_account_that_one_of_both_runs_works_with_is_told_with_the_way_out() {
+    let delete = changed("me", |what| {
+        what.action = Action::Delete;
+        what.reason = Reason::Unmanaged;
+        what.after = None;
+    });
+    let mut other = plan();
+    other.caller.mrn = Mrn::new("you");
+    other.changes.push(delete);
+    let way_out = "name it in the `except` of the unmanaged block, or in trusted_creators";
+    for (judged, now) in [(plan(), other.clone()), (other.clone(), plan())] {
+        let moved = held(judged, now);
+        assert_eq!(moved.len(), 1, "{moved:?}");
+        assert!(moved[0].what.ends_with(way_out), "{moved:?}");
+    }
+    other.changes[2] = changed("third", |what| {
+        what.action = Action::Delete;
+        what.reason = Reason::Unmanaged;
+    });
+    let moved = held(other, plan());
+    assert_eq!(moved[0].what, "delete: judged, and not due any more");
 }
 
 #[test]
@@ -154,26 +291,26 @@ fn policies_that_were_added_changed_or_taken_away_are_named() {
     assert_eq!(
         policies_moved(&old, &now),
         [
-            "the policy changed of the policy directory has changed",
-            "the policy gone is not there any more",
-            "the policy gone of the policy directory is new",
+            "it was judged by other policies: the policy changed of the policy directory has changed",
+            "it was judged by other policies: the policy gone is not there any more",
+            "it was judged by other policies: the policy gone of the policy directory is new",
         ]
     );
     assert_eq!(policies_moved(&old, &old), Vec::<String>::new());
     let turned = [old[1].clone(), old[0].clone(), old[2].clone()];
     assert_eq!(
         policies_moved(&old, &turned),
-        ["the policies are not those of then"]
+        ["it was judged by other policies: their order is another"]
     );
     let (what, can_be_left_out) = one(|now| now.policies = vec![policy(Configuration, "p", "1")]);
-    assert_eq!(what, "the policy p is new");
+    assert_eq!(what, "it was judged by other policies: the policy p is new");
     assert!(!can_be_left_out);
 }
 
 #[test]
 fn each_side_of_a_change_that_moved_is_named() {
-    let says = |edit: fn(&mut Change), words: &str| {
-        let (what, can) = one(|now| edit(&mut now.changes[0]));
+    let says = |edit: fn(&mut Difference), words: &str| {
+        let (what, can) = one(|now| now.changes[0] = changed("a", edit));
         assert_eq!(what, format!("update-permissions: {words}"));
         assert!(can);
     };
@@ -182,18 +319,6 @@ fn each_side_of_a_change_that_moved_is_named() {
         "its live roles were [viewer] and are [agent, viewer]",
     );
     says(|now| now.before = None, "what is live has changed");
-    says(
-        |now| now.privilege.owner = true,
-        "what it means for power is told otherwise",
-    );
-    // It follows from what is told already.
-    says(
-        |now| {
-            now.after = Some(state(&["owner"]));
-            now.privilege.owner = true;
-        },
-        "what is wanted has changed",
-    );
     says(
         |now| {
             now.before = Some(AccountState {
@@ -204,18 +329,18 @@ fn each_side_of_a_change_that_moved_is_named() {
         "what is live has changed",
     );
     says(
-        |now| {
-            now.marks = Some(Marks::external(stack("acme"), address("a").label(), false));
-        },
-        "its marks have changed",
-    );
-    says(
         |now| now.after = Some(state(&["owner"])),
         "what is wanted has changed",
     );
     says(
         |now| now.moved_from = Some(address("before")),
         "it comes from another address",
+    );
+    says(
+        |now| {
+            now.marks = Some(Marks::external(stack("other"), address("a").label(), false));
+        },
+        "the stack whose marks it carries is another",
     );
     says(
         |now| {
@@ -238,7 +363,7 @@ fn each_side_of_a_change_that_moved_is_named() {
 }
 
 #[test]
-fn changes_obstacles_and_births_that_came_or_went_are_said_of_their_address() {
+fn changes_and_obstacles_that_came_or_went_are_said_of_their_address() {
     let about = |moved: Vec<Moved>| -> Vec<(String, String)> {
         assert!(moved.iter().all(Moved::can_be_left_out));
         let pairs = moved.into_iter();
@@ -254,56 +379,39 @@ fn changes_obstacles_and_births_that_came_or_went_are_said_of_their_address() {
     let new = "update-permissions: due now, and not judged; its live roles are [viewer]";
     assert_eq!(more, said("service_account.c", new));
 
-    let blocked = |why: &str, at: &str| Blocked {
-        address: address("x"),
-        scope: space(at),
-        block: Block::Unread {
-            why: why.to_owned(),
-        },
-        declared_at: None,
-    };
-    let (none, one, other) = (
-        plan(),
-        Plan {
-            blocked: vec![blocked("denied", "payments")],
-            ..plan()
-        },
-        Plan {
-            blocked: vec![blocked("timed out", "payments")],
-            ..plan()
-        },
-    );
-    let far = Plan {
-        blocked: vec![blocked("denied", "other")],
+    let with = |at: &str, block: Block| Contents {
+        blocked: vec![Blocked {
+            address: address("x"),
+            scope: space(at),
+            block,
+            declared_at: None,
+        }],
         ..plan()
     };
+    let disputed = |account: &str, why: &str| Block::Disputed {
+        account: Mrn::new(account),
+        why: why.to_owned(),
+    };
+    let one = || with("payments", disputed("m", "no seal"));
     let (came, went) = (
         "something stands in its way",
         "what stood in its way has changed",
     );
     let at = "service_account.x";
-    assert_eq!(about(compare(&none, &one)), said(at, came));
-    assert_eq!(about(compare(&one, &none)), said(at, went));
-    for another in [other, far] {
-        let both = [said(at, came), said(at, went)].concat();
-        assert_eq!(about(compare(&one, &another)), both);
-    }
-    assert_eq!(compare(&one, &one), []);
-
-    let flying = |account: &str| Plan {
-        in_flight: vec![InFlight {
-            address: address("y"),
-            account: Mrn::new(account),
-            until: jiff::Timestamp::UNIX_EPOCH,
-        }],
-        ..plan()
+    assert_eq!(about(held(plan(), one())), said(at, came));
+    assert_eq!(about(held(one(), plan())), said(at, went));
+    let protected = Block::Protected {
+        account: Mrn::new("m"),
     };
-    let birth = said(
-        "service_account.y",
-        "its birth in another run has begun or ended",
-    );
-    assert_eq!(about(compare(&none, &flying("1"))), birth);
-    assert_eq!(about(compare(&flying("1"), &none)), birth);
-    // Said once, though one ended and another began.
-    assert_eq!(about(compare(&flying("1"), &flying("2"))), birth);
+    for another in [
+        with("other", disputed("m", "no seal")),
+        with("payments", disputed("n", "no seal")),
+        with("payments", protected),
+    ] {
+        let both = [said(at, came), said(at, went)].concat();
+        assert_eq!(about(held(one(), another)), both);
+    }
+    // Its words may be anybody's, and another run may be told others.
+    let words = with("payments", disputed("m", "created by \u{1b}[31mmallory"));
+    assert_eq!(held(one(), words), []);
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::*;
 use crate::diff::{Action, Block, Blocked, InFlight, Reason};
 use crate::model::{
-    AccountState, Caller, Limits, LiveAccount, Mrn, Role, RoleSet, SpaceId, StackId,
+    AccountState, Caller, Limits, LiveAccount, Meant, Mrn, Role, RoleSet, SpaceId, StackId,
 };
-use crate::plan::{Change, Privilege};
+use crate::plan::{Change, Difference};
 
 fn scope() -> Scope {
     Scope::Space(SpaceId::new("payments").expect("valid"))
@@ -23,7 +23,8 @@ fn place(line: u32) -> SourceRef {
 }
 
 /// A plan with something in every part.
-fn plan() -> Plan {
+fn contents() -> Contents {
+    let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
     let roles: RoleSet = [Role::new("viewer")].into();
     let state = AccountState {
         name: "ci".to_owned(),
@@ -33,7 +34,7 @@ fn plan() -> Plan {
         valid_until: None,
         protected: true,
     };
-    let change = |line| Change {
+    let difference = |line| Difference {
         address: Address::new(format!("a{line}"), None),
         generation: 1,
         action: Action::Update,
@@ -43,7 +44,6 @@ fn plan() -> Plan {
         before: Some(state.clone()),
         after: Some(state.clone()),
         marks: None,
-        privilege: Privilege::none(),
         moved_from: None,
         deliver_to: Vec::new(),
         places: vec![place(line)],
@@ -52,9 +52,9 @@ fn plan() -> Plan {
         why: "denied".to_owned(),
     };
     let organization = OrgId::new("acme-corp").expect("valid");
-    Plan {
-        format: FORMAT,
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+    let change = |line| Change::of(difference(line), &stack);
+    Contents {
+        stack: stack.clone(),
         endpoint: "local".to_owned(),
         caller: Caller {
             mrn: Mrn::new("me"),
@@ -65,7 +65,11 @@ fn plan() -> Plan {
         sealed: true,
         limits: Limits::default(),
         policies: Vec::new(),
-        destroy: false,
+        meant: Meant {
+            destroy: true,
+            take_over: [StackId::new("other", "k7m2q9ta").expect("valid")].into(),
+            accept_unsealed: true,
+        },
         changes: vec![change(1), change(2)],
         blocked: vec![Blocked {
             address: Address::new("b", None),
@@ -115,13 +119,7 @@ fn plan() -> Plan {
             .into(),
             unverified: 2,
             unchanged: 3,
-            judgement: Some(Judgement {
-                of: "0".repeat(64),
-                policies: Vec::new(),
-                accounts: Vec::new(),
-                cases: Vec::new(),
-                idle: Vec::new(),
-            }),
+            judgement: None,
             owners: [(
                 organization,
                 OwnersLeft {
@@ -132,6 +130,19 @@ fn plan() -> Plan {
             .into(),
         },
     }
+}
+
+fn plan() -> Plan {
+    let mut plan = contents().settle();
+    let of = plan.digest().to_owned();
+    plan.judged(Judgement {
+        of,
+        policies: Vec::new(),
+        accounts: Vec::new(),
+        cases: Vec::new(),
+        idle: Vec::new(),
+    });
+    plan
 }
 
 fn written() -> Value {
@@ -147,8 +158,13 @@ fn read_edited(edit: impl Fn(&mut Value)) -> Result<Plan, FileError> {
 /// The same with digests that fit, as somebody makes them who knows how.
 fn read_forged(edit: impl Fn(&mut Value)) -> Result<Plan, FileError> {
     read_edited(|file| {
+        let of = file["aside"]["judgement"]["of"].clone();
         edit(file);
-        file["digest"] = json!(digest(&file["plan"]));
+        let name = digest(&file["plan"]);
+        if file["aside"]["judgement"]["of"] == of {
+            file["aside"]["judgement"]["of"] = json!(name.trim_start_matches("sha256:"));
+        }
+        file["digest"] = json!(name);
         file["aside_digest"] = json!(digest(&file["aside"]));
     })
 }
@@ -161,6 +177,7 @@ fn damaged(why: &str) -> Result<Plan, FileError> {
 fn a_plan_comes_back_whole_and_its_name_is_the_sha256_of_a_part_of_the_file() {
     let bytes = write(&plan()).expect("a file");
     assert_eq!(read(&bytes), Ok(plan()));
+    assert_eq!(plan().caller.name.as_deref(), Some("deployer"));
     assert_eq!(bytes.iter().filter(|b| **b == b'\n').count(), 1);
     assert_eq!(bytes.last(), Some(&b'\n'), "a file of text ends its line");
 
@@ -176,16 +193,54 @@ fn a_plan_comes_back_whole_and_its_name_is_the_sha256_of_a_part_of_the_file() {
 
 #[test]
 fn what_is_shown_besides_has_no_part_in_the_name() {
-    let mut bare = plan();
+    let mut bare = contents();
     bare.annex = Annex::default();
-    bare.caller.name = None;
-    bare.changes.iter_mut().for_each(|c| c.places.clear());
+    bare.caller = Caller {
+        mrn: Mrn::new("somebody else"),
+        name: None,
+    };
+    (bare.declared, bare.managed, bare.sealed) = (0, 0, false);
+    let changes = bare.changes.iter_mut();
+    changes.for_each(|change| change.what.places.clear());
     bare.blocked[0].declared_at = None;
-    bare.in_flight[0].until = jiff::Timestamp::UNIX_EPOCH;
-    assert_eq!(bare.digest(), plan().digest());
-    let mut other = plan();
-    other.changes.swap(0, 1);
-    assert_ne!(other.digest(), plan().digest(), "the order is what is done");
+    bare.blocked[0].block = Block::Unread { why: String::new() };
+    bare.in_flight.clear();
+    assert_eq!(bare.settle().canonical(), plan().canonical());
+}
+
+/// Read from the file by its own text alone, as `jq -cjS .plan FILE | sha256sum` and any other program
+/// does, and never by way of a plan: what stands in the canonical form, and nothing else.
+#[test]
+fn the_canonical_form_is_what_is_documented_to_the_byte() {
+    let state = concat!(
+        r#"{"description":"scans","labels":{"team":"x"},"name":"ci","protected":true,"#,
+        r#""roles":["//iam.api.mondoo.app/roles/viewer"],"valid_until":null}"#
+    );
+    let change = |n: u32| {
+        format!(
+            concat!(
+                r#"{{"account":"a","action":"update","address":"service_account.a{}","#,
+                r#""after":{},"before":{},"deliver_to":[],"generation":1,"moved_from":null,"#,
+                r#""reason":"differs","scope":"//captain.api.mondoo.app/spaces/payments","#,
+                r#""step":"update","taken_from":null}}"#
+            ),
+            n, state, state
+        )
+    };
+    let expected = format!(
+        concat!(
+            r#"{{"changes":[{},{}],"endpoint":"local","format":4,"#,
+            r#""limits":{{"max_delete_percent":25,"max_deletes":10,"max_escalations":10,"#,
+            r#""max_gained_grants":20,"max_revoked_grants":20,"min_owners":1}},"#,
+            r#""meant":{{"accept_unsealed":true,"destroy":true,"take_over":["other/k7m2q9ta"]}},"#,
+            r#""obstacles":[{{"accounts":[],"address":"service_account.b","kind":"unread","#,
+            r#""scope":"//captain.api.mondoo.app/spaces/payments"}}],"#,
+            r#""policies":[],"stack":"acme/k7m2q9ta"}}"#
+        ),
+        change(1),
+        change(2)
+    );
+    assert_eq!(plan().canonical(), expected);
 }
 
 #[test]
@@ -212,15 +267,55 @@ fn damage_is_told_from_another_format_and_from_no_plan_at_all() {
 fn a_forged_file_holds_what_a_plan_holds_and_all_of_it() {
     let other = read_forged(|file| file["plan"]["endpoint"] = json!("us"));
     assert_eq!(other.expect("it is whole").endpoint, "us");
-    let more = read_forged(|file| file["plan"]["and"] = json!(1));
-    assert_eq!(more, damaged("it holds what a plan does not"));
-    for part in ["places", "declared_at", "until"] {
+    for (part, key) in [("plan", "and"), ("aside", "and")] {
+        let more = read_forged(|file| file[part][key] = json!(1));
+        assert!(matches!(more, Err(FileError::Damaged(_))), "{more:?}");
+    }
+    for part in ["places", "blocked"] {
         let fewer = read_forged(|file| {
             let list = file["aside"][part].as_array_mut().expect("a list");
             list.pop();
         });
         let why = "what it shows besides is of another plan";
         assert_eq!(fewer, damaged(why), "{part}");
+    }
+    // An obstacle that is told otherwise than the digest names it.
+    let told = read_forged(|file| {
+        file["aside"]["blocked"][0]["block"] = json!({"kind": "protected", "account": "b"});
+    });
+    assert_eq!(told, damaged("what it shows besides is of another plan"));
+    let step = read_forged(|file| file["plan"]["changes"][0]["step"] = json!("delete"));
+    assert_eq!(step, damaged("it is not in the form of a plan"));
+    let order = read_forged(|file| {
+        let changes = file["plan"]["changes"].as_array_mut().expect("a list");
+        changes.reverse();
+    });
+    assert_eq!(order, damaged("it is not in the form of a plan"));
+    let judged = read_forged(|file| file["aside"]["judgement"]["of"] = json!("0".repeat(64)));
+    assert_eq!(
+        judged,
+        damaged("what policies said in it is of another plan")
+    );
+}
+
+/// Readers differ in which of two equal keys counts: what is shown must be what is checked.
+#[test]
+fn a_key_that_stands_twice_is_refused_wherever_it_stands() {
+    let bytes = write(&plan()).expect("a file");
+    let text = String::from_utf8(bytes).expect("text");
+    let (open, _) = text.trim_end().split_at(text.trim_end().len() - 1);
+    let plan = &open[open.find("\"plan\":").expect("a plan")..];
+    let cases = [
+        text.replacen("{\"rolecall_plan\"", "{\"plan\":{},\"rolecall_plan\"", 1),
+        text.replacen("\"aside\":{", "\"aside\":{\"advice\":[\"all is well\"],", 1),
+        text.replacen("\"labels\":{", "\"labels\":{\"team\":\"x\",", 1),
+        format!("{open},{plan}}}"),
+    ];
+    for case in cases {
+        assert_ne!(case, text);
+        let error = read(case.as_bytes()).expect_err("refused");
+        assert!(matches!(error, FileError::Damaged(_)), "{error}: {case}");
+        assert!(error.to_string().contains("one key twice"), "{error}");
     }
 }
 
@@ -240,17 +335,17 @@ fn no_single_byte_changes_what_a_file_says() {
 
 #[test]
 fn a_plan_is_empty_only_if_nothing_is_done_or_in_the_way() {
-    let empty = || Plan {
+    let empty = || Contents {
         changes: Vec::new(),
         blocked: Vec::new(),
         in_flight: Vec::new(),
-        ..plan()
+        ..contents()
     };
     assert!(empty().is_empty() && !plan().is_empty());
     let mut one = [empty(), empty(), empty()];
-    one[0].changes = plan().changes;
-    one[1].blocked = plan().blocked;
-    one[2].in_flight = plan().in_flight;
+    one[0].changes = contents().changes;
+    one[1].blocked = contents().blocked;
+    one[2].in_flight = contents().in_flight;
     assert!(one.iter().all(|plan| !plan.is_empty()));
     assert_eq!(plan().count(Action::Update), 2);
     assert_eq!(plan().count(Action::Create), 0);

@@ -122,8 +122,8 @@ fn world(accounts: Vec<LiveAccount>) -> Live {
 
 fn judged(resolved: &Resolved, live: &Live) -> Plan {
     let desired = &resolved.desired;
-    let mut plan = build(desired, live, diff(desired, live, &Seals::default()), false);
-    plan.annex.judgement = Some(judge(&plan, &resolved.policies, desired, live));
+    let mut plan = build(desired, live, diff(desired, live, &Seals::default()));
+    plan.judged(judge(&plan, &resolved.policies, desired, live));
     plan
 }
 
@@ -384,17 +384,19 @@ fn a_plan_without_its_judgement_is_refused() {
     let resolved = resolved(&text);
     let plan = judged(&resolved, &world(Vec::new()));
     assert_eq!(refusals(&plan), Vec::<String>::new());
-    let mut unasked = plan.clone();
+    let contents = || plan.clone().into_contents();
+    let mut unasked = contents();
     unasked.annex.judgement = None;
-    let mut changed = plan.clone();
+    let mut changed = contents();
     changed.changes.clear();
-    let mut others = plan.clone();
+    let mut others = contents();
     others.policies.clear();
-    let mut fewer = plan;
+    let mut fewer = contents();
     if let Some(judgement) = &mut fewer.annex.judgement {
         judgement.policies.clear();
     }
-    for plan in [unasked, changed, others, fewer] {
+    for contents in [unasked, changed, others, fewer] {
+        let plan = contents.settle();
         let refused = approve(plan.clone(), &Acks::default(), None).expect_err("refused");
         assert!(!refused[0].apply_only);
         assert_eq!(
@@ -588,7 +590,7 @@ fn the_end_and_the_protection_of_an_account_are_believed_of_ones_own_alone() {
         ended("taken", "other"),
         ended("theirs", "other"),
     ];
-    resolved.desired.take_over = [other].into();
+    resolved.desired.meant.take_over = [other].into();
     let plan = judged(&resolved, &world(accounts));
     assert_eq!(
         said(&plan),

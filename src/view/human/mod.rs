@@ -9,6 +9,7 @@ mod outcome;
 mod plan;
 mod refusal;
 mod roles;
+mod shown;
 mod table;
 mod text;
 
@@ -19,4 +20,5 @@ pub use outcome::{event, next, outcome};
 pub use plan::plan;
 pub use refusal::refusals;
 pub use roles::{roles, roles_page};
+pub use shown::shown;
 pub use text::count;

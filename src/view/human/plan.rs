@@ -15,35 +15,54 @@ use crate::view::inert;
 /// Unmanaged accounts that are listed one by one, besides owners, which are always listed.
 const LISTED: usize = 10;
 
-/// The whole plan. `platform` says where it would run and as whom.
+/// The whole plan, as the run made it that shows it.
 pub fn plan(plan: &Plan) -> String {
     let mut out = String::new();
+    local(&mut out, plan);
+    in_the_way(&mut out, plan);
+    in_flight(&mut out, plan);
+    changes(&mut out, plan);
+    remarks(&mut out, plan);
+    summary(&mut out, plan, true);
+    out
+}
+
+/// Where it would run, if that is not Mondoo.
+pub(super) fn local(out: &mut String, plan: &Plan) {
     if plan.endpoint == "local" {
         push(
-            &mut out,
+            out,
             &paint(
                 DIM,
                 "LOCAL: against the embedded platform, not Mondoo; keys go to .rolecall/, not to the real places.",
             ),
         );
-        push(&mut out, "");
+        push(out, "");
     }
+}
+
+/// What apply refuses, with the way out.
+pub(super) fn in_the_way(out: &mut String, plan: &Plan) {
     let (strange, blocked): (Vec<&Blocked>, Vec<&Blocked>) =
         (plan.blocked.iter()).partition(|b| matches!(b.block, Block::OtherKey { .. }));
     section(
-        &mut out,
+        out,
         "Under another seal key: first see who changed it, and why",
         strange,
         |b| obstacle::blocked(b, plan),
     );
     section(
-        &mut out,
+        out,
         "In the way: apply refuses until these are settled",
         blocked,
         |b| obstacle::blocked(b, plan),
     );
+}
+
+/// Births elsewhere.
+pub(super) fn in_flight(out: &mut String, plan: &Plan) {
     section(
-        &mut out,
+        out,
         "Being created by another run right now, left alone",
         &plan.in_flight,
         |f| {
@@ -62,26 +81,31 @@ pub fn plan(plan: &Plan) -> String {
         },
     );
     section(
-        &mut out,
+        out,
         "Expired: their keys open nothing any more, and no apply changes that",
         &plan.annex.expired,
         expired,
     );
+}
+
+/// What is done, the grave first.
+pub(super) fn changes(out: &mut String, plan: &Plan) {
     let (first, rest): (Vec<&Change>, Vec<&Change>) = plan.changes.iter().partition(|c| grave(c));
-    section(
-        &mut out,
-        "Who gains power, owners, deletions",
-        &first,
-        |c| change(c, plan),
-    );
+    section(out, "Who gains power, owners, deletions", &first, |c| {
+        change(c, plan)
+    });
     let title = if first.is_empty() {
         "Changes"
     } else {
         "Other changes"
     };
-    section(&mut out, title, &rest, |c| change(c, plan));
+    section(out, title, &rest, |c| change(c, plan));
+}
+
+/// What changes nothing.
+pub(super) fn remarks(out: &mut String, plan: &Plan) {
     section(
-        &mut out,
+        out,
         "Not read, so nothing in them is deleted",
         &plan.annex.unread,
         |(scope, u)| {
@@ -93,7 +117,7 @@ pub fn plan(plan: &Plan) -> String {
             }]
         },
     );
-    section(&mut out, "To know", &plan.annex.notes, |(address, note)| {
+    section(out, "To know", &plan.annex.notes, |(address, note)| {
         vec![format!(
             "  {}: {}",
             inert(&address.to_string()),
@@ -101,15 +125,13 @@ pub fn plan(plan: &Plan) -> String {
         )]
     });
     section(
-        &mut out,
+        out,
         "To know about the platform",
         &plan.annex.advice,
         |advice| vec![format!("  {}", inert(advice))],
     );
-    refusal::warnings(&mut out, plan);
-    left_alone(&mut out, plan);
-    summary(&mut out, plan);
-    out
+    refusal::warnings(out, plan);
+    left_alone(out, plan);
 }
 
 /// An account that has expired, and what to do about it.
@@ -213,6 +235,9 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     }
     if let Some(from) = &change.moved_from {
         field("was", vec![inert(&from.to_string())]);
+    }
+    if let Some(stack) = &change.taken_from {
+        field("of stack", vec![stack.to_string()]);
     }
     match (&change.before, &change.after) {
         (Some(before), Some(after)) if change.action != Action::Adopt => {
@@ -505,7 +530,8 @@ pub(super) fn left_alone(out: &mut String, plan: &Plan) {
     push(out, "");
 }
 
-fn summary(out: &mut String, plan: &Plan) {
+/// What is done in numbers, and the plan's name; `seen`: with what was seen unchanged.
+pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
     let parts: Vec<String> = [
         (Action::Create, "create"),
         (Action::Adopt, "adopt"),
@@ -546,10 +572,13 @@ fn summary(out: &mut String, plan: &Plan) {
     if !plan.blocked.is_empty() {
         let _ = write!(line, "; {} in the way", plan.blocked.len());
     }
-    if !plan.annex.expired.is_empty() {
+    if seen && !plan.annex.expired.is_empty() {
         let _ = write!(line, "; {} expired", plan.annex.expired.len());
     }
-    let _ = write!(line, "; {} as declared.", count(unchanged, "account"));
+    if seen {
+        let _ = write!(line, "; {} as declared", count(unchanged, "account"));
+    }
+    line.push('.');
     push(out, &paint(HEAD, &line));
     push(
         out,

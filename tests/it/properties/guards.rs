@@ -54,7 +54,7 @@ const POLICIES: [(&str, Meaning); 5] = [
 ];
 
 /// The policies of these numbers, about managed accounts or about all.
-fn policies(numbers: &[usize], all: bool) -> Vec<Policy> {
+pub fn policies(numbers: &[usize], all: bool) -> Vec<Policy> {
     let reach = if all { "all" } else { "managed" };
     let block = |n: &usize| {
         format!(
@@ -137,7 +137,7 @@ proptest! {
         let policies = policies(&numbers, all);
         desired.policies = policies.iter().map(Policy::reference).collect();
         let mut plan = plan(&desired, &live);
-        plan.annex.judgement = Some(judge(&plan, &policies, &desired, &live));
+        plan.judged(judge(&plan, &policies, &desired, &live));
         let acks = every_ack(&plan);
         let result = approve(plan.clone(), &acks, None);
         let left_alone: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();

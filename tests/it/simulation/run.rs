@@ -53,7 +53,7 @@ fn go(
             Ok(live) => live,
             Err(error) => return (None, None, error.message),
         };
-        let plan = build(desired, &live, diff(desired, &live, &seals), false);
+        let plan = build(desired, &live, diff(desired, &live, &seals));
         let approved = match approve(plan.clone(), &Acks::default(), None) {
             Ok(approved) => approved,
             Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),
@@ -71,7 +71,7 @@ fn go(
         texts.push(format!("{event:?} {}", human::event(event)));
     }
     if let Some(plan) = &plan {
-        texts.push(plan.canonical());
+        texts.push(plan.canonical().to_owned());
         texts.push(human::plan(plan));
         texts.push(format!("{plan:?}"));
     }

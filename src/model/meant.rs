@@ -1,0 +1,19 @@
+//! What whoever runs a plan means by it, beyond what the configuration says.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::stack::StackId;
+
+/// What was meant: one value, from the command line to the plan and its digest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meant {
+    /// Everything is to be deleted: then nobody else's account is touched.
+    pub destroy: bool,
+    /// Other stacks whose accounts `import` blocks may take.
+    pub take_over: BTreeSet<StackId>,
+    /// Accounts without a seal are taken for ours if a trusted identity created them, and are sealed.
+    pub accept_unsealed: bool,
+}
