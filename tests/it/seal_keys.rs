@@ -634,3 +634,50 @@ fn a_key_that_git_would_take_is_warned_of() {
     file("repository/below/.gitignore", "*\n");
     assert!(!warned("repository/below/five.key"));
 }
+
+/// Whoever pastes the wrong half must not read it in a log as well.
+#[test]
+fn a_private_key_in_a_configuration_is_in_no_output() {
+    let stage = Stage::small();
+    let ours = key(0);
+    let private = ours.text();
+    let main = stage.path("access/main.hcl");
+    let good = configuration(public(&ours), &[]);
+    let wrong = |text: &str, from: &str| {
+        fs::write(&main, text).expect("written");
+        for arguments in [
+            &["validate", "access"][..],
+            &["validate", "--format", "json", "access"],
+            &["plan", "--format", "json", "access"],
+            &["plan", "--local", "access"],
+            &["seal", "show", "access"],
+            &["seal", "rotate", "access"],
+        ] {
+            let (code, out, err) = run_with(&stage, arguments, &ours);
+            assert_eq!(code, 1, "{from}: {arguments:?}: {out}{err}");
+            assert!(
+                !format!("{out}{err}").contains(secret(&private)),
+                "{from}: {out}{err}"
+            );
+        }
+    };
+    wrong(&good.replacen(public(&ours), &private, 1), "seal_key");
+    wrong(&good.replacen("k7m2q9ta", &private, 1), "id");
+    wrong(
+        &good
+            .replacen("seal_key", "sealkey", 1)
+            .replacen(public(&ours), &private, 1),
+        "a slip",
+    );
+    wrong(
+        &format!("{good}\nlocals {{\n  x = {} + 1\n}}\n", private.as_str()),
+        "bare",
+    );
+    fs::write(&main, &good).expect("written");
+    fs::write(
+        stage.path("access/a.auto.vars.hcl"),
+        format!("x = \"{}\n", private.as_str()),
+    )
+    .expect("written");
+    wrong(&good, "a values file");
+}

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rolecall::model::{AddressLabel, Birth, Marks, Nonce, StackId};
 use rolecall::server::SeedAccount;
 
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
@@ -589,18 +590,17 @@ fn two_runs_at_the_same_moment_leave_one_account_at_most() {
     stage.say("another run has created the account just before this one does");
     stage.front.hook(move |operation, count| {
         if operation == "createServiceAccount" && count == 1 {
-            let twin: SeedAccount = serde_json::from_value(serde_json::json!({
-                "name": "ci-payments",
-                "creator": creator,
-                "labels": {
-                    "rolecall-stack": "acme-access.k7m2q9ta",
-                    "rolecall-address": "ci",
-                    "rolecall-mark": "v1.0-1-0.g1.p0d0r0.e-.t-",
-                    "rolecall-written": "-.-",
-                    "rolecall-credential": "pending.00112233445566778899aabbccddeeff",
-                },
-            }))
-            .expect("an account");
+            let birth = Birth::new(Nonce::from_bytes([7; 16]), Timestamp::now());
+            let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
+            let address = AddressLabel::from_label("ci");
+            let marks =
+                crate::stage::seals().sign_birth(Marks::pending(stack, address, 1, birth, None));
+            let twin = SeedAccount {
+                name: "ci-payments".to_owned(),
+                creator: Some(creator.clone()),
+                labels: marks.labels(),
+                ..SeedAccount::default()
+            };
             app.admin_create_account(PAYMENTS, &twin, Timestamp::now())
                 .expect("created");
         }

@@ -49,8 +49,11 @@ pub enum SealCommand {
 
 /// `rolecall seal new`.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  rolecall seal new --out seal.key\n  \
-rolecall seal new --out - | gh secret set ROLECALL_SEAL_KEY --env rolecall-apply")]
+#[command(
+    after_help = "The command of a store for secrets can take the key from `--out -`, as `gh secret set \
+ROLECALL_SEAL_KEY` does.\n\n\
+Examples:\n  rolecall seal new\n  rolecall seal new --out other.key"
+)]
 pub struct NewArgs {
     /// A new file for the private key, readable by you alone; `-` for standard output, if that is no
     /// terminal
@@ -237,8 +240,8 @@ fn belongs(
     } else {
         Err((
             "it does not belong to this configuration",
-            "find the private key whose short name is that of seal_key; if it is lost, see `rolecall docs \
-             reliability`, \"The seal\"",
+            "find the private key whose short name is that of seal_key; if it is lost, see \
+             `rolecall docs reliability`, \"The seal\"",
         ))
     }
 }

@@ -282,6 +282,11 @@ fn other_key(blocked: &Blocked, account: &str) -> Vec<String> {
     ];
     let block = import_block(blocked, account);
     lines.extend(block.lines().map(|line| format!("  {line}")));
+    lines.push(
+        "if it is not, somebody has copied or moved the marks: remove its rolecall-… labels, or the \
+         account"
+            .to_owned(),
+    );
     lines
 }
 

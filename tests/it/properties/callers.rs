@@ -7,32 +7,18 @@ use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
     Caller, Desired, Limits, Live, LiveAccount, Mrn, PolicyOrigin, PolicyRef, RoleSet, Scope,
-    SealKey, SealKeys, Seals, Unread,
+    Seals, Unread,
 };
 use rolecall::plan::{Action, Plan, build, compare};
 use rolecall::policy::{Acks, approve};
 
+use crate::stage::seals;
+
 use super::{CALLER, mrn, roles, scopes, stack, worlds};
-
-fn key() -> SealKey {
-    SealKey::parse(crate::stage::SEAL_KEY).expect("a key")
-}
-
-fn keys() -> Option<SealKeys> {
-    Some(SealKeys {
-        current: key().public().clone(),
-        former: None,
-    })
-}
-
-/// Of the job that applies.
-fn seals() -> Seals {
-    Seals::new(keys(), Some(key())).expect("one pair")
-}
 
 /// Of whoever has the configuration and no secret.
 fn public() -> Seals {
-    Seals::new(keys(), None).expect("no private key")
+    Seals::new(seals().keys().cloned(), None).expect("no private key")
 }
 
 /// One of two runs: who it works as, with which key, and what it could not read.

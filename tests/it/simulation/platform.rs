@@ -426,11 +426,5 @@ impl Transport for Wire<'_> {
 /// What the simulated runs seal with. Accounts that an earlier run left unsealed are sealed by the
 /// next one, under every fault.
 pub fn seals() -> Seals {
-    let key = SealKey::parse(crate::stage::SEAL_KEY).expect("a key");
-    let keys = SealKeys {
-        current: key.public().clone(),
-        former: None,
-    };
-    let seals = Seals::new(Some(keys), Some(key)).expect("one pair");
-    seals.accepting_unsealed(true)
+    crate::stage::seals().accepting_unsealed(true)
 }

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rolecall::model::{SealKey, SealKeys, Seals};
 use rolecall::server::{App, Options, Quirks, Seed, Storage};
 
 pub use front::{Front, Then, answer};
@@ -43,6 +44,16 @@ sink "file" "local" {
 }
 
 "#;
+
+/// What a run knows of seals that applies the configuration of [`HEAD`].
+pub fn seals() -> Seals {
+    let key = SealKey::parse(SEAL_KEY).expect("a key");
+    let keys = SealKeys {
+        current: key.public().clone(),
+        former: None,
+    };
+    Seals::new(Some(keys), Some(key)).expect("one pair")
+}
 
 pub struct Stage {
     /// The working directory: `access/` is the configuration, `owner.json` the credential.

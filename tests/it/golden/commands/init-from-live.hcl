@@ -1,8 +1,10 @@
 # Names the owner of all that this configuration manages. The id is random and made once, so that
-# two configurations never claim the same accounts: keep it.
+# two configurations never claim the same accounts: keep it. The seal key proves whose an account
+# is; this is its public half, which everybody may know. `rolecall seal rotate` changes it.
 rolecall {
-  stack = "access"
-  id    = "[STACKID]"
+  stack    = "access"
+  id       = "[STACKID]"
+  seal_key = "ed25519:[PUBLIC]"
 }
 
 organization "acme_corp" {
@@ -24,8 +26,8 @@ space "prod_eu" {
   id           = "serene-bouman-275779"
 }
 
-# Accounts that are live already. Each `import` block takes its account over, and says from then on
-# that the marks on it are to be believed: keep it. The keys stay where they are.
+# Accounts that are live already. Each `import` block takes its account over, which seals it; after
+# that it may go. The keys stay where they are.
 
 service_account "billing_export" {
   scope       = organization.acme_corp
