@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, SourceFile};
 use crate::diag::{Diagnostics, Severity, SourceMap};
+use crate::echo;
 use crate::model::{Desired, Queries};
 
 use super::args::{ConfigArgs, Given};
@@ -74,7 +75,7 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
 pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
     let refuse_dir = |why: &str| {
         output::error(
-            &format!("the policy directory {}: {why}", dir.display()),
+            &format!("the policy directory {}: {why}", echo::path(dir)),
             &[
                 "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
                nothing is planned"
@@ -150,7 +151,7 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
         output::error(
             &format!(
                 "there is no configuration in {}: no .hcl file",
-                args.dir.display()
+                echo::path(&args.dir).given("DIR")
             ),
             &[
                 "name the directory that holds it".to_owned(),
@@ -189,7 +190,7 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
                 let Some((name, value)) = text.split_once('=') else {
                     output::error(
                         "--var wants NAME=VALUE, and there is no `=`",
-                        &[format!("write --var '{text}=…'")],
+                        &["write --var 'NAME=VALUE'; what was given is not shown".to_owned()],
                     );
                     return Err(Exit::Usage);
                 };
@@ -226,7 +227,7 @@ fn names(dir: &Path) -> Result<Vec<String>, Exit> {
 
 /// Why a directory cannot be listed.
 fn listing(dir: &Path, error: &io::Error) -> String {
-    let shown = dir.display();
+    let shown = echo::path(dir);
     match error.kind() {
         io::ErrorKind::NotFound => format!("there is no directory {shown}"),
         io::ErrorKind::NotADirectory => format!("{shown} is not a directory"),
@@ -251,7 +252,7 @@ fn list(dir: &Path) -> io::Result<Vec<String>> {
                     io::ErrorKind::InvalidFilename,
                     format!(
                         "the name of the file {} is not UTF-8; rename it",
-                        entry.path().display()
+                        echo::path(&entry.path())
                     ),
                 ));
             }
@@ -264,7 +265,13 @@ fn list(dir: &Path) -> io::Result<Vec<String>> {
 
 /// A path as findings show it: without the `./` of the current directory.
 fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
+    let whole = echo::path(path);
+    let name = path.file_name().map(|name| echo::path(Path::new(name)));
+    // What is found there is told by its place, whatever the directory is called.
+    if let (false, Some(name)) = (whole.is_plain(), name.filter(echo::Shown::is_plain)) {
+        return format!("…/{name}");
+    }
+    let text = whole.to_string();
     text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
 }
 
@@ -274,7 +281,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Exit> {
 
 /// Tells why a file cannot be read.
 fn unreadable(path: &Path, error: &io::Error) -> Exit {
-    let shown = path.display();
+    let shown = echo::path(path);
     let (why, help) = match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => (
             format!("{shown} is a symbolic link to nothing"),
@@ -299,7 +306,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Exit {
 /// this machine to the readers of a finding or of a plan.
 fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     let fail = |error: io::Error| unreadable(path, &error);
-    let shown = path.display();
+    let shown = echo::path(path);
     if !fs::metadata(path).map_err(fail)?.is_file() {
         output::error(
             &format!("{shown} is not a regular file"),
@@ -310,7 +317,7 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     let home = dir.canonicalize().map_err(fail)?;
     let real = path.canonicalize().map_err(fail)?;
     let why = if !real.starts_with(&home) {
-        format!("{shown} is a link that leads out of {}", dir.display())
+        format!("{shown} is a link that leads out of {}", echo::path(dir))
     } else if real.extension() != path.extension() {
         format!("{shown} is a link to a file of another kind")
     } else {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::Policy;
+use crate::echo;
 use crate::model::{Desired, Limits, Live, PolicyReach, PolicySeverity, SourceRef};
 use crate::plan::Plan;
 use crate::policy;
@@ -32,7 +33,7 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
         if found.limits != Limits::NONE {
             holds.push_str(", and limits that hold beside the configuration's");
         }
-        let shown = inert(&dir.display().to_string());
+        let shown = inert(&echo::path(&dir).to_string());
         output::tell(&format!("Policies  {shown}: {holds}"));
         loaded.desired.limits = loaded.desired.limits.tightened(found.limits);
         for policy in &found.policies {

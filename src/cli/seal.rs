@@ -6,6 +6,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::echo;
+
 use super::exit::Exit;
 use super::output;
 use super::private_file::{Place, write_private};
@@ -86,7 +88,10 @@ fn variable(name: &str) -> Result<Option<SealKey>, Exit> {
 fn of_folder(folder: &Path) -> Result<SealKey, Exit> {
     let path = folder.join("seal.key");
     let fail = |what: &str, error: &dyn std::fmt::Display| {
-        output::error(&format!("cannot {what} {}: {error}", path.display()), &[]);
+        output::error(
+            &format!("cannot {what} {}: {error}", echo::path(&path)),
+            &[],
+        );
         Exit::Error
     };
     let text = match fs::read_to_string(&path) {

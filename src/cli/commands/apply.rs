@@ -7,6 +7,7 @@ use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::judged::Judged;
 use crate::cli::{judged, output, progress, record, report, session};
+use crate::echo;
 use crate::model::Role;
 use crate::plan::{Action, Moved, Plan};
 use crate::policy::{Acks, approve};
@@ -139,7 +140,7 @@ fn without(left_out: &[Moved]) {
 
 /// Asks on a terminal; elsewhere says what to do instead.
 fn confirmed(plan: &str) -> bool {
-    if !output::interactive() {
+    if !output::askable() {
         output::error(
             "nobody can be asked here, and nothing was written",
             &["review the plan above, then run again with --yes".to_owned()],
@@ -176,7 +177,8 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
     for change in &outcome.results {
         let address = inert(&change.address.to_string());
         for destination in &change.delivered_to {
-            let hint = configure_hint(destination, dir).filter(|_| scans(change));
+            let tells = scans(change) && echo::path(dir).is_plain();
+            let hint = configure_hint(destination, dir).filter(|_| tells);
             out.push_str(&match hint {
                 Some(hint) => format!("\nTo let cnspec work as {address}:\n  {}\n", inert(&hint)),
                 None => format!(
