@@ -9,6 +9,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
 
 /// The longest name that is shown, in bytes.
 const LONGEST: usize = 200;
@@ -18,6 +19,8 @@ const RUN: usize = 40;
 const SHORTEST_ENCODED: usize = 40;
 /// What the text of a private seal key begins with.
 const SEAL_KEY: &str = "rolecall-seal-ed25519:";
+/// What a token begins with: base64 of `{"`.
+const TOKEN: &str = "eyJ";
 /// What a file name means by this, a shell puts in its place, where it is not quoted.
 const TILDE: &str = "~/";
 
@@ -237,24 +240,15 @@ fn longest_run(text: &str) -> usize {
     runs.map(|run| run.chars().count()).max().unwrap_or(0)
 }
 
-/// The credential that a text is or holds, also behind `NAME=`: an account's file, a private key, base64
-/// of either, a token.
+/// The credential that a text is or holds, wherever in it: an account's file, a private key, base64 of
+/// either, a token.
 pub fn credential(text: &str) -> Option<Looks> {
-    if let Some(found) = in_clear(text) {
-        return Some(found);
-    }
-    let mut rest = text;
-    // Behind `--option=` and `NAME=`, and no deeper: `=` is also what base64 ends with.
-    for _ in 0..3 {
-        if let Some(found) = encoded(rest) {
-            return Some(found);
-        }
-        match rest.split_once('=') {
-            Some((_, behind)) => rest = behind,
-            None => break,
-        }
-    }
-    None
+    in_clear(text).or_else(|| encoded(text)).or_else(|| {
+        let mut starts = text.match_indices(TOKEN);
+        starts
+            .any(|(at, _)| is_token(&text[at..]))
+            .then_some(Looks::Token)
+    })
 }
 
 fn in_clear(text: &str) -> Option<Looks> {
@@ -280,66 +274,70 @@ fn field(text: &str, name: &str) -> bool {
     })
 }
 
+/// What the base64 in a text holds.
 fn encoded(text: &str) -> Option<Looks> {
-    let text = text.trim();
-    if is_token(text) {
-        return Some(Looks::Token);
-    }
     // Line ends may have become letters on the way.
-    let compact: String = text
-        .replace("\\n", "")
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| match c {
-            '-' => '+',
-            '_' => '/',
-            c => c,
-        })
-        .collect();
-    let compact = compact.trim_end_matches('=');
-    if compact.len() < SHORTEST_ENCODED || !compact.bytes().all(in_base64) {
-        return None;
-    }
-    // One that is cut off is one all the same.
-    let whole = &compact[..compact.len() - compact.len() % 4];
+    let compact: Zeroizing<String> = Zeroizing::new(
+        text.replace("\\n", "")
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .map(|c| match c {
+                '-' => '+',
+                '_' => '/',
+                c => c,
+            })
+            .collect(),
+    );
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    let bytes = GeneralPurpose::new(&alphabet::STANDARD, config)
-        .decode(whole)
-        .map(zeroize::Zeroizing::new)
-        .ok()?;
-    if is_private_key(&bytes) {
-        return Some(Looks::EncodedKey);
+    let engine = GeneralPurpose::new(&alphabet::STANDARD, config);
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    for run in compact.split(|c| !inside(c)) {
+        // Wherever in the run it begins, it is read from there or from a place that four letters part.
+        for skipped in 0..4_usize.min(run.len()) {
+            let rest = &run[skipped..];
+            if rest.len() < SHORTEST_ENCODED {
+                break;
+            }
+            let whole = &rest[..rest.len() - rest.len() % 4];
+            let Ok(bytes) = engine.decode(whole).map(Zeroizing::new) else {
+                continue;
+            };
+            if holds_private_key(&bytes) {
+                return Some(Looks::EncodedKey);
+            }
+            match in_clear(&Zeroizing::new(
+                String::from_utf8_lossy(&bytes).into_owned(),
+            )) {
+                Some(Looks::PrivateKey) => return Some(Looks::EncodedKey),
+                Some(_) => return Some(Looks::EncodedCredential),
+                None => {}
+            }
+        }
     }
-    in_clear(&String::from_utf8_lossy(&bytes)).map(|found| match found {
-        Looks::PrivateKey => Looks::EncodedKey,
-        _ => Looks::EncodedCredential,
-    })
+    None
 }
 
-fn in_base64(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')
-}
-
-/// `HEADER.BODY.SIGNATURE`, of which the first two are JSON.
+/// Whether a text begins with `HEADER.BODY.SIGNATURE`, of which the first two are JSON in base64.
 fn is_token(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '.');
+    let text = &text[..text.find(|c| !letter(c)).unwrap_or(text.len())];
     let parts: Vec<&str> = text.split('.').collect();
-    let letters = |part: &&str| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'=');
-        part.len() > 3 && part.bytes().all(plain)
-    };
-    parts.len() >= 3 && parts[0].starts_with("eyJ") && parts[..3].iter().all(letters)
+    parts.len() >= 3 && parts[..3].iter().all(|part| part.len() > 3)
 }
 
-/// DER of a private key: a sequence that begins with its version, 0 or 1 (RFC 5208, RFC 5915).
-fn is_private_key(der: &[u8]) -> bool {
-    let inside = match der {
-        [0x30, 0x81, _, rest @ ..] | [0x30, 0x82, _, _, rest @ ..] => rest,
-        [0x30, short, rest @ ..] if *short < 0x80 => rest,
-        _ => return false,
-    };
-    matches!(inside, [0x02, 0x01, 0 | 1, 0x30 | 0x04 | 0x02, ..])
+/// Whether bytes hold DER of a private key: its version and what comes behind it, in the forms of PKCS#8,
+/// SEC1 and PKCS#1 (RFC 5208, RFC 5915, RFC 8017).
+fn holds_private_key(bytes: &[u8]) -> bool {
+    bytes.windows(6).any(|part| {
+        matches!(
+            part,
+            [0x02, 0x01, 0, 0x30, _, 0x06]
+                | [0x02, 0x01, 1, 0x04, 0x20 | 0x30 | 0x42, _]
+                | [0x02, 0x01, 0, 0x02, 0x82, _]
+        )
+    })
 }
 
 /// What to do about a path in which the shell has left `~` as it is.
@@ -420,6 +418,16 @@ mod tests {
             (format!("{SEAL_KEY}c2VhbA=="), "the private key of seals"),
             (token.clone(), "a token (JWT)"),
             (format!("--var=t={token}"), "a token (JWT)"),
+            (format!("names=[{token}]"), "a token (JWT)"),
+            (
+                format!("~/{}/x", STANDARD.encode(&json)),
+                "a credential in base64",
+            ),
+            (
+                format!("a/bc-{}", STANDARD.encode(&json)),
+                "a credential in base64",
+            ),
+            (format!("https://h/{}?x", body()), "a private key in base64"),
         ] {
             let shown = text(&given).given("--ca-file").to_string();
             let n = given.len();

@@ -194,6 +194,14 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
                     );
                     return Err(Exit::Usage);
                 };
+                let shown = echo::text(name);
+                if !shown.is_plain() {
+                    output::error(
+                        &format!("--var wants NAME=VALUE, and {shown} is no name"),
+                        &["write --var 'NAME=VALUE'".to_owned()],
+                    );
+                    return Err(Exit::Usage);
+                }
                 Input::Text {
                     name: name.trim().to_owned(),
                     text: value.to_owned(),

@@ -17,6 +17,7 @@ use crate::model::Desired;
 use crate::platform::{Environment, Login, Wanted, discover};
 use crate::server::{App, Credential, Options, Quirks, Running, Storage};
 
+use super::output;
 use super::private_file::{Place, Unwritten, write_private};
 
 /// The folder, beside the configuration.
@@ -44,7 +45,11 @@ impl Local {
     pub async fn open(dir: &Path, desired: &Desired) -> Result<(Self, Login), String> {
         let folder = dir.join(FOLDER);
         let at = |path: &Path, what: &str, error: &dyn std::fmt::Display| {
-            format!("cannot {what} {}: {error}", echo::path(path))
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(path),
+                output::nameless(path, error)
+            )
         };
         no_links(&folder)?;
         if !folder.is_dir() {

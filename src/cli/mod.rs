@@ -101,6 +101,11 @@ pub fn run() -> ExitCode {
     report::finish(exit).into()
 }
 
+/// The command line as clap knows it, for whoever walks all of it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Goes where `--chdir` says.
 fn enter(dir: Option<&Path>) -> Result<(), Exit> {
     let Some(dir) = dir else {

@@ -62,6 +62,15 @@ pub fn word(path: &Path) -> String {
     inert(&word.unwrap_or_else(|| shown.to_string()))
 }
 
+/// What a library says of a file, without the file's name where that is not shown.
+pub fn nameless(path: &Path, why: &dyn std::fmt::Display) -> String {
+    let why = why.to_string();
+    match echo::path(path).is_plain() {
+        true => why,
+        false => why.replace(&*path.to_string_lossy(), "…"),
+    }
+}
+
 /// What to do about a path that holds a `~` which no shell has seen.
 pub fn tilde(path: &Path) -> Vec<String> {
     echo::tilde(path).map(str::to_owned).into_iter().collect()

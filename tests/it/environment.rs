@@ -39,7 +39,7 @@ fn names(code: &str) -> impl Iterator<Item = String> {
 }
 
 /// The names in the first column of one of the page's tables.
-fn table(page: &str, heading: &str) -> BTreeSet<String> {
+pub fn table(page: &str, heading: &str) -> BTreeSet<String> {
     let (_, rest) = page.split_once(heading).expect("the table");
     let rows = rest
         .lines()

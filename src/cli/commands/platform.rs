@@ -33,7 +33,7 @@ pub async fn run(args: PlatformArgs) -> Exit {
 mod seeds {
     use jiff::Timestamp;
 
-    use crate::cli::output;
+    use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::{DumpArgs, SeedArgs};
     use crate::echo;
     use crate::server::{App, Options, Seed, Storage};
@@ -46,7 +46,7 @@ mod seeds {
             return write(&seed);
         };
         let at = |what: &str, error: crate::server::Error| {
-            format!("cannot {what} {}: {error}", echo::path(db))
+            format!("cannot {what} {}: {}", echo::path(db), nameless(db, &error))
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
         app.seed(&seed, Timestamp::now()).map_err(|e| at("seed", e))
@@ -60,7 +60,7 @@ mod seeds {
             return Err(format!("cannot open {}: no such database", echo::path(db)));
         }
         let at = |what: &str, error: crate::server::Error| {
-            format!("cannot {what} {}: {error}", echo::path(db))
+            format!("cannot {what} {}: {}", echo::path(db), nameless(db, &error))
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
         write(&app.dump_seed().map_err(|e| at("read", e))?)
@@ -86,7 +86,7 @@ mod serve {
     use tokio::signal::unix::{SignalKind, signal};
 
     use crate::cli::local::write_credential;
-    use crate::cli::output;
+    use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::ServeArgs;
     use crate::echo;
     use crate::server::{App, Conduct, Faults, Options, Quirks, Running, Seed, Storage};
@@ -94,7 +94,11 @@ mod serve {
     /// Serves until SIGINT or SIGTERM.
     pub async fn run(args: &ServeArgs) -> Result<(), String> {
         let at = |path: &Path, what: &str, error: &dyn Display| {
-            format!("cannot {what} {}: {error}", echo::path(path))
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(path),
+                nameless(path, error)
+            )
         };
         let now = Timestamp::now();
         let mut quirks: Quirks = match &args.quirks {
