@@ -40,13 +40,12 @@ pub struct Held {
 /// Prints why it cannot be read or trusted to be whole.
 pub fn read(path: &Path) -> Result<Plan, Exit> {
     let fail = |why: String| {
-        output::error(
-            &format!("{}: {why}", echo::path(path)),
-            &[
-                "plan files are written by `rolecall plan --out FILE`".to_owned(),
-                "a configuration is named by its directory".to_owned(),
-            ],
-        );
+        let mut ways = vec![
+            "plan files are written by `rolecall plan --out FILE`".to_owned(),
+            "a configuration is named by its directory".to_owned(),
+        ];
+        ways.extend(output::tilde(path));
+        output::error(&format!("{}: {why}", echo::path(path)), &ways);
         Exit::Error
     };
     let size = fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();

@@ -74,13 +74,15 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
 /// relies on them.
 pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
     let refuse_dir = |why: &str| {
+        let mut ways = vec![
+            "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
+             nothing is planned"
+                .to_owned(),
+        ];
+        ways.extend(output::tilde(dir));
         output::error(
             &format!("the policy directory {}: {why}", echo::path(dir)),
-            &[
-                "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
-               nothing is planned"
-                    .to_owned(),
-            ],
+            &ways,
         );
         Exit::Error
     };
@@ -225,10 +227,10 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
 /// The names in a directory, sorted.
 fn names(dir: &Path) -> Result<Vec<String>, Exit> {
     list(dir).map_err(|error| {
-        output::error(
-            &listing(dir, &error),
-            &["name the directory that holds the configuration's .hcl files".to_owned()],
-        );
+        let mut ways =
+            vec!["name the directory that holds the configuration's .hcl files".to_owned()];
+        ways.extend(output::tilde(dir));
+        output::error(&listing(dir, &error), &ways);
         Exit::Error
     })
 }
@@ -305,7 +307,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Exit {
             "move it away, or make it readable",
         ),
     };
-    output::error(&why, &[help.to_owned()]);
+    let mut ways = vec![help.to_owned()];
+    ways.extend(output::tilde(path));
+    output::error(&why, &ways);
     Exit::Error
 }
 

@@ -38,6 +38,7 @@ pub fn run() -> ExitCode {
     // second installation in one process is refused, and then the first one stands.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     withheld::guard_panics();
+    withheld::leave_no_core();
     let given: Vec<OsString> = std::env::args_os().collect();
     if given.iter().any(|a| terraform::is_no_color(a)) {
         anstream::ColorChoice::Never.write_global();

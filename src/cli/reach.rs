@@ -120,7 +120,10 @@ fn authorities() -> Result<Option<String>, String> {
         }
         let shown = format!("SSL_CERT_FILE ({})", echo::text(&path));
         let pem = std::fs::read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("{shown}: there is no such file"),
+            std::io::ErrorKind::NotFound => match echo::tilde(Path::new(&path)) {
+                Some(way) => format!("{shown}: there is no such file; {way}"),
+                None => format!("{shown}: there is no such file"),
+            },
             _ => format!("{shown}: {error}"),
         })?;
         if !holds_certificate(&pem) {

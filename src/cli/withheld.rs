@@ -8,6 +8,8 @@ use std::io::{self, Write as _};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 use crate::echo;
 use crate::view::inert;
 
@@ -114,6 +116,16 @@ pub fn guard_panics() {
             let _ = writeln!(err, "{trace}");
         }
     }));
+}
+
+/// Sees that a crash leaves no file with the memory of the run, keys and all. Where the system refuses
+/// that, the run goes on: it is the machine's owner who reads such files.
+pub fn leave_no_core() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let _ = setrlimit(Resource::Core, none);
 }
 
 /// What is said of a bug. `words` are those that stand in the code itself; others are not known here.

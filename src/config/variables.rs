@@ -298,7 +298,12 @@ fn given_value(
                 (Value::from(text.as_str()), *span)
             } else if let Some(expression) = expression {
                 // What is wrong with it would be told in its own words.
-                let value = outside_value(block, expression, *span, true, decoder)?;
+                let scope = Scope::new();
+                let value = decoder.evaluator.attempt(span.file, expression, &scope);
+                let Some(value) = value else {
+                    let message = format!("this cannot be evaluated as {}", ty.noun());
+                    return refuse(block, hidden(*span, sensitive), &message, decoder);
+                };
                 (value, *span)
             } else {
                 let message = format!("this cannot be read as {}", ty.noun());

@@ -10,7 +10,7 @@ const MAX_LINES: usize = 6;
 /// The longest part of a line shown, in bytes.
 const MAX_LINE: usize = 400;
 /// What stands in the place of a line that may hold a secret.
-const HIDDEN: &str = "(this line is not shown)";
+const HIDDEN: &str = "(not shown: this line may hold a secret)";
 /// The longest part of a message shown, in characters: messages repeat values of any length.
 const MAX_MESSAGE: usize = 1_000;
 
@@ -144,15 +144,16 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
         if keep.start > 0 {
             window.text.push('…');
         }
+        let begin = window.text.len();
+        let mut columns = 0;
         for (offset, c) in line.char_indices() {
             let absolute = at + offset;
-            note(
-                &mut moved,
-                &wanted,
-                absolute,
-                c.len_utf8(),
-                window.text.len(),
-            );
+            let to = match open {
+                true => window.text.len(),
+                false => begin + columns,
+            };
+            note(&mut moved, &wanted, absolute, c.len_utf8(), to);
+            columns = (columns + 1).min(MAX_LINE);
             if !keep.contains(&offset) {
                 continue;
             }
@@ -164,9 +165,17 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
                 push_inert(&mut window.text, c, &line[offset..]);
             }
         }
-        note(&mut moved, &wanted, at + line.len(), 1, window.text.len());
+        let end = match open {
+            true => window.text.len(),
+            false => begin + columns,
+        };
+        note(&mut moved, &wanted, at + line.len(), 1, end);
         if !open {
             window.text.push_str(HIDDEN);
+            // As far as a mark reaches, so that its column is that of the file.
+            let furthest = moved.last().map_or(begin, |(_, to)| *to);
+            let short = furthest.saturating_sub(window.text.len());
+            window.text.push_str(&" ".repeat(short));
         } else if keep.end < line.len() {
             window.text.push('…');
         }
@@ -281,7 +290,7 @@ mod tests {
         };
         let shown = show(file, 6, 15);
         assert!(
-            shown.contains("a.vars.hcl:1:1\n") && shown.contains(HIDDEN),
+            shown.contains("a.vars.hcl:1:7\n") && shown.contains(HIDDEN),
             "{shown}"
         );
         assert!(

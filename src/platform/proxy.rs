@@ -90,6 +90,15 @@ impl Proxy {
     }
 }
 
+/// How to go without the proxy that `variable` names.
+pub(super) fn without(variable: &str) -> &'static str {
+    match variable {
+        OF_MONDOO => "unset it, since NO_PROXY has no say there",
+        OF_FILE => "take it out of the credential's file, since NO_PROXY has no say there",
+        _ => "add the host to NO_PROXY",
+    }
+}
+
 /// `http://HOST:PORT`, where `http://` may be left out as other tools allow.
 fn address(text: &str) -> Result<Url, &'static str> {
     const FORM: &str = "it should be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %XX \

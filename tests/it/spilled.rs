@@ -541,3 +541,136 @@ fn the_walk_finds_a_secret_where_one_is() {
         None
     );
 }
+
+/// What a run in a configuration with variables says, with a values file and other options.
+fn said(stage: &Stage, values: &str, arguments: &[&str]) -> String {
+    fs::write(stage.path("values.hcl"), values).expect("written");
+    let mut command = stage.command(&["validate", "access", "--format", "json"]);
+    let output = command.args(arguments).output().expect("runs");
+    let (out, err) = (output.stdout, output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&out),
+        String::from_utf8_lossy(&err)
+    )
+}
+
+#[test]
+fn a_line_of_a_values_file_is_shown_only_if_what_it_names_is_declared_and_not_sensitive() {
+    let mut stage = Stage::small();
+    stage.configure(CONFIGURATION);
+    for (values, finding) in [
+        ("tokn = \"hunter2\"\n", "undeclared-variable"),
+        ("token = [\"hunter2\"]\n", "invalid-variable"),
+        ("count = 1\ntoken = \"hunter2\ncount = 2\n", "syntax"),
+        ("token = \"hunter2\" \"more\"\n", "syntax"),
+        ("token = <<E\nhunter2\n", "syntax"),
+        (
+            "# hunter2\nstuff {\n  a = \"hunter2\"\n}\n",
+            "unknown-block",
+        ),
+        (
+            "count = 2\nnobody = {\n  a = \"hunter2\"\n}\n",
+            "undeclared-variable",
+        ),
+    ] {
+        let said = said(&stage, values, &["--var-file", "values.hcl"]);
+        // What is wrong with a sensitive value is told where the variable is declared.
+        let place = if finding == "invalid-variable" {
+            "access/main.hcl"
+        } else {
+            "values.hcl:"
+        };
+        assert!(said.contains(finding) && said.contains(place), "{said}");
+        assert!(!said.contains("hunter2"), "{values}: {said}");
+    }
+    for values in [
+        "count = \"seven\"\n",
+        "token = \"hunter2\"\ncount = [\n  \"seven\",\n]\n",
+    ] {
+        let said = said(&stage, values, &["--var-file", "values.hcl"]);
+        assert!(
+            said.contains("invalid-variable") && said.contains("seven"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_value_on_the_command_line_or_in_the_environment_is_never_shown() {
+    let mut stage = Stage::small();
+    stage.configure(CONFIGURATION);
+    for (name, value) in [
+        ("count", "hunter2"),
+        ("names", "hunter2"),
+        ("names", "[hunter2]"),
+        ("names", "[\"a\", {b = \"hunter2\"}"),
+        ("token", "hunter2"),
+        ("tokn", "hunter2"),
+        ("names", "{a = \"hunter2\"}"),
+    ] {
+        let given = format!("{name}={value}");
+        let typed = said(&stage, "", &["--var", &given]);
+        assert!(!typed.contains("hunter2"), "{given}: {typed}");
+        assert!(
+            name == "token" || typed.contains(&format!("--var {name}")),
+            "{typed}"
+        );
+        let mut command = stage.command(&["validate", "access"]);
+        let output = command.env(format!("ROLECALL_VAR_{name}"), value).output();
+        let err = String::from_utf8_lossy(&output.expect("runs").stderr).into_owned();
+        assert!(!err.contains("hunter2"), "{given}: {err}");
+    }
+    let said = said(&stage, "", &["--var", "hunter2"]);
+    assert!(
+        said.contains("NAME=VALUE") && !said.contains("hunter2"),
+        "{said}"
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_crash_leaves_no_memory_behind() {
+    let stage = Stage::small();
+    let mut serving = stage.start(&[
+        "platform",
+        "serve",
+        "--db",
+        "p.db",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(serving.stdout.take().expect("piped"));
+    std::io::BufRead::read_line(&mut out, &mut line).expect("told");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.id())).expect("readable");
+    serving.kill().expect("killed");
+    serving.wait().expect("gone");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.expect("a line").split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "{words:?}");
+}
+
+#[test]
+fn a_home_that_is_not_absolute_is_not_looked_into() {
+    let stage = Stage::small();
+    let file = stage.path(".config/mondoo/mondoo.yml");
+    fs::create_dir_all(file.parent().expect("a folder")).expect("created");
+    fs::copy(stage.path("owner.json"), &file).expect("copied");
+    for (home, found) in [
+        (stage.dir.path(), true),
+        (Path::new("."), false),
+        (Path::new("x/.."), false),
+    ] {
+        let mut command = stage.command(&["credential", "inspect"]);
+        let output = command
+            .env_remove("MONDOO_CONFIG_PATH")
+            .env("HOME", home)
+            .output()
+            .expect("runs");
+        assert_eq!(output.status.success(), found, "{home:?}: {output:?}");
+    }
+}
