@@ -98,13 +98,13 @@ impl fmt::Display for Looks {
 pub struct Shown<'a> {
     text: Cow<'a, str>,
     hidden: Option<Looks>,
-    taker: Option<&'static str>,
+    taker: Option<&'a str>,
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
     /// The same, naming the option or variable that takes the value if it is not shown.
     #[must_use]
-    pub fn given(self, taker: &'static str) -> Self {
+    pub fn given(self, taker: &'a str) -> Self {
         Self {
             taker: Some(taker),
             ..self

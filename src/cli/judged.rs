@@ -45,7 +45,8 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
             "a configuration is named by its directory".to_owned(),
         ];
         ways.extend(output::tilde(path));
-        output::error(&format!("{}: {why}", echo::path(path)), &ways);
+        let shown = echo::path(path).given("a plan file");
+        output::error(&format!("{shown}: {why}"), &ways);
         Exit::Error
     };
     let size = fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();

@@ -86,7 +86,7 @@ pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
         );
         Exit::Error
     };
-    let names = list(dir).map_err(|error| refuse_dir(&listing(dir, &error)))?;
+    let names = list(dir).map_err(|error| refuse_dir(&listing(echo::path(dir), &error)))?;
     let mut files = Vec::new();
     for name in names.iter().filter(|name| !name.starts_with('.')) {
         if name.ends_with(".hcl.json") {
@@ -230,14 +230,13 @@ fn names(dir: &Path) -> Result<Vec<String>, Exit> {
         let mut ways =
             vec!["name the directory that holds the configuration's .hcl files".to_owned()];
         ways.extend(output::tilde(dir));
-        output::error(&listing(dir, &error), &ways);
+        output::error(&listing(echo::path(dir).given("DIR"), &error), &ways);
         Exit::Error
     })
 }
 
 /// Why a directory cannot be listed.
-fn listing(dir: &Path, error: &io::Error) -> String {
-    let shown = echo::path(dir);
+fn listing(shown: echo::Shown<'_>, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!("there is no directory {shown}"),
         io::ErrorKind::NotADirectory => format!("{shown} is not a directory"),

@@ -56,7 +56,10 @@ impl Unwritten {
     pub fn tell(&self, flag: &str, path: &Path, place: Place) -> Exit {
         let mut help = vec![self.help(flag, place)];
         help.extend(output::tilde(path));
-        output::error(&format!("cannot write {}: {self}", echo::path(path)), &help);
+        output::error(
+            &format!("cannot write {}: {self}", echo::path(path).given(flag)),
+            &help,
+        );
         Exit::Error
     }
 }

@@ -105,7 +105,7 @@ pub fn prepare(args: &ApplyArgs, judged: Option<&str>) -> Result<(), Exit> {
     };
     if path.symlink_metadata().is_ok() {
         return Err(refuse(
-            format!("{} is there already", echo::path(path)),
+            format!("{} is there already", echo::path(path).given("--report")),
             "a record never replaces anything: name a new file with --report",
         ));
     }
@@ -278,7 +278,10 @@ fn leave(record: &Making, exit: Exit) -> Exit {
 /// Says that the record could not be written, and gives it to who reads standard error.
 fn lost(record: &Making, exit: Exit, why: &str, text: &str) -> Exit {
     output::error(
-        &format!("cannot write {}: {why}", echo::path(&record.path)),
+        &format!(
+            "cannot write {}: {why}",
+            echo::path(&record.path).given("--report")
+        ),
         &[
             "the run is over; its record follows, to be kept by hand from `{` to the last line's \
              end"

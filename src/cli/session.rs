@@ -140,7 +140,7 @@ pub async fn open(
 
 /// Sees that no program applies with a person's credential.
 fn nobodys(login: &Login) -> Result<(), Exit> {
-    if !matches!(login.source, Source::Home(_) | Source::System) || output::interactive() {
+    if !login.source.is_somebodys() || output::interactive() {
         return Ok(());
     }
     output::error(

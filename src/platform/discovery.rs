@@ -65,6 +65,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether it belongs to a person or to a machine, and so to no pipeline.
+    pub fn is_somebodys(&self) -> bool {
+        match self {
+            Self::Home(_) | Self::System => true,
+            Self::Flag(_) | Self::ConfigBase64 | Self::ConfigPath(_) | Self::ApiToken => false,
+        }
+    }
+
     /// The file that holds the credential, if it is in one.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -542,6 +550,21 @@ mod tests {
         world.files.insert(home, b"mrn: x\n".to_vec());
         assert!(why(&world, None).starts_with(home));
         assert!(why(&world, Some("/gone")).starts_with("--credentials /gone: "));
+    }
+
+    #[test]
+    fn what_mondoos_tools_keep_is_somebodys_and_what_is_named_is_not() {
+        let path = || PathBuf::from("/x");
+        for (source, somebodys) in [
+            (Source::Home(path()), true),
+            (Source::System, true),
+            (Source::Flag(path()), false),
+            (Source::ConfigPath(path()), false),
+            (Source::ConfigBase64, false),
+            (Source::ApiToken, false),
+        ] {
+            assert_eq!(source.is_somebodys(), somebodys, "{source}");
+        }
     }
 
     #[test]

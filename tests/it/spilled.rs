@@ -160,11 +160,10 @@ impl Case {
 type Good = (&'static str, &'static [&'static str]);
 
 /// What a command needs, or is given, to run.
-fn base(path: &str) -> &'static [Good] {
+fn base(path: &str, command: &clap::Command) -> &'static [Good] {
     const DIR: Good = ("dir", &["access"]);
     const HEAD: &str = "0000000000000000000000000000000000000000000000000000000000000000";
     match path {
-        "plan" | "check" | "validate" | "list" => &[DIR],
         "apply" => &[("yes", &["--yes"]), DIR],
         "show" => &[("address", &["ci"]), DIR],
         "init" => &[("dir", &["new"])],
@@ -180,8 +179,21 @@ fn base(path: &str) -> &'static [Good] {
         "completions" => &[("shell", &["bash"])],
         "man" => &[("out", &["--out", "man"])],
         "docs" => &[("page", &["roles"])],
-        "roles" => &[],
-        other => panic!("say in `base` how `rolecall {other}` runs"),
+        other => {
+            let needed: Vec<&str> = command
+                .get_arguments()
+                .filter(|argument| argument.is_required_set())
+                .map(|argument| argument.get_id().as_str())
+                .collect();
+            assert!(
+                needed.is_empty(),
+                "say in `base` what `rolecall {other}` is given for {needed:?}"
+            );
+            let has_dir = command
+                .get_arguments()
+                .any(|argument| argument.get_id() == "dir");
+            if has_dir { &[DIR] } else { &[] }
+        }
     }
 }
 
@@ -275,9 +287,9 @@ fn walk(
                     None => vec![form],
                 };
                 let (good, mut rest) = match leaf {
-                    true => (base(path), Vec::new()),
+                    true => (base(path, command), Vec::new()),
                     // An option of all commands.
-                    false => (base("validate"), vec!["validate".to_owned()]),
+                    false => (&[("dir", &["access"][..])][..], vec!["validate".to_owned()]),
                 };
                 words.append(&mut rest);
                 let mut placed = false;

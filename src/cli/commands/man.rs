@@ -23,7 +23,7 @@ pub fn run(args: &ManArgs) -> Exit {
             Exit::Done
         }
         Err(error) => {
-            let out = echo::path(&args.out);
+            let out = echo::path(&args.out).given("--out");
             output::error(&format!("cannot write the pages to {out}: {error}"), &[]);
             Exit::Error
         }

@@ -46,7 +46,11 @@ mod seeds {
             return write(&seed);
         };
         let at = |what: &str, error: crate::server::Error| {
-            format!("cannot {what} {}: {}", echo::path(db), nameless(db, &error))
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(db).given("--db"),
+                nameless(db, &error)
+            )
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
         app.seed(&seed, Timestamp::now()).map_err(|e| at("seed", e))
@@ -57,10 +61,17 @@ mod seeds {
         let db = &args.db;
         // Opening would make it.
         if !db.is_file() {
-            return Err(format!("cannot open {}: no such database", echo::path(db)));
+            return Err(format!(
+                "cannot open {}: no such database",
+                echo::path(db).given("--db")
+            ));
         }
         let at = |what: &str, error: crate::server::Error| {
-            format!("cannot {what} {}: {}", echo::path(db), nameless(db, &error))
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(db).given("--db"),
+                nameless(db, &error)
+            )
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
         write(&app.dump_seed().map_err(|e| at("read", e))?)

@@ -47,7 +47,7 @@ pub fn run(args: &VerifyArgs) -> Exit {
             Ok(bytes) => records.push((echo::path(path).to_string(), bytes)),
             Err(why) => {
                 output::error(
-                    &format!("{}: {why}", echo::path(path)),
+                    &format!("{}: {why}", echo::path(path).given("FILE")),
                     &[
                         "name the records that applies wrote with --report, oldest first"
                             .to_owned(),

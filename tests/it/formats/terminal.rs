@@ -135,7 +135,10 @@ fn what_is_not_to_ask_does_not_and_writes_nothing() {
         assert!(seen.contains("nobody can be asked here"), "{seen}");
         assert!(!seen.contains("Only `yes`"), "{seen}");
         let asked = stage.front.seen();
-        assert!(!asked.contains(&"createServiceAccount".to_owned()), "{asked:?}");
+        assert!(
+            !asked.contains(&"createServiceAccount".to_owned()),
+            "{asked:?}"
+        );
     }
 }
 

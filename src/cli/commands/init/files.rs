@@ -90,7 +90,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
             .collect(),
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            let dir = echo::path(dir);
+            let dir = echo::path(dir).given("DIR");
             return Err(reach::fail(&format!("cannot read {dir}: {error}")));
         }
     };
