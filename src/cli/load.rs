@@ -71,8 +71,9 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
 }
 
 /// Reads the policies and limits of a policy directory. That there are none is an error: somebody
-/// relies on them.
-pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
+/// relies on them. `taker` is the option or variable that names the directory.
+pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
+    let shown_dir = echo::path(dir).given(taker);
     let refuse_dir = |why: &str| {
         let mut ways = vec![
             "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
@@ -80,10 +81,7 @@ pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
                 .to_owned(),
         ];
         ways.extend(output::tilde(dir));
-        output::error(
-            &format!("the policy directory {}: {why}", echo::path(dir)),
-            &ways,
-        );
+        output::error(&format!("the policy directory {shown_dir}: {why}"), &ways);
         Exit::Error
     };
     let names = list(dir).map_err(|error| refuse_dir(&listing(echo::path(dir), &error)))?;

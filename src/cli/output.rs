@@ -63,6 +63,7 @@ pub fn word(path: &Path) -> String {
 }
 
 /// What a library says of a file, without the file's name where that is not shown.
+#[cfg(feature = "server")]
 pub fn nameless(path: &Path, why: &dyn std::fmt::Display) -> String {
     let why = why.to_string();
     match echo::path(path).is_plain() {

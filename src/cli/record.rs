@@ -112,9 +112,10 @@ pub fn prepare(args: &ApplyArgs, judged: Option<&str>) -> Result<(), Exit> {
     try_private(path, Place::New).map_err(|error| error.tell("--report", path, Place::New))?;
     let link = |path: &Path| -> Result<Seen, Exit> {
         let bytes = load(path).map_err(|why| {
+            let way = "name the record of the run before; the first record of a chain has none";
             refuse(
                 format!("--previous {}: {why}", echo::path(path)),
-                "name the record of the run before; the first record of a chain has none",
+                echo::tilde(path).unwrap_or(way),
             )
         })?;
         record::read(&bytes).map_err(|why| {

@@ -358,7 +358,7 @@ mod tests {
             assert!(!why.contains("MIG"), "{why}");
         }
         let compact = json.to_string();
-        let why = Credential::parse(compact[..compact.len() - 1].as_bytes()).expect_err("cut");
+        let why = Credential::parse(&compact.as_bytes()[..compact.len() - 1]).expect_err("cut");
         assert!(!why.to_string().contains("two letters"), "{why}");
     }
 

@@ -311,7 +311,7 @@ fn walk(
             }
         }
     }
-    if leaf && path != "" {
+    if leaf && !path.is_empty() {
         // A word that nothing takes, and an option that is none.
         let first = seen.insert("words".to_owned());
         for secret in secrets {

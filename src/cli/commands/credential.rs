@@ -161,7 +161,7 @@ fn decode(args: &DecodeArgs) -> Result<(), Exit> {
         .json()
         .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
     let out = &args.out;
-    let shown = echo::path(out);
+    let shown = echo::path(out).given("--out");
     let place = if args.force {
         Place::Replace
     } else {
