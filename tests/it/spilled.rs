@@ -686,3 +686,28 @@ fn a_home_that_is_not_absolute_is_not_looked_into() {
         assert_eq!(output.status.success(), found, "{home:?}: {output:?}");
     }
 }
+
+#[test]
+fn a_directory_with_an_odd_name_works_and_what_stands_in_it_is_told() {
+    let mut stage = Stage::small();
+    stage.configure(CONFIGURATION);
+    fs::rename(stage.path("access"), stage.path(SENSITIVE)).expect("renamed");
+    let said = |arguments: &[&str]| {
+        let output = stage.command(arguments).output().expect("runs");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains(&SENSITIVE[..PART]), "{text}");
+        (output.status.code(), text)
+    };
+    let (code, text) = said(&["plan", SENSITIVE]);
+    assert!(code == Some(0) && text.contains("…/main.hcl:"), "{text}");
+    let (code, text) = said(&["apply", "--yes", SENSITIVE]);
+    assert!(
+        code == Some(0) && text.contains("…/credentials/ci.json"),
+        "{text}"
+    );
+    assert!(stage.path(SENSITIVE).join("credentials/ci.json").exists());
+    fs::write(stage.path(SENSITIVE).join("more.hcl"), "x = \n").expect("written");
+    let (code, text) = said(&["validate", SENSITIVE]);
+    assert!(code == Some(1) && text.contains("…/more.hcl:1:"), "{text}");
+}

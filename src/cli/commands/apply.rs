@@ -173,12 +173,16 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
         ended.result == ChangeResult::Done
             && after.is_some_and(|after| after.roles.contains(&Role::new("agent")))
     };
+    // What stands below a directory whose name is not shown is told all the same.
+    let dir = match echo::path(dir).is_plain() {
+        true => dir,
+        false => std::path::Path::new("…"),
+    };
     let mut out = String::new();
     for change in &outcome.results {
         let address = inert(&change.address.to_string());
         for destination in &change.delivered_to {
-            let tells = scans(change) && echo::path(dir).is_plain();
-            let hint = configure_hint(destination, dir).filter(|_| tells);
+            let hint = configure_hint(destination, dir).filter(|_| scans(change));
             out.push_str(&match hint {
                 Some(hint) => format!("\nTo let cnspec work as {address}:\n  {}\n", inert(&hint)),
                 None => format!(
