@@ -456,6 +456,33 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_digest_says_what_is_true() {
+        let command = Args::command();
+        let apply = command.find_subcommand("apply").expect("there");
+        let mut arguments = apply.get_arguments();
+        let digest = arguments.find(|a| a.get_id() == "digest").expect("there");
+        let help = digest
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(help.contains("all 64 digits"), "{help}");
+        assert!(
+            help.contains(&format!("exit code is {}", exit::Exit::Stale.code())),
+            "{help}"
+        );
+        assert!(!help.contains("12"), "{help}");
+        let whole = "0123456789abcdef".repeat(4);
+        for (text, good) in [
+            (whole.clone(), true),
+            (format!("sha256:{whole}"), true),
+            (whole[..12].to_owned(), false),
+            (whole[..63].to_owned(), false),
+        ] {
+            assert_eq!(crate::policy::digest(&text).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
     fn the_help_of_every_command_has_an_example_that_is_understood() {
         Args::command().debug_assert();
         let mut all = Vec::new();

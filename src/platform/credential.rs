@@ -166,7 +166,7 @@ impl Credential {
 }
 
 /// The keys that are there and that nothing here reads.
-fn unused(fields: &Fields) -> Vec<&'static str> {
+pub(super) fn unused(fields: &Fields) -> Vec<&'static str> {
     let stands = |name: &&&str| {
         let name = name.to_lowercase();
         let below = |key: &String| key.split('.').next() == Some(name.as_str());

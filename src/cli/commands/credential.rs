@@ -226,7 +226,7 @@ fn inspect(args: &InspectArgs) -> Result<(), Exit> {
             "no"
         }
     };
-    output::print(&human::facts(&[
+    let mut facts = vec![
         ("From", name),
         ("Form", found.form.to_owned()),
         ("Account", account.unwrap_or_else(|| "not told".to_owned())),
@@ -235,7 +235,14 @@ fn inspect(args: &InspectArgs) -> Result<(), Exit> {
         ("Key", key),
         ("Certificate", certificate),
         ("Key matches certificate", matches.to_owned()),
-    ]));
+    ];
+    if found.proxy {
+        facts.push(("Proxy", "one of its own, for Mondoo alone".to_owned()));
+    }
+    if !found.unused.is_empty() {
+        facts.push(("Without effect here", found.unused.join(", ")));
+    }
+    output::print(&human::facts(&facts));
     for why in &wrong {
         output::error(why, &[]);
     }

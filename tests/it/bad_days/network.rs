@@ -129,6 +129,14 @@ fn a_proxy_for_mondoo_alone_goes_before_all_others() {
         "{err}"
     );
     assert!(!err.contains("hunter2"), "{err}");
+    let mut inspect = stage.command(&["credential", "inspect", "own.json"]);
+    let output = inspect.output().expect("runs");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        out.contains("for Mondoo alone") && out.contains("features"),
+        "{out}"
+    );
+    assert!(!out.contains(&here), "{out}");
     // To this machine none leads.
     let (code, err) = run(
         "own.json",
