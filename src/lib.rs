@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod diag;
 pub mod diff;
+pub mod echo;
 pub mod lang;
 pub mod model;
 pub mod plan;

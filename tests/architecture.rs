@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// The architecture. A row may name only rows above it, so no cycle can exist.
 const TABLE: &[(&str, &[&str])] = &[
     ("secret", &[]),
+    ("echo", &[]),
     ("diag", &[]),
     ("model", &["secret", "diag"]),
     ("lang", &["diag"]),
@@ -15,13 +16,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("config", &["diag", "model", "lang"]),
     ("diff", &["model"]),
     ("plan", &["model", "diff"]),
-    ("policy", &["model", "lang", "config", "plan"]),
+    ("policy", &["echo", "model", "lang", "config", "plan"]),
     ("refresh", &["model", "ports"]),
     ("check", &["model", "diff", "plan", "ports"]),
     ("apply", &["model", "plan", "policy", "ports"]),
     ("record", &["model", "plan", "apply"]),
-    ("platform", &["secret", "model", "ports"]),
-    ("sinks", &["secret", "model", "ports"]),
+    ("platform", &["secret", "echo", "model", "ports"]),
+    ("sinks", &["secret", "echo", "model", "ports"]),
     // On purpose: a wrong name shared with the client would be wrong on both sides.
     ("server", &[]),
     (
@@ -31,7 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "secret", "diag", "model", "lang", "ports", "config", "diff", "plan", "policy",
+            "secret", "echo", "diag", "model", "lang", "ports", "config", "diff", "plan", "policy",
             "refresh", "check", "apply", "record", "platform", "sinks", "server", "view",
         ],
     ),

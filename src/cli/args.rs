@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand,
 use clap_complete::Shell;
 
 use super::platform_args::PlatformCommand;
-use super::{exit, terraform};
+use super::{exit, terraform, withheld};
 
 use super::commands;
 
@@ -21,7 +21,7 @@ use super::commands;
 rolecall plan --local access/          # against the embedded platform, no account needed\n  \
 rolecall docs language                 # what a configuration may hold\n\n{}\n\n\
 Terraform's spellings (-var, -var-file, -auto-approve, -detailed-exitcode, -destroy, -json, \
--parallelism=N, -chdir=DIR) are understood.",
+-parallelism=N, -chdir=DIR, -no-color, -input=false, -lock=false) are understood.",
     exit::help()
 ))]
 pub struct Args {
@@ -32,6 +32,14 @@ pub struct Args {
     /// Work as if started in this directory: all paths are relative to it
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     pub chdir: Option<PathBuf>,
+
+    /// Print no colours, as with NO_COLOR
+    #[arg(long, global = true, display_order = 901)]
+    pub no_color: bool,
+
+    /// Ask nothing: apply without --yes ends as it does where nobody can be asked
+    #[arg(long, global = true, display_order = 902)]
+    pub no_input: bool,
 }
 
 /// What to do.
@@ -177,10 +185,13 @@ impl Args {
     /// # Errors
     /// What is wrong with it, or the text of `--help` or `--version`.
     pub fn read(given: Vec<OsString>) -> Result<Self, clap::Error> {
-        let given = terraform::understand(given, &Self::command())?;
+        let command = Self::command();
+        // Before anything can repeat it.
+        withheld::refuse_credentials(&given, &terraform::options_with_values(&command))?;
+        let given = terraform::understand(given, &command)?;
         let mut matches = Self::command()
             .try_get_matches_from(&given)
-            .map_err(|error| terraform::explain(error, &given, &Self::command()))?;
+            .map_err(|error| withheld::harmless(terraform::explain(error, &given, &command)))?;
         let places = |matches: &clap::ArgMatches, name: &str| -> Vec<usize> {
             match matches.try_contains_id(name) {
                 Ok(true) => matches.indices_of(name).into_iter().flatten().collect(),
@@ -191,7 +202,7 @@ impl Args {
             .subcommand()
             .map(|(_, sub)| (places(sub, "var"), places(sub, "var_file")))
             .unwrap_or_default();
-        let mut args = Self::from_arg_matches_mut(&mut matches)?;
+        let mut args = Self::from_arg_matches_mut(&mut matches).map_err(withheld::harmless)?;
         match &mut args.command {
             Command::Plan(args) => args.config.places = order,
             Command::Check(args) => args.config.places = order,
@@ -222,7 +233,7 @@ pub struct PlatformChoice {
     pub local: bool,
 
     /// A credential file (JSON or YAML). Otherwise MONDOO_CONFIG_BASE64, MONDOO_CONFIG_PATH,
-    /// MONDOO_API_TOKEN, ~/.config/mondoo/mondoo.yml, in this order
+    /// MONDOO_API_TOKEN, ~/.config/mondoo/mondoo.yml, /etc/opt/mondoo/mondoo.yml, in this order
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 
@@ -362,7 +373,8 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
 
-    /// Apply only if the plan has this digest, or begins with these 12 digits of it or more
+    /// Apply only if the plan has this digest: all 64 digits, as `Plan digest:` shows them, with
+    /// `sha256:` before them or not. Of any other plan nothing is written, and the exit code is 4
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
 
@@ -478,6 +490,33 @@ mod tests {
         all.push((path.to_owned(), help.unwrap_or_default()));
         for sub in command.get_subcommands() {
             visit(sub, &format!("{path} {}", sub.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn the_help_of_digest_says_what_is_true() {
+        let command = Args::command();
+        let apply = command.find_subcommand("apply").expect("there");
+        let mut arguments = apply.get_arguments();
+        let digest = arguments.find(|a| a.get_id() == "digest").expect("there");
+        let help = digest
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(help.contains("all 64 digits"), "{help}");
+        assert!(
+            help.contains(&format!("exit code is {}", exit::Exit::Stale.code())),
+            "{help}"
+        );
+        assert!(!help.contains("12"), "{help}");
+        let whole = "0123456789abcdef".repeat(4);
+        for (text, good) in [
+            (whole.clone(), true),
+            (format!("sha256:{whole}"), true),
+            (whole[..12].to_owned(), false),
+            (whole[..63].to_owned(), false),
+        ] {
+            assert_eq!(crate::policy::digest(&text).is_ok(), good, "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
 use super::private_file::{Place, Unwritten, is_special, try_private, write_private};
 use super::{load, output};
+use crate::echo;
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
 use crate::policy;
 use crate::view::inert;
@@ -39,13 +40,13 @@ pub struct Held {
 /// Prints why it cannot be read or trusted to be whole.
 pub fn read(path: &Path) -> Result<Plan, Exit> {
     let fail = |why: String| {
-        output::error(
-            &format!("{}: {why}", path.display()),
-            &[
-                "plan files are written by `rolecall plan --out FILE`".to_owned(),
-                "a configuration is named by its directory".to_owned(),
-            ],
-        );
+        let mut ways = vec![
+            "plan files are written by `rolecall plan --out FILE`".to_owned(),
+            "a configuration is named by its directory".to_owned(),
+        ];
+        ways.extend(output::tilde(path));
+        let shown = echo::path(path).given("a plan file");
+        output::error(&format!("{shown}: {why}"), &ways);
         Exit::Error
     };
     let size = fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
@@ -69,7 +70,7 @@ pub fn probe(path: &Path) -> Result<(), Exit> {
         output::error(
             &format!(
                 "--out would replace {}, which is no plan file",
-                path.display()
+                echo::path(path)
             ),
             &["name another file, or remove this one if nobody needs it".to_owned()],
         );
@@ -123,7 +124,7 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
         Some(text) => match policy::digest(text) {
             Ok(digest) => Some(digest.to_owned()),
             Err(why) => {
-                output::error(&format!("--digest {text}: {why}"), &[]);
+                output::error(&format!("--digest {}: {why}", echo::digest(text)), &[]);
                 return Err(Exit::Usage);
             }
         },
@@ -146,7 +147,7 @@ pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
         && plan.digest() != *digest
     {
         output::error(
-            &format!("{} is not the plan {digest}", path.display()),
+            &format!("{} is not the plan {digest}", echo::path(path)),
             &[format!("its digest is sha256:{}", plan.digest())],
         );
         return Err(Exit::Stale);
@@ -166,7 +167,7 @@ fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Exit> {
     output::error(
         &format!(
             "{} approves the configuration of the working directory, and there is none: no .hcl file",
-            plan.display()
+            echo::path(plan)
         ),
         &[format!(
             "`rolecall apply --plan {} DIR` names another directory",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile};
 use crate::diag::{Diagnostics, Severity, SourceMap};
+use crate::echo;
 use crate::model::{Desired, Queries};
 
 use super::args::{ConfigArgs, Given};
@@ -80,20 +81,20 @@ pub fn sealing(dir: &Path) -> Result<(Sealing, SourceMap), Exit> {
 }
 
 /// Reads the policies and limits of a policy directory. That there are none is an error: somebody
-/// relies on them.
-pub fn policy_dir(dir: &Path) -> Result<PolicyDir, Exit> {
+/// relies on them. `taker` is the option or variable that names the directory.
+pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
+    let shown_dir = echo::path(dir).given(taker);
     let refuse_dir = |why: &str| {
-        output::error(
-            &format!("the policy directory {}: {why}", dir.display()),
-            &[
-                "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
-               nothing is planned"
-                    .to_owned(),
-            ],
-        );
+        let mut ways = vec![
+            "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
+             nothing is planned"
+                .to_owned(),
+        ];
+        ways.extend(output::tilde(dir));
+        output::error(&format!("the policy directory {shown_dir}: {why}"), &ways);
         Exit::Error
     };
-    let names = list(dir).map_err(|error| refuse_dir(&listing(dir, &error)))?;
+    let names = list(dir).map_err(|error| refuse_dir(&listing(echo::path(dir), &error)))?;
     let mut files = Vec::new();
     for name in names.iter().filter(|name| !name.starts_with('.')) {
         if name.ends_with(".hcl.json") {
@@ -160,7 +161,7 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
         output::error(
             &format!(
                 "there is no configuration in {}: no .hcl file",
-                args.dir.display()
+                echo::path(&args.dir).given("DIR")
             ),
             &[
                 "name the directory that holds it".to_owned(),
@@ -199,10 +200,18 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
                 let Some((name, value)) = text.split_once('=') else {
                     output::error(
                         "--var wants NAME=VALUE, and there is no `=`",
-                        &[format!("write --var '{text}=…'")],
+                        &["write --var 'NAME=VALUE'; what was given is not shown".to_owned()],
                     );
                     return Err(Exit::Usage);
                 };
+                let shown = echo::text(name);
+                if !shown.is_plain() {
+                    output::error(
+                        &format!("--var wants NAME=VALUE, and {shown} is no name"),
+                        &["write --var 'NAME=VALUE'".to_owned()],
+                    );
+                    return Err(Exit::Usage);
+                }
                 Input::Text {
                     name: name.trim().to_owned(),
                     text: value.to_owned(),
@@ -226,17 +235,16 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
 /// The names in a directory, sorted.
 fn names(dir: &Path) -> Result<Vec<String>, Exit> {
     list(dir).map_err(|error| {
-        output::error(
-            &listing(dir, &error),
-            &["name the directory that holds the configuration's .hcl files".to_owned()],
-        );
+        let mut ways =
+            vec!["name the directory that holds the configuration's .hcl files".to_owned()];
+        ways.extend(output::tilde(dir));
+        output::error(&listing(echo::path(dir).given("DIR"), &error), &ways);
         Exit::Error
     })
 }
 
 /// Why a directory cannot be listed.
-fn listing(dir: &Path, error: &io::Error) -> String {
-    let shown = dir.display();
+fn listing(shown: echo::Shown<'_>, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!("there is no directory {shown}"),
         io::ErrorKind::NotADirectory => format!("{shown} is not a directory"),
@@ -261,7 +269,7 @@ fn list(dir: &Path) -> io::Result<Vec<String>> {
                     io::ErrorKind::InvalidFilename,
                     format!(
                         "the name of the file {} is not UTF-8; rename it",
-                        entry.path().display()
+                        echo::path(&entry.path())
                     ),
                 ));
             }
@@ -274,7 +282,13 @@ fn list(dir: &Path) -> io::Result<Vec<String>> {
 
 /// A path as findings show it: without the `./` of the current directory.
 fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
+    let whole = echo::path(path);
+    let name = path.file_name().map(|name| echo::path(Path::new(name)));
+    // What is found there is told by its place, whatever the directory is called.
+    if let (false, Some(name)) = (whole.is_plain(), name.filter(echo::Shown::is_plain)) {
+        return format!("…/{name}");
+    }
+    let text = whole.to_string();
     text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
 }
 
@@ -284,7 +298,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Exit> {
 
 /// Tells why a file cannot be read.
 fn unreadable(path: &Path, error: &io::Error) -> Exit {
-    let shown = path.display();
+    let shown = echo::path(path);
     let (why, help) = match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => (
             format!("{shown} is a symbolic link to nothing"),
@@ -300,7 +314,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Exit {
             "move it away, or make it readable",
         ),
     };
-    output::error(&why, &[help.to_owned()]);
+    let mut ways = vec![help.to_owned()];
+    ways.extend(output::tilde(path));
+    output::error(&why, &ways);
     Exit::Error
 }
 
@@ -309,7 +325,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Exit {
 /// this machine to the readers of a finding or of a plan.
 fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     let fail = |error: io::Error| unreadable(path, &error);
-    let shown = path.display();
+    let shown = echo::path(path);
     if !fs::metadata(path).map_err(fail)?.is_file() {
         output::error(
             &format!("{shown} is not a regular file"),
@@ -320,7 +336,7 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     let home = dir.canonicalize().map_err(fail)?;
     let real = path.canonicalize().map_err(fail)?;
     let why = if !real.starts_with(&home) {
-        format!("{shown} is a link that leads out of {}", dir.display())
+        format!("{shown} is a link that leads out of {}", echo::path(dir))
     } else if real.extension() != path.extension() {
         format!("{shown} is a link to a file of another kind")
     } else {

@@ -12,10 +12,12 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
+use crate::echo;
 use crate::model::Desired;
 use crate::platform::{Environment, Login, Wanted, discover};
 use crate::server::{App, Credential, Options, Quirks, Running, Storage};
 
+use super::output;
 use super::private_file::{Place, Unwritten, write_private};
 
 /// The folder, beside the configuration.
@@ -43,7 +45,11 @@ impl Local {
     pub async fn open(dir: &Path, desired: &Desired) -> Result<(Self, Login), String> {
         let folder = dir.join(FOLDER);
         let at = |path: &Path, what: &str, error: &dyn std::fmt::Display| {
-            format!("cannot {what} {}: {error}", path.display())
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(path),
+                output::nameless(path, error)
+            )
         };
         no_links(&folder)?;
         if !folder.is_dir() {
@@ -73,8 +79,8 @@ impl Local {
         } else if !credential.exists() {
             return Err(format!(
                 "{} is missing, and the platform hands it out once; remove {} to start afresh",
-                credential.display(),
-                folder.display()
+                echo::path(&credential),
+                echo::path(&folder)
             ));
         }
         let running = Running::start_on(app, listener, Arc::new(Timestamp::now))
@@ -115,7 +121,7 @@ fn no_links(folder: &Path) -> Result<(), String> {
         None => Ok(()),
         Some(link) => Err(format!(
             "{} is a symbolic link, which the embedded platform does not follow; remove it",
-            link.display()
+            echo::path(link)
         )),
     }
 }

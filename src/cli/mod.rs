@@ -22,12 +22,14 @@ mod seal;
 mod session;
 mod signals;
 mod terraform;
+mod withheld;
 mod world;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::echo;
 use args::{Args, Command};
 use exit::Exit;
 
@@ -36,7 +38,12 @@ pub fn run() -> ExitCode {
     // One TLS stack: a second provider compiled in by accident must not be picked by chance. A
     // second installation in one process is refused, and then the first one stands.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    withheld::guard_panics();
+    withheld::leave_no_core();
     let given: Vec<OsString> = std::env::args_os().collect();
+    if given.iter().any(|a| terraform::is_no_color(a)) {
+        anstream::ColorChoice::Never.write_global();
+    }
     let args = match Args::read(given.clone()) {
         Ok(args) => args,
         Err(error) => {
@@ -49,6 +56,9 @@ pub fn run() -> ExitCode {
             return report::finish(Exit::Usage).into();
         }
     };
+    if args.no_input {
+        output::ask_nothing();
+    }
     let (command, form) = args.command.form();
     report::begin(command, &form);
     let prepared = enter(args.chdir.as_deref())
@@ -94,13 +104,22 @@ pub fn run() -> ExitCode {
     report::finish(exit).into()
 }
 
+/// The command line as clap knows it, for whoever walks all of it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Goes where `--chdir` says.
 fn enter(dir: Option<&Path>) -> Result<(), Exit> {
     let Some(dir) = dir else {
         return Ok(());
     };
     std::env::set_current_dir(dir).map_err(|error| {
-        output::error(&format!("cannot enter {}: {error}", dir.display()), &[]);
+        let shown = echo::path(dir).given("--chdir");
+        output::error(
+            &format!("cannot enter {shown}: {error}"),
+            &output::tilde(dir),
+        );
         Exit::Error
     })
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 
 use crate::diag::{Diagnostics, SourceMap, render_all};
+use crate::echo;
 use crate::policy::Refusal;
 use crate::sinks::shell_word;
 use crate::view::inert;
@@ -20,6 +21,9 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Whether a result could not be written, other than because its reader has gone away.
 static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether nobody is to be asked.
+static SILENT: AtomicBool = AtomicBool::new(false);
 
 /// Prints a result for people; nothing where standard output holds JSON.
 pub fn print(text: &str) {
@@ -48,10 +52,29 @@ pub fn lost() -> bool {
     LOST.load(Ordering::SeqCst)
 }
 
-/// A path as a hint shows it: one word of a shell, to be copied.
+/// A path as a hint shows it: one word of a shell, to be copied; `…` stands for what is not shown.
 pub fn word(path: &Path) -> String {
+    let shown = echo::path(path);
+    if !shown.is_plain() {
+        return "…".to_owned();
+    }
     let word = path.to_str().and_then(shell_word);
-    inert(&word.unwrap_or_else(|| path.display().to_string()))
+    inert(&word.unwrap_or_else(|| shown.to_string()))
+}
+
+/// What a library says of a file, without the file's name where that is not shown.
+#[cfg(feature = "server")]
+pub fn nameless(path: &Path, why: &dyn std::fmt::Display) -> String {
+    let why = why.to_string();
+    match echo::path(path).is_plain() {
+        true => why,
+        false => why.replace(&*path.to_string_lossy(), "…"),
+    }
+}
+
+/// What to do about a path that holds a `~` which no shell has seen.
+pub fn tilde(path: &Path) -> Vec<String> {
+    echo::tilde(path).map(str::to_owned).into_iter().collect()
 }
 
 /// Prints something for those who watch.
@@ -105,9 +128,19 @@ fn colours() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// Whether somebody sits at a terminal and can be asked.
+/// Whether somebody sits at a terminal.
 pub fn interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// From now on nobody is asked, terminal or not.
+pub fn ask_nothing() {
+    SILENT.store(true, Ordering::SeqCst);
+}
+
+/// Whether somebody can be asked.
+pub fn askable() -> bool {
+    interactive() && !SILENT.load(Ordering::SeqCst)
 }
 
 /// Whether people see what [`print()`] prints.

@@ -4,6 +4,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::echo;
+
 use super::args::{Command, ConfigArgs, PlatformChoice, PolicyArgs};
 use super::commands::credential::CredentialCommand;
 use super::commands::seal::SealCommand;
@@ -136,7 +138,7 @@ pub fn check(command: &Command) -> Result<(), Exit> {
         let Named { flag, path } = *one;
         if path.extension() == Some(OsStr::new("hcl")) {
             return refuse(
-                &format!("{flag} {}: .hcl files are configurations", path.display()),
+                &format!("{flag} {}: .hcl files are configurations", echo::path(path)),
                 "name a file that ends in something else, as .json does: it would be read as a part \
                  of a configuration, or take the place of one",
             );
@@ -147,7 +149,7 @@ pub fn check(command: &Command) -> Result<(), Exit> {
         let place = entry(path);
         if let Some(other) = written[..n].iter().find(|other| entry(other.path) == place) {
             return refuse(
-                &format!("{} and {flag} both write {}", other.flag, path.display()),
+                &format!("{} and {flag} both write {}", other.flag, echo::path(path)),
                 "name a file of its own for each",
             );
         }
@@ -159,7 +161,7 @@ pub fn check(command: &Command) -> Result<(), Exit> {
             return refuse(
                 &format!(
                     "{flag} would take the place of {}, which {} reads",
-                    path.display(),
+                    echo::path(path),
                     other.flag
                 ),
                 "name another file to write",

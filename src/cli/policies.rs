@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::Policy;
+use crate::echo;
 use crate::model::{Desired, Limits, Live, PolicyReach, PolicySeverity, SourceRef};
 use crate::plan::Plan;
 use crate::policy;
@@ -26,13 +27,13 @@ const VARIABLE: &str = "ROLECALL_POLICY_DIR";
 pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
     let mut places: BTreeMap<String, SourceRef> = BTreeMap::new();
     let mut twice = Vec::new();
-    for dir in dirs(args)? {
-        let found = load::policy_dir(&dir)?;
+    for (taker, dir) in dirs(args)? {
+        let found = load::policy_dir(&dir, taker)?;
         let mut holds = human::count(found.policies.len(), "policy block");
         if found.limits != Limits::NONE {
             holds.push_str(", and limits that hold beside the configuration's");
         }
-        let shown = inert(&dir.display().to_string());
+        let shown = inert(&echo::path(&dir).to_string());
         output::tell(&format!("Policies  {shown}: {holds}"));
         loaded.desired.limits = loaded.desired.limits.tightened(found.limits);
         for policy in &found.policies {
@@ -59,8 +60,9 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
     Ok(())
 }
 
-/// The directories of the environment and of the command line: neither takes the place of the other.
-fn dirs(args: &PolicyArgs) -> Result<Vec<PathBuf>, Exit> {
+/// The directories of the environment and of the command line, each with what names it: neither takes the
+/// place of the other.
+fn dirs(args: &PolicyArgs) -> Result<Vec<(&'static str, PathBuf)>, Exit> {
     let mut dirs = Vec::new();
     if let Some(dir) = std::env::var_os(VARIABLE) {
         if dir.is_empty() {
@@ -70,12 +72,12 @@ fn dirs(args: &PolicyArgs) -> Result<Vec<PathBuf>, Exit> {
             );
             return Err(Exit::Error);
         }
-        dirs.push(PathBuf::from(dir));
+        dirs.push((VARIABLE, PathBuf::from(dir)));
     }
     if let Some(dir) = &args.policy_dir
-        && !dirs.iter().any(|other| same(other, dir))
+        && !dirs.iter().any(|(_, other)| same(other, dir))
     {
-        dirs.push(dir.clone());
+        dirs.push(("--policy-dir", dir.clone()));
     }
     Ok(dirs)
 }

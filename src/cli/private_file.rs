@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use crate::echo;
+
 use super::exit::Exit;
 use super::output;
 
@@ -52,9 +54,11 @@ impl Unwritten {
 
     /// Prints it for the file of a flag.
     pub fn tell(&self, flag: &str, path: &Path, place: Place) -> Exit {
+        let mut help = vec![self.help(flag, place)];
+        help.extend(output::tilde(path));
         output::error(
-            &format!("cannot write {}: {self}", path.display()),
-            &[self.help(flag, place)],
+            &format!("cannot write {}: {self}", echo::path(path).given(flag)),
+            &help,
         );
         Exit::Error
     }

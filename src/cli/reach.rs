@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::echo;
 use crate::model::{Caller, CleanUp, Desired, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
@@ -61,10 +62,10 @@ pub fn home_scope(identity: &Identity) -> Option<Scope> {
 
 /// A client for a login; nothing is sent yet.
 pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Client<Http>, String> {
-    let proxy = if login.endpoint.is_loopback() {
-        None
-    } else {
-        Proxy::find(&variable).map_err(|e| e.to_string())?
+    let proxy = match login.proxy {
+        _ if login.endpoint.is_loopback() => None,
+        Some(proxy) => Some(proxy),
+        None => Proxy::find(&variable).map_err(|e| e.to_string())?,
     };
     let named = match login.endpoint.base().starts_with("https:") {
         true => authorities()?,
@@ -99,7 +100,11 @@ pub fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, Exit> {
             std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
             _ => error.to_string(),
         };
-        fail(&format!("--ca-file {}: {why}", path.display()))
+        output::error(
+            &format!("--ca-file {}: {why}", echo::path(path)),
+            &output::tilde(path),
+        );
+        Exit::Error
     })
 }
 
@@ -114,9 +119,12 @@ fn authorities() -> Result<Option<String>, String> {
                     .to_owned(),
             );
         }
-        let shown = format!("SSL_CERT_FILE ({path})");
+        let shown = format!("SSL_CERT_FILE ({})", echo::text(&path));
         let pem = std::fs::read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("{shown}: there is no such file"),
+            std::io::ErrorKind::NotFound => match echo::tilde(Path::new(&path)) {
+                Some(way) => format!("{shown}: there is no such file; {way}"),
+                None => format!("{shown}: there is no such file"),
+            },
             _ => format!("{shown}: {error}"),
         })?;
         if !holds_certificate(&pem) {
@@ -125,7 +133,7 @@ fn authorities() -> Result<Option<String>, String> {
         named.push(shown);
     }
     if let Some(folders) = variable("SSL_CERT_DIR").filter(|folders| !folders.is_empty()) {
-        named.push(format!("SSL_CERT_DIR ({folders})"));
+        named.push(format!("SSL_CERT_DIR ({})", echo::text(&folders)));
     }
     Ok((!named.is_empty()).then(|| named.join(" and ")))
 }
@@ -226,6 +234,17 @@ fn warn_if_exposed(source: &Source) {
     }
 }
 
+/// Says what Mondoo's tools would have taken from the credential's file, and rolecall does not.
+pub fn tell_unused(login: &Login) {
+    if !login.unused.is_empty() {
+        output::tell(&format!(
+            "Note      {}: rolecall has no use for {}, which Mondoo's tools read there",
+            inert(&login.source.to_string()),
+            login.unused.join(", ")
+        ));
+    }
+}
+
 /// The embedded platform, kept running.
 #[cfg(feature = "server")]
 pub type Kept = Option<super::local::Local>;
@@ -247,7 +266,7 @@ async fn connect(
                 .map_err(|e| fail(&e))?;
             let place = format!(
                 "LOCAL: the embedded platform in {}, not Mondoo",
-                inert(&super::local::database(dir).display().to_string())
+                inert(&echo::path(&super::local::database(dir)).to_string())
             );
             return Ok((login, place, None, Some(local)));
         }
@@ -273,6 +292,7 @@ async fn connect(
         Exit::Error
     })?;
     warn_if_exposed(&login.source);
+    tell_unused(&login);
     let ca = certificates(choice.ca_file.as_deref())?;
     let place = inert(login.endpoint.base());
     #[cfg(feature = "server")]

@@ -8,6 +8,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::Outcome;
+use crate::echo;
 use crate::model::{Caller, Nonce, StackId};
 use crate::plan::{Change, Moved, Plan};
 use crate::ports::Event;
@@ -104,21 +105,22 @@ pub fn prepare(args: &ApplyArgs, judged: Option<&str>) -> Result<(), Exit> {
     };
     if path.symlink_metadata().is_ok() {
         return Err(refuse(
-            format!("{} is there already", path.display()),
+            format!("{} is there already", echo::path(path).given("--report")),
             "a record never replaces anything: name a new file with --report",
         ));
     }
     try_private(path, Place::New).map_err(|error| error.tell("--report", path, Place::New))?;
     let link = |path: &Path| -> Result<Seen, Exit> {
         let bytes = load(path).map_err(|why| {
+            let way = "name the record of the run before; the first record of a chain has none";
             refuse(
-                format!("--previous {}: {why}", path.display()),
-                "name the record of the run before; the first record of a chain has none",
+                format!("--previous {}: {why}", echo::path(path)),
+                echo::tilde(path).unwrap_or(way),
             )
         })?;
         record::read(&bytes).map_err(|why| {
             refuse(
-                format!("--previous {}: {why}", path.display()),
+                format!("--previous {}: {why}", echo::path(path)),
                 "see with `rolecall verify` how far the chain is whole, before it grows",
             )
         })
@@ -267,7 +269,7 @@ fn leave(record: &Making, exit: Exit) -> Exit {
     let Some(login) = &record.login else {
         output::tell(&format!(
             "No record in {}: the run ended before it had logged in.",
-            inert(&record.path.display().to_string())
+            inert(&echo::path(&record.path).to_string())
         ));
         return exit;
     };
@@ -280,7 +282,7 @@ fn leave(record: &Making, exit: Exit) -> Exit {
             output::tell(&format!(
                 "Record    {} {}",
                 record::digest(text.as_bytes()),
-                inert(&record.path.display().to_string())
+                inert(&echo::path(&record.path).to_string())
             ));
             exit
         }
@@ -291,7 +293,10 @@ fn leave(record: &Making, exit: Exit) -> Exit {
 /// Says that the record could not be written, and gives it to who reads standard error.
 fn lost(record: &Making, exit: Exit, why: &str, text: &str) -> Exit {
     output::error(
-        &format!("cannot write {}: {why}", record.path.display()),
+        &format!(
+            "cannot write {}: {why}",
+            echo::path(&record.path).given("--report")
+        ),
         &[
             "the run is over; its record follows, to be kept by hand from `{` to the last line's \
              end"

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::echo;
+
 use super::exit::Exit;
 use super::output;
 use super::private_file::{Place, write_private};
@@ -207,7 +209,7 @@ fn of_folder(folder: &Path) -> Result<SealKey, Exit> {
     let path = folder.join("seal.key");
     let fail = |what: &str, error: &dyn std::fmt::Display| {
         output::error(
-            &format!("cannot {what} {}: {error}", path.display()),
+            &format!("cannot {what} {}: {error}", echo::path(&path)),
             &[format!(
                 "it is the embedded platform's own and worth nothing to Mondoo; remove {} to start afresh",
                 output::word(folder)

@@ -137,13 +137,17 @@ pub async fn open(
 
 /// Sees that no program applies with a person's credential.
 fn nobodys(login: &Login) -> Result<(), Exit> {
-    if !matches!(login.source, Source::Home(_)) || output::interactive() {
+    if !login.source.is_somebodys() || output::interactive() {
         return Ok(());
     }
     output::error(
         &format!(
-            "{} is a person's credential, and apply takes it on a terminal only",
-            login.source
+            "{} is {} credential, and apply takes it on a terminal only",
+            login.source,
+            match login.source {
+                Source::System => "the whole machine's",
+                _ => "a person's",
+            }
         ),
         &[
             "name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64"

@@ -16,9 +16,17 @@ const SAME: &[(&str, &str)] = &[
     ("parallelism", "--parallelism"),
     ("json", "--format=json"),
     ("out", "--out"),
+    ("no-color", "--no-color"),
     ("chdir", "--chdir"),
     ("help", "--help"),
     ("version", "--version"),
+];
+
+/// What Terraform spells so, with this value, is what happens here anyway, or is spelt so.
+const ANYWAY: &[(&str, &str, Option<&str>)] = &[
+    ("input", "false", Some("--no-input")),
+    ("lock", "false", None),
+    ("refresh", "true", None),
 ];
 
 /// What Terraform has and this version does not, and what to do instead.
@@ -31,7 +39,10 @@ const MISSING: &[(&str, &str)] = &[
         "replace",
         "keys are not rotated yet; declare a new account beside the old one, then remove the old",
     ),
-    ("refresh", "what is live is always read; there is no state"),
+    (
+        "refresh",
+        "what is live is always read, since there is no state; leave it out",
+    ),
     (
         "refresh-only",
         "there is no state to refresh; plan shows what differs",
@@ -42,18 +53,23 @@ const MISSING: &[(&str, &str)] = &[
     ("backend-config", "there is no state file, so no backend"),
     (
         "lock",
-        "there is no state to lock; the platform takes one change of a scope at a time",
+        "there is no state to lock; leave it out (`rolecall docs reliability` says what two runs at once \
+         do)",
     ),
     (
         "lock-timeout",
-        "there is no state to lock; the platform takes one change of a scope at a time",
+        "there is no state to lock, so nothing waits for it; leave it out (`rolecall docs reliability` \
+         says what two runs at once do)",
     ),
     (
         "input",
-        "no variable is ever asked for; apply asks for its yes on a terminal only, or takes --yes",
+        "no variable is ever asked for; apply asks for its yes on a terminal only, or takes --yes; \
+         -input=false has it ask nothing",
     ),
-    ("no-color", "set NO_COLOR=1"),
-    ("compact-warnings", "leave it out"),
+    (
+        "compact-warnings",
+        "warnings have one form, which is short; leave it out",
+    ),
     (
         "generate-config-out",
         "write import blocks and the accounts they name",
@@ -235,8 +251,7 @@ pub fn understand(
     given: Vec<OsString>,
     command: &clap::Command,
 ) -> Result<Vec<OsString>, clap::Error> {
-    let mut taking = BTreeSet::new();
-    options_with_values(command, &mut taking);
+    let taking = options_with_values(command);
     let mut out = Vec::with_capacity(given.len());
     let mut rest = given.into_iter();
     out.extend(rest.next());
@@ -246,7 +261,9 @@ pub fn understand(
             out.extend(rest);
             break;
         }
-        let argument = translate(argument, &taking)?;
+        let Some(argument) = translate(argument, &taking)? else {
+            continue;
+        };
         // What follows such an option is its value, whatever it looks like.
         let value = argument
             .to_str()
@@ -260,19 +277,29 @@ pub fn understand(
     Ok(out)
 }
 
-fn translate(argument: OsString, taking: &BTreeSet<String>) -> Result<OsString, clap::Error> {
+/// One argument in our spelling; `None` for what happens anyway.
+fn translate(
+    argument: OsString,
+    taking: &BTreeSet<String>,
+) -> Result<Option<OsString>, clap::Error> {
     // An option is plain text; only its value may be anything.
     let bytes = argument.as_encoded_bytes();
     let end = bytes.iter().position(|b| *b == b'=').unwrap_or(bytes.len());
     let Ok(head) = std::str::from_utf8(&bytes[..end]) else {
-        return Ok(argument);
+        return Ok(Some(argument));
     };
     let Some(name) = head.strip_prefix('-').filter(|name| name.len() > 1) else {
-        return Ok(argument);
+        return Ok(Some(argument));
     };
     let name = name.strip_prefix('-').unwrap_or(name);
     // `--out` is ours where a command writes files.
     let ours = head.starts_with("--") && taking.contains(name);
+    let value = bytes.get(end + 1..);
+    let anyway =
+        |(theirs, meant, _): &&(&str, &str, _)| *theirs == name && value == Some(meant.as_bytes());
+    if let (Some((_, _, spelt)), false) = (ANYWAY.iter().find(anyway), ours) {
+        return Ok(spelt.map(OsString::from));
+    }
     if let (Some((_, instead)), false) = (MISSING.iter().find(|(m, _)| *m == name), ours) {
         return Err(clap::Error::raw(
             ErrorKind::UnknownArgument,
@@ -280,12 +307,22 @@ fn translate(argument: OsString, taking: &BTreeSet<String>) -> Result<OsString, 
         ));
     }
     if head.starts_with("--") {
-        return Ok(argument);
+        return Ok(Some(argument));
     }
-    match SAME.iter().find(|(theirs, _)| *theirs == name) {
-        Some((_, ours)) => Ok(with_value(ours, &argument, head.len(), taking)),
-        None => Ok(argument),
-    }
+    Ok(Some(
+        match SAME.iter().find(|(theirs, _)| *theirs == name) {
+            Some((_, ours)) => with_value(ours, &argument, head.len(), taking),
+            None => argument,
+        },
+    ))
+}
+
+/// Whether an argument asks for no colours, also where nothing else of the line is understood.
+pub fn is_no_color(argument: &OsStr) -> bool {
+    matches!(
+        argument.to_str(),
+        Some("-no-color" | "--no-color" | "-no-color=true")
+    )
 }
 
 /// Our spelling with the rest of theirs: nothing, or `=` and a value.
@@ -300,7 +337,14 @@ fn with_value(ours: &str, theirs: &OsStr, head: usize, taking: &BTreeSet<String>
     out
 }
 
-fn options_with_values(command: &clap::Command, into: &mut BTreeSet<String>) {
+/// The names of all options that take a value, of whatever command.
+pub fn options_with_values(command: &clap::Command) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    taking_values(command, &mut names);
+    names
+}
+
+fn taking_values(command: &clap::Command, into: &mut BTreeSet<String>) {
     for argument in command.get_arguments() {
         if argument.get_action().takes_values() {
             for name in argument.get_long_and_visible_aliases().unwrap_or_default() {
@@ -309,7 +353,7 @@ fn options_with_values(command: &clap::Command, into: &mut BTreeSet<String>) {
         }
     }
     for sub in command.get_subcommands() {
-        options_with_values(sub, into);
+        taking_values(sub, into);
     }
 }
 
@@ -347,6 +391,12 @@ mod tests {
                 "--chdir=access plan --format=json",
             ),
             ("plan -detailed-exitcode", "plan --detailed-exitcode"),
+            ("plan -no-color a", "plan --no-color a"),
+            ("plan -no-color=true a", "plan --no-color a"),
+            ("plan -input=false -lock=false a", "plan --no-input a"),
+            ("-chdir=a apply --input=false", "--chdir=a apply --no-input"),
+            ("plan --lock=false -refresh=true a", "plan a"),
+            ("plan --var -lock=false", "plan --var -lock=false"),
             ("plan -help", "plan --help"),
             // Values and what stands behind `--` are not options.
             ("plan --var -out access", "plan --var -out access"),

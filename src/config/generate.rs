@@ -206,8 +206,14 @@ pub fn from_live(stack: &StackId, key: &SealPublicKey, live: &Live) -> Generated
     let mut count = 0;
     for account in accounts {
         let why = obstacle(account, live).or_else(|| {
-            let several = equal.get(&(&account.scope, account.name.as_str())) > Some(&1);
-            several.then(|| "its scope has several accounts of this name; rename them first".into())
+            let n = equal.get(&(&account.scope, account.name.as_str()));
+            n.filter(|n| **n > 1).map(|n| {
+                format!(
+                    "{n} accounts of its scope have this name, and a configuration declares one of a \
+                     name in a scope; write the two blocks of that one by hand, or rename the others on \
+                     the platform first"
+                )
+            })
         });
         let reference = scopes.get(&account.scope);
         match (why, reference) {

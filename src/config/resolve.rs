@@ -144,7 +144,12 @@ fn run(
     let variables: Vec<_> = module.of("variable").collect();
     let declared: BTreeSet<&str> = variables.iter().map(|block| block.name()).collect();
     let declared = module.complete.then_some(&declared);
-    let given = variables::read(declared, inputs, sources, &mut out);
+    let open: BTreeSet<&str> = variables
+        .iter()
+        .filter(|block| variables::is_open(block))
+        .map(|block| block.name())
+        .collect();
+    let given = variables::read(declared, &open, inputs, sources, &mut out);
 
     let mut decoder = Decoder::new(sources, lenient);
     let mut scope = module_scope(module);

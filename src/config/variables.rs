@@ -68,10 +68,19 @@ pub(super) struct Inputs {
     incomplete: bool,
 }
 
-/// Reads all inputs; the texts are added to `sources`, so that findings can show them. Which
-/// variables are declared may not be known.
+/// Whether what is given for a variable may be shown: it says nowhere that it is sensitive.
+pub(super) fn is_open(block: &Block) -> bool {
+    block.attribute("sensitive").is_none_or(
+        |attribute| matches!(&attribute.expression, Expression::Bool(flag) if !flag.value()),
+    )
+}
+
+/// Reads all inputs; the texts are added to `sources`, so that findings can name places in them. Nothing
+/// of a text is shown, and of a file the lines of `open` variables alone. Which variables are declared may
+/// not be known.
 pub(super) fn read(
     declared: Option<&BTreeSet<&str>>,
+    open: &BTreeSet<&str>,
     inputs: &[Input],
     sources: &mut SourceMap,
     out: &mut Diagnostics,
@@ -88,13 +97,17 @@ pub(super) fn read(
                 };
                 if !known(name) {
                     if *origin == Origin::CommandLine {
+                        let before = sources.count();
                         let file = sources.add(shown, text.as_str());
+                        sources.hide_since(before);
                         let span = Span::new(file, 0, text.len());
                         out.push(undeclared(name, span, names(), Diagnostic::error));
                     }
                     continue;
                 }
+                let before = sources.count();
                 let file = sources.add(shown, text.as_str());
+                sources.hide_since(before);
                 let span = Span::new(file, 0, text.len());
                 let expression = hcl_edit::parser::parse_expr(text).ok();
                 let text = text.clone();
@@ -109,7 +122,10 @@ pub(super) fn read(
             }
             Input::Unreadable => all.incomplete = true,
             Input::File { path, bytes } => {
-                let Some(tree) = syntax::parse(path.as_str(), bytes, sources, out) else {
+                let before = sources.count();
+                let tree = syntax::parse(path.as_str(), bytes, sources, out);
+                sources.hide_since(before);
+                let Some(tree) = tree else {
                     all.incomplete = true;
                     continue;
                 };
@@ -121,6 +137,9 @@ pub(super) fn read(
                             let span = Span::new(tree.file, range.start, range.end);
                             let key = attribute.key.span().unwrap_or(0..0);
                             let key = Span::new(tree.file, key.start, key.end);
+                            if open.contains(name.as_str()) {
+                                sources.reveal(Span::new(tree.file, key.start, span.end));
+                            }
                             if !known(&name) {
                                 out.push(undeclared(&name, key, names(), Diagnostic::warning));
                                 continue;
@@ -278,10 +297,14 @@ fn given_value(
             if ty.is_primitive() || *ty == Type::Any {
                 (Value::from(text.as_str()), *span)
             } else if let Some(expression) = expression {
-                (
-                    outside_value(block, expression, *span, sensitive, decoder)?,
-                    *span,
-                )
+                // What is wrong with it would be told in its own words.
+                let scope = Scope::new();
+                let value = decoder.evaluator.attempt(span.file, expression, &scope);
+                let Some(value) = value else {
+                    let message = format!("this cannot be evaluated as {}", ty.noun());
+                    return refuse(block, hidden(*span, sensitive), &message, decoder);
+                };
+                (value, *span)
             } else {
                 let message = format!("this cannot be read as {}", ty.noun());
                 return refuse(block, hidden(*span, sensitive), &message, decoder);

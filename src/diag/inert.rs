@@ -9,25 +9,21 @@ pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{70f}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{13430}'..='\u{1343f}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Tells whether a text begins with what CI runners take for a command wherever in a line it
-/// stands: `##[group]` (GitHub), `##vso[…]` (Azure Pipelines).
+/// Tells whether a text begins as what CI runners take for a command wherever in a line it stands:
+/// `##[group]` (GitHub), `##vso[…]` (Azure Pipelines), `##teamcity[…]`, and whatever comes next.
 pub(super) fn opens_command(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("##") else {
-        return false;
-    };
-    let name = rest
-        .get(..3)
-        .filter(|name| name.eq_ignore_ascii_case("vso"));
-    rest[name.map_or(0, str::len)..].starts_with('[')
+    text.starts_with("##")
 }
 
-/// Shows control, escape, invisible and bidirectional characters as `\u{…}`, and the first
-/// character of a CI command too.
+/// Shows control, escape, invisible and bidirectional characters as `\u{…}`, and the first of two `#`
+/// too.
 pub fn inert(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) && !text.contains("##") {
         return Cow::Borrowed(text);
@@ -68,12 +64,52 @@ mod tests {
     }
 
     #[test]
-    fn commands_of_ci_runners_are_broken_and_headings_are_not() {
+    fn whatever_a_ci_runner_may_take_for_a_command_is_broken() {
         assert_eq!(inert("x ##[add-mask]y"), "x \\u{23}#[add-mask]y");
-        assert_eq!(inert("###[group]"), "#\\u{23}#[group]");
+        assert_eq!(inert("###[group]"), "\\u{23}\\u{23}#[group]");
         assert_eq!(inert("a##VSO[task.x]"), "a\\u{23}#VSO[task.x]");
-        for text in ["## Teams", "a ## b", "##vsé[", "# [x]", "##"] {
+        for text in ["##teamcity[x]", "##other[y]", "## Teams", "##"] {
+            let shown = inert(text);
+            assert!(
+                !shown.contains("##") && shown.ends_with(&text[1..]),
+                "{shown}"
+            );
+        }
+        for text in ["# [x]", "#", "a # b # c"] {
             assert_eq!(inert(text), text);
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_shown() {
+        // Blanks that are no spaces, fillers, format controls, tags, selectors.
+        for c in [
+            '\u{2800}',
+            '\u{3164}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{ffa0}',
+            '\u{16fe4}',
+            '\u{1d159}',
+            '\u{1d173}',
+            '\u{1d17a}',
+            '\u{1bca0}',
+            '\u{1bca3}',
+            '\u{13430}',
+            '\u{70f}',
+            '\u{fff0}',
+            '\u{e0000}',
+            '\u{e007f}',
+            '\u{e0100}',
+            '\u{e01ef}',
+            '\u{fe00}',
+            '\u{fe0f}',
+        ] {
+            let shown = format!("\\u{{{:x}}}", u32::from(c));
+            assert_eq!(inert(&format!("ci{c}-prod")), format!("ci{shown}-prod"));
+        }
+        for c in ['\u{a0}', '\u{3000}', '\u{2801}', '\u{1d15a}', 'ﾟ'] {
+            assert_eq!(inert(&format!("ci{c}")), format!("ci{c}"));
         }
     }
 }

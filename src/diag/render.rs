@@ -9,6 +9,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 const MAX_LINES: usize = 6;
 /// The longest part of a line shown, in bytes.
 const MAX_LINE: usize = 400;
+/// What stands in the place of a line that may hold a secret.
+const HIDDEN: &str = "(not shown: this line may hold a secret)";
 /// The longest part of a message shown, in characters: messages repeat values of any length.
 const MAX_MESSAGE: usize = 1_000;
 
@@ -134,20 +136,25 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
         let marks_here = wanted
             .iter()
             .filter(|w| (at..=at + line.len()).contains(*w));
-        let keep = cut(line, marks_here.map(|mark| mark - at));
+        let open = sources.shows(window.file, &(at..at + line.len()));
+        let keep = match open {
+            true => cut(line, marks_here.map(|mark| mark - at)),
+            false => 0..0,
+        };
         let secrets = sources.hidden(line);
         if keep.start > 0 {
             window.text.push('…');
         }
+        let begin = window.text.len();
+        let mut columns = 0;
         for (offset, c) in line.char_indices() {
             let absolute = at + offset;
-            note(
-                &mut moved,
-                &wanted,
-                absolute,
-                c.len_utf8(),
-                window.text.len(),
-            );
+            let to = match open {
+                true => window.text.len(),
+                false => begin + columns,
+            };
+            note(&mut moved, &wanted, absolute, c.len_utf8(), to);
+            columns = (columns + 1).min(MAX_LINE);
             if !keep.contains(&offset) {
                 continue;
             }
@@ -165,8 +172,18 @@ fn fill(window: &mut Window<'_>, sources: &SourceMap) {
                 push_inert(&mut window.text, c, &line[offset..]);
             }
         }
-        note(&mut moved, &wanted, at + line.len(), 1, window.text.len());
-        if keep.end < line.len() {
+        let end = match open {
+            true => window.text.len(),
+            false => begin + columns,
+        };
+        note(&mut moved, &wanted, at + line.len(), 1, end);
+        if !open {
+            window.text.push_str(HIDDEN);
+            // As far as a mark reaches, so that its column is that of the file.
+            let furthest = moved.last().map_or(begin, |(_, to)| *to);
+            let short = furthest.saturating_sub(window.text.len());
+            window.text.push_str(&" ".repeat(short));
+        } else if keep.end < line.len() {
             window.text.push('…');
         }
         window.text.push('\n');
@@ -261,7 +278,43 @@ mod tests {
         );
         assert!(shown.contains("\\u{1b}[31m\\u{202e}x"), "{shown}");
         let shown = show("b = oops ##[add-mask]a ## b", 4, 8);
-        assert!(shown.contains("\\u{23}#[add-mask]a ## b"), "{shown}");
+        assert!(shown.contains("\\u{23}#[add-mask]a \\u{23}# b"), "{shown}");
+    }
+
+    #[test]
+    fn a_line_that_may_hold_a_secret_is_not_shown_and_its_place_is() {
+        let text = "one = \"hunter2\"\ntwo = \"plain\"\nthree = \"hunter3\"\n";
+        let mut sources = SourceMap::new();
+        let open = sources.add("main.hcl", text);
+        let before = sources.count();
+        let file = sources.add("a.vars.hcl", text);
+        sources.hide_since(before);
+        let two = text.find("two").expect("is there");
+        sources.reveal(Span::new(file, two, two + 13));
+        let show = |file, start: usize, end: usize| {
+            let found = Diagnostic::error(CODE).at(Span::new(file, start, end), "here");
+            render(&found, &sources, false)
+        };
+        let shown = show(file, 6, 15);
+        assert!(
+            shown.contains("a.vars.hcl:1:7\n") && shown.contains(HIDDEN),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("here") && !shown.contains("hunter"),
+            "{shown}"
+        );
+        let whole = show(file, 0, text.len());
+        assert!(
+            whole.contains("plain") && !whole.contains("hunter"),
+            "{whole}"
+        );
+        for start in 0..text.len() {
+            for end in start..text.len() + 2 {
+                assert!(!show(file, start, end).contains("hunter"));
+            }
+        }
+        assert!(show(open, 6, 15).contains("hunter2"));
     }
 
     #[test]

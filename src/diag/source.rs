@@ -51,6 +51,8 @@ struct Source {
     text: Arc<str>,
     /// Byte offsets at which lines start.
     lines: Arc<[usize]>,
+    /// The bytes whose lines may be shown; `None` for all of them.
+    open: Option<Vec<Range<usize>>>,
 }
 
 /// The texts that spans point into.
@@ -83,6 +85,7 @@ impl SourceMap {
             path: path.into(),
             text,
             lines,
+            open: None,
         });
         id
     }
@@ -125,6 +128,36 @@ impl SourceMap {
             }
         }
         Cow::Owned(out)
+    }
+
+    /// How many texts there are.
+    pub fn count(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Has no line shown of the texts that were added since there were `count` of them: findings name
+    /// their places alone.
+    pub fn hide_since(&mut self, count: usize) {
+        for source in self.sources.iter_mut().skip(count) {
+            source.open = Some(Vec::new());
+        }
+    }
+
+    /// Has the lines of `span` shown, of a text that is hidden otherwise.
+    pub fn reveal(&mut self, span: Span) {
+        let source = self.sources.get_mut(span.file.0 as usize);
+        if let Some(open) = source.and_then(|source| source.open.as_mut()) {
+            open.push(span.range());
+        }
+    }
+
+    /// Tells whether a line may be shown.
+    pub(super) fn shows(&self, file: FileId, line: &Range<usize>) -> bool {
+        let open = self.source(file).and_then(|source| source.open.as_ref());
+        open.is_none_or(|open| {
+            open.iter()
+                .any(|range| range.start <= line.end && line.start < range.end)
+        })
     }
 
     /// Returns the path shown for `file`; empty when the file is not of this map.

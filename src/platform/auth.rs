@@ -13,6 +13,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
+use super::credential::{LINE_ENDS, escaped_line_ends};
 use crate::model::{Fingerprint, Mrn};
 use crate::secret::Secret;
 
@@ -223,6 +224,9 @@ fn parse_key(pem: &str) -> Result<EcdsaKeyPair, KeyError> {
 fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     const WAY_OUT: &str =
         "Mondoo issues PKCS#8 PEM, which begins with `-----BEGIN PRIVATE KEY-----`";
+    if escaped_line_ends(pem) {
+        return key_error(format!("the private key is in one line: {LINE_ENDS}"));
+    }
     let Some((_, rest)) = pem.split_once("-----BEGIN ") else {
         return key_error(format!("the private key is not PEM; {WAY_OUT}"));
     };

@@ -11,7 +11,9 @@ use super::auth::{Identity, ServiceAccount};
 use super::certificate::Certificate;
 use super::endpoint::Endpoint;
 use super::yaml;
+use crate::echo;
 use crate::model::Mrn;
+use crate::secret::Secret;
 
 /// Why a credential cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,45 @@ pub struct Credential {
     pub identity: Identity,
     /// Its `api_endpoint`.
     pub endpoint: Option<Endpoint>,
+    /// Its `api_proxy`, which may hold a password.
+    pub proxy: Option<Secret<String>>,
+    /// What it says besides that Mondoo's tools know and rolecall has no use for, as they spell it.
+    pub unused: Vec<&'static str>,
+}
+
+/// What stands in Mondoo's files besides what rolecall reads. Source: cnquery's `cli/config`.
+const UNUSED: [&str; 14] = [
+    "agent_mrn",
+    "annotations",
+    "audience",
+    "auth",
+    "features",
+    "issuerUri",
+    "jwtToken",
+    "labels",
+    "providers_url",
+    "scopes",
+    "subjectTokenType",
+    "type",
+    "universeDomain",
+    "updates_url",
+];
+
+/// What to do about a credential whose line ends have become two letters each.
+pub(super) const LINE_ENDS: &str = "its line ends stand there as two letters, `\\n`; take the file as it was delivered, or pass it on as \
+     base64, which has no line ends to lose";
+
+/// Whether a text is in one line, with `\n` in two letters where lines should end.
+pub(super) fn escaped_line_ends(text: &str) -> bool {
+    let text = text.trim();
+    if text.contains('\n') || !text.contains("\\n") {
+        return false;
+    }
+    // In JSON they are right inside of strings.
+    match text.strip_prefix('{') {
+        Some(inside) => inside.trim_start().starts_with("\\n"),
+        None => true,
+    }
 }
 
 impl Credential {
@@ -75,18 +116,33 @@ impl Credential {
             .map(Endpoint::new)
             .transpose()
             .map_err(|e| CredentialError::new(format!("`api_endpoint`: {e}")))?;
+        let proxy = get("api_proxy")?.map(|text| Secret::new(text.to_owned()));
+        let unused = unused(fields);
         // Newer Mondoo tools also store a plain bearer token under this key.
         if let (Some(token), None) = (get("token")?, get("private_key")?) {
+            if echo::credential(token).is_some_and(|looks| looks != echo::Looks::Token) {
+                return Err(CredentialError::new(format!(
+                    "`token` of the credential is {} and no token, and was not sent",
+                    echo::text(token)
+                )));
+            }
             return Ok(Self {
                 identity: Identity::api_token(token),
                 endpoint,
+                proxy,
+                unused,
             });
         }
+        let mut held = fields.values().flatten();
+        let escaped = held.any(|text| escaped_line_ends(text));
         let missing = |key: &str| {
-            CredentialError::new(format!(
-                "the credential has no `{key}`; it should be a service account's file as the \
-                 Mondoo console gives it"
-            ))
+            CredentialError::new(match escaped {
+                true => format!("the credential has no `{key}`: {LINE_ENDS}"),
+                false => format!(
+                    "the credential has no `{key}`; it should be a service account's file as the \
+                     Mondoo console gives it"
+                ),
+            })
         };
         let mrn = get("mrn")?.ok_or_else(|| missing("mrn"))?;
         let key = get("private_key")?.ok_or_else(|| missing("private_key"))?;
@@ -103,8 +159,20 @@ impl Credential {
         Ok(Self {
             identity: Identity::ServiceAccount(account),
             endpoint,
+            proxy,
+            unused,
         })
     }
+}
+
+/// The keys that are there and that nothing here reads.
+pub(super) fn unused(fields: &Fields) -> Vec<&'static str> {
+    let stands = |name: &&&str| {
+        let name = name.to_lowercase();
+        let below = |key: &String| key.split('.').next() == Some(name.as_str());
+        fields.keys().any(below)
+    };
+    UNUSED.iter().filter(stands).copied().collect()
 }
 
 /// The text of a credential, and whether it stood in base64: neither JSON nor YAML does without a
@@ -115,6 +183,16 @@ pub(super) fn plain(bytes: &[u8]) -> Result<(Zeroizing<String>, bool), Credentia
     let text = text.trim_start_matches('\u{feff}');
     let symbol = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     let empty = text.trim().is_empty();
+    if escaped_line_ends(text)
+        && text
+            .replace("\\n", "")
+            .bytes()
+            .all(|b| symbol(b) || b.is_ascii_whitespace())
+    {
+        return Err(CredentialError::new(format!(
+            "the credential is base64, and {LINE_ENDS}"
+        )));
+    }
     if empty || !text.bytes().all(|b| symbol(b) || b.is_ascii_whitespace()) {
         return Ok((Zeroizing::new(text.to_owned()), false));
     }
@@ -160,11 +238,15 @@ pub(super) fn fields(text: &str) -> Result<Fields, CredentialError> {
     if text.starts_with('{') {
         let json: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(text).map_err(|e| {
-                CredentialError::new(format!(
+                let place = format!(
                     "the credential is not valid JSON (line {}, column {})",
                     e.line(),
                     e.column()
-                ))
+                );
+                CredentialError::new(match escaped_line_ends(text) {
+                    true => format!("{place}: {LINE_ENDS}"),
+                    false => place,
+                })
             })?;
         for (key, value) in json {
             match value {
@@ -252,6 +334,32 @@ mod tests {
             json!(key)
         );
         check(&Credential::parse(yaml.as_bytes()).expect("quoted"), None);
+    }
+
+    #[test]
+    fn line_ends_that_have_become_letters_are_named() {
+        let key = p384();
+        let flat = key.replace('\n', "\\n");
+        let json = console(&key);
+        let pretty = serde_json::to_string_pretty(&json).expect("JSON");
+        let base64 = STANDARD.encode(pretty.as_bytes());
+        let (a, b) = base64.split_at(76);
+        for text in [
+            json!({"mrn": MRN, "private_key": flat}).to_string(),
+            format!("mrn: {MRN}\nprivate_key: {flat}\n"),
+            pretty.replace('\n', "\\n"),
+            format!("mrn: {MRN}\\nprivate_key: x"),
+            format!("{a}\\n{b}\\n"),
+        ] {
+            let why = Credential::parse(text.as_bytes())
+                .expect_err("flat")
+                .to_string();
+            assert!(why.contains("two letters, `\\n`"), "{why}");
+            assert!(!why.contains("MIG"), "{why}");
+        }
+        let compact = json.to_string();
+        let why = Credential::parse(&compact.as_bytes()[..compact.len() - 1]).expect_err("cut");
+        assert!(!why.to_string().contains("two letters"), "{why}");
     }
 
     #[test]

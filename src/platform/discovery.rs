@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::echo;
+
 use super::auth::Identity;
 use super::credential::Credential;
 use super::endpoint::Endpoint;
+use super::proxy::Proxy;
 
 const BASE64: &str = "MONDOO_CONFIG_BASE64";
 const PATH: &str = "MONDOO_CONFIG_PATH";
@@ -17,6 +20,12 @@ const TOKEN: &str = "MONDOO_API_TOKEN";
 const ENDPOINT: &str = "MONDOO_API_ENDPOINT";
 /// The file of Mondoo's own tools, below the home directory.
 const HOME_FILE: [&str; 3] = [".config", "mondoo", "mondoo.yml"];
+/// The file of Mondoo's own tools for the whole machine. Source: cnquery's `cli/config`.
+const SYSTEM_FILE: &str = if cfg!(target_os = "macos") {
+    "/Library/Mondoo/etc/mondoo.yml"
+} else {
+    "/etc/opt/mondoo/mondoo.yml"
+};
 
 /// What discovery may see of the surroundings.
 pub struct Environment<'a> {
@@ -24,7 +33,8 @@ pub struct Environment<'a> {
     pub var: &'a dyn Fn(&str) -> Option<String>,
     /// Reads a whole file.
     pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
-    /// The home directory, where there is one.
+    /// The home directory, where there is one. One that is not absolute counts as none: it would be a
+    /// place in whatever directory the run was started in.
     pub home: Option<PathBuf>,
 }
 
@@ -50,13 +60,24 @@ pub enum Source {
     ApiToken,
     /// `~/.config/mondoo/mondoo.yml`, which belongs to a person and not to a pipeline.
     Home(PathBuf),
+    /// The file of Mondoo's tools for the whole machine, which belongs to it and not to a pipeline.
+    System,
 }
 
 impl Source {
+    /// Whether it belongs to a person or to a machine, and so to no pipeline.
+    pub fn is_somebodys(&self) -> bool {
+        match self {
+            Self::Home(_) | Self::System => true,
+            Self::Flag(_) | Self::ConfigBase64 | Self::ConfigPath(_) | Self::ApiToken => false,
+        }
+    }
+
     /// The file that holds the credential, if it is in one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Flag(path) | Self::ConfigPath(path) | Self::Home(path) => Some(path),
+            Self::System => Some(Path::new(SYSTEM_FILE)),
             Self::ConfigBase64 | Self::ApiToken => None,
         }
     }
@@ -65,11 +86,12 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flag(path) => write!(f, "--credentials {}", path.display()),
+            Self::Flag(path) => write!(f, "--credentials {}", echo::path(path)),
             Self::ConfigBase64 => f.write_str(BASE64),
-            Self::ConfigPath(path) => write!(f, "{PATH} ({})", path.display()),
+            Self::ConfigPath(path) => write!(f, "{PATH} ({})", echo::path(path)),
             Self::ApiToken => f.write_str(TOKEN),
-            Self::Home(path) => write!(f, "{}", path.display()),
+            Self::Home(path) => write!(f, "{}", echo::path(path)),
+            Self::System => f.write_str(SYSTEM_FILE),
         }
     }
 }
@@ -83,6 +105,44 @@ pub struct Login {
     pub source: Source,
     /// Where it leads.
     pub endpoint: Endpoint,
+    /// The proxy that is named for Mondoo alone, if one is.
+    pub proxy: Option<Proxy>,
+    /// The keys of its file that Mondoo's tools know and rolecall has no use for.
+    pub unused: Vec<&'static str>,
+}
+
+impl Login {
+    /// Logs in with a credential. `named` goes before its own endpoint, and `MONDOO_API_PROXY` before its
+    /// own proxy; to this machine no proxy leads.
+    ///
+    /// # Errors
+    /// If the proxy cannot be used.
+    pub fn new(
+        credential: Credential,
+        source: Source,
+        named: Option<Endpoint>,
+        environment: &Environment<'_>,
+    ) -> Result<Self, LoginError> {
+        let Credential {
+            identity,
+            endpoint,
+            proxy,
+            unused,
+        } = credential;
+        let endpoint = named.or(endpoint).unwrap_or_default();
+        let proxy = if endpoint.is_loopback() {
+            None
+        } else {
+            Proxy::of_mondoo(proxy.as_ref(), environment.var).map_err(|e| failed(&source, e))?
+        };
+        Ok(Self {
+            identity,
+            source,
+            endpoint,
+            proxy,
+            unused,
+        })
+    }
 }
 
 /// No usable credential; names the source that was looked at.
@@ -117,13 +177,14 @@ pub fn precedence() -> String {
 /// The sources in the order in which they are looked at.
 fn order(and: &str) -> String {
     format!(
-        "--credentials, {BASE64}, {PATH}, {TOKEN}{and}~/{}",
+        "--credentials, {BASE64}, {PATH}, {TOKEN}, ~/{}{and}{SYSTEM_FILE}",
         HOME_FILE.join("/")
     )
 }
 
 /// Finds the credential: `--credentials`, then `MONDOO_CONFIG_BASE64`, `MONDOO_CONFIG_PATH`,
-/// `MONDOO_API_TOKEN`, `~/.config/mondoo/mondoo.yml`, the order of Mondoo's Terraform provider.
+/// `MONDOO_API_TOKEN`, `~/.config/mondoo/mondoo.yml`, Mondoo's file for the whole machine, the order of
+/// Mondoo's Terraform provider.
 /// The first source that is there counts, even if it is unusable. The endpoint is the
 /// credential's, unless `--endpoint` or `MONDOO_API_ENDPOINT` names one.
 ///
@@ -132,11 +193,7 @@ fn order(and: &str) -> String {
 pub fn discover(wanted: &Wanted, environment: &Environment<'_>) -> Result<Login, LoginError> {
     let (source, credential) = find(wanted, environment)?;
     let named = endpoint(wanted.endpoint.as_deref(), environment)?;
-    Ok(Login {
-        identity: credential.identity,
-        source,
-        endpoint: named.or(credential.endpoint).unwrap_or_default(),
-    })
+    Login::new(credential, source, named, environment)
 }
 
 /// The endpoint that goes before a credential's own: `wanted` by `--endpoint`, else
@@ -175,6 +232,16 @@ fn find(
     if let Some(token) = variable(environment, TOKEN) {
         let token = Zeroizing::new(token);
         let token = token.trim();
+        if let Some(looks) = echo::credential(token).filter(|looks| *looks != echo::Looks::Token) {
+            return Err(unusable(
+                TOKEN,
+                format!(
+                    "{} and like no token, and was not sent; base64 of a credential's file goes into \
+                     {BASE64}, and the file's path into {PATH}",
+                    described(token, looks)
+                ),
+            ));
+        }
         // A header cannot carry these, and none of the platform's tokens holds them.
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(unusable(
@@ -182,18 +249,20 @@ fn find(
                 "the token holds a space or a special letter",
             ));
         }
-        let identity = Identity::api_token(token);
-        let endpoint = None;
-        return Ok((Source::ApiToken, Credential { identity, endpoint }));
+        let credential = Credential {
+            identity: Identity::api_token(token),
+            endpoint: None,
+            proxy: None,
+            unused: Vec::new(),
+        };
+        return Ok((Source::ApiToken, credential));
     }
-    if let Some(home) = &environment.home {
-        let path = HOME_FILE
-            .iter()
-            .fold(home.clone(), |path, part| path.join(part));
-        match (environment.read_file)(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(unusable(path.display(), read_failure(&e))),
-            Ok(bytes) => return parsed(Source::Home(path), bytes),
+    for source in kept(environment) {
+        let Some(path) = source.file() else { continue };
+        match (environment.read_file)(path) {
+            Err(e) if is_missing(&e) => {}
+            Err(e) => return Err(unreadable(&source, path, &e)),
+            Ok(bytes) => return parsed(source, bytes),
         }
     }
     Err(LoginError {
@@ -221,10 +290,13 @@ pub fn raw(
 ) -> Result<(String, Zeroizing<Vec<u8>>), LoginError> {
     let read = |name: String, path: &Path| match (environment.read_file)(path) {
         Ok(bytes) => Ok((name, Zeroizing::new(bytes))),
-        Err(e) => Err(failed(name, read_failure(&e))),
+        Err(e) => Err(LoginError {
+            help: ways_out(path, &e),
+            ..failed(name, read_failure(&e))
+        }),
     };
     if let Some(path) = file {
-        return read(path.display().to_string(), path);
+        return read(echo::path(path).given("FILE").to_string(), path);
     }
     if let Some(text) = variable(environment, BASE64) {
         return Ok((BASE64.to_owned(), Zeroizing::new(text.into_bytes())));
@@ -238,22 +310,51 @@ pub fn raw(
             "this is an API token and no credential file; name a file",
         ));
     }
-    let home = environment.home.as_ref().map(|home| {
-        HOME_FILE
-            .iter()
-            .fold(home.clone(), |path, part| path.join(part))
-    });
-    match home.map(|path| read(path.display().to_string(), &path)) {
-        Some(Ok(found)) => Ok(found),
-        _ => Err(LoginError {
-            message: format!(
-                "no credential found; name a file, or set {BASE64} or {PATH}; looked at these and \
-                 ~/{}",
-                HOME_FILE.join("/")
-            ),
-            help: Vec::new(),
-        }),
+    for source in kept(environment) {
+        let Some(path) = source.file() else { continue };
+        match (environment.read_file)(path) {
+            Err(e) if is_missing(&e) => {}
+            Err(e) => return Err(failed(&source, read_failure(&e))),
+            Ok(bytes) => return Ok((source.to_string(), Zeroizing::new(bytes))),
+        }
     }
+    Err(LoginError {
+        message: format!(
+            "no credential found; name a file, or set {BASE64} or {PATH}; looked at these, ~/{} and \
+             {SYSTEM_FILE}",
+            HOME_FILE.join("/")
+        ),
+        help: Vec::new(),
+    })
+}
+
+/// The files that Mondoo's own tools keep, in the order in which they count.
+fn kept(environment: &Environment<'_>) -> Vec<Source> {
+    let home = environment
+        .home
+        .as_ref()
+        .filter(|home| home.is_absolute())
+        .map(|home| {
+            HOME_FILE
+                .iter()
+                .fold(home.clone(), |path, part| path.join(part))
+        });
+    home.map(Source::Home)
+        .into_iter()
+        .chain([Source::System])
+        .collect()
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// A value that is not shown, in words.
+fn described(text: &str, looks: echo::Looks) -> String {
+    format!("a value of {} bytes that looks like {looks}", text.len())
 }
 
 fn file(
@@ -263,8 +364,36 @@ fn file(
 ) -> Result<(Source, Credential), LoginError> {
     match (environment.read_file)(path) {
         Ok(bytes) => parsed(source, bytes),
-        Err(e) => Err(unusable(source, read_failure(&e))),
+        Err(e) => Err(unreadable(&source, path, &e)),
     }
+}
+
+/// The first source that is there names a file that cannot be read.
+fn unreadable(source: &Source, path: &Path, error: &io::Error) -> LoginError {
+    let mut found = unusable(source, read_failure(error));
+    found.help.splice(0..0, ways_out(path, error));
+    found
+}
+
+/// What to do about a file that cannot be read, as far as its name tells.
+fn ways_out(path: &Path, error: &io::Error) -> Vec<String> {
+    if let Some(why) = echo::tilde(path) {
+        return vec![why.to_owned()];
+    }
+    let text = path.to_string_lossy();
+    if is_missing(error) || !echo::path(path).is_plain() {
+        let held = echo::credential(&text);
+        return held
+            .map(|_| {
+                format!(
+                    "the path of a file belongs there; base64 of the file goes into {BASE64}, and an API \
+                     token into {TOKEN}"
+                )
+            })
+            .into_iter()
+            .collect();
+    }
+    Vec::new()
 }
 
 fn parsed(source: Source, bytes: Vec<u8>) -> Result<(Source, Credential), LoginError> {
@@ -380,6 +509,10 @@ mod tests {
         let home = "/home/.config/mondoo/mondoo.yml";
         assert_eq!(world.found(None), from("home", home));
         world.files.remove(home);
+        let own = serde_json::json!({"mrn": "//from/system", "private_key": p384()}).to_string();
+        world.files.insert(SYSTEM_FILE, own.into_bytes());
+        assert_eq!(world.found(None), from("system", SYSTEM_FILE));
+        world.files.remove(SYSTEM_FILE);
         let why = world.discover(None, None).expect_err("none").to_string();
         let places = [
             "--credentials",
@@ -387,6 +520,7 @@ mod tests {
             PATH,
             TOKEN,
             "~/.config/mondoo/mondoo.yml",
+            SYSTEM_FILE,
         ];
         let at: Vec<_> = places.iter().map(|place| why.find(place)).collect();
         assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{why}");
@@ -416,6 +550,152 @@ mod tests {
         world.files.insert(home, b"mrn: x\n".to_vec());
         assert!(why(&world, None).starts_with(home));
         assert!(why(&world, Some("/gone")).starts_with("--credentials /gone: "));
+    }
+
+    #[test]
+    fn what_mondoos_tools_keep_is_somebodys_and_what_is_named_is_not() {
+        let path = || PathBuf::from("/x");
+        for (source, somebodys) in [
+            (Source::Home(path()), true),
+            (Source::System, true),
+            (Source::Flag(path()), false),
+            (Source::ConfigPath(path()), false),
+            (Source::ConfigBase64, false),
+            (Source::ApiToken, false),
+        ] {
+            assert_eq!(source.is_somebodys(), somebodys, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_home_that_is_not_absolute_is_none() {
+        for (home, found) in [("/home", true), (".", false), ("home", false), ("", false)] {
+            let world = World::full();
+            let seen = std::cell::RefCell::new(Vec::new());
+            let environment = Environment {
+                var: &|_| None,
+                read_file: &|path| {
+                    seen.borrow_mut().push(path.to_owned());
+                    let file = world.files.get("/home/.config/mondoo/mondoo.yml");
+                    Ok(file.cloned().unwrap_or_default()).and_then(|bytes| {
+                        match path.starts_with("/etc") {
+                            true => Err(io::ErrorKind::NotFound.into()),
+                            false => Ok(bytes),
+                        }
+                    })
+                },
+                home: Some(PathBuf::from(home)),
+            };
+            let login = discover(&Wanted::default(), &environment);
+            assert_eq!(login.is_ok(), found, "{home:?}");
+            assert_eq!(raw(None, &environment).is_ok(), found, "{home:?}");
+            assert!(
+                seen.borrow().iter().all(|path| path.is_absolute()),
+                "{seen:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_wrong_place_is_named_and_never_repeated_or_sent() {
+        let json = serde_json::json!({"mrn": "//x", "private_key": p384()}).to_string();
+        let body = p384().lines().nth(1).expect("a line").to_owned();
+        let base64 = STANDARD.encode(&json);
+        for secret in [
+            json.clone(),
+            base64.clone(),
+            p384(),
+            STANDARD.encode(p384()),
+        ] {
+            for name in [TOKEN, PATH, ENDPOINT] {
+                let mut world = World::full();
+                world.vars.retain(|known, _| *known == TOKEN);
+                world.vars.insert(name, secret.clone());
+                let why = world.discover(None, None).expect_err(name);
+                let said = format!("{why} {:?}", why.help);
+                assert!(
+                    said.contains(name) && said.contains("a value of "),
+                    "{said}"
+                );
+                assert!(
+                    !said.contains(&body) && !said.contains(&base64[..30]),
+                    "{said}"
+                );
+                let way = [BASE64, "an endpoint looks like"];
+                assert!(way.iter().any(|way| said.contains(way)), "{said}");
+            }
+            let why = World::full()
+                .discover(Some(&secret), None)
+                .expect_err("no file");
+            assert!(
+                why.to_string().starts_with("--credentials a value of "),
+                "{why}"
+            );
+            assert!(why.help.iter().any(|way| way.contains(BASE64)), "{why:?}");
+        }
+        let stored = serde_json::json!({"token": base64}).to_string();
+        let why = Credential::parse(stored.as_bytes()).expect_err("no token");
+        assert!(
+            why.to_string().contains("no token, and was not sent"),
+            "{why}"
+        );
+        let token = "eyJhbGciOiJFUzM4NCJ9.eyJzdWIiOjF9.c2lnbmF0dXJl";
+        let mut world = World::full();
+        world.vars.retain(|known, _| *known == TOKEN);
+        world.vars.insert(TOKEN, token.to_owned());
+        assert!(world.discover(None, None).is_ok(), "a token is one");
+    }
+
+    #[test]
+    fn a_tilde_in_a_path_is_named() {
+        let mut world = World::full();
+        world.vars.remove(BASE64);
+        world.vars.insert(PATH, "~/cred.json".to_owned());
+        let by_variable = world.discover(None, None).expect_err("none there");
+        let by_option = world
+            .discover(Some("~/other.json"), None)
+            .expect_err("none there");
+        for why in [by_variable, by_option] {
+            assert!(why.help[0].contains("write $HOME"), "{why:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_for_mondoo_alone_is_taken_and_to_this_machine_none() {
+        let mut world = World::full();
+        let own = serde_json::json!({"mrn": "//x", "private_key": p384(), "api_proxy": "own:8",
+            "api_endpoint": "https://eu.api.mondoo.com", "features": ["x"], "agent_mrn": "//y",
+            "labels": {"a": "b"}});
+        world
+            .files
+            .insert("/own.json", own.to_string().into_bytes());
+        let login = |world: &World, file: &str, endpoint: Option<&str>| {
+            world
+                .discover(Some(file), endpoint)
+                .map_err(|e| e.to_string())
+        };
+        let variable = |login: Login| login.proxy.map(|proxy| proxy.variable);
+        let found = login(&world, "/own.json", None).expect("usable");
+        assert_eq!(found.unused, ["agent_mrn", "features", "labels"]);
+        assert_eq!(variable(found), Some("api_proxy"));
+        let plain = login(&world, "/flag.json", None).expect("usable");
+        assert!(plain.unused.is_empty() && plain.proxy.is_none());
+        let here = login(&world, "/own.json", Some("http://127.0.0.1:1")).expect("usable");
+        assert_eq!(variable(here), None);
+        world.vars.insert("MONDOO_API_PROXY", "a:1".to_owned());
+        for file in ["/own.json", "/flag.json"] {
+            let found = login(&world, file, None).expect("usable");
+            assert_eq!(variable(found), Some("MONDOO_API_PROXY"));
+        }
+        world
+            .vars
+            .insert("MONDOO_API_PROXY", "me:hunter2@".to_owned());
+        let why = login(&world, "/flag.json", None).expect_err("no proxy");
+        assert!(
+            why.contains("MONDOO_API_PROXY") && !why.contains("hunter2"),
+            "{why}"
+        );
+        assert!(login(&world, "/flag.json", Some("http://localhost:1")).is_ok());
     }
 
     #[test]

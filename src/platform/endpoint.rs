@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
+use crate::echo;
 use crate::model::EndpointAssertion;
 
 /// Where a credential leads that names no endpoint. Source: mondoo-go's `option` package and
@@ -41,13 +42,20 @@ impl Endpoint {
         let text = text.trim();
         let Ok(url) = Url::parse(text) else {
             return error(format!(
-                "`{text}` is not a URL; an endpoint looks like {DEFAULT}"
+                "{} is not a URL; an endpoint looks like {DEFAULT}",
+                quoted(&echo::url(text))
             ));
         };
-        // From here on the text itself is not repeated: it may hold a password.
         let Some(host) = url.host_str() else {
             return error("an endpoint names a host".to_owned());
         };
+        // It is told in every plan and document.
+        let shown = echo::url(text);
+        if !shown.is_plain() {
+            return error(format!(
+                "{shown} is no base URL; an endpoint looks like {DEFAULT}"
+            ));
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return error(format!("the endpoint at {host} must not hold a user name"));
         }
@@ -66,7 +74,9 @@ impl Endpoint {
                      (http is allowed to the loopback only)"
                 ));
             }
-            other => return error(format!("an endpoint is https, not {other}")),
+            other => {
+                return error(format!("an endpoint is https, not {}", echo::text(other)));
+            }
         }
         let path = url.path().trim_end_matches('/');
         let path = path.strip_suffix("/query").unwrap_or(path);
@@ -132,6 +142,14 @@ impl Default for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.base)
+    }
+}
+
+/// In quotes, where it is the text itself.
+fn quoted(shown: &echo::Shown<'_>) -> String {
+    match shown.is_plain() {
+        true => format!("`{shown}`"),
+        false => shown.to_string(),
     }
 }
 
@@ -208,6 +226,26 @@ mod tests {
             .expect_err("a user")
             .to_string();
         assert!(!why.contains("hunter2"), "{why}");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_no_part_of_a_base_url_and_is_not_repeated() {
+        let secret = "kX9pQ2vR7tY4wZ1aB6cD3eF8gH5jK0mN2pQ4rS7tU9vW1xY3zA";
+        for text in [
+            secret.to_owned(),
+            format!("https://a.example/{secret}"),
+            format!("https://{secret}/"),
+            format!("https://a.example/?key={secret}"),
+            format!("https://a.example/x/{secret}/query"),
+            format!("{secret}://a.example"),
+            format!("https://a.example:{secret}"),
+        ] {
+            let why = Endpoint::new(&text).expect_err("not one").to_string();
+            assert!(
+                !why.to_lowercase().contains(&secret.to_lowercase()[..20]),
+                "{why}"
+            );
+        }
     }
 
     #[test]

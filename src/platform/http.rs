@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, without};
 use super::transport::{Answer, Transport, TransportError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -285,13 +285,13 @@ fn unreachable(error: &reqwest::Error, proxy: &str) -> (String, bool) {
         return (why, true);
     }
     if text.contains("tunnel error: failed to create underlying connection") {
-        let why =
-            format!("the proxy cannot be reached; check {proxy}, or add the host to NO_PROXY");
+        let without = without(proxy);
+        let why = format!("the proxy cannot be reached; check {proxy}, or {without}");
         return (why, false);
     }
     if text.contains("tunnel error") {
-        let why =
-            format!("the proxy refused to lead there; check {proxy}, or add the host to NO_PROXY");
+        let without = without(proxy);
+        let why = format!("the proxy refused to lead there; check {proxy}, or {without}");
         return (why, false);
     }
     if text.contains("dns error") {

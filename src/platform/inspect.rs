@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::auth;
 use super::certificate::Certificate;
-use super::credential::{Credential, CredentialError, Fields, fields, plain};
+use super::credential::{Credential, CredentialError, Fields, fields, plain, unused};
 use crate::model::{Fingerprint, Mrn};
 
 /// A credential as it was written down, JSON or YAML, with base64 undone.
@@ -26,6 +26,10 @@ pub struct Inspected {
     pub scope_mrn: Option<String>,
     /// Its `api_endpoint`, as it stands there.
     pub endpoint: Option<String>,
+    /// Whether it names a proxy for Mondoo alone, which may hold a password.
+    pub proxy: bool,
+    /// What it says besides that Mondoo's tools know and rolecall has no use for.
+    pub unused: Vec<&'static str>,
     /// The fingerprint of its key, as labels hold it, or why the key cannot be used.
     pub key: Result<Fingerprint, String>,
     /// Its certificate, if it has one, or why that cannot be read.
@@ -99,6 +103,8 @@ impl RawCredential {
             (false, false) => "YAML",
             (false, true) => "YAML in base64",
         };
+        let proxy = text(&fields, "api_proxy").is_some();
+        let unused = unused(&fields);
         let Some(private) = text(&fields, "private_key") else {
             // Says what is missing, or that it is a token, as it does for everybody.
             self.credential()?;
@@ -107,6 +113,8 @@ impl RawCredential {
                 mrn: None,
                 scope_mrn: None,
                 endpoint: text(&fields, "api_endpoint").map(str::to_owned),
+                proxy,
+                unused,
                 key: Err("it is a bearer token and holds no key".to_owned()),
                 certificate: None,
                 matches: None,
@@ -126,6 +134,8 @@ impl RawCredential {
             mrn: text(&fields, "mrn").map(Mrn::new),
             scope_mrn: scope.map(str::to_owned),
             endpoint: text(&fields, "api_endpoint").map(str::to_owned),
+            proxy,
+            unused,
             key: public.map(|public| Fingerprint::of_public_key(&public)),
             certificate,
             matches,

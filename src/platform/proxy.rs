@@ -2,10 +2,18 @@
 //! Pure over an injected environment. A value that cannot be used is an error: to go without the
 //! proxy that somebody named would be a surprise.
 
+use std::fmt;
+
 use reqwest::{NoProxy, Url};
+
+use crate::secret::Secret;
 
 /// In the order in which they count; both spellings are in use.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+/// Names one for Mondoo alone, as for Mondoo's own tools.
+const OF_MONDOO: &str = "MONDOO_API_PROXY";
+/// The key of a credential's file that does.
+const OF_FILE: &str = "api_proxy";
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// A proxy that leads to hosts over TLS.
@@ -25,7 +33,36 @@ pub struct ProxyError {
     why: &'static str,
 }
 
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({})", self.variable)
+    }
+}
+
 impl Proxy {
+    /// The proxy that is named for Mondoo alone, if one is: by `MONDOO_API_PROXY`, else by the `api_proxy`
+    /// of the credential's file. It leads to every host of Mondoo's, whatever `NO_PROXY` lists.
+    ///
+    /// # Errors
+    /// If the value is not a proxy's address.
+    pub fn of_mondoo(
+        own: Option<&Secret<String>>,
+        var: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, ProxyError> {
+        let set = var(OF_MONDOO).filter(|value| !value.trim().is_empty());
+        let (variable, value) = match (set, own) {
+            (Some(value), _) => (OF_MONDOO, value),
+            (None, Some(own)) => (OF_FILE, own.expose().clone()),
+            (None, None) => return Ok(None),
+        };
+        let url = address(value.trim()).map_err(|why| ProxyError { variable, why })?;
+        Ok(Some(Self {
+            variable,
+            url,
+            except: None,
+        }))
+    }
+
     /// Finds the proxy: the first variable of `HTTPS_PROXY` and `ALL_PROXY` that is set, in
     /// capitals or not. `NO_PROXY` lists what is reached without it.
     ///
@@ -50,6 +87,15 @@ impl Proxy {
     pub(super) fn rule(&self) -> reqwest::Result<reqwest::Proxy> {
         let except = self.except.as_deref().and_then(NoProxy::from_string);
         Ok(reqwest::Proxy::https(self.url.clone())?.no_proxy(except))
+    }
+}
+
+/// How to go without the proxy that `variable` names.
+pub(super) fn without(variable: &str) -> &'static str {
+    match variable {
+        OF_MONDOO => "unset it, since NO_PROXY has no say there",
+        OF_FILE => "take it out of the credential's file, since NO_PROXY has no say there",
+        _ => "add the host to NO_PROXY",
     }
 }
 
@@ -107,6 +153,43 @@ mod tests {
         assert_eq!(found, Ok(Some(("https_proxy", "http://b/".to_owned()))));
         // What counts is judged, and nothing else stands in for it.
         assert!(find(&[("HTTPS_PROXY", "::"), ("ALL_PROXY", "http://c")]).is_err());
+    }
+
+    #[test]
+    fn a_proxy_of_mondoo_is_the_variables_then_the_files_and_has_no_exceptions() {
+        let of_mondoo = |set: &[(&str, &str)], own: Option<&str>| {
+            let own = own.map(|own| Secret::new(own.to_owned()));
+            let var = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let found = Proxy::of_mondoo(own.as_ref(), &var).map_err(|e| e.to_string())?;
+            Ok(found.map(|proxy| (proxy.variable, proxy.url.to_string(), proxy.except)))
+        };
+        let found = |variable, url: &str| Ok::<_, String>(Some((variable, url.to_owned(), None)));
+        let others = [("HTTPS_PROXY", "http://c"), ("NO_PROXY", "*")];
+        assert_eq!(of_mondoo(&others, None), Ok(None));
+        assert_eq!(
+            of_mondoo(&others, Some("own:8")),
+            found("api_proxy", "http://own:8/")
+        );
+        let both = [("MONDOO_API_PROXY", "http://a:1"), ("NO_PROXY", "*")];
+        assert_eq!(
+            of_mondoo(&both, Some("own:8")),
+            found("MONDOO_API_PROXY", "http://a:1/")
+        );
+        assert_eq!(of_mondoo(&[("MONDOO_API_PROXY", " ")], None), Ok(None));
+        for (set, own, name) in [
+            (
+                &[("MONDOO_API_PROXY", "me:hunter2@")][..],
+                None,
+                "MONDOO_API_PROXY",
+            ),
+            (&[], Some("socks5://me:hunter2@p:1"), "api_proxy"),
+        ] {
+            let why = of_mondoo(set, own).expect_err(name);
+            assert!(why.starts_with(name) && !why.contains("hunter2"), "{why}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use guards::{Measures, measure};
 pub use rules::judge;
 
+use crate::echo;
 use crate::model::Address;
 use crate::plan::{
     Action, Block, Blocked, Change, Contents, JudgedAccount, Plan, PolicyInfo, Reason, Verdict,
@@ -116,7 +117,8 @@ impl Acks {
         for text in given {
             let (guard, digest) = text
                 .split_once('=')
-                .ok_or_else(|| format!("--ack {text}: write GUARD=DIGEST"))?;
+                .ok_or_else(|| format!("--ack {}: write GUARD=DIGEST", echo::text(text)))?;
+            let shown = format!("{}={}", echo::text(guard), echo::digest(digest));
             if !ACKNOWLEDGEABLE.contains(&guard) {
                 let spelled = guard.replace('_', "-");
                 let instead = if ACKNOWLEDGEABLE.contains(&spelled.as_str()) {
@@ -125,10 +127,10 @@ impl Acks {
                     format!("there is {}", ACKNOWLEDGEABLE.join(", "))
                 };
                 return Err(format!(
-                    "--ack {text}: no guard `{guard}` can be acknowledged; {instead}"
+                    "--ack {shown}: no guard of that name can be acknowledged; {instead}"
                 ));
             }
-            let digest = self::digest(digest).map_err(|why| format!("--ack {text}: {why}"))?;
+            let digest = self::digest(digest).map_err(|why| format!("--ack {shown}: {why}"))?;
             if acks.insert(guard.to_owned(), digest.to_owned()).is_some() {
                 return Err(format!("--ack {guard}=… is given twice"));
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::content;
+use crate::echo;
 use crate::model::{Destination, FileFormat, IssuedCredential, Place};
 use crate::ports::{Delivered, Probe, SinkError, SinkStore};
 
@@ -127,19 +128,19 @@ impl FileSink {
                 Ok(found) if found.is_symlink() => {
                     return target.refuse(format!(
                         "{} is a symbolic link; replace it by a folder",
-                        folder.display()
+                        echo::path(folder)
                     ));
                 }
                 Ok(found) if !found.is_dir() => {
                     return target.refuse(format!(
                         "{} is not a folder; move it away",
-                        folder.display()
+                        echo::path(folder)
                     ));
                 }
                 Ok(found) if open_to_all(&found) => {
                     return target.refuse(format!(
                         "everybody may write to {}; run chmod 700 on it",
-                        folder.display()
+                        echo::path(folder)
                     ));
                 }
                 Ok(_) => existing.clone_from(folder),
@@ -152,7 +153,7 @@ impl FileSink {
     /// A credential in a folder that git tracks is soon in a repository.
     fn check_ignored(&self, target: &Target<'_>) -> Result<(), SinkError> {
         let path = target.folder().join(".gitignore");
-        let shown = path.display();
+        let shown = echo::path(&path);
         let found = match fs::symlink_metadata(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return target.io("looking at the folder's .gitignore", &e),

@@ -28,18 +28,18 @@ fn code() -> Vec<String> {
 }
 
 /// The texts in code that look like a variable's name, or the beginning of one. Those in `--help`
-/// stand for values of options.
+/// stand for values of options, and so do those that a message names.
 fn names(code: &str) -> impl Iterator<Item = String> {
     let pattern: regex::Regex = r#""([A-Z][A-Z0-9_]+)""#.parse().expect("valid");
     let found: Vec<String> = pattern
-        .captures_iter(&code.replace("value_name = \"", ""))
+        .captures_iter(&code.replace("value_name = \"", "").replace(".given(\"", ""))
         .map(|found| found[1].to_owned())
         .collect();
     found.into_iter()
 }
 
 /// The names in the first column of one of the page's tables.
-fn table(page: &str, heading: &str) -> BTreeSet<String> {
+pub fn table(page: &str, heading: &str) -> BTreeSet<String> {
     let (_, rest) = page.split_once(heading).expect("the table");
     let rows = rest
         .lines()

@@ -38,6 +38,8 @@ mod server;
 #[cfg(feature = "server")]
 mod simulation;
 #[cfg(feature = "server")]
+mod spilled;
+#[cfg(feature = "server")]
 mod stage;
 #[cfg(feature = "server")]
 mod surroundings;

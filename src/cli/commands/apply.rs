@@ -7,6 +7,7 @@ use crate::cli::args::ApplyArgs;
 use crate::cli::exit::Exit;
 use crate::cli::judged::Judged;
 use crate::cli::{commit, judged, output, progress, record, report, session};
+use crate::echo;
 use crate::model::Role;
 use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, approve};
@@ -167,7 +168,7 @@ fn set_aside(changes: &[Change]) -> Vec<String> {
 
 /// Asks on a terminal; elsewhere says what to do instead.
 fn confirmed(plan: &str) -> bool {
-    if !output::interactive() {
+    if !output::askable() {
         output::error(
             "nobody can be asked here, and nothing was written",
             &["review the plan above, then run again with --yes".to_owned()],
@@ -199,6 +200,11 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
         let after = born.and_then(|change| change.after.as_ref());
         ended.result == ChangeResult::Done
             && after.is_some_and(|after| after.roles.contains(&Role::new("agent")))
+    };
+    // What stands below a directory whose name is not shown is told all the same.
+    let dir = match echo::path(dir).is_plain() {
+        true => dir,
+        false => std::path::Path::new("…"),
     };
     let mut out = String::new();
     for change in &outcome.results {

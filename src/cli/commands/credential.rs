@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::cli::exit::Exit;
 use crate::cli::private_file::{Place, is_special, write_private};
 use crate::cli::{output, reach};
+use crate::echo;
 use crate::model::{Mrn, Scope};
 use crate::platform::{
     Certificate, Client, Endpoint, Environment, Http, Inspected, Login, LoginError, RawCredential,
@@ -52,7 +53,7 @@ printf %s \"$MONDOO_CONFIG_BASE64\" | rolecall credential decode - --out ci.json
 )]
 pub struct DecodeArgs {
     /// The credential, `-` for standard input. Otherwise MONDOO_CONFIG_BASE64,
-    /// MONDOO_CONFIG_PATH, ~/.config/mondoo/mondoo.yml, in this order
+    /// MONDOO_CONFIG_PATH, ~/.config/mondoo/mondoo.yml, /etc/opt/mondoo/mondoo.yml, in this order
     pub file: Option<PathBuf>,
 
     /// Where to write it, readable by you alone
@@ -73,7 +74,8 @@ another key's."
 )]
 pub struct InspectArgs {
     /// The credential: JSON, YAML, or base64 of either; `-` for standard input. Otherwise
-    /// MONDOO_CONFIG_BASE64, MONDOO_CONFIG_PATH, ~/.config/mondoo/mondoo.yml, in this order
+    /// MONDOO_CONFIG_BASE64, MONDOO_CONFIG_PATH, ~/.config/mondoo/mondoo.yml,
+    /// /etc/opt/mondoo/mondoo.yml, in this order
     pub file: Option<PathBuf>,
 }
 
@@ -86,7 +88,7 @@ Exits 1 if the platform refuses it or cannot be reached."
 pub struct VerifyArgs {
     /// The credential: JSON, YAML, or base64 of either; `-` for standard input. Otherwise
     /// MONDOO_CONFIG_BASE64, MONDOO_CONFIG_PATH, MONDOO_API_TOKEN, ~/.config/mondoo/mondoo.yml,
-    /// in this order
+    /// /etc/opt/mondoo/mondoo.yml, in this order
     pub file: Option<PathBuf>,
 
     /// The API's base URL, if it is not the credential's own (or MONDOO_API_ENDPOINT)
@@ -159,7 +161,7 @@ fn decode(args: &DecodeArgs) -> Result<(), Exit> {
         .json()
         .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
     let out = &args.out;
-    let shown = out.display();
+    let shown = echo::path(out).given("--out");
     let place = if args.force {
         Place::Replace
     } else {
@@ -206,7 +208,8 @@ fn inspect(args: &InspectArgs) -> Result<(), Exit> {
         }
         (Err(why), None) => why.clone(),
     };
-    let account = found.mrn.as_ref().map(|mrn| mrn.to_string());
+    let account = found.mrn.as_ref();
+    let account = account.map(|mrn| echo::text(mrn.as_str()).to_string());
     let certificate = match &found.certificate {
         None => "none".to_owned(),
         Some(Err(why)) => {
@@ -223,7 +226,7 @@ fn inspect(args: &InspectArgs) -> Result<(), Exit> {
             "no"
         }
     };
-    output::print(&human::facts(&[
+    let mut facts = vec![
         ("From", name),
         ("Form", found.form.to_owned()),
         ("Account", account.unwrap_or_else(|| "not told".to_owned())),
@@ -232,7 +235,14 @@ fn inspect(args: &InspectArgs) -> Result<(), Exit> {
         ("Key", key),
         ("Certificate", certificate),
         ("Key matches certificate", matches.to_owned()),
-    ]));
+    ];
+    if found.proxy {
+        facts.push(("Proxy", "one of its own, for Mondoo alone".to_owned()));
+    }
+    if !found.unused.is_empty() {
+        facts.push(("Without effect here", found.unused.join(", ")));
+    }
+    output::print(&human::facts(&facts));
     for why in &wrong {
         output::error(why, &[]);
     }
@@ -257,7 +267,8 @@ fn endpoint(found: &Inspected, wrong: &mut Vec<String>) -> String {
 }
 
 fn scope(mrn: &str) -> String {
-    Scope::from_mrn(mrn).map_or_else(|| mrn.to_owned(), |scope| scope.to_string())
+    let known = Scope::from_mrn(mrn).map(|scope| scope.to_string());
+    known.unwrap_or_else(|| echo::text(mrn).to_string())
 }
 
 fn validity(certificate: &Certificate, wrong: &mut Vec<String>) -> String {
@@ -292,6 +303,7 @@ fn of_embedded(file: Option<&Path>) -> bool {
 
 async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     let (name, login) = login(args)?;
+    reach::tell_unused(&login);
     let place = login.endpoint.base().to_owned();
     let home = reach::home_scope(&login.identity);
     let ca = reach::certificates(args.ca_file.as_deref())?;
@@ -357,11 +369,9 @@ fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
         .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
     let named = environment(|environment| named_endpoint(args.endpoint.as_deref(), environment))
         .map_err(|e| not_found(&e))?;
-    let login = Login {
-        identity: credential.identity,
-        source: Source::Flag(file.clone()),
-        endpoint: named.or(credential.endpoint).unwrap_or_default(),
-    };
+    let source = Source::Flag(file.clone());
+    let login = environment(|environment| Login::new(credential, source, named, environment))
+        .map_err(|e| not_found(&e))?;
     Ok((name, login))
 }
 

@@ -18,6 +18,7 @@ use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach, seal};
 use crate::config::{self, SourceFile, generate};
+use crate::echo;
 use crate::model::{
     Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SealPublicKey, SourceRef, StackId,
 };
@@ -140,8 +141,12 @@ fn stack(args: &InitArgs) -> Result<StackId, Exit> {
         Some(name) => name.clone(),
         None => {
             let path = absolute(&args.dir);
-            let folder = path.file_name().unwrap_or_default();
-            generate::stack_name(&folder.to_string_lossy())
+            let folder = Path::new(path.file_name().unwrap_or_default());
+            // The name of a stack is in every label: what is not shown must not become one.
+            match echo::path(folder) {
+                shown if shown.is_plain() => generate::stack_name(&shown.to_string()),
+                _ => generate::stack_name(""),
+            }
         }
     };
     let mut bytes = [0_u8; 8];
@@ -152,9 +157,13 @@ fn stack(args: &InitArgs) -> Result<StackId, Exit> {
         .map(|byte| char::from(LETTERS[usize::from(byte & 31)]))
         .collect();
     StackId::new(&name, &id).map_err(|why| {
-        let near = generate::stack_name(&name);
+        let shown = echo::text(&name);
+        let near = match shown.is_plain() {
+            true => generate::stack_name(&name),
+            false => "NAME".to_owned(),
+        };
         output::error(
-            &format!("--stack {name}: {why}"),
+            &format!("--stack {shown}: {why}"),
             &[format!("write --stack {near}")],
         );
         Exit::Usage
@@ -185,7 +194,10 @@ async fn from_live(
         let id = text.rsplit('/').next().unwrap_or(text);
         let Some(id) = OrgId::new(id) else {
             output::error(
-                &format!("--organization {text}: this is not the id of an organization"),
+                &format!(
+                    "--organization {}: this is not the id of an organization",
+                    echo::text(text)
+                ),
                 &["an id has 4 to 200 letters, digits, `-`, `_` and `.`".to_owned()],
             );
             return Err(Exit::Usage);
@@ -257,7 +269,7 @@ fn local(dir: &Path, wanted: &mut BTreeSet<OrgId>) -> Result<(), Exit> {
         output::error(
             &format!(
                 "there is no embedded platform in {}, so nothing is live",
-                database.display()
+                echo::path(&database)
             ),
             &["leave --from-live out for an empty project".to_owned()],
         );

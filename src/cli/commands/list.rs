@@ -11,6 +11,7 @@ use crate::cli::{output, reach};
 use crate::config;
 use crate::diag::suggest;
 use crate::diff::{Custody, Judge};
+use crate::echo;
 use crate::model::{Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals, composed};
 use crate::view::human::{self, Listed};
 
@@ -178,7 +179,10 @@ impl<'a> Chosen<'a> {
             let Some(scope) = known.get(wanted).cloned() else {
                 let near = suggest(wanted, known.keys().map(String::as_str));
                 return Err(unknown(
-                    &format!("no scope of this configuration is called `{wanted}`"),
+                    &format!(
+                        "no scope of this configuration is called `{}`",
+                        echo::text(wanted).given("--scope")
+                    ),
                     near,
                     "`--scope` takes an id, a resource name, `space.NAME` or `organization.NAME`",
                 ));
@@ -190,7 +194,10 @@ impl<'a> Chosen<'a> {
             let held = live.accounts.values().any(|a| a.roles.contains(role));
             if !role.is_known() && !held {
                 return Err(unknown(
-                    &format!("no role is called `{}`", role.short()),
+                    &format!(
+                        "no role is called `{}`",
+                        echo::text(role.short()).given("--role")
+                    ),
                     suggest(role.short(), PLATFORM_ROLES),
                     "`rolecall roles` lists the roles that are known",
                 ));

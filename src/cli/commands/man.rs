@@ -8,6 +8,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::cli::args::{Args, ManArgs};
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::echo;
 use crate::view::{human, inert};
 
 /// Runs the command.
@@ -17,12 +18,12 @@ pub fn run(args: &ManArgs) -> Exit {
             output::print(&format!(
                 "Wrote {} to {}.\n",
                 human::count(pages, "page"),
-                inert(&args.out.display().to_string())
+                inert(&echo::path(&args.out).to_string())
             ));
             Exit::Done
         }
         Err(error) => {
-            let out = args.out.display();
+            let out = echo::path(&args.out).given("--out");
             output::error(&format!("cannot write the pages to {out}: {error}"), &[]);
             Exit::Error
         }

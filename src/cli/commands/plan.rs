@@ -4,6 +4,7 @@ use crate::cli::args::PlanArgs;
 use crate::cli::exit::Exit;
 use crate::cli::private_file::is_special;
 use crate::cli::{judged, output, report, session};
+use crate::echo;
 use crate::policy::{Acks, approve};
 use crate::view::{human, inert};
 
@@ -39,7 +40,7 @@ pub async fn run(args: PlanArgs) -> Exit {
         output::tell(&format!(
             "The plan is in {}. Once it is judged, apply it with the same options: \
              `rolecall apply --plan {} {}`",
-            inert(&path.display().to_string()),
+            inert(&echo::path(path).to_string()),
             output::word(path),
             output::word(&args.config.dir)
         ));

@@ -33,8 +33,9 @@ pub async fn run(args: PlatformArgs) -> Exit {
 mod seeds {
     use jiff::Timestamp;
 
-    use crate::cli::output;
+    use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::{DumpArgs, SeedArgs};
+    use crate::echo;
     use crate::server::{App, Options, Seed, Storage};
 
     /// Makes up a seed, and writes it or fills a database with it.
@@ -45,7 +46,11 @@ mod seeds {
             return write(&seed);
         };
         let at = |what: &str, error: crate::server::Error| {
-            format!("cannot {what} {}: {error}", db.display())
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(db).given("--db"),
+                nameless(db, &error)
+            )
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
         app.seed(&seed, Timestamp::now()).map_err(|e| at("seed", e))
@@ -56,10 +61,17 @@ mod seeds {
         let db = &args.db;
         // Opening would make it.
         if !db.is_file() {
-            return Err(format!("cannot open {}: no such database", db.display()));
+            return Err(format!(
+                "cannot open {}: no such database",
+                echo::path(db).given("--db")
+            ));
         }
         let at = |what: &str, error: crate::server::Error| {
-            format!("cannot {what} {}: {error}", db.display())
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(db).given("--db"),
+                nameless(db, &error)
+            )
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
         write(&app.dump_seed().map_err(|e| at("read", e))?)
@@ -85,14 +97,19 @@ mod serve {
     use tokio::signal::unix::{SignalKind, signal};
 
     use crate::cli::local::write_credential;
-    use crate::cli::output;
+    use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::ServeArgs;
+    use crate::echo;
     use crate::server::{App, Conduct, Faults, Options, Quirks, Running, Seed, Storage};
 
     /// Serves until SIGINT or SIGTERM.
     pub async fn run(args: &ServeArgs) -> Result<(), String> {
         let at = |path: &Path, what: &str, error: &dyn Display| {
-            format!("cannot {what} {}: {error}", path.display())
+            format!(
+                "cannot {what} {}: {}",
+                echo::path(path),
+                nameless(path, error)
+            )
         };
         let now = Timestamp::now();
         let mut quirks: Quirks = match &args.quirks {
@@ -167,8 +184,8 @@ mod serve {
         if !credential.exists() {
             return Err(format!(
                 "{} is missing, and the platform hands it out once; remove {} to start afresh",
-                credential.display(),
-                args.db.display()
+                echo::path(&credential),
+                echo::path(&args.db)
             ));
         }
         // Before the first line is out, so that nobody signals into the void.
@@ -194,8 +211,8 @@ mod serve {
             "The embedded platform, not Mondoo, listens at {url}\n\
              Database          {}\n\
              Owner credential  {} (readable by you alone)\n",
-            crate::view::inert(&args.db.display().to_string()),
-            crate::view::inert(&credential.display().to_string()),
+            crate::view::inert(&echo::path(&args.db).to_string()),
+            crate::view::inert(&echo::path(&credential).to_string()),
         ));
         tokio::select! {
             _ = interrupt.recv() => {}

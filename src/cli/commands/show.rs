@@ -10,6 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{judged, output, reach, report};
 use crate::diag::suggest;
 use crate::diff::diff;
+use crate::echo;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
 use crate::plan::{self, power};
 use crate::view::human::{self, Listed};
@@ -131,9 +132,10 @@ fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<
 }
 
 fn unknown_address(wanted: &str, desired: &Desired, all: &[Listed<'_>]) -> Exit {
+    let shown = echo::text(wanted).given("ADDRESS");
     if wanted.starts_with("//") {
         return unknown(
-            &format!("no account of the configuration's scopes is {wanted}"),
+            &format!("no account of the configuration's scopes is {shown}"),
             None,
             "`rolecall list` lists them",
         );
@@ -146,7 +148,7 @@ fn unknown_address(wanted: &str, desired: &Desired, all: &[Listed<'_>]) -> Exit 
         suggest(&full, known.iter().map(String::as_str))
     });
     unknown(
-        &format!("this configuration has no account `{wanted}`"),
+        &format!("this configuration has no account `{shown}`"),
         near,
         "an address is `service_account.NAME`, or `service_account.NAME[\"KEY\"]`; `rolecall \
          list` shows them",

@@ -6,6 +6,7 @@ use clap::Args as ClapArgs;
 
 use crate::cli::exit::Exit;
 use crate::cli::{output, record as files};
+use crate::echo;
 use crate::record::{Seen, verify};
 use crate::view::{human, inert};
 
@@ -34,7 +35,7 @@ pub fn run(args: &VerifyArgs) -> Exit {
         output::error(
             &format!(
                 "--head {}: a digest has 64 digits of 0-9 and a-f",
-                args.head
+                echo::digest(&args.head)
             ),
             &["apply prints it behind `Record`, and `sha256sum FILE` too".to_owned()],
         );
@@ -43,10 +44,10 @@ pub fn run(args: &VerifyArgs) -> Exit {
     let mut records = Vec::new();
     for path in &args.files {
         match files::load(path) {
-            Ok(bytes) => records.push((path.display().to_string(), bytes)),
+            Ok(bytes) => records.push((echo::path(path).to_string(), bytes)),
             Err(why) => {
                 output::error(
-                    &format!("{}: {why}", path.display()),
+                    &format!("{}: {why}", echo::path(path).given("FILE")),
                     &[
                         "name the records that applies wrote with --report, oldest first"
                             .to_owned(),

@@ -82,6 +82,71 @@ fn a_proxy_that_refuses() {
 }
 
 #[test]
+fn a_proxy_for_mondoo_alone_goes_before_all_others() {
+    let stage = stage();
+    let here = proxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    let text = std::fs::read_to_string(stage.path("owner.json")).expect("there");
+    let mut own: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    own["api_proxy"] = serde_json::json!(here);
+    own["features"] = serde_json::json!(["one"]);
+    std::fs::write(stage.path("own.json"), own.to_string()).expect("written");
+    let run = |file: &str, endpoint: &str, variables: &[(&str, &str)]| {
+        let mut command = stage.command(&["credential", "verify", file, "--endpoint", endpoint]);
+        // Nothing listens there.
+        command
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+            .env("NO_PROXY", "*");
+        let output = command
+            .envs(variables.iter().copied())
+            .output()
+            .expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), err)
+    };
+    let far = "https://rolecall.invalid";
+    let (code, err) = run("owner.json", far, &[("MONDOO_API_PROXY", &here)]);
+    assert!(
+        code == Some(1) && err.contains("check MONDOO_API_PROXY, or unset it"),
+        "{err}"
+    );
+    let (code, err) = run("own.json", far, &[]);
+    assert!(
+        code == Some(1) && err.contains("check api_proxy, or take it out"),
+        "{err}"
+    );
+    assert!(
+        err.contains("rolecall has no use for features, which"),
+        "{err}"
+    );
+    let (code, err) = run("own.json", far, &[("MONDOO_API_PROXY", "127.0.0.1:1")]);
+    assert!(
+        code == Some(1) && err.contains("cannot be reached; check MONDOO_API_PROXY"),
+        "{err}"
+    );
+    let (code, err) = run("own.json", far, &[("MONDOO_API_PROXY", "me:hunter2@")]);
+    assert!(
+        code == Some(1) && err.contains("MONDOO_API_PROXY names no proxy"),
+        "{err}"
+    );
+    assert!(!err.contains("hunter2"), "{err}");
+    let mut inspect = stage.command(&["credential", "inspect", "own.json"]);
+    let output = inspect.output().expect("runs");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        out.contains("for Mondoo alone") && out.contains("features"),
+        "{out}"
+    );
+    assert!(!out.contains(&here), "{out}");
+    // To this machine none leads.
+    let (code, err) = run(
+        "own.json",
+        &stage.front.url(),
+        &[("MONDOO_API_PROXY", "8080")],
+    );
+    assert_eq!(code, Some(0), "{err}");
+}
+
+#[test]
 fn proxies_as_variables_name_them() {
     const REFUSES: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let mut stage = stage();

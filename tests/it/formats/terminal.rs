@@ -121,6 +121,44 @@ fn progress_moves_and_leaves_the_question_alone() {
 }
 
 #[test]
+fn what_is_not_to_ask_does_not_and_writes_nothing() {
+    for arguments in [
+        &["apply", "-input=false", "access"][..],
+        &["apply", "--no-input", "-lock=false", "access"],
+        &["-chdir=access", "apply", "--input=false"],
+    ] {
+        let stage = slow();
+        let credential = stage.path("owner.json").display().to_string();
+        let variables = [("MONDOO_CONFIG_PATH", credential.as_str())];
+        let (code, _, seen) = at_a_terminal(&stage, arguments, &variables, "yes");
+        assert_eq!(code, 1, "{seen}");
+        assert!(seen.contains("nobody can be asked here"), "{seen}");
+        assert!(!seen.contains("Only `yes`"), "{seen}");
+        let asked = stage.front.seen();
+        assert!(
+            !asked.contains(&"createServiceAccount".to_owned()),
+            "{asked:?}"
+        );
+    }
+}
+
+#[test]
+fn colours_are_left_out_where_they_are_not_wanted() {
+    let stage = Stage::small();
+    let red = |arguments: &[&str]| {
+        let (_, _, seen) = at_a_terminal(&stage, arguments, &[], "");
+        assert!(seen.contains("error"), "{seen}");
+        seen.contains("\u{1b}[")
+    };
+    assert!(red(&["validate", "nowhere"]) && red(&["validate", "--nope"]));
+    for option in ["-no-color", "--no-color", "-no-color=true"] {
+        assert!(!red(&["validate", option, "nowhere"]), "{option}");
+        assert!(!red(&["validate", "--nope", option]), "{option}");
+        assert!(!red(&[option, "validate", "nowhere"]), "{option}");
+    }
+}
+
+#[test]
 fn a_signal_at_the_question_ends_the_run_at_once() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let mut stage = slow();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
-    SealKey, SealKeys, Seals, StackId,
+    Seals, StackId,
 };
 use rolecall::platform::{Answer, Client, Credential, Endpoint, Identity, Time};
 use rolecall::platform::{Transport, TransportError};

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach};
 use crate::config;
+use crate::echo;
 
 /// What git must not see, and why.
 const WHY: &str = "# What the embedded platform keeps (--local), keys that are delivered here, and \
@@ -34,7 +35,7 @@ pub struct Planned {
 /// What git is told to ignore: a new file, or the lines that the one that is there lacks.
 pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
     let path = dir.join(".gitignore");
-    let shown = path.display();
+    let shown = echo::path(&path);
     let planned = |text: String, added| Planned {
         path: path.clone(),
         text: text.into(),
@@ -89,7 +90,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
             .collect(),
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            let dir = dir.display();
+            let dir = echo::path(dir).given("DIR");
             return Err(reach::fail(&format!("cannot read {dir}: {error}")));
         }
     };
@@ -112,7 +113,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
     let mut help: Vec<String> = configuration
         .iter()
         .chain(&others)
-        .map(|path| format!("in the way: {}", path.display()))
+        .map(|path| format!("in the way: {}", echo::path(path)))
         .collect();
     if !configuration.is_empty() {
         help.push(format!(
@@ -139,7 +140,7 @@ pub fn write(files: &[Planned]) -> Result<(), Exit> {
             made.undo();
             return Err(reach::fail(&format!(
                 "cannot write {}: {error}; nothing was written",
-                file.path.display()
+                echo::path(&file.path)
             )));
         }
     }

@@ -7,6 +7,7 @@ use super::workflow::Workflow;
 use super::{InitArgs, SEAL_KEY};
 use crate::cli::{output, seal};
 use crate::config::generate::Generated;
+use crate::echo;
 use crate::view::{human, inert};
 
 /// One thing to do, and the command that does it.
@@ -43,7 +44,7 @@ pub fn report(
 }
 
 fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = echo::path(path).to_string();
     inert(text.strip_prefix("./").unwrap_or(&text))
 }
 

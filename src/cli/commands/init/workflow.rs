@@ -6,6 +6,7 @@ use super::absolute;
 use super::files::Planned;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::echo;
 
 const GITHUB: &str = include_str!("../templates/github.yml");
 
@@ -34,7 +35,10 @@ impl Workflow {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./ ".contains(&b);
         if !inside.bytes().all(plain) || inside.starts_with('-') {
             output::error(
-                &format!("the folder {inside} has a name that no workflow can hold safely"),
+                &format!(
+                    "the folder {} has a name that no workflow can hold safely",
+                    echo::text(&inside).given("DIR")
+                ),
                 &["name it with letters, digits, spaces, `_`, `-` and `.`".to_owned()],
             );
             return Err(Exit::Error);

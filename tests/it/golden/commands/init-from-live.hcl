@@ -68,9 +68,9 @@ import {
   id = "//agents.api.mondoo.app/organizations/acme-corp-883120/serviceaccounts/[ID]"
 }
 
-# Left out: "twice" (//agents.api.mondoo.app/organizations/acme-corp-883120/serviceaccounts/[ID]): its scope has several accounts of this name; rename them first.
+# Left out: "twice" (//agents.api.mondoo.app/organizations/acme-corp-883120/serviceaccounts/[ID]): 2 accounts of its scope have this name, and a configuration declares one of a name in a scope; write the two blocks of that one by hand, or rename the others on the platform first.
 
-# Left out: "twice" (//agents.api.mondoo.app/organizations/acme-corp-883120/serviceaccounts/[ID]): its scope has several accounts of this name; rename them first.
+# Left out: "twice" (//agents.api.mondoo.app/organizations/acme-corp-883120/serviceaccounts/[ID]): 2 accounts of its scope have this name, and a configuration declares one of a name in a scope; write the two blocks of that one by hand, or rename the others on the platform first.
 
 service_account "account" {
   scope = organization.acme_corp
