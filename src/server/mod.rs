@@ -41,8 +41,9 @@ pub use faults::{Fault, Faults, Rule};
 pub use http::{Clock, Running};
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
-    ClearRoles, ConcurrentRoleWrites, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted,
-    LabelsOnCreate, LabelsOnUpdate, Quirks,
+    ClearRoles, ConcurrentRoleWrites, DescriptionClear, DescriptionOnUpdate, EmptyDescription,
+    EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+    Quirks,
 };
 pub use rpc::Call;
 pub use seed::{
@@ -157,6 +158,7 @@ impl App {
             now,
             ip: origin.ip,
             stale_ms: origin.stale_ms,
+            veil: self.core.veil(),
         };
         graphql::execute(&self.core, &self.graphql, request, caller)
     }

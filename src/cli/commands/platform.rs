@@ -157,6 +157,15 @@ mod serve {
                 id
             }
         };
+        let unknown = app
+            .unknown_closed_spaces()
+            .map_err(|e| at(&args.db, "read", &e))?;
+        if let Some(id) = unknown.first() {
+            return Err(format!(
+                "closed_spaces of the quirks names {id:?}, which is no space of this platform; \
+                 take it out, or seed that space"
+            ));
+        }
         let credential = owner_file(&args.db);
         let owner = app
             .ensure_owner(&first, now)

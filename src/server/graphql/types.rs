@@ -431,12 +431,15 @@ impl ServiceAccount {
         Some(&self.0.account.name)
     }
 
-    async fn description(&self) -> Option<&str> {
-        Some(&self.0.account.description)
+    async fn description(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        Ok(accounts::shown(
+            core_of(context)?,
+            &self.0.account.description,
+        ))
     }
 
-    async fn notes(&self) -> Option<&str> {
-        Some(&self.0.account.notes)
+    async fn notes(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        Ok(accounts::shown(core_of(context)?, &self.0.account.notes))
     }
 
     async fn roles(&self) -> Option<Vec<Role>> {

@@ -276,6 +276,7 @@ fn issue(
             now,
             ip,
             stale_ms: 0,
+            veil: core.veil(),
         };
         let action = "mondoo.iam.SecureTokenService.ExchangeExternalToken";
         audit::record(
