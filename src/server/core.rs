@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct Core {
     base_url: RwLock<String>,
     /// How far back reads may be asked to look, beside the quirk.
     history_ms: AtomicU64,
+    /// Whether issuers may lie on this machine or in its network.
+    local_issuers: AtomicBool,
     /// The MRNs of the spaces that roles on their organization do not reach.
     closed: RwLock<Arc<BTreeSet<String>>>,
 }
@@ -38,6 +40,7 @@ impl Core {
         let closed = quirks.closed_spaces.iter().map(|id| ids::space_mrn(id));
         Self {
             closed: RwLock::new(Arc::new(closed.collect())),
+            local_issuers: AtomicBool::new(false),
             store,
             quirks,
             base_url: RwLock::new(base_url),
@@ -57,6 +60,15 @@ impl Core {
             .base_url
             .write()
             .unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    pub(crate) fn local_issuers(&self) -> bool {
+        self.local_issuers.load(Ordering::Relaxed)
+    }
+
+    /// Lets issuers lie on this machine and in its network, from now on.
+    pub(crate) fn allow_local_issuers(&self) {
+        self.local_issuers.store(true, Ordering::Relaxed);
     }
 
     /// What is kept from callers now.

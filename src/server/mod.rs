@@ -12,6 +12,8 @@ mod auth;
 mod conduct;
 mod core;
 mod credential;
+mod document;
+mod door;
 mod exchange;
 mod faults;
 mod fetch;
@@ -22,6 +24,7 @@ mod jws;
 mod keys;
 mod oidc;
 mod quirks;
+mod reach;
 mod roles;
 mod rpc;
 mod seed;
@@ -36,6 +39,7 @@ use jiff::Timestamp;
 pub use auth::{Identity, Unauthenticated};
 pub use conduct::Conduct;
 pub use credential::Credential;
+pub use door::Patience;
 pub use exchange::{Reply, Request};
 pub use faults::{Fault, Faults, Rule};
 pub use http::{Clock, Running};
@@ -173,6 +177,11 @@ impl App {
         auth::authenticate(&self.core, authorization, body, now)
     }
 
+    /// Whether a body comes from somebody who could be authenticated; notes nothing.
+    pub(crate) fn knows(&self, authorization: Option<&str>, body: &[u8], now: Timestamp) -> bool {
+        auth::identify(&self.core, authorization, body, now).is_ok()
+    }
+
     /// Answers a `POST /query`: authenticates, reads the body, executes. Gives the HTTP status and
     /// the body. Never waits for anything but the database.
     pub fn serve_bytes(
@@ -213,6 +222,12 @@ impl App {
     /// but the database, and for documents of an issuer when a token of it is exchanged.
     pub fn serve_call(&self, call: &Call<'_>, fetch: &dyn FetchDocument) -> Reply {
         rpc::answer(&self.core, call, fetch)
+    }
+
+    /// Lets issuers of workload identities lie on this machine and in its network, from now on.
+    /// Whoever may bind one can then have the platform ask there.
+    pub fn allow_local_issuers(&self) {
+        self.core.allow_local_issuers();
     }
 
     /// The schema in the schema definition language, always the same text.

@@ -87,7 +87,7 @@ mod serve {
     use crate::cli::local::write_credential;
     use crate::cli::output;
     use crate::cli::platform_args::ServeArgs;
-    use crate::server::{App, Conduct, Faults, Options, Quirks, Running, Seed, Storage};
+    use crate::server::{App, Conduct, Faults, Options, Patience, Quirks, Running, Seed, Storage};
 
     /// Serves until SIGINT or SIGTERM.
     pub async fn run(args: &ServeArgs) -> Result<(), String> {
@@ -135,6 +135,9 @@ mod serve {
         };
         let app =
             App::open(Storage::File(&args.db), options).map_err(|e| at(&args.db, "open", &e))?;
+        if args.allow_local_issuers {
+            app.allow_local_issuers();
+        }
         let first = match &seed {
             Some(seed) => {
                 match app.seed(seed, now) {
@@ -190,6 +193,7 @@ mod serve {
             seed: args.fault_seed,
             latency_ms: args.latency,
             rate_limit: args.rate_limit,
+            patience: Patience::default(),
         };
         let clock = Arc::new(Timestamp::now);
         let running = Running::start_with(Arc::new(app), listener, clock, conduct)
