@@ -506,11 +506,11 @@ async fn few_file_handles_are_enough() {
     let mut command = Command::new("sh");
     command.args(["-c", &line]).current_dir(folder.path());
     let served = served::listening(&mut command);
+    let started = Instant::now();
     let mut held = Vec::new();
     for i in 0..300 {
         held.push(half(served.address, HALF[i % HALF.len()]));
     }
-    let started = Instant::now();
     assert_eq!(health(served.address).await.expect("an answer"), 200);
     assert!(
         started.elapsed() < Duration::from_secs(8),
