@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,17 +51,7 @@ impl Local {
                 output::nameless(path, error)
             )
         };
-        no_links(&folder)?;
-        if !folder.is_dir() {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .create(&folder)
-                .map_err(|e| at(&folder, "create", &e))?;
-        }
-        let ignore = folder.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(&ignore, "*\n").map_err(|e| at(&ignore, "write", &e))?;
-        }
+        make_private(&folder)?;
         let path = database(dir);
         let options = Options {
             base_url: String::new(),
@@ -99,31 +89,85 @@ impl Local {
     }
 }
 
+/// Makes the folder and what lies in it this user's alone, each time: a checkout may bring a folder
+/// that is open to others, with a `.gitignore` that lets the keys in it be committed.
+///
+/// # Errors
+/// A sentence, if something there is another user's, a link or no file, or cannot be made private.
+fn make_private(folder: &Path) -> Result<(), String> {
+    let at = |path: &Path, what: &str, error: &dyn std::fmt::Display| {
+        format!(
+            "cannot {what} {}: {}",
+            echo::path(path),
+            output::nameless(path, error)
+        )
+    };
+    match folder.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::DirBuilder::new()
+            .mode(0o700)
+            .create(folder)
+            .map_err(|e| at(folder, "create", &e))?,
+        Err(error) => return Err(at(folder, "look at", &error)),
+        Ok(found) if found.is_dir() => {}
+        Ok(found) => return Err(not_ours(folder, found.is_symlink())),
+    }
+    let foreign = |error: io::Error| {
+        format!(
+            "cannot use {}: {}; it must be a folder of your own, so remove it",
+            echo::path(folder),
+            output::nameless(folder, &error)
+        )
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(foreign)? {
+        let path = entry.map_err(|e| at(folder, "read", &e))?.path();
+        match path.symlink_metadata() {
+            Ok(found) if found.is_file() => entries.push((path, found.uid(), 0o600)),
+            Ok(found) if found.is_dir() => entries.push((path, found.uid(), 0o700)),
+            Ok(found) => return Err(not_ours(&path, found.is_symlink())),
+            // Another run has taken its temporary file away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&path, "look at", &error)),
+        }
+    }
+    let found = folder
+        .symlink_metadata()
+        .map_err(|e| at(folder, "look at", &e))?;
+    entries.push((folder.to_owned(), found.uid(), 0o700));
+    // Nothing is changed before all of it was looked at, and only a file of its own tells whose
+    // files this process makes.
+    let own = tempfile::Builder::new()
+        .prefix(".rolecall-")
+        .tempfile_in(folder)
+        .and_then(|file| file.as_file().metadata())
+        .map_err(foreign)?;
+    if let Some((path, uid, _)) = entries.iter().find(|(_, uid, _)| *uid != own.uid()) {
+        return Err(format!(
+            "{} belongs to another user (uid {uid}), who could read and replace what the embedded \
+             platform keeps there; remove it",
+            echo::path(path)
+        ));
+    }
+    for (path, _, mode) in entries {
+        match fs::set_permissions(&path, fs::Permissions::from_mode(mode)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(at(&path, "make private", &error));
+            }
+            _ => {}
+        }
+    }
+    let ignore = folder.join(".gitignore");
+    write_private(&ignore, b"*\n", Place::Replace).map_err(|e| at(&ignore, "write", &e))
+}
+
 /// What stands beside a configuration is written by whoever writes that: a link there would have the
 /// platform's files read or written elsewhere.
-fn no_links(folder: &Path) -> Result<(), String> {
-    let files = [
-        "local.db",
-        // What SQLite keeps beside it.
-        "local.db-wal",
-        "local.db-shm",
-        "local.db-journal",
-        "owner.json",
-        "seal.key",
-        ".gitignore",
-    ];
-    let files = files.map(|name| folder.join(name));
-    match [folder.to_owned()]
-        .iter()
-        .chain(&files)
-        .find(|path| path.is_symlink())
-    {
-        None => Ok(()),
-        Some(link) => Err(format!(
-            "{} is a symbolic link, which the embedded platform does not follow; remove it",
-            echo::path(link)
-        )),
-    }
+fn not_ours(path: &Path, link: bool) -> String {
+    let what = match link {
+        true => "a symbolic link, which the embedded platform does not follow",
+        false => "neither a file nor a folder, as the embedded platform has there",
+    };
+    format!("{} is {what}; remove it", echo::path(path))
 }
 
 /// Takes the port of the last time if it is free, so that credentials issued then still lead here.
@@ -186,4 +230,124 @@ pub fn write_credential(path: &Path, credential: &Credential) -> Result<(), Unwr
     let mut text = Zeroizing::new(serde_json::to_vec_pretty(credential).map_err(io::Error::from)?);
     text.push(b'\n');
     write_private(path, &text, Place::Replace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        let found = path.symlink_metadata().expect("it is there");
+        found.permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_folder_that_is_there_becomes_private_each_time() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join(FOLDER);
+        for open in [0o755, 0o777, 0o2775] {
+            make_private(&folder).expect("makes");
+            let files = [
+                "local.db",
+                "local.db-wal",
+                "local.db-shm",
+                "owner.json",
+                "seal.key",
+            ];
+            for name in files {
+                fs::write(folder.join(name), name).expect("writes");
+            }
+            fs::create_dir_all(folder.join("keys")).expect("makes");
+            for ignore in ["!*\n", "", "*\t\n"] {
+                for entry in fs::read_dir(&folder).expect("reads") {
+                    let path = entry.expect("an entry").path();
+                    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("opens");
+                }
+                fs::set_permissions(&folder, fs::Permissions::from_mode(open)).expect("opens");
+                fs::write(folder.join(".gitignore"), ignore).expect("writes");
+                make_private(&folder).expect("closes");
+                assert_eq!((mode(&folder), mode(&folder.join("keys"))), (0o700, 0o700));
+                for name in files.iter().chain(&[".gitignore"]) {
+                    assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+                }
+                let written = fs::read_to_string(folder.join(".gitignore")).expect("reads");
+                assert_eq!(written, "*\n");
+                assert_eq!(
+                    fs::read(folder.join("seal.key")).expect("reads"),
+                    b"seal.key"
+                );
+            }
+        }
+        assert_eq!(
+            fs::read_dir(&folder).expect("reads").count(),
+            7,
+            "nothing is left over"
+        );
+    }
+
+    #[test]
+    fn links_and_what_is_no_file_are_refused_and_not_touched() {
+        let root = tempfile::tempdir().expect("a folder");
+        let outside = root.path().join("outside");
+        fs::write(&outside, "theirs").expect("writes");
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o644)).expect("opens");
+        for name in [
+            "local.db",
+            "owner.json",
+            ".gitignore",
+            "local.db-wal",
+            "anything",
+        ] {
+            let folder = root.path().join(name);
+            fs::create_dir(&folder).expect("makes");
+            std::os::unix::fs::symlink(&outside, folder.join(name)).expect("links");
+            let error = make_private(&folder).expect_err(name);
+            assert!(error.contains("symbolic link"), "{error}");
+        }
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(root.path(), &link).expect("links");
+        assert!(
+            make_private(&link)
+                .expect_err("a link")
+                .contains("symbolic link")
+        );
+        assert!(
+            make_private(&outside)
+                .expect_err("a file")
+                .contains("neither a file")
+        );
+        assert_eq!(
+            (mode(&outside), fs::read(&outside).expect("reads")),
+            (0o644, b"theirs".to_vec())
+        );
+        let socket = root.path().join("socket");
+        fs::create_dir(&socket).expect("makes");
+        let _socket = std::os::unix::net::UnixListener::bind(socket.join("local.db"));
+        assert!(
+            make_private(&socket)
+                .expect_err("a socket")
+                .contains("neither a file")
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_is_refused() {
+        let root = tempfile::tempdir().expect("a folder");
+        for (folder, file) in [(true, false), (false, true)] {
+            let place = root.path().join(format!("{folder}"));
+            fs::create_dir(&place).expect("makes");
+            let path = place.join("local.db");
+            fs::write(&path, "theirs").expect("writes");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("opens");
+            let given = if folder { &place } else { &path };
+            // Only root can give files away; others have no such file to try with.
+            if std::os::unix::fs::chown(given, Some(65_534), None).is_err() {
+                return;
+            }
+            let error = make_private(&place).expect_err("theirs");
+            assert!(error.contains("another user (uid 65534)"), "{error}");
+            assert!(error.contains(&given.display().to_string()));
+            assert!(!file || mode(&path) == 0o644);
+        }
+    }
 }

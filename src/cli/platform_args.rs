@@ -56,6 +56,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N/s", value_parser = rate)]
     pub rate_limit: Option<u32>,
 
+    /// Let issuers of workload identities lie on this machine or in its network: whoever may bind
+    /// one can then have this process ask there
+    #[arg(long)]
+    pub allow_local_issuers: bool,
+
     /// The largest page, instead of the quirk's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub page_cap: Option<u32>,

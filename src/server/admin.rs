@@ -145,6 +145,31 @@ impl App {
         })
     }
 
+    /// Closes a space to roles on its organization, as the quirk `closed_spaces` does from the
+    /// begin. Nothing notes it: a platform that is opened again knows its quirks only.
+    pub fn admin_close_space(&self, mrn: &str) -> Result<(), Error> {
+        let space = self.core.store.read(|c| find_scope(c, mrn))?;
+        if space.mrn == space.org_mrn {
+            return Err(Error::Refused(format!("{mrn} is not a space")));
+        }
+        self.core.close(space.mrn);
+        Ok(())
+    }
+
+    /// The ids in the quirk `closed_spaces` of which this platform has no space.
+    pub fn unknown_closed_spaces(&self) -> Result<Vec<String>, Error> {
+        let wanted = &self.core.quirks.closed_spaces;
+        Ok(self.core.store.read(|c| {
+            let mut unknown = Vec::new();
+            for id in wanted {
+                if !scopes::exists(c, &ids::space_mrn(id))? {
+                    unknown.push(id.clone());
+                }
+            }
+            Ok::<_, Status>(unknown)
+        })?)
+    }
+
     /// Replaces the labels of an account.
     pub fn admin_update_labels(
         &self,

@@ -96,6 +96,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Who a token is of.
+pub(crate) enum Holder {
+    Token(Token),
+    Account(Account),
+}
+
 /// Finds out who sent a body, and notes that they did.
 pub(crate) fn authenticate(
     core: &Core,
@@ -103,33 +109,49 @@ pub(crate) fn authenticate(
     body: &[u8],
     now: Timestamp,
 ) -> Result<Identity, Unauthenticated> {
+    let unavailable = |_: Status| Unauthenticated::Unavailable;
+    let at = now.as_millisecond();
+    let due = |last_used: i64| at.saturating_sub(last_used) >= TOUCH_MS;
+    match identify(core, authorization, body, now)? {
+        Holder::Token(token) => {
+            if due(token.last_used) {
+                core.store
+                    .write(|c| Ok::<_, Status>(Token::touch(c, &token.mrn, at)?))
+                    .map_err(unavailable)?;
+            }
+            Ok(Identity::new(token.mrn))
+        }
+        Holder::Account(account) => {
+            if due(account.last_used) {
+                core.store
+                    .write(|c| Ok::<_, Status>(Account::touch(c, &account.mrn, at)?))
+                    .map_err(unavailable)?;
+            }
+            Ok(Identity::new(account.mrn))
+        }
+    }
+}
+
+/// Finds out who sent a body, and notes nothing.
+pub(crate) fn identify(
+    core: &Core,
+    authorization: Option<&str>,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Holder, Unauthenticated> {
     let token = bearer(authorization.unwrap_or_default());
     if token.is_empty() {
         return Err(Unauthenticated::NoToken);
     }
-    let unavailable = |_: Status| Unauthenticated::Unavailable;
     let hash = sha256(token.as_bytes());
     let known = core
         .store
         .read(|c| Ok::<_, Status>(Token::find_by_hash(c, &hash)?))
-        .map_err(unavailable)?;
-    let at = now.as_millisecond();
-    let due = |last_used: i64| at.saturating_sub(last_used) >= TOUCH_MS;
-    if let Some(token) = known {
-        if due(token.last_used) {
-            core.store
-                .write(|c| Ok::<_, Status>(Token::touch(c, &token.mrn, at)?))
-                .map_err(unavailable)?;
-        }
-        return Ok(Identity::new(token.mrn));
+        .map_err(|_| Unauthenticated::Unavailable)?;
+    match known {
+        Some(token) => Ok(Holder::Token(token)),
+        None => verify(core, token, body, now).map(Holder::Account),
     }
-    let account = verify(core, token, body, now)?;
-    if due(account.last_used) {
-        core.store
-            .write(|c| Ok::<_, Status>(Account::touch(c, &account.mrn, at)?))
-            .map_err(unavailable)?;
-    }
-    Ok(Identity::new(account.mrn))
 }
 
 fn verify(

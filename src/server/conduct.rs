@@ -9,17 +9,19 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    extract::{Request as HttpRequest, State},
-    http::{StatusCode, header, request::Parts},
+    extract::{ConnectInfo, Request as HttpRequest, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
 use futures_util::{StreamExt as _, stream};
 
 use super::{
-    BODY_LIMIT, Clock, Reply,
+    App, BODY_LIMIT, Clock, Reply,
+    door::{Patience, Peer},
     faults::{Asked, Fate, Fault, Faults, Rate},
-    quirks::{ConcurrentRoleWrites, Quirks},
+    http::token,
+    quirks::ConcurrentRoleWrites,
 };
 
 /// How a listening platform treats its callers.
@@ -33,6 +35,8 @@ pub struct Conduct {
     pub latency_ms: u64,
     /// The most calls in one second; unlimited if absent.
     pub rate_limit: Option<u32>,
+    /// How long callers may take, and how many there may be.
+    pub patience: Patience,
 }
 
 /// How stale the answer of a call is to be, as the shell hands it to the route.
@@ -48,6 +52,8 @@ pub(crate) struct Conductor {
     listens: bool,
     aborts_concurrent: bool,
     in_flight: Arc<Mutex<BTreeSet<String>>>,
+    body: Duration,
+    app: Arc<App>,
     clock: Clock,
 }
 
@@ -84,14 +90,16 @@ impl Drop for Hold {
 }
 
 impl Conductor {
-    pub(crate) fn new(conduct: Conduct, quirks: &Quirks, clock: Clock) -> Self {
+    pub(crate) fn new(conduct: Conduct, app: Arc<App>, clock: Clock) -> Self {
         let Conduct {
             faults,
             seed,
             latency_ms,
             rate_limit,
+            patience,
         } = conduct;
-        let aborts_concurrent = quirks.concurrent_role_writes == ConcurrentRoleWrites::Abort;
+        let quirk = app.core.quirks.concurrent_role_writes;
+        let aborts_concurrent = quirk == ConcurrentRoleWrites::Abort;
         Self {
             listens: aborts_concurrent || !faults.rules.is_empty(),
             fate: Mutex::new(Fate::new(faults, seed)),
@@ -99,8 +107,27 @@ impl Conductor {
             latency: Duration::from_millis(latency_ms),
             aborts_concurrent,
             in_flight: Arc::default(),
+            body: patience.body,
+            app,
             clock,
         }
+    }
+
+    /// What a call asks for. Of a stranger's body nothing is read but its hash.
+    async fn asked(&self, parts: &Parts, body: &Bytes) -> Asked {
+        let path = parts.uri.path();
+        if path != "/query" {
+            return Asked::of_path(path);
+        }
+        let authorization = token(&parts.headers, &parts.uri);
+        let (app, body, now) = (Arc::clone(&self.app), body.clone(), (self.clock)());
+        let asked = tokio::task::spawn_blocking(move || {
+            match app.knows(authorization.as_deref(), &body, now) {
+                true => Asked::of_query(&body),
+                false => Asked::nothing(),
+            }
+        });
+        asked.await.unwrap_or_else(|_| Asked::nothing())
     }
 }
 
@@ -119,13 +146,24 @@ impl Heard {
 /// Treats one call.
 pub(crate) async fn treat(
     State(conductor): State<Arc<Conductor>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: HttpRequest,
     next: Next,
 ) -> Response {
+    let listening = peer.begins();
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_LIMIT).await else {
-        return plain(&Reply::error(413, "request body too large"));
+    let body = axum::body::to_bytes(body, BODY_LIMIT);
+    let body = match tokio::time::timeout(conductor.body, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return plain(&Reply::error(413, "request body too large")),
+        Err(_) => {
+            let mut late = plain(&Reply::error(408, "request body too slow"));
+            let close = HeaderValue::from_static("close");
+            late.headers_mut().insert(header::CONNECTION, close);
+            return late;
+        }
     };
+    listening.is_whole();
     if let Some(rate) = &conductor.rate {
         let second = (conductor.clock)().as_second();
         if let Err(seconds) = lock(rate).admit(second) {
@@ -133,11 +171,11 @@ pub(crate) async fn treat(
         }
     }
     let asked = if conductor.listens {
-        Asked::of(parts.uri.path(), &body)
+        conductor.asked(&parts, &body).await
     } else {
         Asked::default()
     };
-    // Counted on arrival, so that the order of calls alone decides.
+    // Counted before anything else is done, so that the order of calls alone decides.
     let verdict = lock(&conductor.fate).decide(&asked.operations);
     let hold = match conductor.aborts_concurrent {
         true => match Hold::take(&conductor.in_flight, asked.role_scopes.clone()) {

@@ -1,10 +1,11 @@
 //! What every operation works with: the store, the switches, the address, and who asks when.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -13,7 +14,8 @@ use rusqlite::Connection;
 
 use super::{
     auth::Identity,
-    quirks::Quirks,
+    ids,
+    quirks::{Forbidden, HiddenSpaces, Quirks},
     roles::{Authority, Permission},
     status::Status,
     store::{Moment, Object, Scope, Store, iam},
@@ -27,11 +29,18 @@ pub(crate) struct Core {
     base_url: RwLock<String>,
     /// How far back reads may be asked to look, beside the quirk.
     history_ms: AtomicU64,
+    /// Whether issuers may lie on this machine or in its network.
+    local_issuers: AtomicBool,
+    /// The MRNs of the spaces that roles on their organization do not reach.
+    closed: RwLock<Arc<BTreeSet<String>>>,
 }
 
 impl Core {
     pub(crate) fn new(store: Store, quirks: Quirks, base_url: String) -> Self {
+        let closed = quirks.closed_spaces.iter().map(|id| ids::space_mrn(id));
         Self {
+            closed: RwLock::new(Arc::new(closed.collect())),
+            local_issuers: AtomicBool::new(false),
             store,
             quirks,
             base_url: RwLock::new(base_url),
@@ -51,6 +60,31 @@ impl Core {
             .base_url
             .write()
             .unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    pub(crate) fn local_issuers(&self) -> bool {
+        self.local_issuers.load(Ordering::Relaxed)
+    }
+
+    /// Lets issuers lie on this machine and in its network, from now on.
+    pub(crate) fn allow_local_issuers(&self) {
+        self.local_issuers.store(true, Ordering::Relaxed);
+    }
+
+    /// What is kept from callers now.
+    pub(crate) fn veil(&self) -> Veil {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        Veil {
+            closed: Arc::clone(&closed),
+            hidden_spaces: self.quirks.hidden_spaces,
+            forbidden: self.quirks.forbidden,
+        }
+    }
+
+    /// Closes a space to roles on its organization, from now on.
+    pub(crate) fn close(&self, space_mrn: String) {
+        let mut closed = self.closed.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut closed).insert(space_mrn);
     }
 
     /// Keeps what writes replace readable for a while, from now on.
@@ -82,6 +116,15 @@ pub(crate) struct Origin {
     pub(crate) stale_ms: u64,
 }
 
+/// What is kept from callers, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Veil {
+    /// The MRNs of the spaces that roles on their organization do not reach.
+    closed: Arc<BTreeSet<String>>,
+    hidden_spaces: HiddenSpaces,
+    forbidden: Forbidden,
+}
+
 /// One request's sender and time.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -91,6 +134,7 @@ pub(crate) struct Caller {
     pub(crate) ip: Option<IpAddr>,
     /// How much staler this request's reads are than the platform's usually are.
     pub(crate) stale_ms: u64,
+    pub(crate) veil: Veil,
 }
 
 impl Caller {
@@ -106,8 +150,46 @@ impl Caller {
         connection: &Connection,
         scope: &Scope,
     ) -> Result<Authority, Status> {
-        let roles = effective_roles(connection, scope, &self.identity.mrn)?;
+        let roles = self.effective_roles(connection, scope)?;
         Ok(Authority::of(roles.iter().map(String::as_str)))
+    }
+
+    /// The answer of a scope on which the caller may not do what it asks.
+    pub(crate) fn refused(&self, scope: &Scope) -> Status {
+        match self.veil.forbidden {
+            Forbidden::Denied => Status::denied(),
+            Forbidden::NotFound => Status::not_found("scope", &scope.mrn),
+        }
+    }
+
+    /// Those of an organization's spaces that the caller may not read at all.
+    pub(crate) fn unreadable(
+        &self,
+        connection: &Connection,
+        org_mrn: &str,
+    ) -> Result<Vec<String>, Status> {
+        let mut found = Vec::new();
+        for mrn in self.veil.closed.iter() {
+            if let Some(space) = Scope::find(connection, mrn)?
+                && space.org_mrn == org_mrn
+                && !self.authority(connection, &space)?.is_member()
+            {
+                found.push(space.mrn);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Those of an organization's spaces that its listing does not show to the caller.
+    pub(crate) fn hidden(
+        &self,
+        connection: &Connection,
+        org_mrn: &str,
+    ) -> Result<Vec<String>, Status> {
+        match self.veil.hidden_spaces {
+            HiddenSpaces::Listed => Ok(Vec::new()),
+            HiddenSpaces::Omitted => self.unreadable(connection, org_mrn),
+        }
     }
 
     /// Finds a scope and makes sure that the caller may do something there. A scope that does
@@ -123,8 +205,31 @@ impl Caller {
         if authority.allows(permission) {
             Ok((scope, authority))
         } else {
-            Err(Status::denied())
+            Err(self.refused(&scope))
         }
+    }
+
+    /// The roles the caller has on a scope now, inherited ones included: from the organization, if
+    /// the scope is not closed to it, and from its teams.
+    fn effective_roles(
+        &self,
+        connection: &Connection,
+        scope: &Scope,
+    ) -> Result<Vec<String>, Status> {
+        let identity = &self.identity.mrn;
+        let inherits = scope.org_mrn != scope.mrn && !self.veil.closed.contains(&scope.mrn);
+        let mut holders = vec![identity.clone()];
+        // Members of a team have what the team has.
+        let teams = Object::by_key(connection, TEAM_MEMBER, identity)?;
+        holders.extend(teams.into_iter().filter_map(|member| member.parent));
+        let mut roles = Vec::new();
+        for holder in holders {
+            roles.extend(iam::roles(connection, &scope.mrn, &holder, None)?);
+            if inherits {
+                roles.extend(iam::roles(connection, &scope.org_mrn, &holder, None)?);
+            }
+        }
+        Ok(roles)
     }
 }
 
@@ -138,24 +243,3 @@ pub(crate) fn find_scope(connection: &Connection, mrn: &str) -> Result<Scope, St
 
 /// The kind of a team's member in the store.
 pub(crate) const TEAM_MEMBER: &str = "team_member";
-
-/// The roles an identity has on a scope now, inherited ones included: from the organization, and
-/// from its teams.
-pub(crate) fn effective_roles(
-    connection: &Connection,
-    scope: &Scope,
-    identity: &str,
-) -> Result<Vec<String>, Status> {
-    let mut holders = vec![identity.to_owned()];
-    // Members of a team have what the team has.
-    let teams = Object::by_key(connection, TEAM_MEMBER, identity)?;
-    holders.extend(teams.into_iter().filter_map(|member| member.parent));
-    let mut roles = Vec::new();
-    for holder in holders {
-        roles.extend(iam::roles(connection, &scope.mrn, &holder, None)?);
-        if scope.org_mrn != scope.mrn {
-            roles.extend(iam::roles(connection, &scope.org_mrn, &holder, None)?);
-        }
-    }
-    Ok(roles)
-}

@@ -11,7 +11,7 @@ use async_graphql::{
 };
 use serde::Deserialize;
 
-use super::exchange::Request;
+use super::{document, exchange::Request};
 
 /// The operations that change who has which role.
 const ROLE_WRITES: [&str; 2] = ["setRoles", "setRole"];
@@ -242,26 +242,36 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Looks into a call. What cannot be read asks for nothing, and only `*` matches it.
-    pub fn of(path: &str, body: &[u8]) -> Self {
-        if path != "/query" {
-            return Self {
-                operations: vec![path.trim_start_matches('/').to_owned()],
-                writes: true,
-                ..Self::default()
-            };
-        }
-        let nothing = Self {
+    /// What a call asks for that cannot be read, or that nobody may know: only `*` matches it.
+    pub(crate) fn nothing() -> Self {
+        Self {
             operations: vec![String::new()],
             ..Self::default()
-        };
+        }
+    }
+
+    /// A call that is no GraphQL: its path says what it asks for.
+    pub(crate) fn of_path(path: &str) -> Self {
+        Self {
+            operations: vec![path.trim_start_matches('/').to_owned()],
+            writes: true,
+            ..Self::default()
+        }
+    }
+
+    /// Looks into the body of a GraphQL request whose sender is known. What cannot be read asks for
+    /// nothing.
+    pub(crate) fn of_query(body: &[u8]) -> Self {
         let Ok(request) = Request::parse(body) else {
-            return nothing;
+            return Self::nothing();
         };
-        let Ok(document) = async_graphql::parser::parse_query(&request.query) else {
-            return nothing;
+        if document::check_variables(&request.variables).is_err() {
+            return Self::nothing();
+        }
+        let Ok(document) = document::read(&request.query) else {
+            return Self::nothing();
         };
-        Self::of_document(&document, request).unwrap_or(nothing)
+        Self::of_document(&document, request).unwrap_or_else(Self::nothing)
     }
 
     fn of_document(document: &ExecutableDocument, request: Request) -> Option<Self> {
@@ -475,7 +485,7 @@ mod tests {
     fn a_call_is_known_by_its_root_fields() {
         let asked = |query: &str, variables: serde_json::Value, name: Option<&str>| {
             let body = json!({ "query": query, "variables": variables, "operationName": name });
-            Asked::of("/query", body.to_string().as_bytes())
+            Asked::of_query(body.to_string().as_bytes())
         };
         let read = asked(
             "query{a: viewer{mrn} ...F} fragment F on Query{b: space(mrn: \"x\"){mrn}}",
@@ -501,8 +511,29 @@ mod tests {
         );
         assert_eq!(two.role_scopes, ["s2".to_owned(), "s3".to_owned()].into());
 
-        let rpc = Asked::of("/AgentManager/PingPong", b"");
+        let rpc = Asked::of_path("/AgentManager/PingPong");
         assert_eq!(rpc.operations, ["AgentManager/PingPong"]);
-        assert_eq!(Asked::of("/query", b"nonsense").operations, [""]);
+        assert_eq!(Asked::of_query(b"nonsense"), Asked::nothing());
+    }
+
+    #[test]
+    fn a_call_beyond_the_bounds_asks_for_nothing() {
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        let mut doubled = "{...F0}".to_owned();
+        for i in 0..28 {
+            doubled += &format!(" fragment F{i} on Query {{...F{j} ...F{j}}}", j = i + 1);
+        }
+        doubled += " fragment F28 on Query {viewer{mrn}}";
+        for (query, variables) in [
+            (format!("{{space(mrn:{}){{mrn}}}}", deep(2_000)), json!({})),
+            (doubled, json!({})),
+            (
+                "query($a: [Int]){viewer{mrn}}".to_owned(),
+                serde_json::from_str(&format!("{{\"a\":{}}}", deep(70))).expect("JSON"),
+            ),
+        ] {
+            let body = json!({ "query": query, "variables": variables }).to_string();
+            assert_eq!(Asked::of_query(body.as_bytes()), Asked::nothing(), "{body}");
+        }
     }
 }

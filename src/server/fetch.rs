@@ -1,54 +1,59 @@
-//! The network shell: reads issuers' documents. Follows nothing, gives up in time and in size.
+//! The network shell: reads issuers' documents. Follows nothing, gives up in time and in size, and
+//! connects to the addresses it has judged.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use reqwest::{Certificate, redirect};
+use reqwest::{Certificate, Url, redirect};
 use tokio::runtime::Handle;
 
-use super::oidc::{DOCUMENT_LIMIT, FetchDocument, is_allowed, is_loopback};
+use super::{
+    oidc::{DOCUMENT_LIMIT, FetchDocument},
+    reach,
+};
 
 /// How long an issuer may take for one document, to the last byte.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks over HTTP, from threads of a runtime that may wait.
-pub(super) struct Http(pub(super) Handle);
+pub(super) struct Http {
+    pub(super) runtime: Handle,
+    /// Whether this machine and its network may be asked.
+    pub(super) local: bool,
+}
 
 impl FetchDocument for Http {
-    fn fetch(&self, url: &str) -> Result<Vec<u8>, String> {
-        if !is_allowed(url) {
-            return Err("not on https".to_owned());
-        }
-        self.0.block_on(get(url))
+    fn fetch(&self, url: &str) -> Option<Vec<u8>> {
+        let url = reach::read(url, self.local).ok()?;
+        let get = tokio::time::timeout(PATIENCE, get(url, self.local));
+        self.runtime.block_on(async { get.await.ok().flatten() })
     }
 }
 
-/// The whole chain of an error; the first link rarely says why.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text += &format!(": {inner}");
-        source = inner.source();
-    }
-    text
+/// The addresses of a host, all of them such that may be asked.
+async fn resolve(url: &Url, local: bool) -> Option<Vec<SocketAddr>> {
+    let host = url
+        .host_str()?
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let port = url.port_or_known_default()?;
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await.ok()?.collect();
+    // One that leads elsewhere spoils them all: whoever answers for the name chose it.
+    let may = |address: &SocketAddr| local || reach::is_public(address.ip());
+    (!found.is_empty() && found.iter().all(may)).then_some(found)
 }
 
-fn why(error: reqwest::Error) -> String {
-    chain(&error)
-}
-
-async fn get(url: &str) -> Result<Vec<u8>, String> {
+async fn get(url: Url, local: bool) -> Option<Vec<u8>> {
+    let addresses = resolve(&url, local).await?;
+    let host = url.host_str()?.to_owned();
     let builder = || {
-        let builder = reqwest::Client::builder()
+        reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
+            // A proxy would look the name up itself.
+            .no_proxy()
+            .resolve_to_addrs(&host, &addresses)
             .timeout(PATIENCE)
-            .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(url) {
-            builder.no_proxy()
-        } else {
-            builder
-        }
+            .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")))
     };
     // Without any CA on the system the first fails; then Mozilla's list stands in.
     let client = builder()
@@ -59,22 +64,18 @@ async fn get(url: &str) -> Result<Vec<u8>, String> {
                 .filter_map(|der| Certificate::from_der(der).ok());
             builder().tls_certs_only(roots).build()
         })
-        .map_err(why)?;
-    let mut response = client
-        .get(url)
-        .header("accept", "application/json")
-        .send()
-        .await
-        .map_err(why)?;
+        .ok()?;
+    let request = client.get(url).header("accept", "application/json");
+    let mut response = request.send().await.ok()?;
     if response.status().as_u16() != 200 {
-        return Err(format!("status {}", response.status().as_u16()));
+        return None;
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(why)? {
+    while let Some(chunk) = response.chunk().await.ok()? {
         if body.len() + chunk.len() > DOCUMENT_LIMIT {
-            return Err("too large".to_owned());
+            return None;
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Some(body)
 }

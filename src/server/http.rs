@@ -16,6 +16,7 @@ use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 use super::{
     App, BODY_LIMIT, Call, Error, Origin, Reply,
     conduct::{Conduct, Conductor, Staleness, treat},
+    door::{Door, Peer},
     fetch::Http,
 };
 
@@ -65,13 +66,14 @@ impl Running {
         }
         let (stop, stopped) = oneshot::channel::<()>();
         app.core.keep_history(conduct.faults.history_ms());
-        let conductor = Conductor::new(conduct, &app.core.quirks, Arc::clone(&clock));
+        let door = Door::new(listener, conduct.patience);
+        let conductor = Conductor::new(conduct, Arc::clone(&app), Arc::clone(&clock));
         let routes = router(Shell { app, clock }).layer(axum::middleware::from_fn_with_state(
             Arc::new(conductor),
             treat,
         ));
-        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-        let serve = axum::serve(listener, routes).with_graceful_shutdown(async {
+        let routes = routes.into_make_service_with_connect_info::<Peer>();
+        let serve = axum::serve(door, routes).with_graceful_shutdown(async {
             // A dropped sender stops the server too.
             let _ = stopped.await;
         });
@@ -118,7 +120,7 @@ fn router(shell: Shell) -> Router {
 
 async fn query(
     State(shell): State<Shell>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     staleness: Option<Extension<Staleness>>,
     uri: Uri,
     headers: HeaderMap,
@@ -147,7 +149,7 @@ async fn query(
 /// A call of a command line. The platform does not look at the verb.
 async fn call(
     State(shell): State<Shell>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Path((service, method)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
@@ -171,7 +173,8 @@ async fn call(
             now,
             ip: Some(peer.ip()),
         };
-        app.serve_call(&call, &Http(runtime))
+        let local = app.core.local_issuers();
+        app.serve_call(&call, &Http { runtime, local })
     });
     let failed = |_| {
         Reply::json(
@@ -203,7 +206,7 @@ fn wants_protobuf(headers: &HeaderMap) -> bool {
 }
 
 /// The token of a request: a header, or a parameter.
-fn token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+pub(super) fn token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     match headers.get(header::AUTHORIZATION) {
         // An unreadable header is a wrong token, not a missing one.
         Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),

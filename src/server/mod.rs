@@ -12,6 +12,8 @@ mod auth;
 mod conduct;
 mod core;
 mod credential;
+mod document;
+mod door;
 mod exchange;
 mod faults;
 mod fetch;
@@ -22,6 +24,7 @@ mod jws;
 mod keys;
 mod oidc;
 mod quirks;
+mod reach;
 mod roles;
 mod rpc;
 mod seed;
@@ -36,13 +39,15 @@ use jiff::Timestamp;
 pub use auth::{Identity, Unauthenticated};
 pub use conduct::Conduct;
 pub use credential::Credential;
+pub use door::Patience;
 pub use exchange::{Reply, Request};
 pub use faults::{Fault, Faults, Rule};
 pub use http::{Clock, Running};
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
-    ClearRoles, ConcurrentRoleWrites, DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted,
-    LabelsOnCreate, LabelsOnUpdate, Quirks,
+    ClearRoles, ConcurrentRoleWrites, DescriptionClear, DescriptionOnUpdate, EmptyDescription,
+    EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+    Quirks,
 };
 pub use rpc::Call;
 pub use seed::{
@@ -157,6 +162,7 @@ impl App {
             now,
             ip: origin.ip,
             stale_ms: origin.stale_ms,
+            veil: self.core.veil(),
         };
         graphql::execute(&self.core, &self.graphql, request, caller)
     }
@@ -169,6 +175,11 @@ impl App {
         now: Timestamp,
     ) -> Result<Identity, Unauthenticated> {
         auth::authenticate(&self.core, authorization, body, now)
+    }
+
+    /// Whether a body comes from somebody who could be authenticated; notes nothing.
+    pub(crate) fn knows(&self, authorization: Option<&str>, body: &[u8], now: Timestamp) -> bool {
+        auth::identify(&self.core, authorization, body, now).is_ok()
     }
 
     /// Answers a `POST /query`: authenticates, reads the body, executes. Gives the HTTP status and
@@ -211,6 +222,12 @@ impl App {
     /// but the database, and for documents of an issuer when a token of it is exchanged.
     pub fn serve_call(&self, call: &Call<'_>, fetch: &dyn FetchDocument) -> Reply {
         rpc::answer(&self.core, call, fetch)
+    }
+
+    /// Lets issuers of workload identities lie on this machine and in its network, from now on.
+    /// Whoever may bind one can then have the platform ask there.
+    pub fn allow_local_issuers(&self) {
+        self.core.allow_local_issuers();
     }
 
     /// The schema in the schema definition language, always the same text.

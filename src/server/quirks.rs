@@ -34,6 +34,11 @@ pub struct Quirks {
     /// What the update's `notes` changes: the input has no `description` field, and whether the
     /// two are one value on the platform is unknown.
     pub description_on_update: DescriptionOnUpdate,
+    /// What an update with empty `notes` does: the web interface shows a field to empty, and
+    /// whether the platform tells `""` from a field that was not sent is unknown.
+    pub description_clear: DescriptionClear,
+    /// How a description or notes without text are answered.
+    pub empty_description: EmptyDescription,
     /// Whether two accounts of one scope may have the same name. The web interface asks for "a
     /// unique name"; no refusal by the API is known.
     pub equal_names: EqualNames,
@@ -44,6 +49,13 @@ pub struct Quirks {
     /// What becomes of a `setRoles` while another one on the same scope is in flight. Terraform's
     /// provider retries on `Aborted` (terraform-provider-mondoo, internal/provider/gql.go).
     pub concurrent_role_writes: ConcurrentRoleWrites,
+    /// The ids of spaces that roles on their organization do not reach. The documentation knows no
+    /// such space; whether everybody who reads an organization reads all its spaces is unproven.
+    pub closed_spaces: Vec<String>,
+    /// Whether an organization's listing of spaces shows those that the caller may not read.
+    pub hidden_spaces: HiddenSpaces,
+    /// What a scope answers on which the caller may not do what it asks.
+    pub forbidden: Forbidden,
 }
 
 impl Default for Quirks {
@@ -60,10 +72,15 @@ impl Default for Quirks {
             read_lag_ms: 0,
             org_listing_includes_spaces: false,
             description_on_update: DescriptionOnUpdate::NotesOnly,
+            description_clear: DescriptionClear::Clears,
+            empty_description: EmptyDescription::Empty,
             equal_names: EqualNames::Allow,
             page_cap: 100,
             root_fields_max: None,
             concurrent_role_writes: ConcurrentRoleWrites::Queue,
+            closed_spaces: Vec::new(),
+            hidden_spaces: HiddenSpaces::Listed,
+            forbidden: Forbidden::Denied,
         }
     }
 }
@@ -130,6 +147,26 @@ pub enum DescriptionOnUpdate {
     Both,
 }
 
+/// What an update with empty `notes` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DescriptionClear {
+    /// It removes the text.
+    Clears,
+    /// Nothing, as if no notes were sent.
+    Keeps,
+}
+
+/// How a text that is not there is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyDescription {
+    /// As an empty text.
+    Empty,
+    /// As `null`.
+    Null,
+}
+
 /// Whether a name may be used twice in one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,4 +185,24 @@ pub enum ConcurrentRoleWrites {
     Queue,
     /// `Aborted`: nothing happened.
     Abort,
+}
+
+/// Whether a listing shows spaces that the caller may not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HiddenSpaces {
+    /// They are listed and counted like the others.
+    Listed,
+    /// They are neither listed nor counted.
+    Omitted,
+}
+
+/// What a scope answers to a caller without the right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forbidden {
+    /// `PermissionDenied`.
+    Denied,
+    /// `NotFound`, as a scope that does not exist.
+    NotFound,
 }

@@ -212,6 +212,7 @@ fn caller(core: &Core, call: &Call<'_>) -> Result<Caller, Failed> {
         now: call.now,
         ip: call.ip,
         stale_ms: 0,
+        veil: core.veil(),
     })
 }
 

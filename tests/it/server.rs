@@ -3,6 +3,7 @@
 
 mod auth;
 mod authority;
+mod bounds;
 mod client;
 mod console;
 mod docs;
@@ -19,5 +20,6 @@ mod requests;
 mod rpc;
 mod schema;
 mod seeds;
+mod served;
 mod storage;
 mod terraform;

@@ -435,6 +435,41 @@ fn the_embedded_platform_keeps_its_files_to_their_owner_whatever_the_folder_is()
     }
 }
 
+/// What a checkout brings is neither believed nor left open.
+#[test]
+fn the_embedded_platform_refuses_a_database_that_was_not_made_here() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n)";
+    for strange in [
+        format!("create view meta as {endless} select 'port' as key, max(i) as value from n"),
+        format!("create table x (a); create view scopes as {endless} select * from n"),
+        "create table notes (text)".to_owned(),
+    ] {
+        let mut stage = Stage::small();
+        stage.configure("");
+        let folder = stage.path("access/.rolecall");
+        fs::create_dir(&folder).expect("created");
+        fs::write(folder.join(".gitignore"), "!*\n").expect("written");
+        let made = rusqlite::Connection::open(folder.join("local.db")).expect("opens");
+        made.execute_batch(&format!("{strange}; pragma user_version = 2"))
+            .expect("made");
+        drop(made);
+        let output = stage
+            .command(&["plan", "--local", "access"])
+            .output()
+            .expect("runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("is no database of this platform"), "{text}");
+        let ignored = fs::read_to_string(folder.join(".gitignore")).expect("there");
+        assert_eq!(ignored, "*\n");
+        for (name, mode) in [("", 0o700), ("local.db", 0o600)] {
+            let found = fs::metadata(folder.join(name)).expect("there");
+            assert_eq!(found.permissions().mode() & 0o777, mode, "{name}");
+        }
+    }
+}
+
 #[test]
 fn colours_are_for_terminals_and_those_who_insist() {
     let mut stage = Stage::new();

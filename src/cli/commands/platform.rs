@@ -100,7 +100,7 @@ mod serve {
     use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::ServeArgs;
     use crate::echo;
-    use crate::server::{App, Conduct, Faults, Options, Quirks, Running, Seed, Storage};
+    use crate::server::{App, Conduct, Faults, Options, Patience, Quirks, Running, Seed, Storage};
 
     /// Serves until SIGINT or SIGTERM.
     pub async fn run(args: &ServeArgs) -> Result<(), String> {
@@ -152,6 +152,9 @@ mod serve {
         };
         let app =
             App::open(Storage::File(&args.db), options).map_err(|e| at(&args.db, "open", &e))?;
+        if args.allow_local_issuers {
+            app.allow_local_issuers();
+        }
         let first = match &seed {
             Some(seed) => {
                 match app.seed(seed, now) {
@@ -174,6 +177,15 @@ mod serve {
                 id
             }
         };
+        let unknown = app
+            .unknown_closed_spaces()
+            .map_err(|e| at(&args.db, "read", &e))?;
+        if let Some(id) = unknown.first() {
+            return Err(format!(
+                "closed_spaces of the quirks names {id:?}, which is no space of this platform; \
+                 take it out, or seed that space"
+            ));
+        }
         let credential = owner_file(&args.db);
         let owner = app
             .ensure_owner(&first, now)
@@ -198,6 +210,7 @@ mod serve {
             seed: args.fault_seed,
             latency_ms: args.latency,
             rate_limit: args.rate_limit,
+            patience: Patience::default(),
         };
         let clock = Arc::new(Timestamp::now);
         let running = Running::start_with(Arc::new(app), listener, clock, conduct)

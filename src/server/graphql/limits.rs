@@ -1,13 +1,63 @@
-//! A limit that the library does not have: how long a list in a request may be.
+//! Limits that the library does not have: how long a list in a request may be, and how much lists
+//! within lists may answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::{
-    Value, Variables,
+    Context, Result, SelectionField, Value, Variables,
     parser::types::{ExecutableDocument, Selection, SelectionSet},
 };
+
+use crate::server::{
+    core::{Caller, Core},
+    status::Status,
+};
+
+use super::{caller_of, core_of};
 
 /// The longest list, in variables or in the document. No real limit is published; this one keeps
 /// a single request from holding the database for long.
 pub(super) const LIST: usize = 5_000;
+
+/// The most values that lists within lists may answer to one request: a space leads back to its
+/// organization, and so to all its spaces.
+const VALUES: usize = 250_000;
+
+/// What a request's lists have answered so far.
+#[derive(Default)]
+pub(super) struct Answered(AtomicUsize);
+
+/// Reads a list that other lists may lead to, and counts its values.
+///
+/// # Errors
+/// It cannot be read, or the request has had its share.
+pub(super) fn list<T>(
+    context: &Context<'_>,
+    read: impl FnOnce(&Core, &Caller) -> Result<T, Status>,
+    items: impl FnOnce(&T) -> usize,
+) -> Result<T> {
+    // Even one that is empty costs its reading.
+    count(context, 1)?;
+    let found = read(core_of(context)?, caller_of(context)?)?;
+    count(context, items(&found))?;
+    Ok(found)
+}
+
+/// Counts so many items, with all that is selected of each.
+fn count(context: &Context<'_>, items: usize) -> Result<()> {
+    fn size(field: SelectionField<'_>) -> usize {
+        1 + field.selection_set().map(size).sum::<usize>()
+    }
+    let more = items.saturating_mul(size(context.field()));
+    let before = context
+        .data::<Answered>()?
+        .0
+        .fetch_add(more, Ordering::Relaxed);
+    if before.saturating_add(more) > VALUES {
+        return Err(format!("the lists of this request have more than {VALUES} values").into());
+    }
+    Ok(())
+}
 
 /// The length of the longest list in a request.
 pub(super) fn longest_list(document: &ExecutableDocument, variables: &Variables) -> usize {

@@ -8,8 +8,8 @@ use crate::server::{
 };
 
 use super::{
-    caller_of, core_of,
     inputs::{MembershipOrder, MembershipOrderField, OrderDirection},
+    limits,
     types::{PageInfo, Role, roles_of},
 };
 
@@ -29,14 +29,10 @@ pub(crate) fn list(
         None => false,
     };
     let role = role.filter(|role| !role.is_empty());
-    let (page, total) = scopes::members(
-        core_of(context)?,
-        caller_of(context)?,
-        scope_mrn,
-        role.as_deref(),
-        descending,
-        &page,
-    )?;
+    let read = |core: &_, caller: &_| {
+        scopes::members(core, caller, scope_mrn, role.as_deref(), descending, &page)
+    };
+    let (page, total) = limits::list(context, read, |(page, _)| page.items.len())?;
     let page_info = PageInfo::of(&page);
     let edge = |(cursor, member): (String, Member)| MembershipEdge {
         cursor,

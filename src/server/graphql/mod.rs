@@ -35,6 +35,7 @@ use serde::Serialize;
 
 use super::{
     core::{Caller, Core},
+    document,
     exchange::{Reply, Request},
 };
 
@@ -75,15 +76,15 @@ pub(crate) struct Platform {
 
 /// The deepest selection; introspection queries of common tools need 15.
 const DEPTH: usize = 20;
-/// The most fields in one request, so that aliases cannot multiply work without end.
-const COMPLEXITY: usize = 8_000;
+/// The most errors of one refusal: a document of a megabyte holds a million mistakes.
+const ERRORS: usize = 100;
 
 impl Platform {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
             .data(core)
             .limit_depth(DEPTH)
-            .limit_complexity(COMPLEXITY)
+            .limit_complexity(document::SIZE)
             .limit_directives(16)
             .disable_suggestions()
             .finish();
@@ -118,30 +119,30 @@ pub(crate) fn execute(core: &Core, platform: &Platform, request: Request, caller
         operation_name,
     } = request;
     let operation_name = operation_name.filter(|name| !name.is_empty());
+    let document = document::check_variables(&variables).and_then(|()| document::read(&query));
+    let document = match document {
+        Ok(document) => document,
+        Err(error) => return refused(vec![error]),
+    };
     let variables = Variables::from_json(variables);
-    // What does not parse here does not parse there either, and is refused there.
-    let document = async_graphql::parser::parse_query(&query).ok();
-    if let Some(document) = &document {
-        let errors = precheck(
-            core,
-            &platform.types,
-            document,
-            operation_name.as_deref(),
-            &variables,
-        );
-        if !errors.is_empty() {
-            return refused(errors);
-        }
+    let errors = precheck(
+        core,
+        &platform.types,
+        &document,
+        operation_name.as_deref(),
+        &variables,
+    );
+    if !errors.is_empty() {
+        return refused(errors);
     }
     let mut call = async_graphql::Request::new(query)
         .variables(variables)
-        .data(caller);
+        .data(caller)
+        .data(limits::Answered::default());
     if let Some(name) = operation_name {
         call = call.operation_name(name);
     }
-    if let Some(document) = document {
-        call.set_parsed_query(document);
-    }
+    call.set_parsed_query(document);
     let mut response = drive(platform.schema.execute(call));
     // Only a resolver's error has a path.
     if !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty()) {
@@ -254,6 +255,7 @@ struct Body<'a> {
 fn refused(errors: Vec<ServerError>) -> Reply {
     let errors = errors
         .into_iter()
+        .take(ERRORS)
         .map(|error| {
             let parse = error.message.starts_with(" --> ");
             let code = if parse {

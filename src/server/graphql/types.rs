@@ -22,6 +22,7 @@ use crate::server::{
 use super::{
     caller_of, core_of,
     inputs::MembershipOrder,
+    limits,
     members::{self, MembershipConnection},
     people,
     settings::SpaceSettings,
@@ -169,7 +170,7 @@ impl Viewer {
     }
 
     async fn organizations(&self, context: &Context<'_>) -> Result<Option<Vec<Organization>>> {
-        let list = scopes::organizations(core_of(context)?, caller_of(context)?)?;
+        let list = limits::list(context, scopes::organizations, Vec::len)?;
         Ok(Some(list.into_iter().map(Organization).collect()))
     }
 
@@ -272,13 +273,10 @@ impl Organization {
     ) -> Result<Option<SpaceConnection>> {
         let page = PageRequest { first, after };
         let query = query.filter(|query| !query.is_empty());
-        let page = scopes::spaces(
-            core_of(context)?,
-            caller_of(context)?,
-            &self.0.mrn,
-            query.as_deref(),
-            &page,
-        )?;
+        let org_mrn = &self.0.mrn;
+        let read =
+            |core: &_, caller: &_| scopes::spaces(core, caller, org_mrn, query.as_deref(), &page);
+        let page = limits::list(context, read, |page| page.items.len())?;
         Ok(Some(SpaceConnection {
             org_mrn: self.0.mrn.clone(),
             query,
@@ -431,12 +429,15 @@ impl ServiceAccount {
         Some(&self.0.account.name)
     }
 
-    async fn description(&self) -> Option<&str> {
-        Some(&self.0.account.description)
+    async fn description(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        Ok(accounts::shown(
+            core_of(context)?,
+            &self.0.account.description,
+        ))
     }
 
-    async fn notes(&self) -> Option<&str> {
-        Some(&self.0.account.notes)
+    async fn notes(&self, context: &Context<'_>) -> Result<Option<&str>> {
+        Ok(accounts::shown(core_of(context)?, &self.0.account.notes))
     }
 
     async fn roles(&self) -> Option<Vec<Role>> {

@@ -9,7 +9,8 @@ use crate::server::{
     credential::Credential,
     ids, keys,
     quirks::{
-        DescriptionOnUpdate, EmptyRoles, EqualNames, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+        DescriptionClear, DescriptionOnUpdate, EmptyDescription, EmptyRoles, EqualNames,
+        LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
     },
     roles::{self, Authority, Permission},
     status::Status,
@@ -91,6 +92,12 @@ struct Place {
     id: String,
 }
 
+/// A description or notes, as the platform answers them.
+pub(crate) fn shown<'a>(core: &Core, text: &'a str) -> Option<&'a str> {
+    let absent = core.quirks.empty_description == EmptyDescription::Null && text.is_empty();
+    (!absent).then_some(text)
+}
+
 /// Lists a scope's accounts; also gives the filter, by which they may be counted.
 pub(crate) fn list(
     core: &Core,
@@ -115,6 +122,7 @@ pub(crate) fn list(
         }
         let filter = AccountFilter {
             with_spaces: core.quirks.org_listing_includes_spaces && scope.mrn == scope.org_mrn,
+            without: caller.unreadable(c, &scope_mrn)?,
             scope_mrn,
             terms: listing.terms,
             as_of: caller.read_as_of(core),
@@ -355,7 +363,8 @@ pub(crate) fn update(
             check_name(core, t, &account.scope_mrn, &name, Some(&account.mrn))?;
             account.name = name;
         }
-        if let Some(notes) = update.notes {
+        let keeps = core.quirks.description_clear == DescriptionClear::Keeps;
+        if let Some(notes) = update.notes.filter(|text| !(keeps && text.is_empty())) {
             if core.quirks.description_on_update == DescriptionOnUpdate::Both {
                 account.description.clone_from(&notes);
             }

@@ -217,6 +217,7 @@ pub(crate) fn register(
         now,
         ip,
         stale_ms: 0,
+        veil: core.veil(),
     };
     core.store.write(|t| {
         let scope = find_scope(t, token.scope()?)?;

@@ -163,7 +163,7 @@ pub(crate) fn set_group(
                 }
             };
             if target.org_mrn != scope.mrn {
-                return Err(Status::denied());
+                return Err(caller.refused(&target));
             }
             let authority = caller.authority(t, &target)?;
             let role = roles::expand(&role);

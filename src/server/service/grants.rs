@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Transaction};
 
 use crate::server::{
-    core::{Caller, Core, effective_roles, find_scope},
+    core::{Caller, Core, find_scope},
     ids,
     quirks::ClearRoles,
     roles::{self, Authority, Permission},
@@ -107,7 +107,7 @@ pub(crate) fn get(
         let scope = find_scope(c, scope_mrn)?;
         let own = subject.key == caller.identity.mrn;
         if !own && !caller.authority(c, &scope)?.allows(Permission::ReadScope) {
-            return Err(Status::denied());
+            return Err(caller.refused(&scope));
         }
         let as_of = caller.read_as_of(core);
         let mut roles = iam::roles(c, &scope.mrn, &subject.key, as_of)?;
@@ -187,8 +187,7 @@ pub(crate) fn allowed_actions(
 ) -> Result<Vec<String>, Status> {
     core.store.read(|c| {
         let scope = find_scope(c, resource_mrn)?;
-        let roles = effective_roles(c, &scope, &caller.identity.mrn)?;
-        let authority = Authority::of(roles.iter().map(String::as_str));
+        let authority = caller.authority(c, &scope)?;
         Ok(actions
             .into_iter()
             .filter(|action| authority.allows_action(action))

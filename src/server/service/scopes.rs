@@ -33,7 +33,7 @@ pub(crate) fn read(
         if authority.is_member() {
             Ok(scope)
         } else {
-            Err(Status::denied())
+            Err(caller.refused(&scope))
         }
     })
 }
@@ -70,7 +70,9 @@ pub(crate) fn spaces(
         caller.require(c, org_mrn, Permission::ReadScope)?;
         let limit = page.limit(core.quirks.page_cap)?;
         let after: Option<String> = page.cursor()?;
-        let rows = Scope::spaces(c, org_mrn, query, after.as_deref().unwrap_or(""), limit + 1)?;
+        let hidden = caller.hidden(c, org_mrn)?;
+        let after_id = after.as_deref().unwrap_or("");
+        let rows = Scope::spaces(c, org_mrn, query, &hidden, after_id, limit + 1)?;
         Page::cut(rows, limit, after.is_some(), |scope| cursor(&scope.id))
     })
 }
@@ -84,7 +86,8 @@ pub(crate) fn count_spaces(
 ) -> Result<i32, Status> {
     core.store.read(|c| {
         caller.require(c, org_mrn, Permission::ReadScope)?;
-        Ok(Scope::count_spaces(c, org_mrn, query)?)
+        let hidden = caller.hidden(c, org_mrn)?;
+        Ok(Scope::count_spaces(c, org_mrn, query, &hidden)?)
     })
 }
 
@@ -393,7 +396,10 @@ pub(crate) fn shared(
 pub(crate) fn first_space(core: &Core, caller: &Caller) -> Result<Option<Scope>, Status> {
     core.store.read(|c| {
         for organization in Scope::organizations_of(c, &caller.identity.mrn)? {
-            if let Some(space) = Scope::spaces(c, &organization.mrn, None, "", 1)?.pop() {
+            let unreadable = caller.unreadable(c, &organization.mrn)?;
+            if let Some(space) =
+                Scope::spaces(c, &organization.mrn, None, &unreadable, "", 1)?.pop()
+            {
                 return Ok(Some(space));
             }
         }

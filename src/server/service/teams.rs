@@ -1,5 +1,6 @@
 //! Teams: their members have what the team has.
 
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 
 use crate::server::{
@@ -68,6 +69,16 @@ pub(crate) struct NewTeam {
 
 const METHOD: &str = "mondoo.captain.Captain.";
 
+/// To put somebody into a team is to give them its roles, so each of its bindings must be one that
+/// the caller may give, on its own scope.
+fn check_roles(t: &Transaction<'_>, caller: &Caller, team_mrn: &str) -> Result<(), Status> {
+    for (scope_mrn, roles) in iam::bindings_of(t, team_mrn)? {
+        let authority = caller.authority(t, &find_scope(t, &scope_mrn)?)?;
+        grants::check(authority, roles)?;
+    }
+    Ok(())
+}
+
 /// Creates a team, with its roles if it is to have any.
 pub(crate) fn create(core: &Core, caller: &Caller, new: NewTeam) -> Result<Stored<Team>, Status> {
     core.store.write(|t| {
@@ -82,6 +93,8 @@ pub(crate) fn create(core: &Core, caller: &Caller, new: NewTeam) -> Result<Store
         if Stored::<Team>::look_up(t, &mrn)?.is_some() {
             return Err(Status::exists(format!("{mrn} already exists")));
         }
+        // Roles may be bound to the MRN of a team that is not there yet.
+        check_roles(t, caller, &mrn)?;
         let team = Team {
             id,
             name: new.name,
@@ -165,10 +178,8 @@ pub(crate) fn add_member(
 ) -> Result<Stored<Member>, Status> {
     core.store.write(|t| {
         let team: Stored<Team> = Stored::find(t, team_mrn)?;
-        let (scope, authority) = caller.require(t, team.scope()?, Permission::SetRoles)?;
-        // To put somebody into a team is to give them its roles.
-        let roles = iam::roles(t, &scope.mrn, team_mrn, None)?;
-        grants::check(authority, roles)?;
+        let (scope, _) = caller.require(t, team.scope()?, Permission::SetRoles)?;
+        check_roles(t, caller, team_mrn)?;
         let who = grants::subject(t, &subject(given)?)?;
         let name = match &who.mrn {
             Some(mrn) => Some(audit::name_of(t, mrn)?).filter(|name| !name.is_empty()),
@@ -252,8 +263,8 @@ pub(crate) fn add_mapping(
 ) -> Result<(Stored<Mapping>, Stored<Team>), Status> {
     core.store.write(|t| {
         let team: Stored<Team> = Stored::find(t, team_mrn)?;
-        let (scope, authority) = caller.require(t, team.scope()?, Permission::SetRoles)?;
-        grants::check(authority, iam::roles(t, &scope.mrn, team_mrn, None)?)?;
+        let (scope, _) = caller.require(t, team.scope()?, Permission::SetRoles)?;
+        check_roles(t, caller, team_mrn)?;
         if external_id.is_empty() {
             return Err(Status::invalid("externalId is required"));
         }

@@ -12,6 +12,7 @@ use crate::server::{
     credential::Credential,
     ids,
     oidc::{self, Claims, FetchDocument},
+    reach,
     roles::{self, Permission},
     status::Status,
     store::{Account, Label, iam},
@@ -73,12 +74,8 @@ pub(crate) fn create(
 ) -> Result<Stored<Binding>, Status> {
     core.store.write(|t| {
         let (scope, authority) = caller.require(t, &new.scope_mrn, Permission::ManageAccounts)?;
-        if !oidc::is_allowed(&new.issuer_uri) {
-            return Err(Status::invalid(format!(
-                "issuerUri {:?} is not an https URL",
-                new.issuer_uri
-            )));
-        }
+        reach::read(&new.issuer_uri, core.local_issuers())
+            .map_err(|why| Status::invalid(format!("issuerUri {:?} {why}", new.issuer_uri)))?;
         if new.subject.is_empty() {
             return Err(Status::invalid("subject is required"));
         }
@@ -211,8 +208,14 @@ pub(crate) fn exchange(
         return Err(refused("its issuer is not bound"));
     }
     // Not while the store is held: the issuer may take its time.
-    let claims = oidc::verify(asked.token, asked.issuer_uri, fetch, now)
-        .map_err(|why| refused(&why.to_string()))?;
+    let claims = oidc::verify(
+        asked.token,
+        asked.issuer_uri,
+        fetch,
+        core.local_issuers(),
+        now,
+    )
+    .map_err(|why| refused(&why.to_string()))?;
     let mut why = "its subject is not bound";
     for binding in bindings {
         if claims.subject() != Some(binding.value.subject.as_str()) {
@@ -276,6 +279,7 @@ fn issue(
             now,
             ip,
             stale_ms: 0,
+            veil: core.veil(),
         };
         let action = "mondoo.iam.SecureTokenService.ExchangeExternalToken";
         audit::record(

@@ -38,6 +38,8 @@ pub(crate) struct AccountFilter {
     pub(crate) scope_mrn: String,
     /// Accounts of the organization's spaces belong to the listing too.
     pub(crate) with_spaces: bool,
+    /// The MRNs of spaces whose accounts do not.
+    pub(crate) without: Vec<String>,
     /// Texts that must all occur in name, description, notes or id, in any case.
     pub(crate) terms: Vec<String>,
     pub(crate) as_of: Option<i64>,
@@ -158,7 +160,7 @@ impl Account {
         after: Option<(&SortKey, &str)>,
         limit: u32,
     ) -> rusqlite::Result<Vec<Self>> {
-        let (mut sql, mut values) = select("*", filter);
+        let (mut sql, mut values) = select("*", filter)?;
         let column = sort.field.column();
         let (sign, direction) = if sort.descending {
             ("<", "desc")
@@ -190,7 +192,7 @@ impl Account {
     }
 
     pub(crate) fn count(connection: &Connection, filter: &AccountFilter) -> rusqlite::Result<i32> {
-        if filter.terms.is_empty() && filter.as_of.is_none() {
+        if filter.terms.is_empty() && filter.as_of.is_none() && filter.without.is_empty() {
             let scope = scope_column(filter);
             return connection
                 .prepare_cached(&format!(
@@ -198,7 +200,7 @@ impl Account {
                 ))?
                 .query_row([&filter.scope_mrn], |row| row.get(0));
         }
-        let (sql, values) = select("count(*)", filter);
+        let (sql, values) = select("count(*)", filter)?;
         connection
             .prepare_cached(&sql)?
             .query_row(rusqlite::params_from_iter(values), |row| row.get(0))
@@ -286,13 +288,20 @@ fn scope_column(filter: &AccountFilter) -> &'static str {
     }
 }
 
-fn select(columns: &str, filter: &AccountFilter) -> (String, Vec<Value>) {
+fn select(columns: &str, filter: &AccountFilter) -> rusqlite::Result<(String, Vec<Value>)> {
     let scope = scope_column(filter);
     let mut sql = format!(
         "select {columns} from accounts where {scope} = ?1 and {}",
         true_at(filter.as_of)
     );
     let mut values = vec![Value::Text(filter.scope_mrn.clone())];
+    if filter.with_spaces && !filter.without.is_empty() {
+        values.push(Value::Text(to_json(&filter.without)?));
+        sql += &format!(
+            " and scope_mrn not in (select value from json_each(?{}))",
+            values.len()
+        );
+    }
     for term in &filter.terms {
         values.push(Value::Text(term.clone()));
         sql += &format!(
@@ -301,5 +310,5 @@ fn select(columns: &str, filter: &AccountFilter) -> (String, Vec<Value>) {
             values.len()
         );
     }
-    (sql, values)
+    Ok((sql, values))
 }

@@ -174,6 +174,23 @@ pub(crate) fn bindings(
         .collect()
 }
 
+/// The bindings of one identity that hold now, as (scope, roles).
+pub(crate) fn bindings_of(
+    connection: &Connection,
+    identity: &str,
+) -> rusqlite::Result<Vec<(String, Vec<String>)>> {
+    connection
+        .prepare_cached(
+            "select scope_mrn, roles from bindings where identity = ?1 and valid_to is null
+             order by scope_mrn",
+        )?
+        .query_map([identity], |row| {
+            let roles: String = row.get(1)?;
+            Ok((row.get(0)?, parse_roles(&roles)))
+        })?
+        .collect()
+}
+
 /// A user with roles on a scope; no user for an invited email that nobody has claimed.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {

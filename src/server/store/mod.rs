@@ -6,6 +6,7 @@
 mod accounts;
 mod audit;
 pub(crate) mod iam;
+mod layout;
 mod objects;
 mod scopes;
 
@@ -182,12 +183,17 @@ impl Store {
             }
             None => Connection::open_in_memory()?,
         };
+        layout::distrust(&connection)?;
         connection.busy_timeout(Duration::from_secs(10))?;
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "foreign_keys", "on")?;
+        layout::within(&mut connection, None, |connection| {
+            // Before anything is written to what may be somebody else's.
+            layout::check(connection)?;
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update(None, "foreign_keys", "on")?;
+            layout::migrate(connection)
+        })?;
         connection.set_prepared_statement_cache_capacity(64);
-        migrate(&mut connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
         })
@@ -229,34 +235,6 @@ fn make_private(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
     let _ = options.write(true).create_new(true).mode(0o600).open(path);
-}
-
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let version = |connection: &Connection| {
-        connection.query_row("pragma user_version", [], |row| row.get::<_, i64>(0))
-    };
-    if version(connection)? == VERSION {
-        return Ok(());
-    }
-    // Two processes may open a new file at once: look again once the write lock is held.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match version(&transaction)? {
-        old @ (0 | 1) => {
-            if old == 0 {
-                transaction.execute_batch(SCHEMA)?;
-            }
-            transaction.execute_batch(OBJECTS)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()
-        }
-        VERSION => Ok(()),
-        other => Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_MISMATCH),
-            Some(format!(
-                "the file has layout {other}, this version knows {VERSION}"
-            )),
-        )),
-    }
 }
 
 /// How far writes keep what was before them.
@@ -311,36 +289,4 @@ fn from_json<T: serde::de::DeserializeOwned>(
             Box::new(error),
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_of_the_first_layout_is_brought_up_to_date() {
-        let mut connection = Connection::open_in_memory().expect("opens");
-        let old = format!(
-            "{SCHEMA}
-             pragma user_version = 1;
-             insert into scopes values ('//o', 'organizations', 'o', '//o', 'O', null, null, null,
-                                        '[]', 0);
-             insert into accounts values (1, '//a', 'a', '//o', '//o', 'A', '', '', '[]', 0, 0,
-                                          null, null, null, 0, null);"
-        );
-        connection.execute_batch(&old).expect("as it was");
-        migrate(&mut connection).expect("migrates");
-        let one = |sql: &str| -> i64 {
-            let found = connection.query_row(sql, [], |row| row.get(0));
-            found.expect("a number")
-        };
-        assert_eq!(one("pragma user_version"), VERSION);
-        assert_eq!(one("select accounts from account_counts"), 1, "counted");
-        assert_eq!(one("select count(*) from objects"), 0);
-        connection
-            .execute("delete from accounts", [])
-            .expect("deletes");
-        let left = connection.query_row("select accounts from account_counts", [], |r| r.get(0));
-        assert_eq!(left, Ok(0_i64));
-    }
 }

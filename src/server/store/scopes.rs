@@ -71,11 +71,12 @@ impl Scope {
             .collect()
     }
 
-    /// Up to `limit` spaces of an organization whose id follows `after`.
+    /// Up to `limit` spaces of an organization whose id follows `after`, without some MRNs.
     pub(crate) fn spaces(
         connection: &Connection,
         org_mrn: &str,
         query: Option<&str>,
+        without: &[String],
         after: &str,
         limit: u32,
     ) -> rusqlite::Result<Vec<Self>> {
@@ -84,10 +85,14 @@ impl Scope {
                 "select * from scopes
                  where org_mrn = :org and kind = 'spaces' and id > :after
                    and (:query is null or instr(lower(name || ' ' || id), lower(:query)) > 0)
+                   and mrn not in (select value from json_each(:without))
                  order by id limit :limit",
             )?
             .query_map(
-                named_params! { ":org": org_mrn, ":query": query, ":after": after, ":limit": limit },
+                named_params! {
+                    ":org": org_mrn, ":query": query, ":without": to_json(&without)?,
+                    ":after": after, ":limit": limit,
+                },
                 Self::from_row,
             )?
             .collect()
@@ -97,16 +102,19 @@ impl Scope {
         connection: &Connection,
         org_mrn: &str,
         query: Option<&str>,
+        without: &[String],
     ) -> rusqlite::Result<i32> {
         connection
             .prepare_cached(
                 "select count(*) from scopes
                  where org_mrn = :org and kind = 'spaces'
-                   and (:query is null or instr(lower(name || ' ' || id), lower(:query)) > 0)",
+                   and (:query is null or instr(lower(name || ' ' || id), lower(:query)) > 0)
+                   and mrn not in (select value from json_each(:without))",
             )?
-            .query_row(named_params! { ":org": org_mrn, ":query": query }, |row| {
-                row.get(0)
-            })
+            .query_row(
+                named_params! { ":org": org_mrn, ":query": query, ":without": to_json(&without)? },
+                |row| row.get(0),
+            )
     }
 
     /// The spaces an identity has roles on, in the order of their ids.

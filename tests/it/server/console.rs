@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rolecall::server::Identity;
 use serde_json::{Value, json};
 
-use super::client::{DENIED, Key, LIST, ORG, PAYMENTS, PROD_EU, Platform, role};
+use super::client::{CREATE, DENIED, Key, LIST, ORG, PAYMENTS, PROD_EU, Platform, SET_ROLES, role};
 
 fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
@@ -156,6 +156,74 @@ async fn members_of_a_team_have_what_the_team_has() {
     let editor = p.account(PAYMENTS, "editor", &["editor"]);
     let member = json!({"input": {"teamMrn": owners, "identity": editor.mrn}});
     assert_eq!(p.err(&editor, add, member).await, DENIED);
+}
+
+#[tokio::test]
+async fn an_editor_becomes_no_owner_by_way_of_a_team() {
+    let create = "mutation($input: CreateTeamInput!){createTeam(input: $input){mrn}}";
+    let add = "mutation($input: AddTeamMemberInput!){addTeamMember(input: $input){memberMrn}}";
+    let map = "mutation($input: AddTeamExternalGroupMappingInput!)\
+               {addTeamExternalGroupMapping(input: $input){mrn}}";
+    // Where the team lives, where it has which role, and where the editor is one.
+    for (home, scope, roles, editor_of) in [
+        (ORG, PAYMENTS, "owner", ORG),
+        (ORG, ORG, "owner", ORG),
+        (PAYMENTS, ORG, "owner", ORG),
+        (PAYMENTS, PROD_EU, "viewer", PAYMENTS),
+        (ORG, PROD_EU, "owner", ORG),
+    ] {
+        let p = Platform::start().await;
+        let editor = p.account(editor_of, "editor", &["editor"]);
+        let input = json!({"input": {"name": "t", "scopeMrn": home}});
+        let team = text(&p.ok(&p.owner, create, input).await["createTeam"]["mrn"]);
+        let grant = json!({"input": {"scopeMrn": scope, "identity": team, "roles": [role(roles)]}});
+        p.ok(&p.owner, SET_ROLES, grant).await;
+        for member in [editor.mrn.as_str(), "me@acme.example"] {
+            let input = json!({"input": {"teamMrn": team, "identity": member}});
+            assert_eq!(
+                p.err(&editor, add, input).await,
+                DENIED,
+                "{home} {scope} {member}"
+            );
+        }
+        let input = json!({"input": {"teamMrn": team, "externalId": "everybody"}});
+        assert_eq!(p.err(&editor, map, input).await, DENIED, "{home} {scope}");
+        let input = json!({"input": {"scopeMrn": PAYMENTS, "roles": [{"mrn": role("owner")}]}});
+        assert_eq!(p.err(&editor, CREATE, input).await, DENIED);
+        // Who could give the roles may, and an editor may where the team has no more than editor.
+        let input = json!({"input": {"teamMrn": team, "identity": "you@acme.example"}});
+        p.ok(&p.owner, add, input).await;
+        let less =
+            json!({"input": {"scopeMrn": scope, "identity": team, "roles": [role("editor")]}});
+        p.ok(&p.owner, SET_ROLES, less).await;
+        let input = json!({"input": {"teamMrn": team, "identity": editor.mrn}});
+        match scope {
+            PROD_EU if editor_of == PAYMENTS => {
+                assert_eq!(
+                    p.err(&editor, add, input).await,
+                    DENIED,
+                    "no rights there at all"
+                );
+            }
+            _ => drop(p.ok(&editor, add, input).await),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_team_that_is_not_there_yet_keeps_the_roles_bound_to_it() {
+    let create = "mutation($input: CreateTeamInput!){createTeam(input: $input){mrn}}";
+    for (scope, roles) in [(ORG, "owner"), (PAYMENTS, "owner")] {
+        let p = Platform::start().await;
+        let editor = p.account(ORG, "editor", &["editor"]);
+        let team = format!("{ORG}/teams/future-team");
+        let grant = json!({"input": {"scopeMrn": scope, "identity": team, "roles": [role(roles)]}});
+        p.ok(&p.owner, SET_ROLES, grant).await;
+        let input = json!({"input": {"id": "future-team", "name": "t", "scopeMrn": ORG}});
+        assert_eq!(p.err(&editor, create, input).await, DENIED, "{scope}");
+        let input = json!({"input": {"id": "another-team", "name": "t", "scopeMrn": ORG}});
+        p.ok(&editor, create, input).await;
+    }
 }
 
 #[tokio::test]

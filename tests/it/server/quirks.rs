@@ -2,14 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rolecall::server::{
-    App, ClearRoles, DescriptionOnUpdate, EmptyRoles, EqualNames, Identity, LabelsOmitted,
-    LabelsOnCreate, LabelsOnUpdate, Quirks, Request,
+    App, ClearRoles, DescriptionClear, DescriptionOnUpdate, EmptyDescription, EmptyRoles,
+    EqualNames, Forbidden, HiddenSpaces, Identity, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+    Quirks, Request,
 };
 use serde_json::{Value, json};
 
 use super::client::{
-    CREATE, DELETE, GET_ROLES, LIST, ORG, PAYMENTS, Platform, READ, SET_ROLES, UPDATE, acme,
-    memory, role,
+    CREATE, DELETE, DENIED, GET_ROLES, LIST, ORG, PAYMENTS, PROD_EU, Platform, READ, SET_ROLES,
+    UPDATE, acme, memory, role,
 };
 
 const INVALID: &str = "rpc error: code = InvalidArgument desc = ";
@@ -224,6 +225,175 @@ async fn description_on_update() {
 }
 
 #[tokio::test]
+async fn description_clear() {
+    for (description_clear, expected) in [
+        (DescriptionClear::Clears, ""),
+        (DescriptionClear::Keeps, "text"),
+    ] {
+        for description_on_update in [DescriptionOnUpdate::NotesOnly, DescriptionOnUpdate::Both] {
+            let p = Platform::with(Quirks {
+                description_clear,
+                description_on_update,
+                ..Quirks::default()
+            })
+            .await;
+            // Born with a description, and without one.
+            for born in ["text", ""] {
+                let key = p
+                    .create(json!({ "scopeMrn": PAYMENTS, "description": born }))
+                    .await;
+                for notes in ["text", ""] {
+                    let input = json!({ "mrn": key.mrn, "notes": notes });
+                    p.ok(&p.owner, UPDATE, json!({ "input": input })).await;
+                }
+                let account = p.read(&key.mrn).await;
+                assert_eq!(account["notes"], expected, "{description_clear:?}");
+                let description = match description_on_update {
+                    DescriptionOnUpdate::NotesOnly => born,
+                    DescriptionOnUpdate::Both => expected,
+                };
+                assert_eq!(account["description"], description);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn empty_description() {
+    for (empty_description, absent) in [
+        (EmptyDescription::Empty, json!("")),
+        (EmptyDescription::Null, Value::Null),
+    ] {
+        let p = Platform::with(Quirks {
+            empty_description,
+            ..Quirks::default()
+        })
+        .await;
+        for input in [
+            json!({ "scopeMrn": PAYMENTS }),
+            json!({ "scopeMrn": PAYMENTS, "description": "" }),
+            json!({ "scopeMrn": PAYMENTS, "description": null }),
+        ] {
+            let account = p.read(&p.create(input).await.mrn).await;
+            assert_eq!(
+                (&account["description"], &account["notes"]),
+                (&absent, &absent)
+            );
+        }
+        let key = p
+            .create(json!({ "scopeMrn": PAYMENTS, "description": "text" }))
+            .await;
+        let input = json!({ "mrn": key.mrn, "notes": "" });
+        let answer = p.ok(&p.owner, UPDATE, json!({ "input": input })).await;
+        assert_eq!(answer["updateServiceAccount"]["notes"], absent);
+        assert_eq!(p.read(&key.mrn).await["description"], "text");
+    }
+}
+
+const SPACES: &str = "query($mrn: String!){organization(mrn: $mrn){spacesCount \
+     spacesList(first: 100){totalCount edges{node{mrn}}}}}";
+const SPACE: &str = "query($mrn: String!){space(mrn: $mrn){mrn}}";
+
+#[tokio::test]
+async fn closed_and_hidden_spaces() {
+    for hidden_spaces in [HiddenSpaces::Listed, HiddenSpaces::Omitted] {
+        for forbidden in [Forbidden::Denied, Forbidden::NotFound] {
+            let p = Platform::with(Quirks {
+                closed_spaces: vec!["amazing-hofstadter-175565".to_owned()],
+                hidden_spaces,
+                forbidden,
+                org_listing_includes_spaces: true,
+                ..Quirks::default()
+            })
+            .await;
+            let spaces = |data: &Value| -> Vec<String> {
+                let list = &data["organization"]["spacesList"];
+                let edges = list["edges"].as_array().expect("a list");
+                assert_eq!(list["totalCount"], edges.len());
+                assert_eq!(data["organization"]["spacesCount"], edges.len());
+                let mrn = |edge: &Value| edge["node"]["mrn"].as_str().expect("an MRN").to_owned();
+                edges.iter().map(mrn).collect()
+            };
+            let refusal = |mrn: &str| match forbidden {
+                Forbidden::Denied => DENIED.to_owned(),
+                Forbidden::NotFound => {
+                    format!("rpc error: code = NotFound desc = scope {mrn} not found")
+                }
+            };
+            let org = json!({ "mrn": ORG });
+            let listed = spaces(&p.ok(&p.owner, SPACES, org.clone()).await);
+            let shown = hidden_spaces == HiddenSpaces::Listed;
+            assert_eq!(listed.contains(&PAYMENTS.to_owned()), shown);
+            assert!(listed.contains(&PROD_EU.to_owned()));
+            let accounts = p.ok(&p.owner, LIST, json!({ "scopeMrn": ORG })).await;
+            assert_eq!(
+                accounts["serviceAccounts"]["totalCount"], 7,
+                "without payments' two"
+            );
+            // What is forbidden looks like what is not there, or does not.
+            for (query, variables) in [
+                (SPACE, json!({ "mrn": PAYMENTS })),
+                (LIST, json!({ "scopeMrn": PAYMENTS })),
+                (CREATE, json!({ "input": { "scopeMrn": PAYMENTS } })),
+                (
+                    GET_ROLES,
+                    json!({ "identity": "a@acme.example", "scopeMrn": PAYMENTS }),
+                ),
+            ] {
+                let message = p.err(&p.owner, query, variables).await;
+                assert_eq!(message, refusal(PAYMENTS), "{query}");
+            }
+            let absent = "//captain.api.mondoo.app/spaces/no-such-space";
+            let message = p.err(&p.owner, SPACE, json!({ "mrn": absent })).await;
+            assert!(
+                message.ends_with(&format!("scope {absent} not found")),
+                "{message}"
+            );
+            // A role on the space itself opens it to that one.
+            let now = Timestamp::now();
+            p.app
+                .admin_set_roles(PAYMENTS, &p.owner.mrn, &["editor"], now)
+                .expect("sets");
+            p.ok(&p.owner, LIST, json!({ "scopeMrn": PAYMENTS })).await;
+            let listed = spaces(&p.ok(&p.owner, SPACES, org).await);
+            assert!(listed.contains(&PAYMENTS.to_owned()));
+
+            // A space that was open closes while the platform runs.
+            p.ok(&p.owner, LIST, json!({ "scopeMrn": PROD_EU })).await;
+            p.app.admin_close_space(PROD_EU).expect("closes");
+            let message = p.err(&p.owner, LIST, json!({ "scopeMrn": PROD_EU })).await;
+            assert_eq!(message, refusal(PROD_EU));
+            assert!(p.app.admin_close_space(ORG).is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn forbidden_of_a_caller_with_too_little() {
+    for forbidden in [Forbidden::Denied, Forbidden::NotFound] {
+        let p = Platform::with(Quirks {
+            forbidden,
+            ..Quirks::default()
+        })
+        .await;
+        let viewer = p.account(PAYMENTS, "viewer", &["viewer"]);
+        p.ok(&viewer, SPACE, json!({ "mrn": PAYMENTS })).await;
+        for scope in [PAYMENTS, PROD_EU, ORG] {
+            let message = p.err(&viewer, LIST, json!({ "scopeMrn": scope })).await;
+            assert_eq!(
+                message == DENIED,
+                forbidden == Forbidden::Denied,
+                "{message}"
+            );
+            assert_eq!(
+                message.contains("code = NotFound"),
+                forbidden == Forbidden::NotFound
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn equal_names() {
     for equal_names in [EqualNames::Allow, EqualNames::Refuse] {
         let p = Platform::with(Quirks {
@@ -434,6 +604,8 @@ fn switches_read_from_json() {
         "labels_on_update": "merge", "labels_omitted_on_update": "clear",
         "label_value_max": 63, "read_lag_ms": 250, "org_listing_includes_spaces": true,
         "description_on_update": "both", "equal_names": "refuse", "page_cap": 7,
+        "description_clear": "keeps", "empty_description": "null",
+        "closed_spaces": ["some-space"], "hidden_spaces": "omitted", "forbidden": "not_found",
     }))
     .expect("reads");
     assert_eq!(quirks.empty_roles, EmptyRoles::DefaultViewer);

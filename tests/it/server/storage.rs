@@ -262,3 +262,67 @@ fn the_owner_of_the_process_changes_things_behind_the_api() {
             .is_err()
     );
 }
+
+#[test]
+fn a_database_that_somebody_else_made_is_refused_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ours = folder.path().join("ours.db");
+    drop(open(&ours));
+    let strange = [
+        "drop table meta; create view meta as with recursive n(i) as (select 1 union all \
+         select i + 1 from n) select 'owner' as key, max(i) as value from n",
+        "create trigger more after insert on scopes begin delete from accounts; end",
+        "create table extra (x)",
+        "drop index accounts_live",
+        "alter table tokens add column more text",
+    ];
+    for (i, sql) in strange.iter().enumerate() {
+        let path = folder.path().join(format!("{i}.db"));
+        std::fs::copy(&ours, &path).expect("copies");
+        let connection = rusqlite::Connection::open(&path).expect("opens");
+        connection.execute_batch(sql).expect(sql);
+        drop(connection);
+        let before = std::fs::read(&path).expect("reads");
+        let started = std::time::Instant::now();
+        let error = App::open(Storage::File(&path), Options::default()).expect_err(sql);
+        assert!(started.elapsed().as_secs() < 10, "{sql}");
+        let error = error.to_string();
+        assert!(
+            error.contains("is no database of this platform"),
+            "{sql}: {error}"
+        );
+        assert!(
+            error.contains("remove the file, or name another one"),
+            "{error}"
+        );
+        assert_eq!(
+            std::fs::read(&path).expect("reads"),
+            before,
+            "it is left as it was"
+        );
+    }
+    // Another program's.
+    let path = folder.path().join("notes.db");
+    let connection = rusqlite::Connection::open(&path).expect("opens");
+    connection
+        .execute_batch("create table notes (x)")
+        .expect("makes");
+    drop(connection);
+    let before = std::fs::read(&path).expect("reads");
+    assert!(App::open(Storage::File(&path), Options::default()).is_err());
+    assert_eq!(std::fs::read(&path).expect("reads"), before);
+    // And one that is ours is opened as often as wanted.
+    drop(open(&ours));
+    drop(open(&ours));
+}
+
+#[test]
+fn a_new_database_may_be_opened_by_several_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("new.db");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| drop(open(&path)));
+        }
+    });
+}
