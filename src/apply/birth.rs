@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{Bench, ChangeOutcome, ChangeResult, Run};
 use crate::model::{
-    AccountState, CredentialMark, Destination, IssuedCredential, LiveAccount, Marks, Mrn, Nonce,
-    Role, RoleSet, least_role,
+    AccountState, CredentialMark, DEFAULT_ENDPOINT, Destination, IssuedCredential, LiveAccount,
+    Marks, Mrn, Nonce, Role, RoleSet, least_role,
 };
 use crate::plan::Change;
 use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Probe, World};
@@ -215,19 +215,33 @@ impl<'a, W: World> Run<'a, W> {
                 Err(error) => return Err((ChangeResult::Failed, error.message.clone())),
                 Ok(Probe::Free) => {}
                 Ok(Probe::Holds { account, .. }) if going.contains(account) => {}
-                Ok(Probe::Holds {
-                    endpoint: Some(endpoint),
-                    account,
-                }) if self.plan.endpoint != "local"
-                    && !same_endpoint(endpoint, &self.plan.endpoint) =>
+                Ok(Probe::Holds { endpoint, account })
+                    if self.plan.endpoint != "local"
+                        && !same_endpoint(
+                            endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT),
+                            &self.plan.endpoint,
+                        ) =>
                 {
+                    let at = match endpoint {
+                        Some(endpoint) => format!("at {endpoint}"),
+                        None => {
+                            format!("that names no endpoint and so leads to {DEFAULT_ENDPOINT}")
+                        }
+                    };
                     return Err(failed(format!(
-                        "it holds the key of {account} at {endpoint}, which is another platform \
-                         than this one; move that key away"
+                        "it holds the key of {account} {at}, which is another platform than this \
+                         one; move that key away"
                     )));
                 }
                 Ok(Probe::Holds { account: other, .. }) => match self.world.account(other).await {
-                    Ok(None) => {}
+                    Ok(None) if self.read_whole(other) => {}
+                    Ok(None) => {
+                        return Err(failed(format!(
+                            "it holds the key of {other}, of which the platform says that there \
+                             is none; but its scope was not read, and what is hidden looks the \
+                             same; move that key away"
+                        )));
+                    }
                     Ok(Some(_)) => {
                         return Err(failed(format!(
                             "it holds the key of the live account {other}; move that key away, or \
@@ -245,6 +259,14 @@ impl<'a, W: World> Run<'a, W> {
             probed.extend(found);
         }
         Ok(probed)
+    }
+
+    /// Whether the platform showed all accounts of the scope in which one lives, so that its word
+    /// for the absence of that one can be taken.
+    fn read_whole(&self, account: &Mrn) -> bool {
+        account
+            .account_scope()
+            .is_some_and(|scope| self.plan.annex.scopes.contains_key(&scope))
     }
 
     /// Step 2: create without roles, or, where the platform refuses that, with the least wanted.

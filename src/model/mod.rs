@@ -18,7 +18,7 @@ mod seal;
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
-pub use credential::{Fingerprint, IssuedCredential, Nonce};
+pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
     FileFormat, Former, Import, Known, Place, Removed, SourceRef, Unmanaged, UnmanagedAction,
