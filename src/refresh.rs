@@ -1,11 +1,15 @@
-//! Reads what is live: every declared organization with all its spaces, and every declared space.
+//! Reads what is live: every declared organization with all its spaces, every declared space, and
+//! the login's own scope for the marks of one stack.
 //! Never writes; what cannot be read is named, not guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::model::{CleanUp, Facts, Live, LiveAccount, Queries, Scope, ScopeInfo, SpaceId, Unread};
+use crate::model::{
+    CleanUp, Extent, Facts, Home, Live, LiveAccount, OrgId, Queries, Scope, ScopeInfo, SpaceId,
+    StackId, Unread,
+};
 use crate::ports::{ErrorKind, ReadError, Reader, SpaceSettings};
 
 /// How many listings run at the same time. The result does not depend on it.
@@ -23,12 +27,58 @@ pub async fn refresh(
     queries: &Queries,
     endpoint: &str,
 ) -> Result<Live, ReadError> {
+    read(reader, queries, None, endpoint).await
+}
+
+/// The same, and reads the login's own scope with all its spaces, where nothing declares it, for
+/// accounts that carry the marks of `stack`: those that a configuration has lost sight of.
+///
+/// # Errors
+/// As [`refresh`].
+pub async fn refresh_beyond(
+    reader: &impl Reader,
+    queries: &Queries,
+    home: &Home,
+    stack: &StackId,
+    endpoint: &str,
+) -> Result<Live, ReadError> {
+    read(reader, queries, Some((home, stack)), endpoint).await
+}
+
+/// What there is of a declared space that could not be read.
+struct Absent {
+    space: SpaceId,
+    error: ReadError,
+    /// The organization that it is said to be in, if that tells all its spaces and not this one.
+    lacking: Option<OrgId>,
+}
+
+async fn read(
+    reader: &impl Reader,
+    queries: &Queries,
+    beyond: Option<(&Home, &StackId)>,
+    endpoint: &str,
+) -> Result<Live, ReadError> {
+    let (home, stack) = beyond.unzip();
+    let home = home.cloned().unwrap_or_default();
     let caller = reader.caller().await?;
+    let own = match &home {
+        Home::Read(scope) => Some(scope.clone()),
+        Home::Unasked | Home::Unknown | Home::LeftOut(_) => None,
+    };
+    let own_organization = match &own {
+        Some(Scope::Organization(id)) if !queries.organizations.contains(id) => Some(id.clone()),
+        _ => None,
+    };
+    // What is read for the marks of the stack alone.
+    let mut undeclared: BTreeSet<Scope> = BTreeSet::new();
+    let mut unseen: BTreeMap<Scope, Unread> = BTreeMap::new();
     let mut scopes: BTreeMap<Scope, ScopeInfo> = BTreeMap::new();
     let mut unread: BTreeMap<Scope, Unread> = BTreeMap::new();
     let mut complete_organizations = BTreeSet::new();
 
-    let organizations: Vec<_> = stream::iter(queries.organizations.iter())
+    let organizations = queries.organizations.iter().chain(&own_organization);
+    let organizations: Vec<_> = stream::iter(organizations)
         .map(|id| async move {
             let info = reader.organization(id).await;
             let spaces = match &info {
@@ -42,12 +92,17 @@ pub async fn refresh(
         .await;
     for (id, info, spaces) in organizations {
         let scope = Scope::Organization(id.clone());
+        let declared = own_organization.as_ref() != Some(&id);
+        if !declared {
+            undeclared.insert(scope.clone());
+        }
+        let failed = if declared { &mut unread } else { &mut unseen };
         match info {
             Ok(info) => {
                 scopes.insert(scope.clone(), info);
             }
             Err(error) => {
-                unread.insert(scope.clone(), Unread { why: error.message });
+                failed.insert(scope.clone(), Unread { why: error.message });
             }
         }
         match spaces {
@@ -57,22 +112,30 @@ pub async fn refresh(
                         organization: Some(id.clone()),
                         ..info
                     };
+                    if !declared && !queries.spaces.contains_key(&space) {
+                        undeclared.insert(Scope::Space(space.clone()));
+                    }
                     scopes.insert(Scope::Space(space), info);
                 }
                 complete_organizations.insert(id);
             }
             Some(Err(error)) => {
                 scopes.remove(&scope);
-                unread.insert(scope, Unread { why: error.message });
+                failed.insert(scope, Unread { why: error.message });
             }
             None => {}
         }
     }
 
-    // Declared spaces that no organization's listing has shown.
+    let own_space = match &own {
+        Some(Scope::Space(id)) if !queries.spaces.contains_key(id) => Some(id),
+        _ => None,
+    };
+    // Declared spaces, and the login's own, that no organization's listing has shown.
     let missing: Vec<&SpaceId> = queries
         .spaces
         .keys()
+        .chain(own_space)
         .filter(|id| !scopes.contains_key(&Scope::Space((*id).clone())))
         .collect();
     let found: Vec<_> = stream::iter(missing)
@@ -80,13 +143,27 @@ pub async fn refresh(
         .buffer_unordered(CONCURRENCY)
         .collect()
         .await;
+    let mut absent = Vec::new();
     for (id, info) in found {
-        match info {
-            Ok(info) => {
-                scopes.insert(Scope::Space(id), info);
+        let scope = Scope::Space(id.clone());
+        let declared = queries.spaces.get(&id);
+        if declared.is_none() {
+            undeclared.insert(scope.clone());
+        }
+        match (info, declared) {
+            (Ok(info), _) => {
+                scopes.insert(scope, info);
             }
-            Err(error) => {
-                unread.insert(Scope::Space(id), Unread { why: error.message });
+            (Err(error), None) => {
+                unseen.insert(scope, Unread { why: error.message });
+            }
+            (Err(error), Some(organization)) => {
+                let told = |id: &OrgId| complete_organizations.contains(id);
+                absent.push(Absent {
+                    space: id,
+                    error,
+                    lacking: organization.clone().filter(told),
+                });
             }
         }
     }
@@ -122,10 +199,17 @@ pub async fn refresh(
         .collect()
         .await;
     let mut accounts: BTreeMap<_, (bool, LiveAccount)> = BTreeMap::new();
+    let known: BTreeSet<Scope> = scopes.keys().cloned().collect();
     for (scope, listing) in listings {
+        let for_marks = undeclared.contains(&scope);
+        let concerns = |account: &LiveAccount| {
+            !for_marks
+                || (known.contains(&account.scope) && !undeclared.contains(&account.scope))
+                || account.stack().as_ref() == stack
+        };
         match listing {
             Ok(listing) => {
-                for account in listing {
+                for account in listing.into_iter().filter(concerns) {
                     // An organization's listing may repeat its spaces' accounts; the account's
                     // own scope has the last word.
                     let own = account.scope == scope;
@@ -140,13 +224,33 @@ pub async fn refresh(
             }
             Err(error) => {
                 scopes.remove(&scope);
-                unread.insert(scope, Unread { why: error.message });
+                let failed = if for_marks { &mut unseen } else { &mut unread };
+                failed.insert(scope, Unread { why: error.message });
             }
+        }
+    }
+    let mut gone = BTreeMap::new();
+    for absent in absent {
+        let scope = Scope::Space(absent.space.clone());
+        match absence(absent, &scopes) {
+            Ok(organization) => {
+                gone.insert(scope, organization);
+            }
+            Err(why) => {
+                unread.insert(scope, Unread { why });
+            }
+        }
+    }
+    for (scope, unread) in &mut unread {
+        if let Some(meant) = namesake(scope, &scopes) {
+            unread.why = format!("{}; {}", unread.why, did_you_mean(&meant, scope));
         }
     }
 
     // What another listing showed of a scope that was not read is no evidence of anything.
-    accounts.retain(|_, (_, account)| !unread.contains_key(&account.scope));
+    accounts.retain(|_, (_, account)| {
+        !unread.contains_key(&account.scope) && !unseen.contains_key(&account.scope)
+    });
 
     Ok(Live {
         facts: Facts {
@@ -160,7 +264,65 @@ pub async fn refresh(
             .collect(),
         scopes,
         unread,
+        extent: Extent { home, unseen, gone },
     })
+}
+
+/// The organization from which a space is gone, or why it counts as unread. It is gone only if all
+/// of its organization was read and does not list it, and it says itself that it is not there.
+fn absence(absent: Absent, scopes: &BTreeMap<Scope, ScopeInfo>) -> Result<OrgId, String> {
+    let Absent {
+        space,
+        error,
+        lacking,
+    } = absent;
+    let read = |id: &OrgId| scopes.contains_key(&Scope::Organization(id.clone()));
+    let why = error.message;
+    let Some(organization) = lacking.filter(read) else {
+        return Err(why);
+    };
+    // What has this name and another id was meant, and is not gone.
+    let mistaken = namesake(&Scope::Space(space), scopes).is_some();
+    match error.kind {
+        ErrorKind::NotFound if !mistaken => Ok(organization),
+        ErrorKind::NotFound => Err(why),
+        ErrorKind::PermissionDenied => Err(format!(
+            "{why}; organization {organization} does not list it, so it is gone, or hidden from \
+             this login"
+        )),
+        ErrorKind::Unauthenticated
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Invalid
+        | ErrorKind::Aborted
+        | ErrorKind::RateLimited
+        | ErrorKind::Platform
+        | ErrorKind::Transport
+        | ErrorKind::Malformed => Err(why),
+    }
+}
+
+/// A scope of the same kind whose name is the id of this one.
+fn namesake(scope: &Scope, scopes: &BTreeMap<Scope, ScopeInfo>) -> Option<Scope> {
+    let named = |(other, info): &(&Scope, &ScopeInfo)| {
+        other.kind() == scope.kind()
+            && *other != scope
+            && info.name.to_lowercase() == scope.id().to_lowercase()
+    };
+    let mut named = scopes.iter().filter(named).map(|(other, _)| other);
+    // Of two with one name nobody can tell which is meant.
+    match (named.next(), named.next()) {
+        (Some(one), None) => Some(one.clone()),
+        _ => None,
+    }
+}
+
+fn did_you_mean(meant: &Scope, scope: &Scope) -> String {
+    format!(
+        "did you mean {}, which is the id of the {} named {}?",
+        meant.id(),
+        meant.kind(),
+        scope.id()
+    )
 }
 
 /// What spaces do with accounts that nobody uses, or why that is not known, a fragment. Nothing
@@ -207,73 +369,4 @@ fn in_trouble(kind: ErrorKind) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-
-    /// Answers by the number of the question, from 0.
-    struct Settings<F> {
-        answer: F,
-        asked: RefCell<usize>,
-    }
-
-    impl<F: Fn(usize) -> Result<Option<CleanUp>, ErrorKind>> SpaceSettings for Settings<F> {
-        async fn clean_up(&self, _: &SpaceId) -> Result<Option<CleanUp>, ReadError> {
-            let n = self.asked.replace_with(|n| *n + 1);
-            (self.answer)(n).map_err(|kind| ReadError {
-                kind,
-                message: format!("{kind:?}"),
-            })
-        }
-    }
-
-    /// How many of so many spaces were asked, and the answers.
-    async fn asked(
-        spaces: usize,
-        answer: impl Fn(usize) -> Result<Option<CleanUp>, ErrorKind>,
-    ) -> (usize, Vec<Result<CleanUp, String>>) {
-        let settings = Settings {
-            answer,
-            asked: RefCell::default(),
-        };
-        let ids = (0..spaces).map(|n| SpaceId::new(format!("s{n:03}")).expect("valid"));
-        let answers = clean_ups(&settings, ids.collect()).await;
-        (settings.asked.into_inner(), answers.into_values().collect())
-    }
-
-    #[tokio::test]
-    async fn every_space_has_an_answer_and_few_are_asked() {
-        let (asked, answers) = asked(60, |_| Ok(Some(CleanUp::Off))).await;
-        assert_eq!((asked, answers.len()), (50, 60));
-        let known = answers.iter().filter(|answer| answer.is_ok()).count();
-        assert_eq!(known, 50);
-        assert!(answers[59].clone().expect_err("not asked").contains("50"));
-    }
-
-    #[tokio::test]
-    async fn silence_is_no_answer() {
-        let (_, answers) = asked(1, |_| Ok(None)).await;
-        assert!(answers[0].is_err());
-    }
-
-    #[tokio::test]
-    async fn a_platform_in_trouble_is_not_asked_again_and_a_closed_space_hides_no_other() {
-        for (kind, questions) in [
-            (ErrorKind::Transport, 1),
-            (ErrorKind::Platform, 1),
-            (ErrorKind::RateLimited, 1),
-            (ErrorKind::PermissionDenied, 3),
-            (ErrorKind::Malformed, 3),
-        ] {
-            let (asked, answers) = asked(3, |n| match n {
-                0 => Err(kind),
-                _ => Ok(Some(CleanUp::Off)),
-            })
-            .await;
-            assert_eq!((asked, answers.len()), (questions, 3), "{kind:?}");
-            assert_eq!(answers[0], Err(format!("{kind:?}")));
-            assert_eq!(answers[2].is_ok(), questions == 3);
-        }
-    }
-}
+mod tests;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, FileFormat, Fingerprint,
-    Import, IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Place, Role, ScopeInfo, SealCheck,
-    SealKey, Seals, SourceRef, SpaceId, StackId,
+    Caller, CredentialMark, Desired, DesiredAccount, Destination, Extent, Facts, FileFormat,
+    Fingerprint, Import, IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Place, Role,
+    ScopeInfo, SealCheck, SealKey, Seals, SourceRef, SpaceId, StackId,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -321,6 +321,7 @@ fn run_at(
             },
         )]
         .into(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };

@@ -368,7 +368,9 @@ impl<'a> Census<'a> {
         // An account that expired may be gone from the platform; its declaration still says so.
         let absent = desired.accounts.values().filter_map(|declared| {
             let there = |(_, address, _): &(_, Address, _)| *address == declared.address;
-            if self.managed.iter().any(there) || live.unread.contains_key(&declared.scope) {
+            let gone = live.extent.gone.contains_key(&declared.scope);
+            let unread = live.unread.contains_key(&declared.scope);
+            if gone || unread || self.managed.iter().any(there) {
                 return None;
             }
             let until = declared.valid_until?;

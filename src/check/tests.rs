@@ -7,7 +7,8 @@ use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread,
+    Caller, CredentialMark, Extent, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId,
+    Unread,
 };
 use crate::plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
@@ -95,6 +96,7 @@ fn live(accounts: Vec<LiveAccount>) -> Live {
             endpoint: "local".to_owned(),
         },
         scopes: [(scope(), info)].into(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     }

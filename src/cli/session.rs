@@ -8,10 +8,10 @@ use crate::diff::diff;
 use crate::model::{Desired, Live, Seals, StackId};
 use crate::plan::{self, Plan};
 use crate::platform::{Login, Source, precedence};
-use crate::refresh::refresh;
+use crate::refresh::refresh_beyond;
 use crate::sinks::FileSink;
 
-use super::args::{ConfigArgs, PlatformChoice, PolicyArgs};
+use super::args::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::reach::{Kept, Reached};
@@ -58,6 +58,8 @@ pub struct Intent<'a> {
     pub destroy: bool,
     /// Other stacks whose accounts may be taken.
     pub take_over: &'a [StackId],
+    /// Which scopes are read.
+    pub scopes: Scopes,
     /// Policies from outside of it.
     pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
@@ -97,13 +99,14 @@ pub async fn open(
     let Reached {
         client,
         caller,
-        scope: _,
+        scope,
         endpoint,
         kept,
     } = reached;
     record::login(&desired.stack, &endpoint, &caller, client.dated());
     let reading = progress::waiting("reading what is live");
-    let live = refresh(&client, &queries, &endpoint)
+    let home = reach::home(scope, intent.scopes);
+    let live = refresh_beyond(&client, &queries, &home, &desired.stack, &endpoint)
         .await
         .map_err(|e| reach::fail(&e.message))?;
     drop(reading);

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Facts, Fingerprint,
-    Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role, RoleSet, Scope,
-    ScopeInfo, SealKey, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction, Unread,
+    Caller, CredentialMark, DesiredAccount, DesiredOrganization, Destination, Extent, Facts,
+    Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role,
+    RoleSet, Scope, ScopeInfo, SealKey, Seals, SourceRef, SpaceId, StackId, Unmanaged,
+    UnmanagedAction, Unread,
 };
 
 mod custody;
@@ -156,6 +157,7 @@ fn world(
             endpoint: "https://us.api.mondoo.com".to_owned(),
         },
         scopes,
+        extent: Extent::default(),
         unread: unread
             .iter()
             .map(|s| {

@@ -26,7 +26,7 @@ pub use desired::{
 };
 pub use history::{History, LogEntry};
 pub use limits::Limits;
-pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
+pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};

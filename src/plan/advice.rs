@@ -79,7 +79,7 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        AccountState, Address, Caller, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId,
+        AccountState, Address, Caller, Extent, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId,
     };
     use crate::plan::{Action, Privilege, Reason};
 
@@ -126,6 +126,7 @@ mod tests {
                 (scope("other"), inside(false)),
             ]
             .into(),
+            extent: Extent::default(),
             unread: BTreeMap::new(),
             accounts: [(caller, account)].into(),
         };

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::advice::advice;
+use super::extent::extent;
 use super::neighbours::neighbours;
 use super::{Annex, Change, FORMAT, Plan, Privilege, Verdict};
 use crate::diff::{Action, Delta, Difference, Reason};
@@ -29,6 +30,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta, destroy: bool) -> Pla
     changes.retain(|change| !stopped.contains(&change.address));
     changes.sort_by(|a, b| order(a, &caller).cmp(&order(b, &caller)));
     let mut advice = advice(&changes, live);
+    advice.extend(extent(desired, live));
     advice.extend(neighbours(desired, &left_alone));
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {

@@ -5,6 +5,7 @@ mod advice;
 mod build;
 mod clean_up;
 mod compare;
+mod extent;
 mod file;
 mod judgement;
 mod neighbours;
@@ -25,6 +26,7 @@ use crate::model::{
 pub use build::build;
 pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
+pub use extent::extent;
 pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said};
 pub use owners::{OwnersLeft, disowned, owned_less};

@@ -355,15 +355,25 @@ fn read_error(request: &Request, failure: &Failure) -> ReadError {
     }
 }
 
-/// The platform says nothing of a scope: not an error of GraphQL, but it is not there for us.
-fn absent<R>(request: &Request, found: Option<R>) -> Result<R, ReadError> {
-    found.ok_or_else(|| ReadError {
+/// The platform says nothing of a scope: not an error of GraphQL, but it is not there for us. And
+/// where it says that there is none, it may say so of what the caller may not see.
+fn absent<R>(request: &Request, found: Result<Option<R>, ReadError>) -> Result<R, ReadError> {
+    let missing = |why: String| ReadError {
         kind: ErrorKind::NotFound,
-        message: format!(
-            "cannot {}: the platform knows no such scope, or the caller may not see it",
+        message: format!("{why}, or the caller may not see it"),
+    };
+    match found {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(missing(format!(
+            "cannot {}: the platform knows no such scope",
             request.doing
-        ),
-    })
+        ))),
+        Err(error) if error.kind == ErrorKind::NotFound => Err(missing(format!(
+            "{}; there is no such scope",
+            error.message
+        ))),
+        Err(error) => Err(error),
+    }
 }
 
 impl<T: Transport> Reader for Client<T> {
@@ -394,7 +404,7 @@ impl<T: Transport> Reader for Client<T> {
 
     async fn organization(&self, id: &OrgId) -> Result<ScopeInfo, ReadError> {
         let request = operation::organization(id);
-        absent(&request, self.read(&request, decode::organization).await?)
+        absent(&request, self.read(&request, decode::organization).await)
     }
 
     async fn spaces(&self, id: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
@@ -407,7 +417,7 @@ impl<T: Transport> Reader for Client<T> {
 
     async fn space(&self, id: &SpaceId) -> Result<ScopeInfo, ReadError> {
         let request = operation::space(id);
-        absent(&request, self.read(&request, decode::space).await?)
+        absent(&request, self.read(&request, decode::space).await)
     }
 
     async fn accounts(&self, scope: &Scope) -> Result<Vec<LiveAccount>, ReadError> {

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use guards::{Measures, measure};
 pub use rules::judge;
 
-use crate::plan::{Action, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdict};
+use crate::plan::{
+    Action, Block, Blocked, Change, JudgedAccount, Plan, PolicyInfo, Reason, Verdict,
+};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
@@ -132,6 +134,7 @@ pub fn approve(
     let named = |ack: &str| ack == digest || Some(ack) == part_of;
     let mut refusals = Vec::new();
     if !plan.blocked.is_empty() {
+        let unread = |blocked: &Blocked| matches!(blocked.block, Block::Unread { .. });
         refusals.push(Refusal {
             guard: "blocked",
             message: format!(
@@ -140,7 +143,8 @@ pub fn approve(
             ),
             help: "Settle each as it says, or take it out of the configuration, then plan again."
                 .to_owned(),
-            apply_only: false,
+            // A plan says what it could not read, and is a plan all the same.
+            apply_only: plan.blocked.iter().all(unread),
             broken: None,
         });
     }

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Facts, FileFormat, Fingerprint, Former, Known, Labels, Limits, Live, LiveAccount,
-    Marks, Mrn, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef,
-    SpaceId, StackId, Unmanaged, UnmanagedAction,
+    Destination, Extent, Facts, FileFormat, Fingerprint, Former, Known, Labels, Limits, Live,
+    LiveAccount, Marks, Mrn, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo,
+    Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction,
 };
 use rolecall::plan::{Action, Plan, Reason, build};
 use rolecall::ports::{ReadError, Reader};
@@ -195,6 +195,7 @@ fn live_of(accounts: impl IntoIterator<Item = LiveAccount>) -> Live {
                 )
             })
             .collect(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     }

@@ -33,6 +33,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let intent = session::Intent {
         destroy: args.destroy,
         take_over: &args.take_over,
+        scopes: args.scopes,
         policies: &args.policies,
         apply: true,
     };

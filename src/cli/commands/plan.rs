@@ -17,6 +17,7 @@ pub async fn run(args: PlanArgs) -> Exit {
     let intent = session::Intent {
         destroy: args.destroy,
         take_over: &args.take_over,
+        scopes: args.scopes,
         policies: &args.policies,
         apply: false,
     };
@@ -65,14 +66,19 @@ pub async fn run(args: PlanArgs) -> Exit {
         output::warning(&format!(
             "{scopes} could not be read, so this plan is not the whole truth"
         ));
-        if (args.strict || args.detailed_exitcode) && !changes {
-            return Exit::Error;
-        }
     }
+    exit(&args, unmanaged, unread > 0, changes)
+}
+
+/// What a plan amounts to that nothing refuses. What was not read goes before what is pending: it
+/// may hold more.
+fn exit(args: &PlanArgs, unmanaged: bool, unread: bool, changes: bool) -> Exit {
+    let asked = args.strict || args.detailed_exitcode;
     if args.strict && unmanaged {
-        return Exit::Unmanaged;
-    }
-    if args.detailed_exitcode && changes {
+        Exit::Unmanaged
+    } else if asked && unread {
+        Exit::Error
+    } else if args.detailed_exitcode && changes {
         Exit::Pending
     } else {
         Exit::Done

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args as ClapArgs;
 
 use super::list::{Lister, unknown};
-use crate::cli::args::{ConfigArgs, PlatformChoice};
+use crate::cli::args::{ConfigArgs, PlatformChoice, Scopes};
 use crate::cli::exit::Exit;
 use crate::cli::{judged, output, reach};
 use crate::diag::suggest;
@@ -46,7 +46,7 @@ pub async fn run(args: ShowArgs) -> Exit {
             Err(exit) => exit,
         };
     }
-    let looked = match reach::look(&args.config, &args.platform).await {
+    let looked = match reach::look(&args.config, &args.platform, Scopes::All).await {
         Ok(looked) => looked,
         Err(exit) => return exit,
     };

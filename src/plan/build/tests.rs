@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::diff::{Block, Blocked, LeftAlone};
 use crate::model::{
-    AccountState, Address, Caller, Facts, LiveAccount, Role, RoleSet, Scope, SpaceId, StackId,
+    AccountState, Address, Caller, Extent, Facts, LiveAccount, Role, RoleSet, Scope, SpaceId,
+    StackId,
 };
 
 fn set(names: &[&str]) -> RoleSet {
@@ -53,6 +54,7 @@ fn plan(delta: Delta) -> Plan {
             endpoint: "local".to_owned(),
         },
         scopes: BTreeMap::new(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: BTreeMap::new(),
     };

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rolecall::config::{SourceFile, generate, parse, resolve};
 use rolecall::diff::{Action, diff};
 use rolecall::model::{
-    Caller, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, Seals,
-    SpaceId, StackId,
+    Caller, Extent, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
+    Seals, SpaceId, StackId,
 };
 
 /// Texts of pieces that mean something to HCL, to terminals or to CI runners.
@@ -134,6 +134,7 @@ prop_compose! {
                 endpoint: "local".to_owned(),
             },
             scopes: infos.collect(),
+            extent: Extent::default(),
             unread: BTreeMap::new(),
             accounts: by_mrn,
         }
