@@ -502,6 +502,32 @@ fn a_rename_into_a_taken_name_is_blocked_and_a_free_one_is_an_update() {
     assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
 }
 
+/// Only what is declared there and is not live: an account of ours elsewhere is judged as ever.
+#[test]
+fn what_is_declared_in_a_gone_scope_is_neither_born_nor_in_the_way() {
+    let gone = Scope::Space(SpaceId::new("old-space").expect("valid"));
+    let there = |name: &str| DesiredAccount {
+        scope: gone.clone(),
+        ..declared(name)
+    };
+    let imported = DesiredAccount {
+        import: Some(Import {
+            mrn: mrn("lost"),
+            declared_at: place(1),
+        }),
+        ..there("imported")
+    };
+    let all = vec![there("ci"), imported, there("moved"), declared("stays")];
+    let (desired, mut live) = world(all, vec![managed("moved"), managed("stays")], &[]);
+    let before = diff(&desired, &live, &Seals::default());
+    assert!(before.blocked.len() >= 3, "not read is in the way");
+    live.extent.gone.insert(gone, org());
+    let delta = diff(&desired, &live, &Seals::default());
+    assert_eq!(actions(&delta), []);
+    assert!(matches!(only_block(&delta), Block::CannotUpdate { .. }));
+    assert_eq!(delta.unchanged, 1);
+}
+
 #[test]
 fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
     let mut wanted = declared("ci");

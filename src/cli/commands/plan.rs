@@ -84,3 +84,38 @@ fn exit(args: &PlanArgs, unmanaged: bool, unread: bool, changes: bool) -> Exit {
         Exit::Done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Args, Command};
+
+    #[test]
+    fn what_was_not_read_ends_a_plan_before_what_is_pending_and_after_what_is_unmanaged() {
+        let ended = |options: &[&str], unmanaged, unread, changes| {
+            let given = ["rolecall", "plan"].iter().chain(options).map(Into::into);
+            let args = Args::read(given.collect()).expect("an order");
+            let Command::Plan(args) = args.command else {
+                panic!("a plan");
+            };
+            exit(&args, unmanaged, unread, changes).code()
+        };
+        let (strict, detailed) = ("--strict", "--detailed-exitcode");
+        for (options, expected) in [
+            (&[][..], [0, 0, 0, 0]),
+            (&[strict], [6, 6, 1, 0]),
+            (&[detailed], [1, 2, 1, 2]),
+            (&[strict, detailed], [6, 6, 1, 2]),
+        ] {
+            let found = [
+                ended(options, true, true, true),
+                ended(options, true, false, true),
+                ended(options, false, true, true),
+                ended(options, false, false, true),
+            ];
+            assert_eq!(found, expected, "{options:?}");
+            assert_eq!(ended(options, false, false, false), 0);
+        }
+        assert_eq!(ended(&[detailed], false, true, false), 1);
+    }
+}

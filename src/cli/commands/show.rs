@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::{judged, output, reach};
 use crate::diag::suggest;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
-use crate::plan::power;
+use crate::plan::{extent, power};
 use crate::view::human::{self, Listed};
 
 /// `rolecall show`.
@@ -60,6 +60,11 @@ pub async fn run(args: ShowArgs) -> Exit {
     let hidden = declared
         .map(|declared| &declared.scope)
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
+    if found.is_empty() {
+        for told in extent(desired, live) {
+            output::warning(&told);
+        }
+    }
     let text = human::show(address.as_deref(), declared, &found, hidden, power);
     output::print(&text);
     if hidden.is_some() {
