@@ -358,18 +358,18 @@ fn read_error(request: &Request, failure: &Failure) -> ReadError {
 /// The platform says nothing of a scope: not an error of GraphQL, but it is not there for us. And
 /// where it says that there is none, it may say so of what the caller may not see.
 fn absent<R>(request: &Request, found: Result<Option<R>, ReadError>) -> Result<R, ReadError> {
-    let missing = |why: String| ReadError {
+    let missing = |message: String| ReadError {
         kind: ErrorKind::NotFound,
-        message: format!("{why}, or the caller may not see it"),
+        message,
     };
     match found {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(missing(format!(
-            "cannot {}: the platform knows no such scope",
+            "cannot {}: the platform knows no such scope, or the caller may not see it",
             request.doing
         ))),
         Err(error) if error.kind == ErrorKind::NotFound => Err(missing(format!(
-            "{}; there is no such scope",
+            "{}; or it is there, and the caller may not see it",
             error.message
         ))),
         Err(error) => Err(error),
@@ -911,15 +911,20 @@ mod tests {
             "cannot list the service accounts of space amazing-hofstadter-175565: permission \
              denied (request permission denied); needs Editor on space amazing-hofstadter-175565"
         );
-        let rig = Rig::new([body(r#"{"data":{"space":null}}"#)]);
+        // What is not there and what is hidden look alike.
         let id = SpaceId::new("serene-bouman-275779").expect("an id");
-        let why = rig.client.space(&id).await.expect_err("absent");
-        assert_eq!(why.kind, ErrorKind::NotFound);
-        assert!(
-            why.message.contains("serene-bouman-275779"),
-            "{}",
-            why.message
-        );
+        for step in [
+            body(r#"{"data":{"space":null}}"#),
+            ok("error_not_found"),
+            ok("error_ent_not_found"),
+        ] {
+            let rig = Rig::new([step]);
+            let why = rig.client.space(&id).await.expect_err("absent");
+            assert_eq!(why.kind, ErrorKind::NotFound);
+            for words in ["serene-bouman-275779", "the caller may not see it"] {
+                assert!(why.message.contains(words), "{}", why.message);
+            }
+        }
     }
 
     #[tokio::test]
