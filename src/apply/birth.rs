@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::{Bench, ChangeOutcome, ChangeResult, Run};
 use crate::model::{
-    AccountState, CredentialMark, DEFAULT_ENDPOINT, Destination, IssuedCredential, LiveAccount,
-    Marks, Mrn, Nonce, Role, RoleSet, least_role,
+    AccountState, CredentialMark, IssuedCredential, LiveAccount, Marks, Mrn, Nonce, Role, RoleSet,
+    least_role,
 };
 use crate::plan::Change;
 use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Probe, World};
 
 /// A birth that came to its end before the grant: how, and a fragment that says more.
-type Ended = (ChangeResult, String);
+pub(super) type Ended = (ChangeResult, String);
 
 /// Births that are at the same step together: one listing looks for twins of all of them, and one
 /// call grants their roles. A stop lets this many finish at most.
@@ -194,79 +194,6 @@ impl<'a, W: World> Run<'a, W> {
             delivered,
             note,
         })
-    }
-
-    /// Step 1: every destination would accept the key, and none holds a key that is still in use.
-    /// Accounts that are `going` will be gone by then.
-    pub(super) async fn probe(
-        &self,
-        destinations: &[Destination],
-        going: &BTreeSet<&Mrn>,
-    ) -> Result<Vec<Probe>, Ended> {
-        if destinations.is_empty() {
-            let why = "it has no destination for its key".to_owned();
-            return Err((ChangeResult::Failed, why));
-        }
-        let mut probed = Vec::new();
-        for destination in destinations {
-            let failed = |why: String| (ChangeResult::Failed, format!("{destination}: {why}"));
-            let found = self.world.probe(destination).await;
-            match &found {
-                Err(error) => return Err((ChangeResult::Failed, error.message.clone())),
-                Ok(Probe::Free) => {}
-                Ok(Probe::Holds { account, .. }) if going.contains(account) => {}
-                Ok(Probe::Holds { endpoint, account })
-                    if self.plan.endpoint != "local"
-                        && !same_endpoint(
-                            endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT),
-                            &self.plan.endpoint,
-                        ) =>
-                {
-                    let at = match endpoint {
-                        Some(endpoint) => format!("at {endpoint}"),
-                        None => {
-                            format!("that names no endpoint and so leads to {DEFAULT_ENDPOINT}")
-                        }
-                    };
-                    return Err(failed(format!(
-                        "it holds the key of {account} {at}, which is another platform than this \
-                         one; move that key away"
-                    )));
-                }
-                Ok(Probe::Holds { account: other, .. }) => match self.world.account(other).await {
-                    Ok(None) if self.read_whole(other) => {}
-                    Ok(None) => {
-                        return Err(failed(format!(
-                            "it holds the key of {other}, of which the platform says that there \
-                             is none; but its scope was not read, and what is hidden looks the \
-                             same; move that key away"
-                        )));
-                    }
-                    Ok(Some(_)) => {
-                        return Err(failed(format!(
-                            "it holds the key of the live account {other}; move that key away, or \
-                             delete the account"
-                        )));
-                    }
-                    Err(error) => {
-                        return Err(failed(format!(
-                            "it holds the key of {other}, and whether that account is live cannot \
-                             be told: {error}"
-                        )));
-                    }
-                },
-            }
-            probed.extend(found);
-        }
-        Ok(probed)
-    }
-
-    /// Whether the platform showed all accounts of the scope in which one lives, so that its word
-    /// for the absence of that one can be taken.
-    fn read_whole(&self, account: &Mrn) -> bool {
-        account
-            .account_scope()
-            .is_some_and(|scope| self.plan.annex.scopes.contains_key(&scope))
     }
 
     /// Step 2: create without roles, or, where the platform refuses that, with the least wanted.
@@ -600,12 +527,6 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 && address == child.pending.address
                 && generation == child.pending.generation
         })
-}
-
-/// Whether two base URLs are one, but for what never matters at their end.
-fn same_endpoint(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/')
-        .eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
 fn fallback(least: &Role) -> String {

@@ -46,7 +46,8 @@ pub struct Check {
     pub unused: Option<Vec<Idle>>,
     /// Accounts that have expired or soon will, by time.
     pub expiring: Vec<Expiring>,
-    /// What the platform does by itself with accounts that nobody uses, in sentences.
+    /// What the platform does by itself with accounts that nobody uses, and what was not looked at
+    /// or is gone, in sentences.
     pub clean_up: Vec<String>,
 }
 
