@@ -12,7 +12,7 @@ use reqwest::header::{
 use reqwest::{Certificate, Url, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::proxy::Proxy;
@@ -210,10 +210,6 @@ impl Transport for Http {
             }
             make_room(&mut answer.body, chunk.len());
             answer.body.extend_from_slice(&chunk);
-            // What the connection still holds itself is out of reach.
-            if let Ok(mut own) = chunk.try_into_mut() {
-                own.as_mut().zeroize();
-            }
         }
     }
 }

@@ -72,7 +72,8 @@ fn changes(plan: &Value) -> Vec<[String; 3]> {
     let all = plan["changes"].as_array().expect("changes");
     all.iter()
         .map(|change| {
-            ["action", "reason", "address"].map(|key| change[key].as_str().unwrap().to_owned())
+            ["action", "reason", "address"]
+                .map(|key| change[key].as_str().expect("text").to_owned())
         })
         .collect()
 }
