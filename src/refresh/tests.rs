@@ -343,6 +343,24 @@ async fn anything_else_is_unread_and_not_gone() {
         assert_eq!(live.unread.len(), unread, "{:?}", live.unread);
         assert!(live.unread.contains_key(&space("old-space")));
     }
+    // Its organization does not list it and lists an account of it.
+    for hidden in [Some(stack()), None] {
+        let told = with(&|told| {
+            let account = account(&space("old-space"), "hidden", hidden.as_ref());
+            told.accounts.insert(organization(), Ok(vec![account]));
+        });
+        let alone = declared(&[], &[("old-space", Some(acme()))]);
+        for (queries, home) in [
+            (in_acme(), Home::Unknown),
+            (alone, Home::Read(organization())),
+        ] {
+            let live = seen(&told, &queries, home).await;
+            assert_eq!(live.extent.gone, BTreeMap::new());
+            let why = &live.unread[&space("old-space")].why;
+            assert!(why.contains("lists accounts of it"), "{why}");
+            assert_eq!(names(&live, &space("old-space")), [""; 0]);
+        }
+    }
     // Where a platform denies what it does not have, both possibilities are said.
     let live = seen(&with(&says(denied)), &in_acme(), Home::Unknown).await;
     let why = &live.unread[&space("old-space")].why;
