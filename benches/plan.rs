@@ -15,9 +15,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rolecall::diff::diff;
 use rolecall::model::{
-    Address, Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, FileFormat,
-    Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, Place, Role, RoleSet, Scope, ScopeInfo,
-    SealKey, Seals, SourceRef, SpaceId, StackId,
+    Address, Caller, CredentialMark, Desired, DesiredAccount, Destination, Extent, Facts,
+    FileFormat, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, Place, Role, RoleSet, Scope,
+    ScopeInfo, SealKey, Seals, SourceRef, SpaceId, StackId,
 };
 use rolecall::plan::build;
 use rolecall::view::human;
@@ -146,6 +146,7 @@ fn live(desired: &Desired, nth: usize) -> Live {
         },
         scopes,
         unread: BTreeMap::new(),
+        extent: Extent::default(),
         accounts,
     }
 }

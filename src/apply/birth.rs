@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::{Bench, ChangeOutcome, ChangeResult, Run};
 use crate::model::{
-    AccountState, Birth, CredentialMark, Destination, IssuedCredential, LiveAccount, Marks, Mrn,
-    Role, RoleSet, least_role,
+    AccountState, Birth, CredentialMark, IssuedCredential, LiveAccount, Marks, Mrn, Role, RoleSet,
+    least_role,
 };
 use crate::plan::Change;
 use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Probe, World};
 
 /// A birth that came to its end before the grant: how, and a fragment that says more.
-type Ended = (ChangeResult, String);
+pub(super) type Ended = (ChangeResult, String);
 
 /// Births that are at the same step together: one listing looks for twins of all of them, and one
 /// call grants their roles. A stop lets this many finish at most.
@@ -202,57 +202,6 @@ impl<'a, W: World> Run<'a, W> {
             delivered,
             note,
         })
-    }
-
-    /// Step 1: every destination would accept the key, and none holds a key that is still in use.
-    /// Accounts that are `going` will be gone by then.
-    pub(super) async fn probe(
-        &self,
-        destinations: &[Destination],
-        going: &BTreeSet<&Mrn>,
-    ) -> Result<Vec<Probe>, Ended> {
-        if destinations.is_empty() {
-            let why = "it has no destination for its key".to_owned();
-            return Err((ChangeResult::Failed, why));
-        }
-        let mut probed = Vec::new();
-        for destination in destinations {
-            let failed = |why: String| (ChangeResult::Failed, format!("{destination}: {why}"));
-            let found = self.world.probe(destination).await;
-            match &found {
-                Err(error) => return Err((ChangeResult::Failed, error.message.clone())),
-                Ok(Probe::Free) => {}
-                Ok(Probe::Holds { account, .. }) if going.contains(account) => {}
-                Ok(Probe::Holds {
-                    endpoint: Some(endpoint),
-                    account,
-                }) if self.plan.endpoint != "local"
-                    && !same_endpoint(endpoint, &self.plan.endpoint) =>
-                {
-                    return Err(failed(format!(
-                        "it holds the key of {account} at {endpoint}, which is another platform \
-                         than this one; move that key away"
-                    )));
-                }
-                Ok(Probe::Holds { account: other, .. }) => match self.world.account(other).await {
-                    Ok(None) => {}
-                    Ok(Some(_)) => {
-                        return Err(failed(format!(
-                            "it holds the key of the live account {other}; move that key away, or \
-                             delete the account"
-                        )));
-                    }
-                    Err(error) => {
-                        return Err(failed(format!(
-                            "it holds the key of {other}, and whether that account is live cannot \
-                             be told: {error}"
-                        )));
-                    }
-                },
-            }
-            probed.extend(found);
-        }
-        Ok(probed)
     }
 
     /// Step 2: create without roles, or, where the platform refuses that, with the least wanted.
@@ -590,12 +539,6 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 && address == child.pending.address
                 && generation == child.pending.generation
         })
-}
-
-/// Whether two base URLs are one, but for what never matters at their end.
-fn same_endpoint(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/')
-        .eq_ignore_ascii_case(other.trim_end_matches('/'))
 }
 
 fn fallback(least: &Role) -> String {

@@ -3,6 +3,7 @@
 
 mod birth;
 mod outcome;
+mod probe;
 mod step;
 
 use std::borrow::Cow;

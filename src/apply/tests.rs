@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Desired, DesiredAccount, Destination, Facts, Fingerprint, Import,
-    IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Role, ScopeInfo, SealCheck, SealKey,
-    SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
+    Caller, CredentialMark, Desired, DesiredAccount, Destination, Extent, Facts, FileFormat,
+    Fingerprint, Import, IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Place, Role,
+    ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -34,6 +34,8 @@ struct Small {
     stop_after: Cell<Option<usize>>,
     /// Whether labels that an update leaves out are kept.
     merges: Cell<bool>,
+    /// What every destination holds.
+    held: RefCell<Option<Probe>>,
 }
 
 impl Small {
@@ -50,6 +52,7 @@ impl Small {
             now: Cell::default(),
             stop_after: Cell::new(None),
             merges: Cell::new(false),
+            held: RefCell::default(),
         }
     }
 
@@ -112,8 +115,19 @@ impl Reader for Small {
 }
 
 impl Writer for Small {
-    async fn create(&self, _: &NewAccount) -> Result<IssuedCredential, WriteError> {
-        unreachable!("births are simulated elsewhere")
+    async fn create(&self, new: &NewAccount) -> Result<IssuedCredential, WriteError> {
+        let (kind, effect) = match self.script.borrow_mut().pop_front() {
+            Some(Scripted::Fail(kind, effect)) => (kind, effect),
+            _ => unreachable!("births are simulated elsewhere"),
+        };
+        self.writes
+            .borrow_mut()
+            .push(format!("create {}", new.name));
+        Err(WriteError {
+            kind,
+            effect,
+            message: "scripted".to_owned(),
+        })
     }
     async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
         self.write(format!("update {}", mrn.id()), (), |accounts| {
@@ -160,7 +174,8 @@ impl Writer for Small {
 
 impl SinkStore for Small {
     async fn probe(&self, _: &Destination) -> Result<Probe, SinkError> {
-        unreachable!("only births deliver")
+        let held = self.held.borrow().clone();
+        Ok(held.expect("births are simulated elsewhere"))
     }
     async fn deliver(
         &self,
@@ -187,7 +202,7 @@ impl Clock for Small {
 
 impl Random for Small {
     fn nonce(&self) -> Nonce {
-        unreachable!("only births need a nonce")
+        Nonce::from_bytes([7; 16])
     }
 }
 
@@ -286,6 +301,26 @@ fn run_as(
     live: &[LiveAccount],
     world: &Small,
 ) -> Outcome {
+    run_of("https://us.api.mondoo.com", more, declared, live, world)
+}
+
+/// The same at another endpoint.
+fn run_at(
+    endpoint: &str,
+    declared: Vec<DesiredAccount>,
+    live: &[LiveAccount],
+    world: &Small,
+) -> Outcome {
+    run_of(endpoint, |_| {}, declared, live, world)
+}
+
+fn run_of(
+    endpoint: &str,
+    more: impl FnOnce(&mut Desired),
+    declared: Vec<DesiredAccount>,
+    live: &[LiveAccount],
+    world: &Small,
+) -> Outcome {
     let mut desired = Desired {
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
@@ -309,7 +344,7 @@ fn run_as(
                 name: None,
             },
             now: jiff::Timestamp::UNIX_EPOCH,
-            endpoint: "https://us.api.mondoo.com".to_owned(),
+            endpoint: endpoint.to_owned(),
         },
         scopes: [(
             space(),
@@ -319,6 +354,7 @@ fn run_as(
             },
         )]
         .into(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
@@ -340,6 +376,68 @@ fn results(outcome: &Outcome) -> Vec<(String, ChangeResult)> {
         .iter()
         .map(|r| (r.address.name.clone(), r.result))
         .collect()
+}
+
+/// Why nothing is born for a destination that holds a key; `None` if that is no obstacle.
+fn kept(endpoint: &str, account: &str, names: Option<&str>) -> Option<String> {
+    let world = Small::new(&[], vec![Scripted::Fail(ErrorKind::Invalid, Effect::None)]);
+    *world.held.borrow_mut() = Some(Probe::Holds {
+        account: Mrn::new(account),
+        endpoint: names.map(str::to_owned),
+    });
+    let place = Place::File {
+        directory: "keys".to_owned(),
+        file: "ci.json".to_owned(),
+        format: FileFormat::Json,
+    };
+    let declared = DesiredAccount {
+        deliver_to: vec![Destination {
+            sink: "file.local".to_owned(),
+            place,
+        }],
+        ..declared("ci", &[])
+    };
+    let outcome = run_at(endpoint, vec![declared], &[], &world);
+    let [ended] = outcome.results.as_slice() else {
+        panic!("one birth: {outcome:?}");
+    };
+    assert_eq!(ended.result, ChangeResult::Failed);
+    let tried = !world.writes.borrow().is_empty();
+    (!tried).then(|| ended.detail.clone())
+}
+
+#[test]
+fn a_key_that_names_no_endpoint_is_one_of_the_default_endpoint() {
+    let gone = mrn("gone");
+    for endpoint in [
+        "https://eu.api.mondoo.com",
+        "http://127.0.0.1:8080",
+        "https://mondoo.acme.example",
+    ] {
+        let why = kept(endpoint, gone.as_str(), None).expect("another platform's");
+        assert!(why.contains("names no endpoint"), "{why}");
+        assert_eq!(kept(endpoint, gone.as_str(), Some(endpoint)), None);
+    }
+    for endpoint in ["https://us.api.mondoo.com", "local"] {
+        assert_eq!(kept(endpoint, gone.as_str(), None), None, "{endpoint}");
+    }
+}
+
+#[test]
+fn no_such_account_is_believed_of_scopes_that_were_read_alone() {
+    let at = "https://us.api.mondoo.com";
+    for hidden in [
+        "//agents.api.mondoo.app/spaces/hidden-space/serviceaccounts/x1",
+        "//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/x1",
+        "//elsewhere/x1",
+    ] {
+        for endpoint in [None, Some(at)] {
+            let why = kept(at, hidden, endpoint).expect("nobody can tell");
+            assert!(why.contains("was not read"), "{why}");
+            assert!(why.contains("move that key away"), "{why}");
+        }
+    }
+    assert_eq!(kept(at, mrn("gone").as_str(), Some(at)), None);
 }
 
 fn three() -> Vec<LiveAccount> {

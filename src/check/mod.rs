@@ -46,7 +46,8 @@ pub struct Check {
     pub unused: Option<Vec<Idle>>,
     /// Accounts that have expired or soon will, by time.
     pub expiring: Vec<Expiring>,
-    /// What the platform does by itself with accounts that nobody uses, in sentences.
+    /// What the platform does by itself with accounts that nobody uses, and what was not looked at
+    /// or is gone, in sentences.
     pub clean_up: Vec<String>,
 }
 
@@ -375,7 +376,9 @@ impl<'a> Census<'a> {
         // An account that expired may be gone from the platform; its declaration still says so.
         let absent = desired.accounts.values().filter_map(|declared| {
             let there = |(_, address, _): &(_, Address, _)| *address == declared.address;
-            if self.managed.iter().any(there) || live.unread.contains_key(&declared.scope) {
+            let gone = live.extent.gone.contains_key(&declared.scope);
+            let unread = live.unread.contains_key(&declared.scope);
+            if gone || unread || self.managed.iter().any(there) {
                 return None;
             }
             let until = declared.valid_until?;

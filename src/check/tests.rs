@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
-use crate::model::{Caller, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread};
+use crate::model::{
+    Caller, Extent, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread,
+};
 use crate::plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
 
@@ -92,6 +94,7 @@ fn live(accounts: Vec<LiveAccount>) -> Live {
             endpoint: "local".to_owned(),
         },
         scopes: [(scope(), info)].into(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     }

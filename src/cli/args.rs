@@ -280,6 +280,16 @@ pub struct PolicyArgs {
     pub junit: Option<PathBuf>,
 }
 
+/// Which scopes are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Scopes {
+    /// What is declared, and the scope in which the login lives, for accounts of this configuration
+    #[default]
+    All,
+    /// What is declared, and nothing else
+    Declared,
+}
+
 /// `rolecall plan`.
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -303,6 +313,11 @@ pub struct PlanArgs {
     /// The forms of the answer.
     #[command(flatten)]
     pub form: FormArgs,
+
+    /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
+    /// accounts that this configuration has lost sight of
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub scopes: Scopes,
 
     /// Exit 2 if there are changes
     #[arg(long)]
@@ -351,6 +366,11 @@ pub struct ApplyArgs {
     /// The forms of the answer.
     #[command(flatten)]
     pub form: FormArgs,
+
+    /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
+    /// accounts that this configuration has lost sight of
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub scopes: Scopes,
 
     /// Do not ask. Needed where there is no terminal
     #[arg(long, alias = "auto-approve")]

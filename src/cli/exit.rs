@@ -77,8 +77,9 @@ impl Exit {
                 name: "done",
                 short: "done",
                 meaning: "All that was asked is done. `plan` without other flags ends so even if \
-                          there are changes; with `--detailed-exitcode` it means that there are \
-                          none.",
+                          there are changes, or a scope could not be read; with \
+                          `--detailed-exitcode` it means that there are none, and that all was \
+                          read.",
                 then: "Go on.",
                 written: true,
             },
@@ -87,7 +88,10 @@ impl Exit {
                 name: "error",
                 short: "error or declined",
                 meaning: "An error in the configuration, the credential, the network or a file; \
-                          or `apply` was answered with anything but `yes`, or had nobody to ask.",
+                          `apply` was answered with anything but `yes`, or had nobody to ask; or \
+                          a declared scope could not be read, with `plan --strict`, `plan \
+                          --detailed-exitcode`, `check` and `list`: there it goes before 2, and \
+                          after 3 and 6. (`apply` does the rest and warns, or ends with 3.)",
                 then: "Read standard error; mend it and run again.",
                 written: false,
             },
@@ -105,8 +109,9 @@ impl Exit {
                 name: "refused",
                 short: "refused by a guard, a policy or a dispute",
                 meaning: "A guard or a policy refuses the whole plan, or something stands in the \
-                          way: a disputed account, a name that is taken, a scope that could not be \
-                          read. With `verify`: a record is missing, was changed, or is out of order.",
+                          way: a disputed account, a name that is taken; with `apply` also a scope \
+                          that could not be read and in which an account is declared. With \
+                          `verify`: a record is missing, was changed, or is out of order.",
                 then: "The plan says what to settle; nothing of it is done by halves. `verify` names the \
                        record.",
                 written: false,
@@ -138,7 +143,7 @@ impl Exit {
                 meaning: "`plan --strict` or `check` found accounts that this configuration does \
                           not manage, or accounts of it that have expired, or `check` found drift, or what no apply puts right: a \
                           dispute, a name that is taken, a protected account that is declared no \
-                          longer. It goes before 2, and with `check` before 1.",
+                          longer. It goes before 1 for a scope that could not be read, and before 2.",
                 then: "Import them, delete them on the platform, leave out `--strict`, or add \
                        `--allow-unmanaged`; put drift right by an apply; `plan` says how the rest \
                        is settled.",

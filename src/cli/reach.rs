@@ -5,17 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::echo;
-use crate::model::{Caller, CleanUp, Desired, Live, Scope, Seals, SpaceId, Unread};
+use crate::model::{Caller, CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
     Client, Environment, Http, Identity, Login, Proxy, Source, Time, Wanted, discover,
     holds_certificate, precedence,
 };
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
-use crate::refresh::{clean_ups, refresh};
+use crate::refresh::{clean_ups, refresh_beyond};
 use crate::view::inert;
 
-use super::args::{ConfigArgs, PlatformChoice};
+use super::args::{ConfigArgs, PlatformChoice, Scopes};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::{output, progress, seal};
@@ -57,6 +57,15 @@ pub fn home_scope(identity: &Identity) -> Option<Scope> {
             .account_scope()
             .or_else(|| Scope::from_mrn(account.scope_mrn.as_deref()?)),
         Identity::ApiToken(_) => None,
+    }
+}
+
+/// What is to be read of the scope in which a login lives.
+pub fn home(scope: Option<Scope>, scopes: Scopes) -> Home {
+    match (scopes, scope) {
+        (Scopes::Declared, scope) => Home::LeftOut(scope),
+        (Scopes::All, Some(scope)) => Home::Read(scope),
+        (Scopes::All, None) => Home::Unknown,
     }
 }
 
@@ -303,7 +312,11 @@ async fn connect(
 }
 
 /// Loads the configuration, logs in, and reads all that is live in its scopes.
-pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked, Exit> {
+pub async fn look(
+    config: &ConfigArgs,
+    choice: &PlatformChoice,
+    scopes: Scopes,
+) -> Result<Looked, Exit> {
     let Loaded {
         desired,
         queries,
@@ -311,7 +324,9 @@ pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked
     } = load::load(config)?;
     let reached = reach(choice, &config.dir, &desired).await?;
     let seals = keys(choice, &config.dir, &desired)?;
-    let live = refresh(&reached.client, &queries, &reached.endpoint)
+    let home = home(reached.scope.clone(), scopes);
+    let stack = &desired.stack;
+    let live = refresh_beyond(&reached.client, &queries, &home, stack, &reached.endpoint)
         .await
         .map_err(|e| fail(&e.message))?;
     for (scope, unread) in &live.unread {

@@ -8,10 +8,10 @@ use crate::diff::diff;
 use crate::model::{Desired, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
-use crate::refresh::refresh;
+use crate::refresh::refresh_beyond;
 use crate::sinks::FileSink;
 
-use super::args::{ConfigArgs, PlatformChoice, PolicyArgs};
+use super::args::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::reach::{Kept, Reached};
@@ -58,6 +58,8 @@ impl Session {
 pub struct Intent<'a> {
     /// What the command line says.
     pub meant: Meant,
+    /// Which scopes are read.
+    pub scopes: Scopes,
     /// Policies from outside of it.
     pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
@@ -101,13 +103,14 @@ pub async fn open(
     let Reached {
         client,
         caller,
-        scope: _,
+        scope,
         endpoint,
         kept,
     } = reached;
     record::login(&desired.stack, &endpoint, &caller, client.dated());
     let reading = progress::waiting("reading what is live");
-    let live = refresh(&client, &queries, &endpoint)
+    let home = reach::home(scope, intent.scopes);
+    let live = refresh_beyond(&client, &queries, &home, &desired.stack, &endpoint)
         .await
         .map_err(|e| reach::fail(&e.message))?;
     drop(reading);

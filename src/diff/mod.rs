@@ -109,6 +109,8 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
                 let accounts = several.iter().map(|o| o.account.mrn.clone()).collect();
                 cases.block(account, Block::Duplicate { accounts }, &mut delta);
             }
+            // The plan says once of the whole scope that it is gone.
+            None if live.extent.gone.contains_key(&account.scope) => {}
             None => match &account.import {
                 Some(import) => cases.import(account, &import.mrn, &mut delta),
                 // Nothing is done at an address in dispute, and the dispute says all there is to say.

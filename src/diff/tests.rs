@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::{
     Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization, Destination,
-    Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId, Removed, Role,
-    RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, Unmanaged,
-    UnmanagedAction, Unread,
+    Extent, Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId,
+    Removed, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId,
+    StackId, Unmanaged, UnmanagedAction, Unread,
 };
 
 mod custody;
@@ -159,6 +159,7 @@ fn world(
             endpoint: "https://us.api.mondoo.com".to_owned(),
         },
         scopes,
+        extent: Extent::default(),
         unread: unread
             .iter()
             .map(|s| {
@@ -502,6 +503,32 @@ fn a_rename_into_a_taken_name_is_blocked_and_a_free_one_is_an_update() {
     };
     let delta = compare(vec![wanted], vec![managed("ci"), far]);
     assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
+}
+
+/// Only what is declared there and is not live: an account of ours elsewhere is judged as ever.
+#[test]
+fn what_is_declared_in_a_gone_scope_is_neither_born_nor_in_the_way() {
+    let gone = Scope::Space(SpaceId::new("old-space").expect("valid"));
+    let there = |name: &str| DesiredAccount {
+        scope: gone.clone(),
+        ..declared(name)
+    };
+    let imported = DesiredAccount {
+        import: Some(Import {
+            mrn: mrn("lost"),
+            declared_at: place(1),
+        }),
+        ..there("imported")
+    };
+    let all = vec![there("ci"), imported, there("moved"), declared("stays")];
+    let (desired, mut live) = world(all, vec![managed("moved"), managed("stays")], &[]);
+    let before = diff(&desired, &live, &Seals::default());
+    assert!(before.blocked.len() >= 3, "not read is in the way");
+    live.extent.gone.insert(gone, org());
+    let delta = diff(&desired, &live, &Seals::default());
+    assert_eq!(actions(&delta), []);
+    assert!(matches!(only_block(&delta), Block::CannotUpdate { .. }));
+    assert_eq!(delta.unchanged, 1);
 }
 
 #[test]

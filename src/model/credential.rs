@@ -8,6 +8,10 @@ use super::digest::short_digest;
 use super::mrn::Mrn;
 use crate::secret::Secret;
 
+/// The base URL to which a credential leads that names none. Source: mondoo-go's `option` package
+/// and cnquery's `cli/config`.
+pub const DEFAULT_ENDPOINT: &str = "https://us.api.mondoo.com";
+
 /// A credential as the platform issued it, once. Neither `Clone` nor `Serialize`.
 #[derive(Debug)]
 pub struct IssuedCredential {

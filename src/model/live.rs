@@ -8,6 +8,7 @@ use super::account::{AccountState, Labels};
 use super::mark::{MARK_PREFIX, Marking, Marks};
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::role::RoleSet;
+use super::stack::StackId;
 
 /// The identity that the credential stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,31 @@ pub struct Queries {
     pub spaces: BTreeMap<SpaceId, Option<OrgId>>,
 }
 
+/// The scope in which a login lives, as far as it is read besides what is declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Home {
+    /// Nobody asked for it.
+    #[default]
+    Unasked,
+    /// It is read, with all its spaces.
+    Read(Scope),
+    /// The credential does not tell it.
+    Unknown,
+    /// It is left out on purpose, whatever the credential tells.
+    LeftOut(Option<Scope>),
+}
+
+/// How far the reading went beyond what is declared, and what of the declared is there no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The login's own scope.
+    pub home: Home,
+    /// What of it is not declared and could not be read. Only said: nothing rests on it.
+    pub unseen: BTreeMap<Scope, Unread>,
+    /// Declared spaces that are gone, each with its organization, which was read whole.
+    pub gone: BTreeMap<Scope, OrgId>,
+}
+
 /// What refresh learnt besides the accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -63,7 +89,10 @@ pub struct Live {
     pub scopes: BTreeMap<Scope, ScopeInfo>,
     /// Every scope that should have been read and could not.
     pub unread: BTreeMap<Scope, Unread>,
-    /// Every account found, by resource name.
+    /// How far the reading went.
+    pub extent: Extent,
+    /// Every account found, by resource name; of what is not declared only those that carry the
+    /// marks of the stack that reads.
     pub accounts: BTreeMap<Mrn, LiveAccount>,
 }
 
@@ -133,6 +162,15 @@ impl LiveAccount {
     pub fn is_marked(&self) -> bool {
         let mut labels = self.labels.iter();
         labels.any(|(key, value)| key.starts_with(MARK_PREFIX) && value != VOID)
+    }
+
+    /// The stack that its marks name, whatever else is wrong with them.
+    pub fn stack(&self) -> Option<StackId> {
+        match self.marking() {
+            Marking::Marked(marks) => Some(marks.stack),
+            Marking::Damaged { stack, .. } | Marking::Later { stack, .. } => stack,
+            Marking::Unmarked => None,
+        }
     }
 
     /// The labels that are not our marks.

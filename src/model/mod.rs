@@ -24,7 +24,7 @@ mod stack;
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
-pub use credential::{Fingerprint, IssuedCredential, Nonce};
+pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
     FileFormat, Former, Import, Known, Place, Removed, SourceRef, Unmanaged, UnmanagedAction,
@@ -33,7 +33,7 @@ pub use desired::{
 pub use digest::short_digest;
 pub use history::{History, LogEntry};
 pub use limits::Limits;
-pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
+pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
 pub use mark::{
     Birth, CredentialMark, Described, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written,
 };

@@ -84,7 +84,8 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        AccountState, Address, Caller, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId,
+        AccountState, Address, Caller, Extent, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId,
+        StackId,
     };
     use crate::plan::{Action, Difference, Reason};
 
@@ -131,6 +132,7 @@ mod tests {
                 (scope("other"), inside(false)),
             ]
             .into(),
+            extent: Extent::default(),
             unread: BTreeMap::new(),
             accounts: [(caller, account)].into(),
         };

@@ -99,6 +99,7 @@ mod tests {
                 endpoint: "local".to_owned(),
             },
             scopes: BTreeMap::new(),
+            extent: crate::model::Extent::default(),
             unread: BTreeMap::new(),
             accounts: [(account.mrn.clone(), account.clone())].into(),
         };

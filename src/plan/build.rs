@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::advice::{UNPROVEN, advice};
+use super::extent::extent;
 use super::neighbours::neighbours;
 use super::{Annex, Change, Contents, Plan};
 use crate::diff::Delta;
@@ -34,6 +35,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
     if !sealed {
         advice.push(UNPROVEN.to_owned());
     }
+    advice.extend(extent(desired, live));
     advice.extend(neighbours(desired, &left_alone));
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {

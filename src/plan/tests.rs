@@ -111,7 +111,7 @@ fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
 
 #[test]
 fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
-    use crate::model::{Facts, Live, LiveAccount};
+    use crate::model::{Extent, Facts, Live, LiveAccount};
     let org = |id: &str| Scope::Organization(OrgId::new(id).expect("valid"));
     let live_account = |name: &str, at: &Scope, roles: &[&str]| LiveAccount {
         mrn: Mrn::new(name),
@@ -187,6 +187,7 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
             endpoint: "local".to_owned(),
         },
         scopes: BTreeMap::new(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     };

@@ -256,7 +256,11 @@ fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let Some((body, _)) = rest.split_once("-----END PRIVATE KEY-----") else {
         return key_error("the private key is cut off: its `-----END PRIVATE KEY-----` is missing");
     };
-    let body: Zeroizing<String> = Zeroizing::new(body.split_whitespace().collect());
+    // Large enough not to grow, since growing leaves a copy of the key behind.
+    let mut compact = Zeroizing::new(String::with_capacity(body.len()));
+    body.split_whitespace()
+        .for_each(|part| compact.push_str(part));
+    let body = compact;
     STANDARD
         .decode(body.as_bytes())
         .map(Zeroizing::new)

@@ -30,6 +30,11 @@ use crate::ports::{
 const ATTEMPTS: usize = 4;
 /// The longest wait that a server may ask for; what should wait longer is given up.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// So many entries, bytes and minutes of a platform's time a run takes between two writes. A
+/// platform that gives more floods it.
+const MOST_ENTRIES: usize = 200_000;
+const MOST_BYTES: usize = 1024 * 1024 * 1024;
+const MOST_MINUTES: i64 = 60;
 /// A listing of more pages than this is taken for endless: two hundred thousand entries.
 const MOST_PAGES: usize = 2_000;
 /// So many pages in a row that bring nothing new and lead on are taken for endless as well.
@@ -57,6 +62,57 @@ pub struct Client<T> {
     time: Time,
     requests: AtomicU64,
     last_date: Mutex<Option<Timestamp>>,
+    spent: Mutex<Spent>,
+}
+
+/// What a run has taken from the platform since its last write.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    entries: usize,
+    bytes: usize,
+    /// How many seconds it was asked and had not answered yet.
+    seconds: i64,
+    /// How many reads are under way, and since when there is one at least.
+    asking: usize,
+    since: Timestamp,
+}
+
+impl Spent {
+    fn begin(&mut self, now: Timestamp) {
+        if self.asking == 0 {
+            self.since = now;
+        }
+        self.asking += 1;
+    }
+
+    fn end(&mut self, now: Timestamp) {
+        self.asking = self.asking.saturating_sub(1);
+        if self.asking == 0 {
+            self.seconds += self.waited(now);
+        }
+    }
+
+    fn waited(&self, now: Timestamp) -> i64 {
+        (now.as_second() - self.since.as_second()).max(0)
+    }
+
+    /// What there was more of than a run takes; `None` if nothing was.
+    fn over(&self, now: Timestamp) -> Option<String> {
+        let under_way = if self.asking > 0 { self.waited(now) } else { 0 };
+        let what = if self.entries > MOST_ENTRIES {
+            format!("more than {MOST_ENTRIES} entries")
+        } else if self.bytes > MOST_BYTES {
+            format!("more than {} MiB", MOST_BYTES / 1024 / 1024)
+        } else if self.seconds + under_way > 60 * MOST_MINUTES {
+            format!("answers for more than {MOST_MINUTES} minutes")
+        } else {
+            return None;
+        };
+        Some(format!(
+            "the platform has given this run {what}, and it reads no more; if that is no fault of \
+             the platform's, spread what is declared over several configurations"
+        ))
+    }
 }
 
 impl<T> fmt::Debug for Client<T> {
@@ -75,7 +131,12 @@ impl<T: Transport> Client<T> {
             time,
             requests: AtomicU64::new(0),
             last_date: Mutex::new(None),
+            spent: Mutex::default(),
         }
+    }
+
+    fn count<R>(&self, with: impl FnOnce(&mut Spent) -> R) -> R {
+        with(&mut self.spent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where requests go.
@@ -130,6 +191,7 @@ impl<T: Transport> Client<T> {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner) = Some(date);
             }
+            self.count(|spent| spent.bytes = spent.bytes.saturating_add(answer.body.len()));
             failure::judge(&answer, local, || self.identity.why_refused(local)).map(|()| answer)
         });
         let token = authorization.trim_start_matches("Bearer ");
@@ -188,9 +250,21 @@ impl<T: Transport> Client<T> {
         request: &Request,
         decode: impl Fn(&[u8]) -> Result<R, String>,
     ) -> Result<R, ReadError> {
-        self.call(request, false, decode)
-            .await
-            .map_err(|failure| read_error(request, &failure))
+        let over = self.count(|spent| {
+            let now = (self.time.now)();
+            let over = spent.over(now);
+            if over.is_none() {
+                spent.begin(now);
+            }
+            over
+        });
+        if let Some(why) = over {
+            let failure = Failure::new(ErrorKind::Platform, Effect::None, Again::Never, why);
+            return Err(read_error(request, &failure));
+        }
+        let answer = self.call(request, false, decode).await;
+        self.count(|spent| spent.end((self.time.now)()));
+        answer.map_err(|failure| read_error(request, &failure))
     }
 
     async fn write<R>(
@@ -198,16 +272,23 @@ impl<T: Transport> Client<T> {
         request: &Request,
         decode: impl Fn(&[u8]) -> Result<R, String>,
     ) -> Result<R, WriteError> {
-        self.call(request, true, decode)
-            .await
-            .map_err(|failure| WriteError {
-                kind: failure.kind,
-                effect: failure.effect,
-                message: match failure.effect {
-                    Effect::None => tell(request, &failure),
-                    Effect::Unknown => format!("asked to {}: {}", request.doing, failure.why),
-                },
-            })
+        let answer = self.call(request, true, decode).await;
+        // What is read now is read to settle this write.
+        self.count(|spent| {
+            *spent = Spent {
+                asking: spent.asking,
+                since: (self.time.now)(),
+                ..Spent::default()
+            }
+        });
+        answer.map_err(|failure| WriteError {
+            kind: failure.kind,
+            effect: failure.effect,
+            message: match failure.effect {
+                Effect::None => tell(request, &failure),
+                Effect::Unknown => format!("asked to {}: {}", request.doing, failure.why),
+            },
+        })
     }
 
     /// Reads all pages of a listing, of which the latest sight of a thing counts: a change between
@@ -224,6 +305,7 @@ impl<T: Transport> Client<T> {
         loop {
             let request = request(after.as_deref());
             let page = self.read(&request, &decode).await?;
+            self.count(|spent| spent.entries += page.items.len());
             let known = items.len();
             items.extend(page.items);
             idle = if items.len() > known { 0 } else { idle + 1 };
@@ -273,15 +355,25 @@ fn read_error(request: &Request, failure: &Failure) -> ReadError {
     }
 }
 
-/// The platform says nothing of a scope: not an error of GraphQL, but it is not there for us.
-fn absent<R>(request: &Request, found: Option<R>) -> Result<R, ReadError> {
-    found.ok_or_else(|| ReadError {
+/// The platform says nothing of a scope: not an error of GraphQL, but it is not there for us. And
+/// where it says that there is none, it may say so of what the caller may not see.
+fn absent<R>(request: &Request, found: Result<Option<R>, ReadError>) -> Result<R, ReadError> {
+    let missing = |message: String| ReadError {
         kind: ErrorKind::NotFound,
-        message: format!(
+        message,
+    };
+    match found {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => Err(missing(format!(
             "cannot {}: the platform knows no such scope, or the caller may not see it",
             request.doing
-        ),
-    })
+        ))),
+        Err(error) if error.kind == ErrorKind::NotFound => Err(missing(format!(
+            "{}; or it is there, and the caller may not see it",
+            error.message
+        ))),
+        Err(error) => Err(error),
+    }
 }
 
 impl<T: Transport> Reader for Client<T> {
@@ -312,7 +404,7 @@ impl<T: Transport> Reader for Client<T> {
 
     async fn organization(&self, id: &OrgId) -> Result<ScopeInfo, ReadError> {
         let request = operation::organization(id);
-        absent(&request, self.read(&request, decode::organization).await?)
+        absent(&request, self.read(&request, decode::organization).await)
     }
 
     async fn spaces(&self, id: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
@@ -325,7 +417,7 @@ impl<T: Transport> Reader for Client<T> {
 
     async fn space(&self, id: &SpaceId) -> Result<ScopeInfo, ReadError> {
         let request = operation::space(id);
-        absent(&request, self.read(&request, decode::space).await?)
+        absent(&request, self.read(&request, decode::space).await)
     }
 
     async fn accounts(&self, scope: &Scope) -> Result<Vec<LiveAccount>, ReadError> {
@@ -361,7 +453,9 @@ impl<T: Transport> AuditLog for Client<T> {
         for _ in 0..MOST_LOG_PAGES {
             let wanted = (most - history.entries.len()).min(operation::PAGE);
             let request = operation::audit_log(resource, wanted, after.as_deref());
-            let page = self.read(&request, decode::audit_log).await?;
+            let decode = |body: &[u8]| decode::audit_log(body, wanted);
+            let page = self.read(&request, decode).await?;
+            self.count(|spent| spent.entries += page.items.len());
             history.entries.extend(page.items);
             if !newest_first(&history.entries) {
                 // Whoever wrote last could be taken for another.
@@ -373,10 +467,6 @@ impl<T: Transport> AuditLog for Client<T> {
             if history.complete || history.entries.len() >= most {
                 break;
             }
-        }
-        if history.entries.len() > most {
-            history.entries.truncate(most);
-            history.complete = false;
         }
         Ok(history)
     }
@@ -679,8 +769,12 @@ mod tests {
 
         // A platform that gives more than it was asked for, or a few lines at a time for ever.
         let rig = Rig::new([log(&[late, late, early, early], None)]);
-        let found = rig.client.history(&mrn, 3).await.expect("reads");
-        assert_eq!((found.entries.len(), found.complete), (3, false));
+        let why = rig
+            .client
+            .history(&mrn, 3)
+            .await
+            .expect_err("four for three");
+        assert_eq!(why.kind, ErrorKind::Malformed);
         let rig = Rig::new((0..MOST_LOG_PAGES).map(|_| log(&[], Some("9"))));
         let found = rig.client.history(&mrn, 3).await.expect("reads");
         assert_eq!((rig.requests(), found.complete), (MOST_LOG_PAGES, false));
@@ -688,6 +782,106 @@ mod tests {
         let rig = Rig::new([log(&[early, late], None)]);
         let why = rig.client.history(&mrn, 3).await.expect_err("oldest first");
         assert_eq!(why.kind, ErrorKind::Malformed);
+    }
+
+    /// A page of so many accounts that nobody has seen before.
+    fn many(from: usize, n: usize, next: bool) -> Step {
+        let mrns: Vec<String> = (from..from + n).map(|n| format!("//{n}")).collect();
+        let mrns: Vec<&str> = mrns.iter().map(String::as_str).collect();
+        let next = next.then(|| format!("{from}"));
+        page(&mrns, next.as_deref())
+    }
+
+    fn token() -> Identity {
+        Identity::api_token("eyJhbGciOiJF")
+    }
+
+    #[tokio::test]
+    async fn a_run_takes_so_many_entries_and_no_more_whatever_the_scopes() {
+        let pages = (0..2_100).map(|n| many(n * 100, 100, n % 700 != 699));
+        let rig = Rig::of(token(), pages);
+        for _ in 0..2 {
+            let read = rig.client.accounts(&scope()).await.expect("70,000 entries");
+            assert_eq!(read.len(), 70_000);
+        }
+        let why = rig.client.accounts(&scope()).await.expect_err("210,000");
+        assert!(why.message.contains("200000 entries"), "{}", why.message);
+        let sent = rig.requests();
+        assert_eq!(sent, 2_001, "the page that was one too many is the last");
+        // Nothing else is asked of it either.
+        let org = OrgId::new("acme-corp-883120").expect("an id");
+        for refused in [
+            rig.client.organization(&org).await.map(drop),
+            rig.client.spaces(&org).await.map(drop),
+            rig.client.history(&Mrn::new(MRN), 3).await.map(drop),
+        ] {
+            refused.expect_err("no more is read");
+        }
+        assert_eq!(rig.requests(), sent);
+    }
+
+    #[tokio::test]
+    async fn a_run_takes_so_many_bytes_and_no_more() {
+        let large = || {
+            let mut page = many(0, 1, true).expect("a page");
+            page.body.resize(1024 * 1024, b' ');
+            Ok(page)
+        };
+        let rig = Rig::of(
+            token(),
+            [large(), Ok(Answer::new(503, "x")), many(1, 1, false)],
+        );
+        rig.client.accounts(&scope()).await.expect("two pages");
+        let taken = rig.client.count(|spent| spent.bytes);
+        assert!(
+            taken > 1024 * 1024 + 50,
+            "what failed counts as well: {taken}"
+        );
+        let rig = Rig::of(token(), [large()]);
+        let almost = MOST_BYTES - 1024 * 1024 + 1;
+        rig.client.count(|spent| spent.bytes = almost);
+        let why = rig.client.accounts(&scope()).await.expect_err("too much");
+        assert!(why.message.contains("1024 MiB"), "{}", why.message);
+        assert_eq!(rig.requests(), 1);
+    }
+
+    #[test]
+    fn time_is_that_of_the_platform_and_not_of_whoever_is_asked() {
+        let at = |minute: i64| time(NOW) + jiff::SignedDuration::from_mins(minute);
+        let mut spent = Spent::default();
+        // Two at a time are no more than one.
+        for minute in [0, 20] {
+            spent.begin(at(minute));
+            spent.begin(at(minute + 5));
+            spent.end(at(minute + 10));
+            spent.end(at(minute + 20));
+        }
+        // A person thinks for a day.
+        assert_eq!(spent.over(at(24 * 60)), None);
+        spent.begin(at(24 * 60));
+        assert_eq!(spent.over(at(24 * 60 + 20)), None);
+        let why = spent.over(at(24 * 60 + 21)).expect("an hour is over");
+        assert!(why.contains("60 minutes"), "{why}");
+        spent.end(at(24 * 60 + 21));
+        assert!(spent.over(at(24 * 60 + 22)).is_some());
+        // A clock that was set back takes nothing back.
+        spent.begin(at(0));
+        spent.end(at(-60));
+        assert!(spent.over(at(0)).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_a_write_needs_to_be_settled_is_counted_anew() {
+        let first = (0..1_999).map(|n| many(n * 100, 100, n != 1_998));
+        let second = (0..3).map(|n| many(n * 100, 100, n != 2));
+        let steps = first.chain([ok("set_roles")]).chain(second);
+        let rig = Rig::of(token(), steps);
+        rig.client.accounts(&scope()).await.expect("199,900");
+        let roles = BTreeMap::from([(Mrn::new(MRN), RoleSet::new())]);
+        let done = rig.client.set_roles(&scope(), &roles).await;
+        done.expect("written");
+        let read = rig.client.accounts(&scope()).await.expect("300 more");
+        assert_eq!(read.len(), 300);
     }
 
     #[tokio::test]
@@ -717,15 +911,20 @@ mod tests {
             "cannot list the service accounts of space amazing-hofstadter-175565: permission \
              denied (request permission denied); needs Editor on space amazing-hofstadter-175565"
         );
-        let rig = Rig::new([body(r#"{"data":{"space":null}}"#)]);
+        // What is not there and what is hidden look alike.
         let id = SpaceId::new("serene-bouman-275779").expect("an id");
-        let why = rig.client.space(&id).await.expect_err("absent");
-        assert_eq!(why.kind, ErrorKind::NotFound);
-        assert!(
-            why.message.contains("serene-bouman-275779"),
-            "{}",
-            why.message
-        );
+        for step in [
+            body(r#"{"data":{"space":null}}"#),
+            ok("error_not_found"),
+            ok("error_ent_not_found"),
+        ] {
+            let rig = Rig::new([step]);
+            let why = rig.client.space(&id).await.expect_err("absent");
+            assert_eq!(why.kind, ErrorKind::NotFound);
+            for words in ["serene-bouman-275779", "the caller may not see it"] {
+                assert!(why.message.contains(words), "{}", why.message);
+            }
+        }
     }
 
     #[tokio::test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::operation::PAGE;
 use super::{auth, failure};
@@ -46,7 +47,7 @@ impl<T> Page<T> {
 pub(super) const NO_END: &str = "that is the platform's fault: run again later, and tell its \
                                  support if it stays so";
 
-fn data<T: DeserializeOwned>(body: &[u8]) -> Decoded<T> {
+fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Decoded<T> {
     #[derive(Deserialize)]
     struct Envelope<T> {
         data: T,
@@ -158,6 +159,7 @@ pub(super) fn owners(body: &[u8]) -> Decoded<Option<usize>> {
     let Some(edges) = members.and_then(|members| members.edges) else {
         return Ok(None);
     };
+    no_more_than(PAGE, edges.len())?;
     let owner = Role::new("owner");
     let owns = |node: &Node| {
         let roles = node.roles.iter().flatten().flatten();
@@ -222,14 +224,26 @@ struct PageInfo {
     has_next_page: Option<bool>,
 }
 
+/// A platform that gives more than it was asked for could give without end.
+fn no_more_than(asked: usize, given: usize) -> Decoded<()> {
+    if given <= asked {
+        return Ok(());
+    }
+    Err(format!(
+        "the platform gave {given} entries at once where {asked} were asked for; {NO_END}"
+    ))
+}
+
 impl<T> Connection<T> {
-    /// The nodes and the next cursor. A gap is an error: what it hides would look deleted.
-    fn page(self) -> Decoded<(Vec<T>, Option<String>)> {
+    /// The nodes, of which so many were asked for, and the next cursor. A gap is an error: what it
+    /// hides would look deleted.
+    fn page(self, asked: usize) -> Decoded<(Vec<T>, Option<String>)> {
         let edges = match (self.edges, self.total_count) {
             (Some(edges), _) => edges,
             (None, Some(0)) => Vec::new(),
             (None, _) => return Err("the listing came without its entries".to_owned()),
         };
+        no_more_than(asked, edges.len())?;
         let nodes: Option<Vec<T>> = edges.into_iter().map(|edge| edge?.node).collect();
         let Some(nodes) = nodes else {
             return Err("the listing has an empty entry".to_owned());
@@ -265,7 +279,7 @@ pub(super) fn spaces(body: &[u8], organization: &OrgId) -> Decoded<Page<(SpaceId
         .organization
         .and_then(|found| found.spaces_list)
         .ok_or("the platform gave no list of spaces")?;
-    let (nodes, next) = list.page()?;
+    let (nodes, next) = list.page(PAGE)?;
     let items = nodes
         .into_iter()
         .map(|node| {
@@ -369,7 +383,7 @@ pub(super) fn service_accounts(body: &[u8], scope: &Scope) -> Decoded<Page<LiveA
     let list = data::<Data>(body)?.service_accounts.ok_or_else(|| {
         format!("the platform gave no list; the caller may lack Editor on {scope}")
     })?;
-    let (nodes, next) = list.page()?;
+    let (nodes, next) = list.page(PAGE)?;
     let items = nodes
         .into_iter()
         .map(|node| node.live(Some(scope)))
@@ -408,7 +422,8 @@ pub(super) fn get_roles(body: &[u8]) -> Decoded<RoleSet> {
     Ok(explicit(roles.into_iter().flatten().flatten()))
 }
 
-pub(super) fn audit_log(body: &[u8]) -> Decoded<Page<LogEntry>> {
+/// A page of the log, of which so many lines were asked for.
+pub(super) fn audit_log(body: &[u8], asked: usize) -> Decoded<Page<LogEntry>> {
     #[derive(Deserialize)]
     struct Data {
         auditlog: Option<Connection<Line>>,
@@ -423,7 +438,7 @@ pub(super) fn audit_log(body: &[u8]) -> Decoded<Page<LogEntry>> {
     let list = data::<Data>(body)?
         .auditlog
         .ok_or("the platform gave no log; the caller may not be allowed to read it")?;
-    let (nodes, next) = list.page()?;
+    let (nodes, next) = list.page(asked)?;
     let entry = |line: Line| {
         let (identity, name) = line
             .identity
@@ -446,24 +461,28 @@ pub(super) fn audit_log(body: &[u8]) -> Decoded<Page<LogEntry>> {
 pub(super) fn created(body: &[u8], scope: &Scope, endpoint: &str) -> Decoded<IssuedCredential> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Data {
-        create_service_account: Option<Created>,
+    struct Data<'a> {
+        #[serde(borrow)]
+        create_service_account: Option<Created<'a>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Created {
+    struct Created<'a> {
         mrn: Option<String>,
         certificate: Option<String>,
-        private_key: Option<String>,
+        // As it stands in the answer: where serde_json takes it apart, a copy is left behind.
+        #[serde(borrow)]
+        private_key: Option<&'a RawValue>,
         scope_mrn: Option<String>,
         space_mrn: Option<String>,
         api_endpoint: Option<String>,
     }
-    let created = data::<Data>(body)?
+    let created = data::<Data<'_>>(body)?
         .create_service_account
         .ok_or("the platform gave neither an account nor an error")?;
     // Under the seal of secrecy before anything can fail.
-    let key = filled(created.private_key).map(Secret::new);
+    let key = created.private_key.and_then(|raw| unescape(raw.get()));
+    let key = key.filter(|key| !key.expose().is_empty());
     let mrn = filled(created.mrn).ok_or("created, but the answer does not name the account")?;
     let lost = |why: &str| format!("created as {mrn}, but {why}");
     let private_key = key.ok_or_else(|| lost("its key is not in the answer and is lost"))?;
@@ -479,6 +498,36 @@ pub(super) fn created(body: &[u8], scope: &Scope, endpoint: &str) -> Decoded<Iss
         fingerprint,
         mrn: Mrn::new(mrn),
     })
+}
+
+/// The text that a JSON string stands for, in one piece of memory; `None` if it is no string.
+fn unescape(raw: &str) -> Option<Secret<String>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    // No escape is shorter than what it stands for, so this never grows and leaves no copy.
+    let mut text = Zeroizing::new(String::with_capacity(inner.len()));
+    let mut rest = inner;
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        let mut escaped = rest[at + 1..].chars();
+        let (c, width) = match escaped.next()? {
+            'n' => ('\n', 1),
+            'r' => ('\r', 1),
+            't' => ('\t', 1),
+            'b' => ('\u{8}', 1),
+            'f' => ('\u{c}', 1),
+            'u' => {
+                // A pair of them is a letter that no key has.
+                let code = escaped.as_str().get(..4)?;
+                (char::from_u32(u32::from_str_radix(code, 16).ok()?)?, 5)
+            }
+            c @ ('"' | '\\' | '/') => (c, 1),
+            _ => return None,
+        };
+        text.push(c);
+        rest = &rest[at + 1 + width..];
+    }
+    text.push_str(rest);
+    Some(Secret::new(std::mem::take(&mut *text)))
 }
 
 /// Only checks that there is an answer; its content tells nothing that is relied upon.
@@ -630,6 +679,64 @@ mod tests {
     }
 
     #[test]
+    fn more_entries_than_were_asked_for_are_refused() {
+        let edges = |n: usize, node: &str| {
+            let all = vec![format!(r#"{{"node":{node}}}"#); n].join(",");
+            format!(r#"{{"edges":[{all}],"pageInfo":{{"hasNextPage":false}}}}"#)
+        };
+        let accounts = |n| {
+            let page = edges(n, r#"{"mrn":"//m"}"#);
+            let body = format!(r#"{{"data":{{"serviceAccounts":{page}}}}}"#);
+            service_accounts(body.as_bytes(), &scope()).map(|page| page.items.len())
+        };
+        let org = OrgId::new("acme-corp-883120").expect("an id");
+        let spaces = |n| {
+            let page = edges(n, r#"{"id":"some-space"}"#);
+            let body = format!(r#"{{"data":{{"organization":{{"spacesList":{page}}}}}}}"#);
+            spaces(body.as_bytes(), &org).map(|page| page.items.len())
+        };
+        let lines = |n| {
+            let body = format!(r#"{{"data":{{"auditlog":{}}}}}"#, edges(n, "{}"));
+            audit_log(body.as_bytes(), 20).map(|page| page.items.len())
+        };
+        let owners = |n| {
+            let page = edges(n, "null");
+            let body = format!(r#"{{"data":{{"organization":{{"members":{page}}}}}}}"#);
+            owners(body.as_bytes()).map(|_| n)
+        };
+        for (found, most) in [
+            (accounts(100), accounts(101)),
+            (spaces(100), spaces(250)),
+            (lines(20), lines(21)),
+            (owners(100), owners(101)),
+        ] {
+            assert!(found.is_ok(), "{found:?}");
+            let why = most.expect_err("more than was asked for");
+            assert!(why.contains("at once where"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_unescaped_in_one_piece_of_memory() {
+        for text in [
+            "",
+            "plain",
+            "-----BEGIN\nAA+/=\n-----END\n",
+            "\u{8}\u{c}\r\t\"\\/ ü 監 \u{1}",
+        ] {
+            let raw = serde_json::to_string(text).expect("JSON");
+            let found = unescape(&raw).expect("a string");
+            assert_eq!(found.expose(), text);
+            assert_eq!(found.expose().capacity(), raw.len() - 2, "{text}");
+        }
+        let slashes = unescape(r#""a\/b\u002b""#).expect("a string");
+        assert_eq!(slashes.expose(), "a/b+");
+        for other in ["7", "null", "{}", r#"["a"]"#, r#""\ud83d\ude00""#] {
+            assert!(unescape(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
     fn a_clean_up_is_told_only_where_the_platform_tells_it() {
         let told = |unused: &str| {
             let body = format!(
@@ -684,7 +791,7 @@ mod tests {
 
     #[test]
     fn the_log_is_read_as_far_as_it_tells() {
-        let page = audit_log(&wire("audit_log")).expect("decodes");
+        let page = audit_log(&wire("audit_log"), 20).expect("decodes");
         assert_eq!(page.next.as_deref(), Some("172213"));
         let [membership, bare] = page.items.as_slice() else {
             panic!("two lines: {page:?}");
@@ -701,7 +808,7 @@ mod tests {
             resource: None,
         };
         assert_eq!(*bare, nothing, "null is taken, and told as unknown");
-        assert!(audit_log(br#"{"data":{"auditlog":null}}"#).is_err());
+        assert!(audit_log(br#"{"data":{"auditlog":null}}"#, 20).is_err());
     }
 
     fn issue(key: &str) -> Decoded<IssuedCredential> {

@@ -7,11 +7,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 
 use crate::echo;
-use crate::model::EndpointAssertion;
-
-/// Where a credential leads that names no endpoint. Source: mondoo-go's `option` package and
-/// cnquery's `cli/config`.
-const DEFAULT: &str = "https://us.api.mondoo.com";
+use crate::model::{DEFAULT_ENDPOINT as DEFAULT, EndpointAssertion};
 
 /// Why a text is no endpoint, or not the asserted one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

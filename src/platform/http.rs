@@ -173,6 +173,8 @@ impl Transport for Http {
             .timeout(self.timeout)
             .body(body);
         let mut response = request.send().await.map_err(|e| self.error(e))?;
+        let announced = response.content_length().unwrap_or(0);
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
         let headers = response.headers();
         let date = header(headers, &DATE).and_then(http_date);
         let mut answer = Answer {
@@ -182,6 +184,19 @@ impl Transport for Http {
             redirect_to: header(headers, &LOCATION).and_then(|to| redirect_host(to, &self.host)),
             body: Zeroizing::default(),
         };
+        let too_large = || TransportError {
+            maybe_sent: true,
+            lasting: true,
+            message: format!(
+                "{} gave an answer of more than {} MiB",
+                self.host,
+                LARGEST_ANSWER / 1024 / 1024
+            ),
+        };
+        if announced > LARGEST_ANSWER {
+            return Err(too_large());
+        }
+        make_room(&mut answer.body, announced);
         loop {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
@@ -191,18 +206,21 @@ impl Transport for Http {
                 Err(e) => return Err(self.error(e)),
             };
             if answer.body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(TransportError {
-                    maybe_sent: true,
-                    lasting: true,
-                    message: format!(
-                        "{} gave an answer of more than {} MiB",
-                        self.host,
-                        LARGEST_ANSWER / 1024 / 1024
-                    ),
-                });
+                return Err(too_large());
             }
+            make_room(&mut answer.body, chunk.len());
             answer.body.extend_from_slice(&chunk);
         }
+    }
+}
+
+/// Makes room for so many bytes more. A buffer that grows by itself leaves what it held behind.
+fn make_room(body: &mut Zeroizing<Vec<u8>>, more: usize) {
+    let needed = body.len() + more;
+    if needed > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * body.capacity())));
+        larger.extend_from_slice(body);
+        *body = larger;
     }
 }
 
@@ -441,6 +459,47 @@ mod tests {
             assert!(!why.message.contains("t0ken"), "{why}");
             server.join().expect("served");
         }
+    }
+
+    /// An answer may hold a key, and a buffer that grows leaves copies of it behind.
+    #[tokio::test]
+    async fn a_body_is_read_into_one_buffer_of_the_announced_size() {
+        for length in [5_000, 70_001, 300_000] {
+            let body = "k".repeat(length);
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            let (endpoint, server) = serve(text.leak());
+            let answer = send(&endpoint).await.expect("an answer");
+            assert_eq!(answer.body.as_slice(), body.as_bytes());
+            assert_eq!(answer.body.capacity(), length);
+            server.join().expect("served");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_refused_by_what_it_announces_already() {
+        for length in [LARGEST_ANSWER + 1, 5_000_000_000] {
+            let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nx");
+            let (endpoint, server) = serve(text.leak());
+            let why = send(&endpoint).await.expect_err("too large");
+            assert!(why.message.contains("more than 32 MiB"), "{why}");
+            server.join().expect("served");
+        }
+    }
+
+    #[test]
+    fn a_buffer_of_unknown_size_moves_and_keeps_what_it_holds() {
+        let mut body = Zeroizing::new(Vec::new());
+        for n in 0..100_u8 {
+            make_room(&mut body, 1000);
+            let before = body.as_ptr();
+            body.extend_from_slice(&[n; 1000]);
+            assert_eq!(before, body.as_ptr(), "the buffer itself never grows");
+        }
+        assert!(
+            body.chunks(1000)
+                .zip(0..)
+                .all(|(part, n)| part == [n; 1000])
+        );
     }
 
     #[tokio::test]

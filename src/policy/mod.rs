@@ -167,6 +167,7 @@ pub fn approve(
     }
     let blocked = plan.blocked.len() - others;
     if blocked > 0 {
+        let mut settled = plan.blocked.iter().filter(|b| !under_other_key(b));
         refusals.push(Refusal {
             guard: "blocked",
             message: format!(
@@ -175,7 +176,8 @@ pub fn approve(
             ),
             help: "Settle each as it says, or take it out of the configuration, then plan again."
                 .to_owned(),
-            apply_only: false,
+            // A plan says what it could not read, and is a plan all the same.
+            apply_only: !settled.any(|b| !matches!(b.block, Block::Unread { .. })),
             broken: None,
         });
     }

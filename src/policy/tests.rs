@@ -253,8 +253,8 @@ fn what_stands_in_the_way_refuses_the_plan_itself() {
     let blocked = |name: &str| crate::plan::Blocked {
         address: crate::model::Address::new(name, None),
         scope: change("a", &[], None).what.scope,
-        block: crate::plan::Block::Unread {
-            why: "denied".to_owned(),
+        block: crate::plan::Block::Duplicate {
+            accounts: Vec::new(),
         },
         declared_at: None,
     };
@@ -387,6 +387,38 @@ fn the_acknowledgement_of_another_seal_key_lifts_nothing_else() {
         settled.changes,
         "and nothing left out"
     );
+}
+
+/// What was not read is told by a plan, which is one all the same.
+#[test]
+fn what_was_not_read_alone_refuses_the_apply_only() {
+    let blocked = |block| crate::plan::Blocked {
+        address: crate::model::Address::new("a", None),
+        scope: change("a", &[], None).what.scope,
+        block,
+        declared_at: None,
+    };
+    let unread = || {
+        blocked(crate::plan::Block::Unread {
+            why: "denied".to_owned(),
+        })
+    };
+    let duplicate = blocked(crate::plan::Block::Duplicate {
+        accounts: Vec::new(),
+    });
+    for (all, apply_only) in [
+        (vec![unread()], true),
+        (vec![unread(), unread()], true),
+        (vec![unread(), duplicate.clone()], false),
+        (vec![duplicate], false),
+    ] {
+        let plan = Plan {
+            blocked: all,
+            ..plan()
+        };
+        let refusals = approve(plan, &Acks::default(), None).expect_err("refused");
+        assert_eq!(refusals[0].apply_only, apply_only);
+    }
 }
 
 /// Only a missing key or acknowledgement leaves the plan itself in order.

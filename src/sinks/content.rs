@@ -45,15 +45,18 @@ pub(super) fn render(
         space_mrn,
         typename: "ServiceAccountCredential",
     };
-    // Large enough not to grow, since growing leaves a copy of the key behind.
-    let mut json = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    // Large enough not to grow, since growing leaves a copy of the key behind; an escape takes six
+    // letters at most.
+    let texts = 6 * (certificate.len() + private_key.expose().len());
+    let mut json = Zeroizing::new(Vec::with_capacity(texts + 16 * 1024));
     serde_json::to_writer_pretty(&mut *json, &file).ok()?;
     json.push(b'\n');
     Some(match format {
         FileFormat::Json => json,
         FileFormat::Base64 => {
-            let mut line = Zeroizing::new(STANDARD.encode(&*json).into_bytes());
-            line.push(b'\n');
+            let mut line = Zeroizing::new(Vec::new());
+            line.resize(json.len().div_ceil(3) * 4 + 1, b'\n');
+            STANDARD.encode_slice(&*json, &mut line).ok()?;
             line
         }
     })
@@ -122,6 +125,19 @@ mod tests {
         let body = text.strip_suffix('\n').expect("ends its line");
         assert!(!body.contains('\n'));
         assert_eq!(STANDARD.decode(body).expect("base64"), **json);
+    }
+
+    #[test]
+    fn no_form_grows_while_it_is_written() {
+        let large = IssuedCredential {
+            certificate: "\u{1}".repeat(40_000),
+            private_key: Secret::new("\n".repeat(40_000)),
+            ..credential()
+        };
+        let json = render(&large, FileFormat::Json).expect("renders");
+        assert_eq!(json.capacity(), 6 * 80_000 + 16 * 1024);
+        let line = render(&large, FileFormat::Base64).expect("renders");
+        assert_eq!((line.capacity(), line.last()), (line.len(), Some(&b'\n')));
     }
 
     #[test]

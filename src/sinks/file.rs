@@ -119,6 +119,15 @@ impl FileSink {
     /// Looks at what is there; tells what the file holds and the innermost folder that exists.
     fn inspect(&self, target: &Target<'_>) -> Result<(Probe, PathBuf), SinkError> {
         let mut existing = self.root.clone();
+        if let Ok(root) = fs::metadata(here(&self.root))
+            && anybody_renames(&root)
+        {
+            return target.refuse(format!(
+                "everybody may put another folder in the place of this one, since {} lets them; \
+                 run chmod o-w on it",
+                echo::path(here(&self.root))
+            ));
+        }
         for folder in &target.folders {
             match fs::symlink_metadata(folder) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -137,13 +146,15 @@ impl FileSink {
                         echo::path(folder)
                     ));
                 }
-                Ok(found) if open_to_all(&found) => {
-                    return target.refuse(format!(
-                        "everybody may write to {}; run chmod 700 on it",
-                        echo::path(folder)
-                    ));
+                Ok(found) => {
+                    if let Some(who) = others_write(&found) {
+                        return target.refuse(format!(
+                            "{who} may write to {}; run chmod 700 on it",
+                            echo::path(folder)
+                        ));
+                    }
+                    existing.clone_from(folder);
                 }
-                Ok(_) => existing.clone_from(folder),
             }
         }
         self.check_ignored(target)?;
@@ -167,21 +178,20 @@ impl FileSink {
         }
         let text = fs::read_to_string(&path)
             .or_else(|e| target.io("reading the folder's .gitignore", &e))?;
-        if text.lines().any(|line| line.starts_with('!')) {
-            return target.refuse(format!(
+        match ignored(&text, target.file) {
+            Ignored::Yes => Ok(()),
+            Ignored::Back => target.refuse(format!(
                 "git may track the key: remove the lines that begin with `!` from {shown}"
-            ));
+            )),
+            Ignored::No => target.refuse(format!(
+                "git would track the key: add a line `*` to {shown}, with nothing before or \
+                 behind it"
+            )),
+            Ignored::Half => target.refuse(format!(
+                "git would track what a killed run leaves of the key: add a line `*` to {shown}, \
+                 or a line `/{TEMPORARY}*` beside that of the file"
+            )),
         }
-        let covers = |line: &str| {
-            let line = line.trim_end();
-            line == "*" || line.strip_prefix('/').unwrap_or(line) == target.file
-        };
-        if text.lines().any(covers) {
-            return Ok(());
-        }
-        target.refuse(format!(
-            "git would track the key: add a line `*` to {shown}"
-        ))
     }
 
     fn prepare_folder(&self, target: &Target<'_>) -> Result<(), SinkError> {
@@ -210,6 +220,7 @@ impl FileSink {
             .prefix(TEMPORARY)
             .tempfile_in(folder)
             .or_else(|e| target.io("creating a file", &e))?;
+        check_owner(target, file.as_file())?;
         file.write_all(bytes)
             .and_then(|()| file.as_file().sync_all())
             .or_else(|e| target.io("writing", &e))?;
@@ -240,6 +251,7 @@ impl SinkStore for FileSink {
             .prefix(TEMPORARY)
             .tempfile_in(&folder)
             .or_else(|e| target.io("creating a file", &e))?;
+        check_owner(&target, trial.as_file())?;
         if folder == target.folder() {
             sweep(&folder, trial.path())
                 .or_else(|e| target.io("removing what a killed run left", &e))?;
@@ -280,6 +292,76 @@ impl SinkStore for FileSink {
         } else {
             target.refuse("the file does not hold what was written; something else writes to it")
         }
+    }
+}
+
+/// Whoever owns a folder on the way can put another file in the place of the key. `own` is a file
+/// that this run has just made, which tells who it is.
+fn check_owner(target: &Target<'_>, own: &File) -> Result<(), SinkError> {
+    let known = own.metadata();
+    let me = owner(&known.or_else(|e| target.io("looking at a file", &e))?);
+    match foreign(&target.folders, me) {
+        None => Ok(()),
+        Some(folder) => target.refuse(format!(
+            "{} belongs to another user, who could put another file in the place of the key; move \
+             it away, or take it over with chown",
+            echo::path(folder)
+        )),
+    }
+}
+
+/// The first of the folders that exist which does not belong to this user.
+fn foreign(folders: &[PathBuf], me: u32) -> Option<&Path> {
+    let belongs = |folder: &&PathBuf| {
+        // One that is not there yet will be this run's.
+        fs::symlink_metadata(folder).map_or(true, |found| owner(&found) == me)
+    };
+    let strange = folders.iter().find(|folder| !belongs(folder));
+    strange.map(PathBuf::as_path)
+}
+
+/// What a `.gitignore` says of a key and of the file in which it is written first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ignored {
+    /// Both are ignored.
+    Yes,
+    /// The key is, what a killed run leaves of it is not.
+    Half,
+    /// The key is not.
+    No,
+    /// Some line takes something out again.
+    Back,
+}
+
+/// Reads a `.gitignore` as git does, but for what needs more than a look: a line counts only if it
+/// is `*`, `/NAME` or `NAME`, and behind it stand nothing but spaces and one carriage return.
+fn ignored(text: &str, file: &str) -> Ignored {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = || {
+        text.split('\n').map(|line| {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            line.trim_end_matches(' ')
+        })
+    };
+    if lines().any(|line| line.starts_with('!')) {
+        return Ignored::Back;
+    }
+    if lines().any(|line| line == "*") {
+        return Ignored::Yes;
+    }
+    // In a name these mean something else than themselves.
+    let plain = !file.contains(['*', '?', '[']) && !file.starts_with('#');
+    let names = |line: &str| line.strip_prefix('/').unwrap_or(line) == file;
+    if !(plain && lines().any(names)) {
+        return Ignored::No;
+    }
+    let temporary = |line: &str| {
+        let line = line.strip_prefix('/');
+        line.and_then(|line| line.strip_prefix(TEMPORARY)) == Some("*")
+    };
+    match lines().any(temporary) {
+        true => Ignored::Yes,
+        false => Ignored::Half,
     }
 }
 
@@ -414,16 +496,53 @@ fn private_folder() -> DirBuilder {
     DirBuilder::new()
 }
 
-/// Whether everybody may put files there.
+/// Who besides its owner may put files into a folder; `None` if nobody.
 #[cfg(unix)]
-fn open_to_all(found: &fs::Metadata) -> bool {
+fn others_write(found: &fs::Metadata) -> Option<&'static str> {
     use std::os::unix::fs::PermissionsExt as _;
-    found.permissions().mode() & 0o002 != 0
+    match found.permissions().mode() {
+        mode if mode & 0o002 != 0 => Some("everybody"),
+        mode if mode & 0o020 != 0 => Some("everybody of its group"),
+        _ => None,
+    }
 }
 
 #[cfg(not(unix))]
-fn open_to_all(_: &fs::Metadata) -> bool {
+fn others_write(_: &fs::Metadata) -> Option<&'static str> {
+    None
+}
+
+/// Whether everybody may rename what lies in a folder: all may write, and nothing makes them leave
+/// alone what is not theirs.
+#[cfg(unix)]
+fn anybody_renames(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    found.permissions().mode() & 0o1002 == 0o002
+}
+
+#[cfg(not(unix))]
+fn anybody_renames(_: &fs::Metadata) -> bool {
     false
+}
+
+/// The number of the user to whom something belongs.
+#[cfg(unix)]
+fn owner(found: &fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(found)
+}
+
+#[cfg(not(unix))]
+fn owner(_: &fs::Metadata) -> u32 {
+    0
+}
+
+/// A folder by a name that can be looked up: the empty path is the working directory.
+fn here(folder: &Path) -> &Path {
+    if folder == Path::new("") {
+        Path::new(".")
+    } else {
+        folder
+    }
 }
 
 /// Makes the new name in the folder outlive a power cut.
@@ -617,7 +736,9 @@ mod tests {
         symlink(outside.path(), root.path().join("link")).expect("a link");
         refused(root.path(), &json("link", "ci.json"), "symbolic link").await;
         refused(root.path(), &json("link/deep", "ci.json"), "symbolic link").await;
-        fs::create_dir(root.path().join("keys")).expect("a folder");
+        private_folder()
+            .create(root.path().join("keys"))
+            .expect("a folder");
         let target = outside.path().join("stolen");
         symlink(&target, root.path().join("keys/ci.json")).expect("a link");
         refused(root.path(), &json("keys", "ci.json"), "symbolic link").await;
@@ -628,7 +749,7 @@ mod tests {
     async fn what_is_no_credential_is_never_overwritten() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = root.path().join("keys");
-        fs::create_dir(&folder).expect("a folder");
+        private_folder().create(&folder).expect("a folder");
         fs::write(folder.join("ci.json"), "my notes").expect("a file");
         refused(root.path(), &json("keys", "ci.json"), "move it away").await;
         let kept = fs::read_to_string(folder.join("ci.json")).expect("text");
@@ -643,10 +764,12 @@ mod tests {
     async fn folders_that_give_keys_away_are_refused() {
         let root = tempfile::tempdir().expect("a folder");
         let folder = root.path().join("keys");
-        fs::create_dir(&folder).expect("a folder");
+        private_folder().create(&folder).expect("a folder");
         fs::write(folder.join(".gitignore"), "*.log\n").expect("a file");
         refused(root.path(), &json("keys", "ci.json"), "add a line `*`").await;
         fs::write(folder.join(".gitignore"), "*.log\n/ci.json\n").expect("a file");
+        refused(root.path(), &json("keys", "ci.json"), "`/.rolecall-*`").await;
+        fs::write(folder.join(".gitignore"), "/.rolecall-*\n/ci.json\n").expect("a file");
         let sink = FileSink::new(root.path());
         assert_eq!(sink.probe(&json("keys", "ci.json")).await, Ok(Probe::Free));
         for (text, hint) in [
@@ -662,8 +785,108 @@ mod tests {
         symlink("../all", folder.join(".gitignore")).expect("a link");
         refused(root.path(), &json("keys", "ci.json"), "no plain file").await;
         fs::remove_file(folder.join(".gitignore")).expect("removed");
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("chmod");
-        refused(root.path(), &json("keys", "ci.json"), "chmod 700").await;
+        for mode in [0o777, 0o1777, 0o775, 0o720] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("chmod");
+            refused(root.path(), &json("keys", "ci.json"), "chmod 700").await;
+        }
+        // One on the way is as good as the last one.
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).expect("chmod");
+        refused(root.path(), &json("keys/deep", "ci.json"), "of its group").await;
+    }
+
+    #[test]
+    fn a_line_ignores_a_key_only_where_git_ignores_it_too() {
+        for (text, expected) in [
+            ("*", Ignored::Yes),
+            ("*\r\n", Ignored::Yes),
+            ("# all\n*   \r\n", Ignored::Yes),
+            ("\u{feff}*\n", Ignored::Yes),
+            ("ci.json\n/.rolecall-*", Ignored::Yes),
+            ("/ci.json  \n/.rolecall-* \r\n", Ignored::Yes),
+            ("/ci.json\n", Ignored::Half),
+            ("ci.json\n.rolecall-x\n", Ignored::Half),
+            // What git does not cut off belongs to the pattern.
+            ("*\t\n", Ignored::No),
+            ("*\u{a0}\n", Ignored::No),
+            ("*\u{b}\n", Ignored::No),
+            ("*\u{c}", Ignored::No),
+            ("*\u{2003}", Ignored::No),
+            ("*\r\r\n", Ignored::No),
+            ("*\r \n", Ignored::No),
+            ("ci.json\t\n/.rolecall-*\n", Ignored::No),
+            ("/ci.json\u{2003}\n/.rolecall-*\n", Ignored::No),
+            (" *\n", Ignored::No),
+            ("//ci.json\n/.rolecall-*\n", Ignored::No),
+            ("*.json\n", Ignored::No),
+            ("", Ignored::No),
+            ("*\n!ci.json\n", Ignored::Back),
+            ("\u{feff}!ci.json\n*\n", Ignored::Back),
+        ] {
+            assert_eq!(ignored(text, "ci.json"), expected, "{text:?}");
+        }
+        // A name that is a pattern matches something else than itself.
+        for name in ["ci[1].json", "#ci", "a*b"] {
+            let text = format!("{name}\n/.rolecall-*\n");
+            assert_eq!(ignored(&text, name), Ignored::No, "{name}");
+            assert_eq!(ignored("*\n", name), Ignored::Yes, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_in_which_everybody_renames_is_refused() {
+        let root = tempfile::tempdir().expect("a folder");
+        let mode = |mode| {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(root.path(), mode).expect("chmod");
+        };
+        for open in [0o777, 0o703] {
+            mode(open);
+            refused(root.path(), &json("keys", "ci.json"), "chmod o-w").await;
+        }
+        let sink = FileSink::new(root.path());
+        // As in /tmp, nobody renames what is another's; and a group of one's own is nobody else.
+        for (n, closed) in [0o1777, 0o775, 0o700].into_iter().enumerate() {
+            mode(closed);
+            let place = json("keys", &format!("{n}.json"));
+            let done = put(&sink, &place, &credential("x")).await;
+            assert_eq!(done, Ok(Delivered::Verified), "{closed:o}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        let root = tempfile::tempdir().expect("a folder");
+        private_folder()
+            .create(root.path().join("keys"))
+            .expect("a folder");
+        let folders = ["keys", "keys/deep"].map(|name| root.path().join(name));
+        let own = tempfile::tempfile_in(root.path()).expect("a file");
+        let me = owner(&own.metadata().expect("known"));
+        assert_eq!(foreign(&folders, me), None);
+        let strange = Some(folders[0].as_path());
+        assert_eq!(foreign(&folders, me + 1), strange);
+        private_folder().create(&folders[1]).expect("a folder");
+        assert_eq!(foreign(&folders[1..], me), None);
+        assert_eq!(
+            foreign(&folders[1..], me + 1),
+            Some(folders[1].as_path()),
+            "every one on the way counts"
+        );
+    }
+
+    /// Only root may give a folder away, so others skip this.
+    #[tokio::test]
+    async fn a_key_is_not_put_into_a_folder_of_another_user() {
+        for directory in ["keys", "keys/deep"] {
+            let root = tempfile::tempdir().expect("a folder");
+            let folder = root.path().join("keys");
+            private_folder().create(&folder).expect("a folder");
+            if std::os::unix::fs::chown(&folder, Some(65534), None).is_err() {
+                return;
+            }
+            refused(root.path(), &json(directory, "ci.json"), "another user").await;
+            assert_eq!(names(&folder), [""; 0]);
+        }
     }
 
     #[test]

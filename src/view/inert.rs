@@ -5,10 +5,18 @@ use std::fmt::Write as _;
 
 use crate::diag::acts;
 
+/// The longest text that is printed whole, in characters: more than any that is meant to be read.
+const LONGEST: usize = 4_000;
+
 /// Makes a foreign string safe to print on a terminal and in a CI log: control characters, escape
 /// sequences, invisible and direction-changing characters are shown as escapes, and what CI
-/// runners take for commands (`::add-mask::`, `##[group]`, `##vso[…]`) no longer is one.
+/// runners take for commands (`::add-mask::`, `##[group]`, `##vso[…]`) no longer is one. What goes
+/// on for too long is cut, and says so.
 pub fn inert(text: &str) -> String {
+    if let Some((at, _)) = text.char_indices().nth(LONGEST) {
+        let more = text[at..].chars().count();
+        return format!("{}… and {more} more characters", inert(&text[..at]));
+    }
     let shown = crate::diag::inert(text);
     let mut out = shown.replace("##", "#\\u{23}");
     let start = out.len() - out.trim_start().len();
@@ -68,6 +76,20 @@ mod tests {
         assert_eq!(inert("ab\u{202e}cd"), "ab\\u{202e}cd");
         assert_eq!(inert("a\u{200b}b"), "a\\u{200b}b");
         assert_eq!(inert("\u{e0041}"), "\\u{e0041}");
+    }
+
+    #[test]
+    fn what_goes_on_for_too_long_is_cut_and_says_how_much_is_left() {
+        let shown = inert(&"\u{202e}ä".repeat(1_000_000));
+        assert!(shown.len() < 40_000, "{}", shown.len());
+        assert!(shown.ends_with("ä… and 1996000 more characters"));
+        for whole in ["x".repeat(4_000), "監".repeat(4_000)] {
+            assert_eq!(inert(&whole), whole);
+        }
+        assert_eq!(
+            inert(&"x".repeat(4_001)),
+            "x".repeat(4_000) + "… and 1 more characters"
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn by_hand(stage: &Stage, name: &str, labels: &[(String, String)]) {
 
 /// A limit that the threat model tells of: there is no state, so what no block points at is not seen.
 #[test]
-fn accounts_of_a_scope_that_no_block_names_are_not_seen() {
+fn accounts_of_a_scope_that_no_block_names_are_seen_where_the_login_lives() {
     let stage = Stage::small();
     let write = |text: &str| {
         fs::write(stage.path("access/main.hcl"), text).expect("written");
@@ -83,6 +83,8 @@ fn accounts_of_a_scope_that_no_block_names_are_not_seen() {
     write(&format!("{without}{}", block("ci", "")));
     for command in ["plan", "list", "check"] {
         let text = said(&[command, "access"]);
+        assert!(text.contains("boss"), "{command}: {text}");
+        let text = said(&[command, "--scopes=declared", "access"]);
         assert!(text.contains("1 account"), "{command}: {text}");
         assert!(!text.contains("boss"), "{command}: {text}");
     }

@@ -30,6 +30,8 @@ mod properties;
 #[cfg(feature = "server")]
 mod records;
 #[cfg(feature = "server")]
+mod scopes;
+#[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]
 mod seal_keys;

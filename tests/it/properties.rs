@@ -12,13 +12,13 @@ use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Facts, FileFormat, Fingerprint, Former, Known, Labels, Limits, Live, LiveAccount,
-    Marks, Mrn, Nonce, OrgId, Place, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals,
-    SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction,
+    Destination, Extent, Facts, FileFormat, Fingerprint, Former, Home, Known, Labels, Limits, Live,
+    LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries, Removed, Role, RoleSet, Scope,
+    ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction,
 };
 use rolecall::plan::{Action, Plan, Reason, build};
 use rolecall::ports::{ReadError, Reader};
-use rolecall::refresh::refresh;
+use rolecall::refresh::{refresh, refresh_beyond};
 use rolecall::view::human;
 
 const CALLER: &str = "//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/caller";
@@ -202,6 +202,7 @@ fn live_of(accounts: impl IntoIterator<Item = LiveAccount>) -> Live {
                 )
             })
             .collect(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     }
@@ -555,6 +556,31 @@ proptest! {
             .filter(|address| desired.accounts.contains_key(address))
             .collect();
         prop_assert_eq!(touched.len() + plan.annex.unchanged, desired.accounts.len());
+    }
+
+    #[test]
+    fn beyond_what_is_declared_only_this_stacks_marks_are_seen(
+        (_, live) in worlds(),
+        turn in 0..10usize,
+        nested in any::<bool>(),
+        declared in 0..3usize,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let queries = Queries {
+            organizations: BTreeSet::new(),
+            spaces: [(space(declared), None)].into(),
+        };
+        let reader = Shuffled { live: &live, turn, nested };
+        let home = Home::Read(Scope::Organization(org()));
+        let own = stack();
+        let read = refresh_beyond(&reader, &queries, &home, &own, "https://us.api.mondoo.com");
+        let read = runtime.block_on(read).expect("readable");
+        let concerns = |account: &&LiveAccount| {
+            account.scope == Scope::Space(space(declared)) || account.stack() == Some(own.clone())
+        };
+        let expected: Vec<&LiveAccount> = live.accounts.values().filter(concerns).collect();
+        prop_assert_eq!(read.accounts.values().collect::<Vec<_>>(), expected);
+        prop_assert_eq!(read.scopes.len(), 4);
     }
 
     #[test]

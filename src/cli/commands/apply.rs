@@ -36,6 +36,7 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     }
     let intent = session::Intent {
         meant: args.meant(),
+        scopes: args.scopes,
         policies: &args.policies,
         apply: true,
     };

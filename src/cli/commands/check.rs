@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::list::duration;
 use crate::check::{Check, Wishes, ask, check};
-use crate::cli::args::{ConfigArgs, FormArgs, PlatformChoice};
+use crate::cli::args::{ConfigArgs, FormArgs, PlatformChoice, Scopes};
 use crate::cli::exit::Exit;
 use crate::cli::signals::Signals;
 use crate::cli::{output, progress, reach, report};
@@ -35,6 +35,11 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub form: FormArgs,
 
+    /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
+    /// accounts that this configuration has lost sight of
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub scopes: Scopes,
+
     /// List accounts, managed or not, that were not used for this long, such as 90d or 12h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub unused: Option<SignedDuration>,
@@ -54,7 +59,7 @@ pub async fn run(args: CheckArgs) -> Exit {
         output::error(&format!("cannot listen for signals: {error}"), &[]);
         return Exit::Error;
     }
-    let looked = match reach::look(&args.config, &args.platform).await {
+    let looked = match reach::look(&args.config, &args.platform, args.scopes).await {
         Ok(looked) => looked,
         Err(exit) => return exit,
     };
@@ -63,12 +68,13 @@ pub async fn run(args: CheckArgs) -> Exit {
     let reading = progress::waiting("reading the audit log");
     let answers = ask(&looked.reached.client, &plan).await;
     drop(reading);
-    let clean_up = reach::clean_up(&looked.reached.client, &plan, desired, live, seals).await;
+    let mut to_know = plan::extent(desired, live);
+    to_know.extend(reach::clean_up(&looked.reached.client, &plan, desired, live, seals).await);
     let wishes = Wishes {
         unused: args.unused,
         expiring: args.expiring,
     };
-    let found = check(plan, desired, live, seals, &answers, clean_up, wishes);
+    let found = check(plan, desired, live, seals, &answers, to_know, wishes);
     report::check(&found);
     output::print(&human::check(&found));
     exit(&found, args.allow_unmanaged)

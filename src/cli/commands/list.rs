@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::cli::args::{ConfigArgs, PlatformChoice};
+use crate::cli::args::{ConfigArgs, PlatformChoice, Scopes};
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach};
 use crate::config;
@@ -13,7 +13,9 @@ use crate::diag::suggest;
 use crate::diff::{Custody, Judge};
 use crate::echo;
 use crate::model::{Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals, composed};
+use crate::plan::extent;
 use crate::view::human::{self, Listed};
+use crate::view::inert;
 
 /// What `--help` calls the options that choose accounts.
 const FILTERS: &str = "Filters";
@@ -35,6 +37,11 @@ pub struct ListArgs {
     /// The platform.
     #[command(flatten)]
     pub platform: PlatformChoice,
+
+    /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
+    /// accounts that this configuration has lost sight of
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub scopes: Scopes,
 
     /// Accounts of this scope alone: an id, a resource name, `space.NAME` or `organization.NAME`
     #[arg(long, value_name = "SCOPE", help_heading = FILTERS)]
@@ -77,7 +84,7 @@ pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
 
 /// Runs the command.
 pub async fn run(args: ListArgs) -> Exit {
-    let looked = match reach::look(&args.config, &args.platform).await {
+    let looked = match reach::look(&args.config, &args.platform, args.scopes).await {
         Ok(looked) => looked,
         Err(exit) => return exit,
     };
@@ -90,6 +97,9 @@ pub async fn run(args: ListArgs) -> Exit {
     let total = rows.len();
     rows.retain(|row| chosen.holds(row));
     output::print(&human::list(&rows, total));
+    for told in extent(desired, live) {
+        output::print(&format!("\n{}\n", inert(&told)));
+    }
     if live.unread.is_empty() {
         return Exit::Done;
     }

@@ -17,6 +17,7 @@ pub async fn run(args: PlanArgs) -> Exit {
     }
     let intent = session::Intent {
         meant: args.meant(),
+        scopes: args.scopes,
         policies: &args.policies,
         apply: false,
     };
@@ -66,16 +67,56 @@ pub async fn run(args: PlanArgs) -> Exit {
         output::warning(&format!(
             "{scopes} could not be read, so this plan is not the whole truth"
         ));
-        if (args.strict || args.detailed_exitcode) && !changes {
-            return Exit::Error;
-        }
     }
-    if args.strict && (unmanaged || expired) {
-        return Exit::Unmanaged;
-    }
-    if args.detailed_exitcode && changes {
+    exit(&args, unmanaged || expired, unread > 0, changes)
+}
+
+/// What a plan amounts to that nothing refuses. What was not read goes before what is pending: it
+/// may hold more. `needy` says that there are accounts that need a person.
+fn exit(args: &PlanArgs, needy: bool, unread: bool, changes: bool) -> Exit {
+    let asked = args.strict || args.detailed_exitcode;
+    if args.strict && needy {
+        Exit::Unmanaged
+    } else if asked && unread {
+        Exit::Error
+    } else if args.detailed_exitcode && changes {
         Exit::Pending
     } else {
         Exit::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Args, Command};
+
+    #[test]
+    fn what_was_not_read_ends_a_plan_before_what_is_pending_and_after_what_is_unmanaged() {
+        let ended = |options: &[&str], unmanaged, unread, changes| {
+            let given = ["rolecall", "plan"].iter().chain(options).map(Into::into);
+            let args = Args::read(given.collect()).expect("an order");
+            let Command::Plan(args) = args.command else {
+                panic!("a plan");
+            };
+            exit(&args, unmanaged, unread, changes).code()
+        };
+        let (strict, detailed) = ("--strict", "--detailed-exitcode");
+        for (options, expected) in [
+            (&[][..], [0, 0, 0, 0]),
+            (&[strict], [6, 6, 1, 0]),
+            (&[detailed], [1, 2, 1, 2]),
+            (&[strict, detailed], [6, 6, 1, 2]),
+        ] {
+            let found = [
+                ended(options, true, true, true),
+                ended(options, true, false, true),
+                ended(options, false, true, true),
+                ended(options, false, false, true),
+            ];
+            assert_eq!(found, expected, "{options:?}");
+            assert_eq!(ended(options, false, false, false), 0);
+        }
+        assert_eq!(ended(&[detailed], false, true, false), 1);
     }
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use clap::Args as ClapArgs;
 
 use super::list::{Lister, unknown};
-use crate::cli::args::{ConfigArgs, FormArgs, Format, PlatformChoice};
+use crate::cli::args::{ConfigArgs, FormArgs, Format, PlatformChoice, Scopes};
 use crate::cli::exit::Exit;
 use crate::cli::{judged, output, reach, report};
 use crate::diag::suggest;
 use crate::diff::diff;
 use crate::echo;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
-use crate::plan::{self, power};
+use crate::plan::{self, extent, power};
 use crate::view::human::{self, Listed};
 
 /// `rolecall show`.
@@ -63,7 +63,7 @@ pub async fn run(args: ShowArgs) -> Exit {
         );
         return Exit::Usage;
     }
-    let looked = match reach::look(&args.config, &args.platform).await {
+    let looked = match reach::look(&args.config, &args.platform, Scopes::All).await {
         Ok(looked) => looked,
         Err(exit) => return exit,
     };
@@ -77,6 +77,11 @@ pub async fn run(args: ShowArgs) -> Exit {
     let hidden = declared
         .map(|declared| &declared.scope)
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
+    if found.is_empty() {
+        for told in extent(desired, live) {
+            output::warning(&told);
+        }
+    }
     let plan = plan::build(desired, live, diff(desired, live, &looked.seals));
     let text = human::show(address.as_deref(), declared, &found, hidden, &plan, power);
     output::print(&text);

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::diff::{Action, Block, Blocked, Difference, LeftAlone, Reason};
 use crate::model::{
-    AccountState, Address, Caller, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, SpaceId, StackId,
+    AccountState, Address, Caller, Extent, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, SpaceId,
+    StackId,
 };
 use crate::plan::{Step, Verdict};
 
@@ -58,6 +59,7 @@ fn plan_of(caller: &str, delta: Delta) -> Plan {
             endpoint: "local".to_owned(),
         },
         scopes: BTreeMap::new(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: BTreeMap::new(),
     };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diff::{Delta, Difference, Reason};
-use crate::model::{Caller, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
+use crate::model::{Caller, Extent, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
 use crate::plan::build;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -72,6 +72,7 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
             endpoint: "local".to_owned(),
         },
         scopes: BTreeMap::new(),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     };

@@ -6,8 +6,8 @@ use super::*;
 use crate::config::{self, Resolved, SourceFile, unknown_subject};
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Facts, Fingerprint, LiveAccount, Marks, Mrn, OrgId, Role, Scope,
-    ScopeInfo, Seals, SpaceId, StackId, Unread,
+    Caller, CredentialMark, Extent, Facts, Fingerprint, LiveAccount, Marks, Mrn, OrgId, Role,
+    Scope, ScopeInfo, Seals, SpaceId, StackId, Unread,
 };
 use crate::plan::build;
 use crate::policy::{Acks, approve};
@@ -115,6 +115,7 @@ fn world(accounts: Vec<LiveAccount>) -> Live {
             (organization, info("Acme", None)),
             (space, info("Payments", Some("acme-corp"))),
         ]),
+        extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
     }

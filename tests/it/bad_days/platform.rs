@@ -272,8 +272,11 @@ fn null_for_a_whole_answer() {
                 nullify(&schema(), "Query", &keep, &mut json["data"]);
             }))
         });
-        let code = if root == "viewer" { 0 } else { 3 };
-        assert_eq!(stage.run(PLAN), code, "{root}");
+        assert_eq!(stage.run(PLAN), 0, "{root}");
+        if root != "viewer" {
+            let output = stage.command(APPLY).output().expect("runs");
+            assert_eq!(output.status.code(), Some(3), "{root}");
+        }
         assert_eq!(holds(&stage), before);
     }
     for root in ["updateServiceAccount", "setRoles"] {
@@ -300,4 +303,51 @@ fn null_for_a_whole_answer() {
     });
     assert_eq!(stage.run(APPLY), 5);
     stage.compare("bad-days/platform-null-roots.txt");
+}
+
+#[test]
+fn a_platform_that_gives_more_than_it_was_asked_for_is_not_believed() {
+    let stage = stage();
+    for (copies, code) in [(100, 0), (101, 1), (5_000, 1)] {
+        stage.front.hook(move |operation, _| match operation {
+            "serviceAccounts" => Then::Change(Box::new(move |json| {
+                let edges = &mut json["data"]["serviceAccounts"]["edges"];
+                if let Some(one) = edges.get(0).cloned() {
+                    *edges = vec![one; copies].into();
+                }
+            })),
+            _ => Then::Answer,
+        });
+        let output = stage.command(&["list", "access"]).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{copies}: {said}");
+        let told = said.contains(&format!("{copies} entries at once where 100"));
+        assert_eq!(told, code == 1, "{copies}: {said}");
+    }
+}
+
+#[test]
+fn a_name_of_many_megabytes_is_cut_wherever_it_is_printed() {
+    let stage = stage();
+    for letter in ["x", "監"] {
+        stage.front.hook(move |operation, _| match operation {
+            "serviceAccounts" => Then::Change(Box::new(move |json| {
+                let edges = &mut json["data"]["serviceAccounts"]["edges"];
+                if let Some(one) = edges.get_mut(0) {
+                    one["node"]["name"] = letter.repeat(3_000_000).into();
+                }
+            })),
+            _ => Then::Answer,
+        });
+        for command in ["plan", "list"] {
+            let output = stage.command(&[command, "access"]).output().expect("runs");
+            let (out, err) = (output.stdout.len(), output.stderr.len());
+            assert!(
+                out > 4_000 && out + err < 100_000,
+                "{command}: {out}, {err}"
+            );
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("… and 2996000 more characters"), "{command}");
+        }
+    }
 }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rolecall::config::{SourceFile, generate, parse, resolve};
 use rolecall::diff::{Action, diff};
 use rolecall::model::{
-    Caller, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, SealKey,
-    Seals, SpaceId, StackId,
+    Caller, Extent, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
+    SealKey, Seals, SpaceId, StackId,
 };
 use zeroize::Zeroizing;
 
@@ -135,6 +135,7 @@ prop_compose! {
                 endpoint: "local".to_owned(),
             },
             scopes: infos.collect(),
+            extent: Extent::default(),
             unread: BTreeMap::new(),
             accounts: by_mrn,
         }
