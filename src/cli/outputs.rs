@@ -12,6 +12,7 @@ use super::commands::seal::SealCommand;
 use super::exit::Exit;
 use super::output;
 use super::private_file::is_special;
+use super::seal::FILE_VARIABLE;
 
 /// The variable that names a credential's file.
 const CREDENTIAL: &str = "MONDOO_CONFIG_PATH";
@@ -129,6 +130,8 @@ pub fn check(command: &Command) -> Result<(), Exit> {
     let credential = std::env::var_os(CREDENTIAL).map(PathBuf::from);
     let mut files = files(command);
     files.reads(CREDENTIAL, credential.as_ref());
+    let seal_key = std::env::var_os(FILE_VARIABLE).map(PathBuf::from);
+    files.reads(FILE_VARIABLE, seal_key.as_ref());
     let Files { written, read } = files;
     let refuse = |message: &str, help: &str| {
         output::error(message, &[help.to_owned()]);

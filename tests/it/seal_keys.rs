@@ -260,6 +260,31 @@ fn what_is_no_private_key_is_refused_by_what_it_is_and_never_shown() {
     }
 }
 
+/// The file may hold the only copy of the key.
+#[test]
+fn nothing_that_is_written_takes_the_place_of_the_private_key() {
+    let stage = Stage::small();
+    let ours = key(0);
+    configure(&stage, public(&ours), &[]);
+    let own = stage.path("own.key");
+    fs::write(&own, ours.text().as_str()).expect("written");
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).expect("changed");
+    let file = [("ROLECALL_SEAL_KEY_FILE", "own.key")];
+    for arguments in [
+        &["plan", "--json-out", "own.key", "access"][..],
+        &["plan", "--out", "./own.key", "access"],
+        &["apply", "--yes", "--report", "access/../own.key", "access"],
+        &["plan", "--sarif", "own.key", "access"],
+        &["seal", "rotate", "--out", "own.key", "access"],
+    ] {
+        let (code, _, err) = run(&stage, arguments, &file);
+        assert_eq!(code, 64, "{arguments:?}: {err}");
+        assert!(err.contains("ROLECALL_SEAL_KEY_FILE reads"), "{err}");
+        let kept = fs::read_to_string(&own).expect("there");
+        assert_eq!(kept, ours.text().as_str(), "{arguments:?}");
+    }
+}
+
 /// The plan of a run without the private key is that of a run with it.
 #[test]
 fn a_plan_needs_no_private_key_and_is_the_same_with_it() {

@@ -419,8 +419,8 @@ fn put_away(path: &Path) -> String {
 
 fn rotated(out: &Path) -> String {
     format!(
-        "Next:\n  1. Have the change merged. Plans take the seals of both keys from then on.\n  2. {} It \
-         takes the place of the old one: until both are changed, applies refuse and write nothing.\n  3. \
+        "Next:\n  1. Have the change merged. Plans take the seals of both keys from then on.\n  2. {} \
+         There it takes the place of the old key: until both are changed, applies refuse and write nothing.\n  3. \
          Apply. It seals anew what the old key sealed, and plans show that.\n  4. When a plan seals no \
          account anew any more, take the block seal_key_former out.\n",
         put_away(out)
