@@ -20,6 +20,7 @@ mod report;
 mod seal;
 mod session;
 mod signals;
+mod subfolders;
 mod terraform;
 mod world;
 

@@ -286,7 +286,7 @@ pub async fn look(config: &ConfigArgs, choice: &PlatformChoice) -> Result<Looked
         desired,
         queries,
         policies: _,
-    } = load::load(config)?;
+    } = load::load(config, &[])?;
     let reached = reach(choice, &config.dir, &desired).await?;
     let seals = keys(choice, &config.dir)?;
     let live = refresh(&reached.client, &queries, &reached.endpoint)

@@ -74,7 +74,7 @@ pub async fn open(
         output::error(&format!("cannot listen for signals: {error}"), &[]);
         Exit::Error
     })?;
-    let mut loaded = load::load(config)?;
+    let mut loaded = load::load(config, &policies::dirs(intent.policies)?)?;
     record::of_stack(&loaded.desired.stack)?;
     policies::tighten(&mut loaded, intent.policies)?;
     let Loaded {

@@ -96,9 +96,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "import",
-        "write a block `import { to = service_account.NAME, id = \"MRN\" }` on two lines; \
-         `rolecall list DIR` shows what is live, and `rolecall init --from-live DIR` writes the \
-         blocks for all of it",
+        "declare the account, and write an `import` block beside it, with `to = service_account.NAME` \
+         on one line and `id = \"MRN\"` on the next; `rolecall list DIR` shows what is live, \
+         `rolecall show NAME DIR` its MRN, and `rolecall init --from-live NEW_DIR` writes a new \
+         configuration with the blocks for all of it",
     ),
     (
         "login",

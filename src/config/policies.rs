@@ -128,12 +128,11 @@ pub fn unknown_subject() -> Value {
     let text = || Value::unknown(Type::String);
     let number = || Value::unknown(Type::Number);
     let texts = || Value::unknown(Type::list(Type::String));
-    let scope = ["kind", "id", "mrn", "name"].map(|name| (name.into(), text()));
     let members: Members = [
         ("address", text()),
         ("name", text()),
         ("description", text()),
-        ("scope", Value::map(scope.into())),
+        ("scope", Value::unknown(Type::Scope)),
         ("roles", texts()),
         ("labels", Value::unknown(Type::map(Type::String))),
         ("custody", text()),

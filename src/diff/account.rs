@@ -21,14 +21,18 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
         declared_at: _,
     } = desired;
     *name == live.name
-        && description
-            .as_ref()
-            .is_none_or(|wanted| live.description.as_ref() == Some(wanted))
+        && described(description.as_deref(), live.description.as_deref())
         && labels
             .as_ref()
             .is_none_or(|wanted| live.has_other_labels(wanted))
         && *roles == live.roles
         && protected.is_none_or(|wanted| wanted == marks.protected)
+}
+
+/// Whether a description is as wanted: nothing is wanted of one that is not managed, and an empty one
+/// is the same as none.
+fn described(wanted: Option<&str>, live: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| wanted == live.unwrap_or_default())
 }
 
 /// The state that a live account should have, given the one it has. What the configuration leaves
@@ -51,7 +55,11 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
     } = desired;
     AccountState {
         name: name.clone(),
-        description: description.clone().or(before.description),
+        description: if described(description.as_deref(), before.description.as_deref()) {
+            before.description
+        } else {
+            description.clone()
+        },
         labels: labels.clone().unwrap_or(before.labels),
         roles: roles.clone(),
         valid_until: before.valid_until,
@@ -78,4 +86,27 @@ pub fn spec_differs(before: &AccountState, after: &AccountState) -> bool {
 /// Whether the roles differ as sets.
 pub fn roles_differ(desired: &DesiredAccount, live: &LiveAccount) -> bool {
     desired.roles != live.roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an account has before and after, by what is wanted.
+    #[test]
+    fn an_empty_description_is_none_and_clears_another() {
+        for (wanted, before, after) in [
+            (None, Some("by hand"), Some("by hand")),
+            (Some(""), None, None),
+            (Some(""), Some(""), Some("")),
+            (Some(""), Some("old"), Some("")),
+            (Some("new"), Some("old"), Some("new")),
+            (Some("new"), None, Some("new")),
+        ] {
+            let same = described(wanted, before);
+            assert_eq!(same, before == after, "{wanted:?} {before:?}");
+            let state = if same { before } else { wanted };
+            assert_eq!(state, after, "{wanted:?} {before:?}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 crate::diag::codes! {
     SYNTAX = "syntax", "invalid syntax",
         "mend the text at the mark; what follows it in this file has not been read";
+    MERGE_CONFLICT = "merge-conflict", "conflict of a merge is not settled",
+        "keep one of the two versions, or put both together, and take out git's lines `<<<<<<<`, `=======` and `>>>>>>>`";
     NOT_UTF8 = "not-utf8", "file is not UTF-8 text",
         "save the file as UTF-8";
     FILE_TOO_LARGE = "file-too-large", "file is too large",

@@ -115,7 +115,7 @@ pub struct DesiredAccount {
     pub scope: Scope,
     /// The display name, unique in its scope.
     pub name: String,
-    /// `None`: not managed. Never empty.
+    /// `None`: not managed; empty: the account has none.
     pub description: Option<String>,
     /// `None`: not managed. Otherwise exactly these labels besides our marks.
     pub labels: Option<Labels>,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lang::{Number, Value, value::Members};
+use crate::lang::{Number, RefKind, Reference, Value, value::Members};
 use crate::model::{
     AccountState, Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marking, Mrn,
     RoleSet, Scope,
@@ -36,7 +36,7 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
                     after,
                     declared,
                     change,
-                    live,
+                    (desired, live),
                 ));
             }
             (None, None) => {}
@@ -73,11 +73,11 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
             Keeper::Unmanaged | Keeper::Foreign => None,
         };
         seen.extend(block.map(|block| &block.address));
-        found.push(present(account, changes, custody, block, live));
+        found.push(present(account, changes, custody, block, (desired, live)));
     }
     for declared in desired.accounts.values() {
         if !seen.contains(&declared.address) {
-            found.push(hindered(declared, live));
+            found.push(hindered(declared, desired, live));
         }
     }
     found.sort_by(|a, b| {
@@ -144,7 +144,7 @@ fn born(
     after: &AccountState,
     declared: Option<&DesiredAccount>,
     change: &Change,
-    live: &Live,
+    (desired, live): (&Desired, &Live),
 ) -> Subject {
     let account = JudgedAccount {
         address: Some(address.clone()),
@@ -155,7 +155,7 @@ fn born(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = Some((change.action, change.privilege.gained.clone()));
-    let value = value(&account, after, None, change, live);
+    let value = value(&account, after, None, change, desired, live);
     Subject { account, value }
 }
 
@@ -165,7 +165,7 @@ fn present(
     changes: &[&Change],
     custody: Keeper,
     declared: Option<&DesiredAccount>,
-    live: &Live,
+    (desired, live): (&Desired, &Live),
 ) -> Subject {
     let mut state = account.state();
     if custody != Keeper::Managed {
@@ -201,7 +201,7 @@ fn present(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = gravest.map(|action| (action, gained));
-    let value = value(&judged, &state, Some(account), change, live);
+    let value = value(&judged, &state, Some(account), change, desired, live);
     Subject {
         account: judged,
         value,
@@ -209,7 +209,7 @@ fn present(
 }
 
 /// A declared account that is neither live nor to be created: something is in its way.
-fn hindered(declared: &DesiredAccount, live: &Live) -> Subject {
+fn hindered(declared: &DesiredAccount, desired: &Desired, live: &Live) -> Subject {
     let account = JudgedAccount {
         address: Some(declared.address.clone()),
         account: None,
@@ -226,7 +226,7 @@ fn hindered(declared: &DesiredAccount, live: &Live) -> Subject {
         valid_until: declared.valid_until,
         protected: declared.protected.unwrap_or(false),
     };
-    let value = value(&account, &state, None, None, live);
+    let value = value(&account, &state, None, None, desired, live);
     Subject { account, value }
 }
 
@@ -266,6 +266,7 @@ fn value(
     state: &AccountState,
     live_account: Option<&LiveAccount>,
     change: Option<(Action, RoleSet)>,
+    desired: &Desired,
     live: &Live,
 ) -> Value {
     let JudgedAccount {
@@ -298,14 +299,6 @@ fn value(
         None => (None, RoleSet::new()),
     };
     let info = live.scopes.get(scope);
-    let place: Members = [
-        ("kind", Value::from(scope.kind())),
-        ("id", Value::from(scope.id())),
-        ("mrn", Value::from(scope.mrn().as_str())),
-        ("name", text(info.map(|info| info.name.as_str()))),
-    ]
-    .map(|(name, value)| (name.into(), value))
-    .into();
     let labels: Members = labels
         .iter()
         .map(|(key, value)| (key.as_str().into(), Value::from(value.as_str())))
@@ -314,7 +307,10 @@ fn value(
         ("address", text(address.as_ref().map(Address::to_string))),
         ("name", Value::from(name.as_str())),
         ("description", text(description.as_deref())),
-        ("scope", Value::map(place)),
+        (
+            "scope",
+            place(scope, info.map(|info| info.name.as_str()), desired),
+        ),
         ("roles", names(roles)),
         ("labels", Value::map(labels)),
         ("custody", Value::from(custody.as_str())),
@@ -331,6 +327,48 @@ fn value(
     .map(|(name, value)| (name.into(), value))
     .into();
     Value::map(members)
+}
+
+/// The scope of an account: the same value as the block that declares it, so that both are compared.
+fn place(scope: &Scope, name: Option<&str>, desired: &Desired) -> Value {
+    let mrn = scope.mrn();
+    let attributes: Members = [
+        ("kind", Value::from(scope.kind())),
+        ("id", Value::from(scope.id())),
+        ("mrn", Value::from(mrn.as_str())),
+        ("name", text(name)),
+    ]
+    .map(|(name, value)| (name.into(), value))
+    .into();
+    let (kind, block) = match scope {
+        Scope::Organization(id) => {
+            let mut all = desired.organizations.iter();
+            (
+                RefKind::Organization,
+                all.find(|(_, declared)| declared.id == *id)
+                    .map(|(name, _)| name),
+            )
+        }
+        Scope::Space(id) => {
+            let mut all = desired.spaces.iter();
+            (
+                RefKind::Space,
+                all.find(|(_, declared)| declared.id == *id)
+                    .map(|(name, _)| name),
+            )
+        }
+    };
+    let address = match block {
+        Some(block) => format!("{}.{block}", kind.noun()),
+        // What no block declares is equal to no block.
+        None => mrn.as_str().to_owned(),
+    };
+    Value::reference(Reference {
+        kind,
+        address: address.into(),
+        attributes,
+        includes: None,
+    })
 }
 
 fn text(text: Option<impl Into<String>>) -> Value {
