@@ -72,7 +72,9 @@ impl<'a, W: World> Run<'a, W> {
         let settled = |account: &LiveAccount| {
             account.labels == labels
                 && account.name == after.name
-                && account.description == after.description
+                // The platform does not tell an empty description from none.
+                && account.description.as_deref().unwrap_or_default()
+                    == after.description.as_deref().unwrap_or_default()
         };
         let (found, result, detail) = self.seen(written, mrn, self.world.elapsed(), settled).await;
         if let Some(found) = found {

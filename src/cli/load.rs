@@ -292,6 +292,11 @@ fn shown(path: &Path) -> String {
 /// Reads a file of at most [`MAX_FILE`] bytes: its size is looked at first, and what grows meanwhile or
 /// has no size is read no further than that.
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
+    read_at(path, path)
+}
+
+/// The same for a file that is named in another way than it is found.
+fn read_at(real: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     // A byte order mark stands before the text.
     let most = MAX_FILE as u64 + 3;
     let too_large = |size: String| {
@@ -305,7 +310,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Exit> {
         Exit::Error
     };
     let fail = |error: io::Error| unreadable(path, &error);
-    let file = fs::File::open(path).map_err(fail)?;
+    let file = fs::File::open(real).map_err(fail)?;
     let size = file.metadata().map_err(fail)?.len();
     if size > most {
         return Err(too_large(format!("{size} bytes")));
@@ -360,7 +365,7 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     } else if real.extension() != path.extension() {
         format!("{shown} is a link to a file of another kind")
     } else {
-        return read(&real);
+        return read_at(&real, path);
     };
     output::error(
         &format!("{why}, and was not read"),

@@ -8,7 +8,7 @@ use super::parse::each_scope;
 use super::roles::{self, RoleBlocks};
 use super::sinks::{self, Sinks, Subject};
 use super::told::Told;
-use super::{codes, hints, names, time};
+use super::{codes, hints, time};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, Members, RefKind, Reference, Value};
@@ -373,7 +373,6 @@ fn name(block: &Block, scope: &Scope<'_>, decoder: &mut Decoder<'_>) -> Decoded<
     let Some((name, span)) = decoder.text(block, "name", scope)? else {
         return Ok(None);
     };
-    let name = names::composed(&name);
     let length = name.chars().count();
     if !(1..=MAX_NAME).contains(&length) {
         let message = format!("a name has 1 to {MAX_NAME} characters, not {length}");

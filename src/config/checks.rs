@@ -6,7 +6,7 @@ use super::codes;
 use super::imports::Imports;
 use super::told::Told;
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::model::{Address, Place};
+use crate::model::{Address, Place, composed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reports accounts of one name in one scope, and credentials for one place.
@@ -18,7 +18,7 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
     let mut told = Told::default();
     for instance in ordered {
         let account = &instance.account;
-        let key = (&account.scope, account.name.as_str());
+        let key = (&account.scope, composed(&account.name));
         // An address that is declared twice has been reported.
         if let Some(first) = names.insert(key, instance)
             && first.account.address != account.address

@@ -1,7 +1,7 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks};
+use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks, composed};
 
 /// Whether the live account is as declared, so that neither a state need be made nor compared.
 pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
@@ -20,7 +20,7 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
         import: _,
         declared_at: _,
     } = desired;
-    *name == live.name
+    composed(name) == composed(&live.name)
         && described(description.as_deref(), live.description.as_deref())
         && labels
             .as_ref()
@@ -54,7 +54,11 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
         declared_at: _,
     } = desired;
     AccountState {
-        name: name.clone(),
+        name: if composed(name) == composed(&before.name) {
+            before.name
+        } else {
+            name.clone()
+        },
         description: if described(description.as_deref(), before.description.as_deref()) {
             before.description
         } else {
@@ -91,22 +95,110 @@ pub fn roles_differ(desired: &DesiredAccount, live: &LiveAccount) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{
+        Address, CredentialMark, Fingerprint, Mrn, OrgId, RoleSet, Scope, SourceRef, StackId,
+    };
+    use std::collections::BTreeMap;
 
-    /// What an account has before and after, by what is wanted.
+    fn marks() -> Marks {
+        Marks {
+            stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
+            address: Address::new("ci", None).label(),
+            generation: 1,
+            credential: CredentialMark::Delivered {
+                fingerprint: Fingerprint::of_public_key(b"key"),
+                destinations: CredentialMark::destinations_digest(&[]),
+            },
+            expires: None,
+            protected: false,
+            seal: None,
+        }
+    }
+
+    fn pair(wanted: Option<&str>, live: Option<&str>) -> (DesiredAccount, LiveAccount) {
+        let scope = Scope::Organization(OrgId::new("acme-corp").expect("valid"));
+        let desired = DesiredAccount {
+            address: Address::new("ci", None),
+            scope: scope.clone(),
+            name: "ci".to_owned(),
+            description: wanted.map(str::to_owned),
+            labels: None,
+            roles: RoleSet::new(),
+            role_places: BTreeMap::new(),
+            valid_until: None,
+            deliver_to: Vec::new(),
+            protected: None,
+            formerly: Vec::new(),
+            import: None,
+            declared_at: SourceRef {
+                file: "a.hcl".to_owned(),
+                line: 1,
+            },
+        };
+        let live = LiveAccount {
+            mrn: Mrn::new("//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/1"),
+            scope,
+            name: "ci".to_owned(),
+            description: live.map(str::to_owned),
+            labels: BTreeMap::new(),
+            roles: RoleSet::new(),
+            created_at: None,
+            last_used: None,
+            creator: None,
+        };
+        (desired, live)
+    }
+
     #[test]
     fn an_empty_description_is_none_and_clears_another() {
         for (wanted, before, after) in [
             (None, Some("by hand"), Some("by hand")),
+            (None, None, None),
             (Some(""), None, None),
             (Some(""), Some(""), Some("")),
             (Some(""), Some("old"), Some("")),
             (Some("new"), Some("old"), Some("new")),
             (Some("new"), None, Some("new")),
         ] {
-            let same = described(wanted, before);
-            assert_eq!(same, before == after, "{wanted:?} {before:?}");
-            let state = if same { before } else { wanted };
-            assert_eq!(state, after, "{wanted:?} {before:?}");
+            let (desired, live) = pair(wanted, before);
+            let state = after_update(&desired, live.state());
+            assert_eq!(state.description.as_deref(), after, "{wanted:?} {before:?}");
+            let same = before == after;
+            assert_eq!(
+                as_declared(&desired, &live, &marks()),
+                same,
+                "{wanted:?} {before:?}"
+            );
+            assert_eq!(
+                spec_differs(&live.state(), &state),
+                !same,
+                "{wanted:?} {before:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_in_another_form_of_unicode_is_the_same_name() {
+        for (wanted, live_name, same) in [
+            ("caf\u{e9}", "cafe\u{301}", true),
+            ("cafe\u{301}", "caf\u{e9}", true),
+            ("\u{212b}", "A\u{30a}", true),
+            ("caf\u{e9}", "cafe", false),
+        ] {
+            let (mut desired, mut live) = pair(None, None);
+            wanted.clone_into(&mut desired.name);
+            live_name.clone_into(&mut live.name);
+            assert_eq!(
+                as_declared(&desired, &live, &marks()),
+                same,
+                "{wanted} {live_name}"
+            );
+            let state = after_update(&desired, live.state());
+            assert_eq!(
+                spec_differs(&live.state(), &state),
+                !same,
+                "{wanted} {live_name}"
+            );
         }
     }
 }

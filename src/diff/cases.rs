@@ -1,6 +1,7 @@
 //! What to do about one account: the case analysis of the comparison.
 //! Pure; the clock is the platform's, as it was read.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use super::{PENDING_LEASE, address_of};
 use crate::model::{
     AccountState, AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks,
-    Mrn, Scope, SealCheck, SourceRef, birth_roles_only,
+    Mrn, Scope, SealCheck, SourceRef, birth_roles_only, composed,
 };
 
 pub(super) struct Cases<'a> {
@@ -21,10 +22,10 @@ pub(super) struct Cases<'a> {
     /// Who has which name in which scope; made when it is first asked for.
     pub(super) names: OnceCell<Names<'a>>,
     /// The names that declared accounts want; made when they are first asked for.
-    pub(super) wanted: OnceCell<BTreeSet<(&'a Scope, &'a str)>>,
+    pub(super) wanted: OnceCell<BTreeSet<(&'a Scope, Cow<'a, str>)>>,
 }
 
-type Names<'a> = BTreeMap<(&'a Scope, &'a str), Vec<&'a LiveAccount>>;
+type Names<'a> = BTreeMap<(&'a Scope, Cow<'a, str>), Vec<&'a LiveAccount>>;
 
 /// An account of ours.
 pub(super) struct Ours<'a> {
@@ -410,13 +411,13 @@ impl Cases<'_> {
         let names = self.names.get_or_init(|| {
             let mut names = Names::new();
             for account in self.live.accounts.values() {
-                let name = (&account.scope, account.name.as_str());
+                let name = (&account.scope, composed(&account.name));
                 names.entry(name).or_default().push(account);
             }
             names
         });
         let holder = names
-            .get(&(&account.scope, account.name.as_str()))?
+            .get(&(&account.scope, composed(&account.name)))?
             .iter()
             .find(|other| Some(&other.mrn) != except)?;
         let managed_as = self

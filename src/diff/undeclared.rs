@@ -1,6 +1,7 @@
 //! What to do about live accounts that no block declares: ours, and those that nobody has marked.
 //! Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::address_of;
@@ -8,7 +9,7 @@ use super::cases::{Cases, Ours, young};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
     AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
-    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only,
+    RoleSet, Scope, Unmanaged, UnmanagedAction, birth_roles_only, composed,
 };
 
 impl Cases<'_> {
@@ -160,7 +161,7 @@ impl Cases<'_> {
             return true;
         }
         // A declared account wants the name; whether this is it, a person has to say first.
-        let name = (&account.scope, account.name.as_str());
+        let name = (&account.scope, composed(&account.name));
         if self.wanted().contains(&name) {
             return true;
         }
@@ -222,10 +223,10 @@ impl Cases<'_> {
     }
 
     /// The names that declared accounts have or are to have, each in its scope.
-    fn wanted(&self) -> &BTreeSet<(&Scope, &str)> {
+    fn wanted(&self) -> &BTreeSet<(&Scope, Cow<'_, str>)> {
         self.wanted.get_or_init(|| {
             let declared = self.desired.accounts.values();
-            declared.map(|d| (&d.scope, d.name.as_str())).collect()
+            declared.map(|d| (&d.scope, composed(&d.name))).collect()
         })
     }
 

@@ -10,6 +10,7 @@ use super::address::Address;
 use super::limits::Limits;
 use super::mark::StackId;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
+use super::name::composed;
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
 
@@ -209,8 +210,8 @@ impl Unmanaged {
 
 /// Whether a pattern with `*` and `?` fits the whole of a text.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
+    let pattern: Vec<char> = composed(pattern).chars().collect();
+    let text: Vec<char> = composed(text).chars().collect();
     let (mut p, mut t) = (0, 0);
     // Where to go on when a star has to take one character more.
     let mut star: Option<(usize, usize)> = None;
@@ -311,6 +312,8 @@ mod tests {
             ("**", "", true),
             ("[a]", "a", false),
             ("é?", "éü", true),
+            ("caf\u{e9}-*", "cafe\u{301}-ci", true),
+            ("e\u{301}", "\u{e9}", true),
         ] {
             assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }

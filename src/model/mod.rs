@@ -11,6 +11,7 @@ mod limits;
 mod live;
 mod mark;
 mod mrn;
+mod name;
 mod policy;
 mod role;
 mod seal;
@@ -29,6 +30,7 @@ pub use limits::Limits;
 pub use live::{Caller, Facts, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{CredentialMark, MARK_PREFIX, Marking, Marks, StackId, short_digest};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
+pub use name::composed;
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,

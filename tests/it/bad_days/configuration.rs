@@ -331,3 +331,24 @@ fn a_rotation_that_does_not_happen_yet_is_told_by_validate_too() {
         }
     }
 }
+
+/// An empty text is something to write, and once it is written nothing differs.
+#[test]
+fn a_description_that_is_taken_away_stays_away() {
+    let mut stage = stage();
+    let apply = ["apply", "--yes", "access"];
+    let plan = ["plan", "--detailed-exitcode", "access"];
+    for (description, changes) in [
+        ("", 2),
+        ("description = \"\"\n", 0),
+        ("description = \"by rolecall\"\n", 2),
+        ("description = null\n", 0),
+        ("description = trimspace(\" \")\n", 2),
+        ("", 0),
+    ] {
+        stage.configure(&CI.replace("  roles", &format!("  {description}  roles")));
+        assert_eq!(stage.run(&plan), changes, "{description}");
+        assert_eq!(stage.run(&apply), 0, "{description}");
+        assert_eq!(stage.run(&plan), 0, "{description}: nothing is left to do");
+    }
+}
