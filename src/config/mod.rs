@@ -14,6 +14,7 @@ pub mod generate;
 mod graph;
 mod hints;
 mod imports;
+mod instances;
 mod law;
 mod moves;
 mod names;

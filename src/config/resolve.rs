@@ -1,7 +1,7 @@
 //! A module and the values of its variables to what is desired.
 //! Pure.
 
-use super::accounts::{self, Instance, Parts};
+use super::accounts::{Instance, Parts};
 use super::blocks::Block;
 use super::checks;
 use super::decode::Decoder;
@@ -10,7 +10,7 @@ use super::parse::{self, Module, module_scope};
 use super::policies::{self, Policy};
 use super::scopes::{self, Scopes};
 use super::variables::{self, Input};
-use super::{imports, moves, names, roles, settings, sinks};
+use super::{imports, instances, moves, names, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
 use crate::lang::Scope;
 use crate::model::{
@@ -175,7 +175,7 @@ fn run(
     for block in module.of("service_account") {
         let errors = decoder.evaluator.error_count();
         let before = instances.len();
-        let result = accounts::instances(block, &scope, &parts, &mut decoder, &mut instances);
+        let result = instances::make(block, &scope, &parts, &mut decoder, &mut instances);
         if result.is_ok() && decoder.evaluator.error_count() == errors {
             complete.insert(block.name());
         }
@@ -188,7 +188,7 @@ fn run(
         });
     }
     let blocks = all("service_account");
-    accounts::fill(&blocks, &instances, &complete, lenient, &mut scope);
+    instances::fill(&blocks, &instances, &complete, lenient, &mut scope);
     let (moves, moves_incomplete) = moves::moves(&all("moved"), &mut decoder);
     let removals = moves::removals(&all("removed"), &moves, &scope, &mut decoder);
     for instance in &mut instances {

@@ -202,6 +202,7 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
         )?,
         None => Type::Any,
     };
+    decoder.text(block, "description", &Scope::new())?;
     let sensitive = flag(block, "sensitive", false, decoder)?;
     let nullable = flag(block, "nullable", true, decoder)?;
     let default = match block.attribute("default") {

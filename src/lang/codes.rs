@@ -19,6 +19,8 @@ crate::diag::codes! {
         "use an index or key that is there; `lookup(map, key, default)` and `contains(list, value)` ask first";
     INVALID_OPERAND = "invalid-operand", "invalid operand",
         "give the operator values of the type that it takes, or convert them with `tonumber(…)`, `tostring(…)` or `tobool(…)`";
+    NEVER_EQUAL = "never-equal", "values of different types are never equal",
+        "compare values of one type: convert one with `tostring(…)`, `tonumber(…)` or `tobool(…)`, or ask `contains(list, value)`";
     DIVISION_BY_ZERO = "division-by-zero", "division by zero",
         "ask first, as in `n == 0 ? 0 : total / n`";
     INVALID_CONDITION = "invalid-condition", "invalid condition",

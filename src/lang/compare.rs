@@ -175,6 +175,39 @@ fn mixed_types(a: &Type, b: &Type) -> Option<Unlike> {
     }
 }
 
+/// What two values of different types are, where their types are all that is known: whatever they come
+/// to, they are not equal, as in Terraform.
+pub(super) fn never(a: &Value, b: &Value) -> Option<(&'static str, &'static str)> {
+    if !(a.is_unknown() || b.is_unknown()) {
+        return None;
+    }
+    let (x, y) = (sort_of(a)?, sort_of(b)?);
+    (x != y).then(|| (noun_of(a), noun_of(b)))
+}
+
+/// Values of different sorts are never equal.
+#[derive(PartialEq, Eq)]
+enum Sort {
+    Bool,
+    Number,
+    Text,
+    Items,
+    Members,
+}
+
+fn sort_of(value: &Value) -> Option<Sort> {
+    match value.kind() {
+        Kind::Bool(_) | Kind::Unknown(Type::Bool) => Some(Sort::Bool),
+        Kind::Number(_) | Kind::Unknown(Type::Number) => Some(Sort::Number),
+        Kind::String(_) | Kind::Unknown(Type::String) => Some(Sort::Text),
+        Kind::List(_)
+        | Kind::Set(_)
+        | Kind::Unknown(Type::List(_) | Type::Set(_) | Type::Tuple(_)) => Some(Sort::Items),
+        Kind::Map(_) | Kind::Unknown(Type::Map(_) | Type::Object(_)) => Some(Sort::Members),
+        Kind::Null | Kind::Reference(_) | Kind::Unknown(_) => None,
+    }
+}
+
 /// Tells whether two values are the same; `None` when that is not known yet.
 ///
 /// # Errors

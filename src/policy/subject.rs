@@ -18,9 +18,34 @@ pub(super) struct Subject {
     pub(super) value: Value,
 }
 
+/// What there is around an account.
+struct Around<'a> {
+    live: &'a Live,
+    /// The addresses of the blocks that declare scopes.
+    blocks: BTreeMap<Scope, String>,
+}
+
+impl<'a> Around<'a> {
+    fn of(desired: &Desired, live: &'a Live) -> Self {
+        let organizations = desired.organizations.iter().map(|(name, declared)| {
+            let scope = Scope::Organization(declared.id.clone());
+            (scope, format!("organization.{name}"))
+        });
+        let spaces = desired.spaces.iter().map(|(name, declared)| {
+            let scope = Scope::Space(declared.id.clone());
+            (scope, format!("space.{name}"))
+        });
+        Self {
+            live,
+            blocks: organizations.chain(spaces).collect(),
+        }
+    }
+}
+
 /// Every account that will be there after the plan, those of the configuration first. What the plan
 /// deletes is not judged; what it cannot act on is judged as it is, or as it is declared.
 pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subject> {
+    let around = Around::of(desired, live);
     let mut found = Vec::new();
     let mut changes: BTreeMap<&Mrn, Vec<&Change>> = BTreeMap::new();
     let mut seen: BTreeSet<&Address> = BTreeSet::new();
@@ -36,7 +61,7 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
                     after,
                     declared,
                     change,
-                    (desired, live),
+                    &around,
                 ));
             }
             (None, None) => {}
@@ -73,11 +98,11 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
             Keeper::Unmanaged | Keeper::Foreign => None,
         };
         seen.extend(block.map(|block| &block.address));
-        found.push(present(account, changes, custody, block, (desired, live)));
+        found.push(present(account, changes, custody, block, &around));
     }
     for declared in desired.accounts.values() {
         if !seen.contains(&declared.address) {
-            found.push(hindered(declared, desired, live));
+            found.push(hindered(declared, &around));
         }
     }
     found.sort_by(|a, b| {
@@ -144,7 +169,7 @@ fn born(
     after: &AccountState,
     declared: Option<&DesiredAccount>,
     change: &Change,
-    (desired, live): (&Desired, &Live),
+    around: &Around<'_>,
 ) -> Subject {
     let account = JudgedAccount {
         address: Some(address.clone()),
@@ -155,7 +180,7 @@ fn born(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = Some((change.action, change.privilege.gained.clone()));
-    let value = value(&account, after, None, change, desired, live);
+    let value = value(&account, after, None, change, around);
     Subject { account, value }
 }
 
@@ -165,7 +190,7 @@ fn present(
     changes: &[&Change],
     custody: Keeper,
     declared: Option<&DesiredAccount>,
-    (desired, live): (&Desired, &Live),
+    around: &Around<'_>,
 ) -> Subject {
     let mut state = account.state();
     if custody != Keeper::Managed {
@@ -201,7 +226,7 @@ fn present(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = gravest.map(|action| (action, gained));
-    let value = value(&judged, &state, Some(account), change, desired, live);
+    let value = value(&judged, &state, Some(account), change, around);
     Subject {
         account: judged,
         value,
@@ -209,7 +234,7 @@ fn present(
 }
 
 /// A declared account that is neither live nor to be created: something is in its way.
-fn hindered(declared: &DesiredAccount, desired: &Desired, live: &Live) -> Subject {
+fn hindered(declared: &DesiredAccount, around: &Around<'_>) -> Subject {
     let account = JudgedAccount {
         address: Some(declared.address.clone()),
         account: None,
@@ -226,7 +251,7 @@ fn hindered(declared: &DesiredAccount, desired: &Desired, live: &Live) -> Subjec
         valid_until: declared.valid_until,
         protected: declared.protected.unwrap_or(false),
     };
-    let value = value(&account, &state, None, None, desired, live);
+    let value = value(&account, &state, None, None, around);
     Subject { account, value }
 }
 
@@ -266,8 +291,7 @@ fn value(
     state: &AccountState,
     live_account: Option<&LiveAccount>,
     change: Option<(Action, RoleSet)>,
-    desired: &Desired,
-    live: &Live,
+    around: &Around<'_>,
 ) -> Value {
     let JudgedAccount {
         address,
@@ -285,7 +309,7 @@ fn value(
         valid_until,
         protected,
     } = state;
-    let now = live.facts.now;
+    let now = around.live.facts.now;
     let created = live_account.and_then(|account| account.created_at);
     let used = live_account.and_then(|account| account.last_used);
     let creator = live_account.and_then(|account| account.creator.as_deref());
@@ -298,7 +322,6 @@ fn value(
         Some((action, gained)) => (Some(action.as_str()), gained),
         None => (None, RoleSet::new()),
     };
-    let info = live.scopes.get(scope);
     let labels: Members = labels
         .iter()
         .map(|(key, value)| (key.as_str().into(), Value::from(value.as_str())))
@@ -307,10 +330,7 @@ fn value(
         ("address", text(address.as_ref().map(Address::to_string))),
         ("name", Value::from(name.as_str())),
         ("description", text(description.as_deref())),
-        (
-            "scope",
-            place(scope, info.map(|info| info.name.as_str()), desired),
-        ),
+        ("scope", place(scope, around)),
         ("roles", names(roles)),
         ("labels", Value::map(labels)),
         ("custody", Value::from(custody.as_str())),
@@ -330,42 +350,26 @@ fn value(
 }
 
 /// The scope of an account: the same value as the block that declares it, so that both are compared.
-fn place(scope: &Scope, name: Option<&str>, desired: &Desired) -> Value {
+fn place(scope: &Scope, around: &Around<'_>) -> Value {
     let mrn = scope.mrn();
+    let info = around.live.scopes.get(scope);
     let attributes: Members = [
         ("kind", Value::from(scope.kind())),
         ("id", Value::from(scope.id())),
         ("mrn", Value::from(mrn.as_str())),
-        ("name", text(name)),
+        ("name", text(info.map(|info| info.name.as_str()))),
     ]
     .map(|(name, value)| (name.into(), value))
     .into();
-    let (kind, block) = match scope {
-        Scope::Organization(id) => {
-            let mut all = desired.organizations.iter();
-            (
-                RefKind::Organization,
-                all.find(|(_, declared)| declared.id == *id)
-                    .map(|(name, _)| name),
-            )
-        }
-        Scope::Space(id) => {
-            let mut all = desired.spaces.iter();
-            (
-                RefKind::Space,
-                all.find(|(_, declared)| declared.id == *id)
-                    .map(|(name, _)| name),
-            )
-        }
+    let kind = match scope {
+        Scope::Organization(_) => RefKind::Organization,
+        Scope::Space(_) => RefKind::Space,
     };
-    let address = match block {
-        Some(block) => format!("{}.{block}", kind.noun()),
-        // What no block declares is equal to no block.
-        None => mrn.as_str().to_owned(),
-    };
+    // What no block declares is equal to no block.
+    let address = around.blocks.get(scope);
     Value::reference(Reference {
         kind,
-        address: address.into(),
+        address: address.map_or_else(|| mrn.as_str().into(), |address| address.as_str().into()),
         attributes,
         includes: None,
     })

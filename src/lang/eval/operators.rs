@@ -39,7 +39,14 @@ impl Evaluator<'_> {
                 let wanted = operator == BinaryOperator::Eq;
                 match compare::same(&a, &b) {
                     Ok(Some(same)) => Ok(Value::from(same == wanted).marked(marked)),
-                    Ok(None) => Ok(Value::unknown(Type::Bool).marked(marked)),
+                    Ok(None) => {
+                        if let Some((x, y)) = compare::never(&a, &b) {
+                            let span = self.span(operation);
+                            let message = format!("{x} is never equal to {y}");
+                            self.report(Diagnostic::warning(codes::NEVER_EQUAL).at(span, message));
+                        }
+                        Ok(Value::unknown(Type::Bool).marked(marked))
+                    }
                     Err(unlike) => {
                         let span = self.span(operation);
                         self.fail(

@@ -477,6 +477,20 @@ fn a_validation_is_judged_by_all_that_it_uses() {
     assert!(small(local).findings().contains("[unknown-reference]"));
 }
 
+/// A text that describes a variable is looked at, though it does nothing.
+#[test]
+fn a_description_of_a_variable_is_a_text() {
+    for (description, good) in [
+        ("\"a\"", true),
+        ("null", true),
+        ("[]", false),
+        ("{}", false),
+    ] {
+        let text = format!("variable \"v\" {{\n  default = 1\n  description = {description}\n}}\n");
+        assert_eq!(small(&text).resolve().1.is_ok(), good, "{description}");
+    }
+}
+
 /// One account, as its place in a file, so that the type of a destination is looked at whole.
 #[test]
 fn a_file_name_that_is_not_set_is_the_accounts() {
