@@ -426,6 +426,26 @@ mod tests {
     }
 
     #[test]
+    fn the_import_block_that_is_shown_instead_of_the_command_is_one() {
+        let (_, instead) = COMMANDS
+            .iter()
+            .find(|(name, _)| *name == "import")
+            .expect("there");
+        let written: Vec<&str> = instead
+            .split('`')
+            .filter(|code| code.contains(" = "))
+            .collect();
+        let body = hcl_edit::parser::parse_body(&format!("{}\n", written.join("\n")));
+        let body = body.expect("each is a line of its own");
+        let names: Vec<&str> = body.attributes().map(|a| a.key.as_str()).collect();
+        assert_eq!(names, ["to", "id"]);
+        assert!(
+            instead.contains("`rolecall show NAME DIR` its MRN"),
+            "{instead}"
+        );
+    }
+
+    #[test]
     fn an_option_of_another_command_says_whose_it_is_and_no_value_is_suggested() {
         let wrong = |text: &str| {
             let given = std::iter::once("rolecall").chain(text.split(' '));

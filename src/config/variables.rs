@@ -110,6 +110,13 @@ pub(super) fn read(
                 );
             }
             Input::Unreadable => all.incomplete = true,
+            Input::File { path, bytes: _ } if path.ends_with(".json") => {
+                let found = Diagnostic::error(codes::UNSUPPORTED_FILE);
+                out.push(found.help(format!("file `{path}`")).help(
+                    "values are not read from JSON: write `NAME = VALUE` on lines of a file `*.vars.hcl`",
+                ));
+                all.incomplete = true;
+            }
             Input::File { path, bytes } => {
                 let Some(tree) = syntax::parse(path.as_str(), bytes, sources, out) else {
                     all.incomplete = true;

@@ -677,6 +677,11 @@ fn an_account_is_compared_with_blocks_by_address() {
             "contains(self.roles, local.power)",
             true,
         ),
+        (
+            "[\"agent\", \"viewer\"]",
+            "alltrue([for role in [local.power] : contains(self.roles, role)])",
+            true,
+        ),
         ("[role.deep]", "contains(self.roles, role.scanner)", true),
         ("[\"viewer\"]", "contains(self.roles, role.deep)", false),
     ] {

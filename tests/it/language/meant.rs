@@ -1,5 +1,7 @@
 //! What people mean and the language takes otherwise: told, with what to write.
 
+use rolecall::config::Input;
+
 use super::cases::{Case, fixture};
 
 const REST: &str = "space \"s\" {\n  id = \"space-1\"\n}\nspace \"t\" {\n  id = \"space-2\"\n}\nsink \"file\" \
@@ -250,5 +252,29 @@ fn an_empty_description_is_not_an_absent_one() {
         let desired = account(first, "space.s", "\"ci\"").desired().desired;
         let account = desired.accounts.values().next().expect("one");
         assert_eq!(account.description.as_deref(), expected, "{first}");
+    }
+}
+
+/// Values in JSON are named as that, and no variable is called missing because of them.
+#[test]
+fn values_in_json_are_named() {
+    for name in ["prod.json", "prod.vars.json", "terraform.tfvars.json"] {
+        let mut case = Case::one(&format!(
+            "{}variable \"team\" {{}}\n",
+            fixture("valid/minimal.hcl")
+        ));
+        case.inputs.push(Input::File {
+            path: name.to_owned(),
+            bytes: b"{ \"team\": \"hunter2\" }\n".to_vec(),
+        });
+        let shown = case.findings();
+        assert!(
+            shown.contains("[unsupported-file]") && shown.contains(name),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("missing-variable") && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }
