@@ -302,6 +302,10 @@ fn message<'b>(
         let message = format!("a string is required, not {}", noun_of(&value));
         return decoder.fail(codes::INVALID_VALUE, attribute.span, &message);
     }
+    if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        let message = "this is empty, and is all that is said of an account that breaks the policy";
+        return decoder.fail(codes::INVALID_VALUE, attribute.span, message);
+    }
     Ok(Some(attribute))
 }
 

@@ -418,6 +418,10 @@ fn message_of(
         return Ok(None);
     }
     match convert::convert(&value, &Type::String) {
+        Ok(text) if text.as_str().is_some_and(|text| text.trim().is_empty()) => {
+            let message = "this is empty, and is all that is said where the condition is false";
+            decoder.fail(codes::INVALID_VALUE, attribute.span, message)
+        }
         Ok(text) if !text.is_null() => Ok(Some(text)),
         _ => {
             let message = format!("a string is required, not {}", noun_of(&value));

@@ -477,6 +477,80 @@ fn a_validation_is_judged_by_all_that_it_uses() {
     assert!(small(local).findings().contains("[unknown-reference]"));
 }
 
+/// What is said of something that is refused is never nothing.
+#[test]
+fn an_empty_message_is_no_message() {
+    for (message, good) in [
+        ("\"\"", false),
+        ("\"  \"", false),
+        ("trimspace(\" \")", false),
+        ("\"m\"", true),
+    ] {
+        for block in [
+            format!(
+                "policy \"p\" {{\n  condition = self.name != \"\"\n  message = {message}\n}}\n"
+            ),
+            format!(
+                "variable \"v\" {{\n  default = 1\n  validation {{\n    condition = var.v > 0\n    error_message = {message}\n  }}\n}}\n"
+            ),
+        ] {
+            assert_eq!(small(&block).resolve().1.is_ok(), good, "{block}");
+            assert_eq!(small(&block).validate().1.is_ok(), good, "{block}");
+        }
+    }
+}
+
+/// An attribute that is explicitly empty says something, or is an error: it is never taken for one that
+/// is not there.
+#[test]
+fn an_empty_attribute_is_not_an_absent_one() {
+    let plain = Case::one(EVERYTHING).desired();
+    let absent_is_the_same = |kind: &str, name: &str| {
+        matches!(
+            (kind, name),
+            // Nothing that these say is kept, or none of them is the default.
+            (
+                _,
+                "description" | "trusted_creators" | "except" | "exempt" | "locals"
+            ) | ("locals", _)
+                | ("variable", _)
+        )
+    };
+    let mut told = 0;
+    for place in every_attribute(EVERYTHING) {
+        let (kind, _) = place.blocks.last().expect("a block");
+        if absent_is_the_same(kind, &place.name) && kind != "service_account" {
+            continue;
+        }
+        let mut text = EVERYTHING.to_owned();
+        text.replace_range(place.value.clone(), "\"\"");
+        match Case::one(&text).resolve().1 {
+            Err(_) => told += 1,
+            Ok(resolved) => {
+                assert_eq!(
+                    (kind.as_str(), place.name.as_str()),
+                    ("service_account", "description")
+                );
+                let accounts = resolved.desired.accounts.values();
+                assert!(
+                    accounts
+                        .clone()
+                        .any(|a| a.description.as_deref() == Some(""))
+                );
+                assert_eq!(accounts.count(), plain.desired.accounts.len());
+            }
+        }
+    }
+    assert!(told > 30, "{told}");
+    let resolved = Case::one(&EVERYTHING.replace("= local.team", "= {}")).desired();
+    let mut labels = resolved
+        .desired
+        .accounts
+        .values()
+        .map(|account| &account.labels);
+    assert!(labels.any(|labels| labels.as_ref().is_some_and(|labels| labels.is_empty())));
+}
+
 /// A text that describes a variable is looked at, though it does nothing.
 #[test]
 fn a_description_of_a_variable_is_a_text() {
