@@ -1,20 +1,23 @@
 //! Reads a configuration directory and the values of its variables, and reports what is wrong.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile};
-use crate::diag::{Diagnostics, Severity, SourceMap};
+use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use crate::echo;
+use crate::lang::syntax::MAX_FILE;
 use crate::model::{Desired, Queries};
 
 use super::args::{ConfigArgs, Given};
 use super::exit::Exit;
-use super::output;
+use super::{output, subfolders};
 
 /// What variables of the environment begin with.
 const VARIABLE: &str = "ROLECALL_VAR_";
+/// What those begin with that Terraform reads.
+const TERRAFORM: &str = "TF_VAR_";
 
 /// A configuration, evaluated.
 pub struct Loaded {
@@ -26,18 +29,15 @@ pub struct Loaded {
     pub policies: Vec<Policy>,
 }
 
-/// Reads and evaluates a configuration.
-pub fn load(args: &ConfigArgs) -> Result<Loaded, Exit> {
-    let mut given = gather(args)?;
+/// Reads and evaluates a configuration. Besides it, this run reads the policy directories `policies`.
+pub fn load(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Loaded, Exit> {
+    let mut given = gather(args, policies)?;
     match config::resolve(&given.module, &mut given.sources, &given.inputs) {
         Ok(resolved) => {
             let sources = given.whole()?;
             show(&resolved.warnings, &sources);
             if !resolved.rotations.is_empty() {
-                output::warning(
-                    "rotate_after and overlap are checked and kept, but this version does not \
-                     rotate keys yet",
-                );
+                unrotated();
             }
             Ok(Loaded {
                 desired: resolved.desired,
@@ -47,6 +47,12 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded, Exit> {
         }
         Err(errors) => Err(refuse(&errors, &given.sources)),
     }
+}
+
+fn unrotated() {
+    output::warning(
+        "rotate_after and overlap are checked and kept, but this version does not rotate keys yet",
+    );
 }
 
 /// Whether a directory holds a configuration, or might: what is wrong with it is told by [`load`].
@@ -60,10 +66,14 @@ pub fn any(dir: &Path) -> bool {
 
 /// Checks a configuration without asking for values.
 pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
-    let mut given = gather(args)?;
+    let mut given = gather(args, &[])?;
     match config::validate(&given.module, &mut given.sources, &given.inputs) {
         Ok(warnings) => {
+            let rotates = given.module.rotates();
             show(&warnings, &given.whole()?);
+            if rotates {
+                unrotated();
+            }
             Ok(())
         }
         Err(errors) => Err(refuse(&errors, &given.sources)),
@@ -73,7 +83,7 @@ pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
 /// Reads what a configuration says of its seal keys, without asking for values of variables, and gives
 /// its texts.
 pub fn sealing(dir: &Path) -> Result<(Sealing, SourceMap), Exit> {
-    let mut given = gather(&ConfigArgs::of(dir))?;
+    let mut given = gather(&ConfigArgs::of(dir), &[])?;
     match config::sealing(&given.module, &mut given.sources, &given.inputs) {
         Ok(sealing) => Ok((sealing, given.whole()?)),
         Err(errors) => Err(refuse(&errors, &given.sources)),
@@ -142,7 +152,7 @@ impl Gathered {
 }
 
 /// Reads what there is. What cannot be read is told, and the rest is still worth checking.
-fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
+fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
     let names = names(&args.dir)?;
     let selection = config::select(names.iter().map(String::as_str));
     let mut lacking = None;
@@ -150,10 +160,13 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
         if note.severity == Severity::Error {
             lacking = Some(Exit::Error);
         }
-        let mut one = Diagnostics::new();
-        one.push(note.clone());
-        show(&one, &SourceMap::new());
+        note_of(note.clone());
     }
+    selection.unread.iter().cloned().for_each(note_of);
+    let mut read_besides: Vec<PathBuf> = policies.to_vec();
+    read_besides.extend(args.var_file.iter().cloned());
+    let lost = subfolders::unread(&args.dir, &read_besides);
+    config::in_subfolders(&lost).into_iter().for_each(note_of);
     if selection.configuration.is_empty() {
         if let Some(exit) = lacking {
             return Err(exit);
@@ -224,6 +237,14 @@ fn gather(args: &ConfigArgs) -> Result<Gathered, Exit> {
     if lacking.is_some() {
         module.lacks_files();
     }
+    let mut meant: Vec<String> = std::env::vars_os()
+        .filter_map(|(name, _)| Some(name.to_str()?.strip_prefix(TERRAFORM)?.to_owned()))
+        .filter(|name| module.declares(name))
+        .collect();
+    meant.sort();
+    config::terraform_variables(&meant)
+        .into_iter()
+        .for_each(note_of);
     Ok(Gathered {
         sources,
         module,
@@ -292,8 +313,38 @@ fn shown(path: &Path) -> String {
     text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
 }
 
+/// Reads a file of at most [`MAX_FILE`] bytes: its size is looked at first, and what grows meanwhile or
+/// has no size is read no further than that.
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
-    fs::read(path).map_err(|error| unreadable(path, &error))
+    read_at(path, path)
+}
+
+/// The same for a file that is named in another way than it is found.
+fn read_at(real: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
+    // A byte order mark stands before the text.
+    let most = MAX_FILE as u64 + 3;
+    let too_large = |size: String| {
+        output::error(
+            &format!("{} is too large: {size}", path.display()),
+            &[format!(
+                "a file may have {} MiB at most; split it",
+                MAX_FILE >> 20
+            )],
+        );
+        Exit::Error
+    };
+    let fail = |error: io::Error| unreadable(path, &error);
+    let file = fs::File::open(real).map_err(fail)?;
+    let size = file.metadata().map_err(fail)?.len();
+    if size > most {
+        return Err(too_large(format!("{size} bytes")));
+    }
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(format!("more than {most} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Tells why a file cannot be read.
@@ -340,7 +391,7 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     } else if real.extension() != path.extension() {
         format!("{shown} is a link to a file of another kind")
     } else {
-        return fs::read(&real).map_err(fail);
+        return read_at(&real, path);
     };
     output::error(
         &format!("{why}, and was not read"),
@@ -379,6 +430,12 @@ fn environment() -> Result<Vec<Input>, Exit> {
             origin: Origin::Environment,
         })
         .collect())
+}
+
+fn note_of(note: Diagnostic) {
+    let mut one = Diagnostics::new();
+    one.push(note);
+    show(&one, &SourceMap::new());
 }
 
 fn show(found: &Diagnostics, sources: &SourceMap) {

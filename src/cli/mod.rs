@@ -21,6 +21,7 @@ mod report;
 mod seal;
 mod session;
 mod signals;
+mod subfolders;
 mod terraform;
 mod withheld;
 mod world;

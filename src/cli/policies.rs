@@ -62,7 +62,7 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
 
 /// The directories of the environment and of the command line, each with what names it: neither takes the
 /// place of the other.
-fn dirs(args: &PolicyArgs) -> Result<Vec<(&'static str, PathBuf)>, Exit> {
+pub fn dirs(args: &PolicyArgs) -> Result<Vec<(&'static str, PathBuf)>, Exit> {
     let mut dirs = Vec::new();
     if let Some(dir) = std::env::var_os(VARIABLE) {
         if dir.is_empty() {

@@ -321,7 +321,7 @@ pub async fn look(
         desired,
         queries,
         policies: _,
-    } = load::load(config)?;
+    } = load::load(config, &[])?;
     let reached = reach(choice, &config.dir, &desired).await?;
     let seals = keys(choice, &config.dir, &desired)?;
     let home = home(reached.scope.clone(), scopes);

@@ -76,7 +76,9 @@ pub async fn open(
         output::error(&format!("cannot listen for signals: {error}"), &[]);
         Exit::Error
     })?;
-    let mut loaded = load::load(config)?;
+    let dirs = policies::dirs(intent.policies)?.into_iter();
+    let dirs: Vec<PathBuf> = dirs.map(|(_, dir)| dir).collect();
+    let mut loaded = load::load(config, &dirs)?;
     record::of_stack(&loaded.desired.stack)?;
     policies::tighten(&mut loaded, intent.policies)?;
     let Loaded {

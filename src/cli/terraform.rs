@@ -112,9 +112,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "import",
-        "write a block `import { to = service_account.NAME, id = \"MRN\" }` on two lines; \
-         `rolecall list DIR` shows what is live, and `rolecall init --from-live DIR` writes the \
-         blocks for all of it",
+        "declare the account, and write an `import` block beside it, with `to = service_account.NAME` \
+         on one line and `id = \"MRN\"` on the next; `rolecall list DIR` shows what is live, \
+         `rolecall show NAME DIR` its MRN, and `rolecall init --from-live NEW_DIR` writes a new \
+         configuration with the blocks for all of it",
     ),
     (
         "login",
@@ -472,6 +473,26 @@ mod tests {
         }
         let error = args("platform get").expect_err("no such command");
         assert!(error.contains("unrecognized subcommand 'get'"), "{error}");
+    }
+
+    #[test]
+    fn the_import_block_that_is_shown_instead_of_the_command_is_one() {
+        let (_, instead) = COMMANDS
+            .iter()
+            .find(|(name, _)| *name == "import")
+            .expect("there");
+        let written: Vec<&str> = instead
+            .split('`')
+            .filter(|code| code.contains(" = "))
+            .collect();
+        let body = hcl_edit::parser::parse_body(&format!("{}\n", written.join("\n")));
+        let body = body.expect("each is a line of its own");
+        let names: Vec<&str> = body.attributes().map(|a| a.key.as_str()).collect();
+        assert_eq!(names, ["to", "id"]);
+        assert!(
+            instead.contains("`rolecall show NAME DIR` its MRN"),
+            "{instead}"
+        );
     }
 
     #[test]

@@ -4,13 +4,12 @@
 use super::blocks::Block;
 use super::decode::{Decoded, Decoder, member_span};
 use super::imports::Imports;
-use super::parse::each_scope;
 use super::roles::{self, RoleBlocks};
 use super::sinks::{self, Sinks, Subject};
 use super::{codes, time};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
-use crate::lang::value::{Kind, RefKind, Value};
+use crate::lang::value::{Kind, RefKind};
 use crate::lang::{Failed, Scope, Type, convert};
 use crate::model::{
     Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope, VOID,
@@ -18,16 +17,11 @@ use crate::model::{
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
-/// The most accounts one configuration declares.
-const MAX_ACCOUNTS: usize = 20_000;
 /// The longest name and label, in characters.
 pub(super) const MAX_NAME: usize = 200;
 pub(super) const MAX_LABEL: usize = 63;
 /// The longest description, in characters.
 pub(super) const MAX_DESCRIPTION: usize = 2_000;
-/// The most instances of one block whose errors are told.
-pub(super) const MAX_FAILED: usize = 10;
-
 /// How often a credential is replaced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rotation {
@@ -56,134 +50,8 @@ pub(super) struct Parts<'p> {
     pub(super) imports_incomplete: bool,
 }
 
-/// Makes all instances of a block; those that fail report why and are left out.
-pub(super) fn instances(
-    block: &Block,
-    scope: &Scope<'_>,
-    parts: &Parts<'_>,
-    decoder: &mut Decoder<'_>,
-    out: &mut Vec<Instance>,
-) -> Result<(), Failed> {
-    let Some(attribute) = block.attribute("for_each") else {
-        out.extend(instance(block, None, scope, parts, decoder)?);
-        return Ok(());
-    };
-    let value = decoder
-        .evaluator
-        .evaluate(attribute.span.file, &attribute.expression, scope)?;
-    let span = attribute.span;
-    let keys_marked =
-        matches!(value.kind(), Kind::Set(items) if items.iter().any(Value::has_sensitive));
-    if value.is_sensitive() || keys_marked {
-        decoder.report(
-            Diagnostic::error(codes::INVALID_FOR_EACH)
-                .at(span, "this is sensitive")
-                .help("keys stand in addresses, which plans show"),
-        );
-        return Err(Failed);
-    }
-    let mut failed = 0;
-    match value.kind() {
-        Kind::Unknown(ty) if decoder.lenient => {
-            let of = element_type(ty, span, decoder)?;
-            let frame = each_scope(scope, Value::unknown(Type::String), Value::unknown(of));
-            instance(block, None, &frame, parts, decoder)?;
-            Ok(())
-        }
-        Kind::Unknown(_) => decoder.fail(codes::INVALID_FOR_EACH, span, "this is not known yet"),
-        Kind::Map(members) => {
-            for (key, member) in members.iter() {
-                check_key(key, span, decoder)?;
-                let frame = each_scope(scope, Value::from(key.clone()), member.clone());
-                // Other instances are still worth a look.
-                match instance(block, Some(key), &frame, parts, decoder) {
-                    Ok(made) => out.extend(made),
-                    Err(Failed) => failed += 1,
-                }
-                if failed > MAX_FAILED {
-                    return Err(Failed);
-                }
-                limit(block, out.len(), decoder)?;
-            }
-            Ok(())
-        }
-        Kind::Set(items) => {
-            for item in items.iter() {
-                let Some(key) = item.as_str() else {
-                    if item.is_unknown() && decoder.lenient {
-                        continue;
-                    }
-                    let message =
-                        format!("a set of strings is required; it holds {}", noun_of(item));
-                    return decoder.fail(codes::INVALID_FOR_EACH, span, &message);
-                };
-                check_key(key, span, decoder)?;
-                let frame = each_scope(scope, item.clone(), item.clone());
-                match instance(block, Some(key), &frame, parts, decoder) {
-                    Ok(made) => out.extend(made),
-                    Err(Failed) => failed += 1,
-                }
-                if failed > MAX_FAILED {
-                    return Err(Failed);
-                }
-                limit(block, out.len(), decoder)?;
-            }
-            Ok(())
-        }
-        _ => {
-            let found = Diagnostic::error(codes::INVALID_FOR_EACH).at(
-                span,
-                format!(
-                    "a map or a set of strings is required, not {}",
-                    noun_of(&value)
-                ),
-            );
-            decoder.report(match value.kind() {
-                Kind::List(_) => {
-                    found.help("write `toset(…)` around it: elements of a list have no names")
-                }
-                _ => found,
-            });
-            Err(Failed)
-        }
-    }
-}
-
-/// A key stands in every line that names its account.
-fn check_key(key: &str, span: Span, decoder: &mut Decoder<'_>) -> Result<(), Failed> {
-    let length = key.chars().count();
-    if length <= MAX_NAME {
-        return Ok(());
-    }
-    let message = format!("a key has at most {MAX_NAME} characters, not {length}");
-    decoder.fail(codes::INVALID_FOR_EACH, span, &message)
-}
-
-fn limit(block: &Block, count: usize, decoder: &mut Decoder<'_>) -> Result<(), Failed> {
-    if count <= MAX_ACCOUNTS {
-        return Ok(());
-    }
-    let message = format!("more than {MAX_ACCOUNTS} in one configuration");
-    decoder.fail(codes::TOO_MANY_INSTANCES, block.span, &message)
-}
-
-fn element_type(ty: &Type, span: Span, decoder: &mut Decoder<'_>) -> Result<Type, Failed> {
-    match ty {
-        Type::Map(of) => Ok((**of).clone()),
-        Type::Set(of) if convert::convertible(of, &Type::String) => Ok(Type::String),
-        Type::Any | Type::Object(_) => Ok(Type::Any),
-        other => {
-            let message = format!(
-                "a map or a set of strings is required, not {}",
-                other.noun()
-            );
-            decoder.fail(codes::INVALID_FOR_EACH, span, &message)
-        }
-    }
-}
-
 /// Makes one instance; `None` when something about it is not known yet.
-fn instance(
+pub(super) fn instance(
     block: &Block,
     key: Option<&str>,
     scope: &Scope<'_>,
@@ -329,7 +197,7 @@ fn description(
             format!("a description has at most {MAX_DESCRIPTION} characters, not {length}");
         return decoder.fail(codes::INVALID_VALUE, span, &message);
     }
-    Ok(Some(text).filter(|text| !text.is_empty()))
+    Ok(Some(text))
 }
 
 fn labels(
@@ -468,6 +336,19 @@ fn delivery(
         rotate_after: rotate_after?,
         overlap: overlap?,
     };
+    if let (Some(age), Some(overlap)) = (rotation.rotate_after, rotation.overlap)
+        && overlap > age
+    {
+        let span = credential
+            .attribute("overlap")
+            .map_or(credential.span, |a| a.span);
+        decoder.report(
+            Diagnostic::error(codes::INVALID_VALUE)
+                .at(span, "this is longer than `rotate_after`, so keys would pile up")
+                .help("let the old key end before the next one is due: a shorter `overlap`, or a longer `rotate_after`"),
+        );
+        return Err(Failed);
+    }
     let Some(elements) = elements else {
         return Ok(None);
     };

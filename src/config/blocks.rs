@@ -1,8 +1,8 @@
 //! Syntax trees to checked blocks: every block has the labels, attributes and blocks of its type.
 //! Pure. What stands in the attributes is looked at later.
 
-use super::codes;
 use super::schema::{self, BLOCKS, LATER, Schema};
+use super::{codes, hints};
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span, suggest};
 use crate::lang::SyntaxTree;
 use hcl_edit::Span as _;
@@ -38,6 +38,12 @@ impl Block {
         self.attributes.get(name)
     }
 
+    /// Tells whether an attribute must be given.
+    pub(super) fn requires(&self, name: &str) -> bool {
+        let mut attributes = self.schema.attributes.iter();
+        attributes.any(|attribute| attribute.required && attribute.name == name)
+    }
+
     /// Returns the first block of a type inside of it.
     pub(super) fn inner(&self, kind: &str) -> Option<&Block> {
         self.blocks.iter().find(|block| block.schema.kind == kind)
@@ -61,7 +67,12 @@ impl Block {
 }
 
 /// Takes the blocks out of a file's tree.
-pub(super) fn collect(tree: SyntaxTree, blocks: &mut Vec<Block>, out: &mut Diagnostics) {
+pub(super) fn collect(
+    tree: SyntaxTree,
+    text: &str,
+    blocks: &mut Vec<Block>,
+    out: &mut Diagnostics,
+) {
     let file = tree.file;
     let kinds = || BLOCKS.iter().map(|schema| schema.kind);
     for structure in tree.body {
@@ -79,7 +90,7 @@ pub(super) fn collect(tree: SyntaxTree, blocks: &mut Vec<Block>, out: &mut Diagn
             Structure::Block(block) => {
                 let kind = block.ident.as_str();
                 match BLOCKS.iter().find(|schema| schema.kind == kind) {
-                    Some(schema) => blocks.extend(check(file, block, schema, out)),
+                    Some(schema) => blocks.extend(check(file, text, block, schema, out)),
                     None => {
                         let span = span_of(file, &block.ident);
                         out.push(unknown_block(kind, span, kinds(), "in a configuration"));
@@ -117,6 +128,7 @@ fn unknown_block(
 /// Checks one block against the form of its type; `None` when its labels are wrong.
 fn check(
     file: FileId,
+    text: &str,
     block: hcl_edit::structure::Block,
     schema: &'static Schema,
     out: &mut Diagnostics,
@@ -164,7 +176,16 @@ fn check(
                 let name_span = span_of(file, &attribute.key);
                 let known = schema.open || schema.attributes.iter().any(|a| a.name == name);
                 if !known {
-                    out.push(unknown_attribute(schema, &name, name_span));
+                    let found = unknown_attribute(schema, &name, name_span);
+                    out.push(
+                        match schema.attributes.iter().any(|a| a.name == "for_each") {
+                            true if name == "count" => Diagnostic {
+                                help: vec![hints::count(text, &attribute.value)],
+                                ..found
+                            },
+                            _ => found,
+                        },
+                    );
                     misspelt.extend(suggest(&name, schema.attributes.iter().map(|a| a.name)));
                     lacks_blocks |= schema.blocks.iter().any(|b| b.schema.kind == name);
                     continue;
@@ -181,7 +202,7 @@ fn check(
                 );
             }
             Structure::Block(inner) => {
-                lacks_blocks |= !nested(file, inner, schema, &mut blocks, out);
+                lacks_blocks |= !nested(file, text, inner, schema, &mut blocks, out);
             }
         }
     }
@@ -209,6 +230,7 @@ fn check(
 /// Takes a block that stands in another; tells whether it could be taken.
 fn nested(
     file: FileId,
+    text: &str,
     inner: hcl_edit::structure::Block,
     schema: &'static Schema,
     blocks: &mut Vec<Block>,
@@ -238,7 +260,7 @@ fn nested(
         ));
         return false;
     };
-    let Some(block) = check(file, inner, form.schema, out) else {
+    let Some(block) = check(file, text, inner, form.schema, out) else {
         return false;
     };
     let first = blocks

@@ -1,27 +1,13 @@
 //! What is wrong with accounts only beside each other.
 //! Pure.
 
-use super::accounts::{Instance, MAX_FAILED};
+use super::accounts::Instance;
 use super::codes;
 use super::imports::Imports;
+use super::told::Told;
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::model::{Address, Place};
+use crate::model::{Address, Place, composed};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What has been told of each block, so that a block of many instances is not told of each.
-#[derive(Default)]
-struct Told(BTreeMap<(&'static str, Span), usize>);
-
-impl Told {
-    /// Reports a finding about an instance, unless its block has had enough of this kind.
-    fn push(&mut self, instance: &Instance, found: Diagnostic, out: &mut Diagnostics) {
-        let told = self.0.entry((found.code, instance.block_span)).or_default();
-        *told += 1;
-        if *told <= MAX_FAILED {
-            out.push(found);
-        }
-    }
-}
 
 /// Reports accounts of one name in one scope, and credentials for one place.
 pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
@@ -32,14 +18,15 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
     let mut told = Told::default();
     for instance in ordered {
         let account = &instance.account;
-        let key = (&account.scope, account.name.as_str());
+        let key = (&account.scope, composed(&account.name));
         // An address that is declared twice has been reported.
         if let Some(first) = names.insert(key, instance)
             && first.account.address != account.address
         {
             let message = format!("\"{}\" in {}", account.name, account.scope);
             told.push(
-                instance,
+                instance.block_span,
+                &account.address,
                 Diagnostic::error(codes::DUPLICATE_ACCOUNT)
                     .at(instance.name_span, message)
                     .context(
@@ -50,7 +37,6 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
                         "give `{}` another name or scope, or remove it",
                         account.address
                     )),
-                out,
             );
         }
         for (destination, span) in account.deliver_to.iter().zip(&instance.sink_spans) {
@@ -68,27 +54,28 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
             let found = Diagnostic::error(codes::DUPLICATE_DESTINATION);
             if first.account.address != account.address {
                 told.push(
-                    instance,
+                    instance.block_span,
+                    &account.address,
                     found
                         .at(*span, format!("`{}` would write {path}", account.address))
                         .context(first_span, format!("`{}` writes it", first.account.address))
                         .help("let the `filename` of the sink depend on `account.id`, or use another sink"),
-                    out,
                 );
             } else if first.block_span == instance.block_span {
                 told.push(
-                    instance,
+                    instance.block_span,
+                    &account.address,
                     found
                         .at(
                             *span,
                             format!("`{}` would write {path} twice", account.address),
                         )
                         .help("name each sink once, and let two sinks write to different files"),
-                    out,
                 );
             }
         }
     }
+    told.report(out);
 }
 
 /// Reports imports to addresses that do not exist, and those that lead to another scope.
@@ -155,12 +142,12 @@ fn missing(
     declared: &BTreeSet<&str>,
 ) -> Diagnostic {
     let found = Diagnostic::error(codes::UNKNOWN_IMPORT_TARGET);
-    let siblings: Vec<String> = known
-        .keys()
-        .filter(|other| other.name == address.name)
-        .take(8)
-        .map(|other| format!("`{other}`"))
-        .collect();
+    let siblings = known.keys().filter(|other| other.name == address.name);
+    let count = siblings.clone().count();
+    let mut siblings: Vec<String> = siblings.take(8).map(|other| format!("`{other}`")).collect();
+    if count > siblings.len() {
+        siblings.push(format!("and {} more", count - siblings.len()));
+    }
     if !declared.contains(address.name.as_str()) {
         return found
             .at(

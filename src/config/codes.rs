@@ -1,5 +1,14 @@
 //! The kinds of findings about the blocks of a configuration.
 
+/// `internal-error`: a part of the configuration was lost. Apart from the table, since no configuration
+/// is known that has it.
+pub const INTERNAL_ERROR: crate::diag::Code = crate::diag::Code {
+    id: "internal-error",
+    summary: "a part of the configuration was lost",
+    way_out: "this is a fault of rolecall, not of the configuration: report it with these lines, and \
+              write what they name in another way until it is mended",
+};
+
 crate::diag::codes! {
     UNKNOWN_BLOCK = "unknown-block", "unknown block type",
         "`rolecall docs language` lists all blocks";
@@ -37,6 +46,10 @@ crate::diag::codes! {
         "give one of them another name or scope, or remove it";
     DUPLICATE_DESTINATION = "duplicate-destination", "two credentials for one place",
         "let one of them go to another file";
+    SIMILAR_NAMES = "similar-names", "names are easily taken for each other",
+        "rename one of them";
+    MIXED_SCRIPTS = "mixed-scripts", "name mixes letters of different scripts",
+        "write each word in one script";
     MISSING_CREDENTIAL = "missing-credential", "credential has no destination",
         "add `credential { deliver_to = [sink.file.NAME] }`; only imported accounts do without";
     INVALID_FOR_EACH = "invalid-for-each", "invalid for_each",
@@ -67,6 +80,8 @@ crate::diag::codes! {
         "write it in native HCL";
     SKIPPED_FILE = "skipped-file", "file is not part of the configuration",
         "rename it if it belongs to the configuration";
+    UNREAD_FILE = "unread-file", "nothing of this is read",
+        "write it as `rolecall docs language` says, or move it away";
     CONSTANT_POLICY = "constant-policy", "policy does not look at the account",
         "let the condition use `self`, the account that is judged";
     NOT_A_POLICY = "not-a-policy", "only policies and limits may stand here",

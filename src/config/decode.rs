@@ -87,21 +87,27 @@ impl<'s> Decoder<'s> {
         };
         let value = self.value(attribute, scope)?;
         if value.is_null() {
-            let required = block
-                .schema
-                .attributes
-                .iter()
-                .any(|a| a.required && a.name == name);
-            if required {
-                let message = format!("{} is required, not null", ty.noun());
-                return self.fail(codes::INVALID_VALUE, attribute.span, &message);
-            }
-            return Ok(None);
+            return self.not_set(block, name, attribute.span, ty.noun());
         }
         match convert::convert(&value, ty) {
             Ok(value) => Ok(Some((value, attribute.span))),
             Err(error) => self.fail(codes::INVALID_VALUE, attribute.span, &error.describe()),
         }
+    }
+
+    /// What null means: "not set" where the attribute may be left out, else an error.
+    fn not_set<T>(
+        &mut self,
+        block: &Block,
+        name: &str,
+        span: Span,
+        noun: &str,
+    ) -> Result<Option<T>, Failed> {
+        if block.requires(name) {
+            let message = format!("{noun} is required, not null");
+            return self.fail(codes::INVALID_VALUE, span, &message);
+        }
+        Ok(None)
     }
 
     /// Decodes a string.
@@ -121,6 +127,22 @@ impl<'s> Decoder<'s> {
         Ok(typed.and_then(|(value, _)| value.as_bool()))
     }
 
+    /// Tells whether an attribute is there and is not null; what it is may not be known yet.
+    ///
+    /// # Errors
+    /// It cannot be evaluated, which has been reported.
+    pub(super) fn is_set(
+        &mut self,
+        block: &Block,
+        name: &str,
+        scope: &Scope<'_>,
+    ) -> Result<bool, Failed> {
+        match block.attribute(name) {
+            Some(attribute) => Ok(!self.value(attribute, scope)?.is_null()),
+            None => Ok(false),
+        }
+    }
+
     /// Decodes the elements of a list or set, each with its own place where it is written out.
     pub(super) fn elements(
         &mut self,
@@ -132,6 +154,9 @@ impl<'s> Decoder<'s> {
             return Ok(None);
         };
         let value = self.value(attribute, scope)?;
+        if value.is_null() {
+            return self.not_set(block, name, attribute.span, "a list");
+        }
         if value.is_unknown() {
             let list = Type::list(Type::Any);
             return match convert::convert(&value, &list) {

@@ -19,6 +19,12 @@ pub enum FileKind {
     Foreign,
     /// Configuration in JSON, which is not read yet: an error, never silence.
     Json,
+    /// Configuration of Terraform's.
+    Terraform,
+    /// Values of variables for Terraform.
+    TerraformValues,
+    /// Values of variables in JSON.
+    JsonValues,
     /// Nothing of ours.
     Other,
 }
@@ -30,6 +36,12 @@ pub fn file_kind(name: &str) -> FileKind {
         FileKind::Other
     } else if ends(".hcl.json") {
         FileKind::Json
+    } else if ends(".tfvars") || ends(".tfvars.json") {
+        FileKind::TerraformValues
+    } else if ends(".tf") || ends(".tf.json") {
+        FileKind::Terraform
+    } else if ends(".vars.json") || name == "vars.json" {
+        FileKind::JsonValues
     } else if !ends(".hcl") {
         FileKind::Other
     } else if ends(".lock.hcl") || ends(".pkr.hcl") || ends(".nomad.hcl") {
@@ -52,8 +64,10 @@ pub struct Selection {
     pub configuration: Vec<String>,
     /// Files of values that load by themselves, by name: later ones win.
     pub auto_values: Vec<String>,
-    /// What is to be said about the others.
+    /// What is to be said about files that look like configuration.
     pub notes: Vec<Diagnostic>,
+    /// What is to be said about what people may take for part of it.
+    pub unread: Vec<Diagnostic>,
 }
 
 /// Sorts the file names of one directory by what they are.
@@ -62,6 +76,7 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
     names.sort_unstable();
     names.dedup();
     let mut out = Selection::default();
+    let (mut terraform, mut values, mut json) = (Vec::new(), Vec::new(), Vec::new());
     for name in names {
         match file_kind(name) {
             FileKind::Configuration => out.configuration.push(name.to_owned()),
@@ -74,10 +89,75 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
                 about(Diagnostic::error, codes::UNSUPPORTED_FILE, name)
                     .help("write it in native HCL, as `.hcl`, or move it out of this directory"),
             ),
+            FileKind::Terraform => terraform.push(name),
+            FileKind::TerraformValues => values.push(name),
+            FileKind::JsonValues => json.push(name),
             FileKind::Values | FileKind::Tests | FileKind::Other => {}
         }
     }
+    out.unread.extend(unread(
+        "file",
+        &terraform,
+        "Terraform reads it and rolecall does not: what belongs to rolecall stands in `.hcl` files",
+    ));
+    out.unread.extend(unread(
+        "file",
+        &values,
+        "values come from `*.auto.vars.hcl` by themselves, from `--var-file FILE` and `--var`, and from \
+         ROLECALL_VAR_… in the environment",
+    ));
+    out.unread.extend(unread(
+        "file",
+        &json,
+        "values are not read from JSON: write `NAME = VALUE` into a file `*.auto.vars.hcl`, or name one \
+         with --var-file",
+    ));
     out
+}
+
+/// What is to be said about `.hcl` files in subfolders that nothing of this run reads.
+pub fn in_subfolders(files: &[String]) -> Option<Diagnostic> {
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    unread(
+        "file",
+        &files,
+        "subfolders are not read: move up what belongs to this configuration; a policy directory is \
+         named with --policy-dir, and values with --var-file",
+    )
+}
+
+/// What is to be said about variables of the environment that Terraform reads.
+pub fn terraform_variables(names: &[String]) -> Option<Diagnostic> {
+    let first = names.first()?;
+    let names: Vec<String> = names.iter().map(|name| format!("TF_VAR_{name}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let way_out = format!("rolecall reads ROLECALL_VAR_{first}, or `--var {first}=…`");
+    unread("environment variable", &names, &way_out)
+}
+
+/// The most names that are listed.
+const MAX_LISTED: usize = 5;
+
+/// One note about all of a kind.
+fn unread(noun: &str, names: &[&str], way_out: &str) -> Option<Diagnostic> {
+    if names.is_empty() {
+        return None;
+    }
+    let listed: Vec<String> = names
+        .iter()
+        .take(MAX_LISTED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let mut shown = format!("{noun}{plural} {}", listed.join(", "));
+    if names.len() > MAX_LISTED {
+        shown.push_str(&format!(" and {} more", names.len() - MAX_LISTED));
+    }
+    Some(
+        Diagnostic::note(codes::UNREAD_FILE)
+            .help(shown)
+            .help(way_out),
+    )
 }
 
 fn about(make: fn(Code) -> Diagnostic, code: Code, name: &str) -> Diagnostic {
@@ -102,7 +182,14 @@ mod tests {
             ("image.pkr.hcl", FileKind::Foreign),
             ("job.nomad.hcl", FileKind::Foreign),
             ("main.hcl.json", FileKind::Json),
-            ("main.tf", FileKind::Other),
+            ("main.tf", FileKind::Terraform),
+            ("main.tf.json", FileKind::Terraform),
+            ("terraform.tfvars", FileKind::TerraformValues),
+            ("prod.auto.tfvars.json", FileKind::TerraformValues),
+            ("prod.vars.json", FileKind::JsonValues),
+            ("prod.auto.vars.json", FileKind::JsonValues),
+            (".terraform.tfvars", FileKind::Other),
+            ("package.json", FileKind::Other),
             (".hidden.hcl", FileKind::Other),
             (".hcl", FileKind::Other),
             ("sub/main.hcl", FileKind::Other),
@@ -130,5 +217,43 @@ mod tests {
         );
         let codes: Vec<_> = selection.notes.iter().map(|note| note.code).collect();
         assert_eq!(codes, ["skipped-file", "unsupported-file"]);
+    }
+
+    #[test]
+    fn what_people_may_take_for_configuration_is_told_once_for_each_kind() {
+        let names = [
+            "main.hcl",
+            "a.tf",
+            "b.tf",
+            "c.tf",
+            "d.tf",
+            "e.tf",
+            "f.tf",
+            "terraform.tfvars",
+            "prod.vars.json",
+            "README.md",
+        ];
+        let selection = select(names);
+        assert!(selection.notes.is_empty());
+        let told: Vec<String> = selection
+            .unread
+            .iter()
+            .map(|note| note.help.join("; "))
+            .collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told[0].contains("`a.tf`, `b.tf`, `c.tf`, `d.tf`, `e.tf` and 1 more"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("`terraform.tfvars`") && told[1].contains("auto.vars.hcl"));
+        assert!(told[2].contains("`prod.vars.json`"), "{told:?}");
+        assert!(select(["main.hcl", "x.vars.hcl"]).unread.is_empty());
+        assert!(in_subfolders(&[]).is_none() && terraform_variables(&[]).is_none());
+        let one = in_subfolders(&["modules/team/main.hcl".to_owned()]).expect("told");
+        assert!(one.help[0].contains("`modules/team/main.hcl`"));
+        let two = terraform_variables(&["region".to_owned(), "team".to_owned()]).expect("told");
+        let shown = two.help.join("; ");
+        assert!(shown.contains("`TF_VAR_region`, `TF_VAR_team`"), "{shown}");
+        assert!(shown.contains("ROLECALL_VAR_region"), "{shown}");
     }
 }

@@ -2,6 +2,7 @@
 //! Pure: values in, text out, laid out as `terraform fmt` would. Foreign text reaches it through
 //! [`quote`] and `comment` alone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -9,7 +10,8 @@ use super::accounts::{MAX_DESCRIPTION, MAX_LABEL, MAX_NAME};
 use super::roles::is_mrn;
 use crate::diag::inert;
 use crate::model::{
-    Labels, Live, LiveAccount, MARK_PREFIX, Marking, Role, Scope, ScopeInfo, SealPublicKey, StackId,
+    Labels, Live, LiveAccount, MARK_PREFIX, Marking, Role, Scope, ScopeInfo, SealPublicKey,
+    StackId, composed,
 };
 
 /// The longest name of a generated block: with a number behind it, it still fits a label.
@@ -188,9 +190,11 @@ pub fn from_live(stack: &StackId, key: &SealPublicKey, live: &Live) -> Generated
     let mut out = String::new();
     head(&mut out, stack, key);
     let scopes = scope_blocks(&mut out, live);
-    let mut equal: BTreeMap<(&Scope, &str), usize> = BTreeMap::new();
+    let mut equal: BTreeMap<(&Scope, Cow<'_, str>), usize> = BTreeMap::new();
     for account in live.accounts.values() {
-        *equal.entry((&account.scope, &account.name)).or_default() += 1;
+        *equal
+            .entry((&account.scope, composed(&account.name)))
+            .or_default() += 1;
     }
     let mut accounts: Vec<&LiveAccount> = live.accounts.values().collect();
     accounts.sort_by_key(|a| (&a.scope, &a.name, &a.mrn));
@@ -206,7 +210,7 @@ pub fn from_live(stack: &StackId, key: &SealPublicKey, live: &Live) -> Generated
     let mut count = 0;
     for account in accounts {
         let why = obstacle(account, live).or_else(|| {
-            let n = equal.get(&(&account.scope, account.name.as_str()));
+            let n = equal.get(&(&account.scope, composed(&account.name)));
             n.filter(|n| **n > 1).map(|n| {
                 format!(
                     "{n} accounts of its scope have this name, and a configuration declares one of a \

@@ -79,9 +79,10 @@ fn circle(graph: &Graph, way: &[(&str, usize)], to: &str) -> Diagnostic {
             };
         }
     }
-    if shown.len() > 9 {
-        shown.truncate(8);
-        shown.push("…");
+    let left_out = shown.len().saturating_sub(9);
+    let more = format!("… {left_out} more …");
+    if left_out > 0 {
+        shown.splice(8..8 + left_out, [more.as_str()]);
     }
     found.help(format!("the circle is {}", shown.join(" → ")))
 }
@@ -126,6 +127,36 @@ mod tests {
             .flat_map(|d| d.ways_out().map(str::to_owned).collect::<Vec<_>>())
             .collect();
         assert_eq!(help, ["the circle is b → c → b", "the circle is d → d"]);
+    }
+
+    #[test]
+    fn a_long_circle_says_how_much_of_it_is_not_shown() {
+        for (length, shown) in [
+            (8, None),
+            (9, Some("h → … 1 more … → a")),
+            (12, Some("… 4 more …")),
+        ] {
+            let names: Vec<String> = (0..length)
+                .map(|n| char::from(b'a' + n).to_string())
+                .collect();
+            let around = names.iter().zip(names.iter().cycle().skip(1));
+            let span = Span::new(FileId::default(), 0, 0);
+            let edge = |to: &String| {
+                vec![Edge {
+                    to: to.clone(),
+                    span,
+                }]
+            };
+            let graph: Graph = around.map(|(name, to)| (name.clone(), edge(to))).collect();
+            let mut out = Diagnostics::new();
+            order(&graph, &mut out);
+            let help: Vec<_> = out.iter().flat_map(Diagnostic::ways_out).collect();
+            let whole = format!("the circle is {} → a", names.join(" → "));
+            match shown {
+                Some(shown) => assert!(help[0].contains(shown), "{help:?}"),
+                None => assert_eq!(help, [whole]),
+            }
+        }
     }
 
     #[test]

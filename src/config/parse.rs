@@ -42,7 +42,10 @@ pub fn parse(mut files: Vec<SourceFile>) -> (SourceMap, Module) {
     let mut complete = true;
     for file in files {
         match syntax::parse(file.path, &file.bytes, &mut sources, &mut out) {
-            Some(tree) => blocks::collect(tree, &mut found, &mut out),
+            Some(tree) => {
+                let text = sources.text(tree.file);
+                blocks::collect(tree, &text, &mut found, &mut out);
+            }
             None => complete = false,
         }
     }
@@ -64,6 +67,22 @@ impl Module {
     /// Says that files of the module could not be read: nothing is missing because of that.
     pub fn lacks_files(&mut self) {
         self.complete = false;
+    }
+
+    /// Tells whether a variable of this name is declared.
+    pub fn declares(&self, variable: &str) -> bool {
+        self.of("variable").any(|block| block.name() == variable)
+    }
+
+    /// Tells whether a key is to be replaced by age, which this version checks and does not do yet.
+    pub fn rotates(&self) -> bool {
+        self.of("service_account")
+            .filter_map(|block| block.inner("credential"))
+            .any(|block| {
+                ["rotate_after", "overlap"]
+                    .iter()
+                    .any(|name| block.attribute(name).is_some())
+            })
     }
 
     /// Returns the blocks of one type, by name.
@@ -156,6 +175,7 @@ pub(super) fn module_scope(module: &Module) -> Scope<'static> {
             kind: RefKind::Sink,
             address: address.into(),
             attributes: Members::new(),
+            includes: None,
         });
         kinds
             .entry(kind)
@@ -182,7 +202,8 @@ fn hints(scope: &mut Scope<'static>) {
     scope.hint("each", "`each` stands only in a block with `for_each`");
     scope.hint(
         "count",
-        "there is no `count`; use `for_each` with a map, or a set of strings",
+        "there is no `count`; with `for_each = toset([\"0\", \"1\"])` on the block, `each.key` stands \
+         where `count.index` stood",
     );
     scope.hint(
         "account",
@@ -210,6 +231,7 @@ fn reference(kind: RefKind, address: String) -> Slot {
         kind,
         address: address.into(),
         attributes,
+        includes: None,
     }))
 }
 

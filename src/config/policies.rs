@@ -128,12 +128,11 @@ pub fn unknown_subject() -> Value {
     let text = || Value::unknown(Type::String);
     let number = || Value::unknown(Type::Number);
     let texts = || Value::unknown(Type::list(Type::String));
-    let scope = ["kind", "id", "mrn", "name"].map(|name| (name.into(), text()));
     let members: Members = [
         ("address", text()),
         ("name", text()),
         ("description", text()),
-        ("scope", Value::map(scope.into())),
+        ("scope", Value::unknown(Type::Scope)),
         ("roles", texts()),
         ("labels", Value::unknown(Type::map(Type::String))),
         ("custody", text()),
@@ -302,6 +301,10 @@ fn message<'b>(
     ) {
         let message = format!("a string is required, not {}", noun_of(&value));
         return decoder.fail(codes::INVALID_VALUE, attribute.span, &message);
+    }
+    if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        let message = "this is empty, and is all that is said of an account that breaks the policy";
+        return decoder.fail(codes::INVALID_VALUE, attribute.span, message);
     }
     Ok(Some(attribute))
 }

@@ -1,16 +1,19 @@
 //! A module and the values of its variables to what is desired.
 //! Pure.
 
-use super::accounts::{self, Instance, Parts};
+use super::accounts::{Instance, Parts};
+use super::blocks::Block;
 use super::checks;
 use super::decode::Decoder;
+use super::law::Ledger;
 use super::parse::{self, Module, module_scope};
 use super::policies::{self, Policy};
 use super::scopes::{self, Scopes};
 use super::sealing::{Place, Sealing};
 use super::variables::{self, Input};
-use super::{imports, moves, roles, settings, sinks};
+use super::{imports, instances, moves, names, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
+use crate::lang::Scope;
 use crate::model::{
     Address, Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, SealKeys,
     StackId,
@@ -141,7 +144,9 @@ fn run(
     lenient: bool,
 ) -> (Made, Diagnostics) {
     let mut out = module.found.clone();
-    let variables: Vec<_> = module.of("variable").collect();
+    let all = |kind| module.of(kind).collect::<Vec<_>>();
+    let mut ledger = Ledger::default();
+    let variables = all("variable");
     let declared: BTreeSet<&str> = variables.iter().map(|block| block.name()).collect();
     let declared = module.complete.then_some(&declared);
     let open: BTreeSet<&str> = variables
@@ -157,6 +162,7 @@ fn run(
     parse::check_names(module, &scope, &mut out);
     variables::assign(&variables, &given, &mut decoder, &mut scope);
     let scopes = scopes::evaluate(module, &mut scope, &mut decoder, &mut out);
+    variables::validate(&variables, &scope, &mut decoder, &mut ledger);
     let mut made = Made {
         scopes,
         ..Made::default()
@@ -168,17 +174,23 @@ fn run(
             made.seal_keys = settings.seal_keys;
             made.trusted_creators = settings.trusted_creators;
         }
+        ledger.expect(made.stack.is_some(), block.span, || "the stack".to_owned());
     }
     for block in module.of("platform") {
         made.endpoint = settings::platform(block, &scope, &mut decoder).unwrap_or(None);
+        let there = made.endpoint.is_some();
+        ledger.expect(there, block.span, || "what the platform must be".to_owned());
     }
     for block in module.of("limits") {
-        made.limits =
-            settings::limits(block, Limits::default(), &scope, &mut decoder).unwrap_or_default();
+        let limits = settings::limits(block, Limits::default(), &scope, &mut decoder);
+        ledger.expect(limits.is_ok(), block.span, || {
+            "what the limits are".to_owned()
+        });
+        made.limits = limits.unwrap_or_default();
     }
-    let all = |kind| module.of(kind).collect::<Vec<_>>();
     let sinks = sinks::blocks(&all("sink"), &scope, &mut decoder);
     let roles = roles::blocks(&all("role"), &scope, &mut decoder, &mut out);
+    roles.fill(&all("role"), &mut scope);
     let (imports, imports_incomplete) = imports::blocks(&all("import"), &scope, &mut decoder);
     let parts = Parts {
         roles: &roles,
@@ -190,12 +202,22 @@ fn run(
     let mut complete = BTreeSet::new();
     let mut instances = Vec::new();
     for block in module.of("service_account") {
-        let before = decoder.evaluator.error_count();
-        let result = accounts::instances(block, &scope, &parts, &mut decoder, &mut instances);
-        if result.is_ok() && decoder.evaluator.error_count() == before {
+        let errors = decoder.evaluator.error_count();
+        let before = instances.len();
+        let result = instances::make(block, &scope, &parts, &mut decoder, &mut instances);
+        if result.is_ok() && decoder.evaluator.error_count() == errors {
             complete.insert(block.name());
         }
+        let there = result.is_ok_and(|wanted| instances.len() - before == wanted);
+        ledger.expect(there, block.span, || {
+            format!(
+                "service account `{}`, or one of its `for_each`,",
+                block.name()
+            )
+        });
     }
+    let blocks = all("service_account");
+    instances::fill(&blocks, &instances, &complete, lenient, &mut scope);
     let (moves, moves_incomplete) = moves::moves(&all("moved"), &mut decoder);
     let removals = moves::removals(&all("removed"), &moves, &scope, &mut decoder);
     for instance in &mut instances {
@@ -207,8 +229,27 @@ fn run(
     let blameless = module.complete && !out.has_errors();
     let policies = all("policy");
     made.policies = policies::blocks(&policies, origin, &scope, blameless, &mut decoder);
+    let whole_lists = [
+        ("import", imports.len()),
+        ("moved", moves.len()),
+        ("removed", removals.len()),
+        ("policy", made.policies.len()),
+    ];
+    for (kind, count) in whole_lists {
+        let blocks = all(kind);
+        if let Some(block) = blocks.first() {
+            let there = count == blocks.len();
+            ledger.expect(there, block.span, || format!("one of the `{kind}` blocks"));
+        }
+    }
+    for block in all("sink") {
+        let there = sinks.contains_key(&format!("sink.{}", block.labels.join(".")));
+        ledger.expect(there, block.span, || format!("sink `{}`", block.name()));
+    }
+    expect_values(module, &scope, &made.scopes, &mut ledger);
     out.extend(decoder.evaluator.take_diagnostics());
     checks::duplicates(&instances, &mut out);
+    names::check(&instances, &mut out);
     if !lenient && module.complete {
         let declared = all("service_account")
             .iter()
@@ -226,9 +267,48 @@ fn run(
     if !out.has_errors() {
         parse::unused_roles(module, &mut out);
     }
+    // Where `validate` is not told everything, what is made of the rest may be missing.
+    let told = |block: &&Block| {
+        scope
+            .value("var", block.name())
+            .is_some_and(|v| !v.has_unknown())
+    };
+    if module.complete && (!lenient || variables.iter().all(told)) {
+        ledger.close(&mut out);
+    }
     out.sort();
     made.instances = instances;
     (made, out)
+}
+
+/// Notes which names have no value, and which `unmanaged` blocks say nothing.
+fn expect_values(module: &Module, scope: &Scope<'_>, scopes: &Scopes, ledger: &mut Ledger) {
+    for (root, kind) in [
+        ("var", "variable"),
+        ("organization", "organization"),
+        ("space", "space"),
+        ("role", "role"),
+    ] {
+        for block in module.of(kind) {
+            let name = block.name();
+            let there = scope.value(root, name).is_some();
+            ledger.expect(there, block.span, || format!("`{root}.{name}`"));
+            let Some(inner) = block.inner("unmanaged") else {
+                continue;
+            };
+            let address = scopes.by_address.get(&format!("{root}.{name}"));
+            let there = address.is_some_and(|scope| scopes.unmanaged.contains_key(scope));
+            ledger.expect(there, inner.span, || {
+                format!("`unmanaged` of `{root}.{name}`")
+            });
+        }
+    }
+    for block in module.of("locals") {
+        for (name, attribute) in &block.attributes {
+            let there = scope.value("local", name).is_some();
+            ledger.expect(there, attribute.span, || format!("`local.{name}`"));
+        }
+    }
 }
 
 fn queries(desired: &Desired) -> Queries {

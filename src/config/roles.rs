@@ -7,16 +7,44 @@ use super::decode::Decoder;
 use super::graph::{self, Edge, Graph};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::types::noun_of;
-use crate::lang::value::{RefKind, Value};
-use crate::lang::{Failed, Scope};
+use crate::lang::value::{Members, RefKind, Reference, Value};
+use crate::lang::{Failed, Scope, Slot, Type};
 use crate::model::{PLATFORM_ROLES, Role, RoleSet, SourceRef};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Roles and where each was written.
 pub(super) type PlacedRoles = BTreeMap<Role, SourceRef>;
 
-/// What every `role` block includes in the end; a failed block has no entry.
-pub(super) type RoleBlocks = BTreeMap<String, PlacedRoles>;
+/// What `role` blocks include in the end.
+#[derive(Default)]
+pub(super) struct RoleBlocks {
+    /// By the block's name; a failed block has no entry.
+    pub(super) included: BTreeMap<String, PlacedRoles>,
+    /// The blocks of which not all is known yet.
+    pub(super) unknown: BTreeSet<String>,
+}
+
+impl RoleBlocks {
+    /// Gives every role block of the scope its value: what it includes, as far as that is known.
+    pub(super) fn fill(&self, blocks: &[&Block], scope: &mut Scope<'_>) {
+        for block in blocks {
+            let name = block.name();
+            let slot = match self.included.get(name) {
+                None => Slot::Failed,
+                Some(_) if self.unknown.contains(name) => {
+                    Slot::Value(Value::unknown(Type::Reference(RefKind::Role)))
+                }
+                Some(included) => Slot::Value(Value::reference(Reference {
+                    kind: RefKind::Role,
+                    address: format!("role.{name}").into(),
+                    attributes: Members::new(),
+                    includes: Some(included.keys().map(|role| role.short().into()).collect()),
+                })),
+            };
+            scope.fill("role", name, slot);
+        }
+    }
+}
 
 /// One element of a list of roles.
 enum Item {
@@ -49,13 +77,14 @@ pub(super) fn blocks(
         graph.insert(format!("role.{}", block.name()), uses.collect());
         items.insert(block.name(), found);
     }
-    let mut done = RoleBlocks::new();
+    let mut done = RoleBlocks::default();
     for node in graph::order(&graph, out) {
         let name = node.strip_prefix("role.").unwrap_or(&node);
         let Some(found) = items.get(name) else {
             continue;
         };
         let mut set = PlacedRoles::new();
+        let mut unknown = false;
         for (item, span) in found {
             match item {
                 Item::Platform(role) => {
@@ -63,14 +92,18 @@ pub(super) fn blocks(
                         .or_insert_with(|| decoder.place(*span));
                 }
                 Item::Block(other) => {
-                    for (role, place) in done.get(other).into_iter().flatten() {
+                    unknown |= done.unknown.contains(other);
+                    for (role, place) in done.included.get(other).into_iter().flatten() {
                         set.entry(role.clone()).or_insert_with(|| place.clone());
                     }
                 }
-                Item::Unknown => {}
+                Item::Unknown => unknown = true,
             }
         }
-        done.insert(name.to_owned(), set);
+        done.included.insert(name.to_owned(), set);
+        if unknown {
+            done.unknown.insert(name.to_owned());
+        }
     }
     done
 }
@@ -89,7 +122,7 @@ pub(super) fn of_account(
                 places.entry(role).or_insert_with(|| decoder.place(span));
             }
             Item::Block(name) => {
-                let Some(included) = roles.get(&name) else {
+                let Some(included) = roles.included.get(&name) else {
                     return Err(Failed);
                 };
                 for (role, place) in included {
@@ -108,12 +141,12 @@ fn items(
     scope: &Scope<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Vec<(Item, Span)>, Failed> {
-    let mut out = Vec::new();
     let mut failed = false;
-    for (value, span) in decoder
-        .elements(block, attribute, scope)?
-        .unwrap_or_default()
-    {
+    let Some(elements) = decoder.elements(block, attribute, scope)? else {
+        return Ok(vec![(Item::Unknown, block.span)]);
+    };
+    let mut out = Vec::new();
+    for (value, span) in elements {
         match item(&value, span, scope, decoder) {
             Ok(item) => out.push((item, span)),
             Err(Failed) => failed = true,

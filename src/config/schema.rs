@@ -274,7 +274,9 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         "check" => {
             "there is no `check` block; conditions on values stand in `validation` blocks, those on accounts in `policy` blocks"
         }
-        "count" => "use `for_each` with a map, or a set of strings",
+        "count" => {
+            "only a `service_account` block repeats, with `for_each`; write one block for each"
+        }
         "depends_on" => "there is no order to declare: references are enough",
         "provisioner" | "connection" => {
             "rolecall runs no commands; a `sink` receives the credential"

@@ -91,7 +91,10 @@ pub(super) fn evaluate(
 fn edges(node: &Node<'_>) -> Vec<Edge> {
     let attributes: Vec<&Attribute> = match node {
         Node::Local(attribute) => vec![attribute],
-        Node::Organization(block) | Node::Space(block) => block.attributes.values().collect(),
+        Node::Organization(block) | Node::Space(block) => {
+            let all = block.expressions().into_iter();
+            all.map(|(_, _, attribute)| attribute).collect()
+        }
     };
     let mut edges = Vec::new();
     for attribute in attributes {
@@ -111,6 +114,7 @@ fn reference(kind: RefKind, address: String, id: Option<&str>, mrn: Option<Strin
     let text = |text: Option<Value>| text.unwrap_or_else(|| Value::unknown(Type::String));
     let attributes: Members = [
         ("id".into(), text(id.map(Value::from))),
+        ("kind".into(), kind.noun().into()),
         ("mrn".into(), text(mrn.map(Value::from))),
     ]
     .into();
@@ -118,6 +122,7 @@ fn reference(kind: RefKind, address: String, id: Option<&str>, mrn: Option<Strin
         kind,
         address: address.into(),
         attributes,
+        includes: None,
     })
 }
 

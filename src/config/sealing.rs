@@ -134,7 +134,7 @@ fn read(text: &str) -> Option<(Block, usize)> {
     let mut out = Diagnostics::new();
     let tree = syntax::parse("", text.as_bytes(), &mut SourceMap::new(), &mut out)?;
     let mut all = Vec::new();
-    blocks::collect(tree, &mut all, &mut out);
+    blocks::collect(tree, text, &mut all, &mut out);
     let at = all
         .iter()
         .position(|block| block.schema.kind == "rolecall")?;

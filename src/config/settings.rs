@@ -57,8 +57,12 @@ pub(super) fn rolecall(
             Some(mrn) if mrn.starts_with("//") => trusted_creators.push(mrn.to_owned()),
             None if value.is_unknown() => {}
             _ => {
-                let message = "the MRN of a user or service account is required";
-                return decoder.fail(codes::INVALID_VALUE, span, message);
+                decoder.report(
+                    Diagnostic::error(codes::INVALID_VALUE)
+                        .at(span, "the MRN of a user or service account is required")
+                        .help("write it whole, as in \"//captain.api.mondoo.app/users/ID\""),
+                );
+                return Err(Failed);
             }
         }
     }
@@ -171,10 +175,12 @@ pub(super) fn platform(
     scope: &Scope<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<EndpointAssertion> {
+    let set = ["region", "endpoint"].map(|name| decoder.is_set(block, name, scope));
     let region = decoder.text(block, "region", scope);
     let endpoint = decoder.text(block, "endpoint", scope);
     let (region, endpoint) = (region?, endpoint?);
-    if block.attribute("region").is_some() == block.attribute("endpoint").is_some() {
+    let [region_set, endpoint_set] = set;
+    if region_set? == endpoint_set? {
         let message = "exactly one of `region` and `endpoint` is required";
         return decoder.fail(codes::INVALID_VALUE, block.span, message);
     }

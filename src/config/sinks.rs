@@ -142,15 +142,14 @@ pub(super) fn destination(
         FileFormat::Json => "json",
         FileFormat::Base64 => "b64",
     };
-    let file = match sink.block.attribute("filename") {
-        None => format!("{}.{extension}", safe_name(subject.address)),
-        Some(_) => {
-            let frame = account_scope(scope, members(subject));
-            match decoder.text(sink.block, "filename", &frame)? {
-                Some((file, span)) => checked_name(file, span, subject, decoder)?,
-                None => return Ok(None),
-            }
+    let frame = account_scope(scope, members(subject));
+    let file = if decoder.is_set(sink.block, "filename", &frame)? {
+        match decoder.text(sink.block, "filename", &frame)? {
+            Some((file, span)) => checked_name(file, span, subject, decoder)?,
+            None => return Ok(None),
         }
+    } else {
+        format!("{}.{extension}", safe_name(subject.address))
     };
     Ok(Some(Destination {
         sink: sink.block.labels.join("."),

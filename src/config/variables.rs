@@ -3,9 +3,11 @@
 
 use super::blocks::{Attribute, Block};
 use super::decode::Decoder;
+use super::law::Ledger;
 use super::{codes, type_expr};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::lang::syntax;
+use crate::lang::types::noun_of;
 use crate::lang::value::Value;
 use crate::lang::{Failed, Scope, Slot, Type, convert};
 use hcl_edit::Span as _;
@@ -121,6 +123,13 @@ pub(super) fn read(
                 );
             }
             Input::Unreadable => all.incomplete = true,
+            Input::File { path, bytes: _ } if path.ends_with(".json") => {
+                let found = Diagnostic::error(codes::UNSUPPORTED_FILE);
+                out.push(found.help(format!("file `{path}`")).help(
+                    "values are not read from JSON: write `NAME = VALUE` on lines of a file `*.vars.hcl`",
+                ));
+                all.incomplete = true;
+            }
             Input::File { path, bytes } => {
                 let before = sources.count();
                 let tree = syntax::parse(path.as_str(), bytes, sources, out);
@@ -191,10 +200,21 @@ pub(super) fn assign(
         };
         scope.fill("var", block.name(), slot);
     }
+}
+
+/// Judges the values by the `validation` blocks, which may use all that has a value by then.
+pub(super) fn validate(
+    blocks: &[&Block],
+    scope: &Scope<'_>,
+    decoder: &mut Decoder<'_>,
+    ledger: &mut Ledger,
+) {
     for block in blocks {
         for validation in &block.blocks {
-            // What is wrong has been reported.
-            let _ = validate(block, validation, decoder, scope);
+            let judged = judge(block, validation, decoder, scope).is_ok();
+            ledger.expect(judged, validation.span, || {
+                format!("this condition on `var.{}`", block.name())
+            });
         }
     }
 }
@@ -208,6 +228,7 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
         )?,
         None => Type::Any,
     };
+    decoder.text(block, "description", &Scope::new())?;
     let sensitive = flag(block, "sensitive", false, decoder)?;
     let nullable = flag(block, "nullable", true, decoder)?;
     let default = match block.attribute("default") {
@@ -354,12 +375,14 @@ fn refuse<T>(
     Err(Failed)
 }
 
-fn validate(
+/// Judges a value by one condition.
+fn judge(
     block: &Block,
     validation: &Block,
     decoder: &mut Decoder<'_>,
     scope: &Scope<'_>,
 ) -> Result<(), Failed> {
+    let message = message_of(validation, decoder, scope);
     let Some(condition) = validation.attribute("condition") else {
         return Ok(());
     };
@@ -367,32 +390,65 @@ fn validate(
     let value = decoder
         .evaluator
         .evaluate(file, &condition.expression, scope)?;
+    let span = condition.span;
     let holds = match convert::convert(&value, &Type::Bool) {
         Ok(value) if !value.is_null() => value.as_bool(),
         _ => {
-            return decoder.fail(
-                codes::INVALID_VALUE,
-                condition.span,
-                "true or false is required",
-            );
+            return decoder.fail(codes::INVALID_VALUE, span, "true or false is required");
         }
     };
-    if holds != Some(false) {
-        return Ok(());
+    match (holds, message?) {
+        (Some(true), _) => Ok(()),
+        (None, _) if decoder.lenient => Ok(()),
+        (None, _) => decoder.fail(codes::INVALID_VALUE, span, "this must be known to plan"),
+        (Some(false), message) => {
+            let message = match (message, validation.attribute("error_message")) {
+                (Some(message), _) => message,
+                // Evaluated once more to say what is wrong with it.
+                (None, Some(attribute)) => decoder.value(attribute, scope)?,
+                (None, None) => Value::null(),
+            };
+            let message = message.as_str().unwrap_or("the condition is false");
+            decoder.report(
+                Diagnostic::error(codes::VALIDATION_FAILED)
+                    .at(span, "this is false")
+                    .context(block.span, format!("for the value of `{}`", block.name()))
+                    .help(message),
+            );
+            Err(Failed)
+        }
     }
-    let message = match validation.attribute("error_message") {
-        Some(attribute) => decoder.value(attribute, scope)?,
-        None => Value::null(),
+}
+
+/// Evaluates the message of a condition; `None` if it cannot be, which is told only where it is needed,
+/// since it may speak of what is wrong.
+fn message_of(
+    validation: &Block,
+    decoder: &mut Decoder<'_>,
+    scope: &Scope<'_>,
+) -> Result<Option<Value>, Failed> {
+    let Some(attribute) = validation.attribute("error_message") else {
+        return Ok(None);
     };
-    let message = message
-        .as_str()
-        .unwrap_or("the condition is false")
-        .to_owned();
-    decoder.report(
-        Diagnostic::error(codes::VALIDATION_FAILED)
-            .at(condition.span, "this is false")
-            .context(block.span, format!("for the value of `{}`", block.name()))
-            .help(message),
-    );
-    Err(Failed)
+    let file = attribute.span.file;
+    let Some(value) = decoder
+        .evaluator
+        .attempt(file, &attribute.expression, scope)
+    else {
+        return Ok(None);
+    };
+    if value.has_sensitive() {
+        return Ok(None);
+    }
+    match convert::convert(&value, &Type::String) {
+        Ok(text) if text.as_str().is_some_and(|text| text.trim().is_empty()) => {
+            let message = "this is empty, and is all that is said where the condition is false";
+            decoder.fail(codes::INVALID_VALUE, attribute.span, message)
+        }
+        Ok(text) if !text.is_null() => Ok(Some(text)),
+        _ => {
+            let message = format!("a string is required, not {}", noun_of(&value));
+            decoder.fail(codes::INVALID_VALUE, attribute.span, &message)
+        }
+    }
 }

@@ -145,6 +145,15 @@ impl Diagnostic {
         self
     }
 
+    /// Adds what is known besides the way out, which stays.
+    #[must_use]
+    pub fn also(mut self, text: impl Into<String>) -> Self {
+        if self.help.is_empty() {
+            self.help.push(self.way_out.to_owned());
+        }
+        self.help(text)
+    }
+
     /// Adds a "did you mean" when one of `candidates` is near `name`.
     #[must_use]
     pub fn suggesting<'a>(self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {

@@ -1,6 +1,9 @@
 //! "Did you mean": the nearest of the known names.
 //! Pure.
 
+/// The most candidates that are looked at: a map may have many thousand keys, and many uses that miss.
+const MAX_CANDIDATES: usize = 1_000;
+
 /// Returns the candidate nearest to `name`, when one is near enough to be a slip of the hand.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > 200 {
@@ -9,6 +12,7 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let lower = name.to_lowercase();
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .filter(|candidate| *candidate != name && candidate.len() <= 200)
         .filter_map(|candidate| {
             let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());

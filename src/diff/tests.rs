@@ -586,3 +586,52 @@ fn a_description_is_cleared_once_and_told_where_it_stays() {
     let after = delta.differences[0].after.as_ref().expect("an account");
     assert_eq!(after.description, None);
 }
+
+#[test]
+fn an_empty_description_is_none_and_clears_another() {
+    for (wanted, before, after) in [
+        (None, Some("by hand"), Some("by hand")),
+        (None, None, None),
+        (Some(""), None, None),
+        (Some(""), Some("old"), None),
+        (Some("new"), Some("old"), Some("new")),
+        (Some("new"), None, Some("new")),
+    ] {
+        let (mut account, mut live) = (declared("ci"), managed("ci"));
+        account.description = wanted.map(str::to_owned);
+        live.description = before.map(str::to_owned);
+        let delta = compare(vec![account], vec![live]);
+        let found = delta.differences.first().and_then(|d| d.after.as_ref());
+        let is = found.map_or(before, |state| state.description.as_deref());
+        assert_eq!(is, after, "{wanted:?} {before:?}");
+        assert_eq!(
+            delta.unchanged,
+            usize::from(before == after),
+            "{wanted:?} {before:?}"
+        );
+    }
+}
+
+#[test]
+fn a_name_in_another_form_of_unicode_is_the_same_name() {
+    for (wanted, held, same) in [
+        ("caf\u{e9}", "cafe\u{301}", true),
+        ("cafe\u{301}", "caf\u{e9}", true),
+        ("\u{212b}", "A\u{30a}", true),
+        ("caf\u{e9}", "cafe", false),
+    ] {
+        let (mut account, mut live) = (declared("ci"), managed("ci"));
+        wanted.clone_into(&mut account.name);
+        held.clone_into(&mut live.name);
+        let delta = compare(vec![account.clone()], vec![live]);
+        assert_eq!(delta.unchanged, usize::from(same), "{wanted} {held}");
+        let mut strange = live_account("nobodys", None);
+        held.clone_into(&mut strange.name);
+        let delta = compare(vec![account], vec![strange]);
+        assert_eq!(
+            delta.blocked.len(),
+            usize::from(same),
+            "{wanted} is taken by {held}"
+        );
+    }
+}

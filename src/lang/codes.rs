@@ -3,6 +3,8 @@
 crate::diag::codes! {
     SYNTAX = "syntax", "invalid syntax",
         "mend the text at the mark; what follows it in this file has not been read";
+    MERGE_CONFLICT = "merge-conflict", "conflict of a merge is not settled",
+        "keep one of the two versions, or put both together, and take out git's lines `<<<<<<<`, `=======` and `>>>>>>>`";
     NOT_UTF8 = "not-utf8", "file is not UTF-8 text",
         "save the file as UTF-8";
     FILE_TOO_LARGE = "file-too-large", "file is too large",
@@ -17,6 +19,8 @@ crate::diag::codes! {
         "use an index or key that is there; `lookup(map, key, default)` and `contains(list, value)` ask first";
     INVALID_OPERAND = "invalid-operand", "invalid operand",
         "give the operator values of the type that it takes, or convert them with `tonumber(…)`, `tostring(…)` or `tobool(…)`";
+    NEVER_EQUAL = "never-equal", "values of different types are never equal",
+        "compare values of one type: convert one with `tostring(…)`, `tonumber(…)` or `tobool(…)`, or ask `contains(list, value)`";
     DIVISION_BY_ZERO = "division-by-zero", "division by zero",
         "ask first, as in `n == 0 ? 0 : total / n`";
     INVALID_CONDITION = "invalid-condition", "invalid condition",

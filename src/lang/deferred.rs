@@ -2,7 +2,7 @@
 //! Pure. It keeps its names and its text, so that it can be evaluated long after its file was read.
 
 use super::scope::{Binding, Scope, Slot};
-use super::value::{Kind, Value};
+use super::value::{Kind, RefKind, Value};
 use super::{Evaluator, refs};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use hcl_edit::expr::Expression;
@@ -98,7 +98,7 @@ impl Deferred {
             if let Some(value) = value {
                 quote(root, &mut out);
                 quote(member.unwrap_or_default(), &mut out);
-                write_value(value, &mut out);
+                write_value(value, &self.scope, &mut out);
             }
         }
         out
@@ -112,7 +112,7 @@ fn quote(text: &str, out: &mut String) {
 
 /// Writes a value so that no two look alike. A sensitive one is not written: what it decides is
 /// refused.
-fn write_value(value: &Value, out: &mut String) {
+fn write_value(value: &Value, scope: &Scope<'_>, out: &mut String) {
     if value.is_sensitive() {
         out.push('S');
         return;
@@ -133,24 +133,43 @@ fn write_value(value: &Value, out: &mut String) {
             let list = matches!(value.kind(), Kind::List(_));
             out.push(if list { '[' } else { '<' });
             for item in items.iter() {
-                write_value(item, out);
+                write_value(item, scope, out);
             }
             out.push(']');
         }
-        Kind::Map(members) => write_members(members, out),
+        Kind::Map(members) => write_members(members, scope, out),
         Kind::Reference(reference) => {
             out.push('R');
             quote(&reference.address, out);
-            write_members(&reference.attributes, out);
+            match reference.kind {
+                // Which instances a block has decides nothing that its address does not.
+                RefKind::ServiceAccount => {}
+                RefKind::Role => write_included(&reference.address, scope, out),
+                _ => write_members(&reference.attributes, scope, out),
+            }
         }
     }
 }
 
-fn write_members(members: &super::value::Members, out: &mut String) {
+/// Writes what a role block includes: whoever asks about it is answered by that.
+fn write_included(address: &str, scope: &Scope<'_>, out: &mut String) {
+    let name = address.strip_prefix("role.").unwrap_or_default();
+    let role = scope.value("role", name).and_then(Value::as_reference);
+    for role in role
+        .and_then(|role| role.includes.as_ref())
+        .into_iter()
+        .flat_map(|i| i.iter())
+    {
+        quote(role, out);
+    }
+    out.push(';');
+}
+
+fn write_members(members: &super::value::Members, scope: &Scope<'_>, out: &mut String) {
     out.push('{');
     for (key, value) in members {
         quote(key, out);
-        write_value(value, out);
+        write_value(value, scope, out);
     }
     out.push('}');
 }

@@ -4,6 +4,7 @@
 //! no clock and no environment.
 
 pub mod codes;
+mod compare;
 pub mod convert;
 mod deferred;
 pub mod eval;

@@ -94,6 +94,21 @@ impl<'a> Scope<'a> {
         matches!(self.find(root), Some(Binding::Names(names)) if names.slots.contains_key(member))
     }
 
+    /// Returns the value of a member of a root, when it has one; a name of a `for` hides no root here.
+    pub fn value(&self, root: &str, member: &str) -> Option<&Value> {
+        let mut frame = Some(self);
+        while let Some(scope) = frame {
+            if let Some(Binding::Names(names)) = scope.bindings.get(root) {
+                return match names.slots.get(member) {
+                    Some(Slot::Value(value)) => Some(value),
+                    Some(Slot::Failed) | None => None,
+                };
+            }
+            frame = scope.parent;
+        }
+        None
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<&Binding> {
         let mut frame = Some(self);
         while let Some(scope) = frame {

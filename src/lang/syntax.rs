@@ -1,6 +1,7 @@
 //! Reading one file's text into a syntax tree with places.
 //! Pure: bytes in, tree or findings out.
 
+mod conflict;
 mod scan;
 
 use super::codes;
@@ -57,6 +58,13 @@ pub fn parse(
         }
     };
     let file = sources.add(path, text);
+    if let Some(markers) = conflict::find(text) {
+        let parses = || hcl_edit::parser::parse_body(text).is_ok();
+        if markers.whole || !parses() {
+            out.push(conflict(file, &markers));
+            return None;
+        }
+    }
     let scanned = scan::scan(text);
     if let Err(problem) = &scanned
         && problem.certain
@@ -74,6 +82,21 @@ pub fn parse(
             None
         }
     }
+}
+
+fn conflict(file: FileId, markers: &conflict::Markers) -> Diagnostic {
+    let span = |range: &std::ops::Range<usize>| Span::new(file, range.start, range.end);
+    let mut found = Diagnostic::error(codes::MERGE_CONFLICT).at(
+        span(&markers.first),
+        "git wrote this line: two versions stand here",
+    );
+    if let Some(last) = &markers.last {
+        found = found.context(span(last), "and the second one ends here");
+    }
+    if markers.more > 0 {
+        found = found.also(format!("this file has {} more of them", markers.more));
+    }
+    found
 }
 
 fn syntax_error(file: FileId, problem: &scan::Problem) -> Diagnostic {

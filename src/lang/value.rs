@@ -79,6 +79,8 @@ pub struct Reference {
     pub address: Arc<str>,
     /// What can be read from it.
     pub attributes: Members,
+    /// Of a role block, the roles that it includes in the end; `None` before that is known.
+    pub includes: Option<Arc<[Arc<str>]>>,
 }
 
 impl Value {
@@ -399,6 +401,7 @@ mod tests {
                 kind: RefKind::Space,
                 address: address.into(),
                 attributes,
+                includes: None,
             })
         };
         assert_eq!(make("space.a", "x"), make("space.a", "y"));

@@ -120,7 +120,7 @@ pub struct DesiredAccount {
     pub scope: Scope,
     /// The display name, unique in its scope.
     pub name: String,
-    /// `None`: not managed. Never empty.
+    /// `None`: not managed; empty: the account has none.
     pub description: Option<String>,
     /// `None`: not managed. Otherwise exactly these labels besides our marks.
     pub labels: Option<Labels>,
@@ -229,8 +229,8 @@ impl Unmanaged {
 
 /// Whether a pattern with `*` and `?` fits the whole of a text.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
+    let pattern: Vec<char> = composed(pattern).chars().collect();
+    let text: Vec<char> = composed(text).chars().collect();
     let (mut p, mut t) = (0, 0);
     // Where to go on when a star has to take one character more.
     let mut star: Option<(usize, usize)> = None;
@@ -377,6 +377,8 @@ mod tests {
             ("**", "", true),
             ("[a]", "a", false),
             ("é?", "éü", true),
+            ("caf\u{e9}-*", "cafe\u{301}-ci", true),
+            ("e\u{301}", "\u{e9}", true),
         ] {
             assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }

@@ -1,6 +1,8 @@
 //! What policies said of the accounts as they will be after a plan.
 //! Values only; `policy` makes them. Not part of the digest: days pass, and the plan stays the same.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Address, Mrn, PolicyOrigin, PolicyReach, PolicySeverity, Scope, SourceRef};
@@ -79,10 +81,47 @@ impl JudgedAccount {
 pub enum Said {
     /// The account is left out.
     Exempt,
-    /// The account breaks it.
-    Violated(String),
+    /// The account breaks it. Accounts of which the same is said share one text.
+    Violated(Text),
     /// Nobody can tell, which refuses the plan whatever the severity.
-    Unevaluable(String),
+    Unevaluable(Text),
+}
+
+/// What was said, kept once however many accounts it is said of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Text(Arc<str>);
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0.as_ref().to_owned()
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// One policy and one account of a [`Judgement`], by their places in its lists.

@@ -35,7 +35,7 @@ pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
 pub use extent::extent;
 pub use file::{FileError, read, write};
-pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said};
+pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said, Text};
 pub use owners::{OwnersLeft, disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 

@@ -2,10 +2,12 @@
 //! must keep to once the plan is applied.
 //! Pure. What cannot be evaluated refuses, and so does a plan that was not asked about.
 
+use std::collections::BTreeSet;
+
 use crate::config::{Exempt, Policy, SUBJECT};
 use crate::lang::{Deferred, Kind, Value};
 use crate::model::{Desired, Live, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, matches};
-use crate::plan::{Case, Idle, JudgedAccount, Judgement, Keeper, Plan, PolicyInfo, Said};
+use crate::plan::{Case, Idle, JudgedAccount, Judgement, Keeper, Plan, PolicyInfo, Said, Text};
 
 use super::subject::{Subject, subjects};
 use super::{Broken, Refusal, count};
@@ -17,13 +19,50 @@ pub(super) const POLICY: &str = "policy";
 /// 20,000 accounts need, and no more than a minute.
 const MAX_WORK: usize = 200_000_000;
 
+/// The longest message of a policy about one account, in characters; a longer one is cut with a mark.
+const MAX_MESSAGE: usize = 2_000;
+
+/// What the policies have done so far over all accounts.
+struct Spent {
+    /// The work that is left.
+    left: usize,
+    /// The messages that were made: most policies say one thing of all accounts.
+    said: BTreeSet<Text>,
+}
+
+impl Spent {
+    /// Cuts a text to what is shown; makes it once for all accounts. Each character counts as work.
+    fn keep(&mut self, text: &str) -> Text {
+        self.left = self.left.saturating_sub(text.len());
+        let cut;
+        let text = match text.char_indices().nth(MAX_MESSAGE) {
+            Some((end, _)) => {
+                cut = format!("{}…", &text[..end]);
+                &cut
+            }
+            None => text,
+        };
+        match self.said.get(text) {
+            Some(same) => same.clone(),
+            None => {
+                let made = Text::from(text.to_owned());
+                self.said.insert(made.clone());
+                made
+            }
+        }
+    }
+}
+
 /// Asks every policy about every account that it is about, as it will be after the plan.
 pub fn judge(plan: &Plan, policies: &[Policy], desired: &Desired, live: &Live) -> Judgement {
     let mut subjects = Vec::new();
     if !policies.is_empty() {
         subjects = self::subjects(plan, desired, live);
     }
-    let mut left = MAX_WORK;
+    let mut spent = Spent {
+        left: MAX_WORK,
+        said: BTreeSet::new(),
+    };
     let mut cases = Vec::new();
     let mut idle = Vec::new();
     for (at, policy) in policies.iter().enumerate() {
@@ -34,7 +73,7 @@ pub fn judge(plan: &Plan, policies: &[Policy], desired: &Desired, live: &Live) -
             {
                 continue;
             }
-            if let Some(said) = ask(policy, subject, &mut used, &mut left) {
+            if let Some(said) = ask(policy, subject, &mut used, &mut spent) {
                 cases.push(Case {
                     policy: at,
                     account: who,
@@ -79,7 +118,7 @@ fn info(policy: &Policy) -> PolicyInfo {
 
 /// What one policy says of one account; `None` if the account keeps to it. Notes which exemptions
 /// were of use.
-fn ask(policy: &Policy, subject: &Subject, used: &mut [bool], left: &mut usize) -> Option<Said> {
+fn ask(policy: &Policy, subject: &Subject, used: &mut [bool], spent: &mut Spent) -> Option<Said> {
     let mut exempt = false;
     for (exemption, used) in policy.exempt.iter().zip(used) {
         if names(&exemption.whom, &subject.account) {
@@ -90,16 +129,15 @@ fn ask(policy: &Policy, subject: &Subject, used: &mut [bool], left: &mut usize) 
     if exempt {
         return Some(Said::Exempt);
     }
-    match known(&policy.condition, &subject.value, left) {
-        Err(why) => Some(Said::Unevaluable(why)),
+    match known(&policy.condition, &subject.value, &mut spent.left) {
+        Err(why) => Some(Said::Unevaluable(spent.keep(&why))),
         Ok(value) => match value.kind() {
             Kind::Bool(true) => None,
-            Kind::Bool(false) => Some(Said::Violated(message(policy, &subject.value, left))),
-            _ => Some(Said::Unevaluable(
-                policy
-                    .condition
-                    .at("the condition is neither true nor false"),
-            )),
+            Kind::Bool(false) => Some(Said::Violated(message(policy, &subject.value, spent))),
+            _ => {
+                let what = "the condition is neither true nor false";
+                Some(Said::Unevaluable(spent.keep(&policy.condition.at(what))))
+            }
         },
     }
 }
@@ -118,13 +156,13 @@ fn known(expression: &Deferred, subject: &Value, left: &mut usize) -> Result<Val
 
 /// What a policy has to say of an account that breaks it. That its message cannot be made does not
 /// make it any less broken.
-fn message(policy: &Policy, subject: &Value, left: &mut usize) -> String {
-    match known(&policy.message, subject, left) {
+fn message(policy: &Policy, subject: &Value, spent: &mut Spent) -> Text {
+    match known(&policy.message, subject, &mut spent.left) {
         Ok(value) => match value.as_str() {
-            Some(text) => text.to_owned(),
-            None => policy.message.at("its message is no text"),
+            Some(text) => spent.keep(text),
+            None => spent.keep(&policy.message.at("its message is no text")),
         },
-        Err(why) => format!("its message cannot be made: {why}"),
+        Err(why) => spent.keep(&format!("its message cannot be made: {why}")),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::lang::{Number, Value, value::Members};
+use crate::lang::{Number, RefKind, Reference, Value, value::Members};
 use crate::model::{
     AccountState, Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marking, Mrn,
     RoleSet, Scope,
@@ -18,9 +18,34 @@ pub(super) struct Subject {
     pub(super) value: Value,
 }
 
+/// What there is around an account.
+struct Around<'a> {
+    live: &'a Live,
+    /// The addresses of the blocks that declare scopes.
+    blocks: BTreeMap<Scope, String>,
+}
+
+impl<'a> Around<'a> {
+    fn of(desired: &Desired, live: &'a Live) -> Self {
+        let organizations = desired.organizations.iter().map(|(name, declared)| {
+            let scope = Scope::Organization(declared.id.clone());
+            (scope, format!("organization.{name}"))
+        });
+        let spaces = desired.spaces.iter().map(|(name, declared)| {
+            let scope = Scope::Space(declared.id.clone());
+            (scope, format!("space.{name}"))
+        });
+        Self {
+            live,
+            blocks: organizations.chain(spaces).collect(),
+        }
+    }
+}
+
 /// Every account that will be there after the plan, those of the configuration first. What the plan
 /// deletes is not judged; what it cannot act on is judged as it is, or as it is declared.
 pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subject> {
+    let around = Around::of(desired, live);
     let mut found = Vec::new();
     let mut changes: BTreeMap<&Mrn, Vec<&Change>> = BTreeMap::new();
     let mut seen: BTreeSet<&Address> = BTreeSet::new();
@@ -36,7 +61,7 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
                     after,
                     declared,
                     change,
-                    live,
+                    &around,
                 ));
             }
             (None, None) => {}
@@ -73,11 +98,11 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
             Keeper::Unmanaged | Keeper::Foreign => None,
         };
         seen.extend(block.map(|block| &block.address));
-        found.push(present(account, changes, custody, block, live));
+        found.push(present(account, changes, custody, block, &around));
     }
     for declared in desired.accounts.values() {
         if !seen.contains(&declared.address) {
-            found.push(hindered(declared, live));
+            found.push(hindered(declared, &around));
         }
     }
     found.sort_by(|a, b| {
@@ -144,7 +169,7 @@ fn born(
     after: &AccountState,
     declared: Option<&DesiredAccount>,
     change: &Change,
-    live: &Live,
+    around: &Around<'_>,
 ) -> Subject {
     let account = JudgedAccount {
         address: Some(address.clone()),
@@ -155,7 +180,7 @@ fn born(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = Some((change.action, change.privilege.gained.clone()));
-    let value = value(&account, after, None, change, live);
+    let value = value(&account, after, None, change, around);
     Subject { account, value }
 }
 
@@ -165,7 +190,7 @@ fn present(
     changes: &[&Change],
     custody: Keeper,
     declared: Option<&DesiredAccount>,
-    live: &Live,
+    around: &Around<'_>,
 ) -> Subject {
     let mut state = account.state();
     if custody != Keeper::Managed {
@@ -201,7 +226,7 @@ fn present(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = gravest.map(|action| (action, gained));
-    let value = value(&judged, &state, Some(account), change, live);
+    let value = value(&judged, &state, Some(account), change, around);
     Subject {
         account: judged,
         value,
@@ -209,7 +234,7 @@ fn present(
 }
 
 /// A declared account that is neither live nor to be created: something is in its way.
-fn hindered(declared: &DesiredAccount, live: &Live) -> Subject {
+fn hindered(declared: &DesiredAccount, around: &Around<'_>) -> Subject {
     let account = JudgedAccount {
         address: Some(declared.address.clone()),
         account: None,
@@ -226,7 +251,7 @@ fn hindered(declared: &DesiredAccount, live: &Live) -> Subject {
         valid_until: declared.valid_until,
         protected: declared.protected.unwrap_or(false),
     };
-    let value = value(&account, &state, None, None, live);
+    let value = value(&account, &state, None, None, around);
     Subject { account, value }
 }
 
@@ -266,7 +291,7 @@ fn value(
     state: &AccountState,
     live_account: Option<&LiveAccount>,
     change: Option<(Action, RoleSet)>,
-    live: &Live,
+    around: &Around<'_>,
 ) -> Value {
     let JudgedAccount {
         address,
@@ -284,7 +309,7 @@ fn value(
         valid_until,
         protected,
     } = state;
-    let now = live.facts.now;
+    let now = around.live.facts.now;
     let created = live_account.and_then(|account| account.created_at);
     let used = live_account.and_then(|account| account.last_used);
     let creator = live_account.and_then(|account| account.creator.as_deref());
@@ -297,15 +322,6 @@ fn value(
         Some((action, gained)) => (Some(action.as_str()), gained),
         None => (None, RoleSet::new()),
     };
-    let info = live.scopes.get(scope);
-    let place: Members = [
-        ("kind", Value::from(scope.kind())),
-        ("id", Value::from(scope.id())),
-        ("mrn", Value::from(scope.mrn().as_str())),
-        ("name", text(info.map(|info| info.name.as_str()))),
-    ]
-    .map(|(name, value)| (name.into(), value))
-    .into();
     let labels: Members = labels
         .iter()
         .map(|(key, value)| (key.as_str().into(), Value::from(value.as_str())))
@@ -314,7 +330,7 @@ fn value(
         ("address", text(address.as_ref().map(Address::to_string))),
         ("name", Value::from(name.as_str())),
         ("description", text(description.as_deref())),
-        ("scope", Value::map(place)),
+        ("scope", place(scope, around)),
         ("roles", names(roles)),
         ("labels", Value::map(labels)),
         ("custody", Value::from(custody.as_str())),
@@ -331,6 +347,32 @@ fn value(
     .map(|(name, value)| (name.into(), value))
     .into();
     Value::map(members)
+}
+
+/// The scope of an account: the same value as the block that declares it, so that both are compared.
+fn place(scope: &Scope, around: &Around<'_>) -> Value {
+    let mrn = scope.mrn();
+    let info = around.live.scopes.get(scope);
+    let attributes: Members = [
+        ("kind", Value::from(scope.kind())),
+        ("id", Value::from(scope.id())),
+        ("mrn", Value::from(mrn.as_str())),
+        ("name", text(info.map(|info| info.name.as_str()))),
+    ]
+    .map(|(name, value)| (name.into(), value))
+    .into();
+    let kind = match scope {
+        Scope::Organization(_) => RefKind::Organization,
+        Scope::Space(_) => RefKind::Space,
+    };
+    // What no block declares is equal to no block.
+    let address = around.blocks.get(scope);
+    Value::reference(Reference {
+        kind,
+        address: address.map_or_else(|| mrn.as_str().into(), |address| address.as_str().into()),
+        attributes,
+        includes: None,
+    })
 }
 
 fn text(text: Option<impl Into<String>>) -> Value {

@@ -447,8 +447,8 @@ fn policy(policy: &PolicyRef, judgement: Option<&Judgement>) -> Value {
 fn finding((policy, account, said): (&PolicyInfo, &JudgedAccount, &Said)) -> Value {
     let (result, message) = match said {
         Said::Exempt => ("exempt", None),
-        Said::Violated(message) => ("violated", Some(message)),
-        Said::Unevaluable(why) => ("unevaluable", Some(why)),
+        Said::Violated(message) => ("violated", Some(&**message)),
+        Said::Unevaluable(why) => ("unevaluable", Some(&**why)),
     };
     json!({
         "result": result,

@@ -4,6 +4,8 @@ mod cases;
 mod docs;
 mod goldens;
 mod laws;
+mod meant;
 mod oracle;
 mod places;
 mod policies;
+mod whole;

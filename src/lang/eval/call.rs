@@ -4,8 +4,8 @@ use super::{Evaluated, Evaluator, Failed};
 use crate::diag::Diagnostic;
 use crate::lang::functions::{self, Function, Marks};
 use crate::lang::types::noun_of;
-use crate::lang::value::Value;
-use crate::lang::{Scope, Type, codes, convert};
+use crate::lang::value::{RefKind, Value};
+use crate::lang::{Scope, Type, codes, compare, convert};
 use hcl_edit::expr::{Expression, FuncCall};
 use std::collections::BTreeMap;
 
@@ -28,13 +28,18 @@ impl Evaluator<'_> {
             "can" => return self.can_call(call, scope),
             _ => {}
         }
-        let Some(arguments) = self.arguments(call, scope)? else {
+        let Some(mut arguments) = self.arguments(call, scope)? else {
             return Ok(Value::unknown(function.result.clone()));
         };
         if call.args.expand_final()
             && let Err(found) = functions::lookup(&name, span, Some(arguments.len()))
         {
             return self.fail(found);
+        }
+        if function.name == "contains" {
+            for (value, _) in &mut arguments {
+                inform(value, scope);
+            }
         }
         self.invoke(function, &arguments, call)
     }
@@ -116,6 +121,16 @@ impl Evaluator<'_> {
             return Err(Failed);
         }
         self.charge(weight / 16, call)?;
+        if let Some(unlike) = compare::check(function.name, &values) {
+            let node = arguments
+                .get(1)
+                .map_or_else(|| self.span(call), |(_, node)| self.span(*node));
+            return self.fail(
+                Diagnostic::error(codes::INVALID_ARGUMENT)
+                    .at(node, unlike.message)
+                    .help(unlike.help),
+            );
+        }
         if unknown {
             return Ok(Value::unknown(function.result.clone()).marked(marked));
         }
@@ -194,6 +209,26 @@ impl Evaluator<'_> {
             Ok(value) => Value::from(true).marked(value.is_sensitive()),
             Err(_) => Value::from(false),
         })
+    }
+}
+
+/// Gives role blocks what they include: where a value was made, that may not have been known yet.
+fn inform(value: &mut Value, scope: &Scope<'_>) {
+    let role = |value: &Value| {
+        let role = value.as_reference()?;
+        let name = role.address.strip_prefix("role.")?;
+        let known = scope.value("role", name)?.clone();
+        (role.kind == RefKind::Role).then(|| known.marked(value.is_sensitive()))
+    };
+    if let Some(known) = role(value) {
+        *value = known;
+    } else if let Some(items) = value.as_items()
+        && items.iter().any(|item| role(item).is_some())
+    {
+        let items = items
+            .iter()
+            .map(|item| role(item).unwrap_or_else(|| item.clone()));
+        *value = Value::list(items.collect()).marked(value.is_sensitive());
     }
 }
 

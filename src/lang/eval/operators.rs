@@ -4,7 +4,7 @@ use super::{Evaluated, Evaluator, Failed};
 use crate::diag::Diagnostic;
 use crate::lang::number::NumberError;
 use crate::lang::value::Value;
-use crate::lang::{Scope, Type, codes, convert};
+use crate::lang::{Scope, Type, codes, compare, convert};
 use hcl_edit::expr::{BinaryOp, BinaryOperator, Expression, UnaryOp, UnaryOperator};
 
 impl Evaluator<'_> {
@@ -36,11 +36,26 @@ impl Evaluator<'_> {
             BinaryOperator::Eq | BinaryOperator::NotEq => {
                 let (a, b) = self.both(operation, scope)?;
                 let marked = a.has_sensitive() || b.has_sensitive();
-                if a.has_unknown() || b.has_unknown() {
-                    return Ok(Value::unknown(Type::Bool).marked(marked));
+                let wanted = operator == BinaryOperator::Eq;
+                match compare::same(&a, &b) {
+                    Ok(Some(same)) => Ok(Value::from(same == wanted).marked(marked)),
+                    Ok(None) => {
+                        if let Some((x, y)) = compare::never(&a, &b) {
+                            let span = self.span(operation);
+                            let message = format!("{x} is never equal to {y}");
+                            self.report(Diagnostic::warning(codes::NEVER_EQUAL).at(span, message));
+                        }
+                        Ok(Value::unknown(Type::Bool).marked(marked))
+                    }
+                    Err(unlike) => {
+                        let span = self.span(operation);
+                        self.fail(
+                            Diagnostic::error(codes::INVALID_OPERAND)
+                                .at(span, unlike.message)
+                                .help(unlike.help),
+                        )
+                    }
                 }
-                let equal = a.equals(&b);
-                Ok(Value::from(equal == (operator == BinaryOperator::Eq)).marked(marked))
             }
             _ => self.arithmetic(operation, operator, scope),
         }

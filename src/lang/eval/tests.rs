@@ -23,6 +23,7 @@ fn scope() -> Scope<'static> {
         kind: RefKind::Space,
         address: "space.payments".into(),
         attributes: [("id".into(), "pay-1".into())].into(),
+        includes: None,
     });
     spaces.slots.insert("payments".into(), Slot::Value(space));
     scope.set_names("space", spaces);
@@ -135,9 +136,28 @@ fn operators_convert_as_in_terraform() {
             "true ? [space.payments] : [\"a\", \"b\"]",
             "[space.payments]",
         ),
-        ("space.payments == \"space.payments\"", "false"),
+        ("space.payments == null", "false"),
+        ("null != space.payments", "true"),
     ]);
     fails(&[
+        (
+            "space.payments == \"space.payments\"",
+            "a space and a string are never the same",
+        ),
+        ("7 != space.payments", "a number and a space"),
+        ("[space.payments] == [\"payments\"]", "never the same"),
+        (
+            "contains(names, space.payments)",
+            "a string and a space are never the same",
+        ),
+        (
+            "contains([space.payments], \"payments\")",
+            "a space and a string are never the same",
+        ),
+        ("index(names, space.payments)", "never the same"),
+        ("space.payments == later", "a string and a space"),
+        ("contains(later_list, space.payments)", "never the same"),
+        ("setsubtract(names, [space.payments])", "never the same"),
         ("true ? [] : \"a\"", "error[inconsistent-types]"),
         ("null ? 1 : 2", "this is null"),
         ("\"x\" ? 1 : 2", "error[invalid-condition]"),

@@ -167,7 +167,20 @@ impl Evaluator<'_> {
                     );
                 }
             },
-            Type::Reference(_) | Type::Scope => Type::Any,
+            Type::Reference(RefKind::ServiceAccount) => Type::Any,
+            scope if scope.is_scope() => {
+                // Only the scope of an account that a policy judges has a name.
+                let known = ["id", "kind", "mrn", "name"];
+                if known.contains(&name) {
+                    Type::String
+                } else {
+                    return self.fail(
+                        Diagnostic::error(codes::UNSUPPORTED_ATTRIBUTE)
+                            .at(span, format!("{} has no attribute `{name}`", scope.noun()))
+                            .suggesting(name, known),
+                    );
+                }
+            }
             other => {
                 let value = Value::unknown(other.clone());
                 return self.fail(no_attributes(&value, name, span));
@@ -224,6 +237,7 @@ impl Evaluator<'_> {
                 let element = match ty {
                     Type::List(of) | Type::Map(of) => (**of).clone(),
                     Type::Any | Type::Tuple(_) | Type::Object(_) => Type::Any,
+                    Type::Reference(RefKind::ServiceAccount) => ty.clone(),
                     _ => return self.error(codes::INVALID_INDEX, node, no_elements(value)),
                 };
                 Ok(Value::unknown(element).marked(marked))

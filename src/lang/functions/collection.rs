@@ -2,8 +2,8 @@
 
 use super::{CallError, Function, Marks, Outcome, items_of, text_of, whole_of};
 use crate::lang::types::noun_of;
-use crate::lang::value::{Kind, Value};
-use crate::lang::{Type, convert};
+use crate::lang::value::{Kind, RefKind, Value};
+use crate::lang::{Type, compare, convert};
 use std::collections::BTreeMap;
 
 /// The most numbers `range` makes, as in Terraform.
@@ -159,10 +159,16 @@ fn list_of(a: &[Value], at: usize) -> Result<&[Value], CallError> {
 }
 
 fn map_of(a: &[Value], at: usize) -> Result<&BTreeMap<std::sync::Arc<str>, Value>, CallError> {
-    a.get(at).and_then(Value::as_members).ok_or_else(|| {
-        let noun = a.get(at).map_or("nothing", noun_of);
-        CallError::argument(at, format!("a map is required, not {noun}"))
-    })
+    // What can be read from a scope is read in every way.
+    let scope = a.get(at).and_then(Value::as_reference);
+    let scope = scope.filter(|scope| matches!(scope.kind, RefKind::Organization | RefKind::Space));
+    let members = a.get(at).and_then(Value::as_members);
+    members
+        .or(scope.map(|scope| &scope.attributes))
+        .ok_or_else(|| {
+            let noun = a.get(at).map_or("nothing", noun_of);
+            CallError::argument(at, format!("a map is required, not {noun}"))
+        })
 }
 
 fn length(a: &[Value]) -> Outcome {
@@ -189,12 +195,10 @@ fn concat(a: &[Value]) -> Outcome {
 }
 
 fn contains(a: &[Value]) -> Outcome {
-    let wanted = &a[1];
-    let same = |item: &Value| match convert::unify(item, wanted) {
-        Some((item, wanted)) => item.equals(&wanted),
-        None => false,
-    };
-    Ok(list_of(a, 0)?.iter().any(same).into())
+    match compare::holds(list_of(a, 0)?, &a[1]) {
+        Ok(holds) => Ok(holds.into()),
+        Err(unlike) => Err(CallError::unlike(&unlike)),
+    }
 }
 
 fn distinct(a: &[Value]) -> Outcome {
@@ -373,10 +377,14 @@ fn element(a: &[Value]) -> Outcome {
 }
 
 fn index(a: &[Value]) -> Outcome {
-    match list_of(a, 0)?.iter().position(|item| item.equals(&a[1])) {
-        Some(at) => Ok(at.into()),
-        None => Err(CallError::argument(1, "the list does not contain this")),
+    for (at, item) in list_of(a, 0)?.iter().enumerate() {
+        match compare::same(item, &a[1]) {
+            Ok(Some(true)) => return Ok(at.into()),
+            Ok(_) => {}
+            Err(unlike) => return Err(CallError::unlike(&unlike)),
+        }
     }
+    Err(CallError::argument(1, "the list does not contain this"))
 }
 
 fn slice(a: &[Value]) -> Outcome {

@@ -11,6 +11,7 @@ mod numeric;
 mod sets;
 mod text;
 
+use super::compare::Unlike;
 use super::value::Value;
 use super::{Type, codes};
 use crate::diag::{Diagnostic, Span};
@@ -61,6 +62,11 @@ impl CallError {
             argument: Some(at),
             message: message.into(),
         }
+    }
+
+    /// Blames the second argument for what it never is.
+    pub(super) fn unlike(unlike: &Unlike) -> Self {
+        Self::argument(1, format!("{}: {}", unlike.message, unlike.help))
     }
 }
 
@@ -239,8 +245,11 @@ pub(super) fn lookup(
 /// Says why some of Terraform's functions are not here.
 fn absent(name: &str) -> Option<&'static str> {
     match name {
-        "timestamp" | "plantimestamp" | "uuid" | "bcrypt" | "timeadd" | "formatdate" => Some(
+        "timestamp" | "plantimestamp" | "uuid" | "bcrypt" => Some(
             "functions that read the clock or random numbers do not exist: equal files must make equal plans",
+        ),
+        "timeadd" | "timecmp" | "formatdate" => Some(
+            "functions on times are not supported by this version yet; write the point in time itself, as in \"2027-06-30T00:00:00Z\"",
         ),
         "file" | "fileexists" | "fileset" | "filebase64" | "templatefile" | "abspath"
         | "dirname" | "basename" | "pathexpand" => {

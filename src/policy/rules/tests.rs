@@ -477,8 +477,17 @@ fn the_unknown_account_has_the_form_of_a_known_one() {
     let known = subjects(&plan, &resolved.desired, &live);
     let (known, unknown) = (&known[0].value, unknown_subject());
     assert_eq!(keys(known), keys(&unknown));
-    let scope = |value: &Value| keys(&value.as_members().expect("an object")["scope"]);
-    assert_eq!(scope(known), scope(&unknown));
+    let scope = |value: &Value| value.as_members().expect("an object")["scope"].clone();
+    let place = scope(known);
+    let place = place.as_reference().expect("a scope");
+    let names: Vec<_> = place
+        .attributes
+        .keys()
+        .map(|name| name.to_string())
+        .collect();
+    assert_eq!(names, ["id", "kind", "mrn", "name"]);
+    let form = crate::lang::Type::of(&scope(&unknown));
+    assert_eq!(form, crate::lang::Type::Scope);
 }
 
 #[test]
@@ -609,4 +618,205 @@ fn the_end_and_the_protection_of_an_account_are_believed_of_ones_own_alone() {
         .collect();
     let mrn = |name: &str| Some(live(name, &[]).mrn);
     assert_eq!(named, [mrn("kept"), mrn("taken"), mrn("theirs")]);
+}
+
+/// What a policy says of the account `a` in the space of these tests.
+fn says(blocks: &str, roles: &str, condition: &str) -> Vec<String> {
+    let text = format!(
+        "{blocks}{}policy \"p\" {{\n  condition = {condition}\n  message = \"m\"\n}}\n",
+        account("a", roles)
+    );
+    said(&judged(&resolved(&text), &world(Vec::new())))
+}
+
+/// `self` is compared with blocks by address; each of these was true, or false, of every account.
+#[test]
+fn an_account_is_compared_with_blocks_by_address() {
+    let blocks = "space \"other\" {\n  id = \"other\"\n}\nrole \"scanner\" {\n  includes = \
+                  [\"agent\", \"viewer\"]\n}\nrole \"deep\" {\n  includes = [role.scanner]\n}\nlocals {\n  \
+                  power = role.scanner\n  here = space.payments\n}\n";
+    let many = format!(
+        "service_account \"many\" {{\n  for_each = toset([\"x\"])\n  scope = space.other\n  name = \
+         \"m\"\n  roles = []\n  credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\n{blocks}"
+    );
+    for (roles, condition, kept) in [
+        ("[\"agent\"]", "self.scope == space.payments", true),
+        ("[\"agent\"]", "self.scope == local.here", true),
+        ("[\"agent\"]", "self.scope != space.payments", false),
+        ("[\"agent\"]", "self.scope != space.other", true),
+        ("[\"agent\"]", "self.scope == organization.acme", false),
+        ("[\"agent\"]", "contains([space.other], self.scope)", false),
+        (
+            "[\"agent\"]",
+            "contains([organization.acme, space.payments], self.scope)",
+            true,
+        ),
+        (
+            "[\"agent\"]",
+            "lookup(self.scope, \"kind\", \"\") == \"space\"",
+            true,
+        ),
+        ("[\"agent\"]", "self.address == service_account.a", true),
+        ("[\"agent\"]", "self.address != service_account.a", false),
+        ("[\"agent\"]", "self.address != service_account.many", true),
+        (
+            "[\"agent\"]",
+            "self.address == service_account.many[\"x\"]",
+            false,
+        ),
+        (
+            "[\"agent\"]",
+            "contains([service_account.a], self.address)",
+            true,
+        ),
+        ("[\"agent\"]", "!contains(self.roles, role.scanner)", true),
+        (
+            "[\"agent\", \"viewer\"]",
+            "!contains(self.roles, role.scanner)",
+            false,
+        ),
+        (
+            "[\"agent\", \"viewer\"]",
+            "contains(self.roles, local.power)",
+            true,
+        ),
+        (
+            "[\"agent\", \"viewer\"]",
+            "alltrue([for role in [local.power] : contains(self.roles, role)])",
+            true,
+        ),
+        ("[role.deep]", "contains(self.roles, role.scanner)", true),
+        ("[\"viewer\"]", "contains(self.roles, role.deep)", false),
+    ] {
+        let expected = if kept {
+            "p a: kept"
+        } else {
+            "p a: violated: m"
+        };
+        let said = says(&many, roles, condition);
+        assert!(said.contains(&expected.to_owned()), "{condition}: {said:?}");
+    }
+}
+
+/// What could never hold, or always, is found before any account is asked about.
+#[test]
+fn unlike_things_are_never_compared_in_silence() {
+    for condition in [
+        "self.scope == \"payments\"",
+        "self.scope.id != space.payments",
+        "self.roles != role.scanner",
+        "self.name == role.scanner",
+        "self.age_days != space.payments",
+        "!contains(self.roles, space.payments)",
+        "!contains(self.roles, sink.file.local)",
+        "!contains([space.payments], self.scope.id)",
+        "self.address != service_account.many[\"nobody\"]",
+        "self.scope.region != \"\"",
+    ] {
+        let text = format!(
+            "{}role \"scanner\" {{\n  includes = [\"agent\"]\n}}\nservice_account \"many\" {{\n  for_each \
+             = toset([\"x\"])\n  scope = space.payments\n  name = \"m\"\n  roles = [role.scanner]\n  \
+             credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\npolicy \"p\" {{\n  condition = \
+             {condition}\n  message = \"m\"\n}}\n",
+            HEAD
+        );
+        let file = SourceFile {
+            path: "main.hcl".to_owned(),
+            bytes: text.into_bytes(),
+        };
+        let (mut sources, module) = config::parse(vec![file]);
+        let found = config::resolve(&module, &mut sources, &[]);
+        assert!(found.is_err(), "{condition}");
+    }
+    // What is a text like another only shows when the account is known.
+    for condition in [
+        "self.name != service_account.a",
+        "self.custody == service_account.a",
+    ] {
+        let said = says("", "[]", condition);
+        assert!(said[0].contains("unevaluable"), "{condition}: {said:?}");
+        assert!(said[0].contains("no address"), "{condition}: {said:?}");
+    }
+}
+
+/// A policy that asks about a role block is another when the block includes something else.
+#[test]
+fn the_digest_of_a_policy_holds_what_its_roles_include() {
+    let digest = |includes: &str, condition: &str| {
+        let text = format!(
+            "role \"power\" {{\n  includes = {includes}\n}}\nlocals {{\n  power = role.power\n}}\n{}policy \
+             \"p\" {{\n  condition = {condition}\n  message = \"m\"\n}}\n",
+            account("a", "[role.power]")
+        );
+        resolved(&text).desired.policies[0].sha256.clone()
+    };
+    for condition in [
+        "!contains(self.roles, role.power)",
+        "!contains(self.roles, local.power)",
+    ] {
+        let base = digest("[\"owner\"]", condition);
+        assert_eq!(base, digest("[\"owner\"]", condition));
+        assert_ne!(base, digest("[\"owner\", \"viewer\"]", condition));
+    }
+}
+
+/// Messages of any length over any number of accounts take no more room than a few.
+#[test]
+fn a_message_is_bounded_counted_and_shared() {
+    let accounts: String = (0..40).map(|n| account(&format!("a{n}"), "[]")).collect();
+    for (message, shown) in [
+        ("local.big".to_owned(), MAX_MESSAGE + 1),
+        ("\"${substr(local.big, 0, 1999)}é\"".to_owned(), MAX_MESSAGE),
+        (
+            "{ a = \"x\" }[self.name == \"\" ? \"a\" : local.big]".to_owned(),
+            MAX_MESSAGE + 1,
+        ),
+    ] {
+        let text = format!(
+            "locals {{\n  some = join(\"\", [for n in range(1000) : \"x\"])\n  big = join(\"\", [for n in \
+             range(900) : local.some])\n}}\n{accounts}policy \"p\" {{\n  condition = self.name == \
+             \"\"\n  message = {message}\n}}\n"
+        );
+        let resolved = resolved(&text);
+        let live = world(Vec::new());
+        let plan = build(
+            &resolved.desired,
+            &live,
+            diff(&resolved.desired, &live, &Seals::default()),
+        );
+        let judgement = judge(&plan, &resolved.policies, &resolved.desired, &live);
+        let texts: Vec<&Text> = judgement
+            .cases
+            .iter()
+            .filter_map(|case| match &case.said {
+                Said::Violated(text) | Said::Unevaluable(text) => Some(text),
+                Said::Exempt => None,
+            })
+            .collect();
+        assert_eq!(texts.len(), 40);
+        assert!(
+            texts.iter().all(|text| text.chars().count() == shown),
+            "{message}"
+        );
+        let first: *const u8 = texts[0].as_ptr();
+        assert!(
+            texts.iter().all(|text| std::ptr::eq(text.as_ptr(), first)),
+            "one text"
+        );
+    }
+}
+
+/// Long messages use up the work that all policies have together, so that their number is bounded too.
+#[test]
+fn the_characters_of_messages_count_as_work() {
+    let mut spent = Spent {
+        left: 10_000,
+        said: BTreeSet::new(),
+    };
+    let long = "x".repeat(4_000);
+    spent.keep(&long);
+    spent.keep(&long);
+    assert_eq!(spent.left, 2_000);
+    spent.keep(&long);
+    assert_eq!((spent.left, spent.said.len()), (0, 1));
 }

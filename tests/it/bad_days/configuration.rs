@@ -208,3 +208,147 @@ resource "mondoo_service_account" "ci" {
     untouched(&stage);
     stage.compare("bad-days/other-tools.txt");
 }
+
+/// What people may take for configuration and nothing reads is told once, in every run.
+#[test]
+fn what_lies_beside_a_configuration_and_is_not_read() {
+    let mut stage = stage();
+    stage.configure(&format!(
+        "variable \"team\" {{\n  default = \"a\"\n}}\n{CI}"
+    ));
+    fs::create_dir_all(stage.path("access/modules/team")).expect("created");
+    fs::create_dir_all(stage.path("access/policies")).expect("created");
+    fs::create_dir_all(stage.path("access/other")).expect("created");
+    for (path, text) in [
+        ("access/modules/team/main.hcl", "locals {}\n"),
+        (
+            "access/policies/rules.hcl",
+            "limits {\n  max_deletes = 3\n}\n",
+        ),
+        ("access/other/main.hcl", "rolecall {\n}\n"),
+        ("access/providers.tf", "provider \"mondoo\" {}\n"),
+        ("access/terraform.tfvars", "team = \"b\"\n"),
+        ("access/prod.auto.vars.json", "{}\n"),
+    ] {
+        fs::write(stage.path(path), text).expect("written");
+    }
+    for arguments in [
+        &["validate", "access"][..],
+        &["plan", "access"],
+        &["plan", "--policy-dir", "access/policies", "access"],
+    ] {
+        let mut command = stage.command(arguments);
+        command.env("TF_VAR_team", "b").env("TF_VAR_elsewhere", "c");
+        let output = command.output().expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        for told in [
+            "`modules/team/main.hcl`",
+            "`providers.tf`",
+            "`terraform.tfvars`",
+            "`prod.auto.vars.json`",
+            "`TF_VAR_team`",
+            "ROLECALL_VAR_team",
+        ] {
+            assert_eq!(err.matches(told).count(), 1, "{arguments:?} {told}: {err}");
+        }
+        assert!(!err.contains("TF_VAR_elsewhere"), "Terraform's own: {err}");
+        assert!(
+            !err.contains("other/main.hcl"),
+            "a configuration of its own: {err}"
+        );
+        let read = arguments.contains(&"--policy-dir");
+        assert_eq!(
+            err.contains("`policies/rules.hcl`"),
+            !read,
+            "{arguments:?}: {err}"
+        );
+    }
+}
+
+/// A file is never read whole only to be found too large.
+#[test]
+fn a_file_of_any_size_is_refused_by_its_size() {
+    let mut stage = stage();
+    stage.configure(CI);
+    let huge = |name: &str| {
+        let file = fs::File::create(stage.path(name)).expect("created");
+        file.set_len(64 << 30).expect("it has holes");
+    };
+    let refused = |stage: &Stage, arguments: &[&str], says: &str| {
+        let output = stage.command(arguments).output().expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {err}");
+        assert!(
+            err.contains(says) && err.contains("16 MiB"),
+            "{arguments:?}: {err}"
+        );
+    };
+    huge("values.hcl");
+    refused(
+        &stage,
+        &["plan", "--var-file", "values.hcl", "access"],
+        "68719476736 bytes",
+    );
+    refused(
+        &stage,
+        &["validate", "--var-file", "/dev/zero", "access"],
+        "more than",
+    );
+    huge("access/more.hcl");
+    refused(
+        &stage,
+        &["validate", "access"],
+        "access/more.hcl is too large: 68719476736 bytes",
+    );
+    fs::remove_file(stage.path("access/more.hcl")).expect("removed");
+    fs::create_dir(stage.path("policies")).expect("created");
+    huge("policies/a.hcl");
+    refused(
+        &stage,
+        &["plan", "--policy-dir", "policies", "access"],
+        "policies/a.hcl is too large",
+    );
+    untouched(&stage);
+}
+
+/// What is accepted and not done yet is told before anything is planned.
+#[test]
+fn a_rotation_that_does_not_happen_yet_is_told_by_validate_too() {
+    let mut stage = stage();
+    for (more, told) in [
+        ("rotate_after = \"60d\"\n", true),
+        ("overlap = \"24h\"\n", true),
+        ("", false),
+    ] {
+        stage.configure(&CI.replace("    deliver_to", &format!("    {more}    deliver_to")));
+        for command in ["validate", "plan"] {
+            let output = stage.command(&[command, "access"]).output().expect("runs");
+            let err = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(0), "{err}");
+            let count = err.matches("does not rotate keys yet").count();
+            assert_eq!(count, usize::from(told), "{command} {more}: {err}");
+        }
+    }
+}
+
+/// An empty text is something to write, and once it is written nothing differs.
+#[test]
+fn a_description_that_is_taken_away_stays_away() {
+    let mut stage = stage();
+    let apply = ["apply", "--yes", "access"];
+    let plan = ["plan", "--detailed-exitcode", "access"];
+    for (description, changes) in [
+        ("", 2),
+        ("description = \"\"\n", 0),
+        ("description = \"by rolecall\"\n", 2),
+        ("description = null\n", 0),
+        ("description = trimspace(\" \")\n", 2),
+        ("", 0),
+    ] {
+        stage.configure(&CI.replace("  roles", &format!("  {description}  roles")));
+        assert_eq!(stage.run(&plan), changes, "{description}");
+        assert_eq!(stage.run(&apply), 0, "{description}");
+        assert_eq!(stage.run(&plan), 0, "{description}: nothing is left to do");
+    }
+}

@@ -37,9 +37,17 @@ fn generated(code: &str) -> Option<String> {
         ),
         "not-utf8" => bytes(b"locals {\n  a = \"caf\xe9\"\n}\n".to_vec()),
         "file-too-large" => bytes(vec![b' '; (16 << 20) + 1]),
-        "skipped-file" | "unsupported-file" => {
+        "skipped-file" | "unsupported-file" | "unread-file" => {
             let mut all = Diagnostics::new();
-            for note in select(["main.hcl", "image.pkr.hcl", "main.hcl.json"]).notes {
+            let names = [
+                "main.hcl",
+                "image.pkr.hcl",
+                "main.hcl.json",
+                "main.tf",
+                "x.tfvars",
+            ];
+            let selection = select(names);
+            for note in selection.notes.into_iter().chain(selection.unread) {
                 if note.code == code {
                     all.push(note);
                 }

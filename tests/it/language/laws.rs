@@ -262,12 +262,21 @@ secret = \"hunter2\"
 }
 
 #[test]
-fn many_broken_instances_are_told_a_few_times() {
+fn a_block_of_many_broken_instances_is_told_of_once_with_their_number() {
     let delivered = "  credential {\n    deliver_to = [sink.file.f]\n  }\n";
-    for (what, name, credential, least) in [
-        ("no credential", "each.key", "", 2),
-        ("one name, one file", "\"ci\"", delivered, 20),
+    let long = "${join(\"\", [for n in range(300) : each.key])}";
+    for (what, count, name, credential, told) in [
+        ("no credential", 1000, "each.key", "", 1),
+        ("one name, one file", 1000, "\"ci\"", delivered, 2),
+        ("a name that is too long", 30, long, delivered, 1),
+        ("no such key", 30, "{ x = 1 }[each.key]", delivered, 1),
     ] {
+        let name = if name.starts_with('$') {
+            format!("\"{name}\"")
+        } else {
+            name.to_owned()
+        };
+        let file = if told == 2 { "x" } else { "${account.id}" };
         let text = format!(
             "{}
 space \"s\" {{
@@ -275,10 +284,10 @@ space \"s\" {{
 }}
 sink \"file\" \"f\" {{
   directory = \"c\"
-  filename  = \"x\"
+  filename  = \"{file}\"
 }}
 service_account \"ci\" {{
-  for_each = toset([for n in range(1000) : tostring(n)])
+  for_each = toset([for n in range({count}) : tostring(n)])
   scope    = space.s
   name     = {name}
   roles    = []
@@ -286,13 +295,53 @@ service_account \"ci\" {{
 ",
             fixture("valid/minimal.hcl")
         );
-        let found = Case::one(&text).resolve().1.expect_err(what);
-        assert!(
-            (least..least + 18).contains(&found.len()),
-            "{what}: {}",
-            found.len()
+        let case = Case::one(&text);
+        let found = case.resolve().1.expect_err(what);
+        let shown = case.findings();
+        assert_eq!(found.len(), told, "{what}: {shown}");
+        // The first of a name is no duplicate, and the second one is told of.
+        let more = count - told;
+        assert_eq!(
+            shown.matches(&format!("and {more} more instances")).count(),
+            told,
+            "{what}: {shown}"
         );
+        assert!(shown.contains("service_account.ci["), "{what}: {shown}");
     }
+}
+
+#[test]
+fn only_the_instances_that_are_wrong_are_counted() {
+    let text = |name: &str| {
+        format!(
+            "{}
+space \"s\" {{
+  id = \"space-1\"
+}}
+service_account \"ci\" {{
+  for_each = toset([\"a\", \"b\", \"c\"])
+  scope    = space.s
+  name     = {name}
+  roles    = [\"viewr\"]
+}}
+",
+            fixture("valid/minimal.hcl")
+        )
+    };
+    let shown = Case::one(&text("each.key == \"b\" ? \"\" : each.key")).findings();
+    assert!(
+        shown.contains("it is so for `service_account.ci[\"b\"]`"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("`service_account.ci[\"a\"]` and 2 more instances"),
+        "{shown}"
+    );
+    let shown = Case::one(&text("each.key == \"b\" ? each.key : \"\"")).findings();
+    assert!(
+        shown.contains("`service_account.ci[\"a\"]` and 1 more instance\n"),
+        "{shown}"
+    );
 }
 
 #[test]

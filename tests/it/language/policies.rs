@@ -216,3 +216,27 @@ fn a_directory_sets_the_limits_that_it_names() {
     let shown = render_all(&read.expect_err("twice"), &sources, false);
     assert!(shown.contains("[duplicate-declaration]"), "{shown}");
 }
+
+/// A comparison that has one answer for every account is told, as long as Terraform takes it.
+#[test]
+fn a_comparison_of_different_types_is_warned_of() {
+    for (condition, warned) in [
+        ("self.age_days != \"90\"", true),
+        ("!(self.roles == \"owner\")", true),
+        ("self.protected == \"true\"", true),
+        ("self.labels != [\"team\"]", true),
+        ("self.name != \"90\"", false),
+        ("self.age_days != 90", false),
+        ("self.unused_days == null", false),
+        ("self.labels.team == local.names[0]", false),
+        ("self.roles != [\"owner\"]", false),
+    ] {
+        let case = with(&format!("condition = {condition}\nmessage = \"m\""));
+        let warnings = case.desired().warnings;
+        let never = warnings.iter().any(|found| found.code == "never-equal");
+        assert_eq!(never, warned, "{condition}");
+        let offline = case.validate().1.expect("only a warning");
+        let never = offline.iter().any(|found| found.code == "never-equal");
+        assert_eq!(never, warned, "{condition}");
+    }
+}
