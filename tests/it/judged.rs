@@ -354,7 +354,7 @@ fn a_plan_that_could_not_read_what_this_run_can_says_so() {
     let output = stage.command(&APPLY).output().expect("runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
-    let line = "= the judged plan could not read organization acme-corp-883120 (";
+    let line = "= the judged plan could not read organization acme-corp-883120\n";
     assert!(said.contains(line), "{said}");
     assert_eq!(writes(&stage), 0);
     // And the other way round.
