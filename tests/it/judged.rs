@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::formats::covered;
+use crate::properties::files::covered;
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
 
 const PLAN: [&str; 4] = ["plan", "--out", "plan.json", "access"];
