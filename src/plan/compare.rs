@@ -118,7 +118,8 @@ fn spared(change: &Change, caller: &Mrn) -> String {
         .to_owned()
 }
 
-/// What only one of two plans that differ could read: why they may.
+/// What only one of two plans that differ could read: why they may. The reason is told of this run
+/// alone, since that of the other is not covered by its digest.
 fn unread(judged: &Annex, now: &Annex) -> Vec<Moved> {
     let only = |one: &Annex, other: &Annex| -> Vec<Scope> {
         let scopes = other.scopes.keys();
@@ -127,16 +128,19 @@ fn unread(judged: &Annex, now: &Annex) -> Vec<Moved> {
             .cloned()
             .collect()
     };
-    let why = |annex: &Annex, scope: &Scope| match annex.unread.get(scope) {
-        Some(unread) => format!(" ({})", unread.why),
-        None => String::new(),
-    };
     let mut moved = Vec::new();
-    for (who, one, other) in [("the judged plan", judged, now), ("this run", now, judged)] {
-        let scopes = only(one, other);
+    for (who, scopes) in [
+        ("the judged plan", only(judged, now)),
+        ("this run", only(now, judged)),
+    ] {
+        for scope in scopes.iter().take(TOLD) {
+            let why = match now.unread.get(scope) {
+                Some(unread) => format!(" ({})", unread.why),
+                None => String::new(),
+            };
+            moved.push(format!("{who} could not read {scope}{why}"));
+        }
         let more = scopes.len().saturating_sub(TOLD);
-        let told = scopes.iter().take(TOLD);
-        moved.extend(told.map(|scope| format!("{who} could not read {scope}{}", why(one, scope))));
         if more > 0 {
             moved.push(format!(
                 "{who} could not read {more} more of the other's scopes"

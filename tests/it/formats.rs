@@ -44,28 +44,6 @@ fn document(output: &Output) -> Value {
     document
 }
 
-/// A plan without the parts of which the document itself says that the digest does not cover them.
-pub fn covered(plan: &Value) -> Value {
-    fn drop_path(value: &mut Value, path: &[&str]) {
-        match (value, path) {
-            (Value::Array(items), _) => items.iter_mut().for_each(|item| drop_path(item, path)),
-            (Value::Object(members), [last]) => {
-                assert!(members.remove(*last).is_some(), "{last} is not there");
-            }
-            (Value::Object(members), [first, rest @ ..]) => {
-                drop_path(members.get_mut(*first).expect("there"), rest);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    let mut covered = plan.clone();
-    for path in plan["outside_digest"].as_array().expect("a list") {
-        let path: Vec<&str> = path.as_str().expect("text").split('.').collect();
-        drop_path(&mut covered, &path);
-    }
-    covered
-}
-
 /// Runs the same story once for people and once for programs; gives the document.
 fn both(prepare: impl Fn(&mut Stage), arguments: &[&str], expected: i32) -> Value {
     let mut shown = String::new();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::formats::covered;
+use crate::properties::files::covered;
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
 
 const PLAN: [&str; 4] = ["plan", "--out", "plan.json", "access"];
@@ -359,7 +359,7 @@ fn a_plan_that_could_not_read_what_this_run_can_says_so() {
     let output = stage.command(&APPLY).output().expect("runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
-    let line = "= the judged plan could not read organization acme-corp-883120 (";
+    let line = "= the judged plan could not read organization acme-corp-883120\n";
     assert!(said.contains(line), "{said}");
     assert_eq!(writes(&stage), 0);
     // And the other way round.

@@ -1,7 +1,7 @@
 //! Laws of diff, plan and policy, over generated configurations and platforms.
 
 mod callers;
-mod files;
+pub mod files;
 mod guards;
 mod names;
 mod records;

@@ -233,7 +233,7 @@ fn what_only_one_of_two_plans_that_differ_could_read_is_named() {
     less.annex.unread.insert(space("space-b"), Unread { why });
     assert_eq!(
         lines(&less, &more)[0],
-        "the judged plan could not read space space-b (PermissionDenied)"
+        "the judged plan could not read space space-b"
     );
     assert_eq!(
         lines(&more, &less)[0],
@@ -411,6 +411,16 @@ fn changes_and_obstacles_that_came_or_went_are_said_of_their_address() {
         let both = [said(at, came), said(at, went)].concat();
         assert_eq!(about(held(one(), another)), both);
     }
+    // Of two that came at one address it is said once, and their order is nothing.
+    let several = |accounts: &[&str]| Contents {
+        blocked: accounts
+            .iter()
+            .flat_map(|account| with("payments", disputed(account, "no seal")).blocked)
+            .collect(),
+        ..plan()
+    };
+    assert_eq!(about(held(plan(), several(&["m", "n"]))), said(at, came));
+    assert_eq!(held(several(&["n", "m"]), several(&["m", "n"])), []);
     // Its words may be anybody's, and another run may be told others.
     let words = with("payments", disputed("m", "created by \u{1b}[31mmallory"));
     assert_eq!(held(one(), words), []);

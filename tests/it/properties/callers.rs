@@ -168,7 +168,10 @@ proptest! {
         let less = Run { caller: planner, seals: public(), unread: &unread };
         let more = Run { caller: applier, seals: seals(), unread: &all };
         let (less, more) = (less.plan(desired, live), more.plan(desired, live));
-        for (judged, now, who) in [(&less, &more, "the judged plan"), (&more, &less, "this run")] {
+        for (judged, now, who, why) in [
+            (&less, &more, "the judged plan", ""),
+            (&more, &less, "this run", " (PermissionDenied)"),
+        ] {
             let moved = compare(judged, now);
             prop_assert_eq!(moved.is_empty(), judged.digest() == now.digest());
             if moved.is_empty() {
@@ -181,7 +184,7 @@ proptest! {
                 .collect();
             let named: Vec<String> = unread
                 .iter()
-                .map(|scope| format!("{who} could not read {scope} (PermissionDenied)"))
+                .map(|scope| format!("{who} could not read {scope}{why}"))
                 .collect();
             let sorted: BTreeSet<&str> = named.iter().map(String::as_str).collect();
             prop_assert_eq!(whole, sorted.into_iter().collect::<Vec<_>>());
