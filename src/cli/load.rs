@@ -121,6 +121,8 @@ pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
             });
         }
     }
+    let lost = subfolders::unread(dir, &[]);
+    config::in_subfolders(&lost).into_iter().for_each(note_of);
     if files.is_empty() {
         return Err(refuse_dir("there is no .hcl file in it"));
     }

@@ -121,8 +121,8 @@ pub fn in_subfolders(files: &[String]) -> Option<Diagnostic> {
     unread(
         "file",
         &files,
-        "subfolders are not read: move up what belongs to this configuration; a policy directory is \
-         named with --policy-dir, and values with --var-file",
+        "subfolders are not read: move up what belongs here; a policy directory is named with \
+         --policy-dir, and values with --var-file",
     )
 }
 

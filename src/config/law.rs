@@ -9,6 +9,8 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     lost: Vec<(Span, String)>,
+    /// What is missing where `validate` does not know some value.
+    untold: Vec<(Span, String)>,
 }
 
 impl Ledger {
@@ -19,12 +21,21 @@ impl Ledger {
         }
     }
 
-    /// Reports what is missing, unless an error says why something may be.
-    pub(super) fn close(self, out: &mut Diagnostics) {
+    /// The same for what is not made as long as something that it is made of is not known.
+    pub(super) fn expect_known(&mut self, there: bool, span: Span, what: impl FnOnce() -> String) {
+        if !there {
+            self.untold.push((span, what()));
+        }
+    }
+
+    /// Reports what is missing, unless an error says why something may be; `told` says that all values
+    /// are known.
+    pub(super) fn close(self, told: bool, out: &mut Diagnostics) {
         if out.has_errors() {
             return;
         }
-        for (span, what) in self.lost {
+        let untold = self.untold.into_iter().filter(|_| told);
+        for (span, what) in self.lost.into_iter().chain(untold) {
             out.push(
                 Diagnostic::error(codes::INTERNAL_ERROR)
                     .at(span, format!("{what} was lost, and no finding says why")),
@@ -44,8 +55,21 @@ mod tests {
         before.into_iter().for_each(|found| out.push(found));
         let mut ledger = Ledger::default();
         ledger.expect(there, span, || "space `prod`".to_owned());
-        ledger.close(&mut out);
+        ledger.close(false, &mut out);
         out.into_iter().collect()
+    }
+
+    #[test]
+    fn what_is_not_known_yet_may_be_missing_and_nothing_else() {
+        let span = Span::new(FileId::default(), 1, 2);
+        for (told, errors) in [(true, 2), (false, 1)] {
+            let mut out = Diagnostics::new();
+            let mut ledger = Ledger::default();
+            ledger.expect(false, span, || "`local.a`".to_owned());
+            ledger.expect_known(false, span, || "service account `ci`".to_owned());
+            ledger.close(told, &mut out);
+            assert_eq!(out.len(), errors);
+        }
     }
 
     #[test]

@@ -174,12 +174,12 @@ fn run(
             made.seal_keys = settings.seal_keys;
             made.trusted_creators = settings.trusted_creators;
         }
-        ledger.expect(made.stack.is_some(), block.span, || "the stack".to_owned());
+        ledger.expect_known(made.stack.is_some(), block.span, || "the stack".to_owned());
     }
     for block in module.of("platform") {
         made.endpoint = settings::platform(block, &scope, &mut decoder).unwrap_or(None);
         let there = made.endpoint.is_some();
-        ledger.expect(there, block.span, || "what the platform must be".to_owned());
+        ledger.expect_known(there, block.span, || "what the platform must be".to_owned());
     }
     for block in module.of("limits") {
         let limits = settings::limits(block, Limits::default(), &scope, &mut decoder);
@@ -208,13 +208,10 @@ fn run(
         if result.is_ok() && decoder.evaluator.error_count() == errors {
             complete.insert(block.name());
         }
+        let what = || format!("service account `{}`", block.name());
+        ledger.expect(result.is_ok(), block.span, what);
         let there = result.is_ok_and(|wanted| instances.len() - before == wanted);
-        ledger.expect(there, block.span, || {
-            format!(
-                "service account `{}`, or one of its `for_each`,",
-                block.name()
-            )
-        });
+        ledger.expect_known(there, block.span, || format!("one of {}", what()));
     }
     let blocks = all("service_account");
     instances::fill(&blocks, &instances, &complete, lenient, &mut scope);
@@ -239,12 +236,12 @@ fn run(
         let blocks = all(kind);
         if let Some(block) = blocks.first() {
             let there = count == blocks.len();
-            ledger.expect(there, block.span, || format!("one of the `{kind}` blocks"));
+            ledger.expect_known(there, block.span, || format!("one of the `{kind}` blocks"));
         }
     }
     for block in all("sink") {
         let there = sinks.contains_key(&format!("sink.{}", block.labels.join(".")));
-        ledger.expect(there, block.span, || format!("sink `{}`", block.name()));
+        ledger.expect_known(there, block.span, || format!("sink `{}`", block.name()));
     }
     expect_values(module, &scope, &made.scopes, &mut ledger);
     out.extend(decoder.evaluator.take_diagnostics());
@@ -273,8 +270,8 @@ fn run(
             .value("var", block.name())
             .is_some_and(|v| !v.has_unknown())
     };
-    if module.complete && (!lenient || variables.iter().all(told)) {
-        ledger.close(&mut out);
+    if module.complete {
+        ledger.close(!lenient || variables.iter().all(told), &mut out);
     }
     out.sort();
     made.instances = instances;
@@ -298,7 +295,7 @@ fn expect_values(module: &Module, scope: &Scope<'_>, scopes: &Scopes, ledger: &m
             };
             let address = scopes.by_address.get(&format!("{root}.{name}"));
             let there = address.is_some_and(|scope| scopes.unmanaged.contains_key(scope));
-            ledger.expect(there, inner.span, || {
+            ledger.expect_known(there, inner.span, || {
                 format!("`unmanaged` of `{root}.{name}`")
             });
         }

@@ -266,6 +266,34 @@ fn what_lies_beside_a_configuration_and_is_not_read() {
     }
 }
 
+/// A policy in a subfolder of a policy directory holds nobody back, and that is told.
+#[test]
+fn what_lies_below_a_policy_directory_and_is_not_read() {
+    let mut stage = stage();
+    stage.configure(CI);
+    fs::create_dir_all(stage.path("access/policies/more")).expect("created");
+    fs::create_dir_all(stage.path("rules/strict")).expect("created");
+    let limits = "limits {\n  max_deletes = 3\n}\n";
+    for folder in [
+        "access/policies",
+        "access/policies/more",
+        "rules",
+        "rules/strict",
+    ] {
+        fs::write(stage.path(folder).join("rules.hcl"), limits).expect("written");
+    }
+    for (dir, told) in [
+        ("access/policies", "`more/rules.hcl`"),
+        ("rules", "`strict/rules.hcl`"),
+    ] {
+        let plan = ["plan", "--policy-dir", dir, "access"];
+        let output = stage.command(&plan).output().expect("runs");
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        assert_eq!(err.matches(told).count(), 1, "{dir}: {err}");
+    }
+}
+
 /// A file is never read whole only to be found too large.
 #[test]
 fn a_file_of_any_size_is_refused_by_its_size() {
