@@ -244,7 +244,7 @@ fn an_account_that_was_given_up_is_nobodys_though_the_platform_keeps_its_marks()
     let mut damaged = managed("ci");
     damaged
         .labels
-        .insert("rolecall-generation".to_owned(), VOID.to_owned());
+        .insert("rolecall-written".to_owned(), VOID.to_owned());
     let delta = compare(Vec::new(), vec![damaged]);
     assert!(matches!(only_block(&delta), Block::Disputed { .. }));
 }
