@@ -265,6 +265,16 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
 
 /// Plans `declared` against `live`, then applies that in a world that holds `world`.
 fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Outcome {
+    run_edited(declared, live, world, |_| {})
+}
+
+/// The same of a plan of which the changes were edited.
+fn run_edited(
+    declared: Vec<DesiredAccount>,
+    live: &[LiveAccount],
+    world: &Small,
+    edit: impl Fn(&mut Change),
+) -> Outcome {
     let mut desired = Desired {
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
@@ -301,6 +311,9 @@ fn run(declared: Vec<DesiredAccount>, live: &[LiveAccount], world: &Small) -> Ou
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
     let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()));
+    let mut contents = plan.into_contents();
+    contents.changes.iter_mut().for_each(edit);
+    let plan = contents.settle();
     let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
     let options = Options {
         seals: seals(),
@@ -344,6 +357,28 @@ fn a_failed_member_of_a_batch_is_named_and_the_others_are_done() {
     assert!(outcome.results[1].detail.contains("code = Internal"));
     assert_eq!(*world.writes.borrow(), ["roles a,b,c"]);
     assert!(outcome.written && !outcome.complete());
+}
+
+/// The plan says when the turn of a change is, and apply works out nothing of its own.
+#[test]
+fn the_step_that_the_plan_gives_a_change_is_obeyed() {
+    let live = three();
+    let wanted = || ["a", "b", "c"].map(|name| declared(name, &["editor"]));
+    for (later, writes) in [
+        (&[][..], &["roles a,b,c"][..]),
+        (&["a"], &["roles b,c", "roles a"]),
+        (&["b"], &["roles a,c", "roles b"]),
+        (&["a", "c"], &["roles b", "roles a,c"]),
+    ] {
+        let world = Small::new(&live, Vec::new());
+        let outcome = run_edited(wanted().into(), &live, &world, |change| {
+            if later.contains(&change.address.name.as_str()) {
+                change.step = Step::Revoke;
+            }
+        });
+        assert!(outcome.complete(), "{outcome:?}");
+        assert_eq!(*world.writes.borrow(), writes);
+    }
 }
 
 #[test]
