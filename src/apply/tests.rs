@@ -301,7 +301,8 @@ fn run_as(
     live: &[LiveAccount],
     world: &Small,
 ) -> Outcome {
-    run_of("https://us.api.mondoo.com", more, declared, live, world)
+    let endpoint = "https://us.api.mondoo.com";
+    run_of(endpoint, more, |_| {}, declared, live, world)
 }
 
 /// The same at another endpoint.
@@ -311,12 +312,24 @@ fn run_at(
     live: &[LiveAccount],
     world: &Small,
 ) -> Outcome {
-    run_of(endpoint, |_| {}, declared, live, world)
+    run_of(endpoint, |_| {}, |_| {}, declared, live, world)
+}
+
+/// The same of a plan of which the changes were edited.
+fn run_edited(
+    declared: Vec<DesiredAccount>,
+    live: &[LiveAccount],
+    world: &Small,
+    edit: impl Fn(&mut Change),
+) -> Outcome {
+    let endpoint = "https://us.api.mondoo.com";
+    run_of(endpoint, |_| {}, edit, declared, live, world)
 }
 
 fn run_of(
     endpoint: &str,
     more: impl FnOnce(&mut Desired),
+    edit: impl Fn(&mut Change),
     declared: Vec<DesiredAccount>,
     live: &[LiveAccount],
     world: &Small,
@@ -359,6 +372,9 @@ fn run_of(
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
     let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()));
+    let mut contents = plan.into_contents();
+    contents.changes.iter_mut().for_each(edit);
+    let plan = contents.settle();
     let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
     let options = Options {
         seals: seals(),
@@ -464,6 +480,28 @@ fn a_failed_member_of_a_batch_is_named_and_the_others_are_done() {
     assert!(outcome.results[1].detail.contains("code = Internal"));
     assert_eq!(*world.writes.borrow(), ["roles a,b,c"]);
     assert!(outcome.written && !outcome.complete());
+}
+
+/// The plan says when the turn of a change is, and apply works out nothing of its own.
+#[test]
+fn the_step_that_the_plan_gives_a_change_is_obeyed() {
+    let live = three();
+    let wanted = || ["a", "b", "c"].map(|name| declared(name, &["editor"]));
+    for (later, writes) in [
+        (&[][..], &["roles a,b,c"][..]),
+        (&["a"], &["roles b,c", "roles a"]),
+        (&["b"], &["roles a,c", "roles b"]),
+        (&["a", "c"], &["roles b", "roles a,c"]),
+    ] {
+        let world = Small::new(&live, Vec::new());
+        let outcome = run_edited(wanted().into(), &live, &world, |change| {
+            if later.contains(&change.address.name.as_str()) {
+                change.step = Step::Revoke;
+            }
+        });
+        assert!(outcome.complete(), "{outcome:?}");
+        assert_eq!(*world.writes.borrow(), writes);
+    }
 }
 
 #[test]

@@ -19,6 +19,10 @@ const NO_BIRTH: &str =
 
 /// Whose an account is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every account of a stack is of this variant, and each would cost an allocation"
+)]
 pub enum Custody {
     /// Our marks, what was found of their seal, and a reason to believe them: a seal that fits;
     /// where the configuration has no key, a trusted creator, or an `import` block that names this very account.

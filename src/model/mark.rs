@@ -251,6 +251,10 @@ pub struct Marks {
 
 /// What the labels of an account amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every account of a stack is of this variant, and each would cost an allocation"
+)]
 pub enum Marking {
     /// No label of ours.
     Unmarked,
