@@ -235,6 +235,7 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
         | "DURATION"
         | "FORMAT"
         | "WHAT"
+        | "WHICH"
         | "SYSTEM"
         | "SHELL"
         | "CUSTODY"
