@@ -327,7 +327,7 @@ fn read_at(real: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     let most = MAX_FILE as u64 + 3;
     let too_large = |size: String| {
         output::error(
-            &format!("{} is too large: {size}", path.display()),
+            &format!("{} is too large: {size}", echo::path(path)),
             &[format!(
                 "a file may have {} MiB at most; split it",
                 MAX_FILE >> 20

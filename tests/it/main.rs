@@ -8,6 +8,7 @@ mod check;
 mod commands;
 #[cfg(feature = "server")]
 mod custody;
+mod dependencies;
 mod documents;
 mod environment;
 #[cfg(feature = "server")]

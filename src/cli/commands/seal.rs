@@ -13,8 +13,8 @@ use crate::cli::private_file::{Place, rewrite, try_private, write_private};
 use crate::cli::{load, output, reach, seal};
 use crate::config::{HandOver, Sealing};
 use crate::diag::SourceMap;
+use crate::echo;
 use crate::model::{SealKey, SealKeys, SealPublicKey};
-use crate::view::inert;
 
 /// The file of a new key, where none is named; `rolecall init` has git ignore it.
 const FILE: &str = "seal.key";
@@ -428,8 +428,7 @@ fn rotated(out: &Path) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    let text = path.display().to_string();
-    inert(text.strip_prefix("./").unwrap_or(&text))
+    echo::path(path.strip_prefix(".").unwrap_or(path)).to_string()
 }
 
 /// Warns of a key in a repository whose `.gitignore` does not plainly name it.

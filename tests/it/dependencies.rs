@@ -1,0 +1,143 @@
+//! What the program is built from: `deny.toml` holds the rules, and this holds the part of them that needs
+//! neither `cargo deny` nor a network. `.ci/run` runs the whole where that tool is installed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect("there")
+}
+
+/// The texts of the list that begins with this line.
+fn list(text: &str, begins: &str) -> BTreeSet<String> {
+    let (_, rest) = text.split_once(begins).expect("the list is there");
+    let (inside, _) = rest.split_once("\n]").expect("it ends");
+    let quoted = inside.split('"').skip(1).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+/// The kind of this machine, as the compiler calls it.
+fn machine() -> String {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .expect("rustc runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("a host").to_owned()
+}
+
+/// The packages that are built for this machine with all features, but our own.
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .args(["--all-features", "--filter-platform", &machine()])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let nodes = found["resolve"]["nodes"].as_array().expect("a graph");
+    let built: BTreeSet<&str> = nodes.iter().filter_map(|n| n["id"].as_str()).collect();
+    let all = found["packages"].as_array().expect("packages");
+    let built = |p: &&Value| p["id"].as_str().is_some_and(|id| built.contains(id));
+    all.iter()
+        .filter(built)
+        .filter(|p| !p["source"].is_null())
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn nothing_is_built_that_the_rules_forbid() {
+    let rules = read("deny.toml");
+    let allowed = list(&rules, "\nallow = [");
+    let banned = list(&rules, "\ndeny = [");
+    assert!(allowed.contains("MIT") && banned.contains("ring"), "read");
+    let packages = packages();
+    assert!(packages.len() > 100, "{}", packages.len());
+    for package in &packages {
+        let name = package["name"].as_str().expect("a name");
+        assert!(!banned.contains(name), "{name} is banned");
+        if rules.contains(&format!("{{ crate = \"{name}\", allow")) {
+            continue;
+        }
+        let license = package["license"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('/', " OR ");
+        // Every part that is joined by AND must be allowed in one of its alternatives.
+        let fits = license.split(" AND ").all(|part| {
+            let part = part.trim_matches(|c| c == '(' || c == ')');
+            part.split(" OR ").any(|one| {
+                let one = one.trim_matches(|c| c == '(' || c == ')' || c == ' ');
+                allowed.contains(one.split(" WITH ").next().unwrap_or(one))
+            })
+        });
+        assert!(fits, "{name}: {license}");
+    }
+}
+
+#[test]
+fn everything_comes_from_one_registry_and_is_held_by_its_checksum() {
+    let lock = read("Cargo.lock");
+    let mut sources = BTreeSet::new();
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |name: &str| {
+            let line = package
+                .lines()
+                .find_map(|l| l.strip_prefix(name)?.strip_prefix(" = "));
+            line.map(|value| value.trim_matches('"').to_owned())
+        };
+        match field("source") {
+            None => assert_eq!(field("name").as_deref(), Some("rolecall")),
+            Some(source) => {
+                let checksum = field("checksum").unwrap_or_default();
+                assert_eq!(checksum.len(), 64, "{package}");
+                sources.insert(source);
+            }
+        }
+    }
+    assert_eq!(sources.len(), 1, "{sources:?}");
+    assert!(
+        sources.iter().all(|s| s.starts_with("registry+")),
+        "{sources:?}"
+    );
+}
+
+/// What is not written out can be another thing tomorrow.
+#[test]
+fn what_others_publish_is_named_by_its_digest() {
+    let workflow = read("src/cli/commands/templates/github.yml");
+    let uses = workflow
+        .lines()
+        .filter_map(|line| line.split_once("uses: "));
+    let actions: Vec<&str> = uses.map(|(_, action)| action).collect();
+    assert!(!actions.is_empty());
+    for action in actions {
+        let (_, version) = action.split_once('@').expect("a version");
+        let commit = version.split(' ').next().unwrap_or_default();
+        assert!(
+            commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{action}"
+        );
+    }
+    let packages = read("tests/third_party/requirements.txt");
+    let named = packages
+        .lines()
+        .filter(|l| l.contains("=="))
+        .filter(|l| !l.starts_with('#'));
+    for package in named {
+        assert!(package.ends_with('\\'), "{package} has no hash");
+    }
+    assert!(read("scripts/third-party-client").contains("--require-hashes"));
+}
