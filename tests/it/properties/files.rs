@@ -93,7 +93,9 @@ proptest! {
             prop_assert_eq!(back.canonical(), plan.canonical());
             prop_assert_eq!(json::plan(&back), json::plan(&plan));
         }
-        prop_assert!(read(&bytes[..at]).is_err(), "what is cut off is no plan");
+        // The line end is no part of it.
+        let whole = at + 1 == bytes.len();
+        prop_assert!(whole || read(&bytes[..at]).is_err(), "what is cut off is no plan");
     }
 
     #[test]
