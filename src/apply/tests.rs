@@ -336,7 +336,7 @@ fn run_of(
 ) -> Outcome {
     let mut desired = Desired {
         stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
-        trusted_creators: Vec::new(),
+        trusted_creators: vec!["me".to_owned()],
         endpoint: None,
         limits: Limits::default(),
         policies: Vec::new(),

@@ -73,7 +73,9 @@ impl Cases<'_> {
             return;
         }
         if let CredentialMark::Pending(birth) = &marks.credential {
-            match pending(present, marks, birth, &account.roles, self.live.facts.now) {
+            let protected = account.protected == Some(true);
+            let now = self.live.facts.now;
+            match pending(present, marks, birth, &account.roles, protected, now) {
                 Pending::Young(until) => delta.in_flight.push(InFlight {
                     address: account.address.clone(),
                     account: present.mrn.clone(),
@@ -512,12 +514,13 @@ fn young(account: &LiveAccount, birth: &Birth, now: jiff::Timestamp) -> Option<j
 
 /// Judges an account under pending marks that are believed. Its marks may have been copied here from
 /// another account, so only what a birth makes is taken for one: an account as old as its marks, without
-/// power, unused, unprotected.
+/// power, unused, unprotected. `protected` says that it is declared as one that must not be deleted.
 pub(super) fn pending(
     account: &LiveAccount,
     marks: &Marks,
     birth: &Birth,
     wanted: &RoleSet,
+    protected: bool,
     now: jiff::Timestamp,
 ) -> Pending {
     let strange = |why: String| Pending::Strange(why);
@@ -540,6 +543,9 @@ pub(super) fn pending(
     }
     if account.last_used.is_some() {
         return strange("its key has been used".to_owned());
+    }
+    if protected && !account.roles.is_empty() {
+        return strange("it has roles, and is declared as one that must not be deleted".to_owned());
     }
     if !birth_roles_only(&account.roles, wanted) {
         let roles: Vec<&str> = account

@@ -17,6 +17,14 @@ pub const NO_SEAL: &str = "it has no seal, though the configuration has a seal_k
 const NO_BIRTH: &str =
     "its marks say that it is being born, and carry no signature of the seal key";
 
+/// What speaks against an account from which somebody took the mark of the stack.
+const NO_STACK: &str =
+    "its mark of the stack is gone, while its seal names this configuration's key";
+
+/// What speaks against an account whose mark of the stack somebody changed.
+const OTHER_STACK: &str =
+    "its marks name another stack, while its seal names this configuration's key and does not fit";
+
 /// Whose an account is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
@@ -126,7 +134,15 @@ impl<'a> Judge<'a> {
 
 fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
     let desired = on.desired;
+    let seals = on.seals;
+    // Whose key a seal names is harder to take away unseen than the label of the stack.
+    let torn = |why: &str| Custody::Disputed(why.to_owned());
+    let ours = seals.name(&account.labels);
     let marks = match account.marking() {
+        Marking::Damaged { stack: None, .. } if ours => return torn(NO_STACK),
+        Marking::Damaged {
+            stack: Some(stack), ..
+        } if ours && stack != desired.stack => return torn(OTHER_STACK),
         Marking::Unmarked
         | Marking::Damaged { stack: None, .. }
         | Marking::Later { stack: None, .. } => return Custody::Unmanaged,
@@ -153,9 +169,13 @@ fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
         Marking::Marked(marks) => marks,
     };
     if marks.stack != desired.stack {
+        // Two stacks may have one key; then each one's seals fit.
+        let fits = |check| matches!(check, SealCheck::Right | SealCheck::Former);
+        if ours && !fits(seals.check(&account.mrn, &marks)) {
+            return torn(OTHER_STACK);
+        }
         return Custody::Foreign(marks.stack);
     }
-    let seals = on.seals;
     let pending = matches!(marks.credential, CredentialMark::Pending(_));
     let seal = seals.check(&account.mrn, &marks);
     match seal {
@@ -168,14 +188,19 @@ fn judge(on: &Judge<'_>, account: &LiveAccount) -> Custody {
         }
         SealCheck::Missing | SealCheck::Unverified(_) => {}
     }
+    // Where there is a key, whoever looks judges the same.
+    let own = |creator: &str| !seals.verifies() && creator == on.caller.as_str();
     let trusted = account.creator.as_deref().is_some_and(|creator| {
-        creator == on.caller.as_str() || desired.trusted_creators.iter().any(|t| t == creator)
+        own(creator) || desired.trusted_creators.iter().any(|t| t == creator)
     });
     let imported = on.imports.get(&account.mrn) == Some(&marks.address);
     if trusted || imported {
         return Custody::Ours(marks, seal);
     }
     Custody::Disputed(match &account.creator {
+        Some(creator) if seals.verifies() => {
+            format!("it has no seal, and was created by {creator}, who is not in trusted_creators")
+        }
         Some(creator) => format!(
             "it was created by {creator}, who is neither the caller nor in trusted_creators"
         ),

@@ -7,7 +7,7 @@ use crate::model::{
     Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization, Destination,
     Extent, Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId,
     Removed, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId,
-    StackId, Unmanaged, UnmanagedAction, Unread,
+    StackId, Unmanaged, UnmanagedAction, Unread, VOID,
 };
 
 mod custody;

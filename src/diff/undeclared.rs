@@ -5,8 +5,8 @@ use super::address_of;
 use super::cases::{Cases, Ours, Pending, pending};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
-    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Removed, RoleSet, Scope,
-    Unmanaged, UnmanagedAction, composed,
+    AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
+    RoleSet, Scope, Unmanaged, UnmanagedAction, composed,
 };
 
 impl Cases<'_> {
@@ -35,7 +35,8 @@ impl Cases<'_> {
         };
         if let CredentialMark::Pending(birth) = &marks.credential {
             // Which role was wanted is not known any more; one harmless role is what a birth gives.
-            match pending(account, marks, birth, &RoleSet::new(), self.live.facts.now) {
+            let now = self.live.facts.now;
+            match pending(account, marks, birth, &RoleSet::new(), false, now) {
                 Pending::Young(until) => {
                     delta.in_flight.push(InFlight {
                         address: address_of(account),
@@ -177,7 +178,9 @@ impl Cases<'_> {
             return true;
         }
         // Whose it is, some mark may tell; such are refused, and never deleted.
-        let marked = account.is_marked();
+        // Marks that are void, too: somebody else than who gave it up may have written that.
+        let mut keys = account.labels.keys();
+        let marked = keys.any(|key| key.starts_with(MARK_PREFIX));
         if setting.action == UnmanagedAction::Delete && marked {
             return true;
         }

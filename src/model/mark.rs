@@ -22,7 +22,7 @@ pub const MARK_PREFIX: &str = "rolecall-";
 const ADDRESS: &str = "rolecall-address";
 const CREDENTIAL: &str = "rolecall-credential";
 const MARK: &str = "rolecall-mark";
-const SEAL: &str = "rolecall-seal";
+pub(super) const SEAL: &str = "rolecall-seal";
 const SEAL_REST: &str = "rolecall-seal-2";
 const STACK: &str = "rolecall-stack";
 /// The identity of a destination follows.
@@ -400,10 +400,13 @@ impl Marks {
             return damaged(bad(MARK));
         };
         if form > FORM {
-            let since = rest.split('.').next().unwrap_or_default();
+            // What anybody can write is not repeated as advice.
+            let Some(needs) = version(rest.split('.').next().unwrap_or_default()) else {
+                return damaged(bad(MARK));
+            };
             return Marking::Later {
                 stack: stack(),
-                needs: since.replace('-', "."),
+                needs,
             };
         }
         let Some(rest) = rest
@@ -498,6 +501,13 @@ fn counted(text: &str) -> Option<u32> {
     text.starts_with(|c: char| ('1'..='9').contains(&c))
         .then(|| text.parse().ok())
         .flatten()
+}
+
+/// A version as marks have it, `0-4-0`, in its usual form.
+fn version(text: &str) -> Option<String> {
+    let numbers: Vec<&str> = text.split('-').collect();
+    let number = |text: &&str| *text == "0" || (text.len() < 6 && counted(text).is_some());
+    (numbers.len() == 3 && numbers.iter().all(number)).then(|| numbers.join("."))
 }
 
 fn read_generation(text: &str) -> Option<u32> {

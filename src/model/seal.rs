@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Labels;
 use super::live::LiveAccount;
-use super::mark::{CredentialMark, Marks};
+use super::mark::{CredentialMark, Marks, SEAL};
 use super::mrn::Mrn;
 use super::seal_key::{SealKey, SealKeys, SealPublicKey, SignedText};
 
@@ -45,6 +46,12 @@ impl Seal {
             first: first.unwrap_or_default().to_owned(),
             rest: rest.unwrap_or_default().to_owned(),
         })
+    }
+
+    /// The short name of the key that the seal among an account's labels names.
+    fn key_in(labels: &Labels) -> Option<&str> {
+        let (key, _) = labels.get(SEAL)?.split_once('.')?;
+        Some(key)
     }
 
     /// The values of the two labels.
@@ -150,6 +157,15 @@ impl Seals {
     /// The public keys.
     pub fn keys(&self) -> Option<&SealKeys> {
         self.keys.as_ref()
+    }
+
+    /// Whether a seal among these labels names a key of this configuration, whatever it is worth.
+    pub fn name(&self, labels: &Labels) -> bool {
+        let named = Seal::key_in(labels);
+        self.keys.as_ref().is_some_and(|keys| {
+            let known = |key: &SealPublicKey| Some(key.id()) == named;
+            known(&keys.current) || keys.former.as_ref().is_some_and(known)
+        })
     }
 
     /// Whether a trusted creator is enough for an account that has no seal.

@@ -182,10 +182,23 @@ fn a_stack_gets_a_key_changes_it_and_loses_it() {
     stage.say("the key is there from now on; accounts without a seal are accepted once");
     stage.configure(&ci);
     assert_eq!(stage.run(&["plan", "access"]), 3);
+    stage.say("whoever created them must be trusted by the configuration: a caller's word is not enough");
+    assert_eq!(
+        stage.run(&["apply", "--yes", "--accept-unsealed", "access"]),
+        3
+    );
+    let owner = fs::read(stage.path("owner.json")).expect("there");
+    let owner: serde_json::Value = serde_json::from_slice(&owner).expect("JSON");
+    let path = stage.path("access/main.hcl");
+    let text = fs::read_to_string(&path).expect("there");
+    let key = format!("seal_key = \"{SEAL_PUBLIC}\"");
+    let trusting = format!("{key}\n  trusted_creators = [{}]", owner["mrn"]);
+    fs::write(path, text.replacen(&key, &trusting, 1)).expect("written");
     assert_eq!(
         stage.run(&["apply", "--yes", "--accept-unsealed", "access"]),
         0
     );
+    stage.configure(&ci);
     assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
 
     stage.say("another public key stands there, and nobody signed that");

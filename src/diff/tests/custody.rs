@@ -149,6 +149,11 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     half_marked
         .labels
         .insert("rolecall-mark".to_owned(), "true".to_owned());
+    // Whoever writes that on an account of worth must not have it deleted.
+    let mut void = live_account("void", None);
+    for key in ["rolecall-stack", "rolecall-mark"] {
+        void.labels.insert(key.to_owned(), VOID.to_owned());
+    }
     // A mark of any kind keeps an account from being deleted, and from nothing else.
     let refused = unmanaged(half_marked.clone(), Some(UnmanagedAction::Fail), None);
     assert!(matches!(refused.blocked[0].block, Block::Unmanaged { .. }));
@@ -156,6 +161,7 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
         (live_account("legacy-ci", None), &BOTH[..]),
         (caller, &BOTH),
         (half_marked, &BOTH[..1]),
+        (void, &BOTH[..1]),
         (live_account("wanted", None), &BOTH),
     ] {
         for action in actions.iter().copied() {

@@ -106,7 +106,9 @@ fn a_stripped_seal_is_a_dispute_unless_the_stack_has_only_now_got_its_key() {
     assert!(disputed(&delta)[0].contains("has no seal"), "{delta:?}");
 
     let accepting = holder("a").accepting_unsealed(true);
-    let delta = with_seals("ci", vec![managed("ci")], &accepting);
+    let mut trusted = managed("ci");
+    trusted.creator = Some("trusted@acme.example".to_owned());
+    let delta = with_seals("ci", vec![trusted], &accepting);
     assert_eq!(actions(&delta), [(Action::Update, Reason::Unsealed)]);
     let mut strangers = managed("ci");
     strangers.creator = Some("a stranger".to_owned());
@@ -333,4 +335,76 @@ fn marks_of_a_later_version_are_no_dispute_and_are_not_touched() {
             assert_eq!(delta.left_alone.len(), usize::from(!ours));
         }
     }
+}
+
+/// An Editor takes the label of the stack off a sealed account, or writes another: it does not become
+/// nobody's, nor another team's.
+#[test]
+fn an_account_whose_seal_names_our_key_is_not_nobodys_for_want_of_a_stack() {
+    let set = |stack: Option<&str>, more: &[(&str, &str)]| {
+        let mut account = sealed("ci", &holder("a"));
+        match stack {
+            None => account.labels.remove("rolecall-stack"),
+            Some(stack) => account.labels.insert("rolecall-stack".to_owned(), stack.to_owned()),
+        };
+        for (key, value) in more {
+            account.labels.insert((*key).to_owned(), (*value).to_owned());
+        }
+        account
+    };
+    for account in [
+        set(None, &[]),
+        set(Some("removed-by-rolecall"), &[]),
+        set(Some("no stack"), &[]),
+        set(Some("other.abcdefgh"), &[]),
+        set(Some("other.abcdefgh"), &[("rolecall-mark", "gone")]),
+    ] {
+        for accounts in [Vec::new(), vec![declared("ci")]] {
+            let delta = compare_with(accounts, vec![account.clone()], &[], &reader("a"));
+            assert!(delta.differences.is_empty(), "{delta:?}");
+            assert_eq!(disputed(&delta).len(), 1, "{delta:?}");
+        }
+        // Under another key nobody can tell.
+        let delta = compare_with(Vec::new(), vec![account], &[], &reader("b"));
+        assert_eq!((delta.blocked.len(), delta.left_alone.len()), (0, 1), "{delta:?}");
+    }
+    // Another stack that has the same key seals its own accounts.
+    let theirs = Marks {
+        stack: StackId::new("other", "abcdefgh").expect("valid"),
+        ..marks("ci")
+    };
+    let theirs = live_account("ci", Some(holder("a").seal(&mrn("ci"), theirs)));
+    let delta = compare_with(Vec::new(), vec![theirs], &[], &reader("a"));
+    assert_eq!((delta.blocked.len(), delta.left_alone.len()), (0, 1), "{delta:?}");
+}
+
+#[test]
+fn where_there_is_a_key_the_caller_makes_no_account_ours() {
+    let accepting = |name: &str| reader(name).accepting_unsealed(true);
+    let account = managed("ci");
+    assert_eq!(account.creator.as_deref(), Some("me"), "the caller");
+    let delta = with_seals("ci", vec![account], &accepting("a"));
+    assert!(disputed(&delta)[0].contains("not in trusted_creators"), "{delta:?}");
+    let mut trusted = managed("ci");
+    trusted.creator = Some("trusted@acme.example".to_owned());
+    let delta = with_seals("ci", vec![trusted], &accepting("a"));
+    assert_eq!(actions(&delta), [(Action::Update, Reason::Unsealed)]);
+}
+
+/// What has power and must not be deleted is no leftover of a birth, whatever its marks say.
+#[test]
+fn a_declared_protection_keeps_a_pending_account_with_a_role() {
+    let seals = holder("a");
+    let mut wanted = declared("ci");
+    wanted.protected = Some(true);
+    wanted.roles = roles(&["agent"]);
+    let mut account = dead("ci", &seals);
+    let delta = compare_with(vec![wanted.clone()], vec![account.clone()], &[], &seals);
+    assert_eq!(delta.differences.len(), 2, "a birth without a role that died: {delta:?}");
+    account.roles = roles(&["agent"]);
+    let delta = compare_with(vec![wanted.clone()], vec![account.clone()], &[], &seals);
+    assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
+    wanted.protected = None;
+    let delta = compare_with(vec![wanted], vec![account], &[], &seals);
+    assert_eq!(delta.differences.len(), 2, "the least wanted role: {delta:?}");
 }

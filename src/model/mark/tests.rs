@@ -234,6 +234,21 @@ fn marks_of_a_later_form_are_told_from_damage() {
         };
         assert_eq!(Marks::locate(&labels), later);
     }
+    for odd in [
+        "v2",
+        "v2.",
+        "v2.x",
+        "v2.0-4",
+        "v2.0-4-0-1.x",
+        "v2.run-curl-evil.x",
+        "v2.00-4-0.x",
+        "v2.0-4-1000000.x",
+    ] {
+        labels.insert(MARK.to_owned(), odd.to_owned());
+        let found = Marks::locate(&labels);
+        assert!(matches!(found, Marking::Damaged { .. }), "{odd}: {found:?}");
+    }
+    labels.insert(MARK.to_owned(), "v2.0-4-0.x".to_owned());
     labels.remove(STACK);
     assert!(matches!(
         Marks::locate(&labels),

@@ -59,7 +59,10 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 inert(account.as_str()),
                 needs = inert(needs),
             ),
-            vec!["update rolecall, then plan again; nothing is wrong with the account".to_owned()],
+            vec![
+                "update rolecall, then plan again: only that version can tell whose the account is"
+                    .to_owned(),
+            ],
         ),
         Block::Duplicate { accounts } => (
             format!(
@@ -257,7 +260,7 @@ fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<Stri
     if why == NO_SEAL {
         lines.push(
             "if this stack has only now got its seal key, --accept-unsealed takes, once, every \
-             account without a seal that a trusted identity created"
+             account without a seal whose creator is in trusted_creators"
                 .to_owned(),
         );
     }
