@@ -176,7 +176,7 @@ impl fmt::Debug for SealKey {
 }
 
 fn succession(stack: &StackId, new: &SealPublicKey) -> Vec<u8> {
-    let mut text = SignedText::new(SUCCESSOR);
+    let mut text = SignedText::new(SUCCESSOR, 256);
     text.part(&stack.to_string());
     text.part(new.text());
     text.bytes
@@ -189,9 +189,9 @@ pub(super) struct SignedText {
 }
 
 impl SignedText {
-    pub(super) fn new(purpose: &str) -> Self {
-        // As much as most marks take.
-        let mut bytes = Vec::with_capacity(768);
+    /// `room` is about how many bytes there will be.
+    pub(super) fn new(purpose: &str, room: usize) -> Self {
+        let mut bytes = Vec::with_capacity(room);
         bytes.extend(purpose.as_bytes());
         Self { bytes }
     }

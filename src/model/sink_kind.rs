@@ -108,7 +108,7 @@ impl Identity<'_> {
             key,
             format,
         } = self;
-        let mut text = SignedText::new("rolecall destination v1");
+        let mut text = SignedText::new("rolecall destination v1", 160);
         for part in [kind.as_str(), host, namespace, path, key, format] {
             text.part(part);
         }

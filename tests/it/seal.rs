@@ -182,7 +182,9 @@ fn a_stack_gets_a_key_changes_it_and_loses_it() {
     stage.say("the key is there from now on; accounts without a seal are accepted once");
     stage.configure(&ci);
     assert_eq!(stage.run(&["plan", "access"]), 3);
-    stage.say("whoever created them must be trusted by the configuration: a caller's word is not enough");
+    stage.say(
+        "whoever created them must be trusted by the configuration: a caller's word is not enough",
+    );
     assert_eq!(
         stage.run(&["apply", "--yes", "--accept-unsealed", "access"]),
         3

@@ -345,10 +345,14 @@ fn an_account_whose_seal_names_our_key_is_not_nobodys_for_want_of_a_stack() {
         let mut account = sealed("ci", &holder("a"));
         match stack {
             None => account.labels.remove("rolecall-stack"),
-            Some(stack) => account.labels.insert("rolecall-stack".to_owned(), stack.to_owned()),
+            Some(stack) => account
+                .labels
+                .insert("rolecall-stack".to_owned(), stack.to_owned()),
         };
         for (key, value) in more {
-            account.labels.insert((*key).to_owned(), (*value).to_owned());
+            account
+                .labels
+                .insert((*key).to_owned(), (*value).to_owned());
         }
         account
     };
@@ -366,7 +370,11 @@ fn an_account_whose_seal_names_our_key_is_not_nobodys_for_want_of_a_stack() {
         }
         // Under another key nobody can tell.
         let delta = compare_with(Vec::new(), vec![account], &[], &reader("b"));
-        assert_eq!((delta.blocked.len(), delta.left_alone.len()), (0, 1), "{delta:?}");
+        assert_eq!(
+            (delta.blocked.len(), delta.left_alone.len()),
+            (0, 1),
+            "{delta:?}"
+        );
     }
     // Another stack that has the same key seals its own accounts.
     let theirs = Marks {
@@ -375,7 +383,11 @@ fn an_account_whose_seal_names_our_key_is_not_nobodys_for_want_of_a_stack() {
     };
     let theirs = live_account("ci", Some(holder("a").seal(&mrn("ci"), theirs)));
     let delta = compare_with(Vec::new(), vec![theirs], &[], &reader("a"));
-    assert_eq!((delta.blocked.len(), delta.left_alone.len()), (0, 1), "{delta:?}");
+    assert_eq!(
+        (delta.blocked.len(), delta.left_alone.len()),
+        (0, 1),
+        "{delta:?}"
+    );
 }
 
 #[test]
@@ -384,7 +396,10 @@ fn where_there_is_a_key_the_caller_makes_no_account_ours() {
     let account = managed("ci");
     assert_eq!(account.creator.as_deref(), Some("me"), "the caller");
     let delta = with_seals("ci", vec![account], &accepting("a"));
-    assert!(disputed(&delta)[0].contains("not in trusted_creators"), "{delta:?}");
+    assert!(
+        disputed(&delta)[0].contains("not in trusted_creators"),
+        "{delta:?}"
+    );
     let mut trusted = managed("ci");
     trusted.creator = Some("trusted@acme.example".to_owned());
     let delta = with_seals("ci", vec![trusted], &accepting("a"));
@@ -400,11 +415,19 @@ fn a_declared_protection_keeps_a_pending_account_with_a_role() {
     wanted.roles = roles(&["agent"]);
     let mut account = dead("ci", &seals);
     let delta = compare_with(vec![wanted.clone()], vec![account.clone()], &[], &seals);
-    assert_eq!(delta.differences.len(), 2, "a birth without a role that died: {delta:?}");
+    assert_eq!(
+        delta.differences.len(),
+        2,
+        "a birth without a role that died: {delta:?}"
+    );
     account.roles = roles(&["agent"]);
     let delta = compare_with(vec![wanted.clone()], vec![account.clone()], &[], &seals);
     assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
     wanted.protected = None;
     let delta = compare_with(vec![wanted], vec![account], &[], &seals);
-    assert_eq!(delta.differences.len(), 2, "the least wanted role: {delta:?}");
+    assert_eq!(
+        delta.differences.len(),
+        2,
+        "the least wanted role: {delta:?}"
+    );
 }
