@@ -151,8 +151,8 @@ impl Exit {
                           dispute, a name that is taken, a protected account that is declared no \
                           longer. It goes before 1 for a scope that could not be read, and before 2.",
                 then: "Import them, delete them on the platform, leave out `--strict`, or add \
-                       `--allow-unmanaged`; put drift right by an apply; correct the id of a space that is not found; `plan` says how the rest \
-                       is settled.",
+                       `--allow-unmanaged`; put drift right by an apply; correct \
+                       the id of a space that is not found; `plan` says how the rest is settled.",
                 written: false,
             },
             Self::Usage => Row {
