@@ -14,6 +14,8 @@ use crate::ports::{ErrorKind, ReadError, Reader, SpaceSettings};
 
 /// How many listings run at the same time. The result does not depend on it.
 const CONCURRENCY: usize = 8;
+/// How many ids a question for what was meant names at most.
+const MOST_MEANT: usize = 20;
 /// How many spaces are asked for their settings at most.
 const MOST_SETTINGS: usize = 50;
 
@@ -73,8 +75,8 @@ async fn read(
         whole: _,
     } = reading;
     for (scope, unread) in &mut unread {
-        if let Some(meant) = namesake(scope, &scopes) {
-            unread.why = format!("{}; {}", unread.why, did_you_mean(&meant, scope));
+        if let Some(meant) = did_you_mean(&namesakes(scope, &scopes), scope) {
+            unread.why = format!("{}; {meant}", unread.why);
         }
     }
     // What another listing showed of a scope that was not read is no evidence of anything.
@@ -351,7 +353,7 @@ impl<'a> Reading<'a> {
         }
         match error.kind {
             // What has this name and another id was meant, and is not gone.
-            ErrorKind::NotFound if namesake(&scope, &self.scopes).is_some() => Err(why),
+            ErrorKind::NotFound if !namesakes(&scope, &self.scopes).is_empty() => Err(why),
             ErrorKind::NotFound => Ok(organization),
             ErrorKind::PermissionDenied => Err(format!(
                 "{why}; organization {organization} does not list it, so it is gone, or hidden \
@@ -369,28 +371,39 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A scope of the same kind whose name is the id of this one.
-fn namesake(scope: &Scope, scopes: &BTreeMap<Scope, ScopeInfo>) -> Option<Scope> {
+/// The scopes of the same kind whose name is the id of this one.
+fn namesakes<'a>(scope: &Scope, scopes: &'a BTreeMap<Scope, ScopeInfo>) -> Vec<&'a Scope> {
+    let wanted = scope.id().to_lowercase();
     let named = |(other, info): &(&Scope, &ScopeInfo)| {
-        other.kind() == scope.kind()
-            && *other != scope
-            && info.name.to_lowercase() == scope.id().to_lowercase()
+        other.kind() == scope.kind() && *other != scope && info.name.to_lowercase() == wanted
     };
-    let mut named = scopes.iter().filter(named).map(|(other, _)| other);
-    // Of two with one name nobody can tell which is meant.
-    match (named.next(), named.next()) {
-        (Some(one), None) => Some(one.clone()),
-        _ => None,
-    }
+    scopes
+        .iter()
+        .filter(named)
+        .map(|(other, _)| other)
+        .collect()
 }
 
-fn did_you_mean(meant: &Scope, scope: &Scope) -> String {
-    format!(
-        "did you mean {}, which is the id of the {} named {}?",
-        meant.id(),
-        meant.kind(),
-        scope.id()
-    )
+/// A question for the ids that were meant by a name; `None` if there are none.
+fn did_you_mean(meant: &[&Scope], scope: &Scope) -> Option<String> {
+    let (kind, name) = (scope.kind(), scope.id());
+    let ids: Vec<&str> = meant.iter().take(MOST_MEANT).map(|one| one.id()).collect();
+    let ids = ids.join(", ");
+    match meant.len() {
+        0 => None,
+        1 => Some(format!(
+            "did you mean {ids}, which is the id of the {kind} named {name}?"
+        )),
+        n => {
+            let more = match n.saturating_sub(MOST_MEANT) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Some(format!(
+                "did you mean one of {ids}{more}, which are the ids of the {kind}s named {name}?"
+            ))
+        }
+    }
 }
 
 /// What spaces do with accounts that nobody uses, or why that is not known, a fragment. Nothing

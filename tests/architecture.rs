@@ -15,7 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("ports", &["model"]),
     ("config", &["diag", "model", "lang"]),
     ("diff", &["model"]),
-    ("plan", &["model", "diff"]),
+    ("plan", &["diag", "model", "diff"]),
     ("policy", &["echo", "model", "lang", "config", "plan"]),
     ("refresh", &["model", "ports"]),
     ("check", &["model", "diff", "plan", "ports"]),

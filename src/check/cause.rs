@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Answers, Cause, Found, What, what};
 use crate::model::{Address, Desired, History, Live, LogEntry, Mrn, Scope};
-use crate::plan::{Action, Block, Blocked, Change, Expired, Plan};
+use crate::plan::{Action, Block, Blocked, Change, Expired, Plan, in_gone};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +95,7 @@ pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers
             },
         )
         .collect();
+    all.extend(gone(plan, desired, live));
     all.sort_by(|a, b| (&a.address, &a.account).cmp(&(&b.address, &b.account)));
     all
 }
@@ -114,6 +115,26 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
     changes
         .chain(plan.blocked.iter().filter_map(stopped))
         .chain(over)
+}
+
+/// What is declared in scopes that are gone or hidden, but where an obstacle says more of it. No log
+/// can be asked.
+fn gone<'a>(
+    plan: &'a Plan,
+    desired: &'a Desired,
+    live: &'a Live,
+) -> impl Iterator<Item = Found> + 'a {
+    let told: BTreeSet<&Address> = plan.blocked.iter().map(|b| &b.address).collect();
+    in_gone(desired, live)
+        .filter(move |account| !told.contains(&account.address))
+        .map(|account| Found {
+            address: account.address.clone(),
+            scope: account.scope.clone(),
+            account: None,
+            what: What::Gone,
+            cause: Cause::Own(None),
+            places: vec![account.declared_at.clone()],
+        })
 }
 
 /// An account that has expired: nobody did that but the clock.

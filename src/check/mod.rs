@@ -117,6 +117,8 @@ pub enum What {
     },
     /// What differs cannot be put right by a plan: disputed, its name taken, and the like.
     Blocked(Blocked),
+    /// Its scope is gone, or hidden from this login, or has another id.
+    Gone,
     /// It has expired, and no plan puts that right.
     Expired {
         /// When.
@@ -200,9 +202,12 @@ pub fn check(
 ) -> Check {
     let now = live.facts.now;
     let found = cause::all(&plan, desired, live, answers);
-    let (needs_person, found): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|found| matches!(found.what, What::Blocked(_) | What::Expired { .. }));
+    let (needs_person, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| {
+        matches!(
+            found.what,
+            What::Blocked(_) | What::Gone | What::Expired { .. }
+        )
+    });
     let (not_applied, drift) = found
         .into_iter()
         .partition(|found| matches!(found.cause, Cause::NotApplied(_)));

@@ -562,3 +562,33 @@ fn an_account_is_known_by_the_address_it_has_now() {
         .collect();
     assert_eq!(told, [("service_account.ci".to_owned(), true)]);
 }
+
+#[test]
+fn what_is_declared_in_a_scope_that_is_gone_needs_a_person() {
+    let organization = crate::model::OrgId::new("acme-corp").expect("valid");
+    for names in [&["ci"][..], &["ci", "cd"], &[]] {
+        let text: String = names.iter().map(|name| account(name, "")).collect();
+        let mut live = live(Vec::new());
+        live.scopes.clear();
+        live.extent.gone.insert(scope(), organization.clone());
+        let check = checked(&desired(&text), &live, Vec::new());
+        let found = check.needs_person.iter();
+        let gone = found.filter(|f| f.what == What::Gone && f.cause == Cause::Own(None));
+        assert_eq!(gone.count(), names.len());
+        assert_eq!(check.needs_person.len(), names.len());
+        assert!(check.drift.is_empty() && check.not_applied.is_empty());
+        let shown = crate::view::human::check(&check);
+        assert_eq!(shown.contains("its id is mistyped"), !names.is_empty());
+    }
+    // What is live elsewhere is told once, as the obstacle that it is.
+    let elsewhere = Scope::Space(SpaceId::new("payments-eu").expect("valid"));
+    let mut present = there("ci", "viewer", true, None);
+    present.scope = elsewhere.clone();
+    let mut live = live(vec![present]);
+    let info = live.scopes.remove(&scope()).expect("there");
+    live.scopes.insert(elsewhere, info);
+    live.extent.gone.insert(scope(), organization);
+    let check = checked(&desired(&account("ci", "")), &live, Vec::new());
+    assert_eq!(check.needs_person.len(), 1, "{:?}", check.needs_person);
+    assert!(matches!(check.needs_person[0].what, What::Blocked(_)));
+}

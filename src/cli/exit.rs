@@ -19,7 +19,7 @@ pub enum Exit {
     Stale,
     /// Applied in part, or interrupted after a write.
     Partial,
-    /// Accounts that nobody declared, or that expired (`plan --strict`, `check`), or drift or a dispute (`check`).
+    /// Accounts that nobody declared, that expired or whose space is gone (`plan --strict`, `check`), or drift or a dispute (`check`).
     Unmanaged,
     /// Wrong usage.
     Usage,
@@ -77,9 +77,10 @@ impl Exit {
                 name: "done",
                 short: "done",
                 meaning: "All that was asked is done. `plan` without other flags ends so even if \
-                          there are changes, or a scope could not be read; with \
-                          `--detailed-exitcode` it means that there are none, and that all was \
-                          read.",
+                          there are changes, or a scope could not be read, or is gone; with \
+                          `--detailed-exitcode` it means that there are none, that all was \
+                          read, and that no account is declared in a space that is gone or \
+                          hidden.",
                 then: "Go on.",
                 written: true,
             },
@@ -91,7 +92,11 @@ impl Exit {
                           `apply` was answered with anything but `yes`, or had nobody to ask; or \
                           a declared scope could not be read, with `plan --strict`, `plan \
                           --detailed-exitcode`, `check` and `list`: there it goes before 2, and \
-                          after 3 and 6. (`apply` does the rest and warns, or ends with 3.)",
+                          after 3 and 6. (`apply` does the rest and warns, or ends with 3.) \
+                          `plan --detailed-exitcode` ends so as well if an account is declared \
+                          in a space that is gone, or hidden from this login (with `--strict`: \
+                          6). (`apply` does the rest, or ends \
+                          with 3 if such an account is live elsewhere.)",
                 then: "Read standard error; mend it and run again.",
                 written: false,
             },
@@ -139,14 +144,15 @@ impl Exit {
             Self::Unmanaged => Row {
                 code: 6,
                 name: "unmanaged",
-                short: "unmanaged or expired accounts (plan --strict, check), or drift or a dispute (check)",
+                short: "unmanaged or expired accounts, or whose space is gone (plan --strict, check), or drift or a dispute (check)",
                 meaning: "`plan --strict` or `check` found accounts that this configuration does \
-                          not manage, or accounts of it that have expired, or `check` found drift, or what no apply puts right: a \
+                          not manage, or accounts of it that have expired, or accounts declared in \
+                          a space that is gone or hidden from this login, or `check` found drift, or what no apply puts right: a \
                           dispute, a name that is taken, a protected account that is declared no \
                           longer. It goes before 1 for a scope that could not be read, and before 2.",
                 then: "Import them, delete them on the platform, leave out `--strict`, or add \
-                       `--allow-unmanaged`; put drift right by an apply; `plan` says how the rest \
-                       is settled.",
+                       `--allow-unmanaged`; put drift right by an apply; correct \
+                       the id of a space that is not found; `plan` says how the rest is settled.",
                 written: false,
             },
             Self::Usage => Row {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Desired, Home, Live, OrgId, Scope, Unread};
+use crate::diag::suggest;
+use crate::model::{AddressLabel, Desired, DesiredAccount, Home, Live, OrgId, Scope, Unread};
 
 /// How many things of a kind a sentence names at most.
 const MOST: usize = 5;
@@ -12,31 +13,116 @@ const MOST: usize = 5;
 pub fn extent(desired: &Desired, live: &Live) -> Vec<String> {
     let gone = live.extent.gone.iter();
     let mut all: Vec<String> = gone
-        .map(|(scope, organization)| gone_from(desired, scope, organization))
+        .map(|(scope, organization)| gone_from(desired, live, scope, organization))
         .collect();
     all.extend(own_scope(desired, &live.extent.home));
     all.extend(unseen(&live.extent.unseen));
     all
 }
 
-fn gone_from(desired: &Desired, scope: &Scope, organization: &OrgId) -> String {
+/// The accounts that are declared in scopes which are gone, or hidden from this login: nobody knows
+/// whether they are as declared.
+pub fn in_gone<'a>(
+    desired: &'a Desired,
+    live: &'a Live,
+) -> impl Iterator<Item = &'a DesiredAccount> {
+    let accounts = desired.accounts.values();
+    accounts.filter(|account| live.extent.gone.contains_key(&account.scope))
+}
+
+fn gone_from(desired: &Desired, live: &Live, scope: &Scope, organization: &OrgId) -> String {
     let blocks = desired.spaces.iter();
     let blocks = blocks.filter(|(_, space)| Scope::Space(space.id.clone()) == *scope);
     let blocks: Vec<String> = blocks
         .map(|(name, space)| format!("space.{name} ({})", space.declared_at))
         .collect();
-    let accounts = desired.accounts.values().filter(|a| a.scope == *scope);
-    let accounts: Vec<String> = accounts.map(|a| a.address.to_string()).collect();
+    let accounts: Vec<&DesiredAccount> = in_gone(desired, live)
+        .filter(|account| account.scope == *scope)
+        .collect();
+    let elsewhere = elsewhere(desired, live, &accounts);
+    let meant = match meant(desired, live, scope, organization, &elsewhere) {
+        Some(id) => format!(" (did you mean {id}?)"),
+        None => String::new(),
+    };
+    let said = format!(
+        "{scope} is gone, or hidden from this login, or its id is mistyped: organization \
+         {organization}, all of which was read, does not list it, and the platform knows no such \
+         space; nothing in it is created, deleted or forgotten"
+    );
+    if !elsewhere.is_empty() {
+        // Whoever takes these out has what is live deleted.
+        let there = elsewhere.iter();
+        let there: Vec<String> = there
+            .map(|(account, scope)| format!("{} in {scope}", account.address))
+            .collect();
+        return format!(
+            "{said}; accounts of this stack at addresses that are declared in it are live \
+             elsewhere: {}; so correct the id{meant}, or the scope of these accounts, and take \
+             none of them out of the configuration: that would delete what is live",
+            some(&there)
+        );
+    }
+    let accounts: Vec<String> = accounts.iter().map(|a| a.address.to_string()).collect();
     let also = match accounts.len() {
         0 => String::new(),
         _ => format!(", and what is declared in it: {}", some(&accounts)),
     };
     format!(
-        "{scope} is gone, or hidden from this login: organization {organization}, all of which \
-         was read, does not list it, and the platform knows no such space; nothing in it is \
-         created, deleted or forgotten; if it is gone, take {} out of the configuration{also}",
+        "{said}; if the id is mistyped, correct it{meant}; if the space is hidden, run with a login \
+         that sees it; only if it is gone, take {} out of the configuration{also}",
         some(&blocks)
     )
+}
+
+/// Those of the accounts at whose address, or a former one of it, an account of this stack is live
+/// in another scope, and that scope.
+fn elsewhere<'a>(
+    desired: &Desired,
+    live: &'a Live,
+    accounts: &[&'a DesiredAccount],
+) -> Vec<(&'a DesiredAccount, &'a Scope)> {
+    if accounts.is_empty() {
+        return Vec::new();
+    }
+    let ours = live.accounts.values().filter_map(|account| {
+        let marks = account.marks()?;
+        (marks.stack == desired.stack).then_some((marks.address, &account.scope))
+    });
+    let ours: BTreeMap<AddressLabel, &Scope> = ours.collect();
+    let there = |account: &DesiredAccount| {
+        let former = account.formerly.iter().map(|former| &former.address);
+        let imported = account.import.as_ref();
+        let imported = imported.and_then(|import| live.accounts.get(&import.mrn));
+        std::iter::once(&account.address)
+            .chain(former)
+            .find_map(|address| ours.get(&address.label()).copied())
+            .or(imported.map(|present| &present.scope))
+    };
+    let accounts = accounts.iter();
+    accounts
+        .filter_map(|account| Some((*account, there(account)?)))
+        .collect()
+}
+
+/// The id of a space that is listed and not declared and may have been meant: where its accounts are,
+/// else the nearest.
+fn meant<'a>(
+    desired: &Desired,
+    live: &'a Live,
+    scope: &Scope,
+    organization: &OrgId,
+    elsewhere: &[(&DesiredAccount, &'a Scope)],
+) -> Option<&'a str> {
+    let free = |other: &Scope| matches!(other, Scope::Space(_)) && !declares(desired, other);
+    let mut homes = elsewhere.iter().map(|(_, home)| *home);
+    if let Some(home) = homes.find(|home| free(home)) {
+        return Some(home.id());
+    }
+    let listed = live
+        .scopes
+        .iter()
+        .filter(|(other, info)| info.organization.as_ref() == Some(organization) && free(other));
+    suggest(scope.id(), listed.map(|(other, _)| other.id()))
 }
 
 /// What was not looked at since nobody asked for it, or nobody can tell where it is.

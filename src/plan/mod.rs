@@ -33,7 +33,7 @@ pub use build::build;
 pub use change::{Change, Step};
 pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
-pub use extent::extent;
+pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said, Text};
 pub use owners::{OwnersLeft, disowned, owned_less};

@@ -230,7 +230,7 @@ fn a_gone_space_is_told_and_the_others_go_on() {
     );
     let (ended, whole) = plan(&stage, &["--detailed-exitcode"]);
     let [change] = changes(&whole).try_into().expect("one change");
-    assert_eq!((ended, change[0].as_str()), (2, "create"));
+    assert_eq!((ended, change[0].as_str()), (1, "create"));
     assert_eq!(change[2], "service_account.in-payments");
     let told = advice(&whole);
     for words in [
@@ -244,10 +244,66 @@ fn a_gone_space_is_told_and_the_others_go_on() {
     assert_eq!(whole["blocked"].as_array().map(Vec::len), Some(0));
     assert_eq!(code(&stage, &["apply", "--yes", "access"]), 0);
     assert_eq!(live(&stage), ["in-payments"]);
-    assert_eq!(code(&stage, &["plan", "--detailed-exitcode", "access"]), 0);
-    let (ended, out, _) = output(stage.command(&["check", "--allow-unmanaged", "access"]));
-    assert_eq!(ended, 0, "{out}");
-    assert!(out.contains("is gone, or hidden"), "{out}");
+    // Nothing else waits, and what is declared there is not clean.
+    for (arguments, expected) in [
+        (&["plan", "access"][..], 0),
+        (&["plan", "--detailed-exitcode", "access"], 1),
+        (&["plan", "--strict", "access"], 6),
+        (&["plan", "--strict", "--detailed-exitcode", "access"], 6),
+        (&["check", "--allow-unmanaged", "access"], 6),
+    ] {
+        let (ended, out, err) = output(stage.command(arguments));
+        assert_eq!(ended, expected, "{arguments:?}: {out}{err}");
+        assert!(out.contains("is gone, or hidden"), "{out}");
+        let warned = err.contains("1 declared account in what is gone, or hidden");
+        assert_eq!(warned, arguments[0] == "plan", "{err}");
+    }
+    // Once nothing is declared in it, it is told and that is all.
+    stage.configure(&[space("old-space"), account("in-payments", "space.payments")].concat());
+    for arguments in [
+        &["plan", "--detailed-exitcode", "access"][..],
+        &["plan", "--strict", "access"],
+        &["check", "--allow-unmanaged", "access"],
+    ] {
+        let (ended, out, _) = output(stage.command(arguments));
+        assert_eq!(ended, 0, "{arguments:?}: {out}");
+        assert!(out.contains("is gone, or hidden"), "{out}");
+    }
+}
+
+/// Whoever followed the advice to take out what is gone would delete what is live.
+#[test]
+fn a_mistyped_id_is_corrected_and_not_taken_out() {
+    let mut stage = Stage::new();
+    for (right, wrong) in [
+        (OTHER, "serene-bouman-27577"),
+        (OTHER, "serene-buoman-275779"),
+        ("relaxed-khayyam-961566", "relaxed-khayyam-96156"),
+    ] {
+        let written = |id: &str| {
+            let space = "space \"eu\" {\n  organization = organization.acme\n";
+            let space = format!("{space}  id = \"{id}\"\n}}\n\n");
+            [space, account("in-eu", "space.eu")].concat()
+        };
+        // Not born yet: the nearest id is asked for.
+        stage.configure(&written(wrong));
+        let (ended, whole) = plan(&stage, &["--strict"]);
+        assert!((ended == 6 || ended == 3) && changes(&whole).is_empty());
+        let told = advice(&whole);
+        assert!(told.contains(&format!("did you mean {right}?")), "{told}");
+        stage.configure(&written(right));
+        assert_eq!(code(&stage, &["apply", "--yes", "access"]), 0);
+        stage.configure(&written(wrong));
+        let (_, whole) = plan(&stage, &[]);
+        assert_eq!(changes(&whole), [[""; 3]; 0]);
+        let told = advice(&whole);
+        assert!(told.contains(&format!("in-eu in space {right}")), "{told}");
+        assert!(!told.contains("take space.eu"), "{told}");
+        assert_eq!(code(&stage, &["check", "--allow-unmanaged", "access"]), 6);
+        assert_eq!(live(&stage), ["in-eu"]);
+        stage.configure("");
+        assert_eq!(code(&stage, &["apply", "--yes", "--destroy", "access"]), 0);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::private_file::is_special;
 use crate::cli::{judged, output, report, session};
 use crate::echo;
+use crate::plan::in_gone;
 use crate::policy::{Acks, approve};
 use crate::view::{human, inert};
 
@@ -29,6 +30,7 @@ pub async fn run(args: PlanArgs) -> Exit {
     if let Err(exit) = session.judge(&args.policies).await {
         return exit;
     }
+    let lost = in_gone(&session.desired, &session.live).count();
     let plan = session.plan;
     if let Some(path) = &args.out
         && let Err(exit) = judged::write(path, &plan)
@@ -68,11 +70,20 @@ pub async fn run(args: PlanArgs) -> Exit {
             "{scopes} could not be read, so this plan is not the whole truth"
         ));
     }
-    exit(&args, unmanaged || expired, unread > 0, changes)
+    if lost > 0 {
+        let accounts = human::count(lost, "declared account");
+        output::warning(&format!(
+            "{accounts} in what is gone, or hidden from this login, or has another id, so this plan \
+             is not the whole truth"
+        ));
+    }
+    let needy = unmanaged || expired || lost > 0;
+    exit(&args, needy, unread > 0 || lost > 0, changes)
 }
 
 /// What a plan amounts to that nothing refuses. What was not read goes before what is pending: it
-/// may hold more. `needy` says that there are accounts that need a person.
+/// may hold more. `needy` says that there are accounts that need a person. What is declared in a
+/// space that is gone or hidden is both.
 fn exit(args: &PlanArgs, needy: bool, unread: bool, changes: bool) -> Exit {
     let asked = args.strict || args.detailed_exitcode;
     if args.strict && needy {

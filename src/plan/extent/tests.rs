@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{
-    Address, Caller, DesiredAccount, DesiredOrganization, DesiredSpace, Extent, Facts, Mrn,
-    RoleSet, SourceRef, SpaceId, StackId,
+    Address, Caller, DesiredOrganization, DesiredSpace, Extent, Facts, Former, LiveAccount, Marks,
+    Mrn, RoleSet, ScopeInfo, SourceRef, SpaceId, StackId,
 };
 
 fn acme() -> OrgId {
@@ -19,11 +19,11 @@ fn place(line: u32) -> SourceRef {
     }
 }
 
-/// What is said of a configuration with a space `payments` and so many accounts in it.
-fn said(accounts: usize, extent: Extent) -> Vec<String> {
+/// A configuration with a space of this id and so many accounts in it.
+fn declared(id: &str, accounts: usize) -> Desired {
     let mut desired = Desired::nothing(StackId::new("acme", "k7m2q9ta").expect("valid"));
     let declared = DesiredSpace {
-        id: SpaceId::new("payments").expect("valid"),
+        id: SpaceId::new(id).expect("valid"),
         organization: Some(acme()),
         declared_at: place(3),
     };
@@ -32,7 +32,7 @@ fn said(accounts: usize, extent: Extent) -> Vec<String> {
         let address = Address::new(format!("ci-{n}"), None);
         let account = DesiredAccount {
             address: address.clone(),
-            scope: space("payments"),
+            scope: space(id),
             name: address.name.clone(),
             description: None,
             labels: None,
@@ -47,7 +47,121 @@ fn said(accounts: usize, extent: Extent) -> Vec<String> {
         };
         desired.accounts.insert(address, account);
     }
-    super::extent(&desired, &live(extent))
+    desired
+}
+
+/// What is said of a configuration with a space `payments` and so many accounts in it.
+fn said(accounts: usize, extent: Extent) -> Vec<String> {
+    super::extent(&declared("payments", accounts), &live(extent))
+}
+
+/// What is said of a space of this id that is gone, with two accounts in it, where these are listed.
+fn gone(id: &str, listed: &[&str], change: impl FnOnce(&mut Desired, &mut Live)) -> String {
+    let mut desired = declared(id, 2);
+    let mut live = live(Extent {
+        gone: [(space(id), acme())].into(),
+        ..Extent::default()
+    });
+    for id in listed {
+        let info = ScopeInfo {
+            name: (*id).to_owned(),
+            organization: Some(acme()),
+        };
+        live.scopes.insert(space(id), info);
+    }
+    change(&mut desired, &mut live);
+    let said = super::extent(&desired, &live);
+    assert_eq!(said.len(), 1, "{said:?}");
+    said.concat()
+}
+
+/// An account of a stack in a space, with the marks of this address.
+fn marked(stack: &str, address: &Address, scope: &Scope) -> LiveAccount {
+    let stack = StackId::new("acme", stack).expect("valid");
+    LiveAccount {
+        mrn: Mrn::new(format!("//{address}")),
+        scope: scope.clone(),
+        name: "live".to_owned(),
+        description: None,
+        labels: Marks::external(stack, address.label(), false).labels(),
+        roles: RoleSet::new(),
+        created_at: None,
+        last_used: None,
+        creator: None,
+    }
+}
+
+#[test]
+fn an_id_that_may_be_mistyped_is_answered_with_the_nearest_that_is_listed() {
+    let listed = ["serene-bouman-275779", "relaxed-khayyam-961566"];
+    for (wrong, meant) in [
+        ("serene-bouman-27577", Some("serene-bouman-275779")),
+        ("serene-boumann-275779", Some("serene-bouman-275779")),
+        ("relaxed-kayyam-961556", Some("relaxed-khayyam-961566")),
+        ("old-space", None),
+    ] {
+        let one = gone(wrong, &listed, |_, _| {});
+        let question = meant.map_or("if the id is mistyped, correct it;".to_owned(), |id| {
+            format!("if the id is mistyped, correct it (did you mean {id}?);")
+        });
+        assert!(one.contains(&question), "{one}");
+        assert!(one.contains("only if it is gone, take space.prod"), "{one}");
+    }
+    // What is declared already was not meant, and neither was another organization's.
+    let near = ["payments-12"];
+    let one = gone("payments-1", &near, |desired, _| {
+        let mut other = desired.spaces["prod"].clone();
+        other.id = SpaceId::new("payments-12").expect("valid");
+        desired.spaces.insert("other".to_owned(), other);
+    });
+    assert!(!one.contains("did you mean"), "{one}");
+    let one = gone("payments-1", &near, |_, live| {
+        for info in live.scopes.values_mut() {
+            info.organization = None;
+        }
+    });
+    assert!(!one.contains("did you mean"), "{one}");
+}
+
+#[test]
+fn nobody_is_told_to_take_out_what_is_live_elsewhere() {
+    let real = "serene-bouman-275779";
+    for (wrong, former) in [
+        ("serene-bouman-27577", false),
+        ("totally-different-1", false),
+        ("serene-bouman-275778", true),
+    ] {
+        let one = gone(wrong, &[real], |desired, live| {
+            let mut address = Address::new("ci-1", None);
+            if former {
+                let old = Address::new("old", None);
+                let account = desired.accounts.get_mut(&address).expect("declared");
+                account.formerly = vec![Former {
+                    address: old.clone(),
+                    declared_at: place(20),
+                }];
+                address = old;
+            }
+            let account = marked("k7m2q9ta", &address, &space(real));
+            live.accounts.insert(account.mrn.clone(), account);
+        });
+        for words in [
+            format!("live elsewhere: service_account.ci-1 in space {real};"),
+            format!("correct the id (did you mean {real}?)"),
+            "that would delete what is live".to_owned(),
+        ] {
+            assert!(one.contains(&words), "{words}: {one}");
+        }
+        assert!(!one.contains("take space.prod"), "{one}");
+    }
+    // Another stack's at the same address, and ours at another one, are not in danger.
+    for (stack, name) in [("zzzzzzzz", "ci-1"), ("k7m2q9ta", "ci-7")] {
+        let one = gone("old-space", &[real], |_, live| {
+            let account = marked(stack, &Address::new(name, None), &space(real));
+            live.accounts.insert(account.mrn.clone(), account);
+        });
+        assert!(one.contains("take space.prod"), "{one}");
+    }
 }
 
 fn live(extent: Extent) -> Live {

@@ -162,6 +162,13 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
             live,
             "left without power by a run that died before its key was delivered",
         ),
+        What::Gone => vec![
+            (
+                "differs",
+                "its space is gone, or hidden from this login, or its id is mistyped".to_owned(),
+            ),
+            ("way out", "what is said of that space".to_owned()),
+        ],
         What::Expired { until } => vec![
             (
                 "differs",

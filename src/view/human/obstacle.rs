@@ -143,11 +143,16 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 inert(live),
                 inert(wanted)
             ),
-            vec![
+            std::iter::once(
                 "the platform fixes it at birth: declare a new account beside the old one, move \
                  its users, then remove the old one"
                     .to_owned(),
-            ],
+            )
+            .chain(
+                (attribute == "scope")
+                    .then(|| format!("if {} is not what was meant, correct its id", inert(wanted))),
+            )
+            .collect(),
         ),
         Block::AlreadyOver { until } => (
             format!(

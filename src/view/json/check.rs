@@ -65,6 +65,7 @@ fn one(found: &Found, plan: &Plan) -> Value {
         What::ToSeal => ("to-seal", none),
         What::Remnant { live } => ("remnant", (Some(live), None, None)),
         What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),
+        What::Gone => ("gone", none),
         What::Expired { until: _ } => ("expired", none),
     };
     let (cause, why, entry) = match cause {
