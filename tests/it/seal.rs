@@ -295,7 +295,7 @@ fn a_former_key_that_the_key_in_use_does_not_know_is_an_error() {
         let block = former(stranger.public().text(), &handed, word.as_deref());
         change_key(&stage, &block);
         let says = match word {
-            None => "`countersignature` is required",
+            None => "`countersignature` is missing",
             Some(_) => "this `seal_key` has not signed, for this stack, that it takes the place of",
         };
         for command in [["validate", "access"], ["plan", "access"]] {
