@@ -268,8 +268,8 @@ fn a_former_key_that_has_not_signed_this_change_is_an_error() {
     }
 }
 
-/// A key pair of anybody signs this stack and its public key, and an account that they made carries
-/// marks and a true seal of that pair.
+/// A key pair of anybody can sign this stack and its public key. Were it believed, so would be every
+/// seal that it makes.
 #[test]
 fn a_former_key_that_the_key_in_use_does_not_know_is_an_error() {
     let mut stage = Stage::small();
