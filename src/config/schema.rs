@@ -84,7 +84,7 @@ static UNMANAGED: Schema = Schema {
 
 static SEAL_KEY_FORMER: Schema = Schema {
     kind: "seal_key_former",
-    attributes: &[must("key"), must("signature")],
+    attributes: &[must("key"), must("signature"), must("countersignature")],
     ..PLAIN
 };
 

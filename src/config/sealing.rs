@@ -26,8 +26,8 @@ pub struct Sealing {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Place {
     key: Span,
-    /// The key and the signature of the former one.
-    former: Option<(Span, Span)>,
+    /// The former key, its signature, and that of the key in use.
+    former: Option<[Span; 3]>,
 }
 
 impl Place {
@@ -36,22 +36,26 @@ impl Place {
         let span = |block: &Block, name: &str| Some(block.attribute(name)?.span);
         Some(Self {
             key: span(block, KEY)?,
-            former: block
-                .inner(FORMER)
-                .and_then(|former| Some((span(former, "key")?, span(former, "signature")?))),
+            former: block.inner(FORMER).and_then(|former| {
+                let [key, signature, countersignature] =
+                    ["key", "signature", "countersignature"].map(|name| span(former, name));
+                Some([key?, signature?, countersignature?])
+            }),
         })
     }
 }
 
-/// The word of a key that another takes its place.
+/// The words of two keys that one takes the place of the other.
 #[derive(Clone, Copy, Debug)]
 pub struct HandOver<'a> {
     /// The key that takes over.
     pub new: &'a SealPublicKey,
     /// The key that was in use.
     pub old: &'a SealPublicKey,
-    /// Its signature over both stack and new key.
+    /// The old key's signature over both stack and new key.
     pub signature: &'a str,
+    /// The new key's signature over both stack and old key.
+    pub countersignature: &'a str,
 }
 
 impl HandOver<'_> {
@@ -60,8 +64,9 @@ impl HandOver<'_> {
         vec![
             format!("{KEY} = {}", quote(self.new.text())),
             format!("{FORMER} {{"),
-            format!("  key       = {}", quote(self.old.text())),
-            format!("  signature = {}", quote(self.signature)),
+            format!("  key              = {}", quote(self.old.text())),
+            format!("  signature        = {}", quote(self.signature)),
+            format!("  countersignature = {}", quote(self.countersignature)),
             "}".to_owned(),
         ]
     }
@@ -83,9 +88,10 @@ impl Sealing {
         let text = sources.text(file);
         let mut edits = vec![(place.key.range(), quote(word.new.text()))];
         match &place.former {
-            Some((key, signature)) => {
+            Some([key, signature, countersignature]) => {
                 edits.push((key.range(), quote(word.old.text())));
                 edits.push((signature.range(), quote(word.signature)));
+                edits.push((countersignature.range(), quote(word.countersignature)));
             }
             None => {
                 let (at, block) = inserted(&text, place.key.end, place.key.start, word);
@@ -153,7 +159,9 @@ fn says(text: &str, word: &HandOver<'_>) -> bool {
     };
     is(&block, KEY, word.new.text())
         && block.inner(FORMER).is_some_and(|former| {
-            is(former, "key", word.old.text()) && is(former, "signature", word.signature)
+            is(former, "key", word.old.text())
+                && is(former, "signature", word.signature)
+                && is(former, "countersignature", word.countersignature)
         })
 }
 
@@ -193,10 +201,12 @@ mod tests {
         let sealing = found.expect("valid");
         let stack = sealing.stack.clone().expect("known");
         let signature = old.hand_over(&stack, new.public());
+        let countersignature = new.take_over(&stack, old.public());
         let word = HandOver {
             new: new.public(),
             old: old.public(),
             signature: &signature,
+            countersignature: &countersignature,
         };
         let (path, text) = sealing.rotated(&sources, &word)?;
         assert_eq!(path, "main.hcl");
@@ -231,7 +241,7 @@ mod tests {
             for line in &before {
                 assert!(lines.any(|other| other == line), "{line:?} in {first}");
             }
-            assert!(kept.len() - before.len() <= 6, "{first}");
+            assert!(kept.len() - before.len() <= 7, "{first}");
             assert_eq!(first.contains('\r'), text.contains('\r'));
             assert!(!first.contains("\r\n") || !first.replace("\r\n", "").contains('\n'));
             // The next one takes the place of the former one, and nothing grows.
@@ -254,10 +264,12 @@ mod tests {
         let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
         let expected = format!(
             "rolecall {{\n  stack    = \"acme\"\n  id       = \"k7m2q9ta\"\n  seal_key = \"{}\"\n\n  \
-             seal_key_former {{\n    key       = \"{}\"\n    signature = \"{}\"\n  }}\n}}\n",
+             seal_key_former {{\n    key              = \"{}\"\n    signature        = \"{}\"\n    \
+             countersignature = \"{}\"\n  }}\n}}\n",
             two.public().text(),
             one.public().text(),
-            one.hand_over(&stack, two.public())
+            one.hand_over(&stack, two.public()),
+            two.take_over(&stack, one.public())
         );
         assert_eq!(rotate(&text, &one, &two), Some(expected));
     }
@@ -303,8 +315,9 @@ mod tests {
             "seal_key = \"PRIVATE\"",
             "seal_key = \"PRIVATE\\n\"",
             "seal_key = \" PRIVATE\" # PRIVATE",
-            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"PRIVATE\"\n    signature = \"x\"\n  }",
-            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"PUBLIC\"\n    signature = \"PRIVATE\"\n  }",
+            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"PRIVATE\"\n    signature = \"x\"\n    countersignature = \"x\"\n  }",
+            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"FORMER\"\n    signature = \"PRIVATE\"\n    countersignature = \"x\"\n  }",
+            "seal_key = \"PUBLIC\"\n  seal_key_former {\n    key = \"FORMER\"\n    signature = \"x\"\n    countersignature = \"PRIVATE\"\n  }",
             "seal_key = upper(\"PRIVATE\")",
             "seal_keys = \"PRIVATE\"",
             "seal_key = PRIVATE",
@@ -315,7 +328,10 @@ mod tests {
             "seal_key {\n    PRIVATE = 1\n  }",
         ];
         for form in forms {
-            let inside = form.replace("PRIVATE", &private).replace("PUBLIC", &public);
+            let inside = form
+                .replace("PRIVATE", &private)
+                .replace("PUBLIC", &public)
+                .replace("FORMER", key(100).public().text());
             let text =
                 format!("rolecall {{\n  stack = \"acme\"\n  id = \"k7m2q9ta\"\n  {inside}\n}}\n");
             let said = said(&text);
@@ -338,6 +354,80 @@ mod tests {
             said.contains("whoever reads this file has it now"),
             "{said}"
         );
+    }
+
+    /// The file of a stack whose key 50 is in use, with this block beside it.
+    fn changed(former: &SealKey, signature: &str, countersignature: &str) -> String {
+        format!(
+            "rolecall {{\n  stack = \"acme\"\n  id = \"k7m2q9ta\"\n  seal_key = \"{}\"\n  \
+             seal_key_former {{\n    key = \"{}\"\n    signature = \"{signature}\"\n    \
+             {countersignature}\n  }}\n}}\n",
+            key(50).public().text(),
+            former.public().text(),
+        )
+    }
+
+    /// Everybody knows the public key, so everybody can make a key that hands over to it.
+    #[test]
+    fn a_former_key_is_believed_only_if_both_keys_have_signed() {
+        let (old, new, stranger) = (key(0), key(50), key(100));
+        let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
+        let other = StackId::new("acme", "k7m2q9tb").expect("valid");
+        let counter = |word: String| format!("countersignature = \"{word}\"");
+        let handed = old.hand_over(&stack, new.public());
+        let taken = counter(new.take_over(&stack, old.public()));
+        let good = changed(&old, &handed, &taken);
+        assert!(read_all(&good).1.is_ok(), "{}", said(&good));
+
+        const SIGNED: &str = "the former key has not signed";
+        const TAKEN: &str = "this `seal_key` has not signed";
+        let strange = stranger.hand_over(&stack, new.public());
+        let by_itself = stranger.take_over(&stack, stranger.public());
+        for (former, signature, countersignature, says) in [
+            (&stranger, &strange, taken.clone(), [TAKEN].as_slice()),
+            (&stranger, &strange, counter(by_itself), &[TAKEN]),
+            (&stranger, &strange, counter(strange.clone()), &[TAKEN]),
+            (&stranger, &strange, counter(String::new()), &[TAKEN]),
+            (&stranger, &strange, String::new(), &["countersignature"]),
+            (&old, &handed, counter(handed.clone()), &[TAKEN]),
+            (
+                &old,
+                &handed,
+                counter(new.take_over(&other, old.public())),
+                &[TAKEN],
+            ),
+            (&old, &strange, taken.clone(), &[SIGNED]),
+            (&old, &strange, counter(strange.clone()), &[SIGNED, TAKEN]),
+            (
+                &new,
+                &new.hand_over(&stack, new.public()),
+                counter(new.take_over(&stack, new.public())),
+                &["this is the `seal_key` itself"],
+            ),
+        ] {
+            let text = changed(former, signature, &countersignature);
+            let told = said(&text);
+            for one in says {
+                assert!(told.contains(one), "{one}: {told}");
+            }
+            for one in [SIGNED, TAKEN] {
+                assert_eq!(told.contains(one), says.contains(&one), "{one}: {told}");
+            }
+            let rotates = told.contains("rolecall seal rotate");
+            assert!(rotates || countersignature.is_empty(), "{told}");
+        }
+    }
+
+    /// The point at which the curve is neutral: every signature of it can be computed.
+    #[test]
+    fn a_key_of_small_order_is_an_error_wherever_it_stands() {
+        let neutral = "ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let text = changed(&key(0), "x", "countersignature = \"x\"");
+        for good in [key(0), key(50)] {
+            let told = said(&text.replace(good.public().text(), neutral));
+            assert!(told.contains("small order"), "{told}");
+            assert!(told.contains("rolecall seal new"), "{told}");
+        }
     }
 
     /// A key that hangs on what somebody else sets would be none where they set nothing.

@@ -15,6 +15,14 @@ pub(super) struct Settings {
     pub(super) trusted_creators: Vec<String>,
 }
 
+/// What a block `seal_key_former` says, before anything of it is believed.
+struct Former {
+    key: SealPublicKey,
+    at: Span,
+    signature: (String, Span),
+    countersignature: (String, Span),
+}
+
 /// Decodes the `rolecall` block.
 pub(super) fn rolecall(
     block: &Block,
@@ -31,9 +39,17 @@ pub(super) fn rolecall(
         Some(former) => {
             let key = public_key(former, "key", scope, decoder);
             let signature = literal(former, "signature", scope, decoder);
-            match (key, signature) {
-                (Ok(Some(key)), Ok(Some(signature))) => Ok(Some((key, signature))),
-                (Ok(_), Ok(_)) => Ok(None),
+            let countersignature = literal(former, "countersignature", scope, decoder);
+            match (key, signature, countersignature) {
+                (Ok(Some(key)), Ok(Some(signature)), Ok(Some(countersignature))) => {
+                    Ok(Some(Former {
+                        key,
+                        at: former.attribute("key").map_or(former.span, |key| key.span),
+                        signature,
+                        countersignature,
+                    }))
+                }
+                (Ok(_), Ok(_), Ok(_)) => Ok(None),
                 _ => Err(Failed),
             }
         }
@@ -111,12 +127,13 @@ fn public_key(
     }
 }
 
-/// The keys, if the former one has handed over to the one in use.
+/// The keys, if the former one has handed over to the one in use, and that one has taken over:
+/// anybody can make a key that hands over to this public one.
 fn seal_keys(
     block: &Block,
     stack: Option<&StackId>,
     current: Option<SealPublicKey>,
-    former: Option<(SealPublicKey, (String, Span))>,
+    former: Option<Former>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<SealKeys> {
     let Some(current) = current else {
@@ -128,22 +145,63 @@ fn seal_keys(
     };
     let former = match former {
         None => None,
-        Some((key, (signature, span))) => {
-            if stack.is_some_and(|stack| !key.hands_over(stack, &current, &signature)) {
-                decoder.report(
-                    Diagnostic::error(codes::INVALID_VALUE)
-                        .at(
-                            span,
-                            "the former key has not signed this `seal_key` for this stack",
-                        )
-                        .help("`rolecall seal rotate`, with the former private key, writes both"),
-                );
-                return Err(Failed);
-            }
-            Some(key)
-        }
+        Some(former) => Some(believed(former, stack, &current, decoder)?),
     };
     Ok(Some(SealKeys { current, former }))
+}
+
+/// The former key, if both keys have signed the change. Without a stack, which hangs on a variable
+/// then, nobody can tell, and nothing is judged.
+fn believed(
+    former: Former,
+    stack: Option<&StackId>,
+    current: &SealPublicKey,
+    decoder: &mut Decoder<'_>,
+) -> Result<SealPublicKey, Failed> {
+    let Former {
+        key,
+        at,
+        signature: (signature, signed_at),
+        countersignature: (countersignature, countersigned_at),
+    } = former;
+    if key == *current {
+        decoder.report(
+            Diagnostic::error(codes::INVALID_VALUE)
+                .at(at, "this is the `seal_key` itself, and no former one")
+                .help(
+                    "take the block out; `rolecall seal rotate` writes it when the key is changed",
+                ),
+        );
+        return Err(Failed);
+    }
+    let Some(stack) = stack else {
+        return Ok(key);
+    };
+    let mut wrong = Vec::new();
+    if !key.hands_over(stack, current, &signature) {
+        let message = "the former key has not signed this `seal_key` for this stack";
+        wrong.push((signed_at, message));
+    }
+    if !current.takes_over(stack, &key, &countersignature) {
+        let message = "this `seal_key` has not signed, for this stack, that it takes the place of \
+                       the former key";
+        wrong.push((countersigned_at, message));
+    }
+    if wrong.is_empty() {
+        return Ok(key);
+    }
+    for (span, message) in wrong {
+        decoder.report(
+            Diagnostic::error(codes::INVALID_VALUE)
+                .at(span, message)
+                .help(
+                    "`rolecall seal rotate`, with the former private key, writes the new `seal_key` \
+                     and both signatures; if nobody has run it, take the block out, and find out who \
+                     wrote it",
+                ),
+        );
+    }
+    Err(Failed)
 }
 
 fn required_version(

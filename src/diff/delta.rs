@@ -321,6 +321,8 @@ pub struct Delta {
     pub unverified: usize,
     /// Whether the configuration has a seal key, so that whose an account is was verified.
     pub sealed: bool,
+    /// The short name of the key before the configuration's, if seals of it are believed too.
+    pub former: Option<String>,
     /// How many declared accounts are there unchanged.
     pub unchanged: usize,
 }

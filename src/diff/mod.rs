@@ -29,6 +29,10 @@ pub const PENDING_LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(
 pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     let mut delta = Delta {
         sealed: seals.verifies(),
+        former: seals
+            .keys()
+            .and_then(|keys| keys.former.as_ref())
+            .map(|key| key.id().to_owned()),
         ..Delta::default()
     };
     seals.check_all(live.accounts.values());

@@ -1,5 +1,5 @@
 //! Keys of seals: the private half with which a run that applies seals, the public half with which
-//! everybody checks, and the word by which one key hands over to the next.
+//! everybody checks, and the words by which one key hands over to the next and that one takes over.
 //! Pure; shows nothing of a private key.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::digest::short_digest;
+use super::digest::{hex, short_digest};
 use super::stack::StackId;
 
 /// What the text of a private key begins with; 32 bytes in base64 (URL alphabet, no padding) follow.
@@ -23,6 +23,22 @@ const KEY_BYTES: usize = 32;
 const SIGNATURE_BYTES: usize = 64;
 /// What tells the word of a key about its successor from everything else that it signs.
 const SUCCESSOR: &str = "rolecall seal successor v1";
+/// What tells the word of a key about its predecessor from everything else that it signs.
+const PREDECESSOR: &str = "rolecall seal predecessor v1";
+/// The encodings of the eight points of small order, in hexadecimal and with the bit of the sign
+/// (the highest of the last byte) clear: with it set they are fourteen. For such a key signatures can
+/// be made without a private half. Computed from the curve of RFC 8032, section 5.1: a point of the
+/// curve times the order of the base point has one of five `y`; of these 0 and 1 have a second
+/// encoding, with the prime 2^255 - 19 added, which decoders may take.
+const SMALL_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
 
 /// The public half of a seal key. It stands in the configuration, and everybody may know it.
 #[derive(Clone)]
@@ -52,6 +68,13 @@ impl SealPublicKey {
              prints it"
                 .to_owned()
         })?;
+        if has_small_order(bytes) {
+            return Err(
+                "nobody has a private half of this key, and yet everybody can make signatures that \
+                 fit it (it is a point of small order); make a key with `rolecall seal new`"
+                    .to_owned(),
+            );
+        }
         Self::of_bytes(&bytes).ok_or_else(|| "this is no Ed25519 public key".to_owned())
     }
 
@@ -82,7 +105,12 @@ impl SealPublicKey {
 
     /// Whether this key has signed, for this stack, that `new` takes its place.
     pub fn hands_over(&self, stack: &StackId, new: &Self, signature: &str) -> bool {
-        self.signed(&succession(stack, new), signature)
+        self.signed(&word(SUCCESSOR, stack, new), signature)
+    }
+
+    /// Whether this key has signed, for this stack, that it takes the place of `old`.
+    pub fn takes_over(&self, stack: &StackId, old: &Self, signature: &str) -> bool {
+        self.signed(&word(PREDECESSOR, stack, old), signature)
     }
 }
 
@@ -165,7 +193,13 @@ impl SealKey {
 
     /// The word of this key that, for this stack, `new` takes its place.
     pub fn hand_over(&self, stack: &StackId, new: &SealPublicKey) -> String {
-        self.sign(&succession(stack, new))
+        self.sign(&word(SUCCESSOR, stack, new))
+    }
+
+    /// The word of this key that, for this stack, it takes the place of `old`. Without it anybody
+    /// could name a key of their own as the former one.
+    pub fn take_over(&self, stack: &StackId, old: &SealPublicKey) -> String {
+        self.sign(&word(PREDECESSOR, stack, old))
     }
 }
 
@@ -175,11 +209,17 @@ impl fmt::Debug for SealKey {
     }
 }
 
-fn succession(stack: &StackId, new: &SealPublicKey) -> Vec<u8> {
-    let mut text = SignedText::new(SUCCESSOR, 256);
+/// What a key signs about another one.
+fn word(purpose: &str, stack: &StackId, other: &SealPublicKey) -> Vec<u8> {
+    let mut text = SignedText::new(purpose, 256);
     text.part(&stack.to_string());
-    text.part(new.text());
+    text.part(other.text());
     text.bytes
+}
+
+fn has_small_order(mut key: [u8; KEY_BYTES]) -> bool {
+    key[KEY_BYTES - 1] &= 0x7f;
+    SMALL_ORDER.contains(&hex(&key).as_str())
 }
 
 /// Bytes to sign: a word that says what they are for, then each part with its length before it as
@@ -214,7 +254,7 @@ fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 pub struct SealKeys {
     /// The key in use.
     pub current: SealPublicKey,
-    /// The key before it, if it has handed over to the one in use.
+    /// The key before it, if it has handed over to the one in use, and that one has taken over.
     pub former: Option<SealPublicKey>,
 }
 
@@ -325,5 +365,45 @@ mod tests {
             !old.public().hands_over(&stack, new.public(), &own),
             "by itself"
         );
+    }
+
+    #[test]
+    fn a_key_takes_over_from_one_key_of_one_stack_and_by_no_other_word() {
+        let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
+        let another = StackId::new("acme", "k7m2q9tb").expect("valid");
+        let (old, new) = (key(), other());
+        let word = new.take_over(&stack, old.public());
+        assert!(new.public().takes_over(&stack, old.public(), &word));
+        assert!(!new.public().takes_over(&another, old.public(), &word));
+        assert!(!new.public().takes_over(&stack, new.public(), &word));
+        assert!(!old.public().takes_over(&stack, old.public(), &word));
+        // A hand-over the other way round is no word of taking over, nor is one the other.
+        let back = new.hand_over(&stack, old.public());
+        assert!(!new.public().takes_over(&stack, old.public(), &back));
+        assert!(!new.public().hands_over(&stack, old.public(), &word));
+        let by_itself = old.take_over(&stack, old.public());
+        assert!(!new.public().takes_over(&stack, old.public(), &by_itself));
+    }
+
+    /// What everybody can sign for is a key of nobody, in every way to write it.
+    #[test]
+    fn a_public_key_of_small_order_is_refused() {
+        let mut refused = 0;
+        for point in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                let mut point = bytes(point);
+                point[31] |= sign;
+                let text = format!("ed25519:{}", URL_SAFE_NO_PAD.encode(&point));
+                let why = SealPublicKey::parse(&text).expect_err("refused");
+                assert!(why.contains("small order"), "{text}: {why}");
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, 14);
+        for one in ["A".repeat(43), format!("AQ{}", "A".repeat(41))] {
+            let why = SealPublicKey::parse(&format!("ed25519:{one}")).expect_err("refused");
+            assert!(why.contains("small order"), "{why}");
+        }
+        assert!(SealPublicKey::parse(key().public().text()).is_ok());
     }
 }

@@ -16,6 +16,14 @@ pub(super) const UNPROVEN: &str = "every Editor can write labels, and the config
     nothing proves which accounts are this stack's, nor that their marks are unchanged and not another \
     account's; their creator is believed instead. `rolecall seal new` makes a key";
 
+/// That the seals of a former key are believed too. Its name is made of hexadecimal digits.
+pub(super) fn two_keys(former: &str) -> String {
+    format!(
+        "the block seal_key_former names the key {former}: what is sealed with it is believed as well; \
+         take the block out when no plan seals an account anew any more"
+    )
+}
+
 /// What the roles of this run's own account may be too weak for, or that nobody can tell.
 pub(super) fn advice(changes: &[Change], live: &Live) -> Vec<String> {
     let mut grants: BTreeMap<&Scope, BTreeSet<&Role>> = BTreeMap::new();

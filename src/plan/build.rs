@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::advice::{UNPROVEN, advice};
+use super::advice::{UNPROVEN, advice, two_keys};
 use super::extent::extent;
 use super::neighbours::neighbours;
 use super::{Annex, Change, Contents, Plan};
@@ -22,6 +22,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
         managed,
         unverified,
         sealed,
+        former,
         unchanged,
     } = delta;
     let differences = differences.into_iter();
@@ -35,6 +36,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
     if !sealed {
         advice.push(UNPROVEN.to_owned());
     }
+    advice.extend(former.as_deref().map(two_keys));
     advice.extend(extent(desired, live));
     advice.extend(neighbours(desired, &left_alone));
     left_alone.sort_by(|a, b| {

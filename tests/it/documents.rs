@@ -169,16 +169,10 @@ mod promised {
         assert_eq!(*birth, applier.sign_birth(marks).labels());
     }
 
-    /// The signature on the page of the language was made with OpenSSL.
+    /// The signatures on both pages were made with OpenSSL.
     #[test]
-    fn a_key_hands_over_as_the_page_of_the_language_shows() {
+    fn a_key_hands_over_as_the_pages_show() {
         use rolecall::config::{SourceFile, parse, sealing};
-        let page = std::fs::read_to_string("docs/language.md").expect("the page is there");
-        let blocks = page.split("```hcl\n").skip(1);
-        let block = blocks
-            .filter_map(|rest| rest.split("```").next())
-            .find(|block| block.contains("seal_key_former {"))
-            .expect("a block");
         let read = |text: &str| {
             let file = SourceFile {
                 path: "main.hcl".to_owned(),
@@ -187,10 +181,37 @@ mod promised {
             let (mut sources, module) = parse(vec![file]);
             sealing(&module, &mut sources, &[])
         };
-        let keys = read(block).expect("valid").keys.expect("keys");
-        assert!(keys.former.is_some());
-        let another = block.replace("k7m2q9ta", "k7m2q9tb");
-        assert!(read(&another).is_err(), "the word is for one stack");
+        let mut shown = Vec::new();
+        for path in ["docs/language.md", "docs/compatibility.md"] {
+            let page = std::fs::read_to_string(path).expect("the page is there");
+            let blocks = page.split("```hcl\n").skip(1);
+            let block = blocks
+                .filter_map(|rest| rest.split("```").next())
+                .find(|block| block.contains("seal_key_former {"))
+                .expect("a block");
+            let keys = read(block).expect("valid").keys.expect("keys");
+            assert!(keys.former.is_some(), "{path}");
+            let another = block.replace("k7m2q9ta", "k7m2q9tb");
+            assert!(read(&another).is_err(), "the words are for one stack");
+            shown.push(keys);
+        }
+        // The page says of which private keys they are, so that anybody can make them again.
+        let page = page();
+        for (seed, is) in [
+            (
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+                &shown[1].former,
+            ),
+            (
+                "8AECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+                &Some(shown[1].current.clone()),
+            ),
+        ] {
+            let text = format!("rolecall-seal-ed25519:{seed}");
+            assert!(page.contains(&format!("`{text}`")), "{text}");
+            let key = SealKey::parse(&text).expect("a key");
+            assert_eq!(Some(key.public()), is.as_ref());
+        }
     }
 
     #[test]

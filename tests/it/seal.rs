@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::Timestamp;
 
-use rolecall::model::{SealKey, SealPublicKey, StackId};
+use rolecall::model::{SealKey, StackId};
+use zeroize::Zeroizing;
 
 use crate::stage::{PAYMENTS, SEAL_KEY, SEAL_PUBLIC, Stage};
 
@@ -172,6 +173,17 @@ fn change_key(stage: &Stage, more: &str) {
     fs::write(path, text.replacen(&format!("\"{SEAL_PUBLIC}\""), &new, 1)).expect("written");
 }
 
+/// A block that names a key as the one in use before.
+fn former(key: &str, signature: &str, countersignature: Option<&str>) -> String {
+    let countersignature = countersignature
+        .map(|word| format!("    countersignature = \"{word}\"\n"))
+        .unwrap_or_default();
+    format!(
+        "\n  seal_key_former {{\n    key = \"{key}\"\n    signature = \"{signature}\"\n\
+         {countersignature}  }}"
+    )
+}
+
 #[test]
 fn a_stack_gets_a_key_changes_it_and_loses_it() {
     let mut stage = Stage::small();
@@ -209,16 +221,13 @@ fn a_stack_gets_a_key_changes_it_and_loses_it() {
     assert_eq!(without_key(&mut stage, &plan), 3);
 
     stage.say("the former key has handed over, and the seals are renewed");
-    let (old, new) = (SealKey::parse(SEAL_KEY), SealPublicKey::parse(OTHER_PUBLIC));
+    let (old, new) = (SealKey::parse(SEAL_KEY), SealKey::parse(OTHER_KEY));
+    let (old, new) = (old.expect("a key"), new.expect("a key"));
     let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
-    let word = old.expect("a key").hand_over(&stack, &new.expect("a key"));
+    let handed = old.hand_over(&stack, new.public());
+    let taken = new.take_over(&stack, old.public());
     stage.configure(&ci);
-    change_key(
-        &stage,
-        &format!(
-            "\n  seal_key_former {{\n    key = \"{SEAL_PUBLIC}\"\n    signature = \"{word}\"\n  }}"
-        ),
-    );
+    change_key(&stage, &former(SEAL_PUBLIC, &handed, Some(&taken)));
     assert_eq!(without_key(&mut stage, &plan), 2);
     assert_eq!(stage.run(&APPLY), 1, "the former private key seals no more");
     let with_new = |stage: &mut Stage, arguments: &[&str]| {
@@ -252,6 +261,7 @@ fn a_former_key_that_has_not_signed_this_change_is_an_error() {
     let (old, new) = (old.expect("a key"), new.expect("a key"));
     let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
     let other = StackId::new("other-access", "k7m2q9ta").expect("valid");
+    let taken = new.take_over(&stack, old.public());
     for word in [
         old.hand_over(&other, new.public()),
         old.hand_over(&stack, old.public()),
@@ -259,12 +269,7 @@ fn a_former_key_that_has_not_signed_this_change_is_an_error() {
         "x".to_owned(),
     ] {
         stage.configure(&ci);
-        change_key(
-            &stage,
-            &format!(
-                "\n  seal_key_former {{\n    key = \"{SEAL_PUBLIC}\"\n    signature = \"{word}\"\n  }}"
-            ),
-        );
+        change_key(&stage, &former(SEAL_PUBLIC, &word, Some(&taken)));
         let output = stage
             .command(&["validate", "access"])
             .output()
@@ -276,6 +281,46 @@ fn a_former_key_that_has_not_signed_this_change_is_an_error() {
             "{said}"
         );
     }
+}
+
+/// A key pair of anybody can sign this stack and its public key. Were it believed, so would be every
+/// seal that it makes.
+#[test]
+fn a_former_key_that_the_key_in_use_does_not_know_is_an_error() {
+    let mut stage = Stage::small();
+    let ci = declared(&[("ci", "[\"viewer\"]")]);
+    let seed = std::array::from_fn(|i| 100 + i as u8);
+    let stranger = SealKey::of_seed(Zeroizing::new(seed)).expect("a key");
+    let new = SealKey::parse(OTHER_KEY).expect("a key");
+    let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
+    let other = StackId::new("other-access", "k7m2q9ta").expect("valid");
+    let handed = stranger.hand_over(&stack, new.public());
+    let words = [
+        None,
+        Some(handed.clone()),
+        Some(stranger.take_over(&stack, new.public())),
+        Some(stranger.take_over(&stack, stranger.public())),
+        Some(new.take_over(&other, stranger.public())),
+        Some(new.hand_over(&stack, stranger.public())),
+        // What stood there while another key was the former one.
+        Some(new.take_over(&stack, SealKey::parse(SEAL_KEY).expect("a key").public())),
+    ];
+    for word in words {
+        stage.configure(&ci);
+        let block = former(stranger.public().text(), &handed, word.as_deref());
+        change_key(&stage, &block);
+        let says = match word {
+            None => "`countersignature` is missing",
+            Some(_) => "this `seal_key` has not signed, for this stack, that it takes the place of",
+        };
+        for command in [["validate", "access"], ["plan", "access"]] {
+            let output = stage.command(&command).output().expect("runs");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.contains(says), "{said}");
+        }
+    }
+    assert_eq!(stage.front.seen().len(), 0, "nothing was asked before that");
 }
 
 #[test]

@@ -342,6 +342,10 @@ fn a_key_hands_over_and_the_next_apply_seals_anew() {
     assert_eq!(run(&stage, &CHANGES, &[]).0, 0);
     let (_, out, _) = run_with(&stage, &["seal", "show", "access"], &old);
     assert!(out.contains("former key"), "{out}");
+    // As long as the block is there, a plan tells whose seals are believed too, and then no more.
+    let named = format!("seal_key_former names the key {}", old.public().id());
+    let (_, out, _) = run(&stage, &CHANGES, &[]);
+    assert_eq!(out.matches(&named).count(), 1, "{out}");
     let (start, _) = after
         .split_once("\n\n  seal_key_former")
         .expect("the block");
@@ -349,6 +353,7 @@ fn a_key_hands_over_and_the_next_apply_seals_anew() {
     fs::write(&main, format!("{start}\n}}{rest}")).expect("written");
     let (code, out, _) = run(&stage, &CHANGES, &[]);
     assert_eq!(code, 0, "{out}");
+    assert!(!out.contains("seal_key_former"), "{out}");
     stage.compare("seal/rotated.txt");
 }
 
@@ -439,7 +444,7 @@ fn a_block_that_cannot_be_edited_safely_is_told_what_to_say() {
     let at = said
         .iter()
         .position(|line| *line == format!("seal_key = \"{}\"", public(&new)));
-    let lines = &said[at.expect("the line")..][..5];
+    let lines = &said[at.expect("the line")..][..6];
     let text = text
         .replacen(&line, &lines.join("\n"), 1)
         .replace("  */", "")

@@ -77,8 +77,8 @@ pub struct ShowArgs {
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Needs the private key in use (ROLECALL_SEAL_KEY or ROLECALL_SEAL_KEY_FILE). Writes the \
-new private key to a new file, and into the configuration the new seal_key and the old key's word for \
-it; every other byte stays. The next apply with the new key seals anew what the old one sealed.\n\n\
+new private key to a new file, and into the configuration the new seal_key and the word of both keys for \
+that; every other byte stays. The next apply with the new key seals anew what the old one sealed.\n\n\
 Examples:\n  rolecall seal rotate access/\n  rolecall seal rotate --out new.key access/"
 )]
 pub struct RotateArgs {
@@ -270,10 +270,12 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
     free(&out)?;
     let key = seal::random().map_err(|e| reach::fail(&e))?;
     let signature = old.hand_over(stack, key.public());
+    let countersignature = key.take_over(stack, old.public());
     let word = HandOver {
         new: key.public(),
         old: old.public(),
         signature: &signature,
+        countersignature: &countersignature,
     };
     let edited = sealing.rotated(&sources, &word);
     keep(&out, &key)?;
@@ -290,7 +292,7 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
                 return Err(Exit::Error);
             }
             format!(
-                "Changed {}: the new seal_key, and the old key's word for it in seal_key_former.\n",
+                "Changed {}: the new seal_key, and the word of both keys for it in seal_key_former.\n",
                 shown(&path)
             )
         }

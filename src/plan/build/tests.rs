@@ -399,3 +399,22 @@ fn a_plan_without_a_seal_key_says_once_what_is_not_proven() {
     assert_eq!(told(true, Vec::new()), 0);
     assert_eq!(told(true, raised()), 0);
 }
+
+/// Its name stands there as long as seals of it are believed, and judges nothing.
+#[test]
+fn a_former_key_is_told_in_one_line_and_changes_no_digest() {
+    let told = |former: Option<&str>| {
+        plan(Delta {
+            sealed: true,
+            former: former.map(str::to_owned),
+            ..Delta::default()
+        })
+    };
+    let (with, without) = (told(Some("56475aa75463474c")), told(None));
+    let lines = with.annex.advice.iter();
+    let lines: Vec<_> = lines.filter(|l| l.contains("56475aa75463474c")).collect();
+    assert_eq!(lines.len(), 1, "{:?}", with.annex.advice);
+    assert!(lines[0].contains("seal_key_former"));
+    assert_eq!(with.annex.advice.len(), without.annex.advice.len() + 1);
+    assert_eq!(with.digest, without.digest);
+}
