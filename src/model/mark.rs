@@ -146,8 +146,32 @@ pub enum Described {
     No,
     /// It wrote one.
     Text,
-    /// It wrote an empty one, which not every platform can hold.
+    /// It wrote an empty one, and none showed after it.
     Empty,
+    /// It wrote an empty one, and the platform showed this text all the same.
+    Kept(KeptText),
+}
+
+/// Names a text that a platform keeps: the first four hexadecimal digits of its SHA-256. A label has
+/// room for no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeptText(u16);
+
+impl KeptText {
+    const DIGITS: usize = 4;
+
+    /// The name of a text.
+    pub fn of(text: &str) -> Self {
+        let digits = short_digest(text.as_bytes(), Self::DIGITS);
+        Self(u16::from_str_radix(&digits, 16).unwrap_or_default())
+    }
+
+    fn from_digits(text: &str) -> Option<Self> {
+        let read = text.len() == Self::DIGITS && hexadecimal(text);
+        let digits = read.then(|| u16::from_str_radix(text, 16).ok());
+        digits.flatten().map(Self)
+    }
 }
 
 impl Described {
@@ -161,12 +185,34 @@ impl Described {
         }
     }
 
-    fn digit(self) -> char {
+    /// Whether the platform shows this text though rolecall cleared it: to clear it again would
+    /// change nothing. Any other text was written later.
+    pub fn excuses(self, shown: &str) -> bool {
+        self == Self::Kept(KeptText::of(shown))
+    }
+
+    /// Whether the description that shows is the wanted one, or what the platform made of that.
+    pub fn fits(self, wanted: &str, shown: Option<&str>) -> bool {
+        let shown = shown.unwrap_or_default();
+        shown == wanted || (wanted.is_empty() && self.excuses(shown))
+    }
+
+    fn digits(self) -> String {
         match self {
-            Self::No => '0',
-            Self::Text => '1',
-            Self::Empty => '2',
+            Self::No => "0".to_owned(),
+            Self::Text => "1".to_owned(),
+            Self::Empty => "2".to_owned(),
+            Self::Kept(KeptText(text)) => format!("2{text:04x}"),
         }
+    }
+
+    fn from_digits(text: &str) -> Option<Self> {
+        Some(match text {
+            "0" => Self::No,
+            "1" => Self::Text,
+            "2" => Self::Empty,
+            kept => Self::Kept(KeptText::from_digits(kept.strip_prefix('2')?)?),
+        })
     }
 }
 
@@ -353,7 +399,7 @@ impl Marks {
         let mark = format!(
             "v{FORM}.{READ_SINCE}.g{generation}.p{}d{}r{}.e{}.t{}",
             u8::from(*protected),
-            described.digit(),
+            described.digits(),
             u8::from(*revoked),
             time(expires),
             time(retiring),
@@ -463,23 +509,18 @@ impl Short {
             NONE => Some(None),
             _ => read_time(text).map(Some),
         };
-        let yes = |flag: u8| match flag {
-            b'0' => Some(false),
-            b'1' => Some(true),
+        let yes = |flag: &str| match flag {
+            "0" => Some(false),
+            "1" => Some(true),
             _ => None,
         };
-        let &[b'p', protected, b'd', described, b'r', revoked] = flags.as_bytes() else {
-            return None;
-        };
+        let (protected, flags) = flags.strip_prefix('p')?.split_once('d')?;
+        // A digit of the text may be a `d`, and none is an `r`.
+        let (described, revoked) = flags.split_once('r')?;
         Some(Self {
             generation: read_generation(generation)?,
             protected: yes(protected)?,
-            described: match described {
-                b'0' => Described::No,
-                b'1' => Described::Text,
-                b'2' => Described::Empty,
-                _ => return None,
-            },
+            described: Described::from_digits(described)?,
             revoked: yes(revoked)?,
             expires: time(expires)?,
             retiring: time(retiring)?,

@@ -35,7 +35,8 @@ pub use history::{History, LogEntry};
 pub use limits::Limits;
 pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
 pub use mark::{
-    Birth, CredentialMark, Described, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written,
+    Birth, CredentialMark, Described, KeptText, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion,
+    Written,
 };
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
