@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Identity;
+use crate::model::{Identity, KeptText};
 
 fn stack() -> StackId {
     StackId::new("acme-access", "k7m2q9ta").expect("valid")
