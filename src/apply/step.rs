@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{BATCH, Bench, ChangeResult, Run};
-use crate::model::{AccountState, Labels, LiveAccount, Marks, Mrn, RoleSet, VOID, same_name};
+use crate::model::{
+    AccountState, Described, KeptText, Labels, LiveAccount, Marks, Mrn, RoleSet, VOID, same_name,
+};
 use crate::plan::{Action, Change};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
@@ -79,10 +81,40 @@ impl<'a, W: World> Run<'a, W> {
             false => Labels::new(),
         };
         let (found, result, detail) = self.rewrite(mrn, after, notes, &labels, void).await;
-        if let Some(found) = found {
+        let Some(found) = found else {
+            return (result, detail);
+        };
+        // Which text the platform shows after a clear is known only now, and the marks are to tell it
+        // from what comes later.
+        let cleared = |marks: &Marks| rewritten && marks.described == Described::Empty;
+        let still = match (result, &found.description) {
+            (ChangeResult::Done, Some(shown)) => marks.filter(cleared).zip(Some(shown)),
+            _ => None,
+        };
+        let told = still.map(|(marks, shown)| {
+            let described = Described::Kept(KeptText::of(shown));
+            self.options.seals.seal(mrn, Marks { described, ..marks })
+        });
+        bench.listed.insert(mrn.clone(), found);
+        let Some(marks) = told else {
+            return (result, detail);
+        };
+        labels.extend(marks.labels());
+        let (again, result, why) = self
+            .rewrite(mrn, after, Some(String::new()), &labels, Labels::new())
+            .await;
+        if let Some(found) = again {
             bench.listed.insert(mrn.clone(), found);
         }
-        (result, detail)
+        match result {
+            ChangeResult::Done => (result, detail),
+            _ => {
+                let detail = format!(
+                    "the platform keeps its description, and the marks that tell so were not seen: {why}"
+                );
+                (result, detail)
+            }
+        }
     }
 
     /// Writes name, description and exactly these labels, and looks whether that shows. Where the

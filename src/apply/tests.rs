@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::*;
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Desired, DesiredAccount, Destination, Extent, Facts, FileFormat,
-    Fingerprint, Import, IssuedCredential, Limits, Live, Marks, Nonce, OrgId, Place, Role,
-    ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
+    Caller, CredentialMark, Described, Desired, DesiredAccount, Destination, Extent, Facts,
+    FileFormat, Fingerprint, Import, IssuedCredential, KeptText, Limits, Live, Marks, Nonce, OrgId,
+    Place, Role, ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -34,6 +34,8 @@ struct Small {
     stop_after: Cell<Option<usize>>,
     /// Whether labels that an update leaves out are kept.
     merges: Cell<bool>,
+    /// Whether an empty description leaves the one that is there.
+    keeps: Cell<bool>,
     /// What every destination holds.
     held: RefCell<Option<Probe>>,
 }
@@ -52,6 +54,7 @@ impl Small {
             now: Cell::default(),
             stop_after: Cell::new(None),
             merges: Cell::new(false),
+            keeps: Cell::new(false),
             held: RefCell::default(),
         }
     }
@@ -139,7 +142,11 @@ impl Writer for Small {
                 account.labels.clear();
             }
             account.labels.extend(labels);
-            account.description.clone_from(&update.notes);
+            match update.notes.as_deref() {
+                Some("") if self.keeps.get() => {}
+                Some("") => account.description = None,
+                notes => account.description = notes.map(str::to_owned),
+            }
         })
     }
     async fn set_roles(
@@ -702,6 +709,63 @@ fn an_update_keeps_the_seal_fitting() {
     let after = world.accounts.borrow()[&mrn("a")].clone();
     assert_eq!(after.name, "b");
     assert!(fits(&after), "{after:?}");
+}
+
+/// On a platform that keeps descriptions, the marks name the text that stays, and no later one.
+#[test]
+fn a_description_that_cannot_be_cleared_is_named_in_the_marks() {
+    let mut wanted = declared("a", &["viewer"]);
+    wanted.description = Some(String::new());
+    let with = |mut account: LiveAccount, text: &str| {
+        account.description = Some(text.to_owned());
+        account
+    };
+    for text in ["since birth", "grün"] {
+        let account = with(managed("a", &["viewer"]), text);
+        let world = Small::new(std::slice::from_ref(&account), Vec::new());
+        world.keeps.set(true);
+        let outcome = run(vec![wanted.clone()], &[account], &world);
+        assert!(outcome.complete(), "{outcome:?}");
+        assert_eq!(*world.writes.borrow(), ["update a", "update a"]);
+        let after = world.accounts.borrow()[&mrn("a")].clone();
+        let kept = Described::Kept(KeptText::of(text));
+        assert_eq!(after.marks().map(|marks| marks.described), Some(kept));
+        assert!(fits(&after), "{after:?}");
+        // That is the end of it, until somebody writes another one.
+        let world = Small::new(std::slice::from_ref(&after), Vec::new());
+        let outcome = run(vec![wanted.clone()], std::slice::from_ref(&after), &world);
+        assert!(outcome.results.is_empty() && world.writes.borrow().is_empty());
+        let edited = with(after, "by hand");
+        let world = Small::new(std::slice::from_ref(&edited), Vec::new());
+        let outcome = run(vec![wanted.clone()], &[edited], &world);
+        assert!(outcome.complete(), "{outcome:?}");
+        let after = world.accounts.borrow()[&mrn("a")].clone();
+        assert_eq!(after.description, None);
+        let marks = after.marks().expect("marked");
+        assert_eq!(marks.described, Described::Empty);
+        assert_eq!(*world.writes.borrow(), ["update a"]);
+    }
+    // Where the second write fails the next run clears it again.
+    let account = with(managed("a", &["viewer"]), "since birth");
+    let world = Small::new(
+        std::slice::from_ref(&account),
+        vec![
+            Scripted::Batch(mrn("b"), "nothing"),
+            Scripted::Fail(ErrorKind::PermissionDenied, Effect::None),
+        ],
+    );
+    world.keeps.set(true);
+    let outcome = run(vec![wanted.clone()], &[account], &world);
+    assert_eq!(results(&outcome), [("a".to_owned(), ChangeResult::Failed)]);
+    let detail = &outcome.results[0].detail;
+    assert!(detail.contains("keeps its description"), "{detail}");
+    let after = world.accounts.borrow()[&mrn("a")].clone();
+    assert!(fits(&after), "{after:?}");
+    let outcome = run(vec![wanted], &[after], &world);
+    assert!(
+        outcome.complete() && outcome.results.len() == 1,
+        "{outcome:?}"
+    );
 }
 
 /// Renames `a` to the name of `b`, and `b` to that of `c`, and `c` away.

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile};
+use crate::config::{
+    self, FileKind, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile,
+};
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use crate::echo;
 use crate::lang::syntax::MAX_FILE;
@@ -112,6 +114,11 @@ pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
                 "{name} is not read by this version; write it in native HCL"
             )));
         }
+        if config::file_kind(name) == FileKind::Capitals {
+            return Err(refuse_dir(&format!(
+                "{name} is not read, since files of policies end in `.hcl` in small letters; rename it"
+            )));
+        }
         if name.ends_with(".hcl") {
             let path = dir.join(name);
             let bytes = read_configuration(dir, &path)?;
@@ -121,8 +128,7 @@ pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
             });
         }
     }
-    let lost = subfolders::unread(dir, &[]);
-    config::in_subfolders(&lost).into_iter().for_each(note_of);
+    tell_subfolders(dir, &[]);
     if files.is_empty() {
         return Err(refuse_dir("there is no .hcl file in it"));
     }
@@ -156,7 +162,23 @@ impl Gathered {
 /// Reads what there is. What cannot be read is told, and the rest is still worth checking.
 fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
     let names = names(&args.dir)?;
-    let selection = config::select(names.iter().map(String::as_str));
+    let given: Vec<PathBuf> = args
+        .var_file
+        .iter()
+        .filter_map(|path| path.canonicalize().ok())
+        .collect();
+    // What would be told as unread is read where it is given.
+    let unread = |name: &&str| {
+        let by_itself = matches!(
+            config::file_kind(name),
+            FileKind::Configuration | FileKind::AutoValues | FileKind::Json
+        );
+        by_itself || given.is_empty() || {
+            let path = args.dir.join(name).canonicalize();
+            !path.is_ok_and(|path| given.contains(&path))
+        }
+    };
+    let selection = config::select(names.iter().map(String::as_str).filter(unread));
     let mut lacking = None;
     for note in &selection.notes {
         if note.severity == Severity::Error {
@@ -167,8 +189,7 @@ fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
     selection.unread.iter().cloned().for_each(note_of);
     let mut read_besides: Vec<PathBuf> = policies.to_vec();
     read_besides.extend(args.var_file.iter().cloned());
-    let lost = subfolders::unread(&args.dir, &read_besides);
-    config::in_subfolders(&lost).into_iter().for_each(note_of);
+    tell_subfolders(&args.dir, &read_besides);
     if selection.configuration.is_empty() {
         if let Some(exit) = lacking {
             return Err(exit);
@@ -253,6 +274,13 @@ fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
         inputs,
         lacking,
     })
+}
+
+/// Tells what lies in subfolders and is not read; `besides` is.
+fn tell_subfolders(dir: &Path, besides: &[PathBuf]) {
+    let subfolders::Unread { files, links } = subfolders::unread(dir, besides);
+    config::in_subfolders(&files).into_iter().for_each(note_of);
+    config::behind_links(&links).into_iter().for_each(note_of);
 }
 
 /// The names in a directory, sorted.

@@ -14,15 +14,23 @@ const MAX_ENTRIES: usize = 10_000;
 /// How much of a file tells whether it begins a configuration of its own, in bytes.
 const HEAD: u64 = 1 << 20;
 
-/// The `.hcl` files below a configuration's folder, as paths from there, that belong to it by their
-/// names and that nothing reads. A folder with a `rolecall` block is a configuration of its own, and
-/// `besides` is read.
-pub fn unread(dir: &Path, besides: &[PathBuf]) -> Vec<String> {
+/// What lies below a configuration's folder, as paths from there, and that nothing reads.
+#[derive(Debug, Default)]
+pub struct Unread {
+    /// Files that belong to the configuration by their names.
+    pub files: Vec<String>,
+    /// Links to folders: they may lead anywhere, so nobody knows what is behind them.
+    pub links: Vec<String>,
+}
+
+/// Looks for `.hcl` files and for links to folders. A folder with a `rolecall` block is a configuration
+/// of its own, and `besides` is read.
+pub fn unread(dir: &Path, besides: &[PathBuf]) -> Unread {
     let besides = besides.iter().filter_map(|path| path.canonicalize().ok());
     let mut walk = Walk {
         besides: besides.collect(),
         left: MAX_ENTRIES,
-        found: Vec::new(),
+        found: Unread::default(),
     };
     walk.folder(dir, "", 0);
     walk.found
@@ -31,7 +39,7 @@ pub fn unread(dir: &Path, besides: &[PathBuf]) -> Vec<String> {
 struct Walk {
     besides: BTreeSet<PathBuf>,
     left: usize,
-    found: Vec<String>,
+    found: Unread,
 }
 
 impl Walk {
@@ -40,7 +48,7 @@ impl Walk {
         let Ok(entries) = fs::read_dir(dir) else {
             return;
         };
-        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        let (mut files, mut folders, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries.flatten() {
             if self.left == 0 {
                 break;
@@ -49,23 +57,47 @@ impl Walk {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            // A link may lead anywhere, and back.
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && !name.starts_with('.') => folders.push(name),
-                Ok(kind) if kind.is_file() && depth > 0 && is_configuration(&name) => {
-                    files.push(name);
-                }
-                _ => {}
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let linked = || {
+                kind.is_symlink()
+                    .then(|| fs::metadata(entry.path()).ok())
+                    .flatten()
+            };
+            let linked = linked().map(|behind| behind.is_dir());
+            if kind.is_dir() && !name.starts_with('.') {
+                folders.push(name);
+            } else if linked == Some(true) && !name.starts_with('.') {
+                // It may lead anywhere, and back.
+                links.push(name);
+            } else if (kind.is_file() || linked == Some(false))
+                && depth > 0
+                && is_configuration(&name)
+            {
+                files.push(name);
             }
         }
-        if files.iter().any(|name| begins(&dir.join(name))) {
+        // A file that nothing reads begins nothing.
+        let read = |name: &&String| file_kind(name) != FileKind::Capitals;
+        if files
+            .iter()
+            .filter(read)
+            .any(|name| begins(&dir.join(name)))
+        {
             return;
         }
         files.sort();
         folders.sort();
+        links.sort();
         for name in files {
             if !self.is_read(&dir.join(&name)) {
-                self.found.push(format!("{shown}{name}"));
+                self.found.files.push(format!("{shown}{name}"));
+            }
+        }
+        for name in links {
+            if !self.leads_to_what_is_read(&dir.join(&name)) {
+                self.found.links.push(format!("{shown}{name}"));
             }
         }
         for name in folders {
@@ -80,12 +112,17 @@ impl Walk {
         let real = || path.canonicalize().unwrap_or_default();
         !self.besides.is_empty() && self.besides.contains(&real())
     }
+
+    fn leads_to_what_is_read(&self, link: &Path) -> bool {
+        let real = link.canonicalize();
+        real.is_ok_and(|real| self.besides.iter().any(|path| path.starts_with(&real)))
+    }
 }
 
 fn is_configuration(name: &str) -> bool {
     matches!(
         file_kind(name),
-        FileKind::Configuration | FileKind::AutoValues | FileKind::Json
+        FileKind::Configuration | FileKind::AutoValues | FileKind::Json | FileKind::Capitals
     )
 }
 
@@ -122,14 +159,53 @@ mod tests {
         write("other/deep/more.hcl", "locals {}\n");
         write(".git/x.hcl", "locals {}\n");
         write("docs/readme.md", "rolecall {\n");
-        let all = unread(home.path(), &[]);
-        let own = ["modules/x.auto.vars.hcl", "modules/team/main.hcl"];
+        write("modules/X.HCL", "rolecall {\n");
+        write("deep/A.Hcl", "a = 1\n");
+        let found = unread(home.path(), &[]);
+        assert!(found.links.is_empty(), "{found:?}");
+        let all = found.files;
+        let own = [
+            "modules/X.HCL",
+            "modules/x.auto.vars.hcl",
+            "modules/team/main.hcl",
+        ];
         assert_eq!(
             all,
-            [&["env/given.hcl"][..], &own, &["policies/a.hcl"]].concat()
+            [
+                &["deep/A.Hcl", "env/given.hcl"][..],
+                &own,
+                &["policies/a.hcl"]
+            ]
+            .concat()
         );
-        let besides = ["policies", "env/given.hcl"].map(|path| home.path().join(path));
-        assert_eq!(unread(home.path(), &besides), own);
-        assert!(unread(&home.path().join("nowhere"), &[]).is_empty());
+        let besides = ["policies", "deep/A.Hcl", "env/given.hcl"];
+        let besides = besides.map(|path| home.path().join(path));
+        assert_eq!(unread(home.path(), &besides).files, own);
+        let nowhere = unread(&home.path().join("nowhere"), &[]);
+        assert!(nowhere.files.is_empty() && nowhere.links.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_folders_are_named_and_never_followed() {
+        use std::os::unix::fs::symlink;
+        let (home, away) = (tempfile::tempdir(), tempfile::tempdir());
+        let (home, away) = (home.expect("a folder"), away.expect("a folder"));
+        let inner = away.path().join("team");
+        fs::create_dir_all(&inner).expect("created");
+        fs::write(inner.join("a.hcl"), "locals {}\n").expect("written");
+        fs::create_dir_all(home.path().join("sub")).expect("created");
+        let link = |to: &Path, at: &str| symlink(to, home.path().join(at)).expect("linked");
+        link(away.path(), "modules");
+        link(home.path(), "sub/back");
+        link(&inner.join("a.hcl"), "sub/a.hcl");
+        link(&inner, ".hidden");
+        link(&away.path().join("nowhere"), "sub/dangling.hcl");
+        let found = unread(home.path(), &[]);
+        assert_eq!(found.links, ["modules", "sub/back"]);
+        assert_eq!(found.files, ["sub/a.hcl"]);
+        // A link by which a directory of policies is reached is no surprise.
+        let found = unread(home.path(), &[home.path().join("modules/team")]);
+        assert_eq!(found.links, ["sub/back"]);
     }
 }

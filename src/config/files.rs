@@ -17,9 +17,11 @@ pub enum FileKind {
     Tests,
     /// HCL of another tool; left alone and named in a note.
     Foreign,
+    /// HCL by a name in capitals, which nothing reads.
+    Capitals,
     /// Configuration in JSON, which is not read yet: an error, never silence.
     Json,
-    /// Configuration of Terraform's.
+    /// Configuration of Terraform's or OpenTofu's.
     Terraform,
     /// Values of variables for Terraform.
     TerraformValues,
@@ -32,18 +34,23 @@ pub enum FileKind {
 /// Tells what a file is by its name, without its folder.
 pub fn file_kind(name: &str) -> FileKind {
     let ends = |suffix: &str| name.len() > suffix.len() && name.ends_with(suffix);
+    // Of what is not read a name in capitals is told as well.
+    let small = name.to_ascii_lowercase();
+    let like = |suffix: &str| small.len() > suffix.len() && small.ends_with(suffix);
     if name.starts_with('.') || name.contains(['/', '\\']) {
         FileKind::Other
-    } else if ends(".hcl.json") {
+    } else if like(".hcl.json") {
         FileKind::Json
-    } else if ends(".tfvars") || ends(".tfvars.json") {
+    } else if like(".tfvars") || like(".tfvars.json") {
         FileKind::TerraformValues
-    } else if ends(".tf") || ends(".tf.json") {
+    } else if like(".tf") || like(".tf.json") || like(".tofu") || like(".tofu.json") {
         FileKind::Terraform
-    } else if ends(".vars.json") || name == "vars.json" {
+    } else if like(".vars.json") || small == "vars.json" {
         FileKind::JsonValues
-    } else if !ends(".hcl") {
+    } else if !like(".hcl") {
         FileKind::Other
+    } else if !ends(".hcl") {
+        FileKind::Capitals
     } else if ends(".lock.hcl") || ends(".pkr.hcl") || ends(".nomad.hcl") {
         FileKind::Foreign
     } else if ends(".auto.vars.hcl") {
@@ -77,6 +84,7 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
     names.dedup();
     let mut out = Selection::default();
     let (mut terraform, mut values, mut json) = (Vec::new(), Vec::new(), Vec::new());
+    let mut capitals = Vec::new();
     for name in names {
         match file_kind(name) {
             FileKind::Configuration => out.configuration.push(name.to_owned()),
@@ -89,6 +97,7 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
                 about(Diagnostic::error, codes::UNSUPPORTED_FILE, name)
                     .help("write it in native HCL, as `.hcl`, or move it out of this directory"),
             ),
+            FileKind::Capitals => capitals.push(name),
             FileKind::Terraform => terraform.push(name),
             FileKind::TerraformValues => values.push(name),
             FileKind::JsonValues => json.push(name),
@@ -97,8 +106,20 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
     }
     out.unread.extend(unread(
         "file",
+        &capitals,
+        "rolecall reads files that end in `.hcl`, in small letters: rename what belongs here",
+    ));
+    let tofu = |name: &&str| name.to_ascii_lowercase().contains(".tofu");
+    let who = match terraform.iter().any(tofu) {
+        true => "OpenTofu",
+        false => "Terraform",
+    };
+    out.unread.extend(unread(
+        "file",
         &terraform,
-        "Terraform reads it and rolecall does not: what belongs to rolecall stands in `.hcl` files",
+        &format!(
+            "{who} reads it and rolecall does not: what belongs to rolecall stands in `.hcl` files"
+        ),
     ));
     out.unread.extend(unread(
         "file",
@@ -123,6 +144,17 @@ pub fn in_subfolders(files: &[String]) -> Option<Diagnostic> {
         &files,
         "subfolders are not read: move up what belongs here; a policy directory is named with \
          --policy-dir, and values with --var-file",
+    )
+}
+
+/// What is to be said about links to folders, behind which nobody looks.
+pub fn behind_links(links: &[String]) -> Option<Diagnostic> {
+    let links: Vec<&str> = links.iter().map(String::as_str).collect();
+    unread(
+        "link",
+        &links,
+        "it leads to a folder, and links to folders are not followed: move up what belongs here; a \
+         policy directory is named with --policy-dir, and values with --var-file",
     )
 }
 
@@ -177,6 +209,14 @@ mod tests {
             ("prod.vars.hcl", FileKind::Values),
             ("prod.auto.vars.hcl", FileKind::AutoValues),
             ("x.test.hcl", FileKind::Tests),
+            ("X.HCL", FileKind::Capitals),
+            ("prod.auto.vars.Hcl", FileKind::Capitals),
+            ("grün.HCL", FileKind::Capitals),
+            ("X.HCL.JSON", FileKind::Json),
+            ("main.tofu", FileKind::Terraform),
+            ("main.tofu.json", FileKind::Terraform),
+            ("MAIN.TF", FileKind::Terraform),
+            (".HCL", FileKind::Other),
             (".terraform.lock.hcl", FileKind::Other),
             ("terraform.lock.hcl", FileKind::Foreign),
             ("image.pkr.hcl", FileKind::Foreign),
@@ -248,6 +288,13 @@ mod tests {
         assert!(told[1].contains("`terraform.tfvars`") && told[1].contains("auto.vars.hcl"));
         assert!(told[2].contains("`prod.vars.json`"), "{told:?}");
         assert!(select(["main.hcl", "x.vars.hcl"]).unread.is_empty());
+        let told = |name| select(["main.hcl", name]).unread.remove(0).help.join("; ");
+        assert!(
+            told("X.HCL").contains("`X.HCL`; rolecall reads files that end in `.hcl`, in small")
+        );
+        assert!(told("a.tofu").contains("`a.tofu`; OpenTofu reads it and rolecall does not"));
+        let link = behind_links(&["modules".to_owned()]).expect("told");
+        assert!(link.help[0].contains("link `modules`"), "{:?}", link.help);
         assert!(in_subfolders(&[]).is_none() && terraform_variables(&[]).is_none());
         let one = in_subfolders(&["modules/team/main.hcl".to_owned()]).expect("told");
         assert!(one.help[0].contains("`modules/team/main.hcl`"));

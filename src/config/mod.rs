@@ -34,7 +34,9 @@ mod type_expr;
 mod variables;
 mod version;
 
-pub use files::{FileKind, Selection, file_kind, in_subfolders, select, terraform_variables};
+pub use files::{
+    FileKind, Selection, behind_links, file_kind, in_subfolders, select, terraform_variables,
+};
 pub use parse::{Module, SourceFile, parse};
 pub use policies::{Exempt, Exemption, Policy, SUBJECT, unknown_subject};
 pub use policy_dir::{PolicyDir, policy_dir};

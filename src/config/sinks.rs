@@ -84,7 +84,7 @@ fn sink<'m>(block: &'m Block, scope: &Scope<'_>, decoder: &mut Decoder<'_>) -> D
 fn directory_of(text: &str, span: Span, decoder: &mut Decoder<'_>) -> Result<String, Failed> {
     let mut parts = Vec::new();
     let wrong = if text.is_empty() {
-        Some("the folder has no name")
+        Some("a folder without a name")
     } else if text.starts_with(['/', '~']) || text.get(1..2) == Some(":") {
         Some("an absolute path")
     } else if text.contains('\\') {

@@ -1,7 +1,7 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, Described, DesiredAccount, LiveAccount, Marks, same_name};
+use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks, same_name};
 
 /// Whether the live account is as declared, so that neither a state need be made nor compared.
 pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
@@ -23,18 +23,12 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
     same_name(name, &live.name)
         && description
             .as_deref()
-            .is_none_or(|wanted| described(wanted, live.description.as_deref(), marks))
+            .is_none_or(|wanted| marks.described.fits(wanted, live.description.as_deref()))
         && labels
             .as_ref()
             .is_none_or(|wanted| live.has_other_labels(wanted))
         && *roles == live.roles
         && protected.is_none_or(|wanted| wanted == marks.protected)
-}
-
-/// Whether the description is the wanted one. One that was cleared and is there all the same is what the
-/// platform makes of that: to clear it again would change nothing.
-pub fn described(wanted: &str, live: Option<&str>, marks: &Marks) -> bool {
-    live.unwrap_or_default() == wanted || (wanted.is_empty() && marks.described == Described::Empty)
 }
 
 /// The state that a live account should have, given the one it has. What the configuration leaves

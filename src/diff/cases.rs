@@ -5,14 +5,14 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PENDING_LEASE;
-use super::account::{after_update, as_declared, described, roles_differ, spec_differs};
+use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, Expired, InFlight, Reason};
 use super::names::{Name, Names};
 use crate::model::{
-    AccountState, AddressLabel, Birth, CredentialMark, Described, Desired, DesiredAccount,
-    Destination, DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, SealCheck,
-    SourceRef, VOID, birth_roles_only, same_name,
+    AccountState, AddressLabel, Birth, CredentialMark, Desired, DesiredAccount, Destination,
+    DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, SealCheck, SourceRef, VOID,
+    birth_roles_only, same_name,
 };
 
 pub(super) struct Cases<'a> {
@@ -136,7 +136,7 @@ impl Cases<'_> {
         }
         if account.description.as_deref() == Some("")
             && let Some(shown) = &present.description
-            && marks.described == Described::Empty
+            && marks.described.excuses(shown)
         {
             delta.notes.push((
                 account.address.clone(),
@@ -266,7 +266,7 @@ impl Cases<'_> {
         let before = present.state();
         let mut after = after_update(account, before.clone());
         let kept = account.description.as_deref() == Some("")
-            && described("", before.description.as_deref(), marks);
+            && marks.described.fits("", before.description.as_deref());
         if kept {
             after.description.clone_from(&before.description);
         }

@@ -548,6 +548,7 @@ fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
 }
 
 /// An empty description is a wish of its own, and one that the platform did not take is no difference.
+/// What somebody wrote after the clear is one.
 #[test]
 fn a_description_is_cleared_once_and_told_where_it_stays() {
     let mut wanted = declared("ci");
@@ -562,19 +563,28 @@ fn a_description_is_cleared_once_and_told_where_it_stays() {
             ..live_account("ci", Some(marks))
         }
     };
-    for before in [Described::No, Described::Text] {
+    let kept = |text| Described::Kept(crate::model::KeptText::of(text));
+    for before in [
+        Described::No,
+        Described::Text,
+        Described::Empty,
+        kept("before"),
+        kept(""),
+    ] {
         let delta = compare(vec![wanted.clone()], vec![shown(before)]);
+        assert!(delta.notes.is_empty(), "{delta:?}");
         assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
         let after = delta.differences[0].after.as_ref().expect("an account");
         assert_eq!(after.description, None);
     }
-    let delta = compare(vec![wanted.clone()], vec![shown(Described::Empty)]);
+    let excused = || shown(kept("since birth"));
+    let delta = compare(vec![wanted.clone()], vec![excused()]);
     assert_eq!((delta.unchanged, delta.notes.len()), (1, 1), "{delta:?}");
     assert!(delta.notes[0].1.contains("since birth"), "{delta:?}");
     // Another difference does not bring it back.
     let mut renamed = wanted.clone();
     renamed.name = "other".to_owned();
-    let delta = compare(vec![renamed], vec![shown(Described::Empty)]);
+    let delta = compare(vec![renamed], vec![excused()]);
     let after = delta.differences[0].after.as_ref().expect("an account");
     assert_eq!(after.description.as_deref(), Some("since birth"));
     // Where there is none, there is nothing to clear; a birth is without one.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cases::Cases;
-use super::delta::{Action, Delta, Reason};
+use super::delta::{Action, Block, Delta, Reason};
 use crate::model::{Address, Former, SourceRef};
 
 /// How many blocks a sentence names.
@@ -27,16 +27,33 @@ impl Cases<'_> {
             .filter(|d| d.action == Action::Create && d.reason == Reason::Declared)
             .map(|d| d.address.clone())
             .collect();
-        let moved = self.moved_from_nowhere(&born, &stray);
+        // A block that was renamed mostly keeps the name of its account, which stands in the way then.
+        let blocked: BTreeSet<Address> = delta
+            .blocked
+            .iter()
+            .filter(|blocked| matches!(blocked.block, Block::NameTaken { .. }))
+            .map(|blocked| blocked.address.clone())
+            .filter(|address| {
+                let label = address.label();
+                !self.ours.iter().any(|ours| *ours.address() == label)
+            })
+            .collect();
+        let moved = self.moved_from_nowhere(&born, &blocked, &stray);
         let removed = self.removed_nobody(&stray);
         delta.notes.extend(moved);
         delta.notes.extend(removed);
     }
 
-    /// Accounts that are created, though `moved` blocks say that they were there before.
-    fn moved_from_nowhere(&self, born: &[Address], stray: &[Address]) -> Vec<(Address, String)> {
+    /// Accounts that are created, or would be if their names were free, though `moved` blocks say that
+    /// they were there before.
+    fn moved_from_nowhere(
+        &self,
+        born: &[Address],
+        blocked: &BTreeSet<Address>,
+        stray: &[Address],
+    ) -> Vec<(Address, String)> {
         let mut by_blocks: BTreeMap<Vec<&SourceRef>, Vec<&Address>> = BTreeMap::new();
-        for address in born {
+        for address in born.iter().chain(blocked) {
             let formerly = self.desired.accounts.get(address).map(|d| &d.formerly);
             let Some(formerly) = formerly.filter(|formerly| !formerly.is_empty()) else {
                 continue;
@@ -75,12 +92,17 @@ impl Cases<'_> {
                 })
                 .collect();
             let from: Vec<String> = from.into_iter().collect();
+            let (is, are) = match accounts.iter().any(|address| blocked.contains(*address)) {
+                true => ("would be", "would be"),
+                false => ("is", "are"),
+            };
             let what = match accounts.len() {
-                1 => "this account is created, with a new key".to_owned(),
-                2 => "this account and 1 more instance of its block are created, with new keys"
-                    .to_owned(),
+                1 => format!("this account {is} created, with a new key"),
+                2 => format!(
+                    "this account and 1 more instance of its block {are} created, with new keys"
+                ),
                 n => format!(
-                    "this account and {} more instances of its block are created, with new keys",
+                    "this account and {} more instances of its block {are} created, with new keys",
                     n - 1
                 ),
             };

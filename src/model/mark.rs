@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Labels;
 use super::address::AddressLabel;
 use super::credential::{Fingerprint, Nonce};
+use super::described::Described;
 use super::digest::short_digest;
 use super::seal::Seal;
 use super::sink_kind::{DestinationId, SinkKind};
@@ -134,38 +135,6 @@ impl CredentialMark {
                 destinations: _,
             } => ["delivered", fingerprint.as_str(), nonce.as_str()].join("."),
             Self::External => "external".to_owned(),
-        }
-    }
-}
-
-/// Whether the account's description is rolecall's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Described {
-    /// It never wrote one.
-    No,
-    /// It wrote one.
-    Text,
-    /// It wrote an empty one, which not every platform can hold.
-    Empty,
-}
-
-impl Described {
-    /// What a description that is written amounts to; `None` leaves it as it is.
-    #[must_use]
-    pub fn by(self, description: Option<&str>) -> Self {
-        match description {
-            None => self,
-            Some("") => Self::Empty,
-            Some(_) => Self::Text,
-        }
-    }
-
-    fn digit(self) -> char {
-        match self {
-            Self::No => '0',
-            Self::Text => '1',
-            Self::Empty => '2',
         }
     }
 }
@@ -353,7 +322,7 @@ impl Marks {
         let mark = format!(
             "v{FORM}.{READ_SINCE}.g{generation}.p{}d{}r{}.e{}.t{}",
             u8::from(*protected),
-            described.digit(),
+            described.digits(),
             u8::from(*revoked),
             time(expires),
             time(retiring),
@@ -466,23 +435,18 @@ impl Short {
             NONE => Some(None),
             _ => read_time(text).map(Some),
         };
-        let yes = |flag: u8| match flag {
-            b'0' => Some(false),
-            b'1' => Some(true),
+        let yes = |flag: &str| match flag {
+            "0" => Some(false),
+            "1" => Some(true),
             _ => None,
         };
-        let &[b'p', protected, b'd', described, b'r', revoked] = flags.as_bytes() else {
-            return None;
-        };
+        let (protected, flags) = flags.strip_prefix('p')?.split_once('d')?;
+        // A digit of the text may be a `d`, and none is an `r`.
+        let (described, revoked) = flags.split_once('r')?;
         Some(Self {
             generation: read_generation(generation)?,
             protected: yes(protected)?,
-            described: match described {
-                b'0' => Described::No,
-                b'1' => Described::Text,
-                b'2' => Described::Empty,
-                _ => return None,
-            },
+            described: Described::from_digits(described)?,
             revoked: yes(revoked)?,
             expires: time(expires)?,
             retiring: time(retiring)?,

@@ -5,6 +5,7 @@ mod account;
 mod address;
 mod clean_up;
 mod credential;
+mod described;
 mod desired;
 mod digest;
 mod history;
@@ -25,6 +26,7 @@ pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce};
+pub use described::{Described, KeptText};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
     FileFormat, Former, Import, Known, Place, Removed, SourceRef, Unmanaged, UnmanagedAction,
@@ -34,9 +36,7 @@ pub use digest::short_digest;
 pub use history::{History, LogEntry};
 pub use limits::Limits;
 pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
-pub use mark::{
-    Birth, CredentialMark, Described, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written,
-};
+pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, same_name};

@@ -212,10 +212,12 @@ fn protected(plan: &Plan) -> impl Iterator<Item = Refusal> + '_ {
 /// Why a plan looks as if it were made of another configuration than the one that is live.
 fn none_found(plan: &Plan, measures: Measures) -> Option<String> {
     let births = plan.count(Action::Create);
-    if plan.declared == 0 || births == 0 {
+    // What is taken over was no account of this stack either.
+    let adopted = plan.count(Action::Adopt);
+    if plan.declared == 0 || births + adopted == 0 {
         return None;
     }
-    if births == plan.declared && plan.managed > plan.declared {
+    if births > 0 && births == plan.declared && plan.managed > plan.declared {
         return Some(format!(
             "None of the declared accounts is live, and {} of this stack are, of which none is \
              declared.",
@@ -231,14 +233,24 @@ fn none_found(plan: &Plan, measures: Measures) -> Option<String> {
     let gone = (measures.deletes + measures.forgets).saturating_sub(strangers);
     (gone > 0 && gone >= live).then(|| {
         format!(
-            "The plan lets go of all that is live of this stack, {}, and creates {}.",
+            "The plan lets go of all that is live of this stack, {}, and {}.",
             count(gone, "account"),
-            match births {
-                1 => "another one".to_owned(),
-                n => format!("{n} others"),
-            }
+            instead(births, adopted)
         )
     })
+}
+
+/// What comes in the place of all that goes; a clause.
+fn instead(births: usize, adopted: usize) -> String {
+    let others = |n: usize| match n {
+        1 => "another one".to_owned(),
+        n => format!("{n} others"),
+    };
+    match (births, adopted) {
+        (_, 0) => format!("creates {}", others(births)),
+        (0, _) => format!("adopts {}", others(adopted)),
+        _ => format!("creates {} and adopts {}", others(births), others(adopted)),
+    }
 }
 
 /// Why the owners that are left are too few, or not known to be enough; a clause.

@@ -709,6 +709,37 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
     );
     assert!(refusals[0].help.contains("`moved`"), "{refusals:?}");
     assert_eq!(guards(with(2, 3, 2, 1)), none, "one stays");
+    // What is taken over in the place of all that goes was none of this stack either.
+    for (born, adopted, says) in [
+        (0, 1, "1 account, and adopts another one."),
+        (0, 3, "1 account, and adopts 3 others."),
+        (
+            2,
+            1,
+            "1 account, and creates 2 others and adopts another one.",
+        ),
+    ] {
+        let mut plan = with(born + adopted, 1, 1, born);
+        for n in 0..adopted {
+            plan.changes
+                .push(edited(change(&format!("x{n}"), &[], Some(&[])), |what| {
+                    what.action = Action::Adopt;
+                    what.reason = Reason::ImportRequested;
+                }));
+        }
+        let refusals = approve(plan, &Acks::default(), None).expect_err("refused");
+        assert_eq!(refusals.len(), 1);
+        let message = &refusals[0].message;
+        assert!(message.ends_with(says), "{message}");
+    }
+    let mut stays = with(1, 2, 1, 0);
+    stays
+        .changes
+        .push(edited(change("x", &[], Some(&[])), |what| {
+            what.action = Action::Adopt;
+            what.reason = Reason::ImportRequested;
+        }));
+    assert_eq!(guards(stays), none, "one stays beside the one adopted");
     assert_eq!(guards(with(1, 2, 2, 0)), none, "nothing is created");
     let destroy = Plan {
         meant: Meant {

@@ -252,3 +252,94 @@ fn what_is_shown_of_a_disputed_or_moved_account_is_true() {
         &["no, and no apply creates it as things are", "is taken by"],
     );
 }
+
+/// On a platform that keeps descriptions a clear ends, and all commands say the same of it.
+#[test]
+fn a_description_that_the_platform_keeps_is_no_difference_to_any_command() {
+    let show = ["show", "service_account.ci", "access"];
+    let line = |text: &str| {
+        let line = text.lines().find(|line| line.contains("description "));
+        line.unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    for update in ["both", "notes_only"] {
+        let quirks = format!(
+            "{{\"description_clear\": \"keeps\", \"description_on_update\": \"{update}\"}}"
+        );
+        let mut stage = Stage::with(serde_json::from_str(&quirks).expect("quirks"));
+        let described = |text: &str| account("ci", "ci", &format!("  description = \"{text}\"\n"));
+        stage.configure(&described("since birth"));
+        assert_eq!(stage.run(&APPLY), 0);
+        stage.configure(&described(""));
+        let (code, text) = said(&stage, &PLAN);
+        assert_eq!(code, Some(2), "{text}");
+        let shown = line(&said(&stage, &show).1);
+        says(&shown, &["\"\" (none)", "\"since birth\"", "differs"]);
+        assert_eq!(stage.run(&APPLY), 0);
+        let (code, text) = said(&stage, &PLAN);
+        assert_eq!(code, Some(0), "{text}");
+        says(&text, &["cleared", "since birth"]);
+        let check = ["check", "--allow-unmanaged", "access"];
+        assert_eq!(said(&stage, &check).0, Some(0));
+        let shown = line(&said(&stage, &show).1);
+        says(&shown, &["\"\" (none)", "\"since birth\""]);
+        assert!(!shown.contains("differs"), "{shown}");
+    }
+}
+
+/// What is not read is told, and what is given is read.
+#[test]
+fn files_that_look_like_configuration_are_told_unless_they_are_given() {
+    let mut stage = Stage::small();
+    stage.configure("variable \"team\" {\n  type = string\n}\n");
+    let write = |name: &str, text: &str| fs::write(stage.path(name), text).expect("written");
+    write("access/terraform.tfvars", "team = \"a\"\n");
+    write("access/X.HCL", "locals {}\n");
+    write("access/main.tofu", "locals {}\n");
+    fs::create_dir(stage.path("modules")).expect("created");
+    let link = std::os::unix::fs::symlink(stage.path("modules"), stage.path("access/linked"));
+    link.expect("linked");
+    let plan = ["plan", "--var-file", "access/terraform.tfvars", "access"];
+    let (code, text) = said(&stage, &plan);
+    assert_eq!(code, Some(0), "{text}");
+    says(
+        &text,
+        &["file `X.HCL`", "file `main.tofu`", "link `linked`"],
+    );
+    assert!(!text.contains("`terraform.tfvars`"), "{text}");
+    let (_, text) = said(&stage, &["plan", "--var", "team=a", "access"]);
+    says(&text, &["file `terraform.tfvars`"]);
+    // Whoever names a directory of policies relies on all of it.
+    write("modules/Strict.HCL", "limits {\n  max_deletes = 3\n}\n");
+    write("modules/a.hcl", "limits {\n  max_deletes = 3\n}\n");
+    let policies = [
+        "plan",
+        "--var",
+        "team=a",
+        "--policy-dir",
+        "modules",
+        "access",
+    ];
+    let (code, text) = said(&stage, &policies);
+    assert_eq!(code, Some(1), "{text}");
+    says(&text, &["Strict.HCL is not read", "small letters"]);
+}
+
+#[test]
+fn a_sink_without_a_folder_is_told_in_a_sentence() {
+    let mut stage = Stage::small();
+    for (directory, says_so) in [
+        ("", "a folder without a name cannot receive credentials"),
+        ("/", "an absolute path cannot receive credentials"),
+        (
+            ".",
+            "the configuration's own folder cannot receive credentials",
+        ),
+    ] {
+        stage.configure(&format!(
+            "sink \"file\" \"x\" {{\n  directory = \"{directory}\"\n}}\n"
+        ));
+        let (code, text) = said(&stage, &["validate", "access"]);
+        assert_eq!(code, Some(1), "{text}");
+        says(&text, &[says_so]);
+    }
+}

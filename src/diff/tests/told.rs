@@ -85,6 +85,61 @@ fn a_moved_block_that_finds_nothing_is_told_where_the_account_is_created() {
     assert!(!said[0].contains("deletes"), "{said:?}");
 }
 
+/// A block that is renamed with a slip in `from` mostly keeps its account's name, which is taken then.
+#[test]
+fn a_moved_block_that_finds_nothing_is_told_where_the_name_is_taken() {
+    let same = |mut account: DesiredAccount, name: &str| {
+        name.clone_into(&mut account.name);
+        account
+    };
+    let delta = compare(
+        vec![same(moved("a2", "service_account.aa", 3), "a")],
+        vec![managed("a")],
+    );
+    assert_eq!(delta.blocked.len(), 1);
+    assert_eq!(
+        notes(&delta),
+        [
+            "service_account.a2: the moved block at a.hcl:3 finds no account of this stack at \
+             service_account.aa, so this account would be created, with a new key; this plan deletes \
+             service_account.a, which no block names: if that is the one which was to move, correct \
+             `from`"
+        ]
+    );
+    // All instances of a block.
+    let named = |key: &str| same(instance("new", key, "odl"), &format!("old-{key}"));
+    let delta = compare(
+        vec![named("a"), named("b"), named("c")],
+        vec![
+            instance_live("old", "a"),
+            instance_live("old", "b"),
+            instance_live("old", "c"),
+        ],
+    );
+    let said = notes(&delta);
+    assert_eq!((delta.blocked.len(), said.len()), (3, 1), "{said:?}");
+    for part in [
+        "service_account.new[\"a\"]: the moved block at a.hcl:3",
+        "this account and 2 more instances of its block would be created, with new keys",
+        "deletes 3 instances of service_account.old",
+    ] {
+        assert!(said[0].contains(part), "{said:?}");
+    }
+    // The account that is there already only gets a name that is taken.
+    let delta = compare(
+        vec![
+            same(moved("a2", "service_account.a", 3), "b"),
+            declared("b"),
+        ],
+        vec![managed("a"), managed("b")],
+    );
+    assert_eq!(
+        (delta.blocked.len(), delta.notes.len()),
+        (1, 0),
+        "{delta:?}"
+    );
+}
+
 #[test]
 fn a_moved_block_that_has_done_its_work_is_silent() {
     let silent = |declared, live| {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Identity;
+use crate::model::{Identity, KeptText};
 
 fn stack() -> StackId {
     StackId::new("acme-access", "k7m2q9ta").expect("valid")
@@ -33,7 +33,7 @@ fn all() -> Vec<Marks> {
         credential,
         expires: Some(time("2027-06-30T00:00:00Z")),
         protected: true,
-        described: Described::Empty,
+        described: Described::Kept(KeptText::of("since birth")),
         retiring: Some(time("9999-12-29T23:59:59Z")),
         revoked: true,
         written: Written::new(Some(&"A".repeat(40)), Some(&"b".repeat(64))),
@@ -170,6 +170,15 @@ fn a_missing_or_changed_mark_is_damage_not_absence() {
         (MARK, "v1.0-1-0.g1000000.p0d0r0.e-.t-"),
         (MARK, "v1.0-1-0.g1.p2d0r0.e-.t-"),
         (MARK, "v1.0-1-0.g1.p0d3r0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0dr0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d0abcdr0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d1abcdr0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d2abcr0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d2abcder0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d2ABCDr0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d2+abcr0.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p0d0r.e-.t-"),
+        (MARK, "v1.0-1-0.g1.p00d0r0.e-.t-"),
         (MARK, "v1.0-1-0.g1.p0d0.e-.t-"),
         (MARK, "v1.0-1-0.g1.p0d0r0.e-"),
         (MARK, "v1.0-1-0.g1.p0d0r0.e-.t-.x-"),
@@ -254,6 +263,31 @@ fn marks_of_a_later_form_are_told_from_damage() {
         Marks::locate(&labels),
         Marking::Later { stack: None, .. }
     ));
+}
+
+/// Digests of `sha256sum`, so that another reader finds the same.
+#[test]
+fn a_text_that_a_platform_keeps_is_told_from_every_other() {
+    for (text, mark) in [
+        ("since birth", "v1.0-1-0.g1.p0d22e5er0.e-.t-"),
+        ("", "v1.0-1-0.g1.p0d2e3b0r0.e-.t-"),
+        ("grün 🌱", "v1.0-1-0.g1.p0d29003r0.e-.t-"),
+    ] {
+        let described = Described::Kept(KeptText::of(text));
+        let marks = Marks {
+            described,
+            ..Marks::external(stack(), address(), false)
+        };
+        let labels = marks.labels();
+        assert_eq!(labels[MARK], mark, "{text}");
+        assert_eq!(Marks::locate(&labels), Marking::Marked(marks));
+        assert!(described.fits("", Some(text)) && described.fits("", None));
+        assert!(!described.fits("", Some("by hand")) && !described.fits("x", Some("y")));
+    }
+    for described in [Described::No, Described::Text, Described::Empty] {
+        assert!(!described.fits("", Some("since birth")) && described.fits("", None));
+    }
+    assert!(Described::Text.fits("a", Some("a")));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::plan::expired;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::model::{
-    CredentialMark, DesiredAccount, Labels, LiveAccount, Marking, RoleSet, Scope, ScopeInfo,
-    same_name,
+    CredentialMark, Described, DesiredAccount, Labels, LiveAccount, Marking, RoleSet, Scope,
+    ScopeInfo, same_name,
 };
 use crate::plan::{Action, Blocked, Expired, Plan};
 use crate::view::inert;
@@ -262,7 +262,7 @@ fn beside(desired: Option<&DesiredAccount>, live: Option<&LiveAccount>) -> Strin
         (
             "description",
             desired.map(|d| match &d.description {
-                Some(text) if text.is_empty() => "none".to_owned(),
+                Some(text) if text.is_empty() => "\"\" (none)".to_owned(),
                 Some(text) => quoted(text),
                 None => unmanaged(),
             }),
@@ -287,11 +287,17 @@ fn beside(desired: Option<&DesiredAccount>, live: Option<&LiveAccount>) -> Strin
     let one_name = desired
         .zip(live)
         .is_some_and(|(d, l)| same_name(&d.name, &l.name));
+    let description = desired.and_then(|d| d.description.as_deref()).zip(live);
+    let one_description = description.is_some_and(|(wanted, live)| {
+        let described = live.marks().map_or(Described::No, |marks| marks.described);
+        described.fits(wanted, live.description.as_deref())
+    });
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|(name, declared, live)| {
             let differs = match (&declared, &live) {
                 _ if name == "name" && one_name => false,
+                _ if name == "description" && one_description => false,
                 (Some(a), Some(b)) => a != b && *a != unmanaged() && name != "valid until",
                 _ => false,
             };
