@@ -373,7 +373,7 @@ mod tests {
             key.starts_with("-----BEGIN EC") && key.contains("\nab\n"),
             "{key}"
         );
-        assert_eq!(private_keys("# -----BEGIN PRIVATE KEY\nx = 1\n"), [2..26]);
+        assert_eq!(private_keys("# -----BEGIN PRIVATE KEY\nx = 1\n"), [2..25]);
         assert!(private_keys("BEGIN PRIVATE KEY").is_empty());
     }
 
