@@ -17,6 +17,8 @@ const LONGEST: usize = 200;
 const RUN: usize = 40;
 /// The shortest base64 that is looked into, in bytes.
 const SHORTEST_ENCODED: usize = 40;
+/// How often something may be encoded again and is still looked into.
+const LAYERS: usize = 3;
 /// What the text of a private seal key begins with.
 const SEAL_KEY: &str = "rolecall-seal-ed25519:";
 /// What a token begins with: base64 of `{"`.
@@ -33,6 +35,10 @@ pub enum Looks {
     Yaml,
     /// Base64 of a credential's file.
     EncodedCredential,
+    /// Base64 or hexadecimal digits of base64 or such digits of a credential or a private key.
+    EncodedTwice,
+    /// Hexadecimal digits of a credential's file or a private key.
+    Hex,
     /// A private key in PEM.
     PrivateKey,
     /// Base64 of a private key.
@@ -62,6 +68,8 @@ impl Looks {
             Self::Credential
             | Self::Yaml
             | Self::EncodedCredential
+            | Self::EncodedTwice
+            | Self::Hex
             | Self::PrivateKey
             | Self::EncodedKey
             | Self::SealKey
@@ -79,6 +87,8 @@ impl fmt::Display for Looks {
             Self::Credential => "a credential in JSON",
             Self::Yaml => "a credential in YAML",
             Self::EncodedCredential => "a credential in base64",
+            Self::EncodedTwice => "a credential encoded twice",
+            Self::Hex => "a credential in hexadecimal digits",
             Self::PrivateKey => "a private key in PEM",
             Self::EncodedKey => "a private key in base64",
             Self::SealKey => "the private key of seals",
@@ -274,8 +284,14 @@ fn field(text: &str, name: &str) -> bool {
     })
 }
 
-/// What the base64 in a text holds.
+/// What the base64 and the hexadecimal digits in a text hold.
 fn encoded(text: &str) -> Option<Looks> {
+    within(text, LAYERS)
+}
+
+/// The same, through so many layers of it.
+fn within(text: &str, layers: usize) -> Option<Looks> {
+    let left = layers.checked_sub(1)?;
     // Line ends may have become letters on the way.
     let compact: Zeroizing<String> = Zeroizing::new(
         text.replace("\\n", "")
@@ -304,19 +320,51 @@ fn encoded(text: &str) -> Option<Looks> {
             let Ok(bytes) = engine.decode(whole).map(Zeroizing::new) else {
                 continue;
             };
-            if holds_private_key(&bytes) {
-                return Some(Looks::EncodedKey);
+            if let Some(looks) = decoded(&bytes, left) {
+                return Some(looks);
             }
-            match in_clear(&Zeroizing::new(
-                String::from_utf8_lossy(&bytes).into_owned(),
-            )) {
-                Some(Looks::PrivateKey) => return Some(Looks::EncodedKey),
-                Some(_) => return Some(Looks::EncodedCredential),
-                None => {}
+        }
+    }
+    for run in compact.split(|c: char| !c.is_ascii_hexdigit()) {
+        if run.len() < 2 * SHORTEST_ENCODED {
+            continue;
+        }
+        for skipped in 0..2 {
+            let found = decoded(&bytes_of(&run[skipped..]), left);
+            if let Some(looks) = found {
+                return Some(match looks {
+                    Looks::EncodedTwice => looks,
+                    _ => Looks::Hex,
+                });
             }
         }
     }
     None
+}
+
+/// What decoded bytes hold, with so many layers left below them.
+fn decoded(bytes: &[u8], left: usize) -> Option<Looks> {
+    if holds_private_key(bytes) {
+        return Some(Looks::EncodedKey);
+    }
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    match in_clear(&text) {
+        Some(Looks::PrivateKey) => Some(Looks::EncodedKey),
+        Some(_) => Some(Looks::EncodedCredential),
+        None => within(&text, left).map(|_| Looks::EncodedTwice),
+    }
+}
+
+/// The bytes of hexadecimal digits; one that is left over is none.
+fn bytes_of(digits: &str) -> Zeroizing<Vec<u8>> {
+    let digit = |b: u8| {
+        char::from(b)
+            .to_digit(16)
+            .and_then(|n| u8::try_from(n).ok())
+    };
+    let pairs = digits.as_bytes().chunks_exact(2);
+    let byte = |pair: &[u8]| Some(16 * digit(pair[0])? + digit(pair[1])?);
+    Zeroizing::new(pairs.filter_map(byte).collect())
 }
 
 /// Whether a text begins with `HEADER.BODY.SIGNATURE`, of which the first two are JSON in base64.
@@ -366,6 +414,10 @@ mod tests {
         PEM.lines().nth(1).expect("a line")
     }
 
+    fn hex(text: &str) -> String {
+        text.bytes().map(|b| format!("{b:02x}")).collect()
+    }
+
     #[test]
     fn names_are_shown_as_they_are() {
         for name in [
@@ -378,6 +430,7 @@ mod tests {
             "service_account.ci[\"prod\"]",
             "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565",
             "private_key.json",
+            "/digests/0123456789abcdef-0123456789abcdef-0123456789abcdef-0123456789abcdef-0123456789abcdef",
             "/very/long/but/all/of/it/in/the/alphabet/of/base64/and/no/credential/at/all",
         ] {
             assert_eq!(text(name).to_string(), *name);
@@ -415,6 +468,24 @@ mod tests {
             (format!("--{PEM}"), "a private key in PEM"),
             (body().to_owned(), "a private key in base64"),
             (STANDARD.encode(PEM), "a private key in base64"),
+            (
+                STANDARD.encode(STANDARD.encode(&json)),
+                "a credential encoded twice",
+            ),
+            (
+                format!("a/b-{}", STANDARD.encode(STANDARD.encode(PEM))),
+                "a credential encoded twice",
+            ),
+            (STANDARD.encode(hex(&json)), "a credential encoded twice"),
+            (
+                hex(&STANDARD.encode(STANDARD.encode(&yaml))).to_uppercase(),
+                "a credential encoded twice",
+            ),
+            (hex(&json), "a credential in hexadecimal digits"),
+            (
+                format!("--var=key={}", hex(PEM).to_uppercase()),
+                "a credential in hexadecimal digits",
+            ),
             (format!("{SEAL_KEY}c2VhbA=="), "the private key of seals"),
             (token.clone(), "a token (JWT)"),
             (format!("--var=t={token}"), "a token (JWT)"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("echo", &[]),
-    ("diag", &[]),
+    ("diag", &["echo"]),
     ("model", &["secret", "diag"]),
     ("lang", &["diag"]),
     ("ports", &["model"]),

@@ -343,19 +343,19 @@ fn shown(path: &Path) -> String {
     text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
 }
 
-/// Reads a file of at most [`MAX_FILE`] bytes: its size is looked at first, and what grows meanwhile or
-/// has no size is read no further than that.
+/// Reads a file of values that `--var-file` names.
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
-    read_at(path, path)
+    read_at(path, path, &echo::path(path).given("--var-file"))
 }
 
-/// The same for a file that is named in another way than it is found.
-fn read_at(real: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
+/// Reads a file of at most [`MAX_FILE`] bytes, which may be named in another way than it is found: its
+/// size is looked at first, and what grows meanwhile or has no size is read no further than that.
+fn read_at(real: &Path, path: &Path, shown: &echo::Shown<'_>) -> Result<Vec<u8>, Exit> {
     // A byte order mark stands before the text.
     let most = MAX_FILE as u64 + 3;
     let too_large = |size: String| {
         output::error(
-            &format!("{} is too large: {size}", echo::path(path)),
+            &format!("{shown} is too large: {size}"),
             &[format!(
                 "a file may have {} MiB at most; split it",
                 MAX_FILE >> 20
@@ -363,7 +363,7 @@ fn read_at(real: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
         );
         Exit::Error
     };
-    let fail = |error: io::Error| unreadable(path, &error);
+    let fail = |error: io::Error| unreadable(path, shown, &error);
     let file = fs::File::open(real).map_err(fail)?;
     let size = file.metadata().map_err(fail)?.len();
     if size > most {
@@ -378,8 +378,7 @@ fn read_at(real: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
 }
 
 /// Tells why a file cannot be read.
-fn unreadable(path: &Path, error: &io::Error) -> Exit {
-    let shown = echo::path(path);
+fn unreadable(path: &Path, shown: &echo::Shown<'_>, error: &io::Error) -> Exit {
     let (why, help) = match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => (
             format!("{shown} is a symbolic link to nothing"),
@@ -405,8 +404,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Exit {
 /// must be what its name says: a pipe or a device would never end, and a link could show any file of
 /// this machine to the readers of a finding or of a plan.
 fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
-    let fail = |error: io::Error| unreadable(path, &error);
     let shown = echo::path(path);
+    let fail = |error: io::Error| unreadable(path, &shown, &error);
     if !fs::metadata(path).map_err(fail)?.is_file() {
         output::error(
             &format!("{shown} is not a regular file"),
@@ -421,7 +420,7 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     } else if real.extension() != path.extension() {
         format!("{shown} is a link to a file of another kind")
     } else {
-        return read_at(&real, path);
+        return read_at(&real, path, &shown);
     };
     output::error(
         &format!("{why}, and was not read"),

@@ -1,5 +1,5 @@
-//! The files that a command line has written and read: none may take the place of another. Nothing is
-//! written here.
+//! The files that a command line has written and read: none may take the place of another, or be made in
+//! a folder called `~`. Nothing is written here.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ struct Named<'a> {
 #[derive(Default)]
 struct Files<'a> {
     written: Vec<Named<'a>>,
+    /// Folders that are made, and what they hold with them.
+    made: Vec<Named<'a>>,
     read: Vec<Named<'a>>,
 }
 
@@ -110,19 +112,26 @@ fn files(command: &Command) -> Files<'_> {
             SealCommand::Rotate(args) => files.writes("--out", args.out.as_ref()),
             SealCommand::Show(_) => {}
         },
-        Command::Init(_)
-        | Command::Verify(_)
+        Command::Init(args) => files.made.push(Named {
+            flag: "DIR",
+            path: &args.dir,
+        }),
+        Command::Man(args) => files.made.push(Named {
+            flag: "--out",
+            path: &args.out,
+        }),
+        Command::Verify(_)
         | Command::List(_)
         | Command::Roles(_)
         | Command::Platform(_)
         | Command::Docs(_)
-        | Command::Completions(_)
-        | Command::Man(_) => {}
+        | Command::Completions(_) => {}
     }
     files
 }
 
-/// Sees that nothing that is written takes the place of anything else that is named.
+/// Sees that nothing that is written takes the place of anything else that is named, or lies where nobody
+/// looks for it.
 ///
 /// # Errors
 /// Prints what would.
@@ -132,11 +141,24 @@ pub fn check(command: &Command) -> Result<(), Exit> {
     files.reads(CREDENTIAL, credential.as_ref());
     let seal_key = std::env::var_os(FILE_VARIABLE).map(PathBuf::from);
     files.reads(FILE_VARIABLE, seal_key.as_ref());
-    let Files { written, read } = files;
+    let Files {
+        written,
+        made,
+        read,
+    } = files;
     let refuse = |message: &str, help: &str| {
         output::error(message, &[help.to_owned()]);
         Err(Exit::Usage)
     };
+    for Named { flag, path } in written.iter().chain(&made) {
+        if let Some(why) = echo::tilde(path) {
+            let shown = echo::path(path);
+            return refuse(
+                &format!("{flag} {shown} would make a folder called `~`"),
+                why,
+            );
+        }
+    }
     for (n, one) in written.iter().enumerate() {
         let Named { flag, path } = *one;
         if path.extension() == Some(OsStr::new("hcl")) {

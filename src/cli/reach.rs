@@ -141,10 +141,48 @@ fn authorities() -> Result<Option<String>, String> {
         }
         named.push(shown);
     }
-    if let Some(folders) = variable("SSL_CERT_DIR").filter(|folders| !folders.is_empty()) {
+    if let Some(folders) = variable("SSL_CERT_DIR") {
+        for folder in folders_of(&folders)? {
+            judge_folder(folder)?;
+        }
         named.push(format!("SSL_CERT_DIR ({})", echo::text(&folders)));
     }
     Ok((!named.is_empty()).then(|| named.join(" and ")))
+}
+
+/// The folders that `SSL_CERT_DIR` lists.
+fn folders_of(list: &str) -> Result<Vec<&Path>, String> {
+    let folders: Vec<&Path> = list
+        .split(':')
+        .filter(|folder| !folder.is_empty())
+        .map(Path::new)
+        .collect();
+    match folders.is_empty() {
+        true => Err(
+            "SSL_CERT_DIR is set and empty; unset it to trust the system's authorities".to_owned(),
+        ),
+        false => Ok(folders),
+    }
+}
+
+/// Refuses a folder of authorities that holds none: TLS would pass over it.
+fn judge_folder(folder: &Path) -> Result<(), String> {
+    let shown = format!("SSL_CERT_DIR ({})", echo::path(folder));
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => match echo::tilde(folder) {
+            Some(way) => format!("{shown}: there is no such folder; {way}"),
+            None => format!("{shown}: there is no such folder"),
+        },
+        _ => format!("{shown}: {error}"),
+    };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        // What cannot be read among others is passed over, as TLS does.
+        if path.is_file() && std::fs::read(path).is_ok_and(|pem| holds_certificate(&pem)) {
+            return Ok(());
+        }
+    }
+    Err(format!("{shown} holds no certificate in PEM"))
 }
 
 /// A variable of the environment. One that is no text must not look like none: the next would be
@@ -395,4 +433,42 @@ pub fn unread_scope(scope: &Scope, unread: &Unread) -> String {
 pub fn fail(message: &str) -> Exit {
     output::error(message, &[]);
     Exit::Error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_authorities_that_hold_none_are_refused() {
+        let home = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| home.path().join(name);
+        for name in ["empty", "nonsense", "inner/deeper"] {
+            std::fs::create_dir_all(at(name)).expect("made");
+        }
+        let pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+        std::fs::write(at("nonsense/a.pem"), "hello").expect("written");
+        std::fs::write(at("inner/deeper/a.pem"), pem).expect("written");
+        for (name, why) in [
+            ("gone", "there is no such folder"),
+            ("nonsense/a.pem", "Not a directory"),
+            ("empty", "holds no certificate"),
+            ("nonsense", "holds no certificate"),
+            ("inner", "holds no certificate"),
+        ] {
+            let said = judge_folder(&at(name)).expect_err(name);
+            assert!(
+                said.starts_with("SSL_CERT_DIR (") && said.contains(why),
+                "{said}"
+            );
+        }
+        assert_eq!(judge_folder(&at("inner/deeper")), Ok(()));
+        let said = judge_folder(Path::new("~/certs")).expect_err("no shell");
+        assert!(said.contains("$HOME"), "{said}");
+        assert!(folders_of("").is_err() && folders_of("::").is_err());
+        assert_eq!(
+            folders_of("a::b:"),
+            Ok(vec![Path::new("a"), Path::new("b")])
+        );
+    }
 }

@@ -140,6 +140,9 @@ fn bug(place: Option<&str>, words: Option<&'static str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
     use crate::cli::args::Args;
 
@@ -157,6 +160,8 @@ mod tests {
     fn a_credential_on_the_command_line_is_refused_and_named_by_its_option() {
         let json = "{\"mrn\":\"//x\",\"private_key\":\"MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGe\"}";
         let with = |option: &str| format!("{option}={json}");
+        let twice = STANDARD.encode(STANDARD.encode(json));
+        let hex: String = json.bytes().map(|b| format!("{b:02x}")).collect();
         for (given, place) in [
             (vec!["plan", "--credentials", json], "in --credentials"),
             (vec!["plan", "--yes", json], "as argument 3"),
@@ -167,6 +172,8 @@ mod tests {
             (vec![PEM], "as argument 1"),
             (vec!["show", PEM, "access"], "as argument 2"),
             (vec!["plan", "--", PEM], "as argument 3"),
+            (vec!["plan", "--credentials", &twice], "in --credentials"),
+            (vec!["plan", &hex, "access"], "as argument 2"),
             (vec!["apply", &with("-target")], "as argument 2"),
         ] {
             let said = wrong(&given);

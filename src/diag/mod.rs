@@ -1,6 +1,7 @@
 //! Diagnostics: what is wrong, where, and the way out.
 //!
-//! Pure: values in, text out. It knows no language and no file system; it may use no other module.
+//! Pure: values in, text out. It knows no language and no file system; of other modules it uses `echo`
+//! alone, which says what must not be shown.
 
 mod inert;
 mod render;

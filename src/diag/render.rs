@@ -36,14 +36,15 @@ pub fn render(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Stri
             };
             let mut annotation = kind.span(range);
             if !label.message.is_empty() {
-                annotation = annotation.label(message(&sources.shown(&label.message)));
+                annotation =
+                    annotation.label(message(&sources.message(diagnostic, &label.message)));
             }
             snippet = snippet.annotation(annotation);
         }
         group = group.element(snippet);
     }
     for help in diagnostic.ways_out() {
-        group = group.element(Level::HELP.message(message(&sources.shown(help))));
+        group = group.element(Level::HELP.message(message(&sources.message(diagnostic, help))));
     }
     let renderer = if color {
         Renderer::styled()
@@ -315,6 +316,52 @@ mod tests {
             }
         }
         assert!(show(open, 6, 15).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_key_or_a_credential_in_a_file_is_in_no_line_and_in_no_message() {
+        const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDDQnGkT\n\
+                           5cXv1nJwq0Y3pBq7Yq2rYp1k2uY1kX9pQ2vR7tY4wZ1aB6cD3eF8\ngH5jK0mN2pQ4rS7t\n\
+                           -----END PRIVATE KEY-----\n";
+        let flat = PEM.replace('\n', "\\n");
+        let json = format!("{{\\\"mrn\\\":\\\"//x\\\",\\\"private_key\\\":\\\"{flat}\\\"}}");
+        let body: Vec<&str> = PEM.lines().skip(1).take(3).collect();
+        for text in [
+            format!("a = 1\nkey = <<EOT\n{PEM}EOT\nb = 2\n"),
+            format!("a = 1\n{PEM}b = 2\n"),
+            format!("a = 1\nkey = \"{flat}\"\n"),
+            format!("a = 1\nkey = \"{json}\"\n"),
+            format!("a = 1\nkey = \"{}\"\n", body.concat()),
+            format!("a = 1\nkey = <<-EOT\r\n  {}\r\nEOT\n", body.join("\r\n  ")),
+        ] {
+            let mut sources = SourceMap::new();
+            let file = sources.add("main.hcl", text.as_str());
+            for start in 0..text.len() {
+                let end = (start + 150).min(text.len());
+                let quoted = text.get(start..end).unwrap_or_default();
+                let found = Diagnostic::error(CODE)
+                    .at(
+                        Span::new(file, start, end),
+                        format!("`{quoted}` is no name"),
+                    )
+                    .context(Span::new(file, start, start), "here")
+                    .help(format!("not {quoted}"));
+                let shown = render(&found, &sources, false);
+                for part in body.iter().flat_map(|line| line.as_bytes().windows(16)) {
+                    let part = std::str::from_utf8(part).expect("text");
+                    assert!(!shown.contains(part), "{start}: {shown}");
+                }
+                assert!(shown.contains("here"), "{shown}");
+            }
+            let first = Diagnostic::error(CODE).at(Span::new(file, 0, 1), "a short word");
+            let shown = render(&first, &sources, false);
+            assert!(
+                shown.contains("a = 1") && shown.contains("a short word"),
+                "{shown}"
+            );
+        }
+        let digest = format!("x = \"sha256:{}\"", "0123456789abcdef".repeat(4));
+        assert!(show(&digest, 4, 9).contains(&digest));
     }
 
     #[test]

@@ -5,6 +5,16 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::Diagnostic;
+use crate::echo::{self, Looks};
+
+/// A line of so many letters of base64 and nothing else is a part of something encoded.
+const ENCODED_LINE: usize = 40;
+/// So many letters of base64 in a row may be a part of a line that is withheld.
+const PART: usize = 16;
+/// What stands in the place of a message that holds a credential.
+const WITHHELD: &str = "(not shown: it holds what looks like a credential or a key)";
+
 /// The number of a file in a [`SourceMap`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(u32);
@@ -53,6 +63,70 @@ struct Source {
     lines: Arc<[usize]>,
     /// The bytes whose lines may be shown; `None` for all of them.
     open: Option<Vec<Range<usize>>>,
+    /// Private keys in PEM, from their first line to their last.
+    keys: Arc<[Range<usize>]>,
+}
+
+impl Source {
+    /// Whether a line holds what looks like a credential or a key, or a part of one.
+    fn withholds(&self, line: &Range<usize>) -> bool {
+        let Some(text) = self.text.get(line.clone()) else {
+            return false;
+        };
+        if self
+            .keys
+            .iter()
+            .any(|key| key.start <= line.end && line.start < key.end)
+        {
+            return true;
+        }
+        let before = || {
+            let end = line.start.checked_sub(1)?;
+            let start = self.text.get(..end)?.rfind('\n').map_or(0, |at| at + 1);
+            self.text.get(start..end)
+        };
+        // The last line of a text in base64 is shorter than the others.
+        holds_credential(text)
+            || encoded_letters(text).is_some_and(|letters| {
+                letters >= ENCODED_LINE
+                    || before()
+                        .and_then(encoded_letters)
+                        .is_some_and(|letters| letters >= ENCODED_LINE)
+            })
+    }
+}
+
+/// Whether a text holds a credential, other than a seal key: that is left out by its beginning.
+fn holds_credential(text: &str) -> bool {
+    echo::credential(text).is_some_and(|looks| looks != Looks::SealKey)
+}
+
+fn is_encoded(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_')
+}
+
+/// How many letters of base64 a line has, if it has nothing else.
+fn encoded_letters(line: &str) -> Option<usize> {
+    let line = line.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | ','));
+    (!line.is_empty() && line.chars().all(is_encoded)).then_some(line.len())
+}
+
+/// Where private keys in PEM stand in a text. One without an end is its first line.
+fn private_keys(text: &str) -> Vec<Range<usize>> {
+    const BEGIN: &str = "-----BEGIN ";
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].find(BEGIN).map(|found| at + found) {
+        at = start + BEGIN.len();
+        let header = text[at..].lines().next().unwrap_or_default();
+        if !header.contains("PRIVATE KEY") {
+            continue;
+        }
+        let end = text[at..].find("-----END ").map(|found| at + found);
+        at = end.unwrap_or(at + header.len());
+        found.push(start..at + 1);
+    }
+    found
 }
 
 /// The texts that spans point into.
@@ -72,6 +146,7 @@ impl SourceMap {
     /// Adds a text under the path that is shown for it.
     pub fn add(&mut self, path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
         let text: Arc<str> = text.into();
+        let keys = private_keys(&text).into();
         let lines = std::iter::once(0)
             .chain(
                 text.bytes()
@@ -86,6 +161,7 @@ impl SourceMap {
             text,
             lines,
             open: None,
+            keys,
         });
         id
     }
@@ -113,8 +189,37 @@ impl SourceMap {
         found
     }
 
-    /// Returns a message as it may be shown: without secrets.
-    pub fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// Returns a message of a finding as it may be shown: without secrets, and, if the finding marks a
+    /// line that is withheld, without what may be a part of it.
+    pub fn message<'a>(&self, found: &Diagnostic, text: &'a str) -> Cow<'a, str> {
+        if holds_credential(text) {
+            return Cow::Borrowed(WITHHELD);
+        }
+        let marks_withheld = found.labels.iter().any(|label| {
+            let Span { file, start, end } = label.span;
+            self.source(file).is_some_and(|source| {
+                let (first, last) = (self.place(file, start).line, self.place(file, end).line);
+                (first..=last).any(|line| source.withholds(&self.lines(file, line, line)))
+            })
+        });
+        if !marks_withheld {
+            return self.shown(text);
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find(is_encoded) {
+            let (before, part) = rest.split_at(start);
+            let (part, behind) = part.split_at(part.find(|c| !is_encoded(c)).unwrap_or(part.len()));
+            out.push_str(before);
+            out.push_str(if part.len() >= PART { "…" } else { part });
+            rest = behind;
+        }
+        out.push_str(rest);
+        Cow::Owned(self.shown(&out).into_owned())
+    }
+
+    /// Returns a text as it may be shown: without secrets.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let hidden = self.hidden(text);
         if hidden.is_empty() {
             return Cow::Borrowed(text);
@@ -153,11 +258,14 @@ impl SourceMap {
 
     /// Tells whether a line may be shown.
     pub(super) fn shows(&self, file: FileId, line: &Range<usize>) -> bool {
-        let open = self.source(file).and_then(|source| source.open.as_ref());
-        open.is_none_or(|open| {
+        let Some(source) = self.source(file) else {
+            return true;
+        };
+        let open = source.open.as_ref().is_none_or(|open| {
             open.iter()
                 .any(|range| range.start <= line.end && line.start < range.end)
-        })
+        });
+        open && !source.withholds(line)
     }
 
     /// Returns the path shown for `file`; empty when the file is not of this map.
@@ -252,6 +360,21 @@ mod tests {
         ] {
             assert_eq!(sources.shown(text), shown);
         }
+    }
+
+    #[test]
+    fn private_keys_in_pem_are_found_whole_and_nothing_else_is() {
+        let of = |label: &str| format!("-----BEGIN {label}-----\nab\n-----END {label}-----\n");
+        let text = format!("{}{}x", of("CERTIFICATE"), of("EC PRIVATE KEY"));
+        let found = private_keys(&text);
+        assert_eq!(found.len(), 1);
+        let key = &text[found[0].clone()];
+        assert!(
+            key.starts_with("-----BEGIN EC") && key.contains("\nab\n"),
+            "{key}"
+        );
+        assert_eq!(private_keys("# -----BEGIN PRIVATE KEY\nx = 1\n"), [2..25]);
+        assert!(private_keys("BEGIN PRIVATE KEY").is_empty());
     }
 
     #[test]

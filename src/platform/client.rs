@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::auth::Identity;
 use super::decode::{self, Page};
@@ -166,7 +167,11 @@ impl<T: Transport> Client<T> {
             .await
     }
 
-    async fn attempt(&self, request: &Request) -> Result<super::transport::Answer, Failure> {
+    /// The answer to one request, and the token with which it was asked for.
+    async fn attempt(
+        &self,
+        request: &Request,
+    ) -> Result<(super::transport::Answer, Zeroizing<String>), Failure> {
         let local = (self.time.now)();
         let authorization = self
             .identity
@@ -180,9 +185,10 @@ impl<T: Transport> Client<T> {
                 )
             })?;
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let token = Zeroizing::new(authorization.trim_start_matches("Bearer ").to_owned());
         let answer = self
             .transport
-            .send(request.body.clone(), authorization.clone())
+            .send(request.body.clone(), authorization)
             .await;
         let judged = answer.map_err(Failure::from).and_then(|answer| {
             if let Some(date) = answer.date {
@@ -192,23 +198,23 @@ impl<T: Transport> Client<T> {
                     .unwrap_or_else(PoisonError::into_inner) = Some(date);
             }
             self.count(|spent| spent.bytes = spent.bytes.saturating_add(answer.body.len()));
-            failure::judge(&answer, local, || self.identity.why_refused(local)).map(|()| answer)
+            let refused = || self.identity.why_refused(local);
+            failure::judge(&answer, local, &token, refused).map(|()| answer)
         });
-        let token = authorization.trim_start_matches("Bearer ");
-        judged.map_err(|mut failure| {
-            // Some proxies repeat the headers of a request that they refuse.
-            if token.len() >= 8 {
-                failure.why = failure.why.replace(token, "[REDACTED]");
+        match judged {
+            Ok(answer) => Ok((answer, token)),
+            Err(mut failure) => {
+                failure.why = failure::without_token(&failure.why, &token);
+                Err(failure)
             }
-            failure
-        })
+        }
     }
 
     async fn call<R>(
         &self,
         request: &Request,
         write: bool,
-        decode: impl Fn(&[u8]) -> Result<R, String>,
+        decode: impl Fn(&[u8], &str) -> Result<R, String>,
     ) -> Result<R, Failure> {
         let mut waits = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(300))
@@ -218,7 +224,10 @@ impl<T: Transport> Client<T> {
             .build();
         loop {
             let mut failure = match self.attempt(request).await {
-                Ok(answer) => return decode(&answer.body).map_err(Failure::malformed),
+                Ok((answer, token)) => {
+                    return decode(&answer.body, &token)
+                        .map_err(|why| Failure::malformed(failure::without_token(&why, &token)));
+                }
                 Err(failure) => failure,
             };
             let repeat = match failure.again {
@@ -262,7 +271,7 @@ impl<T: Transport> Client<T> {
             let failure = Failure::new(ErrorKind::Platform, Effect::None, Again::Never, why);
             return Err(read_error(request, &failure));
         }
-        let answer = self.call(request, false, decode).await;
+        let answer = self.call(request, false, |body, _| decode(body)).await;
         self.count(|spent| spent.end((self.time.now)()));
         answer.map_err(|failure| read_error(request, &failure))
     }
@@ -270,7 +279,7 @@ impl<T: Transport> Client<T> {
     async fn write<R>(
         &self,
         request: &Request,
-        decode: impl Fn(&[u8]) -> Result<R, String>,
+        decode: impl Fn(&[u8], &str) -> Result<R, String>,
     ) -> Result<R, WriteError> {
         let answer = self.call(request, true, decode).await;
         // What is read now is read to settle this write.
@@ -494,7 +503,7 @@ fn newest_first(entries: &[LogEntry]) -> bool {
 impl<T: Transport> Writer for Client<T> {
     async fn create(&self, account: &NewAccount) -> Result<IssuedCredential, WriteError> {
         let endpoint = self.endpoint.base();
-        self.write(&operation::create_service_account(account), |body| {
+        self.write(&operation::create_service_account(account), |body, _| {
             decode::created(body, &account.scope, endpoint)
         })
         .await
@@ -503,7 +512,7 @@ impl<T: Transport> Writer for Client<T> {
     async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
         self.write(
             &operation::update_service_account(mrn, update),
-            decode::updated,
+            |body, _| decode::updated(body),
         )
         .await
     }
@@ -516,8 +525,8 @@ impl<T: Transport> Writer for Client<T> {
         if roles.is_empty() {
             return Ok(BatchErrors::new());
         }
-        self.write(&operation::set_roles(scope, roles), |body| {
-            decode::batch(body, "setRoles")
+        self.write(&operation::set_roles(scope, roles), |body, token| {
+            decode::batch(body, "setRoles", token)
         })
         .await
     }
@@ -526,9 +535,10 @@ impl<T: Transport> Writer for Client<T> {
         if mrns.is_empty() {
             return Ok(BatchErrors::new());
         }
-        self.write(&operation::delete_service_accounts(scope, mrns), |body| {
-            decode::batch(body, "deleteServiceAccounts")
-        })
+        self.write(
+            &operation::delete_service_accounts(scope, mrns),
+            |body, token| decode::batch(body, "deleteServiceAccounts", token),
+        )
         .await
     }
 }
@@ -593,6 +603,37 @@ mod tests {
         let waits = rig.waits.lock().expect("no panic");
         assert_eq!(waits.len(), 3);
         assert!(waits.iter().all(|wait| !wait.is_zero()));
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_repeats_of_the_token_is_told_nowhere() {
+        const LONG: &str = "kX9pQ2vR7tY4wZ1aB6cD3eF8gH5jK0mN2pQ4rS7tU9vW1xY3zA";
+        let words = format!("{}{LONG}", ".".repeat(280));
+        let mrn = Mrn::new(MRN);
+        let refusal = serde_json::json!({"errors": [{"message": words}]}).to_string();
+        let batch = serde_json::json!({"data": {"setRoles": {"errors": {MRN: words}}}}).to_string();
+        let rig = Rig::of(
+            Identity::api_token(LONG),
+            [
+                Ok(Answer::new(403, words.as_str())),
+                body(&refusal),
+                body(&batch),
+            ],
+        );
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let why = rig.client.accounts(&scope()).await.expect_err("refused");
+            told.push(why.message);
+        }
+        let roles = BTreeMap::from([(mrn.clone(), RoleSet::new())]);
+        let failed = rig.client.set_roles(&scope(), &roles).await;
+        told.push(failed.expect("an answer")[&mrn].clone());
+        for said in told {
+            assert!(
+                said.contains("[REDACTED") && !said.contains("kX9p"),
+                "{said}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -197,6 +197,19 @@ pub(super) fn plain(bytes: &[u8]) -> Result<(Zeroizing<String>, bool), Credentia
         return Ok((Zeroizing::new(text.to_owned()), false));
     }
     let compact: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
+    match echo::credential(&compact) {
+        Some(echo::Looks::EncodedTwice) => {
+            return Err(CredentialError::new(
+                "the credential is encoded twice: decode it once",
+            ));
+        }
+        Some(echo::Looks::Hex) => {
+            return Err(CredentialError::new(
+                "the credential stands in hexadecimal digits: decode it, or give base64 of its file",
+            ));
+        }
+        _ => {}
+    }
     let bytes = STANDARD.decode(compact.as_bytes()).map(Zeroizing::new);
     let bytes = bytes.map_err(|_| {
         CredentialError::new(

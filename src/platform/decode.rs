@@ -537,8 +537,8 @@ pub(super) fn updated(body: &[u8]) -> Decoded<()> {
     data::<Data>(body).map(|Data {}| ())
 }
 
-/// The failures of a batch, under the operation's field.
-pub(super) fn batch(body: &[u8], field: &str) -> Decoded<BatchErrors> {
+/// The failures of a batch, under the operation's field, without what they repeat of `token`.
+pub(super) fn batch(body: &[u8], field: &str, token: &str) -> Decoded<BatchErrors> {
     #[derive(Deserialize)]
     struct Payload {
         errors: Option<Value>,
@@ -558,7 +558,7 @@ pub(super) fn batch(body: &[u8], field: &str) -> Decoded<BatchErrors> {
                     other => other.to_string(),
                 };
                 let words = failure::without_code(&why);
-                (Mrn::new(mrn), failure::excerpt(words))
+                (Mrn::new(mrn), failure::excerpt(words, token))
             })
             .collect()),
         Some(Value::Array(errors)) if errors.is_empty() => Ok(BatchErrors::new()),
@@ -851,25 +851,29 @@ mod tests {
 
     #[test]
     fn failures_of_a_batch_are_read_in_every_form() {
-        let failed = batch(&wire("delete_service_accounts"), "deleteServiceAccounts");
+        let failed = batch(
+            &wire("delete_service_accounts"),
+            "deleteServiceAccounts",
+            "",
+        );
         let failed = failed.expect("decodes");
         assert_eq!(failed.len(), 1);
         assert!(failed.values().all(|why| why.contains("not found")));
         assert_eq!(
-            batch(&wire("set_roles"), "setRoles"),
+            batch(&wire("set_roles"), "setRoles", ""),
             Ok(BatchErrors::new())
         );
-        let failed = batch(&wire("set_roles_errors"), "setRoles").expect("decodes");
+        let failed = batch(&wire("set_roles_errors"), "setRoles", "").expect("decodes");
         let why = failed.get(&Mrn::new(MRN)).expect("named");
         assert!(why.contains("role not allowed"), "{why}");
         let null = br#"{"data":{"setRoles":null}}"#;
-        assert_eq!(batch(null, "setRoles"), Ok(BatchErrors::new()));
+        assert_eq!(batch(null, "setRoles", ""), Ok(BatchErrors::new()));
         for odd in [
             r#"{"data":{"setRoles":{"errors":"boom"}}}"#,
             r#"{"data":{"setRoles":{"errors":[1]}}}"#,
             r#"{"data":{}}"#,
         ] {
-            assert!(batch(odd.as_bytes(), "setRoles").is_err(), "{odd}");
+            assert!(batch(odd.as_bytes(), "setRoles", "").is_err(), "{odd}");
         }
         assert_eq!(updated(&wire("update_service_account")), Ok(()));
     }

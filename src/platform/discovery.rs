@@ -116,7 +116,7 @@ impl Login {
     /// own proxy; to this machine no proxy leads.
     ///
     /// # Errors
-    /// If the proxy cannot be used.
+    /// If the proxy cannot be used; names what names it.
     pub fn new(
         credential: Credential,
         source: Source,
@@ -133,7 +133,13 @@ impl Login {
         let proxy = if endpoint.is_loopback() {
             None
         } else {
-            Proxy::of_mondoo(proxy.as_ref(), environment.var).map_err(|e| failed(&source, e))?
+            Proxy::of_mondoo(proxy.as_ref(), environment.var).map_err(|e| match e.is_of_file() {
+                true => failed(&source, e),
+                false => LoginError {
+                    message: e.to_string(),
+                    help: Vec::new(),
+                },
+            })?
         };
         Ok(Self {
             identity,
@@ -236,9 +242,13 @@ fn find(
             return Err(unusable(
                 TOKEN,
                 format!(
-                    "{} and like no token, and was not sent; base64 of a credential's file goes into \
+                    "{} and like no token, and was not sent; {}base64 of a credential's file goes into \
                      {BASE64}, and the file's path into {PATH}",
-                    described(token, looks)
+                    described(token, looks),
+                    match looks {
+                        echo::Looks::EncodedTwice | echo::Looks::Hex => "decode it once: ",
+                        _ => "",
+                    }
                 ),
             ));
         }
@@ -606,6 +616,9 @@ mod tests {
             base64.clone(),
             p384(),
             STANDARD.encode(p384()),
+            STANDARD.encode(&base64),
+            STANDARD.encode(STANDARD.encode(p384())),
+            json.bytes().map(|b| format!("{b:02x}")).collect(),
         ] {
             for name in [TOKEN, PATH, ENDPOINT] {
                 let mut world = World::full();
@@ -633,17 +646,43 @@ mod tests {
             );
             assert!(why.help.iter().any(|way| way.contains(BASE64)), "{why:?}");
         }
-        let stored = serde_json::json!({"token": base64}).to_string();
-        let why = Credential::parse(stored.as_bytes()).expect_err("no token");
-        assert!(
-            why.to_string().contains("no token, and was not sent"),
-            "{why}"
-        );
+        for token in [base64.clone(), STANDARD.encode(&base64)] {
+            let stored = serde_json::json!({"token": token}).to_string();
+            let why = Credential::parse(stored.as_bytes()).expect_err("no token");
+            assert!(
+                why.to_string().contains("no token, and was not sent"),
+                "{why}"
+            );
+        }
         let token = "eyJhbGciOiJFUzM4NCJ9.eyJzdWIiOjF9.c2lnbmF0dXJl";
         let mut world = World::full();
         world.vars.retain(|known, _| *known == TOKEN);
         world.vars.insert(TOKEN, token.to_owned());
         assert!(world.discover(None, None).is_ok(), "a token is one");
+    }
+
+    #[test]
+    fn what_is_encoded_once_too_often_is_told_so() {
+        let json = serde_json::json!({"mrn": "//x", "private_key": p384()}).to_string();
+        let twice = STANDARD.encode(STANDARD.encode(&json));
+        let (a, b) = twice.split_at(76);
+        let hex: String = json.bytes().map(|b| format!("{b:02x}")).collect();
+        for (given, told) in [
+            (twice.clone(), "is encoded twice: decode it once"),
+            (format!("{a}\n{b}\n"), "is encoded twice: decode it once"),
+            (STANDARD.encode(&twice), "is encoded twice: decode it once"),
+            (hex, "stands in hexadecimal digits: decode it"),
+        ] {
+            let mut world = World::full();
+            world.vars.insert(BASE64, given.clone());
+            let why = world.discover(None, None).expect_err("encoded");
+            assert!(why.to_string().contains(told), "{why}");
+            assert!(!why.to_string().contains(TOKEN), "{why}");
+            world.vars.retain(|name, _| *name == TOKEN);
+            world.vars.insert(TOKEN, given);
+            let why = world.discover(None, None).expect_err("never sent");
+            assert!(why.to_string().contains("decode it once: "), "{why}");
+        }
     }
 
     #[test]
@@ -692,9 +731,22 @@ mod tests {
             .insert("MONDOO_API_PROXY", "me:hunter2@".to_owned());
         let why = login(&world, "/flag.json", None).expect_err("no proxy");
         assert!(
-            why.contains("MONDOO_API_PROXY") && !why.contains("hunter2"),
+            why.starts_with("MONDOO_API_PROXY names") && !why.contains("hunter2"),
             "{why}"
         );
+        world.vars.remove("MONDOO_API_PROXY");
+        let own =
+            serde_json::json!({"mrn": "//x", "private_key": p384(), "api_proxy": "me:hunter2@"});
+        let bytes = own.to_string().into_bytes();
+        world.files.insert("/wrong.json", bytes);
+        let why = login(&world, "/wrong.json", None).expect_err("no proxy");
+        assert!(
+            why.starts_with("--credentials /wrong.json: api_proxy names"),
+            "{why}"
+        );
+        world
+            .vars
+            .insert("MONDOO_API_PROXY", "me:hunter2@".to_owned());
         assert!(login(&world, "/flag.json", Some("http://localhost:1")).is_ok());
     }
 

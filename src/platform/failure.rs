@@ -1,6 +1,7 @@
 //! What an unhappy answer means: its kind, whether a write may have happened, whether to repeat.
 //! Pure: an answer in, a judgement out.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,13 @@ use crate::ports::{Effect, ErrorKind};
 
 /// How much of a foreign text a message repeats, in characters.
 const EXCERPT: usize = 300;
+
+/// What is looked at of a foreign text, in characters: more is never shown.
+const LOOKED_AT: usize = 65_536;
+/// So many bytes of a token in a row give it away; of a shorter token, all of them.
+const GIVEAWAY: usize = 16;
+/// The shortest text that is taken for a token, in bytes.
+const SHORTEST_TOKEN: usize = 8;
 
 /// When a call may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,16 +82,17 @@ impl From<TransportError> for Failure {
     }
 }
 
-/// Judges an answer; `Ok` means that its `data` may be decoded. `refused` says what the credential
-/// tells of why it may not be accepted.
+/// Judges an answer; `Ok` means that its `data` may be decoded. No message repeats of `token`, with which
+/// it was asked for. `refused` says what the credential tells of why it may not be accepted.
 pub(super) fn judge(
     answer: &Answer,
     local: Timestamp,
+    token: &str,
     refused: impl FnOnce() -> String,
 ) -> Result<(), Failure> {
     let judged = match answer.status {
-        200 => judge_errors(&answer.body),
-        status => Err(judge_status(status, answer)),
+        200 => judge_errors(&answer.body, token),
+        status => Err(judge_status(status, answer, token)),
     };
     judged.map_err(|mut failure| {
         let skew = answer.date.and_then(|date| skew(local, date));
@@ -96,10 +105,10 @@ pub(super) fn judge(
     })
 }
 
-fn judge_status(status: u16, answer: &Answer) -> Failure {
+fn judge_status(status: u16, answer: &Answer, token: &str) -> Failure {
     use Again::{Always, Never, Reads};
     use ErrorKind::{Invalid, Malformed, PermissionDenied, Platform, RateLimited, Unauthenticated};
-    let said = foreign_words(&answer.body)
+    let said = foreign_words(&answer.body, token)
         .map(|words| format!(": {words}"))
         .unwrap_or_default();
     let asks = answer.retry_after.map_or_else(String::new, |wait| {
@@ -138,7 +147,7 @@ fn judge_status(status: u16, answer: &Answer) -> Failure {
                 Some(to) => format!(
                     "the endpoint redirects to {} (HTTP {status}), and a credential never \
                      follows; if that host is right, name it with --endpoint",
-                    excerpt(to)
+                    excerpt(to, token)
                 ),
                 None => format!("the endpoint redirects to nowhere (HTTP {status}); check it"),
             };
@@ -182,7 +191,7 @@ struct Extensions {
     code: Option<serde_json::Value>,
 }
 
-fn judge_errors(body: &[u8]) -> Result<(), Failure> {
+fn judge_errors(body: &[u8], token: &str) -> Result<(), Failure> {
     let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
         // The body is not repeated: half an answer may hold half a key.
         Failure::malformed(if e.is_eof() {
@@ -213,7 +222,7 @@ fn judge_errors(body: &[u8]) -> Result<(), Failure> {
     let messages: Vec<String> = errors
         .iter()
         .filter_map(|error| error.message.as_deref())
-        .map(|message| excerpt(without_code(message)))
+        .map(|message| excerpt(without_code(message), token))
         .collect();
     let why = match (first.kind, messages.join("; ")) {
         (_, words) if words.is_empty() => "the platform gave an error without words".to_owned(),
@@ -329,7 +338,7 @@ fn is_page(body: &[u8]) -> bool {
 }
 
 /// The platform's own words in a body that is no success: GraphQL errors, an RPC status, or text.
-fn foreign_words(body: &[u8]) -> Option<String> {
+fn foreign_words(body: &[u8], token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Said {
         message: Option<String>,
@@ -351,18 +360,47 @@ fn foreign_words(body: &[u8]) -> Option<String> {
             text.to_owned()
         }
     };
-    (!words.trim().is_empty()).then(|| excerpt(without_code(words.trim())))
+    (!words.trim().is_empty()).then(|| excerpt(without_code(words.trim()), token))
 }
 
-/// A foreign text, cut, and never a key.
-pub(super) fn excerpt(text: &str) -> String {
+/// A foreign text, cut, and never a key or a part of `token`.
+pub(super) fn excerpt(text: &str, token: &str) -> String {
     if text.contains("PRIVATE KEY") {
         return "[withheld: the text holds a private key]".to_owned();
     }
+    let end = text.char_indices().nth(LOOKED_AT);
+    let looked_at = &text[..end.map_or(text.len(), |(at, _)| at)];
+    // Before the cut: what is left of a token behind it could no longer be told.
+    let text = without_token(looked_at, token);
     match text.char_indices().nth(EXCERPT) {
         None => text.to_owned(),
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
     }
+}
+
+/// A text in which every run of bytes of `token` that gives it away is left out. Some proxies and servers
+/// repeat the headers of a request that they refuse.
+pub(super) fn without_token(text: &str, token: &str) -> String {
+    let width = token.len().min(GIVEAWAY);
+    if width < SHORTEST_TOKEN || text.len() < width {
+        return text.to_owned();
+    }
+    let parts: BTreeSet<&[u8]> = token.as_bytes().windows(width).collect();
+    let mut out = String::with_capacity(text.len());
+    let (mut hidden_to, mut from) = (0, 0);
+    for (at, part) in text.as_bytes().windows(width).enumerate() {
+        if !parts.contains(part) {
+            continue;
+        }
+        if at > hidden_to || hidden_to == 0 {
+            out.push_str(text.get(from..at).unwrap_or_default());
+            out.push_str("[REDACTED]");
+        }
+        hidden_to = at + width;
+        from = hidden_to;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
 }
 
 /// What is wrong with the local clock, if it differs from the platform's by more than a minute,
@@ -385,8 +423,10 @@ mod tests {
     use super::super::fixture::{NOW, time, wire};
     use super::*;
 
+    const TOKEN: &str = "kX9pQ2vR7tY4wZ1aB6cD3eF8gH5jK0mN2pQ4rS7tU9vW1xY3zA";
+
     fn verdict(status: u16, body: &[u8]) -> Failure {
-        judge(&Answer::new(status, body), time(NOW), String::new).expect_err("a failure")
+        judge(&Answer::new(status, body), time(NOW), TOKEN, String::new).expect_err("a failure")
     }
 
     fn graphql(message: &str) -> Failure {
@@ -530,7 +570,7 @@ mod tests {
         let why = |date: Option<&str>| {
             let mut answer = Answer::new(401, "");
             answer.date = date.map(time);
-            judge(&answer, time(NOW), String::new)
+            judge(&answer, time(NOW), TOKEN, String::new)
                 .expect_err("refused")
                 .why
         };
@@ -548,9 +588,44 @@ mod tests {
     }
 
     #[test]
+    fn no_part_of_a_token_that_an_answer_repeats_is_told() {
+        for repeated in [TOKEN, &TOKEN[..20], &TOKEN[9..41], &TOKEN[34..]] {
+            for before in [0, 1, 250, 270, 284, 285, 290, 299, 300] {
+                let words = format!("é{}{repeated}, {repeated}é", ".".repeat(before));
+                let json = serde_json::json!({"message": words}).to_string();
+                let mut redirect = Answer::new(302, "");
+                redirect.redirect_to = Some(words.clone());
+                let redirect = judge(&redirect, time(NOW), TOKEN, String::new);
+                for why in [
+                    verdict(403, words.as_bytes()).why,
+                    verdict(500, json.as_bytes()).why,
+                    graphql(&words).why,
+                    redirect.expect_err("refused").why,
+                ] {
+                    for part in TOKEN.as_bytes().windows(6) {
+                        let part = std::str::from_utf8(part).expect("text");
+                        assert!(!why.contains(part), "{before}: {why}");
+                    }
+                    assert!(before > 270 || why.contains("[REDACTED]"), "{why}");
+                }
+            }
+        }
+        for (text, token, shown) in [
+            ("abcdefgh", "abcdefgh", "[REDACTED]"),
+            ("abcdefg", "abcdefg", "abcdefg"),
+            ("x abcdefghi", "abcdefghi", "x [REDACTED]"),
+            ("abcdefgh", "abcdefghi", "abcdefgh"),
+            ("", "abcdefghi", ""),
+        ] {
+            assert_eq!(without_token(text, token), shown);
+        }
+    }
+
+    #[test]
     fn foreign_words_are_cut_and_never_a_key_or_a_page() {
-        assert_eq!(excerpt(&"ä".repeat(301)), format!("{}…", "ä".repeat(300)));
-        assert!(!excerpt("x -----BEGIN PRIVATE KEY----- MIG2").contains("MIG2"));
+        let cut = excerpt(&"ä".repeat(301), TOKEN);
+        assert_eq!(cut, format!("{}…", "ä".repeat(300)));
+        assert!(!excerpt("x -----BEGIN PRIVATE KEY----- MIG2", TOKEN).contains("MIG2"));
         assert_eq!(
             verdict(503, b"<html>x</html>").why,
             "the platform failed (HTTP 503)"
@@ -565,7 +640,7 @@ mod tests {
     fn a_redirect_names_where_it_leads() {
         let mut answer = Answer::new(308, "");
         answer.redirect_to = Some("evil.example".to_owned());
-        let found = judge(&answer, time(NOW), String::new).expect_err("a redirect");
+        let found = judge(&answer, time(NOW), TOKEN, String::new).expect_err("a redirect");
         assert!(found.why.contains("evil.example"), "{}", found.why);
     }
 }

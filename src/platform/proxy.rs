@@ -33,6 +33,13 @@ pub struct ProxyError {
     why: &'static str,
 }
 
+impl ProxyError {
+    /// Whether a credential's file names it, and no variable.
+    pub(super) fn is_of_file(&self) -> bool {
+        self.variable == OF_FILE
+    }
+}
+
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Proxy({})", self.variable)

@@ -559,7 +559,7 @@ pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
                 "column": start.column,
                 "end_line": end.line,
                 "end_column": end.column,
-                "message": sources.shown(&label.message),
+                "message": sources.message(found, &label.message),
                 "primary": label.primary,
             })
         })
@@ -569,7 +569,7 @@ pub fn diagnostic(found: &Diagnostic, sources: &SourceMap) -> Value {
         "code": code,
         "summary": summary,
         "places": places,
-        "help": found.ways_out().map(|help| sources.shown(help)).collect::<Vec<_>>(),
+        "help": found.ways_out().map(|help| sources.message(found, help)).collect::<Vec<_>>(),
     })
 }
 

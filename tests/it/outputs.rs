@@ -134,3 +134,28 @@ fn a_plan_takes_the_place_of_nothing_but_a_plan() {
     assert_eq!(older.expect("runs").code(), Some(0));
     stage.compare("outputs/plan.txt");
 }
+
+#[test]
+fn nothing_is_made_in_a_folder_called_tilde() {
+    let stage = Stage::small();
+    for arguments in [
+        &["init", "~/new"][..],
+        &["init", "~"],
+        &["man", "--out", "~/mm"],
+        &["credential", "decode", "--out=~/c.json"],
+        &["seal", "new", "--out", "~/seal.key"],
+        &["seal", "rotate", "--out=~/seal.key", "access"],
+        &["plan", "--out", "~/a.plan", "access"],
+        &["plan", "--json-out=~/a.json", "access"],
+        &["apply", "--report", "~/r.json", "access"],
+    ] {
+        let output = stage.command(arguments).output().expect("runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}: {said}");
+        assert!(
+            said.contains("would make a folder called `~`") && said.contains("$HOME"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!stage.path("~").exists(), "{arguments:?}");
+    }
+}
