@@ -343,9 +343,9 @@ impl Trust<'_> {
         let mut others = history.entries.iter().filter(|entry| !self.ours(entry));
         let by_others = others.clone().find(deleted);
         let taken = |entry: &&LogEntry| {
-            let stray = strays.iter().find(|of| {
-                of.scope == *scope && entry.resource.as_ref() == Some(&of.mrn)
-            });
+            let stray = strays
+                .iter()
+                .find(|of| of.scope == *scope && entry.resource.as_ref() == Some(&of.mrn));
             Facet::Attributes.concerns(entry)
                 && !entry.verb().starts_with("Create")
                 && stray.is_some_and(|of| self.was_ours(of, history))

@@ -232,7 +232,13 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
     let sensitive = flag(block, "sensitive", false, decoder)?;
     let nullable = flag(block, "nullable", true, decoder)?;
     let default = match block.attribute("default") {
-        Some(attribute) => Some(default_of(block, attribute, &ty, (sensitive, nullable), decoder)?),
+        Some(attribute) => Some(default_of(
+            block,
+            attribute,
+            &ty,
+            (sensitive, nullable),
+            decoder,
+        )?),
         None => None,
     };
     let given = match inputs.given.get(block.name()) {

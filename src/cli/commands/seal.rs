@@ -13,8 +13,8 @@ use crate::cli::private_file::{Place, rewrite, try_private, write_private};
 use crate::cli::{load, output, reach, seal};
 use crate::config::{HandOver, Sealing};
 use crate::diag::SourceMap;
-use crate::{echo, sinks};
 use crate::model::{SealKey, SealKeys, SealPublicKey};
+use crate::{echo, sinks};
 
 /// The file of a new key, where none is named; `rolecall init` has git ignore it.
 const FILE: &str = "seal.key";

@@ -216,7 +216,10 @@ impl Stage {
             ("[TOKEN]", r"apitokens/(?<redacted>[0-9A-Za-z]{27})"),
             ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
             ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),
-            ("[DIGEST]", r"sha256:(?<redacted>[0-9a-f]{64}|[0-9a-f]{16}…)"),
+            (
+                "[DIGEST]",
+                r"sha256:(?<redacted>[0-9a-f]{64}|[0-9a-f]{16}…)",
+            ),
             ("[DIGEST]", r"--ack [a-z-]+=(?<redacted>[0-9a-f]{64})"),
             ("[RUN]", r#""run": "(?<redacted>[0-9a-f]{32})""#),
             ("[DAY]", r" on (?<redacted>20\d\d-\d\d-\d\d)\b"),
