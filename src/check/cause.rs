@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::{Answers, Cause, Found, What, what};
-use crate::model::{Address, Desired, History, Live, LogEntry, Mrn, Scope};
+use crate::diff::{Custody, Judge};
+use crate::model::{
+    Address, Desired, History, Live, LiveAccount, LogEntry, Mrn, Scope, Seals, same_name,
+};
 use crate::plan::{Action, Block, Blocked, Change, Expired, Plan, in_gone};
 
 /// What the log is asked about: an account, or a scope.
@@ -25,6 +28,8 @@ enum Facet {
     Attributes,
     /// Everything.
     All,
+    /// Roles and attributes, each judged by itself: one write of ours explains not both.
+    Each,
 }
 
 impl Facet {
@@ -34,7 +39,7 @@ impl Facet {
         match self {
             Self::Roles => !matches!(verb, "CreateServiceAccount" | "UpdateServiceAccount"),
             Self::Attributes => !(verb.contains("Membership") || verb.contains("Role")),
-            Self::All => true,
+            Self::All | Self::Each => true,
         }
     }
 }
@@ -48,7 +53,7 @@ struct Case {
 enum Question {
     /// Who wrote this of the account last.
     Account(Mrn, Facet),
-    /// Who deleted this account, or any that is not known by name.
+    /// Who deleted this account; or any that is not known by name, or took its marks.
     Deletion(Option<Mrn>),
     /// Nothing: the difference is in the configuration by its nature.
     None,
@@ -68,7 +73,14 @@ pub(super) fn subjects(plan: &Plan) -> impl Iterator<Item = Subject> + '_ {
 }
 
 /// All differences with their causes, by address.
-pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers) -> Vec<Found> {
+pub(super) fn all(
+    plan: &Plan,
+    desired: &Desired,
+    live: &Live,
+    seals: &Seals,
+    answers: &Answers,
+) -> Vec<Found> {
+    let strays = strays(plan, desired, live, seals);
     let judge = Trust {
         caller: &plan.caller.mrn,
         trusted: &desired.trusted_creators,
@@ -83,7 +95,7 @@ pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers
                     Question::None => Cause::NotApplied(None),
                     Question::Account(account, facet) => judge.last_write(&account, facet, answers),
                     Question::Deletion(account) => {
-                        judge.deletion(account.as_ref(), &found.scope, live, answers)
+                        judge.deletion(account.as_ref(), &found.scope, live, &strays, answers)
                     }
                 };
                 if let (What::Blocked(_) | What::Expired { .. }, Cause::NotApplied(entry)) =
@@ -98,6 +110,27 @@ pub(super) fn all(plan: &Plan, desired: &Desired, live: &Live, answers: &Answers
     all.extend(gone(plan, desired, live));
     all.sort_by(|a, b| (&a.address, &a.account).cmp(&(&b.address, &b.account)));
     all
+}
+
+/// Live accounts that are not where the configuration has them: one of them may be what is missing,
+/// under other marks or none.
+fn strays<'a>(
+    plan: &Plan,
+    desired: &Desired,
+    live: &'a Live,
+    seals: &Seals,
+) -> Vec<&'a LiveAccount> {
+    let judge = Judge::new(desired, &plan.caller.mrn, seals);
+    let in_place = |account: &LiveAccount| match judge.custody(account) {
+        Custody::Ours(marks, _) => desired
+            .accounts
+            .get(&judge.address(&marks.address))
+            .is_some_and(|declared| same_name(&declared.name, &account.name)),
+        _ => false,
+    };
+    let all = live.accounts.values();
+    all.filter(|account| account.mrn != plan.caller.mrn && !in_place(account))
+        .collect()
 }
 
 fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
@@ -163,6 +196,8 @@ fn changed(change: &Change, adopted: bool) -> Option<Case> {
     let what = what(change)?;
     let account = change.account.clone();
     let question = match (&what, account.clone()) {
+        // Whoever writes to an account can make it look as if its birth had failed.
+        (What::Remnant { .. }, Some(mrn)) => Question::Account(mrn, Facet::Each),
         _ if adopted => Question::None,
         (What::Missing { .. }, _) => Question::Deletion(None),
         (What::Differs { .. }, Some(mrn)) if change.action == Action::UpdatePermissions => {
@@ -204,7 +239,7 @@ fn stopped(blocked: &Blocked) -> Option<Case> {
         }
         Block::PendingWithPower { account, .. } => (
             Some(account.clone()),
-            Question::Account(account.clone(), Facet::Roles),
+            Question::Account(account.clone(), Facet::Each),
         ),
         // Nobody wrote them by hand.
         Block::Later { account, .. } => (Some(account.clone()), Question::None),
@@ -245,6 +280,15 @@ impl Trust<'_> {
     }
 
     fn last_write(&self, account: &Mrn, facet: Facet, answers: &Answers) -> Cause {
+        if facet == Facet::Each {
+            return match self.last_write(account, Facet::Attributes, answers) {
+                Cause::NotApplied(own) => match self.last_write(account, Facet::Roles, answers) {
+                    by_others @ Cause::Drift(_) => by_others,
+                    _ => Cause::NotApplied(own),
+                },
+                other => other,
+            };
+        }
         let history = match answers.of(account) {
             Ok(history) => history,
             Err(why) => return Cause::Unknown(why),
@@ -277,6 +321,21 @@ impl Trust<'_> {
         !begun || about.any(|entry| self.ours(entry))
     }
 
+    /// Whether an account that is live may have been one of ours before somebody wrote to it.
+    fn was_ours(&self, account: &LiveAccount, history: &History) -> bool {
+        let ours = |creator: &str| {
+            creator == self.caller.as_str() || self.trusted.iter().any(|t| t == creator)
+        };
+        let mut about = history
+            .entries
+            .iter()
+            .filter(|entry| entry.resource.as_ref() == Some(&account.mrn));
+        match account.creator.as_deref() {
+            Some(creator) => ours(creator) || about.any(|entry| self.ours(entry)),
+            None => self.may_have_been_ours(&account.mrn, history),
+        }
+    }
+
     /// An account that is missing, or that was never created: the log of its scope tells of
     /// deletions by resource name, which a configuration does not know.
     fn deletion(
@@ -284,6 +343,7 @@ impl Trust<'_> {
         account: Option<&Mrn>,
         scope: &Scope,
         live: &Live,
+        strays: &[&LiveAccount],
         answers: &Answers,
     ) -> Cause {
         let history = match answers.of(&scope.mrn()) {
@@ -301,25 +361,55 @@ impl Trust<'_> {
             });
             gone && entry.verb().starts_with("Delete")
         };
-        let by_others = history
-            .entries
-            .iter()
-            .filter(deleted)
-            .find(|entry| !self.ours(entry));
+        let mut others = history.entries.iter().filter(|entry| !self.ours(entry));
+        let by_others = others.clone().find(deleted);
+        let taken = |entry: &&LogEntry| {
+            let stray = strays
+                .iter()
+                .find(|of| of.scope == *scope && entry.resource.as_ref() == Some(&of.mrn));
+            Facet::Attributes.concerns(entry)
+                && !entry.verb().starts_with("Create")
+                && stray.is_some_and(|of| self.was_ours(of, history))
+        };
         match (by_others, account) {
-            (Some(entry), Some(_)) => Cause::Drift(entry.clone()),
-            (Some(entry), None) => Cause::Unknown(deleted_somehow(entry, scope)),
-            (None, _) if history.complete => Cause::NotApplied(None),
-            (None, _) => Cause::Unknown(format!(
-                "the newest {} entries of the audit log of {scope} tell of no deletion by \
-                 others, and older ones were not read",
-                history.entries.len()
-            )),
+            (Some(entry), Some(_)) => return Cause::Drift(entry.clone()),
+            (Some(entry), None) => return Cause::Unknown(deleted_somehow(entry, scope)),
+            (None, Some(_)) => {}
+            (None, None) => {
+                if let Some(entry) = others.find(taken) {
+                    return Cause::Unknown(changed_somehow(entry, scope));
+                }
+            }
         }
+        if history.complete {
+            return Cause::NotApplied(None);
+        }
+        Cause::Unknown(format!(
+            "the newest {} entries of the audit log of {scope} tell of no deletion by \
+             others, and older ones were not read",
+            history.entries.len()
+        ))
     }
 }
 
 fn deleted_somehow(entry: &LogEntry, scope: &Scope) -> String {
+    let (who, which, when) = told(entry);
+    format!(
+        "never created, or deleted: {who} deleted {which} of {scope}{when}, and the log does not \
+         tell what it was called"
+    )
+}
+
+fn changed_somehow(entry: &LogEntry, scope: &Scope) -> String {
+    let (who, which, when) = told(entry);
+    format!(
+        "never created, or its marks were taken from it: {who} changed {which} of {scope}{when}, \
+         and the log does not tell what it carried before"
+    )
+}
+
+/// Who did it, to which account, and when.
+fn told(entry: &LogEntry) -> (String, &str, String) {
     let who = match (&entry.name, &entry.identity) {
         (Some(name), Some(mrn)) => format!("\"{name}\" ({mrn})"),
         (Some(name), None) => format!("\"{name}\""),
@@ -328,8 +418,5 @@ fn deleted_somehow(entry: &LogEntry, scope: &Scope) -> String {
     };
     let when = entry.at.map_or(String::new(), |at| format!(" at {at}"));
     let which = entry.resource.as_ref().map_or("an account", Mrn::as_str);
-    format!(
-        "never created, or deleted: {who} deleted {which} of {scope}{when}, and the log does not \
-         tell what it was called"
-    )
+    (who, which, when)
 }

@@ -201,7 +201,7 @@ pub fn check(
     wishes: Wishes,
 ) -> Check {
     let now = live.facts.now;
-    let found = cause::all(&plan, desired, live, answers);
+    let found = cause::all(&plan, desired, live, seals, answers);
     let (needs_person, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| {
         matches!(
             found.what,

@@ -592,3 +592,108 @@ fn what_is_declared_in_a_scope_that_is_gone_needs_a_person() {
     assert_eq!(check.needs_person.len(), 1, "{:?}", check.needs_person);
     assert!(matches!(check.needs_person[0].what, What::Blocked(_)));
 }
+
+/// A live account whose mark says that its birth is not over, and whose time for that is.
+fn pending(role: Option<&str>) -> LiveAccount {
+    let since = "2026-11-20T00:00:00Z".parse().expect("a time");
+    let birth = crate::model::Birth::new(crate::model::Nonce::from_bytes([1; 16]), since);
+    let marks = Marks {
+        credential: crate::model::CredentialMark::Pending(birth),
+        ..Marks::external(
+            StackId::new("acme", "k7m2q9ta").expect("valid"),
+            Address::new("ci", None).label(),
+            false,
+        )
+    };
+    LiveAccount {
+        labels: marks.labels(),
+        roles: role.map(Role::new).into_iter().collect(),
+        ..there("ci", "viewer", true, None)
+    }
+}
+
+/// An Editor writes labels: what a run seems to have left may be somebody's edit.
+#[test]
+fn who_wrote_the_mark_of_a_remnant_is_told() {
+    let ci = mrn("ci");
+    let updated = |who| entry(who, "UpdateServiceAccount", &ci);
+    let raised = |who| entry(who, "SetSpaceMembership", &ci);
+    let created = || entry(ME, "CreateServiceAccount", &ci);
+    let desired = desired(&account("ci", ""));
+    for (log, drift) in [
+        (vec![created()], false),
+        (vec![updated(EVE), created()], true),
+        (vec![raised(ME), updated(EVE), created()], true),
+        (vec![updated(ME), raised(EVE), created()], true),
+        (vec![updated(TRUSTED), created()], false),
+    ] {
+        for role in [None, Some("viewer")] {
+            let check = checked(
+                &desired,
+                &live(vec![pending(role)]),
+                vec![(mrn("ci"), history(log.clone(), true))],
+            );
+            let by_others = matches!(cause(&check), Cause::Drift(_));
+            assert_eq!(by_others, drift, "{role:?} {log:?}: {:?}", cause(&check));
+        }
+    }
+}
+
+/// What is missing may be there, under another name and without its marks.
+#[test]
+fn a_missing_account_whose_marks_somebody_took_is_not_said_to_wait_for_an_apply() {
+    let desired = desired(&(account("ci", "") + &account("docs", "")));
+    let by = |who, verb, on| entry(who, verb, &mrn(on));
+    let docs = there("docs", "viewer", true, None);
+    let stray = |creator: Option<&str>| LiveAccount {
+        creator: creator.map(str::to_owned),
+        ..there("ci-2", "viewer", false, None)
+    };
+    for (stray, log, told) in [
+        (
+            stray(Some(ME)),
+            vec![by(EVE, "UpdateServiceAccount", "ci-2")],
+            true,
+        ),
+        (
+            stray(None),
+            vec![by(EVE, "UpdateServiceAccount", "ci-2")],
+            true,
+        ),
+        (
+            stray(Some(EVE)),
+            vec![
+                by(EVE, "UpdateServiceAccount", "ci-2"),
+                by(ME, "UpdateServiceAccount", "ci-2"),
+            ],
+            true,
+        ),
+        // Never ours, not edited, or edited where it is as declared.
+        (
+            stray(Some(EVE)),
+            vec![by(EVE, "UpdateServiceAccount", "ci-2")],
+            false,
+        ),
+        (
+            stray(Some(ME)),
+            vec![by(ME, "UpdateServiceAccount", "ci-2")],
+            false,
+        ),
+        (
+            stray(Some(ME)),
+            vec![by(EVE, "SetSpaceMembership", "ci-2")],
+            false,
+        ),
+        (
+            stray(Some(ME)),
+            vec![by(EVE, "UpdateServiceAccount", "docs")],
+            false,
+        ),
+    ] {
+        let log = vec![(scope().mrn(), history(log, true))];
+        let check = checked(&desired, &live(vec![docs.clone(), stray]), log.clone());
+        let unknown = matches!(cause(&check), Cause::Unknown(why) if why.contains(EVE));
+        assert_eq!(unknown, told, "{log:?}: {:?}", cause(&check));
+        assert_eq!(check.pending(), !told);
+    }
+}

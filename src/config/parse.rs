@@ -9,6 +9,7 @@ use crate::lang::refs::Uses;
 use crate::lang::value::{Members, RefKind, Reference, Value};
 use crate::lang::{Names, Scope, Slot, syntax};
 use crate::model::{PLATFORM_ROLES, SEAL_KEY_PREFIX};
+use hcl_edit::expr::Expression;
 use std::collections::BTreeMap;
 
 /// One file of the configuration, as it was read.
@@ -81,7 +82,8 @@ impl Module {
             .any(|block| {
                 ["rotate_after", "overlap"]
                     .iter()
-                    .any(|name| block.attribute(name).is_some())
+                    .filter_map(|name| block.attribute(name))
+                    .any(|attribute| !matches!(attribute.expression, Expression::Null(_)))
             })
     }
 

@@ -232,7 +232,13 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
     let sensitive = flag(block, "sensitive", false, decoder)?;
     let nullable = flag(block, "nullable", true, decoder)?;
     let default = match block.attribute("default") {
-        Some(attribute) => Some(default_of(block, attribute, &ty, sensitive, decoder)?),
+        Some(attribute) => Some(default_of(
+            block,
+            attribute,
+            &ty,
+            (sensitive, nullable),
+            decoder,
+        )?),
         None => None,
     };
     let given = match inputs.given.get(block.name()) {
@@ -283,12 +289,21 @@ fn default_of(
     block: &Block,
     attribute: &Attribute,
     ty: &Type,
-    sensitive: bool,
+    (sensitive, nullable): (bool, bool),
     decoder: &mut Decoder<'_>,
 ) -> Result<Value, Failed> {
     let span = attribute.span;
     let value = outside_value(block, &attribute.expression, span, sensitive, decoder)?;
     match convert::convert(&value, ty) {
+        Ok(value) if value.is_null() && !nullable => {
+            let message = "the default is null, and `nullable = false` forbids that";
+            decoder.report(
+                Diagnostic::error(codes::INVALID_VARIABLE)
+                    .at(span, message)
+                    .help("remove the default, so that a value is required, or give another one"),
+            );
+            Err(Failed)
+        }
         Ok(value) => Ok(value),
         Err(error) => {
             let message = format!("the default does not fit the type: {}", error.describe());

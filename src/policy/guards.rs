@@ -217,19 +217,19 @@ fn none_found(plan: &Plan, measures: Measures) -> Option<String> {
     if plan.declared == 0 || births + adopted == 0 {
         return None;
     }
-    if births > 0 && births == plan.declared && plan.managed > plan.declared {
-        return Some(format!(
-            "None of the declared accounts is live, and {} of this stack are, of which none is \
-             declared.",
-            count(plan.managed, "account")
-        ));
-    }
-    let unmanaged = |change: &&Change| change.reason == Reason::Unmanaged;
-    let strangers = plan.changes.iter().filter(unmanaged).count();
     // What is still being born, or died at it, does no work yet that somebody would miss.
     let live = plan
         .managed
         .saturating_sub(measures.reaped + plan.in_flight.len());
+    if births > 0 && births == plan.declared && live > plan.declared {
+        return Some(format!(
+            "None of the declared accounts is live, and {} of this stack are, of which none is \
+             declared.",
+            count(live, "account")
+        ));
+    }
+    let unmanaged = |change: &&Change| change.reason == Reason::Unmanaged;
+    let strangers = plan.changes.iter().filter(unmanaged).count();
     let gone = (measures.deletes + measures.forgets).saturating_sub(strangers);
     (gone > 0 && gone >= live).then(|| {
         format!(

@@ -781,6 +781,24 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
         until: jiff::Timestamp::UNIX_EPOCH,
     });
     assert_eq!(guards(plan), ["none-found"]);
+
+    // A first apply that died leaves remnants, and is no other configuration's.
+    for (remnants, elsewhere) in [(2, 0), (0, 2), (1, 1)] {
+        let mut plan = with(1, 2, 0, 1);
+        plan.changes.extend(times(remnants, |name| {
+            edited(change(name, &[], None), |what| {
+                what.reason = Reason::CredentialPending;
+            })
+        }));
+        for _ in 0..elsewhere {
+            plan.in_flight.push(InFlight {
+                address: crate::model::Address::new("b", None),
+                account: Mrn::new("b"),
+                until: jiff::Timestamp::UNIX_EPOCH,
+            });
+        }
+        assert_eq!(guards(plan), none, "{remnants} {elsewhere}");
+    }
 }
 
 #[test]

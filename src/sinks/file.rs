@@ -333,16 +333,35 @@ enum Ignored {
     Back,
 }
 
+/// The lines of a `.gitignore` as git takes them: without the mark at the begin of a file, one carriage
+/// return and the spaces behind a line. All other blanks are part of a name.
+pub fn git_lines(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.split('\n').map(|line| {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        line.trim_end_matches(' ')
+    })
+}
+
+/// Whether the `.gitignore` beside a file, or one further up, plainly makes git ignore it. `None`: some
+/// line takes something out again, so that nothing above it counts.
+pub fn git_ignores(text: &str, file: &str, beside: bool) -> Option<bool> {
+    match ignored(text, file) {
+        Ignored::Back => None,
+        Ignored::Yes | Ignored::Half if beside => Some(true),
+        // `/NAME` further up names another file.
+        Ignored::Yes | Ignored::Half => {
+            let says = |line: &str| line == "*" || line == file;
+            Some(git_lines(text).any(says))
+        }
+        Ignored::No => Some(false),
+    }
+}
+
 /// Reads a `.gitignore` as git does, but for what needs more than a look: a line counts only if it
 /// is `*`, `/NAME` or `NAME`, and behind it stand nothing but spaces and one carriage return.
 fn ignored(text: &str, file: &str) -> Ignored {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let lines = || {
-        text.split('\n').map(|line| {
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            line.trim_end_matches(' ')
-        })
-    };
+    let lines = || git_lines(text);
     if lines().any(|line| line.starts_with('!')) {
         return Ignored::Back;
     }

@@ -4,4 +4,4 @@
 mod content;
 mod file;
 
-pub use file::{FileSink, configure_hint, path_of, shell_word};
+pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};

@@ -13,8 +13,8 @@ use crate::cli::private_file::{Place, rewrite, try_private, write_private};
 use crate::cli::{load, output, reach, seal};
 use crate::config::{HandOver, Sealing};
 use crate::diag::SourceMap;
-use crate::echo;
 use crate::model::{SealKey, SealKeys, SealPublicKey};
+use crate::{echo, sinks};
 
 /// The file of a new key, where none is named; `rolecall init` has git ignore it.
 const FILE: &str = "seal.key";
@@ -435,27 +435,37 @@ fn shown(path: &Path) -> String {
 
 /// Warns of a key in a repository whose `.gitignore` does not plainly name it.
 fn warn_of_git(path: &Path) {
+    if git_tracks(path) {
+        output::warning(&format!(
+            "git does not ignore {}: add it to .gitignore before anything is committed, with no `!` in \
+             that file",
+            shown(path)
+        ));
+    }
+}
+
+/// Whether git would track a file, as far as the files `.gitignore` on the way to it tell plainly.
+fn git_tracks(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return;
+        return false;
     };
     let Ok(full) = path.canonicalize() else {
-        return;
+        return false;
     };
+    let mut taken_back = false;
     for (depth, folder) in full.ancestors().skip(1).enumerate() {
-        let lines = fs::read_to_string(folder.join(".gitignore")).unwrap_or_default();
-        let says =
-            |line: &str| line == name || line == "*" || depth == 0 && line == format!("/{name}");
-        if lines.lines().any(|line| says(line.trim_end())) {
-            return;
+        let text = fs::read(folder.join(".gitignore")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        match sinks::git_ignores(&text, name, depth == 0) {
+            Some(true) if !taken_back => return false,
+            Some(_) => {}
+            None => taken_back = true,
         }
         if folder.join(".git").exists() {
-            output::warning(&format!(
-                "git does not ignore {}: add it to .gitignore before anything is committed",
-                shown(path)
-            ));
-            return;
+            return true;
         }
     }
+    false
 }
 
 #[cfg(test)]
@@ -494,5 +504,33 @@ mod tests {
         }
         assert_eq!(free(&path("new")), Ok(()));
         assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 2);
+    }
+
+    #[test]
+    fn a_key_that_git_would_track_is_told_as_git_reads_its_lines() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let inner = dir.path().join("infra");
+        fs::create_dir(&inner).expect("made");
+        fs::create_dir(dir.path().join(".git")).expect("made");
+        let key = inner.join("new.key");
+        fs::write(&key, "").expect("written");
+        for (above, beside, tracks) in [
+            ("", "", true),
+            ("", "new.key\n", false),
+            ("", "\u{feff}/new.key \r\n", false),
+            ("", "*\n", false),
+            ("new.key\n", "", false),
+            ("/new.key\n", "", true),
+            ("", "new.key\t\n", true),
+            ("", "new.key\u{a0}\n", true),
+            ("", "*\n!new.key\n", true),
+            ("*\n!new.key\n", "", true),
+            // What is let through beside the key is not ignored by what stands above.
+            ("*\n", "!new.key\n", true),
+        ] {
+            fs::write(dir.path().join(".gitignore"), above).expect("written");
+            fs::write(inner.join(".gitignore"), beside).expect("written");
+            assert_eq!(git_tracks(&key), tracks, "{above:?} {beside:?}");
+        }
     }
 }

@@ -347,6 +347,8 @@ fn a_rotation_that_does_not_happen_yet_is_told_by_validate_too() {
     for (more, told) in [
         ("rotate_after = \"60d\"\n", true),
         ("overlap = \"24h\"\n", true),
+        ("rotate_after = null\n", false),
+        ("overlap = null\n", false),
         ("", false),
     ] {
         stage.configure(&CI.replace("    deliver_to", &format!("    {more}    deliver_to")));

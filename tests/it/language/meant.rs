@@ -156,6 +156,32 @@ fn an_overlap_is_no_longer_than_what_it_overlaps() {
     }
 }
 
+/// A default that can never be taken says nothing, so it is refused where it stands.
+#[test]
+fn a_null_default_that_the_variable_forbids_is_an_error() {
+    for (more, good) in [
+        ("default = null\n  nullable = false", false),
+        ("type = string\n  default = null\n  nullable = false", false),
+        (
+            "type = list(string)\n  nullable = false\n  default = null",
+            false,
+        ),
+        ("default = null", true),
+        ("default = \"a\"\n  nullable = false", true),
+    ] {
+        let text = format!(
+            "{}variable \"v\" {{\n  {more}\n}}\n",
+            fixture("valid/minimal.hcl")
+        );
+        let case = Case::one(&text);
+        assert_eq!(case.resolve().1.is_ok(), good, "{more}");
+        assert_eq!(case.validate().1.is_ok(), good, "{more}");
+        if !good {
+            assert!(case.findings().contains("the default is null"), "{more}");
+        }
+    }
+}
+
 /// What git leaves in a file that it could not merge is named as that, wherever it stands.
 #[test]
 fn a_conflict_of_git_is_named() {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::cli::exit::Exit;
 use crate::cli::{output, reach};
 use crate::config;
-use crate::echo;
+use crate::{echo, sinks};
 
 /// What git must not see, and why.
 const WHY: &str = "# What the embedded platform keeps (--local), keys that are delivered here, and \
@@ -64,7 +64,7 @@ pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
 
 /// What must be added to the text of a `.gitignore`; `None` if it says all of it.
 fn lacking(there: &str) -> Option<String> {
-    let lines: Vec<&str> = there.lines().map(str::trim_end).collect();
+    let lines: Vec<&str> = sinks::git_lines(there).collect();
     let lacks = |wanted: &&str| {
         let last = lines.iter().rposition(|line| line == wanted);
         // A `!` further down may take it back.
@@ -251,6 +251,15 @@ mod tests {
             (
                 ".rolecall/\ncredentials/\nseal.key\n!seal.key\n",
                 Some(all.clone()),
+            ),
+            // Blanks that git takes for a part of the name.
+            (
+                ".rolecall/\ncredentials/\nseal.key\t\n",
+                Some(format!("\n{WHY}\nseal.key\n")),
+            ),
+            (
+                ".rolecall/\ncredentials/\u{a0}\nseal.key\n",
+                Some(format!("\n{WHY}\ncredentials/\n")),
             ),
             ("!docs\n.rolecall/\ncredentials/\nseal.key\n", None),
             (
