@@ -31,8 +31,12 @@ fn code() -> Vec<String> {
 /// stand for values of options, and so do those that a message names.
 fn names(code: &str) -> impl Iterator<Item = String> {
     let pattern: regex::Regex = r#""([A-Z][A-Z0-9_]+)""#.parse().expect("valid");
+    let mut code = code.to_owned();
+    for told in ["value_name = \"", ".given(\"", "flag: \""] {
+        code = code.replace(told, "");
+    }
     let found: Vec<String> = pattern
-        .captures_iter(&code.replace("value_name = \"", "").replace(".given(\"", ""))
+        .captures_iter(&code)
         .map(|found| found[1].to_owned())
         .collect();
     found.into_iter()
