@@ -171,16 +171,21 @@ impl Cases<'_> {
         destinations: &BTreeMap<DestinationId, KeyAt>,
         declared: &[Destination],
     ) -> Option<String> {
+        // As nearly always; then no set need be made.
+        if let ([only], 1) = (declared, destinations.len())
+            && destinations.contains_key(&only.id())
+        {
+            return None;
+        }
         let wanted: BTreeSet<DestinationId> = declared.iter().map(Destination::id).collect();
-        let mut left = destinations
+        let left: Vec<String> = destinations
             .iter()
             .filter(|(id, _)| !wanted.contains(id))
             .map(|(id, at)| self.place(id, at))
-            .peekable();
-        if left.peek().is_none() && wanted.len() == destinations.len() {
+            .collect();
+        if left.is_empty() && wanted.len() == destinations.len() {
             return None;
         }
-        let left: Vec<String> = left.collect();
         let still = match left.as_slice() {
             [] => String::new(),
             left => format!(" (it is still at {})", left.join(", ")),

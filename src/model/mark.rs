@@ -30,6 +30,9 @@ const STACK: &str = "rolecall-stack";
 const TO: &str = "rolecall-to-";
 const WRITTEN: &str = "rolecall-written";
 
+/// The keys of all marks but those of destinations.
+const KEYS: [&str; 7] = [ADDRESS, CREDENTIAL, MARK, SEAL, SEAL_REST, STACK, WRITTEN];
+
 /// The form of marks that this version reads and writes.
 const FORM: u32 = 1;
 /// The first version of rolecall that reads this form, as marks tell it.
@@ -351,11 +354,19 @@ impl Marks {
         let from = (Bound::Included(MARK_PREFIX), Bound::Unbounded);
         let mut ours = labels
             .range::<str, _>(from)
-            .take_while(|(key, _)| key.starts_with(MARK_PREFIX));
-        if ours.next().is_none() {
+            .take_while(|(key, _)| key.starts_with(MARK_PREFIX))
+            .peekable();
+        if ours.peek().is_none() {
             return Marking::Unmarked;
         }
-        let value = |key: &str| labels.get(key).map(String::as_str);
+        // In one pass: each look-up by key goes through the labels again.
+        let mut values = [None; KEYS.len()];
+        for (key, value) in ours {
+            if let Some(at) = KEYS.iter().position(|known| known == key) {
+                values[at] = Some(value.as_str());
+            }
+        }
+        let value = |key: &str| values[KEYS.iter().position(|known| *known == key)?];
         let stack = || value(STACK).and_then(StackId::from_label);
         let damaged = |why: String| Marking::Damaged {
             stack: stack(),

@@ -163,8 +163,8 @@ impl Seals {
 
     /// Whether a seal among these labels names a key of this configuration, whatever it is worth.
     pub fn name(&self, labels: &Labels) -> bool {
-        let named = Seal::key_in(labels);
         self.keys.as_ref().is_some_and(|keys| {
+            let named = Seal::key_in(labels);
             let known = |key: &SealPublicKey| Some(key.id()) == named;
             known(&keys.current) || keys.former.as_ref().is_some_and(known)
         })
