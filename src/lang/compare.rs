@@ -119,6 +119,15 @@ pub(super) fn mixed(a: &Value, b: &Value) -> Option<Unlike> {
             .find_map(|(key, x)| y.get(key).and_then(|y| mixed(x, y))),
         (Kind::String(text), Kind::Reference(_)) => mixed_text(text, a, b),
         (Kind::Reference(_), Kind::String(text)) => mixed_text(text, a, b),
+        // As in `contains(self.roles, [role.a])`: a list of things is none of them, and no text.
+        (Kind::List(items) | Kind::Set(items), Kind::String(_))
+        | (Kind::String(_), Kind::List(items) | Kind::Set(items)) => {
+            let declared = |item: &&Value| Family::of_value(item).declared();
+            items.iter().find(declared).map(|item| Unlike {
+                message: format!("{} and {} are never the same", noun_of(a), noun_of(b)),
+                help: Family::of_value(item).help(),
+            })
+        }
         _ => unlike(
             Family::of_value(a),
             noun_of(a),
@@ -390,6 +399,20 @@ mod tests {
             thing(RefKind::Sink, "sink.file.a"),
             thing(RefKind::ServiceAccount, "service_account.a"),
         ]
+    }
+
+    #[test]
+    fn a_list_of_declared_things_is_no_text() {
+        for thing in things() {
+            for text in ["viewer", "", "service_account.a"] {
+                let listed = list(std::slice::from_ref(&thing));
+                assert!(same(&listed, &text.into()).is_err(), "{thing:?} {text}");
+                assert!(same(&text.into(), &listed).is_err(), "{thing:?} {text}");
+                assert!(holds(&[text.into()], &listed).is_err(), "{thing:?} {text}");
+            }
+        }
+        let texts = list(&["viewer".into()]);
+        assert!(same(&texts, &"viewer".into()).is_ok_and(|same| same == Some(false)));
     }
 
     #[test]
