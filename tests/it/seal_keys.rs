@@ -527,6 +527,50 @@ fn under_another_key_nothing_but_an_acknowledged_birth_goes_on_until_accounts_ar
     stage.compare("seal/other-key.txt");
 }
 
+/// One label that names another key must not send people after whoever changed `seal_key`.
+#[test]
+fn one_account_under_another_key_beside_others_that_verify_is_said_to_be_the_strange_one() {
+    let stage = Stage::small();
+    let ours = key(0);
+    configure(
+        &stage,
+        public(&ours),
+        &[("ci", "viewer"), ("scan", "agent")],
+    );
+    assert_eq!(run_with(&stage, &APPLY, &ours).0, 0);
+    let said = "fit the configuration's seal_key, so it is rather this one";
+    let forge = |name: &str| {
+        let (mrn, labels) = live(&stage, name).expect("live");
+        let labels = labels.as_array().expect("labels").iter().map(|label| {
+            let text = |part: &str| label[part].as_str().expect("a text").to_owned();
+            let value = match text("key").as_str() {
+                "rolecall-seal" => {
+                    text("value").replacen(ours.public().id(), key(50).public().id(), 1)
+                }
+                _ => text("value"),
+            };
+            (text("key"), value)
+        });
+        let labels: Vec<(String, String)> = labels.collect();
+        let labels: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (&**k, &**v)).collect();
+        let put = stage
+            .app
+            .admin_update_labels(&mrn, &labels, jiff::Timestamp::now());
+        put.expect("labelled");
+    };
+    forge("ci");
+    let (code, out, _) = run(&stage, &["plan", "access"], &[]);
+    assert_eq!(code, 3, "{out}");
+    assert!(
+        out.contains(&format!("the seals of 1 other account {said}")),
+        "{out}"
+    );
+    forge("scan");
+    let (code, out, _) = run(&stage, &["plan", "access"], &[]);
+    assert_eq!(code, 3, "{out}");
+    assert!(!out.contains(said), "{out}");
+}
+
 /// What else is due while accounts are under another key is left out, told and counted.
 #[test]
 fn what_is_left_out_under_another_key_is_told_and_counted() {

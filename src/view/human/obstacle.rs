@@ -51,7 +51,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 inert(account.as_str()),
                 inert(key)
             ),
-            other_key(blocked, account.as_str()),
+            other_key(blocked, account.as_str(), plan.managed),
         ),
         Block::Later { account, needs } => (
             format!(
@@ -277,9 +277,18 @@ fn way_out(blocked: &Blocked, plan: &Plan, account: &str, why: &str) -> Vec<Stri
     lines
 }
 
-/// What to do about an account under the seal of a key that has not handed over.
-fn other_key(blocked: &Blocked, account: &str) -> Vec<String> {
-    let mut lines = vec![
+/// What to do about an account under the seal of a key that has not handed over. `verified` are the
+/// accounts that the configuration's key proves: where there are any, it is hardly the one in doubt.
+fn other_key(blocked: &Blocked, account: &str, verified: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    if verified > 0 {
+        lines.push(format!(
+            "the seals of {} fit the configuration's seal_key, so it is rather this one that somebody has \
+             sealed or changed: `rolecall check` tells who wrote its labels",
+            count(verified, "other account")
+        ));
+    }
+    lines.extend([
         "if seal_key was changed on purpose, let the old key hand over: `rolecall seal rotate` with \
          the old private key writes seal_key and the block seal_key_former; if nobody meant to, put \
          back the seal_key that was there, and find out who changed it"
@@ -287,7 +296,7 @@ fn other_key(blocked: &Blocked, account: &str) -> Vec<String> {
         "only if the old key is lost, and the account is yours (see who created it, and its roles), \
          take it over anew by adding this block:"
             .to_owned(),
-    ];
+    ]);
     let block = import_block(blocked, account);
     lines.extend(block.lines().map(|line| format!("  {line}")));
     lines.push(
