@@ -131,6 +131,11 @@ impl Due {
 }
 
 impl Obstacle {
+    /// Whether it is that this account has no owner.
+    pub(super) fn is_unmanaged(&self, account: &Mrn) -> bool {
+        self.kind == "unmanaged" && self.accounts.contains(account)
+    }
+
     pub(super) fn of(blocked: &Blocked) -> Self {
         let (kind, accounts) = blocked.block.named();
         Self {

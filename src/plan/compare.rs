@@ -80,19 +80,30 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
             ));
         }
     }
-    let settled = |what: &str, address: &Address| Moved {
-        address: Some(address.clone()),
-        what: what.to_owned(),
-        of_another: false,
+    let settled = |what: &str, obstacle: &Obstacle, caller: &Mrn| {
+        let hint = match obstacle.is_unmanaged(caller) {
+            true => SPARED,
+            false => "",
+        };
+        Moved {
+            address: Some(obstacle.address.clone()),
+            what: format!("{what}{hint}"),
+            of_another: false,
+        }
     };
     let obstacles =
         |plan: &Plan| -> BTreeSet<Obstacle> { Obstacle::all(&plan.blocked).into_iter().collect() };
     let (before, after) = (obstacles(judged), obstacles(now));
     for gone in before.difference(&after) {
-        moved.push(settled("what stood in its way has changed", &gone.address));
+        let what = "what stood in its way has changed";
+        moved.push(settled(what, gone, &now.caller.mrn));
     }
     for new in after.difference(&before) {
-        moved.push(settled("something stands in its way", &new.address));
+        moved.push(settled(
+            "something stands in its way",
+            new,
+            &judged.caller.mrn,
+        ));
     }
     moved.extend(unread(&judged.annex, &now.annex));
     if moved.is_empty() {
@@ -108,14 +119,16 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     moved
 }
 
+/// Why an `unmanaged` block has its way with an account in one of two plans alone.
+const SPARED: &str = "; one of both runs works with this account, and the other does not: name it in the \
+                      `except` of the unmanaged block, or in trusted_creators";
+
 /// Why only one of two plans deletes an account that nobody has marked, if that is who made it.
 fn spared(change: &Change, caller: &Mrn) -> String {
     if change.reason != Reason::Unmanaged || change.account.as_ref() != Some(caller) {
         return String::new();
     }
-    "; one of both runs works with this account, and the other does not: name it in the `except` of the \
-     unmanaged block, or in trusted_creators"
-        .to_owned()
+    SPARED.to_owned()
 }
 
 /// What only one of two plans that differ could read: why they may. The reason is told of this run

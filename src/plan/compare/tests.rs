@@ -273,6 +273,33 @@ fn an_unmanaged_account_that_one_of_both_runs_works_with_is_told_with_the_way_ou
     });
     let moved = held(other, plan());
     assert_eq!(moved[0].what, "delete: judged, and not due any more");
+    // The same where the block refuses instead.
+    let refused = |account: &str| {
+        let mut other = plan();
+        other.caller.mrn = Mrn::new("you");
+        other.blocked = vec![Blocked {
+            address: address("x"),
+            scope: space("payments"),
+            block: Block::Unmanaged {
+                account: Mrn::new(account),
+                name: "x".to_owned(),
+            },
+            declared_at: None,
+        }];
+        other
+    };
+    let bare = || {
+        let mut bare = plan();
+        bare.blocked.clear();
+        bare
+    };
+    for (judged, now) in [(bare(), refused("me")), (refused("me"), bare())] {
+        let moved = held(judged, now);
+        assert_eq!(moved.len(), 1, "{moved:?}");
+        assert!(moved[0].what.ends_with(way_out), "{moved:?}");
+    }
+    let moved = held(bare(), refused("a third"));
+    assert_eq!(moved[0].what, "something stands in its way");
 }
 
 #[test]
