@@ -276,11 +276,12 @@ impl Cases<'_> {
             after.description.clone_from(&before.description);
         }
         let spec = spec_differs(&before, &after);
-        if !same_name(&account.name, &present.name)
-            && let Some(block) = self.name_taken(account, Some(&present.mrn))
-        {
-            self.block(account, block, delta);
-            return;
+        if !same_name(&account.name, &present.name) {
+            if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
+                self.block(account, block, delta);
+                return;
+            }
+            self.warn_of_look_alike(account, delta);
         }
         let base = Difference {
             after: Some(AccountState {
@@ -420,8 +421,16 @@ impl Cases<'_> {
         } else if let Some(block) = self.name_taken(account, None) {
             self.block(account, block, delta);
         } else {
+            self.warn_of_look_alike(account, delta);
             self.create(account, Reason::Declared, delta);
         }
+    }
+
+    fn warn_of_look_alike(&self, account: &DesiredAccount, delta: &mut Delta) {
+        let told = self.look_alike(account);
+        delta
+            .notes
+            .extend(told.map(|told| (account.address.clone(), told)));
     }
 
     fn create(&self, account: &DesiredAccount, reason: Reason, delta: &mut Delta) {

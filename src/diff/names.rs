@@ -8,7 +8,7 @@ use super::cases::Cases;
 use super::delta::{Block, Held};
 use crate::model::{
     AddressLabel, CredentialMark, DesiredAccount, LiveAccount, Marks, Mrn, Scope, composed,
-    same_name,
+    difference, outline, same_name,
 };
 
 /// A name in its scope.
@@ -17,6 +17,8 @@ pub(super) type Name<'a> = (&'a Scope, Cow<'a, str>);
 /// Who has which name in which scope, and what is to have another one.
 pub(super) struct Names<'a> {
     holders: BTreeMap<Name<'a>, Vec<&'a LiveAccount>>,
+    /// Who has a name of which outline.
+    outlines: BTreeMap<(&'a Scope, String), Vec<&'a LiveAccount>>,
     declared: BTreeMap<AddressLabel, &'a DesiredAccount>,
     /// Accounts that get another name, with what they are declared as.
     renames: BTreeMap<&'a Mrn, &'a DesiredAccount>,
@@ -27,9 +29,12 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     fn new(cases: &Cases<'a>) -> Self {
         let mut holders: BTreeMap<Name<'a>, Vec<&'a LiveAccount>> = BTreeMap::new();
+        let mut outlines: BTreeMap<(&'a Scope, String), Vec<&'a LiveAccount>> = BTreeMap::new();
         for account in cases.live.accounts.values() {
             let name = (&account.scope, composed(&account.name));
             holders.entry(name).or_default().push(account);
+            let outline = (&account.scope, outline(&account.name));
+            outlines.entry(outline).or_default().push(account);
         }
         let accounts = || cases.desired.accounts.values();
         let declared: BTreeMap<AddressLabel, &DesiredAccount> = accounts()
@@ -54,6 +59,7 @@ impl<'a> Names<'a> {
             .collect();
         let mut names = Self {
             holders,
+            outlines,
             declared,
             renames,
             circles: BTreeSet::new(),
@@ -129,6 +135,26 @@ impl<'a> Cases<'a> {
             managed_as: ours.map(|ours| self.judge.address(ours.address())),
             held,
         })
+    }
+
+    /// What to say of a live account whose name is easily taken for the one that an account is to get;
+    /// accounts of this configuration are compared where they are declared.
+    pub(super) fn look_alike(&self, account: &DesiredAccount) -> Option<String> {
+        let names = self.names();
+        let outline = (&account.scope, outline(&account.name));
+        let ours = |other: &LiveAccount| self.ours.iter().any(|ours| ours.account.mrn == other.mrn);
+        let other = names
+            .outlines
+            .get(&outline)?
+            .iter()
+            .find(|other| !same_name(&other.name, &account.name) && !ours(other))?;
+        Some(format!(
+            "its name {:?} is easily taken for {:?}, which {} has: {}",
+            account.name,
+            other.name,
+            other.mrn,
+            difference(&account.name, &other.name)
+        ))
     }
 
     /// Whether the same plan deletes an account.

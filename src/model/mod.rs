@@ -39,7 +39,7 @@ pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInf
 pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
-pub use name::{composed, same_name};
+pub use name::{composed, difference, outline, same_name};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,

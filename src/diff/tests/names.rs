@@ -197,3 +197,47 @@ fn one_name_in_two_forms_is_no_difference_and_is_taken() {
     let delta = compare(vec![called("ci", "CI")], vec![live_as("ci", "ci")]);
     assert_eq!(actions(&delta), [(Action::Update, Reason::Differs)]);
 }
+
+/// A name that is given is told beside a live one that people take for it, unless that is this
+/// configuration's own: those stand beside each other where they are declared.
+#[test]
+fn a_live_name_that_is_easily_taken_for_one_that_is_given_is_told() {
+    let nobodys = |name: &str| LiveAccount {
+        name: name.to_owned(),
+        ..live_account("nobodys", None)
+    };
+    for (wanted, held, told) in [
+        ("ci-prod", "CI-prod", "case alone"),
+        ("ci-prod", "ci-prod ", "spaces"),
+        ("ci-prod", "ci-\u{440}rod", "look alike"),
+        ("\u{fc}n\u{ef}", "\u{dc}n\u{ef}", "case alone"),
+        ("ci-prod", "ci-prod2", ""),
+        ("ci-prod", "ci_prod", ""),
+    ] {
+        let born = compare(vec![called("ci", wanted)], vec![nobodys(held)]);
+        let renamed = compare(
+            vec![called("ci", wanted)],
+            vec![nobodys(held), live_as("ci", "before")],
+        );
+        for delta in [born, renamed] {
+            assert!(delta.blocked.is_empty(), "{delta:?}");
+            assert_eq!(
+                delta.notes.len(),
+                usize::from(!told.is_empty()),
+                "{delta:?}"
+            );
+            assert!(
+                delta.notes.iter().all(|(_, note)| note.contains(told)),
+                "{delta:?}"
+            );
+        }
+        let both = vec![called("ci", wanted), called("other", held)];
+        let delta = compare(both, vec![live_as("other", held)]);
+        assert!(delta.notes.is_empty(), "{delta:?}");
+        let kept = compare(
+            vec![called("ci", wanted)],
+            vec![live_as("ci", wanted), nobodys(held)],
+        );
+        assert!(kept.notes.is_empty(), "nothing is given: {kept:?}");
+    }
+}
