@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::model::{
     Abilities, Address, Caller, CleanUp, Destination, History, IssuedCredential, Labels,
     LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope, ScopeInfo, SpaceId, StoreVersion,
+    StoredCredential,
 };
-use crate::secret::Secret;
 
 /// May a failed write have happened all the same?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +221,7 @@ pub struct Staged {
     /// anywhere, since the place cannot stage.
     pub beside: Option<String>,
     /// The credential that was there, as it was read, to be put back where the delivery is called off.
-    pub former: Option<Secret<Vec<u8>>>,
+    pub former: Option<StoredCredential>,
 }
 
 /// How far a delivery was checked.

@@ -28,7 +28,7 @@ mod stack;
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
-pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce};
+pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce, StoredCredential};
 pub use described::{Described, KeptText};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, EndpointAssertion, Former, Import,
