@@ -6,9 +6,12 @@ use rusqlite::Transaction;
 use serde_json::{Value, json};
 
 use super::{
-    App, Credential, Error, SeedAccount,
+    app::App,
     core::{Core, find_scope},
-    ids, roles, seed,
+    credential::Credential,
+    error::Error,
+    ids, roles,
+    seed::{self, SeedAccount},
     service::{accounts, scopes},
     status::Status,
     store::{self, Account, Label, Scope, User, iam},

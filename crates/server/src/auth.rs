@@ -4,30 +4,18 @@
 //! `plugins/authentication/cert`): the token names an account in `kid`, that account's stored
 //! certificate must verify the signature, and `chash`, where present, must be the body's hash.
 
-use aws_lc_rs::{constant_time, digest, signature};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_lc_rs::{constant_time, signature};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
     core::Core,
+    hash::{hex, sha256},
+    identity::Identity,
+    jws::Jws,
     status::Status,
     store::{Account, Token},
 };
-
-/// Who a request comes from, once authenticated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The MRN of the service account, API token or user.
-    pub mrn: String,
-}
-
-impl Identity {
-    /// Names an identity that something else has authenticated, as simulations do.
-    pub fn new(mrn: impl Into<String>) -> Self {
-        Self { mrn: mrn.into() }
-    }
-}
 
 /// A request was not authenticated. Why stays here: the answer never tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,16 +72,6 @@ pub(crate) fn bearer(authorization: &str) -> &str {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => text,
     }
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Who a token is of.
@@ -160,9 +138,8 @@ fn verify(
     body: &[u8],
     now: Timestamp,
 ) -> Result<Account, Unauthenticated> {
-    let (signed, signature) = token.rsplit_once('.').ok_or(Unauthenticated::Malformed)?;
-    let (header, claims) = signed.split_once('.').ok_or(Unauthenticated::Malformed)?;
-    let header: Header = decode(header)?;
+    let jws = Jws::split(token).ok_or(Unauthenticated::Malformed)?;
+    let header: Header = jws.header().ok_or(Unauthenticated::Malformed)?;
     if header.crit.is_some() {
         return Err(Unauthenticated::Malformed);
     }
@@ -178,12 +155,10 @@ fn verify(
         .certificate
         .as_deref()
         .ok_or(Unauthenticated::UnknownKey)?;
-    let signature = URL_SAFE_NO_PAD
-        .decode(signature)
-        .map_err(|_| Unauthenticated::Malformed)?;
-    verify_signature(certificate, signed.as_bytes(), &signature)?;
+    let signature = jws.signature().ok_or(Unauthenticated::Malformed)?;
+    verify_signature(certificate, jws.signed.as_bytes(), &signature)?;
 
-    let claims: Claims = decode(claims)?;
+    let claims: Claims = jws.claims().ok_or(Unauthenticated::Malformed)?;
     check_claims(&claims, &account.mrn, now)?;
     if let Some(chash) = &claims.chash {
         let expected = hex(&sha256(body));
@@ -197,13 +172,6 @@ fn verify(
         return Err(Unauthenticated::Expired);
     }
     Ok(account)
-}
-
-fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, Unauthenticated> {
-    let json = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| Unauthenticated::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| Unauthenticated::Malformed)
 }
 
 /// Verifies the fixed-length ES384 signature of a JWS with the key of a certificate.

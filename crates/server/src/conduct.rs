@@ -17,11 +17,13 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 
 use super::{
-    App, BODY_LIMIT, Clock, Reply,
+    app::{App, BODY_LIMIT},
+    clock::Clock,
     door::{Patience, Peer},
+    exchange::Reply,
     faults::{Asked, Fate, Fault, Faults, Rate},
-    http::token,
     quirks::ConcurrentRoleWrites,
+    sender::token,
 };
 
 /// How a listening platform treats its callers.

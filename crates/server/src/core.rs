@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::{
-    auth::Identity,
+    identity::Identity,
     ids,
     quirks::{Forbidden, HiddenSpaces, Quirks},
     roles::{Authority, Permission},

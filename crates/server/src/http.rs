@@ -1,4 +1,4 @@
-//! The socket shell: HTTP around [`App::serve_bytes`], and the only clock of this module.
+//! The socket shell: HTTP around [`App::serve_bytes`].
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,18 +10,20 @@ use axum::{
     response::Response,
     routing::{any, post},
 };
-use jiff::Timestamp;
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 
 use super::{
-    App, BODY_LIMIT, Call, Error, Origin, Reply,
+    app::{App, BODY_LIMIT},
+    clock::Clock,
     conduct::{Conduct, Conductor, Staleness, treat},
+    core::Origin,
     door::{Door, Peer},
+    error::Error,
+    exchange::Reply,
     fetch::Http,
+    rpc::Call,
+    sender::token,
 };
-
-/// Tells the time of the socket shell.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How long open connections may take to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -41,14 +43,8 @@ struct Shell {
 }
 
 impl Running {
-    /// Listens at an address (port 0 takes a free one) with the system's clock. A platform
-    /// without a base URL gets the one of the socket.
-    pub async fn start(app: Arc<App>, address: SocketAddr) -> Result<Self, Error> {
-        let listener = TcpListener::bind(address).await?;
-        Self::start_on(app, listener, Arc::new(Timestamp::now))
-    }
-
-    /// Listens on a socket that is bound already, with any clock.
+    /// Listens on a socket that is bound already. A platform without a base URL gets the one of the
+    /// socket.
     pub fn start_on(app: Arc<App>, listener: TcpListener, clock: Clock) -> Result<Self, Error> {
         Self::start_with(app, listener, clock, Conduct::default())
     }
@@ -203,24 +199,6 @@ fn wants_protobuf(headers: &HeaderMap) -> bool {
     asked
         .or_else(|| of(header::CONTENT_TYPE))
         .is_some_and(|kind| kinds.iter().any(|known| kind.starts_with(known)))
-}
-
-/// The token of a request: a header, or a parameter.
-pub(super) fn token(headers: &HeaderMap, uri: &Uri) -> Option<String> {
-    match headers.get(header::AUTHORIZATION) {
-        // An unreadable header is a wrong token, not a missing one.
-        Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
-        None => access_token(uri),
-    }
-}
-
-/// The `access_token` parameter, where the guard looks if there is no header. Tokens are made of
-/// characters that need no escaping.
-fn access_token(uri: &Uri) -> Option<String> {
-    uri.query()?
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("access_token="))
-        .map(str::to_owned)
 }
 
 async fn health(State(shell): State<Shell>) -> Response {

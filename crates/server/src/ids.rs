@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::status::Status;
+use super::{hash::sha256, status::Status};
 
 /// Seconds between the Unix epoch and the epoch of KSUIDs.
 const KSUID_EPOCH: i64 = 1_400_000_000;
@@ -155,6 +155,14 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Status> {
 /// A KSUID with a random payload.
 pub(crate) fn new_ksuid(now: Timestamp) -> Result<String, Status> {
     Ok(ksuid(now, random()?))
+}
+
+/// A KSUID whose payload follows from texts, so that a seed gives the same ids each time.
+pub(crate) fn derived_ksuid(texts: &[&str], at: Timestamp) -> String {
+    let hash = sha256(texts.join("\0").as_bytes());
+    let mut payload = [0; 16];
+    payload.copy_from_slice(&hash[..16]);
+    ksuid(at, payload)
 }
 
 /// A KSUID: 32 bits of seconds since 1400000000, then 128 bits of payload, as 27 base62 digits.

@@ -37,28 +37,43 @@ pub(crate) fn sign(key: &str, claims: &serde_json::Value) -> Result<String, Stat
     ))
 }
 
-/// A compact JWS whose signature nobody has verified yet.
-#[derive(Debug)]
-pub(crate) struct Parts<'a, H, C> {
-    pub(crate) header: H,
-    pub(crate) claims: C,
+/// A compact JWS whose signature nobody has verified yet, in its parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Jws<'a> {
     /// What the signature covers.
     pub(crate) signed: &'a str,
-    pub(crate) signature: Vec<u8>,
+    header: &'a str,
+    claims: &'a str,
+    signature: &'a str,
 }
 
-/// Takes a compact JWS apart; none if it is not one.
-pub(crate) fn parts<H: DeserializeOwned, C: DeserializeOwned>(
-    text: &str,
-) -> Option<Parts<'_, H, C>> {
-    let (signed, signature) = text.rsplit_once('.')?;
-    let (header, claims) = signed.split_once('.')?;
-    Some(Parts {
-        header: json(header)?,
-        claims: json(claims)?,
-        signed,
-        signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
-    })
+impl<'a> Jws<'a> {
+    /// Takes a compact JWS apart; none if it has not three parts.
+    pub(crate) fn split(text: &'a str) -> Option<Self> {
+        let (signed, signature) = text.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        Some(Self {
+            signed,
+            header,
+            claims,
+            signature,
+        })
+    }
+
+    /// The header, if it is JSON of this shape.
+    pub(crate) fn header<T: DeserializeOwned>(&self) -> Option<T> {
+        json(self.header)
+    }
+
+    /// The claims, if they are JSON of this shape.
+    pub(crate) fn claims<T: DeserializeOwned>(&self) -> Option<T> {
+        json(self.claims)
+    }
+
+    /// The bytes of the signature.
+    pub(crate) fn signature(&self) -> Option<Vec<u8>> {
+        URL_SAFE_NO_PAD.decode(self.signature).ok()
+    }
 }
 
 fn json<T: DeserializeOwned>(part: &str) -> Option<T> {

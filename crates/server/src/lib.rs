@@ -8,17 +8,22 @@
 //! `service` → `store`, and each of them can be entered without those before it.
 
 mod admin;
+mod app;
 mod auth;
+mod clock;
 mod conduct;
 mod core;
 mod credential;
 mod document;
 mod door;
+mod error;
 mod exchange;
 mod faults;
 mod fetch;
 mod graphql;
+mod hash;
 mod http;
+mod identity;
 mod ids;
 mod jws;
 mod keys;
@@ -28,21 +33,22 @@ mod reach;
 mod roles;
 mod rpc;
 mod seed;
+mod sender;
 mod service;
 mod status;
 mod store;
 
-use std::{fmt, path::Path, sync::Arc};
-
-use jiff::Timestamp;
-
-pub use auth::{Identity, Unauthenticated};
+pub use app::{App, BODY_LIMIT, Options, Storage};
+pub use auth::Unauthenticated;
+pub use clock::Clock;
 pub use conduct::Conduct;
 pub use credential::Credential;
 pub use door::Patience;
+pub use error::Error;
 pub use exchange::{Reply, Request};
 pub use faults::{Fault, Faults, Rule};
-pub use http::{Clock, Running};
+pub use http::Running;
+pub use identity::Identity;
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
     ClearRoles, ConcurrentRoleWrites, DescriptionClear, DescriptionOnUpdate, EmptyDescription,
@@ -54,212 +60,3 @@ pub use seed::{
     Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedTeam, SeedToken,
     SeedUser,
 };
-
-use self::{
-    core::{Caller, Core, Origin},
-    status::{Code, Status},
-    store::Store,
-};
-
-/// The largest request body in bytes.
-pub const BODY_LIMIT: usize = 1 << 20;
-
-/// Why the platform could not be opened, prepared or started.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The database failed.
-    #[error("platform storage failed: {0}")]
-    Storage(String),
-    /// The database holds a seed already.
-    #[error("platform is already seeded")]
-    AlreadySeeded,
-    /// The seed is not what a seed looks like.
-    #[error("invalid seed: {0}")]
-    InvalidSeed(String),
-    /// The operation was refused, as the API would refuse it.
-    #[error("{0}")]
-    Refused(String),
-    /// The socket could not be had.
-    #[error("platform socket failed: {0}")]
-    Socket(#[from] std::io::Error),
-}
-
-impl From<Status> for Error {
-    fn from(status: Status) -> Self {
-        match status.code {
-            Code::Internal => Self::Storage(status.message),
-            _ => Self::Refused(status.to_string()),
-        }
-    }
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Storage(error.to_string())
-    }
-}
-
-/// Where a platform keeps its data.
-#[derive(Clone, Copy, Debug)]
-pub enum Storage<'a> {
-    /// In a file, made if it is missing.
-    File(&'a Path),
-    /// In memory, gone with the [`App`].
-    Memory,
-}
-
-/// How a platform behaves.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Its own base URL without `/query`, which goes into every credential. If it is empty, a
-    /// socket that is started sets it.
-    pub base_url: String,
-    /// Its answers to what is unknown about the real one.
-    pub quirks: Quirks,
-}
-
-/// One platform. Threads may share it; writes happen one after another.
-pub struct App {
-    core: Arc<Core>,
-    graphql: graphql::Platform,
-}
-
-impl fmt::Debug for App {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App")
-            .field("core", &self.core)
-            .finish_non_exhaustive()
-    }
-}
-
-impl App {
-    /// Opens a platform.
-    pub fn open(storage: Storage<'_>, options: Options) -> Result<Self, Error> {
-        let path = match storage {
-            Storage::File(path) => Some(path),
-            Storage::Memory => None,
-        };
-        let Options { base_url, quirks } = options;
-        let core = Arc::new(Core::new(Store::open(path)?, quirks, base_url));
-        let graphql = graphql::Platform::new(Arc::clone(&core));
-        Ok(Self { core, graphql })
-    }
-
-    /// Executes a request of an identity that is authenticated already.
-    pub fn handle(&self, identity: &Identity, request: Request, now: Timestamp) -> Reply {
-        self.handle_from(identity, request, now, Origin::default())
-    }
-
-    fn handle_from(
-        &self,
-        identity: &Identity,
-        request: Request,
-        now: Timestamp,
-        origin: Origin,
-    ) -> Reply {
-        let caller = Caller {
-            identity: identity.clone(),
-            now,
-            ip: origin.ip,
-            stale_ms: origin.stale_ms,
-            veil: self.core.veil(),
-        };
-        graphql::execute(&self.core, &self.graphql, request, caller)
-    }
-
-    /// Finds out who sent a body, from the value of the `Authorization` header.
-    pub fn authenticate(
-        &self,
-        authorization: Option<&str>,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<Identity, Unauthenticated> {
-        auth::authenticate(&self.core, authorization, body, now)
-    }
-
-    /// Whether a body comes from somebody who could be authenticated; notes nothing.
-    pub(crate) fn knows(&self, authorization: Option<&str>, body: &[u8], now: Timestamp) -> bool {
-        auth::identify(&self.core, authorization, body, now).is_ok()
-    }
-
-    /// Answers a `POST /query`: authenticates, reads the body, executes. Gives the HTTP status and
-    /// the body. Never waits for anything but the database.
-    pub fn serve_bytes(
-        &self,
-        authorization: Option<&str>,
-        body: &[u8],
-        now: Timestamp,
-    ) -> (u16, Vec<u8>) {
-        let Reply { status, body } = self.answer(authorization, body, now, Origin::default());
-        (status, body)
-    }
-
-    /// As [`Self::serve_bytes`], with what is known of where the request came from.
-    pub(crate) fn answer(
-        &self,
-        authorization: Option<&str>,
-        body: &[u8],
-        now: Timestamp,
-        origin: Origin,
-    ) -> Reply {
-        if body.len() > BODY_LIMIT {
-            return Reply::error(413, "request body too large");
-        }
-        let identity = match self.authenticate(authorization, body, now) {
-            Ok(identity) => identity,
-            Err(Unauthenticated::Unavailable) => {
-                return Reply::error(500, "rpc error: code = Internal desc = storage failed");
-            }
-            Err(_) => return Reply::error(401, "request permission unauthenticated"),
-        };
-        match Request::parse(body) {
-            Ok(request) => self.handle_from(&identity, request, now, origin),
-            Err(reply) => reply,
-        }
-    }
-
-    /// Answers a `POST /<service>/<method>` of the command lines and operators. Waits for nothing
-    /// but the database, and for documents of an issuer when a token of it is exchanged.
-    pub fn serve_call(&self, call: &Call<'_>, fetch: &dyn FetchDocument) -> Reply {
-        rpc::answer(&self.core, call, fetch)
-    }
-
-    /// Lets issuers of workload identities lie on this machine and in its network, from now on.
-    /// Whoever may bind one can then have the platform ask there.
-    pub fn allow_local_issuers(&self) {
-        self.core.allow_local_issuers();
-    }
-
-    /// The schema in the schema definition language, always the same text.
-    pub fn sdl(&self) -> String {
-        self.graphql.sdl()
-    }
-
-    /// The base URL that credentials carry.
-    pub fn base_url(&self) -> String {
-        self.core.base_url()
-    }
-
-    /// Changes the base URL for credentials issued from now on.
-    pub fn set_base_url(&self, url: impl Into<String>) {
-        self.core.set_base_url(url.into());
-    }
-
-    /// Reads a note that outlives the process, such as the port to prefer.
-    pub fn meta_get(&self, key: &str) -> Result<Option<String>, Error> {
-        Ok(self.core.store.read(|c| store::meta_get(c, &note(key)))?)
-    }
-
-    /// Writes a note that outlives the process.
-    pub fn meta_set(&self, key: &str, value: &str) -> Result<(), Error> {
-        Ok(self
-            .core
-            .store
-            .write(|t| store::meta_set(t, &note(key), value))?)
-    }
-}
-
-/// Callers' notes live apart from the platform's own.
-fn note(key: &str) -> String {
-    format!("note.{key}")
-}

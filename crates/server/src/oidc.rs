@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{jws, reach};
+use super::{jws::Jws, reach};
 
 /// The largest document of an issuer in bytes; the largest known key sets have a tenth of it.
 pub const DOCUMENT_LIMIT: usize = 256 * 1024;
@@ -119,14 +119,17 @@ pub(crate) fn verify(
     local: bool,
     now: Timestamp,
 ) -> Result<Claims, Refused> {
-    let Some(parts) = jws::parts::<Header, Map<String, Value>>(token) else {
+    let read = |jws: Jws<'_>| Some((jws.header()?, jws.claims()?, jws.signature()?));
+    let jws = Jws::split(token);
+    let Some((jws, (header, claims, signature))) = jws.and_then(|jws| Some((jws, read(jws)?)))
+    else {
         return refused("it is not a JWT");
     };
-    let claims = Claims(parts.claims);
-    if parts.header.crit.is_some() {
+    let (header, claims): (Header, _) = (header, Claims(claims));
+    if header.crit.is_some() {
         return refused("it has critical extensions");
     }
-    if !matches!(parts.header.alg.as_str(), "RS256" | "ES256") {
+    if !matches!(header.alg.as_str(), "RS256" | "ES256") {
         return refused("its algorithm is neither RS256 nor ES256");
     }
     if claims.text("iss") != Some(issuer) {
@@ -152,7 +155,7 @@ pub(crate) fn verify(
         return refused("the issuer's keys may not be asked for");
     }
     let supported = discovery.id_token_signing_alg_values_supported;
-    if supported.is_some_and(|list| !list.contains(&parts.header.alg)) {
+    if supported.is_some_and(|list| !list.contains(&header.alg)) {
         return refused("its algorithm is none of the issuer's");
     }
     let set: KeySet = document(fetch, &discovery.jwks_uri)?;
@@ -161,15 +164,15 @@ pub(crate) fn verify(
         .keys
         .into_iter()
         .filter_map(|key| serde_json::from_value(key).ok())
-        .filter(|key: &Key| is_candidate(key, &parts.header))
+        .filter(|key: &Key| is_candidate(key, &header))
         .collect();
     if keys.is_empty() {
         return refused("the issuer has no such key");
     }
-    let signed = parts.signed.as_bytes();
+    let signed = jws.signed.as_bytes();
     if keys
         .iter()
-        .any(|key| signature_holds(key, signed, &parts.signature) == Some(true))
+        .any(|key| signature_holds(key, signed, &signature) == Some(true))
     {
         Ok(claims)
     } else {

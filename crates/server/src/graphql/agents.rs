@@ -12,9 +12,9 @@ use crate::{
 };
 
 use super::{
-    caller_of, core_of,
+    context::{caller_of, core_of},
     inputs::OrderDirection,
-    types::{KeyValue, Map, connection, key_values},
+    leaves::{KeyValue, Map, connection, key_values},
 };
 
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]

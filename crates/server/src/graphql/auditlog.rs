@@ -10,7 +10,11 @@ use crate::{
     store::{Entry, Filter},
 };
 
-use super::{caller_of, core_of, inputs::OrderDirection, types::connection};
+use super::{
+    context::{caller_of, core_of},
+    inputs::OrderDirection,
+    leaves::connection,
+};
 
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum AuditLogOrderField {

@@ -7,7 +7,10 @@ use crate::{
     status::Status,
 };
 
-use super::{caller_of, core_of, inputs::ResourceContactInput};
+use super::{
+    context::{caller_of, core_of},
+    inputs::ResourceContactInput,
+};
 
 #[derive(InputObject)]
 struct SetResourceContactsInput {

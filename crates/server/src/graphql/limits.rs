@@ -13,7 +13,7 @@ use crate::{
     status::Status,
 };
 
-use super::{caller_of, core_of};
+use super::context::{caller_of, core_of};
 
 /// The longest list, in variables or in the document. No real limit is published; this one keeps
 /// a single request from holding the database for long.

@@ -9,8 +9,8 @@ use crate::{
 
 use super::{
     inputs::{MembershipOrder, MembershipOrderField, OrderDirection},
+    leaves::{PageInfo, Role, roles_of},
     limits,
-    types::{PageInfo, Role, roles_of},
 };
 
 /// Resolves `members` of a scope.

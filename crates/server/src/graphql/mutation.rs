@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    caller_of, core_of,
+    context::{caller_of, core_of},
     inputs::{
         CreateServiceAccountInput, CreateSpaceInput, DeleteServiceAccountsInput, RoleInput,
         SetRoleInput, SetRolesInput, UpdateServiceAccountInput,

@@ -3,7 +3,8 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use crate::{
-    auth, ids,
+    hash::{hex, sha256},
+    ids,
     service::{
         PageRequest,
         objects::Stored,
@@ -14,10 +15,10 @@ use crate::{
 };
 
 use super::{
-    caller_of, core_of,
+    context::{caller_of, core_of},
     inputs::{OrderDirection, RoleInput},
+    leaves::{KeyValue, SshKey, connection},
     members::User,
-    types::{KeyValue, SshKey, connection},
 };
 
 #[derive(InputObject)]
@@ -389,7 +390,7 @@ impl Mutation {
         let AddSshKeyRequest { mrn, content } = input;
         own(context, &mrn)?;
         let (core, caller) = (core_of(context)?, caller_of(context)?);
-        let fingerprint = auth::hex(&auth::sha256(content.trim().as_bytes()));
+        let fingerprint = hex(&sha256(content.trim().as_bytes()));
         people::keep(core, caller, SSH_KEY, &fingerprint, Some(&content))?;
         Ok(Some(SshKeyPayload {
             success: Some(true),

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-use super::{caller_of, core_of};
+use super::context::{caller_of, core_of};
 
 #[derive(InputObject)]
 struct CreateTeamInput {

@@ -12,9 +12,9 @@ use crate::{
 };
 
 use super::{
-    caller_of, core_of,
+    context::{caller_of, core_of},
     inputs::{KeyValueInput, OrderDirection, RoleInput},
-    types::{KeyValue, Role, connection, key_values, roles_of},
+    leaves::{KeyValue, Role, connection, key_values, roles_of},
 };
 
 #[derive(InputObject)]
@@ -202,8 +202,7 @@ fn api_token(view: ApiTokenView) -> ApiToken {
 
 // The macro's types are named by their idents; the platform's are in capitals.
 mod listing {
-    use super::ApiToken;
-    use crate::graphql::types::PageInfo;
+    use crate::graphql::{leaves::PageInfo, tokens::ApiToken};
     use crate::service::Page;
 
     #[derive(async_graphql::SimpleObject)]

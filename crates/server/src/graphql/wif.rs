@@ -12,9 +12,9 @@ use crate::{
 };
 
 use super::{
-    caller_of, core_of,
+    context::{caller_of, core_of},
     inputs::{KeyValueInput, OrderDirection},
-    types::{KeyValue, key_values},
+    leaves::{KeyValue, key_values},
 };
 
 #[derive(InputObject)]

@@ -9,10 +9,10 @@ use crate::{
 };
 
 use super::{
-    caller_of, core_of,
+    context::{caller_of, core_of},
     inputs::{KeyValueInput, ResourceContactInput},
+    leaves::{KeyValue, connection},
     organizations::contacts,
-    types::{KeyValue, connection},
 };
 
 /// Enums of conditions, all of which are stored by name.

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::{
-    Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedTeam, SeedUser,
-    teams,
-};
 use crate::{
-    App, Error,
+    app::App,
+    error::Error,
     status::Status,
     store::{Account, Label, Scope, Token, User, iam},
+};
+
+use super::{
+    form::{
+        Seed, SeedAccount, SeedGrant, SeedMember, SeedOrganization, SeedSpace, SeedTeam, SeedUser,
+    },
+    teams,
+    times::time,
 };
 
 /// What lies in one scope.
@@ -186,8 +189,4 @@ fn pairs(labels: Vec<Label>) -> BTreeMap<String, Option<String>> {
         .into_iter()
         .map(|Label { key, value }| (key, value))
         .collect()
-}
-
-pub(super) fn time(ms: i64) -> Result<Timestamp, Status> {
-    Timestamp::from_millisecond(ms).map_err(|error| Status::internal(error.to_string()))
 }

@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedUser, derived_ksuid};
 use crate::ids;
+
+use super::form::{Seed, SeedAccount, SeedMember, SeedOrganization, SeedSpace, SeedUser};
 
 /// The time that ages are counted from: 2025-01-01T00:00:00Z.
 const EPOCH: i64 = 1_735_689_600;
@@ -74,7 +75,10 @@ impl Seed {
 fn user(o: u32) -> SeedUser {
     let email = format!("owner-{o}@generated.example");
     SeedUser {
-        mrn: ids::user_mrn(&derived_ksuid(&["user", &email], before(900 * 24 * 60))),
+        mrn: ids::user_mrn(&ids::derived_ksuid(
+            &["user", &email],
+            before(900 * 24 * 60),
+        )),
         name: format!("Owner {o}"),
         email,
     }

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction};
-use serde::{Deserialize, Serialize};
 
-use super::{Error, bind, derived_ksuid};
 use crate::{
     core::Core,
+    error::Error,
     ids,
     service::{
         audit, grants,
@@ -17,33 +16,7 @@ use crate::{
     store::Scope,
 };
 
-/// A team with roles on the scope it lives in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SeedTeam {
-    /// The id, the last segment of the MRN.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// The description.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Where the team is reached.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// Roles on the scope, by MRN or short name; its members have them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<String>,
-    /// The members: emails, or MRNs of users and accounts.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub members: Vec<String>,
-    /// Ids of groups of an identity provider.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    /// When it was created; the time of seeding if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
-}
+use super::{bind::bind, form::SeedTeam, times};
 
 /// Stores the teams of a scope; its members and accounts are there already.
 pub(super) fn put(
@@ -108,7 +81,7 @@ pub(super) fn put(
             .put(t)?;
         }
         for group in groups {
-            let id = derived_ksuid(&[&mrn, "group", group], created_at.unwrap_or(now));
+            let id = ids::derived_ksuid(&[&mrn, "group", group], created_at.unwrap_or(now));
             Stored {
                 mrn: format!("{mrn}/externalgroupmappings/{id}"),
                 scope_mrn: Some(scope.mrn.clone()),
@@ -157,7 +130,7 @@ pub(super) fn dump(
                 .collect(),
             groups: ids,
             roles: roles(&team.mrn),
-            created_at: Some(super::dump::time(team.created_at)?),
+            created_at: Some(times::time(team.created_at)?),
             id: team.value.id,
             name: team.value.name,
             description: team.value.description,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     auth,
     core::{Caller, Core},
+    hash::{hex, sha256},
     ids, jws,
     roles::Permission,
     status::Status,
@@ -115,7 +116,7 @@ pub(crate) fn generate_registration(
         }
         let text = sign(t, &claims)?;
         let stored = Stored {
-            key: auth::hex(&auth::sha256(text.as_bytes())),
+            key: hex(&sha256(text.as_bytes())),
             ..Stored::new(
                 caller,
                 &scope.mrn,
@@ -234,7 +235,7 @@ pub(crate) fn generate_api(
         });
         let text = sign(t, &claims)?;
         Token {
-            hash: auth::sha256(text.as_bytes()),
+            hash: sha256(text.as_bytes()),
             mrn: mrn.clone(),
             scope_mrn: scope.mrn.clone(),
             name: name.clone(),
@@ -347,7 +348,7 @@ pub(crate) fn valid_registration(
     text: &str,
     now: Timestamp,
 ) -> Result<Option<Stored<Registration>>, Status> {
-    let hash = auth::hex(&auth::sha256(text.as_bytes()));
+    let hash = hex(&sha256(text.as_bytes()));
     let found = core
         .store
         .read(|c| Stored::<Registration>::by_key(c, &hash))?;

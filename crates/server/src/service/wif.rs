@@ -7,9 +7,9 @@ use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth::Identity,
     core::{Caller, Core, find_scope},
     credential::Credential,
+    identity::Identity,
     ids,
     oidc::{self, Claims, FetchDocument},
     reach,

@@ -3,14 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params, types::Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, from_json, iam, to_json, true_at};
-
-/// A key with an optional value, as labels and annotations are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Label {
-    pub(crate) key: String,
-    pub(crate) value: Option<String>,
-}
+use super::{
+    column::{Label, from_json, to_json},
+    iam,
+    moment::{Moment, true_at},
+};
 
 /// A service account. Times are milliseconds.
 #[derive(Clone, Debug)]

@@ -2,7 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Moment, to_json, true_at};
+use super::{
+    column::to_json,
+    moment::{Moment, true_at},
+};
 
 /// A human.
 #[derive(Clone, Debug)]

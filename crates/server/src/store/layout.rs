@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::mpsc, time::Duration};
 
 use rusqlite::{Connection, TransactionBehavior, config::DbConfig};
 
-use super::{OBJECTS, SCHEMA, VERSION};
+use super::schema::{OBJECTS, SCHEMA, VERSION};
 
 /// How long opening may take in all; a hundred thousand accounts take no second.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use crate::ids::ScopeKind;
 
-use super::{Label, from_json, to_json};
+use super::column::{Label, from_json, to_json};
 
 /// An organization or a space.
 #[derive(Clone, Debug)]

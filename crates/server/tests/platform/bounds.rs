@@ -240,7 +240,7 @@ async fn listening(quirks: Quirks, rules: Value) -> (Platform, Running) {
 
 async fn second(p: &Platform, conduct: Conduct) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
-    let clock = Arc::new(Timestamp::now);
+    let clock = p.clock.clock();
     Running::start_with(Arc::clone(&p.app), listener, clock, conduct).expect("starts")
 }
 

@@ -1,11 +1,13 @@
 //! A raw client: JSON over HTTP, tokens by `jsonwebtoken`. It shares nothing with the product's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rolecall_server::{App, Credential, Options, Quirks, Running, Seed, Storage};
+use rolecall_server::{App, Clock, Credential, Options, Quirks, Running, Seed, Storage};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
 pub const PAYMENTS: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
@@ -74,10 +76,27 @@ impl Key {
     }
 }
 
+/// A clock that runs as the system's does, and that a test may put forward.
+#[derive(Clone, Default)]
+pub struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    pub fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub fn clock(&self) -> Clock {
+        let ahead = Arc::clone(&self.0);
+        Arc::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)))
+    }
+}
+
 /// A platform on a socket, seeded with the Acme fixture.
 pub struct Platform {
     pub app: Arc<App>,
     pub running: Running,
+    /// The clock of its sockets.
+    pub clock: Hands,
     pub owner: Key,
     http: reqwest::Client,
 }
@@ -106,10 +125,9 @@ impl Platform {
     pub async fn with(quirks: Quirks) -> Self {
         let app = Arc::new(memory(quirks));
         app.seed(&acme(), Timestamp::now()).expect("seeds");
-        let address = "127.0.0.1:0".parse().expect("an address");
-        let running = Running::start(Arc::clone(&app), address)
-            .await
-            .expect("starts");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let clock = Hands::default();
+        let running = Running::start_on(Arc::clone(&app), listener, clock.clock()).expect("starts");
         let owner = app
             .ensure_owner("acme-corp-883120", Timestamp::now())
             .expect("works");
@@ -117,6 +135,7 @@ impl Platform {
         Self {
             app,
             running,
+            clock,
             owner,
             http: reqwest::Client::new(),
         }

@@ -20,7 +20,7 @@ struct Front {
 async fn front_with(quirks: Quirks, conduct: Conduct) -> Front {
     let platform = Platform::with(quirks).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
-    let clock = Arc::new(Timestamp::now);
+    let clock = platform.clock.clock();
     let running = Running::start_with(Arc::clone(&platform.app), listener, clock, conduct);
     Front {
         platform,
@@ -242,7 +242,7 @@ async fn a_rate_limit_answers_429_and_ends() {
         }
     }
     assert!(limited > 0, "twenty calls in a moment are too many");
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    f.platform.clock.forward(2);
     assert_eq!(status(&f.send("{viewer{mrn}}", json!({})).await), Some(200));
 }
 

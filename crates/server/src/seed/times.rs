@@ -1,9 +1,10 @@
-//! Ages in seeds, such as `-40d`: made times, by a clock that is an argument.
+//! Times in seeds: ages such as `-40d`, made times by a clock that is an argument, and what the
+//! database has.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::Error;
+use crate::{error::Error, status::Status};
 
 /// The fields that hold times.
 const TIMES: [&str; 3] = ["created_at", "last_used", "valid_until"];
@@ -25,7 +26,7 @@ pub(super) fn resolve(value: &mut Value, now: Timestamp) -> Result<bool, Error> 
                     && let Value::String(text) = value
                     && text.starts_with(['-', '+'])
                 {
-                    *text = time(text, now)?.to_string();
+                    *text = of_age(text, now)?.to_string();
                     found = true;
                 } else if !OPAQUE.contains(&key.as_str()) {
                     found |= resolve(value, now)?;
@@ -37,7 +38,7 @@ pub(super) fn resolve(value: &mut Value, now: Timestamp) -> Result<bool, Error> 
     Ok(found)
 }
 
-fn time(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
+fn of_age(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
     let invalid = || Error::InvalidSeed(format!("age {text:?}: expected one such as -40d"));
     let digits = text.get(1..text.len().saturating_sub(1));
     let count: i64 = digits
@@ -58,13 +59,18 @@ fn time(text: &str, now: Timestamp) -> Result<Timestamp, Error> {
         .map_err(|_| invalid())
 }
 
+/// The time of milliseconds that the database holds.
+pub(super) fn time(ms: i64) -> Result<Timestamp, Status> {
+    Timestamp::from_millisecond(ms).map_err(|error| Status::internal(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(text: &str) -> Result<String, String> {
         let now = "2025-03-01T12:00:00Z".parse().expect("a time");
-        time(text, now)
+        of_age(text, now)
             .map(|time| time.to_string())
             .map_err(|error| error.to_string())
     }
