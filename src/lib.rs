@@ -26,7 +26,5 @@ pub mod ports;
 pub mod record;
 pub mod refresh;
 pub mod secret;
-#[cfg(feature = "server")]
-pub mod server;
 pub mod sinks;
 pub mod view;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::echo;
 use crate::model::Desired;
 use crate::platform::{Environment, Login, Wanted, discover};
-use crate::server::{App, Credential, Options, Quirks, Running, Storage};
+use rolecall_server::{App, Credential, Options, Quirks, Running, Storage};
 
 use super::output;
 use super::private_file::{Place, Unwritten, write_private};
@@ -192,7 +192,7 @@ async fn listen(app: &App) -> Result<(TcpListener, String), String> {
 }
 
 /// Creates the declared scopes that are missing; gives the owner's credential the first time.
-fn prepare(app: &App, desired: &Desired) -> Result<Option<Credential>, crate::server::Error> {
+fn prepare(app: &App, desired: &Desired) -> Result<Option<Credential>, rolecall_server::Error> {
     let now = Timestamp::now();
     let mut organizations: Vec<(&str, &str)> = desired
         .organizations

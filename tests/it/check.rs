@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 use serde_json::{Value, json};
 
 use crate::formats::schema;

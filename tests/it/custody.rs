@@ -4,7 +4,7 @@
 use std::fs;
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 
 use crate::stage::{HEAD, PAYMENTS, Stage, Then};
 

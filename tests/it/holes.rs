@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 
 use crate::stage::{PAYMENTS, Stage};
 

@@ -235,7 +235,7 @@ fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
 /// A second identity of the same rights, as a job that plans has one, in `credentials.json`.
 fn second_identity(stage: &Stage, scope: &str, role: &str) -> String {
     let now = Timestamp::now();
-    let seed = rolecall::server::SeedAccount {
+    let seed = rolecall_server::SeedAccount {
         name: "somebody else".to_owned(),
         roles: vec![role.to_owned()],
         ..Default::default()
@@ -504,7 +504,7 @@ fn with_words(file: &[u8], edit: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
 fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
     type Words = fn(&mut serde_json::Value);
     let mut stage = Stage::small();
-    let taken = rolecall::server::SeedAccount {
+    let taken = rolecall_server::SeedAccount {
         name: "taken".to_owned(),
         roles: vec!["owner".to_owned()],
         ..Default::default()

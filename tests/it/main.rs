@@ -37,7 +37,7 @@ mod seal;
 #[cfg(feature = "server")]
 mod seal_keys;
 #[cfg(feature = "server")]
-mod server;
+mod served;
 #[cfg(feature = "server")]
 mod simulation;
 #[cfg(feature = "server")]

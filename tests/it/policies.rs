@@ -6,7 +6,7 @@ mod reports;
 use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 use serde_json::Value;
 
 use crate::stage::{ORG, PAYMENTS, Stage};

@@ -357,9 +357,9 @@ fn a_scope_that_was_not_read_ends_a_plan_as_it_is_documented() {
         assert_eq!(code(&stage, arguments), 3, "{arguments:?}");
     }
     stage.configure(&both);
-    let by_hand = rolecall::server::SeedAccount {
+    let by_hand = rolecall_server::SeedAccount {
         name: "by-hand".to_owned(),
-        ..rolecall::server::SeedAccount::default()
+        ..rolecall_server::SeedAccount::default()
     };
     let made = stage
         .app

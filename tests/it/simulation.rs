@@ -11,7 +11,7 @@ mod world;
 
 use std::io::Write as _;
 
-use rolecall::server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
+use rolecall_server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
 use case::{Case, Wish, platforms};
 use run::Stage;

@@ -1,7 +1,7 @@
 //! What a plan tells of a platform that cleans up by itself, and of other stacks in the same scopes.
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 use serde_json::{Value, json};
 
 use crate::formats::schema;

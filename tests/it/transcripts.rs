@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rolecall::model::{AddressLabel, Birth, Marks, Nonce, StackId};
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
 
@@ -556,7 +556,7 @@ fn a_served_platform_is_one_for_others() {
 
 #[test]
 fn what_is_unknown_about_the_platform_changes_no_promise() {
-    use rolecall::server::Quirks;
+    use rolecall_server::Quirks;
     for quirks in [
         r#"{"empty_roles": "default_viewer"}"#,
         r#"{"empty_roles": "refuse"}"#,
@@ -680,9 +680,9 @@ fn a_key_of_another_platform_is_never_replaced() {
 
 #[test]
 fn what_could_not_be_read_is_said_and_deletes_nothing() {
-    let quirks: rolecall::server::Quirks =
+    let quirks: rolecall_server::Quirks =
         serde_json::from_str(r#"{"org_listing_includes_spaces": true}"#).expect("quirks");
-    for quirks in [quirks, rolecall::server::Quirks::default()] {
+    for quirks in [quirks, rolecall_server::Quirks::default()] {
         let mut stage = Stage::with(quirks);
         stage.configure(&(CI.to_owned() + &account("two", "organization.acme", r#"["viewer"]"#)));
         assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);

@@ -36,7 +36,7 @@ mod seeds {
     use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::{DumpArgs, SeedArgs};
     use crate::echo;
-    use crate::server::{App, Options, Seed, Storage};
+    use rolecall_server::{App, Options, Seed, Storage};
 
     /// Makes up a seed, and writes it or fills a database with it.
     pub fn seed(args: &SeedArgs) -> Result<(), String> {
@@ -45,7 +45,7 @@ mod seeds {
         let Some(db) = &args.db else {
             return write(&seed);
         };
-        let at = |what: &str, error: crate::server::Error| {
+        let at = |what: &str, error: rolecall_server::Error| {
             format!(
                 "cannot {what} {}: {}",
                 echo::path(db).given("--db"),
@@ -66,7 +66,7 @@ mod seeds {
                 echo::path(db).given("--db")
             ));
         }
-        let at = |what: &str, error: crate::server::Error| {
+        let at = |what: &str, error: rolecall_server::Error| {
             format!(
                 "cannot {what} {}: {}",
                 echo::path(db).given("--db"),
@@ -100,7 +100,9 @@ mod serve {
     use crate::cli::output::{self, nameless};
     use crate::cli::platform_args::ServeArgs;
     use crate::echo;
-    use crate::server::{App, Conduct, Faults, Options, Patience, Quirks, Running, Seed, Storage};
+    use rolecall_server::{
+        App, Conduct, Faults, Options, Patience, Quirks, Running, Seed, Storage,
+    };
 
     /// Serves until SIGINT or SIGTERM.
     pub async fn run(args: &ServeArgs) -> Result<(), String> {
@@ -159,7 +161,7 @@ mod serve {
             Some(seed) => {
                 match app.seed(seed, now) {
                     // Started again on the same database: what is there stays.
-                    Ok(()) | Err(crate::server::Error::AlreadySeeded) => {}
+                    Ok(()) | Err(rolecall_server::Error::AlreadySeeded) => {}
                     Err(error) => return Err(at(&args.db, "seed", &error)),
                 }
                 seed.organizations

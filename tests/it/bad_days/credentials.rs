@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 use serde_json::{Value, json};
 
 use super::{APPLY, PLAN, holds, stage, writes};

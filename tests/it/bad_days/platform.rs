@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 use serde_json::{Value, json};
 
 use super::{APPLY, CI, PLAN, SETTLED, holds, stage, writes};

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rolecall::platform::RawCredential;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 
 use crate::stage::{PAYMENTS, Stage};
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 
 use crate::stage::{ORG, PAYMENTS, Stage};
 

@@ -1,7 +1,7 @@
 //! `list` and `show`.
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
 

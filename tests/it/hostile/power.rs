@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use jiff::Timestamp;
-use rolecall::server::SeedAccount;
+use rolecall_server::SeedAccount;
 use serde_json::Value;
 
 use super::{account, code, refused_unasked, run, said, writes};

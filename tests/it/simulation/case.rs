@@ -7,7 +7,7 @@ use rolecall::model::{
     Destination, FilePlace, Labels, Limits, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef,
     SpaceId, StackId,
 };
-use rolecall::server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
+use rolecall_server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
 use super::platform::{ORGANIZATION, SPACES};
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rolecall::apply::{ChangeOutcome, ChangeResult, Outcome};
 use rolecall::model::{DesiredAccount, Destination, Mrn, RoleSet};
 use rolecall::plan::{Action, Change};
-use rolecall::server::{EmptyRoles, LabelsOnCreate};
+use rolecall_server::{EmptyRoles, LabelsOnCreate};
 
 use super::case::Case;
 use super::platform::{Platform, Seen};

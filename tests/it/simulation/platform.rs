@@ -15,7 +15,7 @@ use rolecall::model::{
 use rolecall::platform::{Answer, Client, Credential, Endpoint, Identity, Time};
 use rolecall::platform::{Transport, TransportError};
 use rolecall::ports::Reader;
-use rolecall::server::{App, Options, Quirks, SeedAccount, Storage};
+use rolecall_server::{App, Options, Quirks, SeedAccount, Storage};
 use serde_json::Value;
 
 use super::time::{self, Clock};

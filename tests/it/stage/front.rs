@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rolecall::server::App;
+use rolecall_server::App;
 
 /// What to do with a request after the hook has run.
 pub enum Then {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rolecall::model::{SealKey, SealKeys, Seals};
-use rolecall::server::{App, Options, Quirks, Seed, Storage};
+use rolecall_server::{App, Options, Quirks, Seed, Storage};
 
 pub use front::{Front, Then, answer};
 

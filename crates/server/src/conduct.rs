@@ -1,0 +1,299 @@
+//! The part of the socket shell that does what `faults` decides, around every route.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{ConnectInfo, Request as HttpRequest, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::{StreamExt as _, stream};
+
+use super::{
+    app::{App, BODY_LIMIT},
+    clock::Clock,
+    door::{Patience, Peer},
+    exchange::Reply,
+    faults::{Asked, Fate, Fault, Faults, Rate},
+    quirks::ConcurrentRoleWrites,
+    sender::token,
+};
+
+/// How a listening platform treats its callers.
+#[derive(Clone, Debug, Default)]
+pub struct Conduct {
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What chance follows from.
+    pub seed: u64,
+    /// How much later every call begins, in milliseconds.
+    pub latency_ms: u64,
+    /// The most calls in one second; unlimited if absent.
+    pub rate_limit: Option<u32>,
+    /// How long callers may take, and how many there may be.
+    pub patience: Patience,
+}
+
+/// How stale the answer of a call is to be, as the shell hands it to the route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Staleness(pub(crate) u64);
+
+/// Conduct at work.
+pub(crate) struct Conductor {
+    fate: Mutex<Fate>,
+    rate: Option<Mutex<Rate>>,
+    latency: Duration,
+    /// Whether it matters what a call asks for.
+    listens: bool,
+    aborts_concurrent: bool,
+    in_flight: Arc<Mutex<BTreeSet<String>>>,
+    body: Duration,
+    app: Arc<App>,
+    clock: Clock,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Counters and sets are whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The scopes whose roles one call is changing; free again when it is dropped.
+struct Hold {
+    scopes: BTreeSet<String>,
+    in_flight: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Hold {
+    fn take(in_flight: &Arc<Mutex<BTreeSet<String>>>, scopes: BTreeSet<String>) -> Option<Self> {
+        let mut busy = lock(in_flight);
+        if !busy.is_disjoint(&scopes) {
+            return None;
+        }
+        busy.extend(scopes.iter().cloned());
+        drop(busy);
+        Some(Self {
+            scopes,
+            in_flight: Arc::clone(in_flight),
+        })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        lock(&self.in_flight).retain(|scope| !self.scopes.contains(scope));
+    }
+}
+
+impl Conductor {
+    pub(crate) fn new(conduct: Conduct, app: Arc<App>, clock: Clock) -> Self {
+        let Conduct {
+            faults,
+            seed,
+            latency_ms,
+            rate_limit,
+            patience,
+        } = conduct;
+        let quirk = app.core.quirks.concurrent_role_writes;
+        let aborts_concurrent = quirk == ConcurrentRoleWrites::Abort;
+        Self {
+            listens: aborts_concurrent || !faults.rules.is_empty(),
+            fate: Mutex::new(Fate::new(faults, seed)),
+            rate: rate_limit.map(|limit| Mutex::new(Rate::new(limit))),
+            latency: Duration::from_millis(latency_ms),
+            aborts_concurrent,
+            in_flight: Arc::default(),
+            body: patience.body,
+            app,
+            clock,
+        }
+    }
+
+    /// What a call asks for. Of a stranger's body nothing is read but its hash.
+    async fn asked(&self, parts: &Parts, body: &Bytes) -> Asked {
+        let path = parts.uri.path();
+        if path != "/query" {
+            return Asked::of_path(path);
+        }
+        let authorization = token(&parts.headers, &parts.uri);
+        let (app, body, now) = (Arc::clone(&self.app), body.clone(), (self.clock)());
+        let asked = tokio::task::spawn_blocking(move || {
+            match app.knows(authorization.as_deref(), &body, now) {
+                true => Asked::of_query(&body),
+                false => Asked::nothing(),
+            }
+        });
+        asked.await.unwrap_or_else(|_| Asked::nothing())
+    }
+}
+
+/// A request that can be sent on more than once.
+struct Heard {
+    parts: Parts,
+    body: Bytes,
+}
+
+impl Heard {
+    fn request(&self) -> HttpRequest {
+        HttpRequest::from_parts(self.parts.clone(), Body::from(self.body.clone()))
+    }
+}
+
+/// Treats one call.
+pub(crate) async fn treat(
+    State(conductor): State<Arc<Conductor>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: HttpRequest,
+    next: Next,
+) -> Response {
+    let listening = peer.begins();
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, BODY_LIMIT);
+    let body = match tokio::time::timeout(conductor.body, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return plain(&Reply::error(413, "request body too large")),
+        Err(_) => {
+            let mut late = plain(&Reply::error(408, "request body too slow"));
+            let close = HeaderValue::from_static("close");
+            late.headers_mut().insert(header::CONNECTION, close);
+            return late;
+        }
+    };
+    listening.is_whole();
+    if let Some(rate) = &conductor.rate {
+        let second = (conductor.clock)().as_second();
+        if let Err(seconds) = lock(rate).admit(second) {
+            return too_many(Some(seconds));
+        }
+    }
+    let asked = if conductor.listens {
+        conductor.asked(&parts, &body).await
+    } else {
+        Asked::default()
+    };
+    // Counted before anything else is done, so that the order of calls alone decides.
+    let verdict = lock(&conductor.fate).decide(&asked.operations);
+    let hold = match conductor.aborts_concurrent {
+        true => match Hold::take(&conductor.in_flight, asked.role_scopes.clone()) {
+            Some(hold) => Some(hold),
+            None => return aborted(&asked),
+        },
+        false => None,
+    };
+    let delay = conductor.latency + Duration::from_millis(verdict.delay_ms);
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let heard = Heard { parts, body };
+    let answer = strike(verdict.fault, &heard, &asked, next).await;
+    drop(hold);
+    answer
+}
+
+async fn strike(fault: Option<Fault>, heard: &Heard, asked: &Asked, next: Next) -> Response {
+    match fault {
+        // Delays are over by now.
+        None | Some(Fault::Delay { .. }) => next.run(heard.request()).await,
+        Some(Fault::Refuse) => cut(),
+        Some(Fault::LoseAnswer) => {
+            next.run(heard.request()).await;
+            cut()
+        }
+        Some(Fault::Truncate) => truncated(next.run(heard.request()).await).await,
+        Some(Fault::Duplicate) => {
+            next.clone().run(heard.request()).await;
+            next.run(heard.request()).await
+        }
+        Some(Fault::Abort) => aborted(asked),
+        Some(Fault::TooMany { retry_after_s }) => too_many(retry_after_s),
+        Some(Fault::Status { code, after_effect }) => {
+            if after_effect {
+                next.run(heard.request()).await;
+            }
+            plain(&Reply::error(code, "internal system error"))
+        }
+        Some(Fault::StaleRead { ms }) => {
+            let mut request = heard.request();
+            if !asked.writes {
+                request.extensions_mut().insert(Staleness(ms));
+            }
+            next.run(request).await
+        }
+    }
+}
+
+fn plain(reply: &Reply) -> Response {
+    let mut response = Response::new(Body::from(reply.body.clone()));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn too_many(retry_after: Option<u32>) -> Response {
+    let mut response = plain(&Reply::error(429, "too many requests"));
+    if let Some(seconds) = retry_after {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn aborted(asked: &Asked) -> Response {
+    let message = "rpc error: code = Aborted desc = concurrent change, try again";
+    plain(&match &asked.key {
+        Some(key) => Reply::json(
+            200,
+            &serde_json::json!({
+                "errors": [{ "message": message, "path": [key] }],
+                "data": null,
+            }),
+        ),
+        // An RPC's status: 10 is Aborted, which its gateway maps to 409.
+        None => Reply::json(
+            409,
+            &serde_json::json!({ "code": 10, "message": "concurrent change, try again" }),
+        ),
+    })
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "cut on purpose")
+}
+
+/// An answer that never comes: the connection closes without a byte of it.
+fn cut() -> Response {
+    Response::new(Body::from_stream(stream::once(async {
+        Err::<Bytes, _>(broken())
+    })))
+}
+
+/// The first half of an answer that promises its whole length.
+async fn truncated(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return cut();
+    };
+    let half = bytes.slice(..bytes.len() / 2);
+    let begin = stream::once(async { Ok(half) });
+    let end = stream::once(async {
+        // What was written before must leave first.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err(broken())
+    });
+    let mut response = Response::from_parts(parts, Body::from_stream(begin.chain(end)));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, bytes.len().into());
+    response
+}
