@@ -17,6 +17,8 @@ mod mrn;
 mod name;
 mod policy;
 mod role;
+#[cfg(test)]
+pub mod samples;
 mod seal;
 mod seal_key;
 mod sink_kind;

@@ -11,6 +11,7 @@ mod compare;
 mod extent;
 mod file;
 mod judgement;
+mod lint;
 mod neighbours;
 mod once;
 mod owners;
@@ -36,6 +37,7 @@ pub use compare::{Moved, compare, keep_judged};
 pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said, Text};
+pub use lint::{Finding, Rule, lint};
 pub use owners::{OwnersLeft, disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 
