@@ -439,5 +439,5 @@ fn a_former_key_is_told_in_one_line_and_changes_no_digest() {
     assert_eq!(lines.len(), 1, "{:?}", with.annex.advice);
     assert!(lines[0].contains("seal_key_former"));
     assert_eq!(with.annex.advice.len(), without.annex.advice.len() + 1);
-    assert_eq!(with.digest, without.digest);
+    assert_eq!(with.digest(), without.digest());
 }
