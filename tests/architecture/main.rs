@@ -97,18 +97,10 @@ const CIRCLES: &[&str] = &[
     "apply/",
     "check/",
     "cli/",
-    "config/",
-    "diag/",
     "diff/",
-    "lang/",
     "model/",
-    "plan/",
     "platform/",
-    "policy/",
-    "record/",
     "server/",
-    "view/human/",
-    "view/json",
 ];
 /// Files that print besides.
 const PRINT: &[&str] = &[

@@ -362,6 +362,17 @@ fn what_is_no_circle_is_not_found() {
             ],
         ),
         (
+            "a value that is called as the module",
+            vec![
+                ("a/mod.rs", "mod x; mod y; pub use y::x;"),
+                (
+                    "a/x.rs",
+                    "pub struct X; impl X { fn f(&self) { g!(self.h); } }",
+                ),
+                ("a/y.rs", "pub fn x() { super::x::X; }"),
+            ],
+        ),
+        (
             "itself",
             vec![(
                 "a/x.rs",

@@ -183,6 +183,12 @@ fn types(of: &syn::Type) -> Vec<Segments> {
 
 impl Reader {
     fn path(&mut self, path: Segments, line: usize, called: bool) {
+        // Such a word alone is a value, or says who may see something.
+        if let [only] = path.as_slice()
+            && matches!(only.as_str(), "self" | "super" | "crate")
+        {
+            return;
+        }
         let path = self.spelled_out(path);
         if let Some(path) = path {
             self.source.uses.push(Use {
