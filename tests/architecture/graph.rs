@@ -297,7 +297,10 @@ impl<'a> World<'a> {
                     }
                 }
                 if let ([name], true) = (one.path.as_slice(), one.called) {
-                    for file in self.macros.get(name.as_str()).into_iter().flatten() {
+                    let named = self.macros.get(name.as_str());
+                    // A macro of the file's own hides those of others.
+                    let others = named.filter(|files| !files.contains(&own));
+                    for file in others.into_iter().flatten() {
                         note(*file, format!("{name}!"), one.line);
                     }
                 }

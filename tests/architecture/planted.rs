@@ -373,6 +373,19 @@ fn what_is_no_circle_is_not_found() {
             ],
         ),
         (
+            "two macros of one name",
+            vec![
+                (
+                    "a/x.rs",
+                    "macro_rules! m { () => {}; } fn f() { m!(); super::y::y(); }",
+                ),
+                (
+                    "a/y.rs",
+                    "macro_rules! m { () => {}; } pub fn y() { m!(); }",
+                ),
+            ],
+        ),
+        (
             "itself",
             vec![(
                 "a/x.rs",
