@@ -1,21 +1,7 @@
 //! What an account may say, at the edges of what is allowed, and above all what decides about births.
 
 use super::*;
-use crate::config::{Resolved, SourceFile, parse, resolve};
-use crate::diag::{Diagnostics, SourceMap};
-
-const HEAD: &str = r#"
-rolecall {
-  stack = "acme-access"
-  id    = "k7m2q9ta"
-}
-organization "acme" { id = "acme-corp-883120" }
-space "prod" {
-  organization = organization.acme
-  id           = "prod-883120"
-}
-sink "file" "local" { directory = "credentials" }
-"#;
+use crate::config::trial::{come_to, wrong};
 
 const BORN: &str = "credential { deliver_to = [sink.file.local] }";
 const IMPORT: &str = r#"
@@ -24,15 +10,6 @@ import {
   id = "//agents.api.mondoo.app/spaces/prod-883120/serviceaccounts/29AhkZ1VRHbEjiyIHUzF3VOh5Gt"
 }
 "#;
-
-fn come_to(text: &str) -> Result<Resolved, (SourceMap, Diagnostics)> {
-    let file = SourceFile {
-        path: "main.hcl".to_owned(),
-        bytes: format!("{HEAD}{text}").into_bytes(),
-    };
-    let (mut sources, module) = parse(vec![file]);
-    resolve(&module, &mut sources, &[]).map_err(|found| (sources, found))
-}
 
 /// An account in a space, with these lines besides.
 fn account(lines: &str) -> String {
@@ -48,19 +25,6 @@ fn good(text: &str) -> DesiredAccount {
     let account = accounts.next().expect("an account");
     assert_eq!(accounts.next(), None);
     account
-}
-
-/// The codes of what is wrong, each with the marked text.
-#[track_caller]
-fn wrong(text: &str) -> Vec<(&'static str, String)> {
-    let (sources, found) = come_to(text).expect_err(text);
-    let mut all = Vec::new();
-    for item in found.iter() {
-        let span = item.span().expect("a place");
-        let marked = sources.text(span.file)[span.range()].to_owned();
-        all.push((item.code, marked));
-    }
-    all
 }
 
 #[test]
