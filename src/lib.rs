@@ -8,7 +8,7 @@
 //! Desired × Live ─diff─▶ Delta ─plan::build─▶ Plan ─policy::approve─▶ ApprovedPlan ─apply─▶ Outcome
 //! ```
 //!
-//! Which module may use which is a table in `tests/architecture.rs`.
+//! Which module may use which is a table in `tests/architecture`.
 
 pub mod apply;
 pub mod check;

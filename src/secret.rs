@@ -15,7 +15,7 @@ impl<T: Zeroize> Secret<T> {
         Self(value)
     }
 
-    /// Gives the value itself. Only `sinks` and `platform` may call this (`tests/architecture.rs`).
+    /// Gives the value itself. Only `sinks` and `platform` may call this (`tests/architecture`).
     pub fn expose(&self) -> &T {
         &self.0
     }

@@ -142,7 +142,7 @@ pub fn plan(plan: &Plan) {
 
 /// Notes what a check found.
 pub fn check(check: &Check) {
-    report().document.check = Some(json::check(check));
+    report().document.check = Some(json::check::check(check));
 }
 
 /// Notes why the plan is refused.

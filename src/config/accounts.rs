@@ -423,3 +423,6 @@ fn duration(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

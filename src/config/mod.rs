@@ -31,8 +31,12 @@ mod scopes;
 mod sealing;
 mod settings;
 mod sinks;
+#[cfg(test)]
+mod tests;
 mod time;
 mod told;
+#[cfg(test)]
+mod trial;
 mod type_expr;
 mod variables;
 mod version;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Diagnostic;
+use super::{Diagnostic, FileId, Span};
 use crate::echo::{self, Looks};
 
 /// A line of so many letters of base64 and nothing else is a part of something encoded.
@@ -14,37 +14,6 @@ const ENCODED_LINE: usize = 40;
 const PART: usize = 16;
 /// What stands in the place of a message that holds a credential.
 const WITHHELD: &str = "(not shown: it holds what looks like a credential or a key)";
-
-/// The number of a file in a [`SourceMap`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(u32);
-
-/// A range of bytes of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    /// The file.
-    pub file: FileId,
-    /// The first byte.
-    pub start: usize,
-    /// The byte after the last one.
-    pub end: usize,
-}
-
-impl Span {
-    /// Makes the span of `start..end` in `file`.
-    pub fn new(file: FileId, start: usize, end: usize) -> Self {
-        Self {
-            file,
-            start,
-            end: end.max(start),
-        }
-    }
-
-    /// Returns the bytes it covers.
-    pub fn range(self) -> Range<usize> {
-        self.start..self.end
-    }
-}
 
 /// A line and column, both counted from one; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

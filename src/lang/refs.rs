@@ -1,8 +1,8 @@
 //! The names that an expression uses, found without evaluating it.
 //! Pure.
 
-use super::scope::{Binding, Scope};
-use super::{eval, functions};
+use super::functions;
+use super::scope::{Binding, Scope, bare_root, unknown_member, unknown_root};
 use crate::diag::{Diagnostics, FileId, Span};
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ForExpr, FuncCall, Traversal, TraversalOperator};
@@ -52,14 +52,14 @@ impl Uses {
         }
         for used in &self.names {
             match scope.find(&used.root) {
-                None => out.push(eval::unknown_root(&used.root, used.root_span, scope)),
+                None => out.push(unknown_root(&used.root, used.root_span, scope)),
                 Some(Binding::Value(_)) => {}
                 Some(Binding::Names(names)) => match &used.member {
-                    None => out.push(eval::bare_root(&used.root, used.root_span, names)),
+                    None => out.push(bare_root(&used.root, used.root_span, names)),
                     Some((member, span))
                         if !names.partial && !names.slots.contains_key(member.as_str()) =>
                     {
-                        out.push(eval::unknown_member(&used.root, member, *span, names));
+                        out.push(unknown_member(&used.root, member, *span, names));
                     }
                     Some(_) => {}
                 },

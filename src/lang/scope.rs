@@ -1,7 +1,8 @@
 //! The names an expression may use, as linked frames.
 //! Pure.
 
-use super::Value;
+use super::{Value, codes};
+use crate::diag::{Diagnostic, Span, suggest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -140,5 +141,36 @@ impl<'a> Scope<'a> {
             frame = scope.parent;
         }
         names
+    }
+}
+
+/// Says that a name is not known.
+pub(super) fn unknown_root(name: &str, span: Span, scope: &Scope<'_>) -> Diagnostic {
+    let found = Diagnostic::error(codes::UNKNOWN_REFERENCE).at(span, "nothing has this name");
+    match scope.find_hint(name) {
+        Some(hint) => found.help(hint),
+        None => found.suggesting(name, scope.visible()),
+    }
+}
+
+/// Says that a root like `var` cannot stand alone.
+pub(super) fn bare_root(root: &str, span: Span, names: &Names) -> Diagnostic {
+    Diagnostic::error(codes::UNKNOWN_REFERENCE)
+        .at(span, format!("`{root}` is not a value"))
+        .help(format!("name one {}, as in `{root}.NAME`", names.noun))
+}
+
+/// Says that a root has no such member.
+pub(super) fn unknown_member(root: &str, member: &str, span: Span, names: &Names) -> Diagnostic {
+    let found = Diagnostic::error(codes::UNKNOWN_REFERENCE).at(
+        span,
+        format!("no {} `{root}.{member}` is declared", names.noun),
+    );
+    let near = suggest(member, names.slots.keys().map(|name| &**name));
+    match (near, &names.missing_help) {
+        (Some(near), _) => found.help(format!("did you mean `{root}.{near}`?")),
+        (None, Some(help)) => found.help(help.clone()),
+        (None, None) if names.slots.is_empty() => found.help(format!("there is no {}", names.noun)),
+        (None, None) => found,
     }
 }

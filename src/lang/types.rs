@@ -1,59 +1,11 @@
 //! Types of values and what two types have in common.
 //! Pure.
 
+pub use super::value::{Field, Type};
 use super::value::{Kind, RefKind, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-
-/// A type of values.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Type {
-    /// Any type.
-    Any,
-    /// `bool`.
-    Bool,
-    /// `number`.
-    Number,
-    /// `string`.
-    String,
-    /// `list(…)`.
-    List(Box<Type>),
-    /// `set(…)`.
-    Set(Box<Type>),
-    /// `map(…)`.
-    Map(Box<Type>),
-    /// `tuple([…])`.
-    Tuple(Vec<Type>),
-    /// `object({…})`.
-    Object(BTreeMap<Arc<str>, Field>),
-    /// `organization`, `space`, `role`, `sink` or a service account.
-    Reference(RefKind),
-    /// `scope`: an organization or a space.
-    Scope,
-}
-
-/// One attribute of an object type.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Field {
-    /// Its type.
-    pub ty: Type,
-    /// Whether it may be left out.
-    pub optional: bool,
-    /// What it is when left out; null without one.
-    pub default: Option<Value>,
-}
-
-impl Field {
-    /// Makes an attribute that must be given.
-    pub fn required(ty: Type) -> Self {
-        Self {
-            ty,
-            optional: false,
-            default: None,
-        }
-    }
-}
 
 impl Type {
     /// Makes the type of lists of `of`.

@@ -20,6 +20,8 @@ mod name;
 mod place;
 mod policy;
 mod role;
+#[cfg(test)]
+pub mod samples;
 mod seal;
 mod seal_key;
 mod sink_kind;

@@ -65,8 +65,10 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::diff::{Action, Delta, Difference, Reason};
+    use crate::model::samples::destination;
     use crate::model::{
-        AccountState, Address, Caller, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, StackId,
+        AccountState, Address, Caller, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, ScopeInfo,
+        StackId,
     };
     use crate::plan::build;
 
@@ -98,7 +100,17 @@ mod tests {
                 now: jiff::Timestamp::UNIX_EPOCH,
                 endpoint: "local".to_owned(),
             },
-            scopes: BTreeMap::new(),
+            scopes: [account.scope.clone(), Scope::Space(space.clone())]
+                .map(|scope| {
+                    (
+                        scope,
+                        ScopeInfo {
+                            name: String::new(),
+                            organization: None,
+                        },
+                    )
+                })
+                .into(),
             extent: crate::model::Extent::default(),
             unread: BTreeMap::new(),
             accounts: [(account.mrn.clone(), account.clone())].into(),
@@ -114,10 +126,13 @@ mod tests {
                 roles: RoleSet::new(),
                 ..account.state()
             }),
+            deliver_to: match before {
+                Some(_) => Vec::new(),
+                None => vec![destination("a.json")],
+            },
             before,
             marks: None,
             moved_from: None,
-            deliver_to: Vec::new(),
             places: Vec::new(),
         };
         let delta = Delta {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::advice::{UNPROVEN, advice, two_keys};
 use super::extent::extent;
 use super::neighbours::neighbours;
-use super::{Annex, Change, Contents, Plan};
+use super::{Annex, Change, Contents, Plan, lint};
 use crate::diff::Delta;
 use crate::model::{Desired, Live, rank};
 
@@ -50,7 +50,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
         };
         key(a).cmp(&key(b))
     });
-    Contents {
+    let plan = Contents {
         stack: desired.stack.clone(),
         endpoint: live.facts.endpoint.clone(),
         meant: desired.meant.clone(),
@@ -76,7 +76,9 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
             judgement: None,
         },
     }
-    .settle()
+    .settle();
+    debug_assert!(lint(&plan).is_empty(), "{:#?}", lint(&plan));
+    plan
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Blocked, Change, Contents, FORMAT, Reason, Step};
+use super::{Action, Blocked, Change, Contents, Reason, Step};
 use crate::diff::Difference;
 use crate::model::{
     AccountState, Address, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef, StackId,
 };
+
+/// The version of the canonical form and of plan files.
+pub const FORMAT: u32 = 4;
 
 /// What the digest covers.
 #[derive(Serialize, Deserialize)]

@@ -8,190 +8,35 @@ mod canonical;
 mod change;
 mod clean_up;
 mod compare;
+mod contents;
 mod extent;
 mod file;
 mod judgement;
+mod lint;
 mod neighbours;
 mod once;
 mod owners;
 mod privilege;
 mod renames;
-
-use std::collections::BTreeMap;
-use std::ops::Deref;
+mod settled;
 
 pub use crate::diff::{
     Action, Block, Blocked, Difference, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason,
 };
-use crate::model::{
-    Address, Caller, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
-    short_digest,
-};
-
 pub use ask::{Answers, Questions};
 pub use build::build;
+pub use canonical::FORMAT;
 pub use change::{Change, Step};
 pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
+pub use contents::{Annex, Contents, OwnersLeft};
 pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said, Text};
-pub use owners::{OwnersLeft, disowned, owned_less};
+pub use lint::{Finding, Rule, lint};
+pub use owners::{disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
-
-/// The version of the canonical form and of plan files.
-pub const FORMAT: u32 = 4;
-
-/// What a plan shows besides what it does. Not part of the digest.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Annex {
-    /// Accounts that this configuration leaves alone, owners first.
-    pub left_alone: Vec<LeftAlone>,
-    /// Declared accounts that have expired: no plan puts that right.
-    pub expired: Vec<Expired>,
-    /// Sentences worth telling that change nothing.
-    pub notes: Vec<(Address, String)>,
-    /// What the platform may object to or do by itself, and who else works in these scopes.
-    pub advice: Vec<String>,
-    /// Scopes that could not be read.
-    pub unread: BTreeMap<Scope, Unread>,
-    /// Names of the scopes that were read.
-    pub scopes: BTreeMap<Scope, ScopeInfo>,
-    /// How many of our accounts carry a seal that could not be checked for want of a key.
-    pub unverified: usize,
-    /// How many declared accounts are there unchanged.
-    pub unchanged: usize,
-    /// What the policies said, once they were asked.
-    pub judgement: Option<Judgement>,
-    /// The owners that are left where the plan takes ownership of an organization away; nothing
-    /// where nobody asked.
-    pub owners: BTreeMap<OrgId, OwnersLeft>,
-}
-
-/// All that a plan says: what it does and what it shows besides. [`Contents::settle`] makes the plan of
-/// it, which nobody changes any more.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contents {
-    /// The configuration that manages.
-    pub stack: StackId,
-    /// The API's base URL, or `local`.
-    pub endpoint: String,
-    /// What who runs it means by it.
-    pub meant: Meant,
-    /// What it is measured by.
-    pub limits: Limits,
-    /// What every account after it must keep to.
-    pub policies: Vec<PolicyRef>,
-    /// What is done. A settled plan has it in the order in which it is done.
-    pub changes: Vec<Change>,
-    /// What stands in the way: apply refuses while there is any. Not part of the digest but for kind
-    /// and accounts.
-    pub blocked: Vec<Blocked>,
-    /// The identity that planned. Not part of the digest, as all that follows.
-    pub caller: Caller,
-    /// How many accounts the configuration declares.
-    pub declared: usize,
-    /// How many live accounts are ours.
-    pub managed: usize,
-    /// Whether the run had a seal key, so that whose an account is was verified.
-    pub sealed: bool,
-    /// Births under way elsewhere, left alone.
-    pub in_flight: Vec<InFlight>,
-    /// What is shown besides.
-    pub annex: Annex,
-}
-
-/// A plan: ordered, and named by the digest of what it does.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    contents: Contents,
-    canonical: String,
-    digest: String,
-}
-
-impl Annex {
-    /// The number of spaces that were found in an organization; `None` for a space, where the
-    /// organization was not read, and where a space was not, since it may be one of the organization's.
-    pub fn spaces_in(&self, scope: &Scope) -> Option<usize> {
-        let Scope::Organization(id) = scope else {
-            return None;
-        };
-        let space = |scope: &Scope| matches!(scope, Scope::Space(_));
-        if !self.scopes.contains_key(scope) || self.unread.keys().any(space) {
-            return None;
-        }
-        Some(
-            self.scopes
-                .values()
-                .filter(|info| info.organization.as_ref() == Some(id))
-                .count(),
-        )
-    }
-}
-
-impl Contents {
-    /// Orders the changes and makes canonical text and digest, once.
-    pub fn settle(mut self) -> Plan {
-        let names = renames::order(&self.changes);
-        for change in &mut self.changes {
-            change.free_name(&names);
-        }
-        let caller = &self.caller.mrn;
-        self.changes
-            .sort_by(|a, b| a.turn(caller).cmp(&b.turn(caller)));
-        let canonical = canonical::text(&self);
-        let digest = short_digest(canonical.as_bytes(), 64);
-        Plan {
-            contents: self,
-            canonical,
-            digest,
-        }
-    }
-
-    /// Whether applying the plan would do nothing and nothing stands in the way.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.blocked.is_empty() && self.in_flight.is_empty()
-    }
-
-    /// How many changes there are of each kind.
-    pub fn count(&self, action: Action) -> usize {
-        self.changes
-            .iter()
-            .filter(|change| change.action == action)
-            .count()
-    }
-}
-
-impl Plan {
-    /// The canonical JSON: one form for one plan, with all keys sorted and nothing between the parts,
-    /// of what would be done alone.
-    pub fn canonical(&self) -> &str {
-        &self.canonical
-    }
-
-    /// The plan's name: the SHA-256 of its canonical JSON, in hexadecimal.
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
-
-    /// Notes what the policies say of it. The digest stays: it covers the policies themselves.
-    pub fn judged(&mut self, judgement: Judgement) {
-        self.contents.annex.judgement = Some(judgement);
-    }
-
-    /// What it says, to make another plan of.
-    pub fn into_contents(self) -> Contents {
-        self.contents
-    }
-}
-
-impl Deref for Plan {
-    type Target = Contents;
-
-    fn deref(&self) -> &Contents {
-        &self.contents
-    }
-}
+pub use settled::Plan;
 
 #[cfg(test)]
 mod tests;

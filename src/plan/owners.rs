@@ -3,20 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::Plan;
 use crate::model::{Live, Mrn, OrgId, Role, RoleSet, Scope};
-
-/// The owners that an organization has after a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnersLeft {
-    /// Service accounts, whoever manages them.
-    pub accounts: usize,
-    /// People, one by one or through a team as far as the platform counts them; or why nobody
-    /// knows, a fragment.
-    pub people: Result<usize, String>,
-}
 
 /// The organizations of which a plan takes ownership away from an account, each with the service
 /// accounts that own it afterwards.

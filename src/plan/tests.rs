@@ -1,7 +1,12 @@
 //! What moves power, and in which direction.
 
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::model::{AccountState, Mrn, OrgId, Role, RoleSet, SpaceId};
+use crate::model::{
+    AccountState, Address, Caller, Limits, Meant, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
+    SpaceId, StackId,
+};
 
 fn stack() -> StackId {
     StackId::new("acme", "k7m2q9ta").expect("valid")

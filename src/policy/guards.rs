@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Refusal, count};
+use super::refusal::{Refusal, count};
 use crate::model::{Limits, Role};
 use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
 

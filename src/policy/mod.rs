@@ -2,19 +2,20 @@
 //! Pure: judges the whole plan, changes nothing.
 
 mod guards;
+mod refusal;
 mod rules;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use guards::{Measures, measure};
+use refusal::count;
+pub use refusal::{Broken, Refusal};
 pub use rules::judge;
 
 use crate::echo;
 use crate::model::Address;
-use crate::plan::{
-    Action, Block, Blocked, Change, Contents, JudgedAccount, Plan, PolicyInfo, Reason, Verdict,
-};
+use crate::plan::{Action, Block, Blocked, Change, Contents, Plan, Reason, Verdict};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
@@ -61,31 +62,6 @@ impl ApprovedPlan {
     pub fn left_out(&self) -> &[Change] {
         &self.left_out
     }
-}
-
-/// Why a plan must not be applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The guard's name.
-    pub guard: &'static str,
-    /// What it found, a full sentence.
-    pub message: String,
-    /// The way out, a full sentence.
-    pub help: String,
-    /// Whether the plan itself is in order, and only this run may not apply it: an
-    /// acknowledgement or a key is missing.
-    pub apply_only: bool,
-    /// The policy that is broken and the account that breaks it, if it is about such.
-    pub broken: Option<Box<Broken>>,
-}
-
-/// A policy and an account that breaks it, or of which it cannot tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// The policy.
-    pub policy: PolicyInfo,
-    /// The account.
-    pub account: JudgedAccount,
 }
 
 /// Reads what names a plan: its digest, with or without `sha256:` before it.
@@ -360,14 +336,6 @@ fn raised(plan: &Plan, digest: &str) -> Option<Refusal> {
         apply_only: true,
         broken: None,
     })
-}
-
-fn count(n: usize, noun: &str) -> String {
-    if n == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{n} {noun}s")
-    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::lang::{Deferred, Kind, Value};
 use crate::model::{Desired, Live, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, matches};
 use crate::plan::{Case, Idle, JudgedAccount, Judgement, Keeper, Plan, PolicyInfo, Said, Text};
 
+use super::refusal::{Broken, Refusal, count};
 use super::subject::{Subject, subjects};
-use super::{Broken, Refusal, count};
 
 /// The guard that says what policies object to.
 pub(super) const POLICY: &str = "policy";

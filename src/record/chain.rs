@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{AFTER_DIGEST, BEFORE_DIGEST, FORMAT, digest};
+use super::form::{AFTER_DIGEST, BEFORE_DIGEST, FORMAT, digest};
 
 /// Digits of a digest with what stands before them.
 const DIGEST: usize = "sha256:".len() + 64;

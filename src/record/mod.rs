@@ -6,23 +6,17 @@
 //! digest of the last file.
 
 mod chain;
+mod form;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Outcome};
-use crate::model::{Address, Meant, Mrn, Nonce, Role, RoleSet, Scope, StackId, short_digest};
+use crate::model::{Address, Meant, Mrn, Nonce, Role, RoleSet, Scope, StackId};
 use crate::plan::{Action, Change, Moved, Plan, Reason};
 
 pub use chain::{Broken, Damage, Seen, read, verify};
-
-/// The version of the form.
-pub const FORMAT: u64 = 1;
-
-/// What stands between the digested part of a record and the digest.
-const BEFORE_DIGEST: &str = ",\n  \"record_digest\": \"";
-/// What stands behind it.
-const AFTER_DIGEST: &str = "\"\n}\n";
+pub use form::{FORMAT, digest, seal};
 
 /// One run, as its record tells it.
 #[derive(Clone, Debug, Serialize)]
@@ -228,23 +222,6 @@ pub fn settle(entries: &mut [Entry], outcome: &Outcome) {
         entry.account.clone_from(account);
         entry.delivered_to = delivered_to.iter().map(ToString::to_string).collect();
     }
-}
-
-/// The file of a record, of the JSON object that tells it: the digest is put at its end.
-///
-/// # Errors
-/// A fragment, if the text does not end as an object does.
-pub fn seal(json: &str) -> Result<String, &'static str> {
-    let told = json
-        .strip_suffix("\n}")
-        .ok_or("the record has no end to put its digest at")?;
-    let digest = digest(told.as_bytes());
-    Ok(format!("{told}{BEFORE_DIGEST}{digest}{AFTER_DIGEST}"))
-}
-
-/// The name of some bytes: `sha256:` and 64 digits.
-pub fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", short_digest(bytes, 64))
 }
 
 #[cfg(test)]

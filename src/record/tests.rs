@@ -1,5 +1,6 @@
 //! Laws of chains: no byte of one can change, no record can go, come or move, unnoticed.
 
+use super::form::BEFORE_DIGEST;
 use super::*;
 
 fn file(n: usize, previous: Option<&str>, stack: &str) -> Vec<u8> {

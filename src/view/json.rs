@@ -2,7 +2,7 @@
 //! Pure. Foreign strings are plain JSON strings; what would act on a terminal or in a CI log is
 //! written as `\u` escapes, so that showing the document is safe and parsing it gives the original.
 
-mod check;
+pub mod check;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,8 +20,6 @@ use crate::plan::{
     Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Verdict,
 };
 use crate::policy::Refusal;
-
-pub use check::check;
 
 /// The version of the document's form: the first number changes when a reader may break.
 pub const FORMAT_VERSION: &str = "1.0";

@@ -15,9 +15,9 @@ use rolecall::model::{
     DesiredOrganization, DesiredSpace, Destination, Extent, Facts, FilePlace, Fingerprint, Former,
     Home, Known, Labels, Limits, Live, LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries,
     Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged,
-    UnmanagedAction,
+    UnmanagedAction, Unread,
 };
-use rolecall::plan::{Action, Plan, Reason, build};
+use rolecall::plan::{Action, Plan, Reason, build, lint};
 use rolecall::ports::{ReadError, Reader};
 use rolecall::refresh::{refresh, refresh_beyond};
 use rolecall::view::human;
@@ -59,6 +59,16 @@ fn labels() -> impl Strategy<Value = Labels> {
     proptest::collection::btree_map("[a-c]", "[a-z]{0,3}", 0..3)
 }
 
+/// Where the key of an account goes.
+fn key_file(address: &Address) -> Destination {
+    let place = FilePlace {
+        directory: "credentials".to_owned(),
+        file: format!("{}.json", address.label().as_str()),
+        format: CredentialFormat::Json,
+    };
+    Destination::new("file.local", Place::File(place))
+}
+
 prop_compose! {
     fn account(n: usize)(
         scope in proptest::sample::select(scopes()),
@@ -78,14 +88,7 @@ prop_compose! {
             role_places: roles.iter().map(|role| (role.clone(), place())).collect(),
             roles,
             valid_until: None,
-            deliver_to: vec![Destination::new(
-                "file.local",
-                Place::File(FilePlace {
-                    directory: "credentials".to_owned(),
-                    file: format!("{}.json", address.label().as_str()),
-                    format: CredentialFormat::Json,
-                }),
-            )],
+            deliver_to: vec![key_file(&address)],
             protected,
             formerly: moved
                 .then(|| Former {
@@ -355,7 +358,9 @@ fn worlds() -> impl Strategy<Value = (Desired, Live)> {
 }
 
 fn plan(desired: &Desired, live: &Live) -> Plan {
-    build(desired, live, diff(desired, live, &Seals::default()))
+    let plan = build(desired, live, diff(desired, live, &Seals::default()));
+    assert_eq!(lint(&plan), []);
+    plan
 }
 
 /// What the platform holds after a plan, by the meaning of its actions alone.
@@ -535,6 +540,29 @@ proptest! {
             let protected = live.accounts[mrn].marks().is_some_and(|marks| marks.protected);
             prop_assert!(!(protected && change.action == Action::Delete), "{:?}", change);
         }
+    }
+
+    /// Whatever could not be read, is gone, or is to be deleted.
+    #[test]
+    fn no_plan_breaks_a_rule(
+        (mut desired, mut live) in worlds(),
+        destroy in any::<bool>(),
+        missing in proptest::collection::btree_map(
+            proptest::sample::select(scopes()), any::<bool>(), 0..3),
+    ) {
+        desired.meant.destroy = destroy;
+        for (scope, gone) in missing {
+            live.scopes.remove(&scope);
+            live.accounts.retain(|_, account| account.scope != scope);
+            if gone {
+                live.extent.gone.insert(scope, org());
+            } else {
+                let why = "PermissionDenied".to_owned();
+                live.unread.insert(scope, Unread { why });
+            }
+        }
+        let plan = build(&desired, &live, diff(&desired, &live, &Seals::default()));
+        prop_assert_eq!(lint(&plan), []);
     }
 
     #[test]

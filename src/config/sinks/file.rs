@@ -1,8 +1,8 @@
 //! Sinks of the kind `file`: which file receives an account's credential.
 //! Pure: names only; nothing is written here.
 
+use super::kind::{DecodedSink, format};
 use super::subject::{Subject, safe_name};
-use super::{DecodedSink, format};
 use crate::config::block::Block;
 use crate::config::codes;
 use crate::config::decode::{Decoded, Decoder};

@@ -2,6 +2,7 @@
 //! Pure: names only; nothing is written here.
 
 mod file;
+mod kind;
 mod subject;
 
 use super::block::Block;
@@ -10,19 +11,12 @@ use super::decode::{Decoded, Decoder};
 use super::frames::account_scope;
 use super::schema::Schema;
 use crate::diag::{Diagnostic, Span};
-use crate::lang::{Failed, Scope};
-use crate::model::{CredentialFormat, Destination, Place, SinkKind};
+use crate::lang::Scope;
+use crate::model::{Destination, SinkKind};
 use std::collections::BTreeMap;
 
+use kind::{DecodedSink, Kind};
 pub(super) use subject::Subject;
-
-/// What makes one kind of sink.
-struct Kind {
-    kind: SinkKind,
-    schema: &'static Schema,
-    /// Decodes what is the same for all accounts.
-    decode: fn(&Block, &Scope<'_>, &mut Decoder<'_>) -> Decoded<Box<dyn DecodedSink>>,
-}
 
 /// All kinds of this version: one row each.
 static KINDS: &[Kind] = &[Kind {
@@ -30,18 +24,6 @@ static KINDS: &[Kind] = &[Kind {
     schema: &file::SCHEMA,
     decode: file::decode,
 }];
-
-/// A sink's block, decoded as far as it is the same for all accounts.
-trait DecodedSink {
-    /// The place of one account's credential; `frame` holds what `account` is.
-    fn place(
-        &self,
-        block: &Block,
-        subject: &Subject<'_>,
-        frame: &Scope<'_>,
-        decoder: &mut Decoder<'_>,
-    ) -> Decoded<Place>;
-}
 
 fn kind_named(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.kind.as_str() == name)
@@ -110,34 +92,6 @@ pub(super) fn destination(
     let frame = account_scope(scope, subject::members(subject));
     let place = sink.decoded.place(sink.block, subject, &frame, decoder)?;
     Ok(place.map(|place| Destination::new(sink.block.labels.join("."), place)))
-}
-
-/// Decodes the attribute `format`, which all kinds have, by a kind's own default.
-fn format(
-    block: &Block,
-    default: CredentialFormat,
-    scope: &Scope<'_>,
-    decoder: &mut Decoder<'_>,
-) -> Decoded<CredentialFormat> {
-    if !decoder.is_set(block, "format", scope)? {
-        return Ok(Some(default));
-    }
-    let Some((text, span)) = decoder.text(block, "format", scope)? else {
-        return Ok(None);
-    };
-    match &*text {
-        "json" => Ok(Some(CredentialFormat::Json)),
-        "base64" => Ok(Some(CredentialFormat::Base64)),
-        "yaml" => decoder.fail(codes::NOT_YET, span, "the format `yaml`"),
-        _ => {
-            decoder.report(
-                Diagnostic::error(codes::INVALID_VALUE)
-                    .at(span, "there is no such format")
-                    .help("write \"json\" or \"base64\""),
-            );
-            Err(Failed)
-        }
-    }
 }
 
 #[cfg(test)]

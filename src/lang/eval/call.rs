@@ -1,6 +1,6 @@
 //! Function calls.
 
-use super::{Evaluated, Evaluator, Failed};
+use super::evaluator::{Evaluated, Evaluator, Failed};
 use crate::diag::Diagnostic;
 use crate::lang::functions::{self, Function, Marks};
 use crate::lang::types::noun_of;

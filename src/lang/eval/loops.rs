@@ -1,6 +1,6 @@
 //! `for` expressions.
 
-use super::{Evaluated, Evaluator, Failed};
+use super::evaluator::{Evaluated, Evaluator, Failed};
 use crate::diag::inert;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, Value};

@@ -4,6 +4,7 @@
 //! bounded: deep values and endless work are errors, never a crash.
 
 mod call;
+mod evaluator;
 mod loops;
 mod operators;
 mod template;
@@ -11,14 +12,15 @@ mod template;
 mod tests;
 mod traversal;
 
-use super::scope::{Binding, Names, Scope};
+pub use evaluator::{Evaluated, Evaluator, Failed};
+
+use super::scope::{Binding, Scope, bare_root, unknown_root};
 use super::types::noun_of;
 use super::value::{Kind, Value};
 use super::{Number, Type, codes, convert};
-use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
+use crate::diag::{Diagnostic, SourceMap};
 use hcl_edit::expr::{Expression, Object, ObjectKey};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The deepest value that can be made.
 const MAX_DEPTH: usize = 64;
@@ -27,133 +29,18 @@ const MAX_WEIGHT: usize = 4_000_000;
 /// The work one evaluator does before it gives up.
 const MAX_WORK: usize = 20_000_000;
 
-/// The knowledge that an evaluation failed and that its error has been reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed;
-
-/// The result of an evaluation.
-pub type Evaluated = Result<Value, Failed>;
-
-/// Evaluates expressions and collects what is wrong with them.
-#[derive(Debug)]
-pub struct Evaluator<'s> {
-    sources: &'s SourceMap,
-    file: FileId,
-    text: Arc<str>,
-    work_left: usize,
-    out: Diagnostics,
-}
-
 impl<'s> Evaluator<'s> {
     /// Makes an evaluator for expressions whose texts are in `sources`.
     pub fn new(sources: &'s SourceMap) -> Self {
-        let file = FileId::default();
-        let text = sources.text(file);
-        Self {
-            sources,
-            file,
-            text,
-            work_left: MAX_WORK,
-            out: Diagnostics::new(),
-        }
+        Self::within(sources, MAX_WORK)
     }
 
     /// Makes one that gives up after so much work.
     pub fn within(sources: &'s SourceMap, work: usize) -> Self {
-        Self {
-            work_left: work,
-            ..Self::new(sources)
-        }
+        Self::with(sources, work, Self::expression)
     }
 
-    /// Returns how much more work it may do.
-    pub fn work_left(&self) -> usize {
-        self.work_left
-    }
-
-    /// Returns what was found wrong so far and forgets it.
-    pub fn take_diagnostics(&mut self) -> Diagnostics {
-        std::mem::take(&mut self.out)
-    }
-
-    /// Returns the number of errors found and not taken yet.
-    pub fn error_count(&self) -> usize {
-        self.out
-            .iter()
-            .filter(|item| item.severity == Severity::Error)
-            .count()
-    }
-
-    /// Adds a finding.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
-        self.out.push(diagnostic);
-    }
-
-    /// Evaluates an expression of `file`.
-    pub fn evaluate(
-        &mut self,
-        file: FileId,
-        expression: &Expression,
-        scope: &Scope<'_>,
-    ) -> Evaluated {
-        if self.file != file {
-            self.text = self.sources.text(file);
-            self.file = file;
-        }
-        self.eval(expression, scope)
-    }
-
-    /// Evaluates an expression of `file` and reports nothing.
-    pub fn attempt(
-        &mut self,
-        file: FileId,
-        expression: &Expression,
-        scope: &Scope<'_>,
-    ) -> Option<Value> {
-        let (result, _) = self.quietly(|this| this.evaluate(file, expression, scope));
-        result.ok()
-    }
-
-    /// Runs `attempt` without reporting anything; returns what it would have reported.
-    fn quietly<T>(&mut self, attempt: impl FnOnce(&mut Self) -> T) -> (T, Diagnostics) {
-        let outer = std::mem::take(&mut self.out);
-        let result = attempt(self);
-        (result, std::mem::replace(&mut self.out, outer))
-    }
-
-    fn span(&self, node: &impl hcl_edit::Span) -> Span {
-        let range = node.span().unwrap_or(0..0);
-        Span::new(self.file, range.start, range.end)
-    }
-
-    fn fail<T>(&mut self, diagnostic: Diagnostic) -> Result<T, Failed> {
-        self.out.push(diagnostic);
-        Err(Failed)
-    }
-
-    fn error<T>(
-        &mut self,
-        code: Code,
-        node: &impl hcl_edit::Span,
-        message: impl Into<String>,
-    ) -> Result<T, Failed> {
-        let span = self.span(node);
-        self.fail(Diagnostic::error(code).at(span, message))
-    }
-
-    /// Counts work; gives up when too much has been done.
-    fn charge(&mut self, amount: usize, node: &impl hcl_edit::Span) -> Result<(), Failed> {
-        if self.work_left == 0 {
-            return Err(Failed);
-        }
-        self.work_left = self.work_left.saturating_sub(amount);
-        if self.work_left == 0 {
-            return self.error(codes::TOO_MUCH_WORK, node, "gave up while evaluating this");
-        }
-        Ok(())
-    }
-
-    fn eval(&mut self, expression: &Expression, scope: &Scope<'_>) -> Evaluated {
+    fn expression(&mut self, expression: &Expression, scope: &Scope<'_>) -> Evaluated {
         self.charge(1, expression)?;
         let value = match expression {
             Expression::Null(_) => Value::null(),
@@ -259,17 +146,6 @@ impl<'s> Evaluator<'s> {
         self.key_text(&key, expression)
     }
 
-    /// Converts a value to an object key.
-    fn key_text(&mut self, key: &Value, node: &Expression) -> Evaluated {
-        if key.is_null() {
-            return self.error(codes::INVALID_KEY, node, "a key cannot be null");
-        }
-        match convert::convert(key, &Type::String) {
-            Ok(text) => Ok(text),
-            Err(error) => self.error(codes::INVALID_KEY, node, error.describe()),
-        }
-    }
-
     fn variable(
         &mut self,
         name: &hcl_edit::Decorated<hcl_edit::Ident>,
@@ -280,21 +156,6 @@ impl<'s> Evaluator<'s> {
             Some(Binding::Value(value)) => Ok(value.clone()),
             Some(Binding::Names(names)) => self.fail(bare_root(name.as_str(), span, names)),
             None => self.fail(unknown_root(name.as_str(), span, scope)),
-        }
-    }
-
-    /// Converts a condition to a known bool, or `None` when it is not known yet.
-    fn condition(&mut self, value: &Value, node: &Expression) -> Result<Option<bool>, Failed> {
-        if value.is_null() {
-            return self.error(
-                codes::INVALID_CONDITION,
-                node,
-                "this is null, not true or false",
-            );
-        }
-        match convert::convert(value, &Type::Bool) {
-            Ok(value) => Ok(value.as_bool()),
-            Err(error) => self.error(codes::INVALID_CONDITION, node, error.describe()),
         }
     }
 
@@ -379,35 +240,4 @@ fn same_simple_type(a: &Value, b: &Value) -> bool {
             | (Kind::Number(_), Kind::Number(_))
             | (Kind::String(_), Kind::String(_))
     )
-}
-
-/// Says that a name is not known.
-pub(super) fn unknown_root(name: &str, span: Span, scope: &Scope<'_>) -> Diagnostic {
-    let found = Diagnostic::error(codes::UNKNOWN_REFERENCE).at(span, "nothing has this name");
-    match scope.find_hint(name) {
-        Some(hint) => found.help(hint),
-        None => found.suggesting(name, scope.visible()),
-    }
-}
-
-/// Says that a root like `var` cannot stand alone.
-pub(super) fn bare_root(root: &str, span: Span, names: &Names) -> Diagnostic {
-    Diagnostic::error(codes::UNKNOWN_REFERENCE)
-        .at(span, format!("`{root}` is not a value"))
-        .help(format!("name one {}, as in `{root}.NAME`", names.noun))
-}
-
-/// Says that a root has no such member.
-pub(super) fn unknown_member(root: &str, member: &str, span: Span, names: &Names) -> Diagnostic {
-    let found = Diagnostic::error(codes::UNKNOWN_REFERENCE).at(
-        span,
-        format!("no {} `{root}.{member}` is declared", names.noun),
-    );
-    let near = crate::diag::suggest(member, names.slots.keys().map(|name| &**name));
-    match (near, &names.missing_help) {
-        (Some(near), _) => found.help(format!("did you mean `{root}.{near}`?")),
-        (None, Some(help)) => found.help(help.clone()),
-        (None, None) if names.slots.is_empty() => found.help(format!("there is no {}", names.noun)),
-        (None, None) => found,
-    }
 }

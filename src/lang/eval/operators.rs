@@ -1,6 +1,6 @@
 //! Operators, with Terraform's conversions.
 
-use super::{Evaluated, Evaluator, Failed};
+use super::evaluator::{Evaluated, Evaluator, Failed};
 use crate::diag::Diagnostic;
 use crate::lang::number::NumberError;
 use crate::lang::value::Value;

@@ -3,8 +3,8 @@
 //! A template is first laid out as a flat run of parts, where trim marks and the indentation of
 //! `<<-` heredocs are dealt with as in HCL, then evaluated.
 
+use super::evaluator::{Evaluated, Evaluator, Failed};
 use super::loops::Items;
-use super::{Evaluated, Evaluator, Failed};
 use crate::diag::Diagnostic;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, Value};

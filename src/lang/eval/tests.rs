@@ -1,7 +1,7 @@
 //! What expressions evaluate to, beside what Terraform documents for them.
 
 use super::*;
-use crate::diag::render_all;
+use crate::diag::{Diagnostics, render_all};
 use crate::lang::Names;
 use crate::lang::scope::Slot;
 use crate::lang::value::{RefKind, Reference};

@@ -1,9 +1,9 @@
 //! Attribute access, index and splats.
 
-use super::{Evaluated, Evaluator, bare_root, unknown_member, unknown_root};
+use super::evaluator::{Evaluated, Evaluator};
 use crate::diag::{Diagnostic, Span, inert};
 use crate::lang::refs::{constant_step, step_range};
-use crate::lang::scope::{Binding, Slot};
+use crate::lang::scope::{Binding, Slot, bare_root, unknown_member, unknown_root};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind, Value};
 use crate::lang::{Failed, Scope, Type, codes, convert};

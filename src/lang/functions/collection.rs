@@ -1,6 +1,6 @@
 //! Functions on lists, maps and objects.
 
-use super::{CallError, Function, Marks, Outcome, items_of, text_of, whole_of};
+use super::signature::{CallError, Function, Marks, Outcome, items_of, text_of, whole_of};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind, Value};
 use crate::lang::{Type, compare, convert};

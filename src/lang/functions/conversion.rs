@@ -1,6 +1,6 @@
 //! Functions between types, and those on marks and failures.
 
-use super::{CallError, Function, Marks, Outcome};
+use super::signature::{CallError, Function, Marks, Outcome};
 use crate::lang::value::Value;
 use crate::lang::{Type, convert};
 

@@ -1,6 +1,7 @@
 //! Encodings and digests.
 
-use super::{CallError, Function, json, text_of};
+use super::json;
+use super::signature::{CallError, Function, text_of};
 use crate::lang::Type;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

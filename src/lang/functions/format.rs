@@ -1,6 +1,6 @@
 //! `format` and `formatlist`.
 
-use super::{CallError, Function, Outcome, check_size, text_of};
+use super::signature::{CallError, Function, Outcome, check_size, text_of};
 use crate::lang::value::{Kind, Value};
 use crate::lang::{Type, convert};
 

@@ -1,6 +1,6 @@
 //! JSON, with exact numbers.
 
-use super::{CallError, MAX_TEXT};
+use super::signature::{CallError, MAX_TEXT};
 use crate::lang::Number;
 use crate::lang::value::{Kind, Members, Value};
 use std::fmt::Write;

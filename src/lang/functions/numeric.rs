@@ -1,6 +1,6 @@
 //! Functions on numbers.
 
-use super::{CallError, Function, Outcome, items_of, text_of, whole_of};
+use super::signature::{CallError, Function, Outcome, items_of, text_of, whole_of};
 use crate::lang::value::Value;
 use crate::lang::{Number, Type};
 

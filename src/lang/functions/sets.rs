@@ -1,6 +1,6 @@
 //! Functions on sets.
 
-use super::{CallError, Function, Outcome, items_of};
+use super::signature::{CallError, Function, Outcome, items_of};
 use crate::lang::Type;
 use crate::lang::value::Value;
 

@@ -1,6 +1,6 @@
 //! Functions on text.
 
-use super::{CallError, Function, Outcome, check_size, items_of, text_of, whole_of};
+use super::signature::{CallError, Function, Outcome, check_size, items_of, text_of, whole_of};
 use crate::lang::Type;
 use crate::lang::value::Value;
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::diff::{Action, Block, Blocked, Difference, LeftAlone, Reason};
+use crate::model::samples::destination;
 use crate::model::{
-    AccountState, Address, Caller, Extent, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, SpaceId,
-    StackId,
+    AccountState, Address, Caller, Extent, Facts, LiveAccount, Meant, Mrn, Role, RoleSet, Scope,
+    ScopeInfo, SpaceId, StackId,
 };
 use crate::plan::{Step, Verdict};
 
@@ -19,9 +20,10 @@ fn space(name: &str) -> Scope {
 }
 
 fn difference(address: &str, action: Action, before: &[&str], after: &[&str]) -> Difference {
-    let state = |roles: &[&str]| AccountState {
+    let creates = action == Action::Create;
+    let state = |roles: &[&str], description: Option<&str>| AccountState {
         name: address.to_owned(),
-        description: None,
+        description: description.map(str::to_owned),
         labels: BTreeMap::new(),
         roles: set(roles),
         valid_until: None,
@@ -33,12 +35,13 @@ fn difference(address: &str, action: Action, before: &[&str], after: &[&str]) ->
         action,
         reason: Reason::Differs,
         scope: space("payments"),
-        account: (action != Action::Create).then(|| Mrn::new(address)),
-        before: (action != Action::Create).then(|| state(before)),
-        after: (action != Action::Delete).then(|| state(after)),
+        account: (!creates).then(|| Mrn::new(address)),
+        before: (!creates).then(|| state(before, None)),
+        after: (action != Action::Delete)
+            .then(|| state(after, (action == Action::Update).then_some("new"))),
         marks: None,
-        moved_from: None,
-        deliver_to: Vec::new(),
+        moved_from: (action == Action::Move).then(|| Address::new("before", None)),
+        deliver_to: creates.then(|| destination("a.json")).into_iter().collect(),
         places: Vec::new(),
     }
 }
@@ -58,12 +61,31 @@ fn plan_of(caller: &str, delta: Delta) -> Plan {
             now: jiff::Timestamp::UNIX_EPOCH,
             endpoint: "local".to_owned(),
         },
-        scopes: BTreeMap::new(),
+        scopes: ["alpha", "payments"]
+            .map(|name| {
+                let name = name.to_owned();
+                (
+                    space(&name),
+                    ScopeInfo {
+                        name,
+                        organization: None,
+                    },
+                )
+            })
+            .into(),
         extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: BTreeMap::new(),
     };
-    build(&Desired::nothing(stack), &live, delta)
+    let take_over = ["other", "third"].map(|name| StackId::new(name, "k7m2q9ta").expect("valid"));
+    let desired = Desired {
+        meant: Meant {
+            take_over: take_over.into(),
+            ..Meant::default()
+        },
+        ..Desired::nothing(stack)
+    };
+    build(&desired, &live, delta)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -195,14 +217,14 @@ fn within_a_step_the_callers_own_account_comes_last_and_scopes_before_addresses(
     };
     let own = Difference {
         account: Some(Mrn::new("me")),
-        ..elsewhere("a")
+        ..elsewhere("aa")
     };
     let delta = Delta {
         differences: vec![own, raise("b"), raise("a"), elsewhere("c")],
         ..Delta::default()
     };
     let plan = plan(delta);
-    assert_eq!(names(&plan), ["c", "a", "b", "a"]);
+    assert_eq!(names(&plan), ["c", "a", "b", "aa"]);
     assert_eq!(plan.changes[3].account, Some(Mrn::new("me")));
 }
 
@@ -246,6 +268,7 @@ fn another_stacks_account_is_named_with_its_stack() {
         );
         plan(Delta {
             differences: vec![Difference {
+                reason: Reason::TakenOver,
                 marks: Some(marks),
                 ..difference("a", Action::Adopt, &[], &[])
             }],
@@ -416,5 +439,5 @@ fn a_former_key_is_told_in_one_line_and_changes_no_digest() {
     assert_eq!(lines.len(), 1, "{:?}", with.annex.advice);
     assert!(lines[0].contains("seal_key_former"));
     assert_eq!(with.annex.advice.len(), without.annex.advice.len() + 1);
-    assert_eq!(with.digest, without.digest);
+    assert_eq!(with.digest(), without.digest());
 }

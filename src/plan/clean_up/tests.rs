@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::diff::{Delta, Difference, Reason};
-use crate::model::{Caller, Extent, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
+use crate::model::samples::destination;
+use crate::model::{
+    AccountState, Caller, Extent, Facts, Labels, Marks, RoleSet, ScopeInfo, SourceRef, StackId,
+};
 use crate::plan::build;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -43,6 +46,17 @@ fn used(name: &str, day: &str) -> LiveAccount {
     account("payments", name, Some("2026-01-01"), Some(day))
 }
 
+fn state(name: &str) -> AccountState {
+    AccountState {
+        name: name.to_owned(),
+        description: None,
+        labels: Labels::new(),
+        roles: RoleSet::new(),
+        valid_until: None,
+        protected: false,
+    }
+}
+
 fn difference(action: Action, at: &str, account: Option<Mrn>, address: &str) -> Difference {
     Difference {
         address: Address::new(address, None),
@@ -50,12 +64,15 @@ fn difference(action: Action, at: &str, account: Option<Mrn>, address: &str) -> 
         action,
         reason: Reason::Declared,
         scope: Scope::Space(space(at)),
+        before: account.is_some().then(|| state(address)),
+        after: (action != Action::Delete).then(|| state(address)),
+        deliver_to: match account {
+            Some(_) => Vec::new(),
+            None => vec![destination("a.json")],
+        },
         account,
-        before: None,
-        after: None,
         marks: None,
         moved_from: None,
-        deliver_to: Vec::new(),
         places: Vec::<SourceRef>::new(),
     }
 }
@@ -71,7 +88,14 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
             now: NOW.parse().expect("a time"),
             endpoint: "local".to_owned(),
         },
-        scopes: BTreeMap::new(),
+        scopes: [(
+            Scope::Space(space("payments")),
+            ScopeInfo {
+                name: "payments".to_owned(),
+                organization: None,
+            },
+        )]
+        .into(),
         extent: Extent::default(),
         unread: BTreeMap::new(),
         accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),

@@ -2,9 +2,9 @@
 
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope, unmanaged};
+use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
 use super::table::{columns, table};
-use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
+use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
 use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;

@@ -1,7 +1,6 @@
 //! What stands in the way of a plan, and the way out.
 
-use super::plan::unmanaged;
-use super::text::{ALARM, HEAD, count, paint, quoted};
+use super::text::{ALARM, HEAD, count, paint, quoted, unmanaged};
 use crate::model::{Address, Mrn};
 use crate::plan::{Block, Blocked, Held, NO_SEAL, Plan};
 use crate::view::{inert, inert_hcl};

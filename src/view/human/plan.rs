@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, quoted};
+use super::text::{
+    ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
+};
 use super::{obstacle, refusal};
-use crate::model::{AccountState, Labels, Mrn, Role, Scope};
+use crate::model::{AccountState, Labels, Role, Scope};
 use crate::plan::{
     Action, Annex, Block, Blocked, Change, Expired, LeftAlone, Plan, Reason, Verdict, power,
 };
@@ -171,31 +173,6 @@ fn grave(change: &Change) -> bool {
         || change.action == Action::Delete
 }
 
-pub(super) fn section<T>(
-    out: &mut String,
-    title: &str,
-    items: impl IntoIterator<Item = T>,
-    lines: impl Fn(T) -> Vec<String>,
-) {
-    let mut items = items.into_iter().peekable();
-    if items.peek().is_none() {
-        return;
-    }
-    push(out, &paint(HEAD, &format!("{title}:")));
-    push(out, "");
-    for item in items {
-        for line in lines(item) {
-            push(out, &line);
-        }
-        push(out, "");
-    }
-}
-
-pub(super) fn push(out: &mut String, line: &str) {
-    out.push_str(line);
-    out.push('\n');
-}
-
 fn change(change: &Change, plan: &Plan) -> Vec<String> {
     let annex = &plan.annex;
     let (sign, style) = match change.action {
@@ -283,16 +260,6 @@ fn title(change: &Change) -> String {
         (Reason::Unmanaged, Some(before)) => unmanaged(&before.name, change.account.as_ref()),
         _ => inert(&change.address.to_string()),
     }
-}
-
-/// An account that no stack has marked, so that it has no address.
-pub(super) fn unmanaged(name: &str, account: Option<&Mrn>) -> String {
-    // A name may be null, and something must tell which account it is.
-    let name = match (name, account) {
-        ("", Some(account)) => inert(account.as_str()),
-        (name, _) => quoted(name),
-    };
-    format!("{name} (unmanaged)")
 }
 
 /// A scope with its display name.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::plan::{push, section};
-use super::text::{ALARM, CHANGE, HEAD, paint};
+use super::text::{ALARM, CHANGE, HEAD, paint, push, section};
 use crate::model::{PolicyOrigin, PolicySeverity, by_block};
 use crate::plan::{JudgedAccount, Judgement, Plan, PolicyInfo, Said};
 use crate::policy::Refusal;

@@ -3,6 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
+use crate::model::Mrn;
 use crate::view::inert;
 
 /// Something is added.
@@ -35,6 +36,43 @@ pub fn count(n: usize, noun: &str) -> String {
 /// A foreign string in quotes.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", inert(text).replace('"', "\\\""))
+}
+
+/// An account that no stack has marked, so that it has no address.
+pub fn unmanaged(name: &str, account: Option<&Mrn>) -> String {
+    // A name may be null, and something must tell which account it is.
+    let name = match (name, account) {
+        ("", Some(account)) => inert(account.as_str()),
+        (name, _) => quoted(name),
+    };
+    format!("{name} (unmanaged)")
+}
+
+/// A heading and what stands under it; nothing where nothing does.
+pub fn section<T>(
+    out: &mut String,
+    title: &str,
+    items: impl IntoIterator<Item = T>,
+    lines: impl Fn(T) -> Vec<String>,
+) {
+    let mut items = items.into_iter().peekable();
+    if items.peek().is_none() {
+        return;
+    }
+    push(out, &paint(HEAD, &format!("{title}:")));
+    push(out, "");
+    for item in items {
+        for line in lines(item) {
+            push(out, &line);
+        }
+        push(out, "");
+    }
+}
+
+/// One line.
+pub fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
 }
 
 /// Lines that show how a text changes. Short texts stand side by side; of long ones only the

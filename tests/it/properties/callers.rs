@@ -9,7 +9,7 @@ use rolecall::model::{
     Caller, Desired, Limits, Live, LiveAccount, Mrn, PolicyOrigin, PolicyRef, RoleSet, Scope,
     Seals, Unread,
 };
-use rolecall::plan::{Action, Plan, build, compare};
+use rolecall::plan::{Action, Plan, build, compare, lint};
 use rolecall::policy::{Acks, approve};
 
 use crate::stage::seals;
@@ -41,7 +41,9 @@ impl Run<'_> {
             live.unread.insert(scope.clone(), Unread { why });
             live.accounts.retain(|_, account| account.scope != *scope);
         }
-        build(desired, &live, diff(desired, &live, &self.seals))
+        let plan = build(desired, &live, diff(desired, &live, &self.seals));
+        assert_eq!(lint(&plan), []);
+        plan
     }
 }
 

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use rolecall::model::{Address, DesiredAccount, RoleSet, Scope};
 use rolecall::plan::Action;
 
-use super::{desired_of, live_of, materialise, place, plan, space};
+use super::{desired_of, key_file, live_of, materialise, place, plan, space};
 
 const MOST: usize = 7;
 
 fn called(n: usize, name: usize) -> DesiredAccount {
+    let address = Address::new(format!("a{n}"), None);
     DesiredAccount {
-        address: Address::new(format!("a{n}"), None),
         scope: Scope::Space(space(0)),
         name: format!("name {name}"),
         description: None,
@@ -22,9 +22,10 @@ fn called(n: usize, name: usize) -> DesiredAccount {
         valid_until: None,
         protected: None,
         formerly: Vec::new(),
-        deliver_to: Vec::new(),
+        deliver_to: vec![key_file(&address)],
         import: None,
         declared_at: place(),
+        address,
     }
 }
 

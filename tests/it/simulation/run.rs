@@ -7,7 +7,7 @@ use std::time::Duration;
 use rolecall::apply::{Options, Outcome, apply};
 use rolecall::diff::{PENDING_LEASE, diff};
 use rolecall::model::Desired;
-use rolecall::plan::{Plan, build};
+use rolecall::plan::{Plan, build, lint};
 use rolecall::policy::{Acks, approve};
 use rolecall::refresh::refresh;
 use rolecall::view::human;
@@ -59,6 +59,11 @@ fn go(
             ..desired.clone()
         };
         let plan = build(&desired, &live, diff(&desired, &live, &seals));
+        let broken: Vec<String> = lint(&plan).iter().map(ToString::to_string).collect();
+        if !broken.is_empty() {
+            *world.broken.borrow_mut() = Some(broken.join("; "));
+            return (Some(plan), None, String::new());
+        }
         let approved = match approve(plan.clone(), &Acks::default(), None) {
             Ok(approved) => approved,
             Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),

@@ -208,6 +208,7 @@ impl Stage {
     /// for keys wherever they must not be.
     pub fn compare(&self, golden: &str) {
         self.no_key_leaked();
+        self.no_plan_breaks_a_rule();
         let mut redactions = snapbox::Redactions::new();
         let patterns = [
             ("[ENDPOINT]", r"https?://(127\.0\.0\.1|localhost):\d+"),
@@ -248,6 +249,16 @@ impl Stage {
         snapbox::Assert::new()
             .action_env("SNAPSHOTS")
             .eq(actual, expected);
+    }
+
+    /// Every plan that a run has written keeps the rules of plans.
+    fn no_plan_breaks_a_rule(&self) {
+        for path in files(self.dir.path()) {
+            let text = fs::read(&path).expect("readable");
+            if let Ok(plan) = rolecall::plan::read(&text) {
+                assert_eq!(rolecall::plan::lint(&plan), [], "{}", path.display());
+            }
+        }
     }
 
     /// Every private key that is in a credential file of this stage must be nowhere else: not in

@@ -1,0 +1,375 @@
+//! What decides about writes besides the accounts themselves: who is believed, how much one plan may do,
+//! what becomes of others' accounts, and what two blocks may not say both.
+
+use super::trial::{come_to, marked, whole, wrong};
+use super::{Resolved, codes};
+use crate::model::{EndpointAssertion, Limits, Scope, UnmanagedAction};
+
+const ID: &str = "29AhkZ1VRHbEjiyIHUzF3VOh5Gt";
+
+#[track_caller]
+fn good(text: &str) -> Resolved {
+    come_to(text).unwrap_or_else(|(_, found)| panic!("{text}: {found:#?}"))
+}
+
+fn account(block: &str, name: &str, lines: &str) -> String {
+    format!(
+        "service_account \"{block}\" {{\nscope = space.prod\nroles = []\nname = \"{name}\"\n{lines}\n}}\n"
+    )
+}
+
+fn born(block: &str, name: &str) -> String {
+    account(block, name, "credential { deliver_to = [sink.file.local] }")
+}
+
+fn import(to: &str, scope: &str, id: &str) -> String {
+    format!(
+        "import {{\nto = {to}\nid = \"//agents.api.mondoo.app/{scope}/serviceaccounts/{id}\"\n}}\n"
+    )
+}
+
+/// The only code of what is wrong.
+#[track_caller]
+fn code(text: &str) -> &'static str {
+    let found = wrong(text);
+    assert_eq!(found.len(), 1, "{text}: {found:?}");
+    found[0].0
+}
+
+#[test]
+fn each_limit_is_set_by_its_own_name_and_by_nothing_else() {
+    let base = Limits::default();
+    assert_eq!(good("").desired.limits, base);
+    assert_eq!(good("limits {}").desired.limits, base);
+    for (name, wanted) in [
+        (
+            "max_deletes",
+            Limits {
+                max_deletes: 77,
+                ..base
+            },
+        ),
+        (
+            "max_reaped",
+            Limits {
+                max_reaped: 77,
+                ..base
+            },
+        ),
+        (
+            "max_delete_percent",
+            Limits {
+                max_delete_percent: 77,
+                ..base
+            },
+        ),
+        (
+            "max_escalations",
+            Limits {
+                max_escalations: 77,
+                ..base
+            },
+        ),
+        (
+            "max_gained_grants",
+            Limits {
+                max_gained_grants: 77,
+                ..base
+            },
+        ),
+        (
+            "max_revoked_grants",
+            Limits {
+                max_revoked_grants: 77,
+                ..base
+            },
+        ),
+        (
+            "min_owners",
+            Limits {
+                min_owners: 77,
+                ..base
+            },
+        ),
+    ] {
+        let limits = good(&format!("limits {{ {name} = 77 }}")).desired.limits;
+        assert_eq!(limits, wanted, "{name}");
+        let none = good(&format!("limits {{ {name} = 0 }}"));
+        assert_ne!(none.desired.limits, wanted, "{name}");
+        let most = if name == "max_delete_percent" {
+            100
+        } else {
+            1_000_000
+        };
+        good(&format!("limits {{ {name} = {most} }}"));
+        for value in [
+            (most + 1).to_string(),
+            "-1".to_owned(),
+            "1.5".to_owned(),
+            "\"many\"".to_owned(),
+        ] {
+            let found = code(&format!("limits {{ {name} = {value} }}"));
+            assert!(
+                [codes::INVALID_VALUE.id, "invalid-type"].contains(&found),
+                "{name} = {value}: {found}"
+            );
+        }
+    }
+}
+
+fn rolecall(lines: &str) -> String {
+    format!("rolecall {{\nstack = \"acme-access\"\nid = \"k7m2q9ta\"\n{lines}\n}}\n")
+}
+
+#[test]
+fn creators_are_believed_by_their_whole_name() {
+    let one = "//captain.api.mondoo.app/users/b";
+    let other = "//agents.api.mondoo.app/spaces/prod-883120/serviceaccounts/a";
+    let of = |list: &str| whole(&rolecall(&format!("trusted_creators = {list}")));
+    let believed = |list: &str| {
+        let resolved = of(list).unwrap_or_else(|(_, found)| panic!("{list}: {found:#?}"));
+        resolved.desired.trusted_creators
+    };
+    assert_eq!(believed("[]"), [""; 0]);
+    assert_eq!(
+        believed(&format!("[\"{one}\", \"{other}\", \"{one}\"]")),
+        [other, one]
+    );
+    for list in [
+        "[\"somebody@acme.example\"]",
+        "[\"\"]",
+        "[\"/users/b\"]",
+        "[null]",
+        "[1]",
+    ] {
+        let found = marked(of(list), list);
+        assert_eq!(found.len(), 1, "{list}: {found:?}");
+        assert_eq!(found[0].0, codes::INVALID_VALUE.id, "{list}");
+    }
+}
+
+#[test]
+fn a_stack_that_cannot_be_one_is_blamed_where_it_is_wrong() {
+    for (name, id, wrong) in [
+        ("Acme", "k7m2q9ta", "\"Acme\""),
+        ("", "k7m2q9ta", "\"\""),
+        ("acme", "K7", "\"K7\""),
+        ("acme", "abc", "\"abc\""),
+        ("ac me", "", "\"ac me\""),
+    ] {
+        let text = format!("rolecall {{\nstack = \"{name}\"\nid = \"{id}\"\n}}\n");
+        let found = marked(whole(&text), &text);
+        assert_eq!(
+            found,
+            [(codes::INVALID_VALUE.id, wrong.to_owned())],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_platform_is_told_in_one_way() {
+    let of = |lines: &str| format!("platform {{\n{lines}\n}}\n");
+    let endpoint = |lines: &str| good(&of(lines)).desired.endpoint;
+    assert_eq!(good("").desired.endpoint, None);
+    for region in ["us", "eu"] {
+        let wanted = EndpointAssertion::Region(region.to_owned());
+        assert_eq!(endpoint(&format!("region = \"{region}\"")), Some(wanted));
+    }
+    let url = EndpointAssertion::Url("https://us.api.mondoo.com".to_owned());
+    assert_eq!(
+        endpoint("endpoint = \"https://us.api.mondoo.com/query\""),
+        Some(url)
+    );
+    for lines in [
+        "",
+        "region = \"us\"\nendpoint = \"https://us.api.mondoo.com\"",
+        "region = \"US\"",
+        "region = \"ap\"",
+        "endpoint = \"us.api.mondoo.com\"",
+        "endpoint = \"http://us.api.mondoo.com\"",
+    ] {
+        assert_eq!(code(&of(lines)), codes::INVALID_VALUE.id, "{lines}");
+    }
+}
+
+fn unmanaged(lines: &str) -> String {
+    format!("space \"test\" {{\nid = \"test-883121\"\nunmanaged {{\n{lines}\n}}\n}}\n")
+}
+
+#[test]
+fn accounts_of_nobody_are_deleted_where_a_block_says_so_and_nowhere_else() {
+    use UnmanagedAction::{Delete, Fail, Report};
+    assert!(good("").desired.unmanaged.is_empty());
+    for (word, action) in [("report", Report), ("fail", Fail), ("delete", Delete)] {
+        let desired = good(&unmanaged(&format!("action = \"{word}\""))).desired;
+        let settings: Vec<_> = desired.unmanaged.into_iter().collect();
+        let [(Scope::Space(space), setting)] = settings.as_slice() else {
+            panic!("{word}: {settings:?}");
+        };
+        assert_eq!(space.as_str(), "test-883121");
+        assert_eq!(setting.action, action);
+        assert_eq!(setting.except, [""; 0]);
+    }
+    let lines = "action = \"delete\"\nexcept = [\"b*\", \"a\", \"b*\"]";
+    let desired = good(&unmanaged(lines)).desired;
+    let except: Vec<_> = desired
+        .unmanaged
+        .values()
+        .map(|u| u.except.clone())
+        .collect();
+    assert_eq!(except, [["a", "b*"]]);
+    for lines in [
+        "action = \"remove\"",
+        "action = \"Delete\"",
+        "action = \"delete\"\nexcept = [null]",
+        "action = \"delete\"\nexcept = [space.prod]",
+    ] {
+        assert_eq!(code(&unmanaged(lines)), codes::INVALID_VALUE.id, "{lines}");
+    }
+}
+
+#[test]
+fn one_scope_has_one_block() {
+    let again = "space \"again\" { id = \"prod-883120\" }";
+    assert_eq!(code(again), codes::DUPLICATE_DECLARATION.id);
+    let again = "organization \"again\" { id = \"acme-corp-883120\" }";
+    assert_eq!(code(again), codes::DUPLICATE_DECLARATION.id);
+    // An organization and a space are two, whatever their ids.
+    good("space \"other\" { id = \"acme-corp-883120\" }");
+    for id in ["abc", "a b c d", "spaces/prod-883120", ""] {
+        let text = format!("space \"other\" {{ id = \"{id}\" }}");
+        assert_eq!(code(&text), codes::INVALID_VALUE.id, "{id}");
+    }
+    let text = "space \"other\" {\nid = \"other-883121\"\norganization = space.prod\n}";
+    assert_eq!(code(text), codes::INVALID_VALUE.id);
+}
+
+#[test]
+fn two_accounts_of_a_scope_have_two_names() {
+    assert_eq!(
+        code(&(born("a", "ci") + &born("b", "ci"))),
+        codes::DUPLICATE_ACCOUNT.id
+    );
+    let forms = born("a", "caf\u{e9}") + &born("b", "cafe\u{301}");
+    assert_eq!(code(&forms), codes::DUPLICATE_ACCOUNT.id);
+    let elsewhere = born("b", "ci").replace("space.prod", "organization.acme");
+    let both = good(&(born("a", "ci") + &elsewhere));
+    assert_eq!(both.desired.accounts.len(), 2);
+}
+
+#[test]
+fn one_place_holds_one_key() {
+    let sink = "sink \"file\" \"one\" {\ndirectory = \"keys\"\nfilename = \"one.json\"\n}\n\
+                sink \"file\" \"same\" {\ndirectory = \"KEYS\"\nfilename = \"ONE.json\"\n}\n";
+    let to = |block: &str, list: &str| {
+        sink.to_owned()
+            + &account(
+                block,
+                block,
+                &format!("credential {{ deliver_to = {list} }}"),
+            )
+    };
+    let duplicate = codes::DUPLICATE_DESTINATION.id;
+    assert_eq!(code(&to("a", "[sink.file.one, sink.file.one]")), duplicate);
+    assert_eq!(code(&to("a", "[sink.file.one, sink.file.same]")), duplicate);
+    let two = to("a", "[sink.file.one]")
+        + &account("b", "b", "credential { deliver_to = [sink.file.same] }");
+    assert_eq!(code(&two), duplicate);
+    let apart = to("a", "[sink.file.one, sink.file.local]");
+    assert_eq!(
+        good(&apart)
+            .desired
+            .accounts
+            .into_values()
+            .next()
+            .expect("one")
+            .deliver_to
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn an_import_names_one_account_and_one_address() {
+    let a = account("a", "a", "");
+    let b = account("b", "b", "");
+    let space = "spaces/prod-883120";
+    let to_a = import("service_account.a", space, ID);
+    let imported = good(&(a.clone() + &to_a)).desired;
+    let found: Vec<_> = imported
+        .accounts
+        .values()
+        .filter_map(|a| a.import.as_ref())
+        .collect();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].mrn.id(), ID);
+    let twice = [&a, &b, &to_a, &import("service_account.b", space, ID)];
+    let twice: String = twice.into_iter().map(String::as_str).collect();
+    assert_eq!(code(&twice), codes::DUPLICATE_IMPORT.id);
+    let both = [&a, &to_a, &import("service_account.a", space, "2b")];
+    let both: String = both.into_iter().map(String::as_str).collect();
+    assert_eq!(code(&both), codes::DUPLICATE_IMPORT.id);
+    for (scope, id) in [
+        ("spaces/prod-883120", "with-dash"),
+        ("spaces/prod-883120", ""),
+        ("teams/prod-883120", "2b"),
+        ("spaces/abc", "2b"),
+    ] {
+        let text = a.clone() + &import("service_account.a", scope, id);
+        assert_eq!(code(&text), codes::INVALID_VALUE.id, "{scope} {id}");
+    }
+    let elsewhere = a.clone() + &import("service_account.a", "organizations/acme-corp-883120", ID);
+    assert_eq!(code(&elsewhere), codes::IMPORT_SCOPE.id);
+    let nobody = born("a", "a") + &import("service_account.c", space, ID);
+    assert_eq!(code(&nobody), codes::UNKNOWN_IMPORT_TARGET.id);
+    let instance = born("a", "a") + &import("service_account.a[\"x\"]", space, ID);
+    assert_eq!(code(&instance), codes::UNKNOWN_IMPORT_TARGET.id);
+    for to in [
+        "space.prod",
+        "\"service_account.a\"",
+        "service_account.a[0]",
+        "service_account",
+    ] {
+        let text = born("a", "a") + &import(to, space, ID);
+        assert_eq!(code(&text), codes::INVALID_VALUE.id, "{to}");
+    }
+}
+
+#[test]
+fn what_is_removed_is_deleted_or_given_up_as_it_says() {
+    let of = |lines: &str| format!("removed {{\nfrom = service_account.gone\n{lines}\n}}\n");
+    for (lines, destroy) in [
+        ("lifecycle { destroy = false }", false),
+        ("lifecycle { destroy = true }", true),
+    ] {
+        let removed = good(&of(lines)).desired.removed;
+        assert_eq!(removed.len(), 1);
+        assert_eq!(removed[0].destroy, destroy, "{lines}");
+        assert_eq!(removed[0].from.to_string(), "service_account.gone");
+    }
+    let lines = "lifecycle { destroy = false }";
+    assert_eq!(code(&(of(lines) + &of(lines))), codes::INVALID_REMOVAL.id);
+    let declared = of(lines) + &born("gone", "gone");
+    assert_eq!(code(&declared), codes::INVALID_REMOVAL.id);
+}
+
+#[test]
+fn a_moved_account_keeps_every_address_that_it_had() {
+    let moved = |from: &str, to: &str| {
+        format!("moved {{\nfrom = service_account.{from}\nto = service_account.{to}\n}}\n")
+    };
+    let text = born("c", "c") + &moved("a", "b") + &moved("b", "c");
+    let desired = good(&text).desired;
+    let account = desired.accounts.into_values().next().expect("an account");
+    let former: Vec<String> = account
+        .formerly
+        .iter()
+        .map(|f| f.address.to_string())
+        .collect();
+    assert_eq!(former, ["service_account.b", "service_account.a"]);
+    let still_there = born("a", "a") + &born("b", "b") + &moved("a", "b");
+    assert_eq!(code(&still_there), codes::INVALID_MOVE.id);
+    let nowhere = moved("a", "b");
+    assert_eq!(code(&nowhere), codes::INVALID_MOVE.id);
+}

@@ -1,0 +1,66 @@
+//! A plan that nobody changes any more: ordered, and named by the digest of what it does.
+//! Pure.
+
+use std::ops::Deref;
+
+use super::{Contents, Judgement, canonical, renames};
+use crate::model::short_digest;
+
+/// A plan: ordered, and named by the digest of what it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub(super) contents: Contents,
+    canonical: String,
+    digest: String,
+}
+
+impl Contents {
+    /// Orders the changes and makes canonical text and digest, once.
+    pub fn settle(mut self) -> Plan {
+        let names = renames::order(&self.changes);
+        for change in &mut self.changes {
+            change.free_name(&names);
+        }
+        let caller = &self.caller.mrn;
+        self.changes
+            .sort_by(|a, b| a.turn(caller).cmp(&b.turn(caller)));
+        let canonical = canonical::text(&self);
+        let digest = short_digest(canonical.as_bytes(), 64);
+        Plan {
+            contents: self,
+            canonical,
+            digest,
+        }
+    }
+}
+
+impl Plan {
+    /// The canonical JSON: one form for one plan, with all keys sorted and nothing between the parts,
+    /// of what would be done alone.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+
+    /// The plan's name: the SHA-256 of its canonical JSON, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Notes what the policies say of it. The digest stays: it covers the policies themselves.
+    pub fn judged(&mut self, judgement: Judgement) {
+        self.contents.annex.judgement = Some(judgement);
+    }
+
+    /// What it says, to make another plan of.
+    pub fn into_contents(self) -> Contents {
+        self.contents
+    }
+}
+
+impl Deref for Plan {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.contents
+    }
+}
