@@ -30,3 +30,4 @@ pub mod secret;
 pub mod server;
 pub mod sinks;
 pub mod view;
+pub mod yaml;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const TABLE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("echo", &[]),
+    ("yaml", &[]),
     ("diag", &["echo"]),
     ("model", &["secret", "diag"]),
     ("lang", &["diag"]),
@@ -21,7 +22,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("check", &["model", "diff", "plan", "ports"]),
     ("apply", &["model", "plan", "policy", "ports"]),
     ("record", &["model", "plan", "apply"]),
-    ("platform", &["secret", "echo", "model", "ports"]),
+    ("platform", &["secret", "echo", "yaml", "model", "ports"]),
     ("sinks", &["secret", "echo", "model", "ports"]),
     // On purpose: a wrong name shared with the client would be wrong on both sides.
     ("server", &[]),

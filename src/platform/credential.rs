@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::auth::{Identity, ServiceAccount};
 use super::certificate::Certificate;
 use super::endpoint::Endpoint;
-use super::yaml;
 use crate::echo;
 use crate::model::Mrn;
 use crate::secret::Secret;
+use crate::yaml::{self, Content, Node};
 
 /// Why a credential cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -269,16 +269,63 @@ pub(super) fn fields(text: &str) -> Result<Fields, CredentialError> {
             }
         }
     } else {
-        let pairs = yaml::parse(text).map_err(|why| {
+        let pairs = pairs(text).map_err(|why| {
+            let ends = match escaped_line_ends(text) {
+                true => format!("; {LINE_ENDS}"),
+                false => String::new(),
+            };
             CredentialError::new(format!(
-                "the credential is neither JSON nor YAML as Mondoo writes it: {why}"
+                "the credential is neither JSON nor YAML as Mondoo writes it: {why}{ends}"
             ))
         })?;
         for (key, value) in pairs {
-            add(key, Some(value))?;
+            add(key, value)?;
         }
     }
     Ok(fields)
+}
+
+/// The pairs of a map in YAML, those of maps right below it as `outer.inner`; what lies deeper is
+/// nothing that a credential needs.
+fn pairs(text: &str) -> Result<Vec<(String, Option<Zeroizing<String>>)>, String> {
+    let members = match yaml::parse(text).map_err(|e| e.to_string())? {
+        None => return Ok(Vec::new()),
+        Some(Node { line, content }) => match content {
+            Content::Map(members) => members,
+            Content::List(_) => {
+                return Err(format!("line {line} is a list where a key is expected"));
+            }
+            Content::Text(_) | Content::Null => {
+                return Err(format!("line {line} is not `key: value`"));
+            }
+        },
+    };
+    let mut pairs = Vec::new();
+    for (outer, node) in members {
+        match plain_text(node.content) {
+            Ok(text) => pairs.push((outer.to_string(), text)),
+            Err(inner) => {
+                pairs.push((outer.to_string(), None));
+                for (key, node) in inner {
+                    let text = plain_text(node.content).unwrap_or_default();
+                    pairs.push((format!("{}.{}", *outer, *key), text));
+                }
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+/// A value's text, if it is one; else the members of a map.
+fn plain_text(
+    content: Content,
+) -> Result<Option<Zeroizing<String>>, Vec<(Zeroizing<String>, Node)>> {
+    match content {
+        Content::Text(text) => Ok(Some(text)),
+        Content::Null => Ok(Some(Zeroizing::default())),
+        Content::List(_) => Ok(None),
+        Content::Map(members) => Err(members),
+    }
 }
 
 #[cfg(test)]
@@ -446,6 +493,75 @@ mod tests {
         ] {
             let why = Credential::parse(text.as_bytes()).expect_err(hint);
             assert!(why.to_string().contains(hint), "{hint}: {why}");
+        }
+    }
+
+    fn get(text: &str, key: &str) -> Option<String> {
+        let pairs = pairs(text).expect("YAML");
+        let found = pairs.into_iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.expect("a text").to_string())
+    }
+
+    #[test]
+    fn flat_pairs_in_every_quoting() {
+        let text = "---\n# comment\na: plain # not this\nb: \"q\\n#q\" # c\nc: 'it''s'\n\
+                    \"d\": x:y\ne:\nf: ~\ng: https://h:8989/x\r\n";
+        assert_eq!(get(text, "a").as_deref(), Some("plain"));
+        assert_eq!(get(text, "b").as_deref(), Some("q\n#q"));
+        assert_eq!(get(text, "c").as_deref(), Some("it's"));
+        assert_eq!(get(text, "d").as_deref(), Some("x:y"));
+        assert_eq!(get(text, "e").as_deref(), Some(""));
+        assert_eq!(get(text, "f").as_deref(), Some(""));
+        assert_eq!(get(text, "g").as_deref(), Some("https://h:8989/x"));
+    }
+
+    #[test]
+    fn block_scalars_keep_their_lines_and_end_where_the_indent_does() {
+        let text = "key: |\n  one\n\n    two\n  three\nnext: |-\n    a\n    b\nlast: z\n";
+        assert_eq!(get(text, "key").as_deref(), Some("one\n\n  two\nthree\n"));
+        assert_eq!(get(text, "next").as_deref(), Some("a\nb"));
+        assert_eq!(get(text, "last").as_deref(), Some("z"));
+        assert_eq!(get("key: |\nnext: x\n", "next").as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn maps_one_level_deep_and_lists_are_passed_over() {
+        let text = "auth:\n  method: ssh\n  deep:\n    mrn: no\nlabels:\n- a\n- b\n\
+                    features:\n  - x\nmrn: yes\nflow: {a: b}\n";
+        assert_eq!(get(text, "auth.method").as_deref(), Some("ssh"));
+        assert_eq!(get(text, "mrn").as_deref(), Some("yes"));
+        assert_eq!(get(text, "auth.mrn"), None);
+        assert_eq!(get(text, "flow.a").as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn yaml_that_says_more_than_is_read_is_refused_and_never_repeated() {
+        let good = format!("mrn: {MRN}\nprivate_key: x\n");
+        for (more, hint) in [
+            ("Mrn: secret\n", "`mrn` stands twice"),
+            (
+                "mrn: secret\n",
+                "line 3 gives a key that its map already has",
+            ),
+            ("---\ntoken: secret\n", "line 4 begins a second document"),
+            ("token: &secret x\n", "line 3 uses an anchor"),
+            (
+                "api_endpoint: [secret]\n",
+                "`api_endpoint` of the credential is not text",
+            ),
+            (
+                "scope_mrn: {secret: x}\n",
+                "`scope_mrn` of the credential is not text",
+            ),
+            ("auth: {method: wif, x: secret}\n", "workload identity"),
+            ("private: secret: x\n", "line 3 has a `: ` too many"),
+        ] {
+            let text = format!("{good}{more}");
+            let why = Credential::parse(text.as_bytes())
+                .expect_err(hint)
+                .to_string();
+            assert!(why.contains(hint), "{hint}: {why}");
+            assert!(!why.contains("secret"), "{why}");
         }
     }
 }

@@ -16,7 +16,6 @@ mod inspect;
 mod operation;
 mod proxy;
 mod transport;
-mod yaml;
 
 pub use auth::{Identity, KeyError, ServiceAccount};
 pub use certificate::Certificate;
