@@ -370,7 +370,7 @@ mod tests {
             ("a: x\n- secret\n", 2, "indent"),
             ("a: x\nb: [secret\n", 2, "brackets"),
             ("a: x\nb: {secret: [\n\n", 2, "brackets"),
-            ("a: x\nb: [\"c\" secret]\n", 2, "brackets"),
+            ("a: x\nb: [\"c\" secret]\n", 2, "after a quoted text"),
             ("a: x\n}secret\n", 2, "not YAML"),
             ("a: x\nsecret: 1\nsecret: 2\n", 3, "already has"),
             ("a:\n  secret: 1\n  \"secret\": 2\n", 3, "already has"),

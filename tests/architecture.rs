@@ -33,8 +33,8 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "secret", "echo", "diag", "model", "lang", "ports", "config", "diff", "plan", "policy",
-            "refresh", "check", "apply", "record", "platform", "sinks", "server", "view",
+            "secret", "echo", "yaml", "diag", "model", "lang", "ports", "config", "diff", "plan",
+            "policy", "refresh", "check", "apply", "record", "platform", "sinks", "server", "view",
         ],
     ),
 ];
