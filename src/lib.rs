@@ -17,6 +17,7 @@ pub mod config;
 pub mod diag;
 pub mod diff;
 pub mod echo;
+pub mod http;
 pub mod lang;
 pub mod model;
 pub mod plan;

@@ -10,6 +10,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("echo", &[]),
     ("yaml", &[]),
+    ("http", &[]),
     ("diag", &["echo"]),
     ("model", &["secret", "diag"]),
     ("lang", &["diag"]),
@@ -22,8 +23,27 @@ const TABLE: &[(&str, &[&str])] = &[
     ("check", &["model", "diff", "plan", "ports"]),
     ("apply", &["model", "plan", "policy", "ports"]),
     ("record", &["model", "plan", "apply"]),
-    ("platform", &["secret", "echo", "yaml", "model", "ports"]),
-    ("sinks", &["secret", "echo", "model", "ports"]),
+    (
+        "platform",
+        &[
+            "secret",
+            "echo",
+            "yaml",
+            "http",
+            "model",
+            "ports",
+        ],
+    ),
+    (
+        "sinks",
+        &[
+            "secret",
+            "echo",
+            "http",
+            "model",
+            "ports",
+        ],
+    ),
     // On purpose: a wrong name shared with the client would be wrong on both sides.
     ("server", &[]),
     (
@@ -33,8 +53,26 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "secret", "echo", "yaml", "diag", "model", "lang", "ports", "config", "diff", "plan",
-            "policy", "refresh", "check", "apply", "record", "platform", "sinks", "server", "view",
+            "secret",
+            "echo",
+            "yaml",
+            "http",
+            "diag",
+            "model",
+            "lang",
+            "ports",
+            "config",
+            "diff",
+            "plan",
+            "policy",
+            "refresh",
+            "check",
+            "apply",
+            "record",
+            "platform",
+            "sinks",
+            "server",
+            "view",
         ],
     ),
 ];
@@ -58,10 +96,10 @@ const AMBIENT: &[(&str, &[&str])] = &[
     ("io::stderr", &["cli"]),
     ("net::TcpStream", &["server"]),
     ("net::TcpListener", &["cli", "server"]),
-    ("reqwest::Client", &["platform/http.rs", "server/fetch.rs"]),
+    ("reqwest::Client", &["http/client.rs", "server/fetch.rs"]),
     (
         "reqwest::ClientBuilder",
-        &["platform/http.rs", "server/fetch.rs"],
+        &["http/client.rs", "server/fetch.rs"],
     ),
     ("reqwest::blocking", &[]),
     // One thread of work at a time below the shell; `apply` knows only its ports.
@@ -602,7 +640,7 @@ fn what_is_allowed_is_not_found() {
             "use crate::apply;\nuse std::env;\nfn f() { Timestamp::now(); }",
         ),
         ("sinks/file.rs", "use std::fs;\nfn f() { key.expose(); }"),
-        ("platform/http.rs", "fn f() { reqwest::Client::builder(); }"),
+        ("http/client.rs", "fn f() { reqwest::Client::builder(); }"),
         (
             "platform/endpoint.rs",
             "use reqwest::Url;\nuse std::net::IpAddr;",
