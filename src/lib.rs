@@ -24,6 +24,7 @@ pub mod plan;
 pub mod platform;
 pub mod policy;
 pub mod ports;
+pub mod private_file;
 pub mod record;
 pub mod refresh;
 pub mod secret;
