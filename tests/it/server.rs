@@ -13,6 +13,7 @@ mod go_client;
 mod issuer;
 mod kill;
 mod matrix;
+mod oracle;
 mod pages;
 mod protocol;
 mod quirks;
