@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::echo;
+use crate::http::{Proxy, holds_certificate};
 use crate::model::{Caller, CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
-    Client, Environment, Http, Identity, Login, Proxy, Source, Time, Wanted, discover,
-    holds_certificate, precedence,
+    Client, Environment, Http, Identity, Login, Source, Time, Wanted, discover, precedence,
 };
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh_beyond};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::short_digest;
 use super::mrn::Mrn;
+use crate::encoding::hex;
 use crate::secret::Secret;
 
 /// The base URL to which a credential leads that names none. Source: mondoo-go's `option` package
@@ -69,7 +70,7 @@ pub struct Nonce(String);
 impl Nonce {
     /// A nonce of 16 random bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes.iter().map(|b| format!("{b:02x}")).collect())
+        Self(hex(&bytes))
     }
 
     /// Takes a nonce read from a label.

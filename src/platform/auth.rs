@@ -7,13 +7,14 @@ use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
-use super::credential::{LINE_ENDS, escaped_line_ends};
+use crate::credential_file::{LINE_ENDS, escaped_line_ends};
+use crate::encoding::{Pem, PemError, hex};
 use crate::model::{Fingerprint, Mrn};
 use crate::secret::Secret;
 
@@ -199,10 +200,6 @@ pub(super) fn fingerprint(pem: &str) -> Result<Fingerprint, KeyError> {
     ))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn parse_key(pem: &str) -> Result<EcdsaKeyPair, KeyError> {
     let der = pem_body(pem)?;
     EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &der).or_else(|_| {
@@ -227,13 +224,10 @@ fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     if escaped_line_ends(pem) {
         return key_error(format!("the private key is in one line: {LINE_ENDS}"));
     }
-    let Some((_, rest)) = pem.split_once("-----BEGIN ") else {
+    let Some(block) = Pem::first(pem) else {
         return key_error(format!("the private key is not PEM; {WAY_OUT}"));
     };
-    let Some((label, rest)) = rest.split_once("-----") else {
-        return key_error(format!("the private key is not PEM; {WAY_OUT}"));
-    };
-    match label {
+    match block.label {
         "PRIVATE KEY" => {}
         "EC PRIVATE KEY" => {
             return key_error(format!(
@@ -253,18 +247,14 @@ fn pem_body(pem: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         }
         _ => return key_error(format!("the PEM block is not a private key; {WAY_OUT}")),
     }
-    let Some((body, _)) = rest.split_once("-----END PRIVATE KEY-----") else {
-        return key_error("the private key is cut off: its `-----END PRIVATE KEY-----` is missing");
-    };
-    // Large enough not to grow, since growing leaves a copy of the key behind.
-    let mut compact = Zeroizing::new(String::with_capacity(body.len()));
-    body.split_whitespace()
-        .for_each(|part| compact.push_str(part));
-    let body = compact;
-    STANDARD
-        .decode(body.as_bytes())
-        .map(Zeroizing::new)
-        .or_else(|_| key_error("the private key is not valid base64 between its PEM lines"))
+    block.der().or_else(|why| {
+        key_error(match why {
+            PemError::CutOff => {
+                "the private key is cut off: its `-----END PRIVATE KEY-----` is missing"
+            }
+            PemError::NotBase64 => "the private key is not valid base64 between its PEM lines",
+        })
+    })
 }
 
 #[cfg(test)]
@@ -304,6 +294,53 @@ mod tests {
         assert_eq!(header.kid.as_deref(), Some(MRN));
         assert_eq!(header.typ.as_deref(), Some("JWT"));
         assert!(!token.contains('='));
+    }
+
+    #[test]
+    fn another_library_verifies_every_token_and_no_changed_one() {
+        use proptest::prelude::*;
+        use proptest::test_runner::{Config, TestRunner};
+
+        let account = account();
+        let key = DecodingKey::from_ec_der(account.key.public_key().as_ref());
+        let mut rules = Validation::new(Algorithm::ES384);
+        (rules.validate_exp, rules.validate_nbf) = (false, false);
+        let verified = |token: &str| decode::<serde_json::Value>(token, &key, &rules).is_ok();
+        let mut runner = TestRunner::new(Config {
+            cases: 64,
+            failure_persistence: None,
+            ..Config::default()
+        });
+        let inputs = (
+            r#"[ -~é"\\\n]{0,30}"#,
+            prop::collection::vec(any::<u8>(), 0..200),
+            0_i64..4_000_000_000,
+            any::<prop::sample::Index>(),
+        );
+        let run = runner.run(&inputs, |(mrn, body, second, at)| {
+            let account = ServiceAccount {
+                mrn: Mrn::new(mrn.as_str()),
+                key: parse_key(&p384()).expect("a key"),
+                scope_mrn: None,
+                certificate: None,
+            };
+            let now = Timestamp::from_second(second).expect("a time");
+            let token = account.token(&body, now).expect("signs");
+            let claims = decoded(&account, &token);
+            prop_assert_eq!(&claims["sub"], &mrn);
+            prop_assert_eq!(&claims["exp"], second + 60);
+            let header = decode_header(&token).expect("a header");
+            prop_assert_eq!(header.kid, Some(mrn));
+            prop_assert!(!verified(&token), "by another's key");
+            let mut changed = account.token(&body, now).expect("signs").into_bytes();
+            let at = at.index(changed.len());
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).expect("ascii");
+            let own = DecodingKey::from_ec_der(account.key.public_key().as_ref());
+            prop_assert!(decode::<serde_json::Value>(&changed, &own, &rules).is_err());
+            Ok(())
+        });
+        run.expect("agrees");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! How long a certificate is good, and for which key.
 //! Pure: text in, facts out; no signature is checked.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+
+use crate::encoding::{Pem, PemError};
 
 /// The parts of a certificate that say how long it is good and for which key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +20,11 @@ pub struct Certificate {
 impl Certificate {
     /// Reads the first certificate in a PEM text.
     pub(super) fn read(pem: &str) -> Result<Self, String> {
-        let body = pem
-            .split_once("-----BEGIN CERTIFICATE-----")
-            .and_then(|(_, rest)| rest.split_once("-----END CERTIFICATE-----"))
-            .ok_or("it is not PEM")?;
-        let compact: String = body.0.split_whitespace().collect();
-        let der = STANDARD
-            .decode(compact)
-            .map_err(|_| "it is not valid base64 between its PEM lines")?;
+        let block = Pem::labelled(pem, "CERTIFICATE").ok_or("it is not PEM")?;
+        let der = block.der().map_err(|why| match why {
+            PemError::CutOff => "it is not PEM",
+            PemError::NotBase64 => "it is not valid base64 between its PEM lines",
+        })?;
         decode(&der).ok_or_else(|| "it is not an X.509 certificate".to_owned())
     }
 

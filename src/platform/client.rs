@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::auth::Identity;
 use super::decode::{self, Page};
 use super::endpoint::Endpoint;
-use super::failure::{self, Again, Failure};
+use super::failure::{self, Failure};
 use super::operation::{self, Request};
 use super::transport::Transport;
+use crate::http::{Again, Answer, Retry, Verdict};
 use crate::model::{
     Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
 };
@@ -27,10 +27,8 @@ use crate::ports::{
     SpaceSettings, WriteError, Writer,
 };
 
-/// How often one call is sent at most.
-const ATTEMPTS: usize = 4;
-/// The longest wait that a server may ask for; what should wait longer is given up.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often one call is sent, and how long is waited in between.
+const RETRY: Retry = Retry::STEADY;
 /// So many entries, bytes and minutes of a platform's time a run takes between two writes. A
 /// platform that gives more floods it.
 const MOST_ENTRIES: usize = 200_000;
@@ -168,10 +166,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// The answer to one request, and the token with which it was asked for.
-    async fn attempt(
-        &self,
-        request: &Request,
-    ) -> Result<(super::transport::Answer, Zeroizing<String>), Failure> {
+    async fn attempt(&self, request: &Request) -> Result<(Answer, Zeroizing<String>), Failure> {
         let local = (self.time.now)();
         let authorization = self
             .identity
@@ -216,12 +211,7 @@ impl<T: Transport> Client<T> {
         write: bool,
         decode: impl Fn(&[u8], &str) -> Result<R, String>,
     ) -> Result<R, Failure> {
-        let mut waits = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(300))
-            .with_max_delay(Duration::from_secs(8))
-            .with_max_times(ATTEMPTS - 1)
-            .with_jitter()
-            .build();
+        let mut tries = RETRY.tries();
         loop {
             let mut failure = match self.attempt(request).await {
                 Ok((answer, token)) => {
@@ -230,27 +220,22 @@ impl<T: Transport> Client<T> {
                 }
                 Err(failure) => failure,
             };
-            let repeat = match failure.again {
-                Again::Never => return Err(failure),
-                Again::Reads => !write,
-                Again::Always => true,
-            };
-            let asked = failure.after.unwrap_or_default();
-            if repeat && asked > LONGEST_WAIT {
-                let most = LONGEST_WAIT.as_secs();
-                failure.why = format!("{}, and rolecall waits {most} s at most", failure.why);
-                return Err(failure);
-            }
-            match waits.next() {
-                Some(wait) if repeat => {
-                    (self.time.sleep)(wait.max(asked)).await;
+            match tries.after(failure.again, write, failure.after) {
+                Verdict::Wait(wait) => {
+                    (self.time.sleep)(wait).await;
+                    continue;
                 }
-                None if repeat => {
-                    failure.why = format!("{}; gave up after {ATTEMPTS} attempts", failure.why);
-                    return Err(failure);
+                Verdict::Final => {}
+                Verdict::TooLong => {
+                    let most = RETRY.longest_asked.as_secs();
+                    failure.why = format!("{}, and rolecall waits {most} s at most", failure.why);
                 }
-                _ => return Err(failure),
+                Verdict::Spent => {
+                    let attempts = RETRY.attempts;
+                    failure.why = format!("{}; gave up after {attempts} attempts", failure.why);
+                }
             }
+            return Err(failure);
         }
     }
 
@@ -548,7 +533,6 @@ mod tests {
     use super::super::fixture::{
         MRN, NOW, Rig, SPACE, Step, cut, ok, p384, refused, status, time, wire,
     };
-    use super::super::transport::Answer;
     use super::*;
     use crate::model::Role;
 

@@ -1,16 +1,10 @@
 //! Credential files: the JSON that Mondoo's console gives, and the YAML that its tools write.
 //! Pure: bytes in, identity out; errors never repeat what they read.
 
-use std::collections::BTreeMap;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
-
 use super::auth::{Identity, ServiceAccount};
 use super::certificate::Certificate;
 use super::endpoint::Endpoint;
-use super::yaml;
+use crate::credential_file::{self, Fields, FormError, LINE_ENDS, escaped_line_ends, key};
 use crate::echo;
 use crate::model::Mrn;
 use crate::secret::Secret;
@@ -30,6 +24,12 @@ impl CredentialError {
     }
 }
 
+impl From<FormError> for CredentialError {
+    fn from(error: FormError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 /// A credential: who, and where it leads if it says so.
 #[derive(Debug)]
 pub struct Credential {
@@ -43,41 +43,6 @@ pub struct Credential {
     pub unused: Vec<&'static str>,
 }
 
-/// What stands in Mondoo's files besides what rolecall reads. Source: cnquery's `cli/config`.
-const UNUSED: [&str; 14] = [
-    "agent_mrn",
-    "annotations",
-    "audience",
-    "auth",
-    "features",
-    "issuerUri",
-    "jwtToken",
-    "labels",
-    "providers_url",
-    "scopes",
-    "subjectTokenType",
-    "type",
-    "universeDomain",
-    "updates_url",
-];
-
-/// What to do about a credential whose line ends have become two letters each.
-pub(super) const LINE_ENDS: &str = "its line ends stand there as two letters, `\\n`; take the file as it was delivered, or pass it on as \
-     base64, which has no line ends to lose";
-
-/// Whether a text is in one line, with `\n` in two letters where lines should end.
-pub(super) fn escaped_line_ends(text: &str) -> bool {
-    let text = text.trim();
-    if text.contains('\n') || !text.contains("\\n") {
-        return false;
-    }
-    // In JSON they are right inside of strings.
-    match text.strip_prefix('{') {
-        Some(inside) => inside.trim_start().starts_with("\\n"),
-        None => true,
-    }
-}
-
 impl Credential {
     /// Reads a credential: JSON, YAML, or base64 of either, wherever it stands. Keys count whatever
     /// their case, as Mondoo's own tools read them (mondoo-go's `internal/signer`, cnquery's
@@ -86,8 +51,9 @@ impl Credential {
     /// # Errors
     /// If it is none of these, lacks a key or holds an unusable one.
     pub fn parse(bytes: &[u8]) -> Result<Self, CredentialError> {
-        let (text, base64) = plain(bytes)?;
-        let found = fields(&text).and_then(|fields| Self::from_fields(&fields));
+        let (text, base64) = credential_file::plain(bytes)?;
+        let fields = credential_file::fields(&text).map_err(CredentialError::from);
+        let found = fields.and_then(|fields| Self::from_fields(&fields));
         found.map_err(|e| match base64 {
             true => CredentialError::new(format!("decoded from base64, {e}")),
             false => e,
@@ -95,31 +61,31 @@ impl Credential {
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, CredentialError> {
-        let get = |key: &str| -> Result<Option<&str>, CredentialError> {
-            match fields.get(key) {
+        let get = |name: &str| -> Result<Option<&str>, CredentialError> {
+            match fields.get(name) {
                 None => Ok(None),
                 Some(None) => Err(CredentialError::new(format!(
-                    "`{key}` of the credential is not text"
+                    "`{name}` of the credential is not text"
                 ))),
                 Some(Some(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
             }
         };
         let external =
             get("type")? == Some("external_account") || get("auth.method")? == Some("wif");
-        if external || (get("issueruri")?.is_some() && get("private_key")?.is_none()) {
+        if external || (get("issueruri")?.is_some() && get(key::PRIVATE_KEY)?.is_none()) {
             return Err(CredentialError::new(
                 "workload identity (`type: external_account`) is not supported by this version \
                  yet; use a service account's credential",
             ));
         }
-        let endpoint = get("api_endpoint")?
+        let endpoint = get(key::ENDPOINT)?
             .map(Endpoint::new)
             .transpose()
             .map_err(|e| CredentialError::new(format!("`api_endpoint`: {e}")))?;
-        let proxy = get("api_proxy")?.map(|text| Secret::new(text.to_owned()));
-        let unused = unused(fields);
+        let proxy = get(key::PROXY)?.map(|text| Secret::new(text.to_owned()));
+        let unused = credential_file::unused(fields);
         // Newer Mondoo tools also store a plain bearer token under this key.
-        if let (Some(token), None) = (get("token")?, get("private_key")?) {
+        if let (Some(token), None) = (get(key::TOKEN)?, get(key::PRIVATE_KEY)?) {
             if echo::credential(token).is_some_and(|looks| looks != echo::Looks::Token) {
                 return Err(CredentialError::new(format!(
                     "`token` of the credential is {} and no token, and was not sent",
@@ -135,25 +101,25 @@ impl Credential {
         }
         let mut held = fields.values().flatten();
         let escaped = held.any(|text| escaped_line_ends(text));
-        let missing = |key: &str| {
+        let missing = |name: &str| {
             CredentialError::new(match escaped {
-                true => format!("the credential has no `{key}`: {LINE_ENDS}"),
+                true => format!("the credential has no `{name}`: {LINE_ENDS}"),
                 false => format!(
-                    "the credential has no `{key}`; it should be a service account's file as the \
+                    "the credential has no `{name}`; it should be a service account's file as the \
                      Mondoo console gives it"
                 ),
             })
         };
-        let mrn = get("mrn")?.ok_or_else(|| missing("mrn"))?;
-        let key = get("private_key")?.ok_or_else(|| missing("private_key"))?;
+        let mrn = get(key::MRN)?.ok_or_else(|| missing(key::MRN))?;
+        let private = get(key::PRIVATE_KEY)?.ok_or_else(|| missing(key::PRIVATE_KEY))?;
         let mut scope = None;
-        for name in ["scope_mrn", "space_mrn", "parent_mrn"] {
+        for name in key::SCOPES {
             scope = scope.or(get(name)?);
         }
-        let account = ServiceAccount::new(Mrn::new(mrn), scope.map(str::to_owned), key)
+        let account = ServiceAccount::new(Mrn::new(mrn), scope.map(str::to_owned), private)
             .map_err(|e| CredentialError::new(e.to_string()))?;
         // It only explains refusals, so the key does without one that cannot be read.
-        let certificate = fields.get("certificate").and_then(Option::as_ref);
+        let certificate = fields.get(key::CERTIFICATE).and_then(Option::as_ref);
         let certificate = certificate.and_then(|pem| Certificate::read(pem).ok());
         let account = account.with_certificate(certificate);
         Ok(Self {
@@ -165,124 +131,10 @@ impl Credential {
     }
 }
 
-/// The keys that are there and that nothing here reads.
-pub(super) fn unused(fields: &Fields) -> Vec<&'static str> {
-    let stands = |name: &&&str| {
-        let name = name.to_lowercase();
-        let below = |key: &String| key.split('.').next() == Some(name.as_str());
-        fields.keys().any(below)
-    };
-    UNUSED.iter().filter(stands).copied().collect()
-}
-
-/// The text of a credential, and whether it stood in base64: neither JSON nor YAML does without a
-/// colon, which base64 lacks.
-pub(super) fn plain(bytes: &[u8]) -> Result<(Zeroizing<String>, bool), CredentialError> {
-    let not_text = |_| CredentialError::new("the credential is not UTF-8 text");
-    let text = std::str::from_utf8(bytes).map_err(not_text)?;
-    let text = text.trim_start_matches('\u{feff}');
-    let symbol = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-    let empty = text.trim().is_empty();
-    if escaped_line_ends(text)
-        && text
-            .replace("\\n", "")
-            .bytes()
-            .all(|b| symbol(b) || b.is_ascii_whitespace())
-    {
-        return Err(CredentialError::new(format!(
-            "the credential is base64, and {LINE_ENDS}"
-        )));
-    }
-    if empty || !text.bytes().all(|b| symbol(b) || b.is_ascii_whitespace()) {
-        return Ok((Zeroizing::new(text.to_owned()), false));
-    }
-    let compact: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
-    match echo::credential(&compact) {
-        Some(echo::Looks::EncodedTwice) => {
-            return Err(CredentialError::new(
-                "the credential is encoded twice: decode it once",
-            ));
-        }
-        Some(echo::Looks::Hex) => {
-            return Err(CredentialError::new(
-                "the credential stands in hexadecimal digits: decode it, or give base64 of its file",
-            ));
-        }
-        _ => {}
-    }
-    let bytes = STANDARD.decode(compact.as_bytes()).map(Zeroizing::new);
-    let bytes = bytes.map_err(|_| {
-        CredentialError::new(
-            "the credential is neither a service account's file nor valid standard base64 of one, \
-             with padding; it may be cut off. An API token goes into MONDOO_API_TOKEN",
-        )
-    })?;
-    let text = std::str::from_utf8(&bytes).map_err(not_text)?;
-    Ok((Zeroizing::new(text.to_owned()), true))
-}
-
-/// Fields by lower-cased key; `None` where the value is not text.
-pub(super) type Fields = BTreeMap<String, Option<Zeroizing<String>>>;
-
-pub(super) fn fields(text: &str) -> Result<Fields, CredentialError> {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    if text.is_empty() {
-        return Err(CredentialError::new("the credential is empty"));
-    }
-    if !text
-        .trim_end()
-        .contains(|c: char| c.is_whitespace() || ":{[\"".contains(c))
-    {
-        return Err(CredentialError::new(
-            "the credential is a bare word; it should be a service account's file as the Mondoo \
-             console gives it. An API token goes into MONDOO_API_TOKEN",
-        ));
-    }
-    let mut fields = Fields::new();
-    let mut add = |key: String, value| {
-        if fields.insert(key.to_lowercase(), value).is_some() {
-            return Err(CredentialError::new(format!(
-                "`{}` stands twice in the credential",
-                key.to_lowercase()
-            )));
-        }
-        Ok(())
-    };
-    if text.starts_with('{') {
-        let json: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|e| {
-                let place = format!(
-                    "the credential is not valid JSON (line {}, column {})",
-                    e.line(),
-                    e.column()
-                );
-                CredentialError::new(match escaped_line_ends(text) {
-                    true => format!("{place}: {LINE_ENDS}"),
-                    false => place,
-                })
-            })?;
-        for (key, value) in json {
-            match value {
-                serde_json::Value::String(text) => add(key, Some(Zeroizing::new(text)))?,
-                serde_json::Value::Null => {}
-                _ => add(key, None)?,
-            }
-        }
-    } else {
-        let pairs = yaml::parse(text).map_err(|why| {
-            CredentialError::new(format!(
-                "the credential is neither JSON nor YAML as Mondoo writes it: {why}"
-            ))
-        })?;
-        for (key, value) in pairs {
-            add(key, Some(value))?;
-        }
-    }
-    Ok(fields)
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde_json::{Value, json};
 
     use super::super::fixture::{MRN, SPACE, p384};
@@ -446,6 +298,37 @@ mod tests {
         ] {
             let why = Credential::parse(text.as_bytes()).expect_err(hint);
             assert!(why.to_string().contains(hint), "{hint}: {why}");
+        }
+    }
+
+    #[test]
+    fn yaml_that_says_more_than_is_read_is_refused_and_never_repeated() {
+        let good = format!("mrn: {MRN}\nprivate_key: x\n");
+        for (more, hint) in [
+            ("Mrn: secret\n", "`mrn` stands twice"),
+            (
+                "mrn: secret\n",
+                "line 3 gives a key that its map already has",
+            ),
+            ("---\ntoken: secret\n", "line 4 begins a second document"),
+            ("token: &secret x\n", "line 3 uses an anchor"),
+            (
+                "api_endpoint: [secret]\n",
+                "`api_endpoint` of the credential is not text",
+            ),
+            (
+                "scope_mrn: {secret: x}\n",
+                "`scope_mrn` of the credential is not text",
+            ),
+            ("auth: {method: wif, x: secret}\n", "workload identity"),
+            ("private: secret: x\n", "line 3 has a `: ` too many"),
+        ] {
+            let text = format!("{good}{more}");
+            let why = Credential::parse(text.as_bytes())
+                .expect_err(hint)
+                .to_string();
+            assert!(why.contains(hint), "{hint}: {why}");
+            assert!(!why.contains("secret"), "{why}");
         }
     }
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::echo;
+use crate::http::Proxy;
 
 use super::auth::Identity;
 use super::credential::Credential;
 use super::endpoint::Endpoint;
-use super::proxy::Proxy;
+use super::proxy;
 
 const BASE64: &str = "MONDOO_CONFIG_BASE64";
 const PATH: &str = "MONDOO_CONFIG_PATH";
@@ -133,7 +134,8 @@ impl Login {
         let proxy = if endpoint.is_loopback() {
             None
         } else {
-            Proxy::of_mondoo(proxy.as_ref(), environment.var).map_err(|e| match e.is_of_file() {
+            let found = proxy::of_mondoo(proxy.as_ref(), environment.var);
+            found.map_err(|e| match proxy::is_of_file(&e) {
                 true => failed(&source, e),
                 false => LoginError {
                     message: e.to_string(),
@@ -713,7 +715,7 @@ mod tests {
                 .discover(Some(file), endpoint)
                 .map_err(|e| e.to_string())
         };
-        let variable = |login: Login| login.proxy.map(|proxy| proxy.variable);
+        let variable = |login: Login| login.proxy.map(|proxy| proxy.named);
         let found = login(&world, "/own.json", None).expect("usable");
         assert_eq!(found.unused, ["agent_mrn", "features", "labels"]);
         assert_eq!(variable(found), Some("api_proxy"));

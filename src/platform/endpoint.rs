@@ -2,11 +2,11 @@
 //! Pure: text in, URL out.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use reqwest::Url;
 
 use crate::echo;
+use crate::http::is_loopback;
 use crate::model::{DEFAULT_ENDPOINT as DEFAULT, EndpointAssertion};
 
 /// Why a text is no endpoint, or not the asserted one.
@@ -147,14 +147,6 @@ fn quoted(shown: &echo::Shown<'_>) -> String {
         true => format!("`{shown}`"),
         false => shown.to_string(),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

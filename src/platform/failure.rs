@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::transport::{Answer, TransportError};
+use crate::http::{self, Again, Answer};
 use crate::ports::{Effect, ErrorKind};
 
 /// How much of a foreign text a message repeats, in characters.
@@ -20,17 +20,6 @@ const LOOKED_AT: usize = 65_536;
 const GIVEAWAY: usize = 16;
 /// The shortest text that is taken for a token, in bytes.
 const SHORTEST_TOKEN: usize = 8;
-
-/// When a call may be repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
-    /// Never: the next answer would be the same, or nobody knows.
-    Never,
-    /// Reads may be.
-    Reads,
-    /// Writes may be as well: the server surely did nothing.
-    Always,
-}
 
 /// A call that failed, before it is told as a read or a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +55,8 @@ impl Failure {
     }
 }
 
-impl From<TransportError> for Failure {
-    fn from(error: TransportError) -> Self {
+impl From<http::Failure> for Failure {
+    fn from(error: http::Failure) -> Self {
         let effect = if error.maybe_sent {
             Effect::Unknown
         } else {
@@ -78,7 +67,7 @@ impl From<TransportError> for Failure {
             Effect::Unknown => Again::Reads,
             Effect::None => Again::Always,
         };
-        Self::new(ErrorKind::Transport, effect, again, error.message)
+        Self::new(ErrorKind::Transport, effect, again, error.whole())
     }
 }
 

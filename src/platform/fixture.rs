@@ -14,7 +14,8 @@ use jiff::Timestamp;
 
 use super::client::{Client, Time};
 use super::endpoint::Endpoint;
-use super::{Answer, Identity, ServiceAccount, Transport, TransportError};
+use super::{Identity, ServiceAccount, Transport};
+use crate::http::{Answer, Failure, FailureKind};
 use crate::model::Mrn;
 
 pub(super) const SPACE: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
@@ -56,7 +57,7 @@ pub(super) fn wire(name: &str) -> Vec<u8> {
     std::fs::read(&path).expect(&path)
 }
 
-pub(super) type Step = Result<Answer, TransportError>;
+pub(super) type Step = Result<Answer, Failure>;
 
 /// Plays its answers in order and keeps what it was sent.
 #[derive(Clone, Default)]
@@ -121,18 +122,22 @@ pub(super) fn status(status: u16) -> Step {
 }
 
 pub(super) fn refused() -> Step {
-    Err(TransportError {
+    Err(Failure {
+        kind: FailureKind::Unreachable,
         maybe_sent: false,
         lasting: false,
         message: "refused".to_owned(),
+        help: None,
     })
 }
 
 pub(super) fn cut() -> Step {
-    Err(TransportError {
+    Err(Failure {
+        kind: FailureKind::Cut,
         maybe_sent: true,
         lasting: false,
         message: "cut".to_owned(),
+        help: None,
     })
 }
 

@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::auth;
 use super::certificate::Certificate;
-use super::credential::{Credential, CredentialError, Fields, fields, plain, unused};
+use super::credential::{Credential, CredentialError};
+use crate::credential_file::{Fields, fields, key, plain, unused};
 use crate::model::{Fingerprint, Mrn};
 
 /// A credential as it was written down, JSON or YAML, with base64 undone.
@@ -64,10 +65,10 @@ impl RawCredential {
     /// If it holds no key.
     pub fn json(&self) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
         let fields = fields(&self.text)?;
-        for key in ["mrn", "private_key"] {
-            if text(&fields, key).is_none() {
+        for name in [key::MRN, key::PRIVATE_KEY] {
+            if text(&fields, name).is_none() {
                 return Err(CredentialError::new(format!(
-                    "the credential has no `{key}`; it should be a service account's"
+                    "the credential has no `{name}`; it should be a service account's"
                 )));
             }
         }
@@ -103,16 +104,16 @@ impl RawCredential {
             (false, false) => "YAML",
             (false, true) => "YAML in base64",
         };
-        let proxy = text(&fields, "api_proxy").is_some();
+        let proxy = text(&fields, key::PROXY).is_some();
         let unused = unused(&fields);
-        let Some(private) = text(&fields, "private_key") else {
+        let Some(private) = text(&fields, key::PRIVATE_KEY) else {
             // Says what is missing, or that it is a token, as it does for everybody.
             self.credential()?;
             return Ok(Inspected {
                 form,
                 mrn: None,
                 scope_mrn: None,
-                endpoint: text(&fields, "api_endpoint").map(str::to_owned),
+                endpoint: text(&fields, key::ENDPOINT).map(str::to_owned),
                 proxy,
                 unused,
                 key: Err("it is a bearer token and holds no key".to_owned()),
@@ -121,19 +122,17 @@ impl RawCredential {
             });
         };
         let public = auth::public_key(private).map_err(|e| e.to_string());
-        let certificate = text(&fields, "certificate").map(Certificate::read);
+        let certificate = text(&fields, key::CERTIFICATE).map(Certificate::read);
         let matches = match (&public, &certificate) {
             (Ok(public), Some(Ok(certificate))) => Some(certificate.is_of(public)),
             _ => None,
         };
-        let scope = ["scope_mrn", "space_mrn", "parent_mrn"]
-            .iter()
-            .find_map(|key| text(&fields, key));
+        let scope = key::SCOPES.iter().find_map(|key| text(&fields, key));
         Ok(Inspected {
             form,
-            mrn: text(&fields, "mrn").map(Mrn::new),
+            mrn: text(&fields, key::MRN).map(Mrn::new),
             scope_mrn: scope.map(str::to_owned),
-            endpoint: text(&fields, "api_endpoint").map(str::to_owned),
+            endpoint: text(&fields, key::ENDPOINT).map(str::to_owned),
             proxy,
             unused,
             key: public.map(|public| Fingerprint::of_public_key(&public)),

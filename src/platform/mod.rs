@@ -11,12 +11,10 @@ mod endpoint;
 mod failure;
 #[cfg(test)]
 mod fixture;
-mod http;
 mod inspect;
 mod operation;
 mod proxy;
 mod transport;
-mod yaml;
 
 pub use auth::{Identity, KeyError, ServiceAccount};
 pub use certificate::Certificate;
@@ -26,8 +24,6 @@ pub use discovery::{
     Environment, Login, LoginError, Source, Wanted, discover, endpoint, precedence, raw,
 };
 pub use endpoint::{Endpoint, EndpointError};
-pub use http::{Http, HttpError, holds_certificate};
 pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
-pub use proxy::{Proxy, ProxyError};
-pub use transport::{Answer, Transport, TransportError};
+pub use transport::{Http, Transport};

@@ -1,57 +1,22 @@
 //! What the client needs of a connection: bytes out, an answer back.
 //! An in-memory transport can stand in for the socket.
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-/// An HTTP answer, whatever its status.
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// The `Date` header, the server's clock.
-    pub date: Option<Timestamp>,
-    /// How long the server asks to wait (`Retry-After`).
-    pub retry_after: Option<Duration>,
-    /// The host that a redirect points to; redirects are never followed.
-    pub redirect_to: Option<String>,
-    /// The whole body. May hold a key, so it is zeroed on drop.
-    pub body: Zeroizing<Vec<u8>>,
-}
+use super::endpoint::Endpoint;
+use crate::http::{self, Answer, Failure, Method, Proxy, Request, Settings, SetupError, Words};
 
-impl Answer {
-    /// An answer with a status and a body and no headers.
-    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            date: None,
-            retry_after: None,
-            redirect_to: None,
-            body: Zeroizing::new(body.into()),
-        }
-    }
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
-    }
-}
-
-/// No answer came, or not a whole one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TransportError {
-    /// Whether any part of the request may have reached the server.
-    pub maybe_sent: bool,
-    /// Whether the next try would end the same.
-    pub lasting: bool,
-    /// What happened, a fragment for people.
-    pub message: String,
-}
+/// How long one answer may take if nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(60);
+const WORDS: Words = Words {
+    authorities: "--ca-file",
+    trust: "--ca-file FILE (or SSL_CERT_FILE)",
+    longer: "--timeout SECONDS waits longer",
+    address: "the endpoint",
+};
 
 /// Carries one request to the GraphQL endpoint and one answer back. Never retries, never follows.
 pub trait Transport {
@@ -63,5 +28,73 @@ pub trait Transport {
         &self,
         body: Vec<u8>,
         authorization: String,
-    ) -> impl Future<Output = Result<Answer, TransportError>>;
+    ) -> impl Future<Output = Result<Answer, Failure>>;
+}
+
+/// The transport over HTTP. The process must have installed rustls' aws-lc-rs provider.
+#[derive(Debug)]
+pub struct Http {
+    client: http::Client,
+    url: String,
+}
+
+impl Http {
+    /// Prepares connections to an endpoint; nothing is sent yet. `ca` holds certificates in PEM
+    /// that are trusted besides the system's. Without `proxy` that of the system's settings counts,
+    /// where it has such. `named` is what in the environment names authorities in place of the
+    /// system's; then no others stand in for them.
+    ///
+    /// # Errors
+    /// If `ca` is not PEM, or no TLS client can be made.
+    pub fn new(
+        endpoint: &Endpoint,
+        ca: Option<&[u8]>,
+        proxy: Option<&Proxy>,
+        named: Option<&str>,
+    ) -> Result<Self, SetupError> {
+        let settings = Settings {
+            authorities: ca,
+            in_place: named,
+            proxy,
+            patience: PATIENCE,
+            words: WORDS,
+        };
+        Ok(Self {
+            client: http::Client::new(endpoint.base(), &settings)?,
+            url: endpoint.query_url(),
+        })
+    }
+
+    /// The same connections with another patience: how long one answer may take, to its last byte.
+    #[must_use]
+    pub fn patient(self, timeout: Duration) -> Self {
+        Self {
+            client: self.client.patient(timeout),
+            ..self
+        }
+    }
+}
+
+impl Transport for Http {
+    async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, Failure> {
+        let request = Request::new(Method::Post, self.url.as_str())
+            .secret("authorization", Zeroizing::new(authorization))
+            .header("content-type", "application/json")
+            .body(body);
+        self.client.send(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_file_holds_certificates_or_is_refused() {
+        let endpoint = Endpoint::default();
+        for pem in [&b"nonsense"[..], b"", b"-----BEGIN CERTIFICATE-----\n"] {
+            let why = Http::new(&endpoint, Some(pem), None, None).expect_err("no PEM");
+            assert!(why.to_string().contains("--ca-file"), "{why}");
+        }
+    }
 }

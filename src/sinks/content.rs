@@ -1,26 +1,10 @@
-//! How a credential is written down, and how one is recognised.
+//! How an issued credential becomes a file, and how one is recognised.
 //! Pure: values in, bytes out, and back.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::credential_file::{self, CredentialFile, Typename};
 use crate::model::{CredentialFormat, IssuedCredential, Mrn};
-
-/// The file that Mondoo's console gives for download: these keys in this order. Source:
-/// cnquery's `cli/config` tests for space and organization accounts.
-#[derive(Serialize)]
-struct ConsoleFile<'a> {
-    mrn: &'a str,
-    certificate: &'a str,
-    private_key: &'a str,
-    scope_mrn: &'a str,
-    api_endpoint: &'a str,
-    space_mrn: &'a str,
-    typename: &'a str,
-}
 
 /// The bytes of a credential file; `None` only if it cannot be written as JSON.
 pub(super) fn render(
@@ -36,54 +20,34 @@ pub(super) fn render(
         api_endpoint,
         fingerprint: _,
     } = credential;
-    let file = ConsoleFile {
+    let file = CredentialFile {
         mrn: mrn.as_str(),
         certificate,
         private_key: private_key.expose(),
         scope_mrn,
         api_endpoint,
         space_mrn,
-        typename: "ServiceAccountCredential",
+        typename: Typename::ServiceAccountCredential,
     };
-    // Large enough not to grow, since growing leaves a copy of the key behind; an escape takes six
-    // letters at most.
-    let texts = 6 * (certificate.len() + private_key.expose().len());
-    let mut json = Zeroizing::new(Vec::with_capacity(texts + 16 * 1024));
-    serde_json::to_writer_pretty(&mut *json, &file).ok()?;
-    json.push(b'\n');
-    Some(match format {
-        CredentialFormat::Json => json,
-        CredentialFormat::Base64 => {
-            let mut line = Zeroizing::new(Vec::new());
-            line.resize(json.len().div_ceil(3) * 4 + 1, b'\n');
-            STANDARD.encode_slice(&*json, &mut line).ok()?;
-            line
-        }
-    })
+    let json = file.json()?;
+    match format {
+        CredentialFormat::Json => Some(json),
+        CredentialFormat::Base64 => credential_file::base64_line(&json),
+    }
 }
 
 /// The account whose credential these bytes are, in either form, and the endpoint it names;
 /// `None` if they are none.
 pub(super) fn holder(bytes: &[u8]) -> Option<(Mrn, Option<String>)> {
-    #[derive(Deserialize)]
-    struct Found {
-        mrn: String,
-        #[serde(rename = "private_key")]
-        _key: IgnoredAny,
-        api_endpoint: Option<String>,
-    }
-    let bytes = bytes.trim_ascii();
-    let found: Found = if bytes.starts_with(b"{") {
-        serde_json::from_slice(bytes).ok()?
-    } else {
-        let json = STANDARD.decode(bytes).map(Zeroizing::new).ok()?;
-        serde_json::from_slice(&json).ok()?
-    };
-    (!found.mrn.is_empty()).then(|| (Mrn::new(found.mrn), found.api_endpoint))
+    let (mrn, endpoint) = credential_file::holder(bytes)?;
+    Some((Mrn::new(mrn), endpoint))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
     use crate::model::Fingerprint;
     use crate::secret::Secret;

@@ -133,7 +133,7 @@ fn what_is_allowed_is_not_found() {
             "use crate::apply;\nuse std::env;\nfn f() { Timestamp::now(); }",
         ),
         ("sinks/file.rs", "use std::fs;\nfn f() { key.expose(); }"),
-        ("platform/http.rs", "fn f() { reqwest::Client::builder(); }"),
+        ("http/client.rs", "fn f() { reqwest::Client::builder(); }"),
         (
             "platform/endpoint.rs",
             "use reqwest::Url;\nuse std::net::IpAddr;",

@@ -1,5 +1,5 @@
 //! What the program is built from: `deny.toml` holds the rules, and this holds the part of them that needs
-//! neither `cargo deny` nor a network. `.ci/run` runs the whole where that tool is installed.
+//! neither `cargo deny` nor a network. `.ci/run` runs the whole with `scripts/deny`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -2,6 +2,7 @@
 
 use super::json;
 use super::signature::{CallError, Function, text_of};
+use crate::encoding::hex;
 use crate::lang::Type;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,12 +34,7 @@ pub(super) fn add(table: &mut Vec<Function>) {
         text("sha256", "the SHA-256 digest in hexadecimal", |a| {
             let digest =
                 aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text_of(a, 0).as_bytes());
-            Ok(digest
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-                .into())
+            Ok(hex(digest.as_ref()).into())
         }),
     ]);
 }

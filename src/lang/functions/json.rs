@@ -258,17 +258,25 @@ impl Reader<'_> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => {
+                let from = self.at;
                 let first = self.hex()?;
-                let is_high = (0xd800..0xdc00).contains(&first);
-                if is_high && self.text[self.at..].starts_with("\\u") {
-                    self.at += 2;
-                    let second = self.hex()?;
-                    let joined =
-                        0x10000 + ((first - 0xd800) << 10) + second.wrapping_sub(0xdc00).min(0x3ff);
-                    char::from_u32(joined).unwrap_or('\u{fffd}')
-                } else {
-                    char::from_u32(first).unwrap_or('\u{fffd}')
-                }
+                let code = match first {
+                    0xd800..0xdc00 if self.text[self.at..].starts_with("\\u") => {
+                        self.at += 2;
+                        match self.hex()? {
+                            second @ 0xdc00..0xe000 => {
+                                0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+                            }
+                            _ => first,
+                        }
+                    }
+                    _ => first,
+                };
+                let Some(c) = char::from_u32(code) else {
+                    self.at = from;
+                    return self.wrong("half of a surrogate pair");
+                };
+                c
             }
             _ => {
                 self.at -= 1;
@@ -286,6 +294,234 @@ impl Reader<'_> {
                 Ok(code)
             }
             _ => self.wrong("four hexadecimal digits are expected"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    /// The members of an object, those that another of the same key replaces too.
+    struct Pairs<'t>(Vec<(String, &'t RawValue)>);
+
+    impl<'t> serde::Deserialize<'t> for Pairs<'t> {
+        fn deserialize<D: serde::Deserializer<'t>>(from: D) -> Result<Self, D::Error> {
+            struct Members;
+            impl<'t> serde::de::Visitor<'t> for Members {
+                type Value = Pairs<'t>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("an object")
+                }
+                fn visit_map<A: serde::de::MapAccess<'t>>(
+                    self,
+                    mut map: A,
+                ) -> Result<Pairs<'t>, A::Error> {
+                    let mut pairs = Vec::new();
+                    while let Some(pair) = map.next_entry()? {
+                        pairs.push(pair);
+                    }
+                    Ok(Pairs(pairs))
+                }
+            }
+            from.deserialize_map(Members)
+        }
+    }
+
+    /// What another library reads in a text, written like a value of the language; numbers stay as they
+    /// are written, since it rounds them.
+    fn oracle(text: &str) -> Result<Value, String> {
+        fn read<'t, T: serde::Deserialize<'t>>(text: &'t str) -> Result<T, String> {
+            serde_json::from_str(text).map_err(|e| e.to_string())
+        }
+        let raw: &RawValue = read(text)?;
+        let raw = raw.get();
+        Ok(match raw.as_bytes().first() {
+            Some(b'"') => read::<String>(raw)?.into(),
+            Some(b'[') => {
+                let items: Vec<&RawValue> = read(raw)?;
+                let items: Result<Vec<Value>, _> =
+                    items.into_iter().map(|item| oracle(item.get())).collect();
+                Value::list(items?)
+            }
+            Some(b'{') => {
+                let Pairs(found) = read(raw)?;
+                let mut members = Members::new();
+                for (key, member) in found {
+                    members.insert(key.into(), oracle(member.get())?);
+                }
+                Value::map(members)
+            }
+            Some(b't') => true.into(),
+            Some(b'f') => false.into(),
+            Some(b'n') => Value::null(),
+            // Numbers have bounds here and none there.
+            _ => Number::parse(raw).ok_or("out of bounds")?.into(),
+        })
+    }
+
+    fn written(value: &Value) -> String {
+        encode(value).expect("written")
+    }
+
+    fn agrees(text: &str) {
+        match (decode(text), oracle(text)) {
+            (Ok(ours), Ok(theirs)) => assert_eq!(written(&ours), written(&theirs), "{text}"),
+            (Err(_), Err(_)) => {}
+            (Ok(ours), Err(theirs)) => panic!("{text:?} is {}, not: {theirs}", written(&ours)),
+            (Err(ours), Ok(theirs)) => panic!("{text:?} is {}, not: {ours:?}", written(&theirs)),
+        }
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_refused_and_swallows_nothing() {
+        for (text, at) in [
+            (r#""\ud83d\u0041""#, 3),
+            (r#""\ud83dA""#, 3),
+            (r#""\ud83d""#, 3),
+            (r#""a\udbff\ud83d\ude00""#, 4),
+            (r#""\ude00""#, 3),
+            (r#"{"\udfff":1}"#, 4),
+        ] {
+            let why = format!("{:?}", decode(text).expect_err(text));
+            assert!(
+                why.contains(&format!("half of a surrogate pair at byte {at}")),
+                "{why}"
+            );
+            assert!(oracle(text).is_err(), "{text}");
+        }
+        for (text, expected) in [
+            (r#""\ud83d\ude00""#, "😀"),
+            (r#""\uD800\uDC00x""#, "\u{10000}x"),
+            (r#""\udbff\udfff""#, "\u{10ffff}"),
+            (r#""\ud7ff\ue000""#, "\u{d7ff}\u{e000}"),
+        ] {
+            assert_eq!(written(&decode(text).expect(text)), quote(expected));
+            agrees(text);
+        }
+    }
+
+    /// Pieces of JSON, of what looks like it, and of what breaks it.
+    const PIECES: [&str; 53] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\"a\"",
+        "\"a\":",
+        "\"b\":",
+        "null",
+        "true",
+        "false",
+        "nul",
+        "True",
+        "0",
+        "00",
+        "-",
+        "-0",
+        "1",
+        "12",
+        "1.",
+        ".5",
+        "1.50",
+        "1e5",
+        "1E+2",
+        "1e-2",
+        "1e",
+        "+1",
+        "9007199254740993",
+        "18446744073709551616",
+        "0x1",
+        "NaN",
+        " ",
+        "\t",
+        "\n",
+        "\r",
+        "\u{b}",
+        "\u{a0}",
+        "\u{feff}",
+        "\u{0}",
+        "\u{7f}",
+        "\u{2028}",
+        "é",
+        "\\",
+        "\\n",
+        "\\/",
+        "\\x",
+        "\\u",
+        "\\ud83d",
+        "\\ude00",
+        "\\u00e9",
+        "//",
+    ];
+
+    fn json() -> impl Strategy<Value = String> {
+        let text = prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..4)
+            .prop_map(|pieces| serde_json::to_string(&pieces.concat()).expect("JSON"));
+        let leaf = prop_oneof![
+            text.clone(),
+            prop::sample::select(vec!["null", "true", "false", "-0", "1.50", "1e5"])
+                .prop_map(str::to_owned),
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>()
+                .prop_filter("finite", |n| n.is_finite()
+                    && n.abs() < 1e300
+                    && (n.abs() > 1e-300))
+                .prop_map(|number| format!("{number:e}")),
+            "\"(\\\\u[dD][89abAB][0-9a-fA-F]{2}|\\\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\\\u00[0-9a-f]{2}|x){1,4}\"",
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            let space = prop::sample::select(vec!["", " ", "\n\t", "\r\n"]);
+            let pair =
+                (text.clone(), inner.clone()).prop_map(|(key, value)| format!("{key}:{value}"));
+            prop_oneof![
+                (prop::collection::vec(inner, 0..4), space.clone()).prop_map(
+                    |(items, space)| format!(
+                        "[{space}{}{space}]",
+                        items.join(&format!("{space},"))
+                    )
+                ),
+                (prop::collection::vec(pair, 0..4), space).prop_map(|(pairs, space)| format!(
+                    "{{{space}{}{space}}}",
+                    pairs.join(&format!(",{space}"))
+                )),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        #[test]
+        fn another_library_reads_the_same(text in json()) {
+            agrees(&text);
+        }
+
+        #[test]
+        fn another_library_reads_the_same_of_what_is_broken(
+            text in json(),
+            cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), prop::sample::select(PIECES.to_vec())), 1..3),
+        ) {
+            let mut chars: Vec<char> = text.chars().collect();
+            for (at, takes, piece) in cuts {
+                let at = at.index(chars.len() + 1);
+                let end = if takes { (at + 1).min(chars.len()) } else { at };
+                chars.splice(at..end, piece.chars());
+            }
+            agrees(&chars.into_iter().collect::<String>());
+        }
+
+        #[test]
+        fn another_library_reads_the_same_of_pieces(
+            pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..10),
+        ) {
+            agrees(&pieces.concat());
         }
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall::diff::PENDING_LEASE;
+use rolecall::http::{Answer, Failure};
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
     Seals, StackId,
 };
-use rolecall::platform::{Answer, Client, Credential, Endpoint, Identity, Time};
-use rolecall::platform::{Transport, TransportError};
+use rolecall::platform::{Client, Credential, Endpoint, Identity, Time, Transport};
 use rolecall::ports::Reader;
 use rolecall_server::{App, Options, Quirks, SeedAccount, Storage};
 use serde_json::Value;
@@ -499,7 +499,7 @@ impl Wire<'_> {
 }
 
 impl Transport for Wire<'_> {
-    async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, TransportError> {
+    async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, Failure> {
         self.0.clock.advance(TRAVEL);
         let (status, body) = self.serve(&body, &authorization);
         let now = self.0.clock.now();

@@ -13,6 +13,7 @@ mod federation;
 mod go_client;
 mod issuer;
 mod matrix;
+mod oracle;
 mod pages;
 mod protocol;
 mod quirks;
