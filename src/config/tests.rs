@@ -2,8 +2,10 @@
 //! what becomes of others' accounts, and what two blocks may not say both.
 
 use super::trial::{come_to, marked, whole, wrong};
-use super::{Resolved, codes};
-use crate::model::{EndpointAssertion, Limits, Scope, UnmanagedAction};
+use super::{PolicyDir, Resolved, SourceFile, codes, policy_dir};
+use crate::model::{
+    EndpointAssertion, Limits, PolicyReach, PolicySeverity, Scope, UnmanagedAction,
+};
 
 const ID: &str = "29AhkZ1VRHbEjiyIHUzF3VOh5Gt";
 
@@ -372,4 +374,109 @@ fn a_moved_account_keeps_every_address_that_it_had() {
     assert_eq!(code(&still_there), codes::INVALID_MOVE.id);
     let nowhere = moved("a", "b");
     assert_eq!(code(&nowhere), codes::INVALID_MOVE.id);
+}
+
+/// A policy with this condition and these lines besides.
+fn policy(name: &str, condition: &str, lines: &str) -> String {
+    format!("policy \"{name}\" {{\ncondition = {condition}\nmessage = \"m\"\n{lines}\n}}\n")
+}
+
+fn directory(text: &str) -> Result<PolicyDir, Vec<&'static str>> {
+    let file = SourceFile {
+        path: "rules.hcl".to_owned(),
+        bytes: text.as_bytes().to_owned(),
+    };
+    let (_, found) = policy_dir(vec![file]);
+    found.map_err(|found| found.iter().map(|item| item.code).collect())
+}
+
+#[test]
+fn a_policy_is_kept_or_refused_and_never_left_out() {
+    let named = "self.name != \"x\"";
+    let kept = directory(&(policy("a", named, "") + &policy("b", named, ""))).expect("in order");
+    let names: Vec<&str> = kept.policies.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!((kept.limits, kept.empty), (Limits::NONE, false));
+    let invalid = codes::INVALID_VALUE.id;
+    for (text, code) in [
+        // Of an account that cannot be looked at there, every time a policy uses it.
+        (
+            policy("a", "self.name == service_account.ci.name", ""),
+            invalid,
+        ),
+        (
+            policy("a", named, "severity = service_account.ci.name"),
+            invalid,
+        ),
+        (policy("a", named, "severity = \"fatal\""), invalid),
+        (policy("a", named, "applies_to = \"ours\""), invalid),
+        (policy("a", named, "exempt = [\"\"]"), invalid),
+        (policy("a", named, "exempt = [1]"), invalid),
+        (policy("a", "self.name", ""), invalid),
+        (policy("a", "var.x == 1", ""), "unknown-reference"),
+        (
+            born("a", "a").replace("space.prod", "null"),
+            codes::NOT_A_POLICY.id,
+        ),
+    ] {
+        let found = directory(&(policy("good", named, "") + &text)).expect_err(&text);
+        assert!(found.contains(&code), "{text}: {found:?}");
+    }
+    // What the configuration declares has a value there, and none in the directory.
+    let same = policy("a", "self.scope.id == space.prod.id", "");
+    assert_eq!(good(&same).policies.len(), 1);
+    assert_eq!(directory(&same), Err(vec!["unknown-reference"]));
+}
+
+#[test]
+fn a_policy_directory_forbids_what_its_limits_say() {
+    let limited = directory("limits { max_deletes = 3 }").expect("in order");
+    let wanted = Limits {
+        max_deletes: 3,
+        ..Limits::NONE
+    };
+    assert_eq!((limited.limits, limited.empty), (wanted, false));
+    let nothing = directory("").expect("in order");
+    assert_eq!((nothing.limits, nothing.empty), (Limits::NONE, true));
+    assert_eq!(
+        directory("limits { max_delete = 3 }"),
+        Err(vec!["unknown-attribute"])
+    );
+    assert_eq!(
+        directory("limits { max_deletes = -3 }"),
+        Err(vec![codes::INVALID_VALUE.id])
+    );
+}
+
+#[test]
+fn a_policy_speaks_of_whom_it_says() {
+    let of = |lines: &str| {
+        let text = born("ci", "ci") + &policy("a", "self.name != \"x\"", lines);
+        let mut policies = good(&text).policies;
+        policies.pop().expect("a policy")
+    };
+    let plain = of("");
+    assert_eq!(plain.applies_to, PolicyReach::Managed);
+    assert_eq!(plain.severity, PolicySeverity::Error);
+    assert_eq!((plain.description, plain.exempt), (None, Vec::new()));
+    assert_eq!(of("applies_to = \"all\"").applies_to, PolicyReach::All);
+    assert_eq!(
+        of("applies_to = \"managed\"").applies_to,
+        PolicyReach::Managed
+    );
+    assert_eq!(
+        of("severity = \"warning\"").severity,
+        PolicySeverity::Warning
+    );
+    let exempt =
+        of("exempt = [service_account.ci, service_account.ci[\"x\"], \"legacy-*\"]").exempt;
+    let exempt: Vec<String> = exempt.iter().map(|one| one.whom.to_string()).collect();
+    assert_eq!(
+        exempt,
+        [
+            "service_account.ci",
+            "service_account.ci[\"x\"]",
+            "\"legacy-*\""
+        ]
+    );
 }

@@ -169,6 +169,49 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_id_has_a_shortest_and_a_longest() {
+        for (text, fits) in [
+            ("abcd".to_owned(), true),
+            ("A-_.".to_owned(), true),
+            ("x".repeat(200), true),
+            ("abc".to_owned(), false),
+            (String::new(), false),
+            ("x".repeat(201), false),
+            ("abc/d".to_owned(), false),
+            ("abc d".to_owned(), false),
+            ("abc\u{e4}".to_owned(), false),
+        ] {
+            assert_eq!(OrgId::new(text.clone()).is_some(), fits, "{text}");
+            assert_eq!(SpaceId::new(text.clone()).is_some(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_account_tells_where_it_lives() {
+        let of = |text: &str| Mrn::new(text).account_scope();
+        let space = of("//agents.api.mondoo.app/spaces/payments/serviceaccounts/x");
+        assert_eq!(space, SpaceId::new("payments").map(Scope::Space));
+        let organization = of("//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/x");
+        assert_eq!(
+            organization,
+            OrgId::new("acme-corp").map(Scope::Organization)
+        );
+        for strange in [
+            "//agents.api.mondoo.app/teams/payments/serviceaccounts/x",
+            "//agents.api.mondoo.app/spaces/abc/serviceaccounts/x",
+            "//agents.api.mondoo.app/spaces/payments/serviceaccounts/",
+            "//agents.api.mondoo.app/spaces/payments/serviceaccounts",
+            "//agents.api.mondoo.app/spaces/payments/agents/x",
+            "//agents.api.mondoo.app/spaces/payments/serviceaccounts/x/y",
+            "//captain.api.mondoo.app/spaces/payments/serviceaccounts/x",
+        ] {
+            assert_eq!(of(strange), None, "{strange}");
+        }
+        assert_eq!(Mrn::new("//a/b/c").id(), "c");
+        assert_eq!(Mrn::new("c").id(), "c");
+    }
+
+    #[test]
     fn scopes_and_their_resource_names_are_one_value() {
         for text in [
             "//captain.api.mondoo.app/organizations/acme-corp-883120",

@@ -84,3 +84,72 @@ impl<'de> Deserialize<'de> for StackId {
         Self::new(name, id).map_err(wrong)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_have_a_shortest_and_a_longest() {
+        let (longest, longer) = ("x".repeat(32), "x".repeat(33));
+        for (name, id, fits) in [
+            ("a", "abcd", true),
+            ("a-0", "0123456789abcdef", true),
+            (longest.as_str(), "abcd", true),
+            (longer.as_str(), "abcd", false),
+            ("", "abcd", false),
+            ("a", "abc", false),
+            ("a", "", false),
+            ("a", "0123456789abcdefg", false),
+        ] {
+            assert_eq!(StackId::new(name, id).is_ok(), fits, "{name} {id}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_plain_letters_and_digits_is_in_one() {
+        for wrong in ["A", "a.b", "a/b", "a_b", "a b", "\u{e4}", "a\n"] {
+            assert!(StackId::new(wrong, "abcd").is_err(), "{wrong:?}");
+            assert!(
+                StackId::new("a", &format!("abcd{wrong}")).is_err(),
+                "{wrong:?}"
+            );
+        }
+        // A name may have a hyphen, an id may not.
+        assert!(StackId::new("a-b", "abcd").is_ok());
+        assert!(StackId::new("a", "ab-cd").is_err());
+    }
+
+    #[test]
+    fn labels_and_documents_give_the_same_one_back() {
+        let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
+        assert_eq!((stack.name(), stack.id()), ("acme-access", "k7m2q9ta"));
+        assert_eq!(stack.label(), "acme-access.k7m2q9ta");
+        assert_eq!(stack.to_string(), "acme-access/k7m2q9ta");
+        assert_eq!(StackId::from_label(stack.label()), Some(stack.clone()));
+        let text = serde_json::to_string(&stack).expect("JSON");
+        assert_eq!(text, "\"acme-access/k7m2q9ta\"");
+        let again: StackId = serde_json::from_str(&text).expect("a stack");
+        assert_eq!(again, stack);
+        for wrong in [
+            "acme",
+            "acme/",
+            "/k7m2q9ta",
+            "acme.k7m2q9ta",
+            "acme/k7m2q9ta/x",
+            "Acme/k7m2q9ta",
+        ] {
+            let read = serde_json::from_value::<StackId>(wrong.into());
+            assert!(read.is_err(), "{wrong}");
+        }
+        for wrong in [
+            "acme",
+            "acme.",
+            ".k7m2q9ta",
+            "acme/k7m2q9ta",
+            "acme.k7m2q9ta.x",
+        ] {
+            assert_eq!(StackId::from_label(wrong), None, "{wrong}");
+        }
+    }
+}

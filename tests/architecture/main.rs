@@ -260,7 +260,6 @@ fn the_code_keeps_to_the_plan() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "whoever carries the house reads it")]
 fn there_are_no_circles_of_files() {
     let sources = sources();
     let circles = World::new(&sources).circles();
