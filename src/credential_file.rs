@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::echo;
-use crate::yaml::{self, Content, Node};
+use crate::yaml::{self, Content, Members, Node};
 
 /// What the values are called. Keys count whatever their case.
 pub mod key {
@@ -277,9 +277,12 @@ pub fn fields(text: &str) -> Result<Fields, FormError> {
     Ok(fields)
 }
 
+/// Keys and their texts; `None` where the value is not text.
+type Pairs = Vec<(String, Option<Zeroizing<String>>)>;
+
 /// The pairs of a map in YAML, those of maps right below it as `outer.inner`; what lies deeper is
 /// nothing that a credential needs.
-fn pairs(text: &str) -> Result<Vec<(String, Option<Zeroizing<String>>)>, String> {
+fn pairs(text: &str) -> Result<Pairs, String> {
     let members = match yaml::parse(text).map_err(|e| e.to_string())? {
         None => return Ok(Vec::new()),
         Some(Node { line, content }) => match content {
@@ -292,7 +295,7 @@ fn pairs(text: &str) -> Result<Vec<(String, Option<Zeroizing<String>>)>, String>
             }
         },
     };
-    let mut pairs = Vec::new();
+    let mut pairs = Pairs::new();
     for (outer, node) in members {
         match plain_text(node.content) {
             Ok(text) => pairs.push((outer.to_string(), text)),
@@ -309,9 +312,7 @@ fn pairs(text: &str) -> Result<Vec<(String, Option<Zeroizing<String>>)>, String>
 }
 
 /// A value's text, if it is one; else the members of a map.
-fn plain_text(
-    content: Content,
-) -> Result<Option<Zeroizing<String>>, Vec<(Zeroizing<String>, Node)>> {
+fn plain_text(content: Content) -> Result<Option<Zeroizing<String>>, Members> {
     match content {
         Content::Text(text) => Ok(Some(text)),
         Content::Null => Ok(Some(Zeroizing::default())),

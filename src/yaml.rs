@@ -37,6 +37,9 @@ pub struct Node {
     pub content: Content,
 }
 
+/// The members of a map in the order of the document.
+pub type Members = Vec<(Zeroizing<String>, Node)>;
+
 /// What a document can hold. Texts have no types: `yes`, `1.10` and `0o7` are what is written there.
 pub enum Content {
     /// Nothing, `~` or `null`.
@@ -45,8 +48,8 @@ pub enum Content {
     Text(Zeroizing<String>),
     /// A list.
     List(Vec<Node>),
-    /// A map, whose keys are texts of which no two are equal, in the order of the document.
-    Map(Vec<(Zeroizing<String>, Node)>),
+    /// A map, whose keys are texts of which no two are equal.
+    Map(Members),
 }
 
 /// Reads the one document of a text by YAML 1.2; `None` if it holds nothing.
@@ -162,8 +165,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Vec<(Zeroizing<String>, Node)>, YamlError> {
-        let mut members: Vec<(Zeroizing<String>, Node)> = Vec::new();
+    fn map(&mut self, depth: usize) -> Result<Members, YamlError> {
+        let mut members = Members::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
