@@ -1,23 +1,44 @@
 //! The shell: arguments, environment, files, signals, exit codes. The only module that knows all
 //! others and the real world.
+//!
+//! No circle of files: each may use those of the lines above it.
+//!
+//! ```text
+//! exit paths random commit subfolders private_file options terraform progress
+//! failure                                          why a run ends: a value that travels up
+//! events                                           what happens: one stream
+//! console document record                          who takes it
+//! reporter                                         gives it to all of them, says the last words
+//! withheld signals load seal local world           what commands are made of
+//! reach outputs policies judged
+//! session invocation
+//! commands/*                                       one file a command: its arguments and its run
+//! args                                             the command line and the table of commands
+//! ```
 
 mod args;
 mod commands;
 mod commit;
+mod console;
+mod document;
+mod events;
 mod exit;
+mod failure;
+mod invocation;
 mod judged;
 mod load;
 #[cfg(feature = "server")]
 mod local;
-mod output;
+mod options;
 mod outputs;
-mod platform_args;
+mod paths;
 mod policies;
 mod private_file;
 mod progress;
+mod random;
 mod reach;
 mod record;
-mod report;
+mod reporter;
 mod seal;
 mod session;
 mod signals;
@@ -31,8 +52,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::echo;
-use args::{Args, Command};
+use args::Line;
 use exit::Exit;
+use failure::Failure;
+use invocation::{Context, Invocation};
+use reporter::Reporter;
 
 /// Runs the program and gives its exit code.
 pub fn run() -> ExitCode {
@@ -45,82 +69,66 @@ pub fn run() -> ExitCode {
     if given.iter().any(|a| terraform::is_no_color(a)) {
         anstream::ColorChoice::Never.write_global();
     }
-    let args = match Args::read(given.clone()) {
-        Ok(args) => args,
-        Err(error) => {
-            // If the terminal is gone there is nobody left to tell.
-            let _ = error.print();
-            if !error.use_stderr() {
-                return Exit::Done.into();
-            }
-            report::wrong_usage(&given, &error);
-            return report::finish(Exit::Usage).into();
+    match args::read(given.clone()) {
+        Ok(line) => {
+            let Line {
+                name,
+                invocation,
+                chdir,
+                no_input,
+            } = line;
+            let reporter = Reporter::new(&name, &invocation.form(), !no_input);
+            let context = Context {
+                reporter: reporter.clone(),
+                grammar: args::grammar(),
+            };
+            reporter.finish(start(chdir.as_deref(), invocation, &context))
         }
-    };
-    if args.no_input {
-        output::ask_nothing();
+        Err(error) if !error.use_stderr() => {
+            console::about(&error);
+            Exit::Done
+        }
+        Err(error) => {
+            let reporter = Reporter::new("", &args::form_of_wrong(&given), false);
+            reporter.finish(Err(Failure::command_line(&error)))
+        }
     }
-    let (command, form) = args.command.form();
-    report::begin(command, &form);
-    let prepared = enter(args.chdir.as_deref())
-        .and_then(|()| outputs::check(&args.command).inspect_err(|_| report::no_file()))
-        .and_then(|()| report::probe());
-    if let Err(exit) = prepared {
-        return report::finish(exit).into();
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    .into()
+}
+
+/// Sees that what is to be written can be, and runs the command.
+fn start(
+    chdir: Option<&Path>,
+    invocation: Box<dyn Invocation>,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let reporter = &context.reporter;
+    enter(chdir)?;
+    outputs::check(invocation.files()).inspect_err(|_| reporter.no_file())?;
+    reporter.probe()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output::error(&format!("cannot start: {error}"), &[]);
-            return report::finish(Exit::Error).into();
-        }
-    };
-    let exit = runtime.block_on(async {
-        if let Err(error) = signals::survive_limits() {
-            output::error(&format!("cannot listen for signals: {error}"), &[]);
-            return Exit::Error;
-        }
-        match args.command {
-            Command::Plan(args) => commands::plan::run(args).await,
-            Command::Check(args) => commands::check::run(args).await,
-            Command::Apply(args) => commands::apply::run(args).await,
-            Command::Verify(args) => commands::verify::run(&args),
-            Command::Validate(args) => commands::validate::run(&args),
-            Command::Platform(args) => commands::platform::run(args).await,
-            Command::Completions(args) => commands::completions::run(&args),
-            Command::Man(args) => commands::man::run(&args),
-            Command::Init(args) => commands::init::run(args).await,
-            Command::Docs(args) => commands::docs::run(&args),
-            Command::Roles(_) => commands::roles::run(),
-            Command::List(args) => commands::list::run(args).await,
-            Command::Show(args) => commands::show::run(args).await,
-            Command::Seal(args) => commands::seal::run(&args),
-            Command::Credential(args) => commands::credential::run(args).await,
-        }
-    });
-    report::finish(exit).into()
+        .map_err(|error| Failure::error(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        signals::survive_limits()?;
+        invocation.run(context).await
+    })
 }
 
 /// The command line as clap knows it, for whoever walks all of it.
 pub fn command() -> clap::Command {
-    <Args as clap::CommandFactory>::command()
+    args::grammar()
 }
 
 /// Goes where `--chdir` says.
-fn enter(dir: Option<&Path>) -> Result<(), Exit> {
+fn enter(dir: Option<&Path>) -> Result<(), Failure> {
     let Some(dir) = dir else {
         return Ok(());
     };
     std::env::set_current_dir(dir).map_err(|error| {
         let shown = echo::path(dir).given("--chdir");
-        output::error(
-            &format!("cannot enter {shown}: {error}"),
-            &output::tilde(dir),
-        );
-        Exit::Error
+        Failure::error(format!("cannot enter {shown}: {error}")).helps(paths::tilde(dir))
     })
 }

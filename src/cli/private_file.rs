@@ -7,11 +7,6 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::echo;
-
-use super::exit::Exit;
-use super::output;
-
 /// What may be at the place of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -38,7 +33,7 @@ impl Unwritten {
     }
 
     /// The way out, for the file of a flag.
-    fn help(&self, flag: &str, place: Place) -> String {
+    pub fn help(&self, flag: &str, place: Place) -> String {
         match self.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room".to_owned(),
             ErrorKind::FileTooLarge => "raise its limit (ulimit -f)".to_owned(),
@@ -50,17 +45,6 @@ impl Unwritten {
                 format!("{flag} wants {new} in a folder that is there and can be written to")
             }
         }
-    }
-
-    /// Prints it for the file of a flag.
-    pub fn tell(&self, flag: &str, path: &Path, place: Place) -> Exit {
-        let mut help = vec![self.help(flag, place)];
-        help.extend(output::tilde(path));
-        output::error(
-            &format!("cannot write {}: {self}", echo::path(path).given(flag)),
-            &help,
-        );
-        Exit::Error
     }
 }
 

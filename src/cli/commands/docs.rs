@@ -1,11 +1,14 @@
 //! `rolecall docs`: the pages of the documentation, which are a part of the program. Talks to
 //! nobody.
 
+use std::future::ready;
+
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::reporter::Reporter;
 
 /// A page: its name, what it says in a few words, its text.
 type Page = (&'static str, &'static str, &'static str);
@@ -98,12 +101,17 @@ fn pages() -> PossibleValuesParser {
     PossibleValuesParser::new(values.map(|(name, about, _)| PossibleValue::new(name).help(about)))
 }
 
-/// Runs the command.
-pub fn run(args: &DocsArgs) -> Exit {
+impl Invocation for DocsArgs {
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(Ok(run(&self, &context.reporter))))
+    }
+}
+
+fn run(args: &DocsArgs, reporter: &Reporter) -> Exit {
     let wanted = args.page.as_deref();
     match PAGES.iter().find(|(name, ..)| Some(*name) == wanted) {
-        Some((_, _, text)) => output::print(text),
-        None => output::print(&contents()),
+        Some((_, _, text)) => reporter.result(text),
+        None => reporter.result(&contents()),
     }
     Exit::Done
 }

@@ -1,0 +1,269 @@
+//! Takes every event of a run to all who want to know of it, and says its last words, once. One value,
+//! made at the start and handed down, so that a signal can still deliver what is known.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::diag::{Diagnostics, SourceMap};
+
+use super::console::Console;
+use super::document::{self, Document};
+use super::events::Event;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::options::FormArgs;
+use super::record::{Left, Recording};
+
+/// What a run has to say, and to whom.
+#[derive(Clone, Debug)]
+pub struct Reporter(Arc<Listeners>);
+
+/// Who is told. Each is locked by itself, and for no longer than it takes to note something: who prints
+/// may wait for a reader for ever.
+#[derive(Debug)]
+struct Listeners {
+    console: Console,
+    document: Mutex<Document>,
+    record: Mutex<Option<Recording>>,
+    /// How the run ended, once its last words are said. Locked while they are: a signal must not end
+    /// the program in the middle.
+    ended: Mutex<Option<Exit>>,
+    /// How the run is ending, from the moment on at which its last words begin.
+    ending: OnceLock<Exit>,
+}
+
+/// Something is waited for until this goes.
+#[must_use = "nothing is waited for any more once this is gone"]
+#[derive(Debug)]
+pub struct Waiting<'a>(&'a Reporter);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.tell(Event::Rested);
+    }
+}
+
+/// What was left half made by a panic still says more than nothing.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Reporter {
+    /// A run of a command that answers in these forms; `asks` says whether people may be asked.
+    pub fn new(command: &str, form: &FormArgs, asks: bool) -> Self {
+        let document = Document::new(command, form);
+        Self(Arc::new(Listeners {
+            console: Console::new(!document.is_result(), asks),
+            document: Mutex::new(document),
+            record: Mutex::new(None),
+            ended: Mutex::new(None),
+            ending: OnceLock::new(),
+        }))
+    }
+
+    /// Keeps a record from now on.
+    pub fn keep(&self, record: Recording) {
+        *locked(&self.0.record) = Some(record);
+    }
+
+    /// Takes what happened to all.
+    pub fn emit(&self, event: Event<'_>) {
+        if let Some(record) = locked(&self.0.record).as_mut() {
+            record.take(event);
+        }
+        self.tell(event);
+    }
+
+    /// Takes what happened to all but the record.
+    fn tell(&self, event: Event<'_>) {
+        locked(&self.0.document).take(event);
+        if let Err(failure) = self.0.console.take(event) {
+            self.emit(Event::Failed(&failure));
+        }
+    }
+
+    /// Prints a result for people; nothing where standard output holds JSON.
+    pub fn result(&self, text: &str) {
+        self.tell(Event::Result(text));
+    }
+
+    /// Prints a result for programs, whatever the form of standard output.
+    pub fn data(&self, text: &str) {
+        self.tell(Event::Data(text));
+    }
+
+    /// Prints something for those who watch.
+    pub fn note(&self, text: &str) {
+        self.tell(Event::Note(text));
+    }
+
+    /// Warns, a fragment.
+    pub fn warn(&self, message: &str) {
+        self.warn_with(message, &[]);
+    }
+
+    /// Warns, a fragment with a line each for what belongs to it.
+    pub fn warn_with(&self, message: &str, help: &[String]) {
+        self.tell(Event::Warning { message, help });
+    }
+
+    /// Tells what was found in the configuration and ends nothing.
+    pub fn found(&self, found: &Diagnostics, sources: &SourceMap) {
+        self.tell(Event::Found { found, sources });
+    }
+
+    /// Shows that something is waited for.
+    pub fn waiting(&self, what: &str) -> Waiting<'_> {
+        self.tell(Event::Waiting(what));
+        Waiting(self)
+    }
+
+    /// Shows that so many changes are under way.
+    pub fn applying(&self, changes: usize) -> Waiting<'_> {
+        self.tell(Event::Applying(changes));
+        Waiting(self)
+    }
+
+    /// Whether somebody can be asked.
+    pub fn askable(&self) -> bool {
+        self.0.console.askable()
+    }
+
+    /// Whether people see results.
+    pub fn seen(&self) -> bool {
+        self.0.console.seen()
+    }
+
+    /// Writes no document to a file: what `--json-out` names is not to be touched.
+    pub fn no_file(&self) {
+        locked(&self.0.document).no_file();
+    }
+
+    /// Sees before anything else happens that the file of `--json-out` can be written.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn probe(&self) -> Result<(), Failure> {
+        locked(&self.0.document).probe()
+    }
+
+    /// Shows a failure, says the last words, and gives the exit code.
+    pub fn finish(&self, ended: Result<Exit, Failure>) -> Exit {
+        let exit = ended.unwrap_or_else(|failure| {
+            self.emit(Event::Failed(&failure));
+            failure.exit()
+        });
+        self.last_words(exit, || {})
+    }
+
+    /// Says the last words and ends the program, from wherever it is.
+    pub fn abort(&self, failure: &Failure) -> ! {
+        let exit = self.last_words(failure.exit(), || self.emit(Event::Failed(failure)));
+        std::process::exit(i32::from(exit.code()))
+    }
+
+    /// How the run is ending, if its last words are being said or are said.
+    pub fn ending(&self) -> Option<Exit> {
+        self.0.ending.get().copied()
+    }
+
+    /// Ends the program in the middle of its last words. The record is no word that waits for a reader.
+    pub fn leave(&self, ending: Exit) -> ! {
+        let written = locked(&self.0.document).written();
+        let exit = self.finish_record(unseen(ending, written));
+        std::process::exit(i32::from(exit.code()))
+    }
+
+    /// Delivers the document, then the record, which so knows of a result that nobody could read, and
+    /// gives the exit code. Who comes second waits, and gets the code of the first.
+    fn last_words(&self, exit: Exit, first: impl FnOnce()) -> Exit {
+        let mut ended = locked(&self.0.ended);
+        if let Some(ended) = *ended {
+            return ended;
+        }
+        self.0.ending.get_or_init(|| exit);
+        first();
+        let told = self.deliver(exit);
+        let exit = self.finish_record(told);
+        if exit != told {
+            // The record could not be written; the document in a file can still say so.
+            self.again(exit);
+        }
+        *ended = Some(exit);
+        exit
+    }
+
+    /// Delivers the document wherever it was asked for. A result that nobody could read is no result,
+    /// and that counts in the exit code.
+    fn deliver(&self, exit: Exit) -> Exit {
+        let (is_result, file, written) = {
+            let document = locked(&self.0.document);
+            let file = document.file().map(ToOwned::to_owned);
+            (document.is_result(), file, document.written())
+        };
+        let lost = |exit| match self.0.console.lost() {
+            true => unseen(exit, written),
+            false => exit,
+        };
+        let mut told = lost(exit);
+        if let Some(path) = &file
+            && let Err(failure) = document::write(path, &self.document(told))
+        {
+            self.emit(Event::Failed(&failure));
+            told = unseen(told, written);
+            self.no_file();
+        }
+        if is_result {
+            self.data(&self.document(told));
+        }
+        let exit = lost(told);
+        if exit != told {
+            self.again(exit);
+        }
+        exit
+    }
+
+    fn document(&self, exit: Exit) -> String {
+        locked(&self.0.document).text(exit)
+    }
+
+    /// Writes the file of `--json-out` once more, since the run ends in another way than it says.
+    fn again(&self, exit: Exit) {
+        let file = locked(&self.0.document).file().map(ToOwned::to_owned);
+        if let Some(path) = file.filter(|path| document::can_be_rewritten(path))
+            && let Err(failure) = document::write(&path, &self.document(exit))
+        {
+            self.emit(Event::Failed(&failure));
+        }
+    }
+
+    /// Writes the record, if one is kept, and gives the exit code.
+    fn finish_record(&self, exit: Exit) -> Exit {
+        // Held to the end: who leaves in the middle of the last words waits for this one.
+        let mut record = locked(&self.0.record);
+        let Some(record) = record.as_mut() else {
+            return exit;
+        };
+        match record.finish(exit) {
+            Left::Before(exit) => exit,
+            Left::Told(exit, text) => {
+                self.note(&text);
+                exit
+            }
+            Left::Lost { exit, why, text } => {
+                self.tell(Event::Failed(&why));
+                self.note(&text);
+                exit
+            }
+        }
+    }
+}
+
+/// The exit code of a run whose result could not be written: never a success, and never one that
+/// says that nothing was written if something was.
+fn unseen(exit: Exit, written: bool) -> Exit {
+    match exit {
+        _ if written => Exit::Partial,
+        Exit::Done | Exit::Pending | Exit::Unmanaged => Exit::Error,
+        other => other,
+    }
+}
