@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::invocation::Invocation;
-use super::options::{FormArgs, Format};
+use super::options::{FormArgs, Format, LogArgs};
 use super::{commands, exit, terraform, withheld};
 
 /// Access as code for Mondoo Platform.
@@ -36,6 +36,10 @@ struct Args {
     /// Ask nothing: apply without --yes ends as it does where nobody can be asked
     #[arg(long, global = true, display_order = 902)]
     no_input: bool,
+
+    /// The log.
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// What to do.
@@ -107,6 +111,8 @@ pub struct Line {
     pub chdir: Option<PathBuf>,
     /// Whether nobody is to be asked.
     pub no_input: bool,
+    /// Where the run is logged.
+    pub log: LogArgs,
 }
 
 /// The command line as clap knows it.
@@ -145,6 +151,7 @@ pub fn read(given: Vec<OsString>) -> Result<Line, clap::Error> {
         // What is asked for is done before the rest is understood.
         no_color: _,
         no_input,
+        log,
     } = Args::from_arg_matches_mut(&mut matches).map_err(withheld::harmless)?;
     let mut invocation = command.invocation();
     if let Some(config) = invocation.values() {
@@ -155,6 +162,7 @@ pub fn read(given: Vec<OsString>) -> Result<Line, clap::Error> {
         invocation,
         chdir,
         no_input,
+        log,
     })
 }
 

@@ -61,7 +61,10 @@ impl Console {
             Event::Change(change) => self.change(change),
             Event::Failed(failure) => failure.findings().iter().for_each(|one| self.finding(one)),
             // Commands print what people are to see of these, in their words.
-            Event::Result(_)
+            Event::Began { .. }
+            | Event::Request(_)
+            | Event::Ended(_)
+            | Event::Result(_)
             | Event::LoggedIn { .. }
             | Event::LeftOut(_)
             | Event::Planned(_)
@@ -100,7 +103,7 @@ impl Console {
     }
 
     /// Prints for those who watch.
-    fn tell(&self, text: &str) {
+    pub fn tell(&self, text: &str) {
         self.progress.hidden(|| {
             let mut err = anstream::stderr().lock();
             // If standard error is gone there is nobody left to tell.

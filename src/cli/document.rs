@@ -74,7 +74,10 @@ impl Document {
             }
             Event::Undone { message, help } => self.error(message.to_owned(), help),
             Event::Failed(failure) => failure.findings().iter().for_each(|one| self.finding(one)),
-            Event::Result(_)
+            Event::Began { .. }
+            | Event::Request(_)
+            | Event::Ended(_)
+            | Event::Result(_)
             | Event::Data(_)
             | Event::Note(_)
             | Event::Waiting(_)

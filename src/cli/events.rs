@@ -1,20 +1,29 @@
-//! What happens in a run: one stream that feeds people, the JSON document, the record and the line of
-//! progress. Values alone: who takes them decides what to make of them.
+//! What happens in a run: one stream that feeds people, the JSON document, the record, the log and the
+//! line of progress. Values alone: who takes them decides what to make of them.
 
 use crate::apply::Outcome;
 use crate::check::Check;
 use crate::diag::{Diagnostics, SourceMap};
 use crate::model::{Caller, StackId};
 use crate::plan::{Change, Moved, Plan};
+use crate::platform::Exchange;
 use crate::policy::Refusal;
 use crate::ports;
 use jiff::Timestamp;
 
+use super::exit::Exit;
 use super::failure::Failure;
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
+    /// The run begins.
+    Began {
+        /// The command.
+        command: &'a str,
+    },
+    /// A request to the platform is over.
+    Request(&'a Exchange),
     /// A result for people.
     Result(&'a str),
     /// A result for programs, whatever the form of standard output.
@@ -80,4 +89,6 @@ pub enum Event<'a> {
     },
     /// The run ends, or would end, without what was asked.
     Failed(&'a Failure),
+    /// The last words are said.
+    Ended(Exit),
 }

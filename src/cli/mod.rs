@@ -1,19 +1,21 @@
 //! The shell: arguments, environment, files, signals, exit codes. The only module that knows all
 //! others and the real world.
 //!
-//! No circle of files: each may use those of the lines above it.
+//! No circle of files: a line may use those above it, and files of one line know nothing of each other.
 //!
 //! ```text
-//! exit paths random commit subfolders private_file options terraform progress
-//! failure                                          why a run ends: a value that travels up
-//! events                                           what happens: one stream
-//! console document record                          who takes it
-//! reporter                                         gives it to all of them, says the last words
-//! withheld signals load seal local world           what commands are made of
-//! reach outputs policies judged
-//! session invocation
-//! commands/*                                       one file a command: its arguments and its run
-//! args                                             the command line and the table of commands
+//! exit options paths random private_file progress     values and files
+//!   commit subfolders terraform
+//! failure local                                       why a run ends: a value that travels up
+//! events                                              what happens: one stream
+//! console document record log_lines                   who takes it, each in its way
+//! log withheld
+//! reporter                                            gives it to all, and says the last words
+//! load seal signals                                   what commands are made of
+//! outputs policies judged reach world
+//! invocation session                                  what a command is to the shell
+//! commands/*                                          one file a command: arguments and run
+//! args                                                the command line, the table of commands
 //! ```
 
 mod args;
@@ -29,6 +31,8 @@ mod judged;
 mod load;
 #[cfg(feature = "server")]
 mod local;
+mod log;
+mod log_lines;
 mod options;
 mod outputs;
 mod paths;
@@ -55,7 +59,8 @@ use crate::echo;
 use args::Line;
 use exit::Exit;
 use failure::Failure;
-use invocation::{Context, Invocation};
+use invocation::Context;
+use log::Log;
 use reporter::Reporter;
 
 /// Runs the program and gives its exit code.
@@ -71,18 +76,13 @@ pub fn run() -> ExitCode {
     }
     match args::read(given.clone()) {
         Ok(line) => {
-            let Line {
-                name,
-                invocation,
-                chdir,
-                no_input,
-            } = line;
-            let reporter = Reporter::new(&name, &invocation.form(), !no_input);
+            let form = line.invocation.form();
+            let reporter = Reporter::new(&line.name, &form, !line.no_input);
             let context = Context {
                 reporter: reporter.clone(),
                 grammar: args::grammar(),
             };
-            reporter.finish(start(chdir.as_deref(), invocation, &context))
+            reporter.finish(start(line, &context))
         }
         Err(error) if !error.use_stderr() => {
             console::about(&error);
@@ -97,14 +97,26 @@ pub fn run() -> ExitCode {
 }
 
 /// Sees that what is to be written can be, and runs the command.
-fn start(
-    chdir: Option<&Path>,
-    invocation: Box<dyn Invocation>,
-    context: &Context,
-) -> Result<Exit, Failure> {
+fn start(line: Line, context: &Context) -> Result<Exit, Failure> {
+    let Line {
+        name,
+        invocation,
+        chdir,
+        no_input: _,
+        log,
+    } = line;
     let reporter = &context.reporter;
-    enter(chdir)?;
-    outputs::check(invocation.files()).inspect_err(|_| reporter.no_file())?;
+    enter(chdir.as_deref())?;
+    let log = log::wanted(&log).and_then(|log| {
+        let file = log.as_ref().and_then(|log| log.file.as_ref());
+        let taker = log.as_ref().map_or("", |log| log.taker);
+        outputs::check(invocation.files().writes(taker, file)).map(|()| log)
+    });
+    // What may take the place of something precious is not touched.
+    let log = log.inspect_err(|_| reporter.no_file())?;
+    if let Some(log) = log {
+        reporter.log(Log::open(log)?, &name);
+    }
     reporter.probe()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

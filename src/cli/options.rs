@@ -154,6 +154,39 @@ pub enum Scopes {
     Declared,
 }
 
+/// Where a run is logged.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct LogArgs {
+    /// Log the run to a file, a line of JSON for each request and event; `-` is standard error
+    /// (and ROLECALL_LOG)
+    #[arg(long, global = true, value_name = "FILE", display_order = 903)]
+    pub log: Option<PathBuf>,
+
+    /// What is logged: this and what is graver; `info` unless ROLECALL_LOG_LEVEL says otherwise
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "LEVEL",
+        display_order = 904
+    )]
+    pub log_level: Option<Level>,
+}
+
+/// How grave something is that is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Level {
+    /// What ended the run
+    Error,
+    /// Warnings and refusals too
+    Warn,
+    /// Each request and each change too
+    #[default]
+    Info,
+    /// What people are told while they watch, too
+    Debug,
+}
+
 /// What was judged before, and is held against what is due.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct JudgedArgs {

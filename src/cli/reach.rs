@@ -97,7 +97,9 @@ pub fn client(
         }),
     };
     let http = http.patient(patience);
-    Ok(Client::new(http, login.endpoint, login.identity, time))
+    let client = Client::new(http, login.endpoint, login.identity, time);
+    let watcher = reporter.clone();
+    Ok(client.observed(Box::new(move |exchange| watcher.request(exchange))))
 }
 
 fn connection(login: &Login, ca: Option<&[u8]>) -> Result<Http, String> {

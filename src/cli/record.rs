@@ -220,7 +220,10 @@ impl Recording {
                     self.error = Some(message);
                 }
             }
-            Event::Result(_)
+            Event::Began { .. }
+            | Event::Request(_)
+            | Event::Ended(_)
+            | Event::Result(_)
             | Event::Data(_)
             | Event::Note(_)
             | Event::Warning { .. }

@@ -4,12 +4,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::diag::{Diagnostics, SourceMap};
+use crate::platform::Exchange;
 
 use super::console::Console;
 use super::document::{self, Document};
 use super::events::Event;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::log::Log;
 use super::options::FormArgs;
 use super::record::{Left, Recording};
 
@@ -24,6 +26,7 @@ struct Listeners {
     console: Console,
     document: Mutex<Document>,
     record: Mutex<Option<Recording>>,
+    log: OnceLock<Log>,
     /// How the run ended, once its last words are said. Locked while they are: a signal must not end
     /// the program in the middle.
     ended: Mutex<Option<Exit>>,
@@ -55,6 +58,7 @@ impl Reporter {
             console: Console::new(!document.is_result(), asks),
             document: Mutex::new(document),
             record: Mutex::new(None),
+            log: OnceLock::new(),
             ended: Mutex::new(None),
             ending: OnceLock::new(),
         }))
@@ -63,6 +67,23 @@ impl Reporter {
     /// Keeps a record from now on.
     pub fn keep(&self, record: Recording) {
         *locked(&self.0.record) = Some(record);
+    }
+
+    /// Takes what went wrong while something was told. If the record is being written at that moment, it
+    /// is too late for it.
+    fn complain(&self, failure: &Failure) {
+        if let Ok(mut record) = self.0.record.try_lock()
+            && let Some(record) = record.as_mut()
+        {
+            record.take(Event::Failed(failure));
+        }
+        self.tell(Event::Failed(failure));
+    }
+
+    /// Logs from now on.
+    pub fn log(&self, log: Log, command: &str) {
+        let _ = self.0.log.set(log);
+        self.tell(Event::Began { command });
     }
 
     /// Takes what happened to all.
@@ -76,9 +97,19 @@ impl Reporter {
     /// Takes what happened to all but the record.
     fn tell(&self, event: Event<'_>) {
         locked(&self.0.document).take(event);
-        if let Err(failure) = self.0.console.take(event) {
-            self.emit(Event::Failed(&failure));
+        if let Some(log) = self.0.log.get()
+            && let Err(failure) = log.take(event, &self.0.console)
+        {
+            self.complain(&failure);
         }
+        if let Err(failure) = self.0.console.take(event) {
+            self.complain(&failure);
+        }
+    }
+
+    /// Takes note of a request that is over.
+    pub fn request(&self, exchange: &Exchange) {
+        self.tell(Event::Request(exchange));
     }
 
     /// Prints a result for people; nothing where standard output holds JSON.
@@ -168,13 +199,16 @@ impl Reporter {
 
     /// Ends the program in the middle of its last words. The record is no word that waits for a reader.
     pub fn leave(&self, ending: Exit) -> ! {
+        if let Some(log) = self.0.log.get() {
+            log.mute();
+        }
         let written = locked(&self.0.document).written();
         let exit = self.finish_record(unseen(ending, written));
         std::process::exit(i32::from(exit.code()))
     }
 
-    /// Delivers the document, then the record, which so knows of a result that nobody could read, and
-    /// gives the exit code. Who comes second waits, and gets the code of the first.
+    /// Delivers the document, ends the log, then the record, which so knows of a result that nobody could
+    /// read, and gives the exit code. Who comes second waits, and gets the code of the first.
     fn last_words(&self, exit: Exit, first: impl FnOnce()) -> Exit {
         let mut ended = locked(&self.0.ended);
         if let Some(ended) = *ended {
@@ -182,10 +216,15 @@ impl Reporter {
         }
         self.0.ending.get_or_init(|| exit);
         first();
-        let told = self.deliver(exit);
+        let delivered = self.deliver(exit);
+        self.tell(Event::Ended(delivered));
+        let told = self.seen_to_be(delivered);
         let exit = self.finish_record(told);
         if exit != told {
-            // The record could not be written; the document in a file can still say so.
+            self.tell(Event::Ended(exit));
+        }
+        if exit != delivered {
+            // The log or the record could not be written; the document in a file can still say so.
             self.again(exit);
         }
         *ended = Some(exit);
@@ -200,11 +239,7 @@ impl Reporter {
             let file = document.file().map(ToOwned::to_owned);
             (document.is_result(), file, document.written())
         };
-        let lost = |exit| match self.0.console.lost() {
-            true => unseen(exit, written),
-            false => exit,
-        };
-        let mut told = lost(exit);
+        let mut told = self.seen_to_be(exit);
         if let Some(path) = &file
             && let Err(failure) = document::write(path, &self.document(told))
         {
@@ -215,11 +250,20 @@ impl Reporter {
         if is_result {
             self.data(&self.document(told));
         }
-        let exit = lost(told);
+        let exit = self.seen_to_be(told);
         if exit != told {
             self.again(exit);
         }
         exit
+    }
+
+    /// The exit code of a run that ends so, seeing whether its results and its log could be written.
+    fn seen_to_be(&self, exit: Exit) -> Exit {
+        let lost = self.0.console.lost() || self.0.log.get().is_some_and(Log::lost);
+        match lost {
+            true => unseen(exit, locked(&self.0.document).written()),
+            false => exit,
+        }
     }
 
     fn document(&self, exit: Exit) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Certificate, Url, redirect};
 use rustls::pki_types::CertificateDer;
@@ -18,6 +18,8 @@ use super::endpoint::Endpoint;
 use super::proxy::{Proxy, without};
 use super::transport::{Answer, Transport, TransportError};
 
+/// What many servers and gates call a request by. Mondoo's public documents name no header for it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read: a page of a hundred accounts is a hundredth of it.
@@ -181,6 +183,7 @@ impl Transport for Http {
             status: response.status().as_u16(),
             date,
             retry_after: header(headers, &RETRY_AFTER).and_then(|text| retry_after(text, date)),
+            request_id: header(headers, &REQUEST_ID).map(str::to_owned),
             redirect_to: header(headers, &LOCATION).and_then(|to| redirect_host(to, &self.host)),
             body: Zeroizing::default(),
         };
@@ -224,7 +227,7 @@ fn make_room(body: &mut Zeroizing<Vec<u8>>, more: usize) {
     }
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &reqwest::header::HeaderName) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

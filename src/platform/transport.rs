@@ -16,6 +16,8 @@ pub struct Answer {
     pub date: Option<Timestamp>,
     /// How long the server asks to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// What the server calls this request (`X-Request-Id`), as it says it.
+    pub request_id: Option<String>,
     /// The host that a redirect points to; redirects are never followed.
     pub redirect_to: Option<String>,
     /// The whole body. May hold a key, so it is zeroed on drop.
@@ -29,6 +31,7 @@ impl Answer {
             status,
             date: None,
             retry_after: None,
+            request_id: None,
             redirect_to: None,
             body: Zeroizing::new(body.into()),
         }

@@ -76,6 +76,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/schema/plan-file.v4.json"),
     ),
     (
+        "log",
+        "the log of a run (--log FILE): levels, lines, and what is never in it",
+        include_str!("../../../docs/log.md"),
+    ),
+    (
         "record-schema",
         "the JSON schema of a record of an apply (--report FILE)",
         include_str!("../../../docs/schema/record.v1.json"),
