@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+use indicatif::ProgressDrawTarget;
 
 use crate::diag::{Diagnostics, SourceMap, render_all};
 use crate::ports;
@@ -33,10 +34,11 @@ impl Console {
     /// The streams of this process: whether standard output is for people, and whether they may be
     /// asked.
     pub fn new(human: bool, asks: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
         Self {
             human,
             asks,
-            progress: Progress::default(),
+            progress: Progress::new(terminal.then_some(ProgressDrawTarget::stderr)),
             lost: AtomicBool::new(false),
         }
     }

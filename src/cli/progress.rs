@@ -1,7 +1,6 @@
-//! Progress on a terminal: one line at the bottom of standard error that goes away by itself.
+//! Progress on a terminal: one line at its bottom that goes away by itself.
 //! Nothing in CI, on dumb terminals, in pipes; plain lines stay what they are there.
 
-use std::io::IsTerminal as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,26 +12,37 @@ const TICK: Duration = Duration::from_millis(120);
 const WIDEST: usize = 48;
 
 /// The line of a run, while there is one.
-#[derive(Debug, Default)]
-pub struct Progress(Mutex<Option<ProgressBar>>);
+#[derive(Debug)]
+pub struct Progress {
+    /// Where it is drawn; `None` if it is not wanted.
+    stream: Option<fn() -> ProgressDrawTarget>,
+    line: Mutex<Option<ProgressBar>>,
+}
 
-/// Whether a moving line is of use: somebody watches, and nothing says that it is not wanted.
+/// Whether a moving line is of use to those who watch a terminal: nothing says that it is not wanted.
 fn wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    std::io::stderr().is_terminal()
-        && !set("CI")
+    !set("CI")
         && !set("ROLECALL_NO_PROGRESS")
         && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 impl Progress {
+    /// No line yet. There will be none without a terminal to draw it on.
+    pub fn new(terminal: Option<fn() -> ProgressDrawTarget>) -> Self {
+        Self {
+            stream: terminal.filter(|_| wanted()),
+            line: Mutex::new(None),
+        }
+    }
+
     fn line(&self) -> MutexGuard<'_, Option<ProgressBar>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show(&self, bar: ProgressBar, template: &str, message: &str) {
-        if wanted() {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
+        if let Some(stream) = self.stream {
+            bar.set_draw_target(stream());
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
