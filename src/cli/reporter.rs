@@ -311,3 +311,118 @@ fn unseen(exit: Exit, written: bool) -> Exit {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::log;
+    use crate::cli::options::{Format, Level, LogArgs};
+    use crate::cli::record::{self, Wanted};
+
+    fn to_json(dir: &Path) -> Reporter {
+        let form = FormArgs {
+            format: Format::Human,
+            json_out: Some(dir.join("run.json")),
+        };
+        Reporter::new("plan", &form, false)
+    }
+
+    fn to_log(file: &Path) -> Log {
+        let wanted = log::wanted(&LogArgs {
+            log: Some(file.to_owned()),
+            log_level: Some(Level::Debug),
+        });
+        Log::open(wanted.expect("asked for").expect("a log")).expect("opened")
+    }
+
+    fn document(dir: &Path) -> serde_json::Value {
+        let text = std::fs::read(dir.join("run.json")).expect("written");
+        serde_json::from_slice(&text).expect("JSON")
+    }
+
+    fn recording(dir: &Path) -> Recording {
+        let path = dir.join("record.json");
+        let wanted = Wanted {
+            path: &path,
+            previous: None,
+            options: crate::record::Options::default(),
+            judged: None,
+        };
+        record::begin(wanted).expect("a new file")
+    }
+
+    #[test]
+    fn what_happens_reaches_the_document_and_the_log_and_the_first_error_counts() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let reporter = to_json(dir.path());
+        let file = dir.path().join("run.log");
+        reporter.log(to_log(&file), "plan");
+        reporter.warn("careful");
+        reporter.emit(Event::Undone {
+            message: "left out",
+            help: &["this".to_owned()],
+        });
+        let failure = Failure::usage("two plans").help("name one");
+        assert_eq!(reporter.finish(Err(failure)), Exit::Usage);
+        let told = document(dir.path());
+        assert_eq!(told["warnings"], serde_json::json!(["careful"]));
+        let error = serde_json::json!({"message": "left out", "help": ["this"]});
+        assert_eq!(told["error"], error);
+        assert_eq!(told["exit_code"], 64);
+        let log = std::fs::read_to_string(file).expect("written");
+        let names = log.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            line["event"].as_str().expect("a name").to_owned()
+        });
+        let expected = ["began", "warning", "undone", "failed", "ended"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn last_words_are_said_once_and_the_second_gets_the_code_of_the_first() {
+        for (first, second) in [
+            (Ok(Exit::Done), Exit::Error),
+            (Ok(Exit::Pending), Exit::Done),
+            (Err(Failure::error("x")), Exit::Done),
+        ] {
+            let dir = tempfile::tempdir().expect("a folder");
+            let reporter = to_json(dir.path());
+            assert_eq!(reporter.ending(), None);
+            let code = reporter.finish(first);
+            assert_eq!(reporter.ending(), Some(code));
+            assert_eq!(reporter.clone().finish(Ok(second)), code);
+            assert_eq!(document(dir.path())["exit_code"], code.code());
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_while_the_record_is_written_waits_for_nobody() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let reporter = to_json(dir.path());
+        // The first line that it does not take is one that is told while the record is locked.
+        let _ = reporter.0.log.set(to_log(Path::new("/dev/full")));
+        reporter.keep(recording(dir.path()));
+        let (done, waits) = mpsc::channel();
+        let run = reporter.clone();
+        std::thread::spawn(move || done.send(run.finish_record(Exit::Done)));
+        let ended = waits.recv_timeout(Duration::from_secs(20));
+        assert_eq!(ended, Ok(Exit::Done), "it ends");
+        assert_eq!(reporter.seen_to_be(Exit::Done), Exit::Error);
+        assert_eq!(reporter.seen_to_be(Exit::Stale), Exit::Stale);
+    }
+
+    #[test]
+    fn a_run_whose_result_nobody_saw_is_no_success_and_hides_no_write() {
+        for exit in Exit::ALL {
+            assert_eq!(unseen(exit, true), Exit::Partial);
+            let not_seen = unseen(exit, false);
+            assert_ne!(not_seen, Exit::Done);
+            let success = matches!(exit, Exit::Done | Exit::Pending | Exit::Unmanaged);
+            assert_eq!(not_seen, if success { Exit::Error } else { exit });
+        }
+    }
+}
