@@ -508,3 +508,78 @@ fn environment() -> Result<Vec<Input>, Failure> {
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reporter() -> Reporter {
+        Reporter::new(
+            "validate",
+            &super::super::options::FormArgs::default(),
+            false,
+        )
+    }
+
+    /// What is said of a configuration, an item each.
+    fn said(files: &[(&str, &str)], var: &[&str]) -> (Exit, Vec<String>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            match text.strip_prefix("-> ") {
+                Some(to) => std::os::unix::fs::symlink(to, path).expect("linked"),
+                None => fs::write(path, text).expect("written"),
+            }
+        }
+        let mut args = ConfigArgs::of(dir.path());
+        args.var = var.iter().map(|text| (*text).to_owned()).collect();
+        args.places.0 = (0..var.len()).collect();
+        let failure = validate(&args, &reporter()).expect_err("it is wrong");
+        let findings = failure.findings().iter().map(|finding| match finding {
+            Finding::Error { message, help: _ } => {
+                message.replace(&*dir.path().to_string_lossy(), "DIR")
+            }
+            Finding::Found { found, sources: _ } => {
+                let codes: Vec<&str> = found.iter().map(|one| one.code).collect();
+                codes.join(" ")
+            }
+            other => panic!("{other:?}"),
+        });
+        (failure.exit(), findings.collect())
+    }
+
+    #[test]
+    fn all_that_is_wrong_travels_up_in_the_order_in_which_it_was_found() {
+        let head = "rolecall {\n  stack = \"a\"\n  id = \"abcd\"\n}\n";
+        let gone = "DIR/gone.hcl is a symbolic link to nothing";
+        // What cannot be read does not keep the rest from being checked.
+        let (exit, all) = said(
+            &[("main.hcl", "nonsense {}\n"), ("gone.hcl", "-> nowhere")],
+            &[],
+        );
+        assert_eq!((exit, all[0].as_str()), (Exit::Error, gone));
+        assert!(all[1].contains("unknown-block"), "{all:?}");
+        // Notes come before what they are about.
+        let (exit, all) = said(
+            &[
+                ("main.tf", ""),
+                ("gone.hcl", "-> nowhere"),
+                ("main.hcl", head),
+            ],
+            &[],
+        );
+        assert_eq!(
+            (exit, all.len(), all[1].as_str()),
+            (Exit::Error, 2, gone),
+            "{all:?}"
+        );
+        // Wrong usage is one whatever else there is.
+        let (exit, all) = said(&[("gone.hcl", "-> nowhere"), ("main.hcl", head)], &["x"]);
+        assert_eq!((exit, all[0].as_str()), (Exit::Usage, gone));
+        assert!(all[1].starts_with("--var wants NAME=VALUE"), "{all:?}");
+        // Nothing at all.
+        let (exit, all) = said(&[], &[]);
+        assert_eq!((exit, all.len()), (Exit::Error, 1));
+        assert!(all[0].starts_with("there is no configuration"), "{all:?}");
+    }
+}

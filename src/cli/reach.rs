@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::echo;
-use crate::model::{Caller, CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
+use crate::model::{CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
     Client, Environment, Http, Identity, Login, LoginError, Proxy, Source, Time, Wanted, discover,
@@ -15,6 +15,7 @@ use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh_beyond};
 use crate::view::inert;
 
+use super::events::Event;
 use super::failure::Failure;
 use super::load::{self, Loaded};
 use super::options::{ConfigArgs, PlatformChoice, Scopes};
@@ -25,12 +26,10 @@ use super::seal;
 /// A wait this long is told. Those that the client chooses itself are shorter.
 const TOLD: Duration = Duration::from_secs(3);
 
-/// A connection to the platform, and as whom.
+/// A connection to the platform.
 pub struct Reached {
     /// The connection.
     pub client: Client<Http>,
-    /// As whom.
-    pub caller: Caller,
     /// The scope in which the credential says it lives.
     pub scope: Option<Scope>,
     /// The API's base URL, or `local`.
@@ -269,9 +268,14 @@ pub async fn reach_if(
     };
     reporter.note(&format!("Caller    {who}, from {}", inert(&source)));
     reporter.note("");
+    reporter.emit(Event::LoggedIn {
+        stack: &desired.stack,
+        endpoint: &endpoint,
+        caller: &caller,
+        dated: client.dated(),
+    });
     Ok(Reached {
         client,
-        caller,
         scope,
         endpoint,
         kept,

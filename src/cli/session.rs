@@ -12,7 +12,6 @@ use crate::refresh::refresh_beyond;
 use crate::sinks::FileSink;
 
 use super::console;
-use super::events::Event;
 use super::failure::Failure;
 use super::load::{self, Loaded};
 use super::options::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
@@ -111,17 +110,10 @@ pub async fn open(
     .await?;
     let Reached {
         client,
-        caller,
         scope,
         endpoint,
         kept,
     } = reached;
-    reporter.emit(Event::LoggedIn {
-        stack: &desired.stack,
-        endpoint: &endpoint,
-        caller: &caller,
-        dated: client.dated(),
-    });
     let reading = reporter.waiting("reading what is live");
     let home = reach::home(scope, intent.scopes);
     let live = refresh_beyond(&client, &queries, &home, &desired.stack, &endpoint)

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -342,4 +345,41 @@ fn a_failure_and_a_refusal_end_a_log_as_they_end_the_run() {
         .map(|one| &one["place"])
         .collect();
     assert_eq!(places, ["access/more.hcl:1:1", "access/more.hcl:2:1"]);
+}
+
+#[test]
+fn a_signal_ends_a_log_as_it_ends_the_run() {
+    for (signal, held, command) in [
+        ("-INT", "viewer", &["apply", "--yes"][..]),
+        ("-TERM", "serviceAccounts", &["plan"]),
+        ("-HUP", "serviceAccounts", &["check"]),
+    ] {
+        let stage = stage();
+        let (arrived, wait) = mpsc::channel();
+        let (go, resume) = mpsc::channel::<()>();
+        stage.front.hook(move |field, _| {
+            if field == held {
+                let _ = arrived.send(());
+                let _ = resume.recv_timeout(Duration::from_secs(60));
+            }
+            Then::Answer
+        });
+        let arguments = [command, &["--log=run.log", "access"]].concat();
+        let mut child = stage.start(&arguments);
+        wait.recv_timeout(Duration::from_secs(60)).expect("it asks");
+        let pid = child.id().to_string();
+        let killed = Command::new("kill").args([signal, &pid]).status();
+        assert!(killed.expect("kill runs").success());
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        drop(go);
+        let lines = parsed(&fs::read_to_string(stage.path("run.log")).expect("there"));
+        let [.., failed, ended] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        assert_eq!(failed["message"], "interrupted, nothing was written");
+        assert_eq!(
+            (&ended["event"], &ended["exit"]),
+            (&"ended".into(), &"interrupted".into())
+        );
+    }
 }
