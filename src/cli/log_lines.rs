@@ -97,7 +97,7 @@ fn entries(event: Event<'_>) -> Vec<Entry> {
         }
         Event::Found { found, sources } => return findings(found, sources),
         Event::Waiting(what) => Entry::of(Debug, "waiting", [("what", json!(what))]),
-        Event::Note(text) if text.is_empty() => return Vec::new(),
+        Event::Note("") => return Vec::new(),
         Event::Note(text) => Entry::of(Debug, "note", [("text", json!(text))]),
         Event::LoggedIn {
             stack,
