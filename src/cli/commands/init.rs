@@ -6,7 +6,6 @@ mod next;
 mod workflow;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -255,7 +254,7 @@ fn local(dir: &Path, wanted: &mut BTreeSet<OrgId>) -> Result<(), Failure> {
         ))
         .help("leave --from-live out for an empty project"));
     }
-    let owner = fs::read(database.with_file_name("owner.json")).map(zeroize::Zeroizing::new);
+    let owner = std::fs::read(database.with_file_name("owner.json")).map(zeroize::Zeroizing::new);
     let login = owner
         .ok()
         .and_then(|bytes| crate::platform::Credential::parse(&bytes).ok());
