@@ -383,3 +383,54 @@ fn a_signal_ends_a_log_as_it_ends_the_run() {
         );
     }
 }
+
+/// Fills a pipe that nobody reads, so that the next write to it waits for ever.
+fn fill(pipe: &fs::File) {
+    for size in [4096, 1] {
+        let bytes = vec![b'.'; size];
+        while rustix::io::write(pipe, &bytes).is_ok() {}
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_a_run_from_ending() {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    for command in [&["plan"][..], &["list"], &["check"]] {
+        let listens = command != ["list"];
+        let stage = stage();
+        let path = stage.path("pipe");
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("a flag");
+        let mut open = fs::OpenOptions::new();
+        open.read(true).write(true).custom_flags(flags);
+        let pipe = open.open(&path).expect("opened");
+        let (arrived, wait) = mpsc::channel();
+        let full = pipe.try_clone().expect("one more");
+        stage.front.hook(move |field, _| {
+            if field == "viewer" {
+                fill(&full);
+                let _ = arrived.send(());
+            }
+            Then::Answer
+        });
+        let arguments = [command, &["--log=pipe", "access"]].concat();
+        let mut child = stage.start(&arguments);
+        wait.recv_timeout(Duration::from_secs(60)).expect("it asks");
+        let pid = child.id().to_string();
+        let mut signals = 0;
+        let code = loop {
+            std::thread::sleep(Duration::from_millis(300));
+            if let Some(status) = child.try_wait().expect("asked") {
+                break status.code();
+            }
+            assert!(signals < 100, "it does not end");
+            signals += 1;
+            let killed = Command::new("kill").args(["-INT", &pid]).status();
+            assert!(killed.expect("kill runs").success());
+        };
+        // What does not listen is ended by the system.
+        assert_eq!(code, listens.then_some(130), "{command:?}");
+        drop(pipe);
+    }
+}
