@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
-    Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Extent, Facts, FileFormat, Fingerprint, Former, Home, Known, Labels, Limits, Live,
-    LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries, Removed, Role, RoleSet, Scope,
-    ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction,
+    Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount,
+    DesiredOrganization, DesiredSpace, Destination, Extent, Facts, FilePlace, Fingerprint, Former,
+    Home, Known, Labels, Limits, Live, LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries,
+    Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged,
+    UnmanagedAction,
 };
 use rolecall::plan::{Action, Plan, Reason, build};
 use rolecall::ports::{ReadError, Reader};
@@ -77,14 +78,14 @@ prop_compose! {
             role_places: roles.iter().map(|role| (role.clone(), place())).collect(),
             roles,
             valid_until: None,
-            deliver_to: vec![Destination {
-                sink: "file.local".to_owned(),
-                place: Place::File {
+            deliver_to: vec![Destination::new(
+                "file.local",
+                Place::File(FilePlace {
                     directory: "credentials".to_owned(),
                     file: format!("{}.json", address.label().as_str()),
-                    format: FileFormat::Json,
-                },
-            }],
+                    format: CredentialFormat::Json,
+                }),
+            )],
             protected,
             formerly: moved
                 .then(|| Former {
