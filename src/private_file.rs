@@ -64,7 +64,11 @@ pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_dir() && (device || !found.is_file()))
 }
 
-fn open_special(path: &Path) -> io::Result<File> {
+/// Opens a pipe or a device, to write at its end.
+///
+/// # Errors
+/// Why it cannot be opened.
+pub fn open_special(path: &Path) -> io::Result<File> {
     // What it leads to may be a file that already holds something.
     File::options().append(true).open(path)
 }
@@ -161,6 +165,15 @@ pub fn write_private(path: &Path, bytes: &[u8], place: Place) -> Result<(), Unwr
         return Ok(open_special(path)?.write_all(bytes)?);
     }
     stage(path, bytes, place)?.promote()
+}
+
+/// Puts an empty file there, for its owner alone, to be written line by line.
+///
+/// # Errors
+/// Why it could not; then what is there is as it was.
+pub fn begin_private(path: &Path) -> Result<File, Unwritten> {
+    let file = temporary(path, Place::Replace)?;
+    Ok(file.persist(path).map_err(|error| error.error)?)
 }
 
 /// Writes a whole file in the place of one that others may read too: who could read it still can.

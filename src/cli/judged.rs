@@ -5,13 +5,15 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::args::{ApplyArgs, WhenStale};
 use super::exit::Exit;
-use super::private_file::{Place, Unwritten, is_special, try_private, write_private};
-use super::{load, output};
+use super::failure::Failure;
+use super::load;
+use super::options::{ConfigArgs, JudgedArgs, WhenStale};
+use super::paths::{tilde, word};
 use crate::echo;
 use crate::plan::{self, Moved, Plan, compare, keep_judged};
 use crate::policy;
+use crate::private_file::{Place, Unwritten, is_special, try_private, write_private};
 use crate::view::inert;
 
 /// The largest plan file that is read, in bytes.
@@ -37,17 +39,14 @@ pub struct Held {
 /// Reads the plan file.
 ///
 /// # Errors
-/// Prints why it cannot be read or trusted to be whole.
-pub fn read(path: &Path) -> Result<Plan, Exit> {
+/// Why it cannot be read or trusted to be whole.
+pub fn read(path: &Path) -> Result<Plan, Failure> {
     let fail = |why: String| {
-        let mut ways = vec![
-            "plan files are written by `rolecall plan --out FILE`".to_owned(),
-            "a configuration is named by its directory".to_owned(),
-        ];
-        ways.extend(output::tilde(path));
         let shown = echo::path(path).given("a plan file");
-        output::error(&format!("{shown}: {why}"), &ways);
-        Exit::Error
+        Failure::error(format!("{shown}: {why}"))
+            .help("plan files are written by `rolecall plan --out FILE`")
+            .help("a configuration is named by its directory")
+            .helps(tilde(path))
     };
     let size = fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
     if size > MAX_FILE {
@@ -61,22 +60,19 @@ pub fn read(path: &Path) -> Result<Plan, Exit> {
 /// nothing but another plan.
 ///
 /// # Errors
-/// Prints why not.
-pub fn probe(path: &Path) -> Result<(), Exit> {
+/// Why not.
+pub fn probe(path: &Path) -> Result<(), Failure> {
     let other = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() > 0)
         && !is_special(path)
         && !begins_as_plan(path);
     if other {
-        output::error(
-            &format!(
-                "--out would replace {}, which is no plan file",
-                echo::path(path)
-            ),
-            &["name another file, or remove this one if nobody needs it".to_owned()],
-        );
-        return Err(Exit::Error);
+        return Err(Failure::error(format!(
+            "--out would replace {}, which is no plan file",
+            echo::path(path)
+        ))
+        .help("name another file, or remove this one if nobody needs it"));
     }
-    try_private(path, Place::Replace).map_err(|error| error.tell("--out", path, Place::Replace))
+    try_private(path, Place::Replace).map_err(|error| unwritten(&error, path))
 }
 
 /// Whether a file begins as plan files do, of whatever version. What cannot be read is none.
@@ -93,88 +89,77 @@ fn begins_as_plan(path: &Path) -> bool {
 /// Writes the file of a plan, for its owner alone, whole or not at all.
 ///
 /// # Errors
-/// Prints why it cannot be written.
-pub fn write(path: &Path, plan: &Plan) -> Result<(), Exit> {
-    let bytes = plan::write(plan).map_err(|error| {
-        Unwritten::from(std::io::Error::other(error)).tell("--out", path, Place::Replace)
-    })?;
-    write_private(path, &bytes, Place::Replace)
-        .map_err(|error| error.tell("--out", path, Place::Replace))
+/// Why it cannot be written.
+pub fn write(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let bytes = plan::write(plan)
+        .map_err(|error| unwritten(&Unwritten::from(std::io::Error::other(error)), path))?;
+    write_private(path, &bytes, Place::Replace).map_err(|error| unwritten(&error, path))
+}
+
+fn unwritten(error: &Unwritten, path: &Path) -> Failure {
+    Failure::unwritten(error, "--out", path, Place::Replace)
 }
 
 /// What the command line says was judged; `None` if nothing. A plan file in the place of the
 /// directory approves the configuration of the working directory.
 ///
 /// # Errors
-/// Prints what is wrong with it.
-pub fn given(args: &mut ApplyArgs) -> Result<Option<Judged>, Exit> {
-    let in_place = args.config.dir.is_file();
+/// What is wrong with it.
+pub fn given(config: &mut ConfigArgs, judged: &mut JudgedArgs) -> Result<Option<Judged>, Failure> {
+    let in_place = config.dir.is_file();
     if in_place {
-        if args.plan.is_some() {
-            output::error(
-                "two plan files are given",
-                &["name the configuration's directory, and the plan with --plan FILE".to_owned()],
-            );
-            return Err(Exit::Usage);
+        if judged.plan.is_some() {
+            return Err(Failure::usage("two plan files are given")
+                .help("name the configuration's directory, and the plan with --plan FILE"));
         }
-        args.plan = Some(std::mem::replace(&mut args.config.dir, PathBuf::from(".")));
+        judged.plan = Some(std::mem::replace(&mut config.dir, PathBuf::from(".")));
     }
-    let digest = match &args.digest {
-        None => None,
-        Some(text) => match policy::digest(text) {
-            Ok(digest) => Some(digest.to_owned()),
-            Err(why) => {
-                output::error(&format!("--digest {}: {why}", echo::digest(text)), &[]);
-                return Err(Exit::Usage);
-            }
-        },
-    };
-    let plan = match &args.plan {
+    let digest =
+        match &judged.digest {
+            None => None,
+            Some(text) => Some(policy::digest(text).map(str::to_owned).map_err(|why| {
+                Failure::usage(format!("--digest {}: {why}", echo::digest(text)))
+            })?),
+        };
+    let plan = match &judged.plan {
         None => None,
         Some(path) => Some((path.clone(), read(path)?)),
     };
     if let (true, Some((path, _))) = (in_place, &plan) {
-        see_configuration(&args.config.dir, path)?;
+        see_configuration(&config.dir, path)?;
     }
-    if args.stale == WhenStale::Skip && plan.is_none() {
-        output::error(
-            "--stale=skip applies what is identical to a judged plan, and none is given",
-            &["name it with --plan FILE".to_owned()],
-        );
-        return Err(Exit::Usage);
+    if judged.stale == WhenStale::Skip && plan.is_none() {
+        let why = "--stale=skip applies what is identical to a judged plan, and none is given";
+        return Err(Failure::usage(why).help("name it with --plan FILE"));
     }
     if let (Some((path, plan)), Some(digest)) = (&plan, &digest)
         && plan.digest() != *digest
     {
-        output::error(
-            &format!("{} is not the plan {digest}", echo::path(path)),
-            &[format!("its digest is sha256:{}", plan.digest())],
+        let why = format!("{} is not the plan {digest}", echo::path(path));
+        return Err(
+            Failure::new(Exit::Stale, why).help(format!("its digest is sha256:{}", plan.digest()))
         );
-        return Err(Exit::Stale);
     }
     Ok((plan.is_some() || digest.is_some()).then_some(Judged {
         plan,
         digest,
-        stale: args.stale,
+        stale: judged.stale,
     }))
 }
 
 /// Sees that there is what a plan file in the place of the directory approves.
-fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Exit> {
+fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Failure> {
     if load::any(dir) {
         return Ok(());
     }
-    output::error(
-        &format!(
-            "{} approves the configuration of the working directory, and there is none: no .hcl file",
-            echo::path(plan)
-        ),
-        &[format!(
-            "`rolecall apply --plan {} DIR` names another directory",
-            output::word(plan)
-        )],
-    );
-    Err(Exit::Error)
+    Err(Failure::error(format!(
+        "{} approves the configuration of the working directory, and there is none: no .hcl file",
+        echo::path(plan)
+    ))
+    .help(format!(
+        "`rolecall apply --plan {} DIR` names another directory",
+        word(plan)
+    )))
 }
 
 impl Judged {
@@ -187,8 +172,8 @@ impl Judged {
     /// Holds the present plan against the judged one. `None` if they are the same.
     ///
     /// # Errors
-    /// Prints what moved, if that stops the run.
-    pub fn hold(&self, now: &Plan) -> Result<Option<Held>, Exit> {
+    /// What moved, if that stops the run.
+    pub fn hold(&self, now: &Plan) -> Result<Option<Held>, Failure> {
         match &self.plan {
             Some((_, judged)) => {
                 let moved = compare(judged, now);
@@ -199,13 +184,10 @@ impl Judged {
                     let (plan, left_out) = keep_judged(judged, now.clone());
                     return Ok(Some(Held { plan, left_out }));
                 }
-                let mut help = lines(&moved);
-                help.push("plan again, and have that judged".to_owned());
-                output::error(
-                    "what was judged is not what is due now, and nothing was written",
-                    &help,
-                );
-                Err(Exit::Stale)
+                let why = "what was judged is not what is due now, and nothing was written";
+                Err(Failure::new(Exit::Stale, why)
+                    .helps(lines(&moved))
+                    .help("plan again, and have that judged"))
             }
             None => {
                 let digest = now.digest();
@@ -213,17 +195,14 @@ impl Judged {
                 if digest == wanted {
                     return Ok(None);
                 }
-                output::error(
-                    "the plan is not the one that was judged, and nothing was written",
-                    &[
-                        format!("judged: sha256:{wanted}"),
-                        format!("due now: sha256:{digest}"),
+                let why = "the plan is not the one that was judged, and nothing was written";
+                Err(Failure::new(Exit::Stale, why)
+                    .help(format!("judged: sha256:{wanted}"))
+                    .help(format!("due now: sha256:{digest}"))
+                    .help(
                         "plan again, and have that judged; a plan file (--plan FILE) tells what \
-                         moved"
-                            .to_owned(),
-                    ],
-                );
-                Err(Exit::Stale)
+                         moved",
+                    ))
             }
         }
     }

@@ -12,9 +12,12 @@ use crate::echo;
 use crate::lang::syntax::MAX_FILE;
 use crate::model::{Desired, Queries};
 
-use super::args::{ConfigArgs, Given};
 use super::exit::Exit;
-use super::{output, subfolders};
+use super::failure::{Failure, Finding};
+use super::options::{ConfigArgs, Given};
+use super::paths::tilde;
+use super::reporter::Reporter;
+use super::subfolders;
 
 /// What variables of the environment begin with.
 const VARIABLE: &str = "ROLECALL_VAR_";
@@ -32,14 +35,21 @@ pub struct Loaded {
 }
 
 /// Reads and evaluates a configuration. Besides it, this run reads the policy directories `policies`.
-pub fn load(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Loaded, Exit> {
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn load(
+    args: &ConfigArgs,
+    policies: &[PathBuf],
+    reporter: &Reporter,
+) -> Result<Loaded, Failure> {
     let mut given = gather(args, policies)?;
     match config::resolve(&given.module, &mut given.sources, &given.inputs) {
         Ok(resolved) => {
-            let sources = given.whole()?;
-            show(&resolved.warnings, &sources);
+            let sources = given.whole(reporter)?;
+            reporter.found(&resolved.warnings, &sources);
             if !resolved.rotations.is_empty() {
-                unrotated();
+                unrotated(reporter);
             }
             Ok(Loaded {
                 desired: resolved.desired,
@@ -47,12 +57,12 @@ pub fn load(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Loaded, Exit> {
                 policies: resolved.policies,
             })
         }
-        Err(errors) => Err(refuse(&errors, &given.sources)),
+        Err(errors) => Err(given.refuse(errors)),
     }
 }
 
-fn unrotated() {
-    output::warning(
+fn unrotated(reporter: &Reporter) {
+    reporter.warn(
         "rotate_after and overlap are checked and kept, but this version does not rotate keys yet",
     );
 }
@@ -67,44 +77,49 @@ pub fn any(dir: &Path) -> bool {
 }
 
 /// Checks a configuration without asking for values.
-pub fn validate(args: &ConfigArgs) -> Result<(), Exit> {
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn validate(args: &ConfigArgs, reporter: &Reporter) -> Result<(), Failure> {
     let mut given = gather(args, &[])?;
     match config::validate(&given.module, &mut given.sources, &given.inputs) {
         Ok(warnings) => {
             let rotates = given.module.rotates();
-            show(&warnings, &given.whole()?);
+            reporter.found(&warnings, &given.whole(reporter)?);
             if rotates {
-                unrotated();
+                unrotated(reporter);
             }
             Ok(())
         }
-        Err(errors) => Err(refuse(&errors, &given.sources)),
+        Err(errors) => Err(given.refuse(errors)),
     }
 }
 
 /// Reads what a configuration says of its seal keys, without asking for values of variables, and gives
 /// its texts.
-pub fn sealing(dir: &Path) -> Result<(Sealing, SourceMap), Exit> {
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn sealing(dir: &Path, reporter: &Reporter) -> Result<(Sealing, SourceMap), Failure> {
     let mut given = gather(&ConfigArgs::of(dir), &[])?;
     match config::sealing(&given.module, &mut given.sources, &given.inputs) {
-        Ok(sealing) => Ok((sealing, given.whole()?)),
-        Err(errors) => Err(refuse(&errors, &given.sources)),
+        Ok(sealing) => Ok((sealing, given.whole(reporter)?)),
+        Err(errors) => Err(given.refuse(errors)),
     }
 }
 
 /// Reads the policies and limits of a policy directory. That there are none is an error: somebody
 /// relies on them. `taker` is the option or variable that names the directory.
-pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn policy_dir(dir: &Path, taker: &str, reporter: &Reporter) -> Result<PolicyDir, Failure> {
     let shown_dir = echo::path(dir).given(taker);
     let refuse_dir = |why: &str| {
-        let mut ways = vec![
-            "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); without it \
-             nothing is planned"
-                .to_owned(),
-        ];
-        ways.extend(output::tilde(dir));
-        output::error(&format!("the policy directory {shown_dir}: {why}"), &ways);
-        Exit::Error
+        let what = format!("the policy directory {shown_dir}: {why}");
+        let help = "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); \
+                    without it nothing is planned";
+        Failure::error(what).help(help).helps(tilde(dir))
     };
     let names = list(dir).map_err(|error| refuse_dir(&listing(echo::path(dir), &error)))?;
     let mut files = Vec::new();
@@ -128,7 +143,9 @@ pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
             });
         }
     }
-    tell_subfolders(dir, &[]);
+    for one in in_subfolders(dir, &[]) {
+        reporter.found(&only(one), &SourceMap::new());
+    }
     if files.is_empty() {
         return Err(refuse_dir("there is no .hcl file in it"));
     }
@@ -136,10 +153,10 @@ pub fn policy_dir(dir: &Path, taker: &str) -> Result<PolicyDir, Exit> {
     match read {
         Ok(read) if read.empty => Err(refuse_dir("its files hold no policy and no limits")),
         Ok(read) => {
-            show(&read.warnings, &sources);
+            reporter.found(&read.warnings, &sources);
             Ok(read)
         }
-        Err(errors) => Err(refuse(&errors, &sources)),
+        Err(errors) => Err(Failure::found(errors, sources)),
     }
 }
 
@@ -148,19 +165,80 @@ struct Gathered {
     sources: SourceMap,
     module: Module,
     inputs: Vec<Input>,
-    /// Why it is not the whole; it has been told.
-    lacking: Option<Exit>,
+    /// What is to be told of it, in the order in which it was found.
+    told: Vec<Finding>,
+    /// Whether something could not be read.
+    lacking: bool,
 }
 
 impl Gathered {
-    /// Gives the sources, unless something could not be read.
-    fn whole(self) -> Result<SourceMap, Exit> {
-        self.lacking.map_or(Ok(self.sources), Err)
+    /// Tells what was found and gives the sources, unless something could not be read.
+    fn whole(self, reporter: &Reporter) -> Result<SourceMap, Failure> {
+        if self.lacking {
+            return Err(Failure::of(Exit::Error, self.told));
+        }
+        for one in &self.told {
+            if let Finding::Found { found, sources } = one {
+                reporter.found(found, sources);
+            }
+        }
+        Ok(self.sources)
+    }
+
+    fn refuse(self, errors: Diagnostics) -> Failure {
+        Failure::found(errors, self.sources).after(self.told)
+    }
+}
+
+/// What was found so far while files and values are read.
+#[derive(Default)]
+struct Told {
+    findings: Vec<Finding>,
+    lacking: bool,
+}
+
+impl Told {
+    fn note(&mut self, note: Diagnostic) {
+        self.lacking |= note.severity == Severity::Error;
+        self.findings.push(Finding::Found {
+            found: only(note),
+            sources: SourceMap::new(),
+        });
+    }
+
+    /// What could be had; else why it could not, and the rest is still worth checking.
+    fn take<T>(&mut self, read: Result<T, Failure>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(failure) => {
+                self.lacking = true;
+                self.findings.extend(failure.into_findings());
+                None
+            }
+        }
     }
 }
 
 /// Reads what there is. What cannot be read is told, and the rest is still worth checking.
-fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
+fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Failure> {
+    let mut told = Told::default();
+    match read_all(args, policies, &mut told) {
+        Ok((sources, module, inputs)) => Ok(Gathered {
+            sources,
+            module,
+            inputs,
+            told: told.findings,
+            lacking: told.lacking,
+        }),
+        Err(failure) => Err(failure.after(told.findings)),
+    }
+}
+
+fn read_all(
+    args: &ConfigArgs,
+    policies: &[PathBuf],
+    told: &mut Told,
+) -> Result<(SourceMap, Module, Vec<Input>), Failure> {
     let names = names(&args.dir)?;
     let given: Vec<PathBuf> = args
         .var_file
@@ -179,85 +257,44 @@ fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
         }
     };
     let selection = config::select(names.iter().map(String::as_str).filter(unread));
-    let mut lacking = None;
-    for note in &selection.notes {
-        if note.severity == Severity::Error {
-            lacking = Some(Exit::Error);
-        }
-        note_of(note.clone());
-    }
-    selection.unread.iter().cloned().for_each(note_of);
+    let noted = selection.notes.iter().chain(&selection.unread);
+    noted.cloned().for_each(|note| told.note(note));
     let mut read_besides: Vec<PathBuf> = policies.to_vec();
     read_besides.extend(args.var_file.iter().cloned());
-    tell_subfolders(&args.dir, &read_besides);
-    if selection.configuration.is_empty() {
-        if let Some(exit) = lacking {
-            return Err(exit);
-        }
-        output::error(
-            &format!(
-                "there is no configuration in {}: no .hcl file",
-                echo::path(&args.dir).given("DIR")
-            ),
-            &[
-                "name the directory that holds it".to_owned(),
-                "or write one: `rolecall init DIR` begins it, and `rolecall docs language` has \
-                 every block"
-                    .to_owned(),
-            ],
-        );
-        return Err(Exit::Error);
+    for one in in_subfolders(&args.dir, &read_besides) {
+        told.note(one);
     }
-    let contents = |names: &[String]| -> Vec<Result<(String, Vec<u8>), Exit>> {
-        let path = |name| args.dir.join(name);
-        let read = |path: PathBuf| Ok((shown(&path), read_configuration(&args.dir, &path)?));
-        names.iter().map(path).map(read).collect()
+    if selection.configuration.is_empty() {
+        return Err(match told.lacking {
+            true => Failure::of(Exit::Error, Vec::new()),
+            false => no_configuration(&args.dir),
+        });
+    }
+    let content = |name: &String| {
+        let path = args.dir.join(name);
+        Ok((shown(&path), read_configuration(&args.dir, &path)?))
     };
     let mut files = Vec::new();
-    for file in contents(&selection.configuration) {
-        match file {
-            Ok((path, bytes)) => files.push(SourceFile { path, bytes }),
-            Err(exit) => lacking = Some(exit),
-        }
+    for name in &selection.configuration {
+        let read = told.take(content(name));
+        files.extend(read.map(|(path, bytes)| SourceFile { path, bytes }));
     }
     let mut inputs = environment()?;
-    let mut file = |content: Result<(String, Vec<u8>), Exit>| match content {
-        Ok((path, bytes)) => Input::File { path, bytes },
-        Err(exit) => {
-            lacking = Some(exit);
-            Input::Unreadable
-        }
+    let mut values = |read| match told.take(read) {
+        Some((path, bytes)) => Input::File { path, bytes },
+        None => Input::Unreadable,
     };
-    inputs.extend(contents(&selection.auto_values).into_iter().map(&mut file));
+    for name in &selection.auto_values {
+        inputs.push(values(content(name)));
+    }
     for given in args.given() {
         inputs.push(match given {
-            Given::File(path) => file(read(&path).map(|bytes| (shown(&path), bytes))),
-            Given::Value(text) => {
-                let Some((name, value)) = text.split_once('=') else {
-                    output::error(
-                        "--var wants NAME=VALUE, and there is no `=`",
-                        &["write --var 'NAME=VALUE'; what was given is not shown".to_owned()],
-                    );
-                    return Err(Exit::Usage);
-                };
-                let shown = echo::text(name);
-                if !shown.is_plain() {
-                    output::error(
-                        &format!("--var wants NAME=VALUE, and {shown} is no name"),
-                        &["write --var 'NAME=VALUE'".to_owned()],
-                    );
-                    return Err(Exit::Usage);
-                }
-                Input::Text {
-                    name: name.trim().to_owned(),
-                    text: value.to_owned(),
-                    origin: Origin::CommandLine,
-                }
-            }
+            Given::File(path) => values(read(&path).map(|bytes| (shown(&path), bytes))),
+            Given::Value(text) => value(&text)?,
         });
     }
     let (sources, mut module) = config::parse(files);
-    if lacking.is_some() {
+    if told.lacking {
         module.lacks_files();
     }
     let mut meant: Vec<String> = std::env::vars_os()
@@ -265,32 +302,61 @@ fn gather(args: &ConfigArgs, policies: &[PathBuf]) -> Result<Gathered, Exit> {
         .filter(|name| module.declares(name))
         .collect();
     meant.sort();
-    config::terraform_variables(&meant)
-        .into_iter()
-        .for_each(note_of);
-    Ok(Gathered {
-        sources,
-        module,
-        inputs,
-        lacking,
+    if let Some(note) = config::terraform_variables(&meant) {
+        told.note(note);
+    }
+    Ok((sources, module, inputs))
+}
+
+fn no_configuration(dir: &Path) -> Failure {
+    Failure::error(format!(
+        "there is no configuration in {}: no .hcl file",
+        echo::path(dir).given("DIR")
+    ))
+    .help("name the directory that holds it")
+    .help(
+        "or write one: `rolecall init DIR` begins it, and `rolecall docs language` has every block",
+    )
+}
+
+/// A value of the command line, `NAME=VALUE`.
+fn value(text: &str) -> Result<Input, Failure> {
+    let Some((name, value)) = text.split_once('=') else {
+        let why = "--var wants NAME=VALUE, and there is no `=`";
+        let help = "write --var 'NAME=VALUE'; what was given is not shown";
+        return Err(Failure::usage(why).help(help));
+    };
+    let shown = echo::text(name);
+    if !shown.is_plain() {
+        let why = format!("--var wants NAME=VALUE, and {shown} is no name");
+        return Err(Failure::usage(why).help("write --var 'NAME=VALUE'"));
+    }
+    Ok(Input::Text {
+        name: name.trim().to_owned(),
+        text: value.to_owned(),
+        origin: Origin::CommandLine,
     })
 }
 
-/// Tells what lies in subfolders and is not read; `besides` is.
-fn tell_subfolders(dir: &Path, besides: &[PathBuf]) {
+/// What lies in subfolders and is not read; `besides` is.
+fn in_subfolders(dir: &Path, besides: &[PathBuf]) -> Vec<Diagnostic> {
     let subfolders::Unread { files, links } = subfolders::unread(dir, besides);
-    config::in_subfolders(&files).into_iter().for_each(note_of);
-    config::behind_links(&links).into_iter().for_each(note_of);
+    let files = config::in_subfolders(&files).into_iter();
+    files.chain(config::behind_links(&links)).collect()
+}
+
+fn only(note: Diagnostic) -> Diagnostics {
+    let mut one = Diagnostics::new();
+    one.push(note);
+    one
 }
 
 /// The names in a directory, sorted.
-fn names(dir: &Path) -> Result<Vec<String>, Exit> {
+fn names(dir: &Path) -> Result<Vec<String>, Failure> {
     list(dir).map_err(|error| {
-        let mut ways =
-            vec!["name the directory that holds the configuration's .hcl files".to_owned()];
-        ways.extend(output::tilde(dir));
-        output::error(&listing(echo::path(dir).given("DIR"), &error), &ways);
-        Exit::Error
+        Failure::error(listing(echo::path(dir).given("DIR"), &error))
+            .help("name the directory that holds the configuration's .hcl files")
+            .helps(tilde(dir))
     })
 }
 
@@ -344,24 +410,20 @@ fn shown(path: &Path) -> String {
 }
 
 /// Reads a file of values that `--var-file` names.
-fn read(path: &Path) -> Result<Vec<u8>, Exit> {
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     read_at(path, path, &echo::path(path).given("--var-file"))
 }
 
 /// Reads a file of at most [`MAX_FILE`] bytes, which may be named in another way than it is found: its
 /// size is looked at first, and what grows meanwhile or has no size is read no further than that.
-fn read_at(real: &Path, path: &Path, shown: &echo::Shown<'_>) -> Result<Vec<u8>, Exit> {
+fn read_at(real: &Path, path: &Path, shown: &echo::Shown<'_>) -> Result<Vec<u8>, Failure> {
     // A byte order mark stands before the text.
     let most = MAX_FILE as u64 + 3;
     let too_large = |size: String| {
-        output::error(
-            &format!("{shown} is too large: {size}"),
-            &[format!(
-                "a file may have {} MiB at most; split it",
-                MAX_FILE >> 20
-            )],
-        );
-        Exit::Error
+        Failure::error(format!("{shown} is too large: {size}")).help(format!(
+            "a file may have {} MiB at most; split it",
+            MAX_FILE >> 20
+        ))
     };
     let fail = |error: io::Error| unreadable(path, shown, &error);
     let file = fs::File::open(real).map_err(fail)?;
@@ -377,8 +439,8 @@ fn read_at(real: &Path, path: &Path, shown: &echo::Shown<'_>) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// Tells why a file cannot be read.
-fn unreadable(path: &Path, shown: &echo::Shown<'_>, error: &io::Error) -> Exit {
+/// Why a file cannot be read.
+fn unreadable(path: &Path, shown: &echo::Shown<'_>, error: &io::Error) -> Failure {
     let (why, help) = match error.kind() {
         io::ErrorKind::NotFound if path.is_symlink() => (
             format!("{shown} is a symbolic link to nothing"),
@@ -394,24 +456,18 @@ fn unreadable(path: &Path, shown: &echo::Shown<'_>, error: &io::Error) -> Exit {
             "move it away, or make it readable",
         ),
     };
-    let mut ways = vec![help.to_owned()];
-    ways.extend(output::tilde(path));
-    output::error(&why, &ways);
-    Exit::Error
+    Failure::error(why).help(help).helps(tilde(path))
 }
 
 /// Reads a file that was found by its name alone. Whoever wrote the directory put it there, so it
 /// must be what its name says: a pipe or a device would never end, and a link could show any file of
 /// this machine to the readers of a finding or of a plan.
-fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
+fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = echo::path(path);
     let fail = |error: io::Error| unreadable(path, &shown, &error);
     if !fs::metadata(path).map_err(fail)?.is_file() {
-        output::error(
-            &format!("{shown} is not a regular file"),
-            &["a configuration is in regular files; move it out of the directory".to_owned()],
-        );
-        return Err(Exit::Error);
+        return Err(Failure::error(format!("{shown} is not a regular file"))
+            .help("a configuration is in regular files; move it out of the directory"));
     }
     let home = dir.canonicalize().map_err(fail)?;
     let real = path.canonicalize().map_err(fail)?;
@@ -422,31 +478,23 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Exit> {
     } else {
         return read_at(&real, path, &shown);
     };
-    output::error(
-        &format!("{why}, and was not read"),
-        &[
-            "put the file itself there; a link may lead to an .hcl file of the same directory \
-             alone"
-                .to_owned(),
-            "values of variables from elsewhere come with --var-file FILE".to_owned(),
-        ],
-    );
-    Err(Exit::Error)
+    Err(Failure::error(format!("{why}, and was not read"))
+        .help(
+            "put the file itself there; a link may lead to an .hcl file of the same directory alone",
+        )
+        .help("values of variables from elsewhere come with --var-file FILE"))
 }
 
 /// The variables of the environment, by name.
-fn environment() -> Result<Vec<Input>, Exit> {
+fn environment() -> Result<Vec<Input>, Failure> {
     let mut found: Vec<(String, String)> = Vec::new();
     for (name, text) in std::env::vars_os() {
         let Some(variable) = name.to_str().and_then(|name| name.strip_prefix(VARIABLE)) else {
             continue;
         };
         let Ok(text) = text.into_string() else {
-            output::error(
-                &format!("{VARIABLE}{variable} is not UTF-8 text"),
-                &["set it to text in UTF-8, or unset it".to_owned()],
-            );
-            return Err(Exit::Error);
+            let why = format!("{VARIABLE}{variable} is not UTF-8 text");
+            return Err(Failure::error(why).help("set it to text in UTF-8, or unset it"));
         };
         found.push((variable.to_owned(), text));
     }
@@ -461,24 +509,77 @@ fn environment() -> Result<Vec<Input>, Exit> {
         .collect())
 }
 
-fn note_of(note: Diagnostic) {
-    let mut one = Diagnostics::new();
-    one.push(note);
-    show(&one, &SourceMap::new());
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn show(found: &Diagnostics, sources: &SourceMap) {
-    output::found(found, sources);
-}
-
-fn refuse(errors: &Diagnostics, sources: &SourceMap) -> Exit {
-    show(errors, sources);
-    let count = errors
-        .iter()
-        .filter(|found| found.severity == Severity::Error)
-        .count();
-    if count > 1 {
-        output::tell(&format!("{count} errors"));
+    fn reporter() -> Reporter {
+        Reporter::new(
+            "validate",
+            &super::super::options::FormArgs::default(),
+            false,
+        )
     }
-    Exit::Error
+
+    /// What is said of a configuration, an item each.
+    fn said(files: &[(&str, &str)], var: &[&str]) -> (Exit, Vec<String>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            match text.strip_prefix("-> ") {
+                Some(to) => std::os::unix::fs::symlink(to, path).expect("linked"),
+                None => fs::write(path, text).expect("written"),
+            }
+        }
+        let mut args = ConfigArgs::of(dir.path());
+        args.var = var.iter().map(|text| (*text).to_owned()).collect();
+        args.places.0 = (0..var.len()).collect();
+        let failure = validate(&args, &reporter()).expect_err("it is wrong");
+        let findings = failure.findings().iter().map(|finding| match finding {
+            Finding::Error { message, help: _ } => {
+                message.replace(&*dir.path().to_string_lossy(), "DIR")
+            }
+            Finding::Found { found, sources: _ } => {
+                let codes: Vec<&str> = found.iter().map(|one| one.code).collect();
+                codes.join(" ")
+            }
+            other => panic!("{other:?}"),
+        });
+        (failure.exit(), findings.collect())
+    }
+
+    #[test]
+    fn all_that_is_wrong_travels_up_in_the_order_in_which_it_was_found() {
+        let head = "rolecall {\n  stack = \"a\"\n  id = \"abcd\"\n}\n";
+        let gone = "DIR/gone.hcl is a symbolic link to nothing";
+        // What cannot be read does not keep the rest from being checked.
+        let (exit, all) = said(
+            &[("main.hcl", "nonsense {}\n"), ("gone.hcl", "-> nowhere")],
+            &[],
+        );
+        assert_eq!((exit, all[0].as_str()), (Exit::Error, gone));
+        assert!(all[1].contains("unknown-block"), "{all:?}");
+        // Notes come before what they are about.
+        let (exit, all) = said(
+            &[
+                ("main.tf", ""),
+                ("gone.hcl", "-> nowhere"),
+                ("main.hcl", head),
+            ],
+            &[],
+        );
+        assert_eq!(
+            (exit, all.len(), all[1].as_str()),
+            (Exit::Error, 2, gone),
+            "{all:?}"
+        );
+        // Wrong usage is one whatever else there is.
+        let (exit, all) = said(&[("gone.hcl", "-> nowhere"), ("main.hcl", head)], &["x"]);
+        assert_eq!((exit, all[0].as_str()), (Exit::Usage, gone));
+        assert!(all[1].starts_with("--var wants NAME=VALUE"), "{all:?}");
+        // Nothing at all.
+        let (exit, all) = said(&[], &[]);
+        assert_eq!((exit, all.len()), (Exit::Error, 1));
+        assert!(all[0].starts_with("there is no configuration"), "{all:?}");
+    }
 }

@@ -17,8 +17,8 @@ use crate::model::Desired;
 use crate::platform::{Environment, Login, Wanted, discover};
 use rolecall_server::{App, Credential, Options, Quirks, Running, Storage};
 
-use super::output;
-use super::private_file::{Place, Unwritten, write_private};
+use super::paths::nameless;
+use crate::private_file::{Place, Unwritten, write_private};
 
 /// The folder, beside the configuration.
 const FOLDER: &str = ".rolecall";
@@ -48,7 +48,7 @@ impl Local {
             format!(
                 "cannot {what} {}: {}",
                 echo::path(path),
-                output::nameless(path, error)
+                nameless(path, error)
             )
         };
         make_private(&folder)?;
@@ -99,7 +99,7 @@ fn make_private(folder: &Path) -> Result<(), String> {
         format!(
             "cannot {what} {}: {}",
             echo::path(path),
-            output::nameless(path, error)
+            nameless(path, error)
         )
     };
     match folder.symlink_metadata() {
@@ -115,7 +115,7 @@ fn make_private(folder: &Path) -> Result<(), String> {
         format!(
             "cannot use {}: {}; it must be a folder of your own, so remove it",
             echo::path(folder),
-            output::nameless(folder, &error)
+            nameless(folder, &error)
         )
     };
     let mut entries = Vec::new();

@@ -1,23 +1,47 @@
 //! The shell: arguments, environment, files, signals, exit codes. The only module that knows all
 //! others and the real world.
+//!
+//! No circle of files: a line may use those above it, and files of one line know nothing of each other.
+//!
+//! ```text
+//! exit options paths random private_file progress     values and files
+//!   commit subfolders terraform
+//! failure local                                       why a run ends: a value that travels up
+//! events                                              what happens: one stream
+//! console document record log_lines                   who takes it, each in its way
+//! log withheld
+//! reporter                                            gives it to all, and says the last words
+//! load seal signals                                   what commands are made of
+//! outputs policies judged reach world
+//! invocation session                                  what a command is to the shell
+//! commands/*                                          one file a command: arguments and run
+//! args                                                the command line, the table of commands
+//! ```
 
 mod args;
 mod commands;
 mod commit;
+mod console;
+mod document;
+mod events;
 mod exit;
+mod failure;
+mod invocation;
 mod judged;
 mod load;
 #[cfg(feature = "server")]
 mod local;
-mod output;
+mod log;
+mod log_lines;
+mod options;
 mod outputs;
-mod platform_args;
+mod paths;
 mod policies;
-mod private_file;
 mod progress;
+mod random;
 mod reach;
 mod record;
-mod report;
+mod reporter;
 mod seal;
 mod session;
 mod signals;
@@ -31,8 +55,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::echo;
-use args::{Args, Command};
+use args::Line;
 use exit::Exit;
+use failure::Failure;
+use invocation::Context;
+use log::Log;
+use reporter::Reporter;
 
 /// Runs the program and gives its exit code.
 pub fn run() -> ExitCode {
@@ -45,82 +73,73 @@ pub fn run() -> ExitCode {
     if given.iter().any(|a| terraform::is_no_color(a)) {
         anstream::ColorChoice::Never.write_global();
     }
-    let args = match Args::read(given.clone()) {
-        Ok(args) => args,
-        Err(error) => {
-            // If the terminal is gone there is nobody left to tell.
-            let _ = error.print();
-            if !error.use_stderr() {
-                return Exit::Done.into();
-            }
-            report::wrong_usage(&given, &error);
-            return report::finish(Exit::Usage).into();
+    match args::read(given.clone()) {
+        Ok(line) => {
+            let form = line.invocation.form();
+            let reporter = Reporter::new(&line.name, &form, !line.no_input);
+            let context = Context {
+                reporter: reporter.clone(),
+                grammar: args::grammar(),
+            };
+            reporter.finish(start(line, &context))
         }
-    };
-    if args.no_input {
-        output::ask_nothing();
+        Err(error) if !error.use_stderr() => {
+            console::about(&error);
+            Exit::Done
+        }
+        Err(error) => {
+            let reporter = Reporter::new("", &args::form_of_wrong(&given), false);
+            reporter.finish(Err(Failure::command_line(&error)))
+        }
     }
-    let (command, form) = args.command.form();
-    report::begin(command, &form);
-    let prepared = enter(args.chdir.as_deref())
-        .and_then(|()| outputs::check(&args.command).inspect_err(|_| report::no_file()))
-        .and_then(|()| report::probe());
-    if let Err(exit) = prepared {
-        return report::finish(exit).into();
+    .into()
+}
+
+/// Sees that what is to be written can be, and runs the command.
+fn start(line: Line, context: &Context) -> Result<Exit, Failure> {
+    let Line {
+        name,
+        invocation,
+        chdir,
+        no_input: _,
+        log,
+    } = line;
+    let reporter = &context.reporter;
+    enter(chdir.as_deref())?;
+    let log = log::wanted(&log).and_then(|log| {
+        let file = log.as_ref().and_then(|log| log.file.as_ref());
+        let taker = log.as_ref().map_or("", |log| log.taker);
+        outputs::check(invocation.files().writes(taker, file)).map(|()| log)
+    });
+    // What may take the place of something precious is not touched.
+    let log = log.inspect_err(|_| reporter.no_file())?;
+    if let Some(log) = log {
+        reporter.log(Log::open(log)?, &name);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    reporter.probe()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output::error(&format!("cannot start: {error}"), &[]);
-            return report::finish(Exit::Error).into();
-        }
-    };
-    let exit = runtime.block_on(async {
-        if let Err(error) = signals::survive_limits() {
-            output::error(&format!("cannot listen for signals: {error}"), &[]);
-            return Exit::Error;
-        }
-        match args.command {
-            Command::Plan(args) => commands::plan::run(args).await,
-            Command::Check(args) => commands::check::run(args).await,
-            Command::Apply(args) => commands::apply::run(args).await,
-            Command::Verify(args) => commands::verify::run(&args),
-            Command::Validate(args) => commands::validate::run(&args),
-            Command::Platform(args) => commands::platform::run(args).await,
-            Command::Completions(args) => commands::completions::run(&args),
-            Command::Man(args) => commands::man::run(&args),
-            Command::Init(args) => commands::init::run(args).await,
-            Command::Docs(args) => commands::docs::run(&args),
-            Command::Roles(_) => commands::roles::run(),
-            Command::List(args) => commands::list::run(args).await,
-            Command::Show(args) => commands::show::run(args).await,
-            Command::Seal(args) => commands::seal::run(&args),
-            Command::Credential(args) => commands::credential::run(args).await,
-        }
-    });
-    report::finish(exit).into()
+        .map_err(|error| Failure::error(format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        signals::survive_limits()?;
+        invocation.run(context).await
+    })
 }
 
 /// The command line as clap knows it, for whoever walks all of it.
 pub fn command() -> clap::Command {
-    <Args as clap::CommandFactory>::command()
+    args::grammar()
 }
 
 /// Goes where `--chdir` says.
-fn enter(dir: Option<&Path>) -> Result<(), Exit> {
+fn enter(dir: Option<&Path>) -> Result<(), Failure> {
     let Some(dir) = dir else {
         return Ok(());
     };
     std::env::set_current_dir(dir).map_err(|error| {
         let shown = echo::path(dir).given("--chdir");
-        output::error(
-            &format!("cannot enter {shown}: {error}"),
-            &output::tilde(dir),
-        );
-        Exit::Error
+        Failure::error(format!("cannot enter {shown}: {error}")).helps(paths::tilde(dir))
     })
 }

@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::echo;
 
-use super::args::{Command, ConfigArgs, PlatformChoice, PolicyArgs};
-use super::commands::credential::CredentialCommand;
-use super::commands::seal::SealCommand;
-use super::exit::Exit;
-use super::output;
-use super::private_file::is_special;
+use super::failure::Failure;
+use super::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs};
 use super::seal::FILE_VARIABLE;
+use crate::private_file::is_special;
 
 /// The variable that names a credential's file.
 const CREDENTIAL: &str = "MONDOO_CONFIG_PATH";
@@ -26,7 +23,7 @@ struct Named<'a> {
 
 /// The files of a command line.
 #[derive(Default)]
-struct Files<'a> {
+pub struct Files<'a> {
     written: Vec<Named<'a>>,
     /// Folders that are made, and what they hold with them.
     made: Vec<Named<'a>>,
@@ -34,122 +31,72 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
-    fn writes(&mut self, flag: &'static str, path: Option<&'a PathBuf>) {
+    /// A flag names a file that is written.
+    pub fn writes(mut self, flag: &'static str, path: Option<&'a PathBuf>) -> Self {
         self.written.extend(path.map(|path| Named { flag, path }));
+        self
     }
 
-    fn reads(&mut self, flag: &'static str, path: Option<&'a PathBuf>) {
+    /// A flag names a folder that is made.
+    pub fn makes(mut self, flag: &'static str, path: &'a Path) -> Self {
+        self.made.push(Named { flag, path });
+        self
+    }
+
+    /// A flag or a variable names a file that is read.
+    pub fn reads(mut self, flag: &'static str, path: Option<&'a PathBuf>) -> Self {
         self.read.extend(path.map(|path| Named { flag, path }));
+        self
     }
 
-    fn configuration(&mut self, config: &'a ConfigArgs) {
-        for path in &config.var_file {
-            self.reads("--var-file", Some(path));
-        }
+    /// A file may stand in the place of a name or a directory, and is read if it is there.
+    pub fn reads_in_place(mut self, path: &'a Path) -> Self {
+        let flag = "this command";
+        let there = Some(path).filter(|path| path.is_file());
+        self.read.extend(there.map(|path| Named { flag, path }));
+        self
     }
 
-    fn platform(&mut self, choice: &'a PlatformChoice) {
-        self.reads("--credentials", choice.credentials.as_ref());
-        self.reads("--ca-file", choice.ca_file.as_ref());
+    /// What all that read a configuration name.
+    pub fn configuration(self, config: &'a ConfigArgs) -> Self {
+        let files = config.var_file.iter();
+        files.fold(self, |all, path| all.reads("--var-file", Some(path)))
     }
 
-    fn policies(&mut self, policies: &'a PolicyArgs) {
-        self.writes("--sarif", policies.sarif.as_ref());
-        self.writes("--junit", policies.junit.as_ref());
+    /// What all that talk to the platform name.
+    pub fn platform(self, choice: &'a PlatformChoice) -> Self {
+        self.reads("--credentials", choice.credentials.as_ref())
+            .reads("--ca-file", choice.ca_file.as_ref())
     }
-}
 
-fn files(command: &Command) -> Files<'_> {
-    let mut files = Files::default();
-    match command {
-        Command::Plan(args) => {
-            files.writes("--out", args.out.as_ref());
-            files.writes("--json-out", args.form.json_out.as_ref());
-            files.policies(&args.policies);
-            files.configuration(&args.config);
-            files.platform(&args.platform);
-        }
-        Command::Apply(args) => {
-            files.writes("--report", args.report.as_ref());
-            files.writes("--json-out", args.form.json_out.as_ref());
-            files.policies(&args.policies);
-            files.configuration(&args.config);
-            files.platform(&args.platform);
-            files.reads("--previous", args.previous.as_ref());
-            files.reads("--plan", args.plan.as_ref());
-            // A plan file may stand in its place.
-            let plan = Some(&args.config.dir).filter(|dir| dir.is_file());
-            files.reads("this command", plan);
-        }
-        Command::Check(args) => {
-            files.writes("--json-out", args.form.json_out.as_ref());
-            files.configuration(&args.config);
-            files.platform(&args.platform);
-        }
-        Command::Show(args) => {
-            files.writes("--json-out", args.form.json_out.as_ref());
-            // A plan file may stand in its place.
-            let plan = Some(Path::new(&args.address)).filter(|plan| plan.is_file());
-            files.read.extend(plan.map(|path| Named {
-                flag: "this command",
-                path,
-            }));
-            files.configuration(&args.config);
-            files.platform(&args.platform);
-        }
-        Command::Validate(args) => {
-            files.writes("--json-out", args.form.json_out.as_ref());
-            files.configuration(&args.config);
-        }
-        Command::Credential(args) => {
-            if let CredentialCommand::Decode(args) = &args.command {
-                files.writes("--out", Some(&args.out));
-                files.reads("this command", args.file.as_ref());
-            }
-        }
-        Command::Seal(args) => match &args.command {
-            SealCommand::New(args) => files.writes("--out", Some(&args.out)),
-            SealCommand::Rotate(args) => files.writes("--out", args.out.as_ref()),
-            SealCommand::Show(_) => {}
-        },
-        Command::Init(args) => files.made.push(Named {
-            flag: "DIR",
-            path: &args.dir,
-        }),
-        Command::Man(args) => files.made.push(Named {
-            flag: "--out",
-            path: &args.out,
-        }),
-        Command::Verify(_)
-        | Command::List(_)
-        | Command::Roles(_)
-        | Command::Platform(_)
-        | Command::Docs(_)
-        | Command::Completions(_) => {}
+    /// What all that ask policies name.
+    pub fn policies(self, policies: &'a PolicyArgs) -> Self {
+        self.writes("--sarif", policies.sarif.as_ref())
+            .writes("--junit", policies.junit.as_ref())
     }
-    files
+
+    /// What all that answer in several forms name.
+    pub fn form(self, form: &'a FormArgs) -> Self {
+        self.writes("--json-out", form.json_out.as_ref())
+    }
 }
 
 /// Sees that nothing that is written takes the place of anything else that is named, or lies where nobody
 /// looks for it.
 ///
 /// # Errors
-/// Prints what would.
-pub fn check(command: &Command) -> Result<(), Exit> {
+/// What would.
+pub fn check(files: Files<'_>) -> Result<(), Failure> {
     let credential = std::env::var_os(CREDENTIAL).map(PathBuf::from);
-    let mut files = files(command);
-    files.reads(CREDENTIAL, credential.as_ref());
     let seal_key = std::env::var_os(FILE_VARIABLE).map(PathBuf::from);
-    files.reads(FILE_VARIABLE, seal_key.as_ref());
     let Files {
         written,
         made,
         read,
-    } = files;
-    let refuse = |message: &str, help: &str| {
-        output::error(message, &[help.to_owned()]);
-        Err(Exit::Usage)
-    };
+    } = files
+        .reads(CREDENTIAL, credential.as_ref())
+        .reads(FILE_VARIABLE, seal_key.as_ref());
+    let refuse = |message: &str, help: &str| Err(Failure::usage(message).help(help));
     for Named { flag, path } in written.iter().chain(&made) {
         if let Some(why) = echo::tilde(path) {
             let shown = echo::path(path);

@@ -10,11 +10,11 @@ use crate::plan::Plan;
 use crate::policy;
 use crate::view::{human, inert, junit, sarif};
 
-use super::args::PolicyArgs;
-use super::exit::Exit;
+use super::failure::Failure;
 use super::load::{self, Loaded};
-use super::output;
-use super::private_file::{Place, write_private};
+use super::options::PolicyArgs;
+use super::reporter::Reporter;
+use crate::private_file::{Place, write_private};
 
 /// Names a policy directory for every run of a machine.
 const VARIABLE: &str = "ROLECALL_POLICY_DIR";
@@ -22,19 +22,19 @@ const VARIABLE: &str = "ROLECALL_POLICY_DIR";
 /// Adds the policies and limits of policy directories, which only tighten.
 ///
 /// # Errors
-/// Prints what is wrong with one of them, or that two have a policy of one name: there is no run
+/// What is wrong with one of them, or that two have a policy of one name: there is no run
 /// without what was asked for.
-pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
+pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs, reporter: &Reporter) -> Result<(), Failure> {
     let mut places: BTreeMap<String, SourceRef> = BTreeMap::new();
     let mut twice = Vec::new();
     for (taker, dir) in dirs(args)? {
-        let found = load::policy_dir(&dir, taker)?;
+        let found = load::policy_dir(&dir, taker, reporter)?;
         let mut holds = human::count(found.policies.len(), "policy block");
         if found.limits != Limits::NONE {
             holds.push_str(", and limits that hold beside the configuration's");
         }
         let shown = inert(&echo::path(&dir).to_string());
-        output::tell(&format!("Policies  {shown}: {holds}"));
+        reporter.note(&format!("Policies  {shown}: {holds}"));
         loaded.desired.limits = loaded.desired.limits.tightened(found.limits);
         for policy in &found.policies {
             let place = policy.declared_at.clone();
@@ -49,11 +49,8 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
     }
     if !twice.is_empty() {
         twice.push("what a policy says is told by its name: rename one of them".to_owned());
-        output::error(
-            "two policy directories have a policy of the same name",
-            &twice,
-        );
-        return Err(Exit::Error);
+        let why = "two policy directories have a policy of the same name";
+        return Err(Failure::error(why).helps(twice));
     }
     loaded.policies.sort_by_cached_key(Policy::reference);
     loaded.desired.policies = loaded.policies.iter().map(Policy::reference).collect();
@@ -62,15 +59,15 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs) -> Result<(), Exit> {
 
 /// The directories of the environment and of the command line, each with what names it: neither takes the
 /// place of the other.
-pub fn dirs(args: &PolicyArgs) -> Result<Vec<(&'static str, PathBuf)>, Exit> {
+///
+/// # Errors
+/// That the variable is set and empty.
+pub fn dirs(args: &PolicyArgs) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
     let mut dirs = Vec::new();
     if let Some(dir) = std::env::var_os(VARIABLE) {
         if dir.is_empty() {
-            output::error(
-                &format!("{VARIABLE} is set and empty"),
-                &["set it to the policy directory, or unset it where there is none".to_owned()],
-            );
-            return Err(Exit::Error);
+            return Err(Failure::error(format!("{VARIABLE} is set and empty"))
+                .help("set it to the policy directory, or unset it where there is none"));
         }
         dirs.push((VARIABLE, PathBuf::from(dir)));
     }
@@ -99,11 +96,11 @@ pub fn judge(plan: &mut Plan, policies: &[Policy], desired: &Desired, live: &Liv
 /// Warns of exemptions that leave out nobody, and writes the files that were asked for.
 ///
 /// # Errors
-/// Prints why a file cannot be written.
-pub fn tell(plan: &Plan, args: &PolicyArgs) -> Result<(), Exit> {
+/// Why a file cannot be written.
+pub fn tell(plan: &Plan, args: &PolicyArgs, reporter: &Reporter) -> Result<(), Failure> {
     let judgement = plan.annex.judgement.as_ref();
     for idle in judgement.iter().flat_map(|judgement| &judgement.idle) {
-        output::warning(&format!(
+        reporter.warn(&format!(
             "{}: {} in the `exempt` of policy {} leaves out no account; remove it, or mend it",
             idle.declared_at, idle.whom, idle.policy
         ));
@@ -114,7 +111,7 @@ pub fn tell(plan: &Plan, args: &PolicyArgs) -> Result<(), Exit> {
         policy.applies_to == PolicyReach::All && policy.severity == PolicySeverity::Warning
     }) {
         if unread > 0 {
-            output::warning(&format!(
+            reporter.warn(&format!(
                 "{}: the policy {} is about all accounts, and {} could not be read",
                 policy.declared_at,
                 policy.name,
@@ -131,7 +128,7 @@ pub fn tell(plan: &Plan, args: &PolicyArgs) -> Result<(), Exit> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str, flag: &str) -> Result<(), Exit> {
+fn write(path: &Path, text: &str, flag: &str) -> Result<(), Failure> {
     write_private(path, text.as_bytes(), Place::Replace)
-        .map_err(|error| error.tell(flag, path, Place::Replace))
+        .map_err(|error| Failure::unwritten(&error, flag, path, Place::Replace))
 }

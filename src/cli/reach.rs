@@ -6,29 +6,31 @@ use std::time::Duration;
 
 use crate::echo;
 use crate::http::{Proxy, holds_certificate};
-use crate::model::{Caller, CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
+use crate::model::{CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
-    Client, Environment, Http, Identity, Login, Source, Time, Wanted, discover, precedence,
+    Client, Environment, Http, Identity, Login, LoginError, Source, Time, Wanted, discover,
+    precedence,
 };
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh_beyond};
 use crate::view::inert;
 
-use super::args::{ConfigArgs, PlatformChoice, Scopes};
-use super::exit::Exit;
+use super::events::Event;
+use super::failure::Failure;
 use super::load::{self, Loaded};
-use super::{output, progress, seal};
+use super::options::{ConfigArgs, PlatformChoice, Scopes};
+use super::paths::{tilde, word};
+use super::reporter::Reporter;
+use super::seal;
 
 /// A wait this long is told. Those that the client chooses itself are shorter.
 const TOLD: Duration = Duration::from_secs(3);
 
-/// A connection to the platform, and as whom.
+/// A connection to the platform.
 pub struct Reached {
     /// The connection.
     pub client: Client<Http>,
-    /// As whom.
-    pub caller: Caller,
     /// The scope in which the credential says it lives.
     pub scope: Option<Scope>,
     /// The API's base URL, or `local`.
@@ -69,51 +71,66 @@ pub fn home(scope: Option<Scope>, scopes: Scopes) -> Home {
     }
 }
 
-/// A client for a login; nothing is sent yet.
-pub fn client(login: Login, ca: Option<&[u8]>, patience: Duration) -> Result<Client<Http>, String> {
-    let proxy = match login.proxy {
-        _ if login.endpoint.is_loopback() => None,
-        Some(proxy) => Some(proxy),
-        None => Proxy::find(&variable).map_err(|e| e.to_string())?,
-    };
-    let named = match login.endpoint.base().starts_with("https:") {
-        true => authorities()?,
-        false => None,
-    };
-    let http = Http::new(&login.endpoint, ca, proxy.as_ref(), named.as_deref())
-        .map_err(|e| e.to_string())?
-        .patient(patience);
+/// A client for a login; nothing is sent yet. `ca` holds certificates to trust besides the others, and
+/// `patience` is how long one answer may take.
+///
+/// # Errors
+/// Why no connection can be prepared.
+pub fn client(
+    login: Login,
+    ca: Option<&[u8]>,
+    patience: Duration,
+    reporter: &Reporter,
+) -> Result<Client<Http>, Failure> {
+    let http = connection(&login, ca).map_err(Failure::error)?;
+    let watcher = reporter.clone();
     let time = Time {
         now: Box::new(jiff::Timestamp::now),
-        sleep: Box::new(|duration: Duration| {
+        sleep: Box::new(move |duration: Duration| {
             if duration >= TOLD {
                 let seconds = duration.as_secs_f64().round();
-                output::tell(&format!(
+                watcher.note(&format!(
                     "The platform asks to wait; it is asked again in {seconds} s"
                 ));
             }
             Box::pin(tokio::time::sleep(duration))
         }),
     };
-    Ok(Client::new(http, login.endpoint, login.identity, time))
+    let http = http.patient(patience);
+    let client = Client::new(http, login.endpoint, login.identity, time);
+    let watcher = reporter.clone();
+    Ok(client.observed(Box::new(move |exchange| watcher.request(exchange))))
+}
+
+fn connection(login: &Login, ca: Option<&[u8]>) -> Result<Http, String> {
+    let found;
+    let proxy = match &login.proxy {
+        _ if login.endpoint.is_loopback() => None,
+        Some(proxy) => Some(proxy),
+        None => {
+            found = Proxy::find(&variable).map_err(|e| e.to_string())?;
+            found.as_ref()
+        }
+    };
+    let named = match login.endpoint.base().starts_with("https:") {
+        true => authorities()?,
+        false => None,
+    };
+    Http::new(&login.endpoint, ca, proxy, named.as_deref()).map_err(|e| e.to_string())
 }
 
 /// The certificates of `--ca-file`, if it is given.
 ///
 /// # Errors
-/// Prints why they cannot be read.
-pub fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, Exit> {
+/// Why they cannot be read.
+pub fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, Failure> {
     let Some(path) = path else { return Ok(None) };
     std::fs::read(path).map(Some).map_err(|error| {
         let why = match error.kind() {
             std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
             _ => error.to_string(),
         };
-        output::error(
-            &format!("--ca-file {}: {why}", echo::path(path)),
-            &output::tilde(path),
-        );
-        Exit::Error
+        Failure::error(format!("--ca-file {}: {why}", echo::path(path))).helps(tilde(path))
     })
 }
 
@@ -191,39 +208,46 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// Prints why the platform does not say who calls, where the credential is from, and, if it is not
-/// accepted, what there is to know about that.
-pub fn nobody(error: &ReadError, source: &str, refused: &[String]) -> Exit {
-    let mut help = vec![format!("the credential is from {source}")];
-    if error.kind == ErrorKind::Unauthenticated {
-        help.extend_from_slice(refused);
+/// Why the platform does not say who calls, where the credential is from, and, if it is not accepted,
+/// what there is to know about that.
+pub fn nobody(error: &ReadError, source: &str, refused: &[String]) -> Failure {
+    let failure = Failure::error(&error.message).help(format!("the credential is from {source}"));
+    match error.kind {
+        ErrorKind::Unauthenticated => failure.helps(refused.iter().cloned()),
+        _ => failure,
     }
-    output::error(&error.message, &help);
-    Exit::Error
 }
 
 /// Logs in and says where and as whom. `desired` may assert where the credential leads.
+///
+/// # Errors
+/// Why nobody is logged in.
 pub async fn reach(
     choice: &PlatformChoice,
     dir: &Path,
     desired: &Desired,
-) -> Result<Reached, Exit> {
-    reach_if(choice, dir, desired, |_| Ok(())).await
+    reporter: &Reporter,
+) -> Result<Reached, Failure> {
+    reach_if(choice, dir, desired, reporter, |_| Ok(())).await
 }
 
 /// The same if the login is one to be used: that is asked before anything is sent.
+///
+/// # Errors
+/// Why nobody is logged in.
 pub async fn reach_if(
     choice: &PlatformChoice,
     dir: &Path,
     desired: &Desired,
-    usable: impl FnOnce(&Login) -> Result<(), Exit>,
-) -> Result<Reached, Exit> {
-    let (login, place, ca, kept) = connect(choice, dir, desired).await?;
+    reporter: &Reporter,
+    usable: impl FnOnce(&Login) -> Result<(), Failure>,
+) -> Result<Reached, Failure> {
+    let (login, place, ca, kept) = connect(choice, dir, desired, reporter).await?;
     if let (Some(assertion), false) = (&desired.endpoint, choice.local) {
         login
             .endpoint
             .assert(assertion)
-            .map_err(|error| fail(&error.to_string()))?;
+            .map_err(|error| Failure::error(error.to_string()))?;
     }
     usable(&login)?;
     let source = login.source.to_string();
@@ -233,8 +257,8 @@ pub async fn reach_if(
     } else {
         login.endpoint.base().to_owned()
     };
-    let client = client(login, ca.as_deref(), choice.patience()).map_err(|e| fail(&e))?;
-    output::tell(&format!("Platform  {place}"));
+    let client = client(login, ca.as_deref(), choice.patience(), reporter)?;
+    reporter.note(&format!("Platform  {place}"));
     let caller = client
         .caller()
         .await
@@ -243,11 +267,16 @@ pub async fn reach_if(
         Some(name) => format!("{} ({})", inert(name), inert(caller.mrn.as_str())),
         None => inert(caller.mrn.as_str()),
     };
-    output::tell(&format!("Caller    {who}, from {}", inert(&source)));
-    output::tell("");
+    reporter.note(&format!("Caller    {who}, from {}", inert(&source)));
+    reporter.note("");
+    reporter.emit(Event::LoggedIn {
+        stack: &desired.stack,
+        endpoint: &endpoint,
+        caller: &caller,
+        dated: client.dated(),
+    });
     Ok(Reached {
         client,
-        caller,
         scope,
         endpoint,
         kept,
@@ -255,17 +284,26 @@ pub async fn reach_if(
 }
 
 /// The run's seal keys; the embedded platform has its own.
-pub fn keys(choice: &PlatformChoice, dir: &Path, desired: &Desired) -> Result<Seals, Exit> {
+///
+/// # Errors
+/// What is wrong with one of them.
+pub fn keys(
+    choice: &PlatformChoice,
+    dir: &Path,
+    desired: &Desired,
+    reporter: &Reporter,
+) -> Result<Seals, Failure> {
     let folder = dir.join(".rolecall");
     seal::keys(
         choice.local.then_some(folder.as_path()),
         desired.seal_keys.as_ref(),
         choice.accept_unsealed,
+        reporter,
     )
 }
 
 /// A key that other users of the machine can read is theirs as well.
-fn warn_if_exposed(source: &Source) {
+fn warn_if_exposed(source: &Source, reporter: &Reporter) {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(path) = source.file() else { return };
     // What cannot be looked at was read all the same, as through a pipe.
@@ -273,23 +311,28 @@ fn warn_if_exposed(source: &Source) {
         return;
     };
     if found.is_file() && found.permissions().mode() & 0o044 != 0 {
-        output::warning(&format!(
+        let why = format!(
             "{source}: others on this machine can read this file; run chmod 600 {}",
-            output::word(path)
-        ));
-        output::tell(&format!("  = {}", precedence()));
+            word(path)
+        );
+        reporter.warn_with(&why, &[precedence()]);
     }
 }
 
 /// Says what Mondoo's tools would have taken from the credential's file, and rolecall does not.
-pub fn tell_unused(login: &Login) {
+pub fn tell_unused(login: &Login, reporter: &Reporter) {
     if !login.unused.is_empty() {
-        output::tell(&format!(
+        reporter.note(&format!(
             "Note      {}: rolecall has no use for {}, which Mondoo's tools read there",
             inert(&login.source.to_string()),
             login.unused.join(", ")
         ));
     }
+}
+
+/// No credential was found, or none that can be used.
+pub fn not_found(error: LoginError) -> Failure {
+    Failure::error(error.to_string()).helps(error.help)
 }
 
 /// The embedded platform, kept running.
@@ -304,13 +347,14 @@ async fn connect(
     choice: &PlatformChoice,
     dir: &Path,
     desired: &Desired,
-) -> Result<(Login, String, Option<Vec<u8>>, Kept), Exit> {
+    reporter: &Reporter,
+) -> Result<(Login, String, Option<Vec<u8>>, Kept), Failure> {
     if choice.local {
         #[cfg(feature = "server")]
         {
             let (local, login) = super::local::Local::open(dir, desired)
                 .await
-                .map_err(|e| fail(&e))?;
+                .map_err(Failure::error)?;
             let place = format!(
                 "LOCAL: the embedded platform in {}, not Mondoo",
                 inert(&echo::path(&super::local::database(dir)).to_string())
@@ -320,7 +364,7 @@ async fn connect(
         #[cfg(not(feature = "server"))]
         {
             let _ = (dir, desired);
-            return Err(fail(
+            return Err(Failure::error(
                 "this rolecall was built without the embedded platform",
             ));
         }
@@ -334,12 +378,9 @@ async fn connect(
         read_file: &|path| std::fs::read(path),
         home: std::env::home_dir(),
     };
-    let login = discover(&wanted, &environment).map_err(|error| {
-        output::error(&error.to_string(), &error.help);
-        Exit::Error
-    })?;
-    warn_if_exposed(&login.source);
-    tell_unused(&login);
+    let login = discover(&wanted, &environment).map_err(not_found)?;
+    warn_if_exposed(&login.source, reporter);
+    tell_unused(&login, reporter);
     let ca = certificates(choice.ca_file.as_deref())?;
     let place = inert(login.endpoint.base());
     #[cfg(feature = "server")]
@@ -350,25 +391,29 @@ async fn connect(
 }
 
 /// Loads the configuration, logs in, and reads all that is live in its scopes.
+///
+/// # Errors
+/// Why one of them fails.
 pub async fn look(
     config: &ConfigArgs,
     choice: &PlatformChoice,
     scopes: Scopes,
-) -> Result<Looked, Exit> {
+    reporter: &Reporter,
+) -> Result<Looked, Failure> {
     let Loaded {
         desired,
         queries,
         policies: _,
-    } = load::load(config, &[])?;
-    let reached = reach(choice, &config.dir, &desired).await?;
-    let seals = keys(choice, &config.dir, &desired)?;
+    } = load::load(config, &[], reporter)?;
+    let reached = reach(choice, &config.dir, &desired, reporter).await?;
+    let seals = keys(choice, &config.dir, &desired, reporter)?;
     let home = home(reached.scope.clone(), scopes);
     let stack = &desired.stack;
     let live = refresh_beyond(&reached.client, &queries, &home, stack, &reached.endpoint)
         .await
-        .map_err(|e| fail(&e.message))?;
+        .map_err(|e| Failure::error(e.message))?;
     for (scope, unread) in &live.unread {
-        output::warning(&unread_scope(scope, unread));
+        reporter.warn(&unread_scope(scope, unread));
     }
     Ok(Looked {
         desired,
@@ -386,28 +431,30 @@ pub async fn clean_up(
     desired: &Desired,
     live: &Live,
     seals: &Seals,
+    reporter: &Reporter,
 ) -> Vec<String> {
     let unused = Unused::of(plan, desired, live, seals);
-    unused.advice(&settings(client, unused.spaces()).await)
+    unused.advice(&settings(client, unused.spaces(), reporter).await)
 }
 
 /// When spaces remove accounts that nobody uses.
 async fn settings(
     client: &Client<Http>,
     spaces: Vec<SpaceId>,
+    reporter: &Reporter,
 ) -> BTreeMap<SpaceId, Result<CleanUp, String>> {
     if spaces.is_empty() {
         return BTreeMap::new();
     }
-    let reading = progress::waiting("reading the settings of spaces");
+    let reading = reporter.waiting("reading the settings of spaces");
     let answers = clean_ups(client, spaces).await;
     drop(reading);
     answers
 }
 
 /// Asks what a plan has to know beyond what was read. Nothing fails if the platform does not tell.
-pub async fn answers(client: &Client<Http>, questions: &Questions) -> Answers {
-    let clean_up = settings(client, questions.spaces()).await;
+pub async fn answers(client: &Client<Http>, questions: &Questions, reporter: &Reporter) -> Answers {
+    let clean_up = settings(client, questions.spaces(), reporter).await;
     let mut people = BTreeMap::new();
     for organization in questions.organizations() {
         let told = match client.owners(organization).await {
@@ -427,12 +474,6 @@ pub fn unread_scope(scope: &Scope, unread: &Unread) -> String {
     } else {
         format!("{scope} could not be read: {}", unread.why)
     }
-}
-
-/// Prints an error that has no way out but its own words.
-pub fn fail(message: &str) -> Exit {
-    output::error(message, &[]);
-    Exit::Error
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 use crate::echo;
 
-use super::exit::Exit;
-use super::output;
-use super::private_file::{Place, write_private};
+use super::failure::Failure;
+use super::paths::word;
+use super::reporter::Reporter;
 use crate::model::{SEAL_KEY_PREFIX, SealKey, SealKeys, Seals};
+use crate::private_file::{Place, write_private};
 
 /// The private key's name in the environment.
 pub const VARIABLE: &str = "ROLECALL_SEAL_KEY";
@@ -50,12 +51,13 @@ pub struct Private {
 /// What this run knows of seals. `local` is the folder of the embedded platform, if it is that one.
 ///
 /// # Errors
-/// Prints what is wrong with a key, without showing it.
+/// What is wrong with a key, without showing it.
 pub fn keys(
     local: Option<&Path>,
     configured: Option<&SealKeys>,
     accept_unsealed: bool,
-) -> Result<Seals, Exit> {
+    reporter: &Reporter,
+) -> Result<Seals, Failure> {
     let (public, private) = match local {
         Some(folder) => {
             let key = of_folder(folder)?;
@@ -66,69 +68,57 @@ pub fn keys(
             let name = "the key of the embedded platform";
             (Some(keys), Some(Private { name, key }))
         }
-        None => (configured.cloned(), private()?),
+        None => (configured.cloned(), private(reporter)?),
     };
     let name = private.as_ref().map_or(VARIABLE, |private| private.name);
     if let (None, Some(private)) = (&public, &private) {
-        output::error(
-            &format!(
-                "{name} is set, and the configuration has no seal_key, so nobody could check the seals"
-            ),
-            &[format!(
-                "write the public half into the `rolecall` block: seal_key = \"{}\"",
-                private.key.public().text()
-            )],
-        );
-        return Err(Exit::Error);
+        return Err(Failure::error(format!(
+            "{name} is set, and the configuration has no seal_key, so nobody could check the seals"
+        ))
+        .help(format!(
+            "write the public half into the `rolecall` block: seal_key = \"{}\"",
+            private.key.public().text()
+        )));
     }
     let seals = Seals::new(public, private.map(|private| private.key))
         .map_err(|why| not_the_configurations(name, &why))?;
     if accept_unsealed && !seals.verifies() {
-        output::error(
-            "--accept-unsealed seals accounts, and the configuration has no seal_key",
-            &["make a key with `rolecall seal new`".to_owned()],
-        );
-        return Err(Exit::Usage);
+        let why = "--accept-unsealed seals accounts, and the configuration has no seal_key";
+        return Err(Failure::usage(why).help("make a key with `rolecall seal new`"));
     }
     Ok(seals.accepting_unsealed(accept_unsealed))
 }
 
-/// Prints that the private key is another one than the configuration's, and gives how the run ends.
-pub fn not_the_configurations(name: &str, why: &str) -> Exit {
-    output::error(
-        &format!("{name} does not belong to the configuration's seal_key: {why}"),
-        &[
-            "set it to the private key of this stack; `rolecall seal show` tells which one a key is"
-                .to_owned(),
-        ],
-    );
-    Exit::Error
+/// The private key is another one than the configuration's.
+pub fn not_the_configurations(name: &str, why: &str) -> Failure {
+    Failure::error(format!(
+        "{name} does not belong to the configuration's seal_key: {why}"
+    ))
+    .help("set it to the private key of this stack; `rolecall seal show` tells which one a key is")
 }
 
 /// Sees that a run which is to write can seal what it writes.
 ///
 /// # Errors
-/// Prints that it cannot.
-pub fn can_write(seals: &Seals) -> Result<(), Exit> {
+/// That it cannot.
+pub fn can_write(seals: &Seals) -> Result<(), Failure> {
     if seals.can_seal() || !seals.verifies() {
         return Ok(());
     }
-    output::error(
-        "the configuration has a seal_key, and this run has no private key to seal what it writes",
-        &[format!(
-            "set {VARIABLE}, or {FILE_VARIABLE} to the file that holds it"
-        )],
-    );
-    Err(Exit::Error)
+    let why =
+        "the configuration has a seal_key, and this run has no private key to seal what it writes";
+    Err(Failure::error(why).help(format!(
+        "set {VARIABLE}, or {FILE_VARIABLE} to the file that holds it"
+    )))
 }
 
 /// The private key of the environment.
 ///
 /// # Errors
-/// Prints what is wrong with it, without showing it.
-pub fn private() -> Result<Option<Private>, Exit> {
+/// What is wrong with it, without showing it.
+pub fn private(reporter: &Reporter) -> Result<Option<Private>, Failure> {
     if std::env::var_os(FORMER_VARIABLE).is_some() {
-        output::warning(&format!(
+        reporter.warn(&format!(
             "{FORMER_VARIABLE} is set, and is not read any more: `rolecall seal rotate` writes into the \
              configuration that one key takes another's place"
         ));
@@ -137,11 +127,8 @@ pub fn private() -> Result<Option<Private>, Exit> {
     let (name, text) = match (std::env::var_os(VARIABLE), std::env::var_os(FILE_VARIABLE)) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
-            output::error(
-                &format!("both {VARIABLE} and {FILE_VARIABLE} are set"),
-                &["set one of them".to_owned()],
-            );
-            return Err(Exit::Error);
+            let why = format!("both {VARIABLE} and {FILE_VARIABLE} are set");
+            return Err(Failure::error(why).help("set one of them"));
         }
         (Some(value), None) => (
             VARIABLE,
@@ -151,30 +138,19 @@ pub fn private() -> Result<Option<Private>, Exit> {
     };
     match SealKey::parse(&text) {
         Ok(key) => Ok(Some(Private { name, key })),
-        Err(why) => {
-            output::error(
-                &format!("{name}: {why}"),
-                &[
-                    "use the key that `rolecall init` or `rolecall seal new` made for this stack"
-                        .to_owned(),
-                ],
-            );
-            Err(Exit::Error)
-        }
+        Err(why) => Err(Failure::error(format!("{name}: {why}"))
+            .help("use the key that `rolecall init` or `rolecall seal new` made for this stack")),
     }
 }
 
 /// The text of a private key's file, which nobody but its owner may read.
-fn of_file(path: &Path) -> Result<Zeroizing<String>, Exit> {
+fn of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
-    let fail = |why: String, help: &[String]| {
-        output::error(&format!("{FILE_VARIABLE}: {why}"), help);
-        Exit::Error
-    };
+    let fail = |why: &str, help: &str| Failure::error(format!("{FILE_VARIABLE}: {why}")).help(help);
     if path.to_string_lossy().trim().starts_with(SEAL_KEY_PREFIX) {
         return Err(fail(
-            "it holds a key, and not the name of a file".to_owned(),
-            &[format!("set {VARIABLE} to the key")],
+            "it holds a key, and not the name of a file",
+            &format!("set {VARIABLE} to the key"),
         ));
     }
     let unreadable = |error: io::Error| {
@@ -183,17 +159,15 @@ fn of_file(path: &Path) -> Result<Zeroizing<String>, Exit> {
             io::ErrorKind::InvalidData => "it is no text".to_owned(),
             _ => format!("cannot read the file: {error}"),
         };
-        fail(
-            why,
-            &["it is the path of the file that holds the key".to_owned()],
-        )
+        fail(&why, "it is the path of the file that holds the key")
     };
     let file = fs::File::open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
     if found.is_file() && found.permissions().mode() & 0o077 != 0 {
         return Err(fail(
-            "others on this machine can read the file".to_owned(),
-            &["run chmod 600 on it; if others may have read it, make a new key with `rolecall seal rotate`".to_owned()],
+            "others on this machine can read the file",
+            "run chmod 600 on it; if others may have read it, make a new key with `rolecall seal \
+             rotate`",
         ));
     }
     let mut text = Zeroizing::new(String::with_capacity(MOST));
@@ -205,17 +179,13 @@ fn of_file(path: &Path) -> Result<Zeroizing<String>, Exit> {
 }
 
 /// The key beside the embedded platform's data, made the first time.
-fn of_folder(folder: &Path) -> Result<SealKey, Exit> {
+fn of_folder(folder: &Path) -> Result<SealKey, Failure> {
     let path = folder.join("seal.key");
     let fail = |what: &str, error: &dyn std::fmt::Display| {
-        output::error(
-            &format!("cannot {what} {}: {error}", echo::path(&path)),
-            &[format!(
-                "it is the embedded platform's own and worth nothing to Mondoo; remove {} to start afresh",
-                output::word(folder)
-            )],
-        );
-        Exit::Error
+        Failure::error(format!("cannot {what} {}: {error}", echo::path(&path))).help(format!(
+            "it is the embedded platform's own and worth nothing to Mondoo; remove {} to start afresh",
+            word(folder)
+        ))
     };
     let text = match fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),

@@ -11,13 +11,15 @@ use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh_beyond;
 use crate::sinks::Sinks;
 
-use super::args::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
-use super::exit::Exit;
+use super::console;
+use super::failure::Failure;
 use super::load::{self, Loaded};
+use super::options::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::reach::{Kept, Reached};
+use super::reporter::Reporter;
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{output, policies, progress, reach, record, seal};
+use super::{policies, reach, record, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -44,13 +46,14 @@ impl Session {
     /// what they say: once, when it is settled what the plan holds.
     ///
     /// # Errors
-    /// Prints why a file of that cannot be written.
-    pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Exit> {
+    /// Why a file of that cannot be written.
+    pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Failure> {
         let questions = Questions::of(&self.plan, &self.desired, &self.live, &self.seals);
-        let answers = reach::answers(&self.world.client, &questions).await;
+        let reporter = &self.world.reporter;
+        let answers = reach::answers(&self.world.client, &questions, reporter).await;
         self.plan.tell(questions, &answers);
         policies::judge(&mut self.plan, &self.policies, &self.desired, &self.live);
-        policies::tell(&self.plan, told)
+        policies::tell(&self.plan, told, reporter)
     }
 }
 
@@ -64,23 +67,26 @@ pub struct Intent<'a> {
     pub policies: &'a PolicyArgs,
     /// The plan is to be applied.
     pub apply: bool,
+    /// The stack of the record that this run's is linked to.
+    pub follows: Option<String>,
 }
 
-/// Loads, logs in, reads and plans. Prints the reasons if that fails.
+/// Loads, logs in, reads and plans.
+///
+/// # Errors
+/// Why one of them fails.
 pub async fn open(
     config: &ConfigArgs,
     choice: &PlatformChoice,
     intent: &Intent<'_>,
-) -> Result<Session, Exit> {
-    let signals = Signals::listen().map_err(|error| {
-        output::error(&format!("cannot listen for signals: {error}"), &[]);
-        Exit::Error
-    })?;
+    reporter: &Reporter,
+) -> Result<Session, Failure> {
+    let signals = Signals::listen(reporter)?;
     let dirs = policies::dirs(intent.policies)?.into_iter();
     let dirs: Vec<PathBuf> = dirs.map(|(_, dir)| dir).collect();
-    let mut loaded = load::load(config, &dirs)?;
-    record::of_stack(&loaded.desired.stack)?;
-    policies::tighten(&mut loaded, intent.policies)?;
+    let mut loaded = load::load(config, &dirs, reporter)?;
+    record::of_stack(intent.follows.as_deref(), &loaded.desired.stack)?;
+    policies::tighten(&mut loaded, intent.policies, reporter)?;
     let Loaded {
         mut desired,
         queries,
@@ -92,8 +98,8 @@ pub async fn open(
     }
     let start = Instant::now();
     let mut seals = Seals::default();
-    let reached = reach::reach_if(choice, &config.dir, &desired, |login| {
-        seals = reach::keys(choice, &config.dir, &desired)?;
+    let reached = reach::reach_if(choice, &config.dir, &desired, reporter, |login| {
+        seals = reach::keys(choice, &config.dir, &desired, reporter)?;
         if intent.apply {
             seal::can_write(&seals)?;
             nobodys(login)
@@ -104,17 +110,15 @@ pub async fn open(
     .await?;
     let Reached {
         client,
-        caller,
         scope,
         endpoint,
         kept,
     } = reached;
-    record::login(&desired.stack, &endpoint, &caller, client.dated());
-    let reading = progress::waiting("reading what is live");
+    let reading = reporter.waiting("reading what is live");
     let home = reach::home(scope, intent.scopes);
     let live = refresh_beyond(&client, &queries, &home, &desired.stack, &endpoint)
         .await
-        .map_err(|e| reach::fail(&e.message))?;
+        .map_err(|e| Failure::error(e.message))?;
     drop(reading);
     let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
     // Under --local no real key may be replaced by one of the embedded platform.
@@ -128,6 +132,7 @@ pub async fn open(
             client,
             sinks,
             signals,
+            reporter: reporter.clone(),
             start,
         },
         plan,
@@ -140,24 +145,18 @@ pub async fn open(
 }
 
 /// Sees that no program applies with a person's credential.
-fn nobodys(login: &Login) -> Result<(), Exit> {
-    if !login.source.is_somebodys() || output::interactive() {
+fn nobodys(login: &Login) -> Result<(), Failure> {
+    if !login.source.is_somebodys() || console::interactive() {
         return Ok(());
     }
-    output::error(
-        &format!(
-            "{} is {} credential, and apply takes it on a terminal only",
-            login.source,
-            match login.source {
-                Source::System => "the whole machine's",
-                _ => "a person's",
-            }
-        ),
-        &[
-            "name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64"
-                .to_owned(),
-            precedence(),
-        ],
-    );
-    Err(Exit::Error)
+    let whose = match login.source {
+        Source::System => "the whole machine's",
+        _ => "a person's",
+    };
+    Err(Failure::error(format!(
+        "{} is {whose} credential, and apply takes it on a terminal only",
+        login.source
+    ))
+    .help("name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64")
+    .help(precedence()))
 }

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
-use super::{output, report};
+use super::failure::Failure;
+use super::reporter::Reporter;
 
 /// SIGXFSZ, which has one number on all systems that rolecall runs on.
 const FILE_SIZE_EXCEEDED: i32 = 25;
@@ -16,9 +17,14 @@ const FILE_SIZE_EXCEEDED: i32 = 25;
 ///
 /// # Errors
 /// If the system refuses to tell of signals.
-pub fn survive_limits() -> std::io::Result<()> {
+pub fn survive_limits() -> Result<(), Failure> {
     // Once it is listened to, it stays caught.
-    signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop)
+    let caught = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED));
+    caught.map(drop).map_err(|error| deaf(&error))
+}
+
+fn deaf(error: &std::io::Error) -> Failure {
+    Failure::error(format!("cannot listen for signals: {error}"))
 }
 
 /// How far a run has come.
@@ -42,8 +48,9 @@ struct State {
 }
 
 /// What has been asked of a run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Signals {
+    reporter: Reporter,
     /// Who aborts the run keeps this locked: it goes nowhere, and what is said of it stays true.
     state: Arc<Mutex<State>>,
     /// Somebody asked while the last words were said.
@@ -55,14 +62,18 @@ impl Signals {
     ///
     /// # Errors
     /// If the system refuses to tell of signals.
-    pub fn listen() -> std::io::Result<Self> {
-        let signals = Self::default();
+    pub fn listen(reporter: &Reporter) -> Result<Self, Failure> {
+        let signals = Self {
+            reporter: reporter.clone(),
+            state: Arc::default(),
+            hurried: Arc::default(),
+        };
         for kind in [
             SignalKind::interrupt(),
             SignalKind::terminate(),
             SignalKind::hangup(),
         ] {
-            let mut stream = signal(kind)?;
+            let mut stream = signal(kind).map_err(|error| deaf(&error))?;
             let signals = signals.clone();
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
@@ -83,12 +94,12 @@ impl Signals {
     }
 
     fn received(&self) {
-        if let Some(ending) = report::ending() {
+        if let Some(ending) = self.reporter.ending() {
             // The report of a run that is over may wait for a reader that never comes.
             if self.hurried.swap(true, Ordering::SeqCst) {
-                report::leave(ending);
+                self.reporter.leave(ending);
             }
-            output::tell(
+            self.reporter.note(
                 "the run is over and its report is being written; once more leaves without it",
             );
             return;
@@ -96,18 +107,24 @@ impl Signals {
         // Kept until the end of the program, if that comes.
         let mut state = self.state();
         if state.phase == Phase::Looking {
-            report::abort("interrupted, nothing was written", Exit::Interrupted);
+            self.abort("interrupted, nothing was written", Exit::Interrupted);
         }
         if std::mem::replace(&mut state.stop, true) {
             if state.phase == Phase::Applying {
-                report::abort("aborted, nothing was written", Exit::Interrupted);
+                self.abort("aborted, nothing was written", Exit::Interrupted);
             }
-            report::abort(
+            self.abort(
                 "aborted in the middle of a change; plan again to see what is left",
                 Exit::Partial,
             );
         }
-        output::tell("stopping after the change in hand; once more aborts");
+        self.reporter
+            .note("stopping after the change in hand; once more aborts");
+    }
+
+    fn abort(&self, message: &str, exit: Exit) -> ! {
+        self.reporter
+            .abort(&Failure::stopped(exit, message, message))
     }
 
     /// From now on signals let the change in hand finish.

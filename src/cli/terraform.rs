@@ -361,12 +361,11 @@ fn taking_values(command: &clap::Command, into: &mut BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     fn read(text: &str) -> Result<String, String> {
         let given = std::iter::once("rolecall").chain(text.split(' '));
         let given = given.map(OsString::from).collect();
-        let command = crate::cli::args::Args::command();
+        let command = crate::cli::args::grammar();
         let out = understand(given, &command).map_err(|error| error.to_string())?;
         let words: Vec<_> = out[1..].iter().map(|w| w.to_string_lossy()).collect();
         Ok(words.join(" "))
@@ -415,7 +414,7 @@ mod tests {
     fn their_commands_say_what_to_do_instead() {
         let args = |text: &str| {
             let given = std::iter::once("rolecall").chain(text.split(' '));
-            let read = crate::cli::args::Args::read(given.map(OsString::from).collect());
+            let read = crate::cli::args::read(given.map(OsString::from).collect());
             read.map(drop).map_err(|error| error.to_string())
         };
         for name in [
@@ -454,7 +453,7 @@ mod tests {
                 assert!(error.contains(instead), "{error}");
                 assert!(!error.contains("unrecognized"), "{error}");
             }
-            let command = crate::cli::args::Args::command();
+            let command = crate::cli::args::grammar();
             assert!(
                 command.find_subcommand(name).is_none(),
                 "{name} is a command of ours"
@@ -499,7 +498,7 @@ mod tests {
     fn an_option_of_another_command_says_whose_it_is_and_no_value_is_suggested() {
         let wrong = |text: &str| {
             let given = std::iter::once("rolecall").chain(text.split(' '));
-            let read = crate::cli::args::Args::read(given.map(OsString::from).collect());
+            let read = crate::cli::args::read(given.map(OsString::from).collect());
             read.expect_err(text).to_string()
         };
         for (text, said) in [

@@ -4,7 +4,6 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -12,6 +11,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::echo;
 use crate::view::inert;
+
+use super::console;
 
 /// Refuses a command line that holds a credential. `taking` are the names of the options that take a value.
 ///
@@ -109,11 +110,9 @@ pub fn guard_panics() {
         let words = panic.payload().downcast_ref::<&'static str>().copied();
         let text = bug(place.as_deref(), words);
         let trace = Backtrace::capture();
-        let mut err = io::stderr().lock();
-        // If standard error is gone there is nobody left to tell.
-        let _ = writeln!(err, "{text}");
-        if trace.status() == BacktraceStatus::Captured {
-            let _ = writeln!(err, "{trace}");
+        match trace.status() {
+            BacktraceStatus::Captured => console::bug(&format!("{text}\n{trace}")),
+            _ => console::bug(&text),
         }
     }));
 }
@@ -144,7 +143,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
-    use crate::cli::args::Args;
+    use crate::cli::args;
 
     const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEB\n\
                        -----END PRIVATE KEY-----\n";
@@ -152,7 +151,7 @@ mod tests {
 
     fn wrong(given: &[&str]) -> String {
         let given = std::iter::once("rolecall").chain(given.iter().copied());
-        let read = Args::read(given.map(OsString::from).collect());
+        let read = args::read(given.map(OsString::from).collect());
         read.expect_err("wrong").to_string()
     }
 

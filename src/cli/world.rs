@@ -13,10 +13,11 @@ use crate::ports::{
     Random, ReadError, Reader, Recorder, SinkError, SinkStore, Staged, WriteError, Writer,
 };
 use crate::sinks::Sinks;
-use crate::view::human;
 
+use super::events;
+use super::random;
+use super::reporter::Reporter;
 use super::signals::Signals;
-use super::{output, progress, record};
 
 /// Everything that apply may touch.
 pub struct RealWorld {
@@ -26,6 +27,8 @@ pub struct RealWorld {
     pub sinks: Sinks,
     /// Whether somebody asked to stop.
     pub signals: Signals,
+    /// Who is told what happens.
+    pub reporter: Reporter,
     /// When the run began.
     pub start: Instant,
 }
@@ -121,14 +124,7 @@ impl SinkStore for RealWorld {
 
 impl Recorder for RealWorld {
     fn record(&self, event: Event) {
-        record::event(&event);
-        let text = human::event(&event);
-        match event {
-            // How each change ended is told once, in the plan's order, by the outcome.
-            Event::Finished { .. } => progress::done(),
-            Event::Started { .. } if progress::now(&text) => {}
-            Event::Started { .. } | Event::Note { .. } => output::tell(&text),
-        }
+        self.reporter.emit(events::Event::Change(&event));
     }
 }
 
@@ -144,15 +140,8 @@ impl Clock for RealWorld {
 
 impl Random for RealWorld {
     fn nonce(&self) -> Nonce {
-        nonce()
+        random::nonce()
     }
-}
-
-/// 16 bytes that nobody has seen before.
-pub fn nonce() -> Nonce {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random source works");
-    Nonce::from_bytes(bytes)
 }
 
 impl Interrupt for RealWorld {

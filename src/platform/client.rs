@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::auth::Identity;
 use super::decode::{self, Page};
 use super::endpoint::Endpoint;
+use super::exchange::{self, Exchange, Observer};
 use super::failure::{self, Failure};
 use super::operation::{self, Request};
 use super::transport::Transport;
@@ -59,6 +60,7 @@ pub struct Client<T> {
     endpoint: Endpoint,
     identity: Identity,
     time: Time,
+    observer: Observer,
     requests: AtomicU64,
     last_date: Mutex<Option<Timestamp>>,
     spent: Mutex<Spent>,
@@ -128,10 +130,17 @@ impl<T: Transport> Client<T> {
             endpoint,
             identity,
             time,
+            observer: Box::new(|_| {}),
             requests: AtomicU64::new(0),
             last_date: Mutex::new(None),
             spent: Mutex::default(),
         }
+    }
+
+    /// The same client, with somebody who is told of every request.
+    #[must_use]
+    pub fn observed(self, observer: Observer) -> Self {
+        Self { observer, ..self }
     }
 
     fn count<R>(&self, with: impl FnOnce(&mut Spent) -> R) -> R {
@@ -165,8 +174,13 @@ impl<T: Transport> Client<T> {
             .await
     }
 
-    /// The answer to one request, and the token with which it was asked for.
-    async fn attempt(&self, request: &Request) -> Result<(Answer, Zeroizing<String>), Failure> {
+    /// The answer to one request, and the token with which it was asked for. What may be told of it goes
+    /// into `told`.
+    async fn attempt(
+        &self,
+        request: &Request,
+        told: &mut Exchange,
+    ) -> Result<(Answer, Zeroizing<String>), Failure> {
         let local = (self.time.now)();
         let authorization = self
             .identity
@@ -186,6 +200,9 @@ impl<T: Transport> Client<T> {
             .send(request.body.clone(), authorization)
             .await;
         let judged = answer.map_err(Failure::from).and_then(|answer| {
+            told.status = Some(answer.status);
+            let id = answer.header(exchange::REQUEST_ID);
+            told.request_id = id.and_then(|id| exchange::id(id, &token));
             if let Some(date) = answer.date {
                 *self
                     .last_date
@@ -212,12 +229,21 @@ impl<T: Transport> Client<T> {
         decode: impl Fn(&[u8], &str) -> Result<R, String>,
     ) -> Result<R, Failure> {
         let mut tries = RETRY.tries();
+        let mut told = Exchange::of(request);
         loop {
-            let mut failure = match self.attempt(request).await {
-                Ok((answer, token)) => {
-                    return decode(&answer.body, &token)
-                        .map_err(|why| Failure::malformed(failure::without_token(&why, &token)));
-                }
+            let began = (self.time.now)();
+            let answer = self.attempt(request, &mut told).await;
+            let answer = answer.and_then(|(answer, token)| {
+                decode(&answer.body, &token)
+                    .map_err(|why| Failure::malformed(failure::without_token(&why, &token)))
+            });
+            let took = (self.time.now)().duration_since(began);
+            told.took = Duration::try_from(took).unwrap_or_default();
+            told.error = answer.as_ref().err().map(|failure| failure.kind);
+            (self.observer)(&told);
+            told = told.again();
+            let mut failure = match answer {
+                Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             match tries.after(failure.again, write, failure.after) {

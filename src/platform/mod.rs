@@ -8,6 +8,7 @@ mod credential;
 mod decode;
 mod discovery;
 mod endpoint;
+mod exchange;
 mod failure;
 #[cfg(test)]
 mod fixture;
@@ -24,6 +25,7 @@ pub use discovery::{
     Environment, Login, LoginError, Source, Wanted, discover, endpoint, precedence, raw,
 };
 pub use endpoint::{Endpoint, EndpointError};
+pub use exchange::{Exchange, Observer};
 pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
 pub use transport::{Http, Transport};

@@ -48,24 +48,41 @@ pub(super) struct Request {
     pub(super) doing: String,
     /// The right that it takes, where that is known: `Editor on space x`.
     pub(super) needs: Option<String>,
+    /// The operation's name in its document.
+    pub(super) operation: &'static str,
+    /// The scope that it is about, if it is about one.
+    pub(super) scope: Option<Scope>,
     /// The body to post.
     pub(super) body: Vec<u8>,
 }
 
 impl Request {
-    fn new(doing: String, document: &str, variables: &Value) -> Self {
+    fn new(doing: String, document: &'static str, variables: &Value) -> Self {
         let body = json!({ "query": document, "variables": variables });
         Self {
             doing,
             needs: None,
+            operation: name(document),
+            scope: None,
             body: body.to_string().into_bytes(),
         }
     }
 
     fn needs(mut self, role: &str, scope: &Scope) -> Self {
         self.needs = Some(format!("{role} on {scope}"));
+        self.about(scope)
+    }
+
+    fn about(mut self, scope: &Scope) -> Self {
+        self.scope = Some(scope.clone());
         self
     }
+}
+
+/// The name of a document's one operation.
+fn name(document: &'static str) -> &'static str {
+    let head = document.split(['(', '{']).next().unwrap_or_default();
+    head.split_whitespace().nth(1).unwrap_or_default()
 }
 
 pub(super) fn viewer() -> Request {
@@ -99,6 +116,7 @@ pub(super) fn clean_up(id: &SpaceId) -> Request {
         CLEAN_UP,
         &variables,
     )
+    .about(&scope)
 }
 
 /// Asks for people who own an organization, as Mondoo's console counts them: `members` with a
@@ -293,6 +311,7 @@ mod tests {
                     || head.starts_with(&format!("mutation {operation}")),
                 "{name}: {head}"
             );
+            assert_eq!(super::name(text), operation);
         }
     }
 

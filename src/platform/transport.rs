@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
+use super::exchange::REQUEST_ID;
 use crate::http::{self, Answer, Failure, Method, Proxy, Request, Settings, SetupError, Words};
 
 /// How long one answer may take if nothing else is said.
@@ -77,10 +78,11 @@ impl Http {
 
 impl Transport for Http {
     async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, Failure> {
-        let request = Request::new(Method::Post, self.url.as_str())
+        let mut request = Request::new(Method::Post, self.url.as_str())
             .secret("authorization", Zeroizing::new(authorization))
             .header("content-type", "application/json")
             .body(body);
+        request.wanted = &[REQUEST_ID];
         self.client.send(request).await
     }
 }

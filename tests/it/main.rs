@@ -24,6 +24,8 @@ mod hostile;
 mod judged;
 mod language;
 #[cfg(feature = "server")]
+mod log;
+#[cfg(feature = "server")]
 mod outputs;
 #[cfg(feature = "server")]
 mod policies;

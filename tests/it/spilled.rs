@@ -234,6 +234,7 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
         | "ORGSxSPACESxACCOUNTS"
         | "DURATION"
         | "FORMAT"
+        | "LEVEL"
         | "WHAT"
         | "WHICH"
         | "SYSTEM"

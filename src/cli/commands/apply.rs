@@ -1,14 +1,25 @@
 //! `rolecall apply`: shows the plan, asks, executes, reports.
 
 use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
-use crate::cli::args::ApplyArgs;
+use crate::cli::events::Event;
 use crate::cli::exit::Exit;
-use crate::cli::judged::Judged;
-use crate::cli::{commit, judged, output, progress, record, report, session};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::judged::{self, Judged};
+use crate::cli::options::{
+    ConfigArgs, FormArgs, JudgedArgs, PlatformChoice, PolicyArgs, Scopes, meant, stack,
+};
+use crate::cli::outputs::Files;
+use crate::cli::paths::word;
+use crate::cli::reporter::Reporter;
+use crate::cli::{commit, record, session};
 use crate::echo;
-use crate::model::Role;
+use crate::model::{Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, approve};
 use crate::sinks::{configure_hint, path_of};
@@ -17,60 +28,150 @@ use crate::view::{human, inert};
 /// Why less goes on than is due.
 const UNDER_ANOTHER_KEY: &str = "accounts are under another seal key, so births alone";
 
-/// Runs the command.
-pub async fn run(mut args: ApplyArgs) -> Exit {
-    let acks = match Acks::parse(args.ack.iter().map(String::as_str)) {
-        Ok(acks) => acks,
-        Err(why) => {
-            output::error(&why, &[]);
-            return Exit::Usage;
-        }
-    };
-    let judged = match judged::given(&mut args) {
-        Ok(judged) => judged,
-        Err(exit) => return exit,
-    };
+/// `rolecall apply`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
+rolecall apply access/                      # shows the plan and asks\n  \
+rolecall apply --plan plan.json access/     # what was judged, or nothing\n  \
+rolecall apply --yes --report records/0002.json --previous records/0001.json access/\n\n\
+ROLECALL_SEAL_KEY (or the file that ROLECALL_SEAL_KEY_FILE names) is the key that seals the marks on\n\
+accounts (`rolecall docs reliability`)."
+)]
+pub struct ApplyArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// The platform.
+    #[command(flatten)]
+    pub platform: PlatformChoice,
+
+    /// The policies.
+    #[command(flatten)]
+    pub policies: PolicyArgs,
+
+    /// The forms of the answer.
+    #[command(flatten)]
+    pub form: FormArgs,
+
+    /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
+    /// accounts that this configuration has lost sight of
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub scopes: Scopes,
+
+    /// Do not ask. Needed where there is no terminal
+    #[arg(long, alias = "auto-approve")]
+    pub yes: bool,
+
+    /// Delete all that this configuration manages
+    #[arg(long)]
+    pub destroy: bool,
+
+    /// Let `import` blocks take accounts of this other stack (NAME/ID), whose configuration is gone
+    #[arg(long, value_name = "STACK", value_parser = stack)]
+    pub take_over: Vec<StackId>,
+
+    /// Lift the objection of a guard for the plan of this digest, as the refusal says
+    #[arg(long, value_name = "GUARD=DIGEST")]
+    pub ack: Vec<String>,
+
+    /// What was judged.
+    #[command(flatten)]
+    pub judged: JudgedArgs,
+
+    /// Write a record of the run to a new file, however it ends once it has logged in
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
+    /// The record of the run before, which the new one is linked to (docs/reliability.md)
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub previous: Option<PathBuf>,
+
+    /// How many scopes are worked on at the same time
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallelism: u16,
+}
+
+impl Invocation for ApplyArgs {
+    fn form(&self) -> FormArgs {
+        self.form.clone()
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files::default()
+            .writes("--report", self.report.as_ref())
+            .form(&self.form)
+            .policies(&self.policies)
+            .configuration(&self.config)
+            .platform(&self.platform)
+            .reads("--previous", self.previous.as_ref())
+            .reads("--plan", self.judged.plan.as_ref())
+            // A plan file.
+            .reads_in_place(&self.config.dir)
+    }
+
+    fn values(&mut self) -> Option<&mut ConfigArgs> {
+        Some(&mut self.config)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
+}
+
+async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    let acks = Acks::parse(args.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
+    let judged = judged::given(&mut args.config, &mut args.judged)?;
     let part_of = judged.as_ref().and_then(Judged::digest);
-    if let Err(exit) = record::prepare(&args, part_of.as_deref()) {
-        return exit;
+    let meant = meant(args.destroy, &args.take_over, &args.platform);
+    let mut follows = None;
+    if let Some(path) = &args.report {
+        let record = record::begin(record::Wanted {
+            path,
+            previous: args.previous.as_deref(),
+            options: crate::record::Options {
+                meant: meant.clone(),
+                acks: args.ack.clone(),
+            },
+            judged: part_of.as_deref(),
+        })?;
+        follows = record.previous_stack();
+        reporter.keep(record);
     }
     let intent = session::Intent {
-        meant: args.meant(),
+        meant,
         scopes: args.scopes,
         policies: &args.policies,
         apply: true,
+        follows,
     };
-    let opened = session::open(&args.config, &args.platform, &intent).await;
-    let mut session = match opened {
-        Ok(session) => session,
-        Err(exit) => return exit,
-    };
+    let mut session = session::open(&args.config, &args.platform, &intent, reporter).await?;
     let mut left_out = Vec::new();
     let mut stale = None;
     match judged.as_ref().map(|judged| judged.hold(&session.plan)) {
         Some(Ok(Some(held))) => {
             session.plan = held.plan;
             left_out = held.left_out;
-            record::left_out(&left_out);
+            reporter.emit(Event::LeftOut(&left_out));
         }
-        Some(Err(exit)) => stale = Some(exit),
+        Some(Err(failure)) => stale = Some(failure),
         Some(Ok(None)) | None => {}
     }
     let told = session.judge(&args.policies).await;
-    report::plan(&session.plan);
-    record::plan(&session.plan);
-    if let (None, Err(exit)) = (stale, told) {
-        return exit;
-    }
+    reporter.emit(Event::Planned(&session.plan));
     let shown = human::plan(&session.plan);
-    output::print(&shown);
-    if let Some(exit) = stale {
-        return exit;
+    if let Some(stale) = stale {
+        reporter.result(&shown);
+        return Err(stale.and(told.err()));
     }
+    told?;
+    reporter.result(&shown);
     let unread = session.plan.annex.unread.len();
     if unread > 0 {
         let scopes = human::count(unread, "scope");
-        output::warning(&format!(
+        reporter.warn(&format!(
             "{scopes} could not be read, so this plan is not the whole truth"
         ));
     }
@@ -78,39 +179,39 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
     let approved = match approve(session.plan, &acks, part_of.as_deref()) {
         Ok(approved) => approved,
         Err(refusals) => {
-            report::refusals(&refusals);
-            output::print(&human::refusals(&refusals, true));
-            output::refused(&refusals);
-            return Exit::Refused;
+            reporter.emit(Event::Refused(&refusals));
+            reporter.result(&human::refusals(&refusals, true));
+            return Err(Failure::refused(&refusals));
         }
     };
     if !left_out.is_empty() {
-        output::warning("what moved since the plan was judged is left out:");
-        for line in judged::lines(&left_out) {
-            output::tell(&format!("  = {line}"));
-        }
+        reporter.warn_with(
+            "what moved since the plan was judged is left out:",
+            &judged::lines(&left_out),
+        );
     }
     // Whatever else is in the way is never approved.
     let births_alone = !approved.plan().blocked.is_empty();
     let set_aside = set_aside(approved.left_out());
     if births_alone {
-        output::warning(&format!("{UNDER_ANOTHER_KEY} go on"));
-        for line in &set_aside {
-            output::tell(&format!("  = left out: {line}"));
-        }
-        record::set_aside(approved.left_out(), approved.plan());
+        let lines: Vec<String> = set_aside.iter().map(|l| format!("left out: {l}")).collect();
+        reporter.warn_with(&format!("{UNDER_ANOTHER_KEY} go on"), &lines);
+        reporter.emit(Event::SetAside {
+            left_out: approved.left_out(),
+            goes_on: approved.plan(),
+        });
     }
     if approved.plan().changes.is_empty() {
-        without(&left_out);
-        return match (in_flight, left_out.is_empty()) {
+        without(&left_out, reporter);
+        return Ok(match (in_flight, left_out.is_empty()) {
             (true, _) => Exit::Partial,
             (false, true) => Exit::Done,
             (false, false) => Exit::Stale,
-        };
+        });
     }
     // Who judged the plan has said yes to it.
-    if !args.yes && judged.is_none() && !confirmed(&shown) {
-        return Exit::Error;
+    if !args.yes && judged.is_none() {
+        confirm(&shown, reporter)?;
     }
     session.world.signals.applying();
     let options = Options {
@@ -119,42 +220,44 @@ pub async fn run(mut args: ApplyArgs) -> Exit {
         commit: commit::of(&args.config.dir),
         ..Options::default()
     };
-    let progress = progress::counting(approved.plan().changes.len());
+    let progress = reporter.applying(approved.plan().changes.len());
     let outcome = apply(&approved, &session.world, &options).await;
     drop(progress);
-    report::outcome(&outcome);
-    record::outcome(&outcome);
-    output::print("\n");
-    output::print(&human::outcome(&outcome, &left_out));
-    output::print(&if args.platform.local {
+    reporter.emit(Event::Applied(&outcome));
+    reporter.result("\n");
+    reporter.result(&human::outcome(&outcome, &left_out));
+    reporter.result(&if args.platform.local {
         local_hint(&outcome, &session.sinks)
     } else {
         hints(&outcome, approved.plan(), &session.sinks)
     });
     if let Some(next) = human::next(&outcome, judged.is_some(), &left_out) {
-        output::print(&format!("\n{next}"));
+        reporter.result(&format!("\n{next}"));
     }
-    without(&left_out);
+    without(&left_out, reporter);
     if births_alone {
-        report::error(&format!("{UNDER_ANOTHER_KEY} went on"), &set_aside);
-        output::print(
+        reporter.emit(Event::Undone {
+            message: &format!("{UNDER_ANOTHER_KEY} went on"),
+            help: &set_aside,
+        });
+        reporter.result(
             "\nBirths alone went on, since accounts are under another seal key. Settle that as the plan \
              says, then plan again.\n",
         );
     }
-    match exit(&outcome) {
+    Ok(match exit(&outcome) {
         Exit::Done if !left_out.is_empty() || births_alone => Exit::Partial,
         exit => exit,
-    }
+    })
 }
 
 /// Notes for programs why a run that did all it tried is not done; people have been told.
-fn without(left_out: &[Moved]) {
+fn without(left_out: &[Moved], reporter: &Reporter) {
     if !left_out.is_empty() {
-        report::error(
-            "what moved since the plan was judged was left out",
-            &judged::lines(left_out),
-        );
+        reporter.emit(Event::Undone {
+            message: "what moved since the plan was judged was left out",
+            help: &judged::lines(left_out),
+        });
     }
 }
 
@@ -168,33 +271,34 @@ fn set_aside(changes: &[Change]) -> Vec<String> {
 }
 
 /// Asks on a terminal; elsewhere says what to do instead.
-fn confirmed(plan: &str) -> bool {
-    if !output::askable() {
-        output::error(
-            "nobody can be asked here, and nothing was written",
-            &["review the plan above, then run again with --yes".to_owned()],
+fn confirm(plan: &str, reporter: &Reporter) -> Result<(), Failure> {
+    if !reporter.askable() {
+        return Err(
+            Failure::error("nobody can be asked here, and nothing was written")
+                .help("review the plan above, then run again with --yes"),
         );
-        return false;
     }
-    if !output::seen() {
+    if !reporter.seen() {
         // Standard output goes elsewhere; who is asked still sees the plan.
-        output::tell(plan);
+        reporter.note(plan);
     }
-    output::tell("Apply this plan? Only `yes` is taken for a yes:");
+    reporter.note("Apply this plan? Only `yes` is taken for a yes:");
     let mut answer = String::new();
     // An unreadable answer is not a yes.
     let read = std::io::stdin().lock().read_line(&mut answer);
     if read.is_ok() && answer.trim() == "yes" {
-        return true;
+        return Ok(());
     }
-    report::error("declined, nothing was written", &[]);
-    output::tell("Declined, nothing was written.");
-    false
+    Err(Failure::stopped(
+        Exit::Error,
+        "Declined, nothing was written.",
+        "declined, nothing was written",
+    ))
 }
 
 /// How cnspec works with each key that was delivered; where its account cannot report scans, or is
 /// not done, only where the key is.
-fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
+fn hints(outcome: &Outcome, plan: &Plan, dir: &Path) -> String {
     let scans = |ended: &ChangeOutcome| {
         let mut changes = plan.changes.iter();
         let born = changes.find(|c| c.address == ended.address && c.action == Action::Create);
@@ -205,7 +309,7 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
     // What stands below a directory whose name is not shown is told all the same.
     let dir = match echo::path(dir).is_plain() {
         true => dir,
-        false => std::path::Path::new("…"),
+        false => Path::new("…"),
     };
     let mut out = String::new();
     for change in &outcome.results {
@@ -219,7 +323,7 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
                 }
                 (None, Some(file)) => format!(
                     "\nThe key of {address} is at {}\n",
-                    output::word(&path_of(file, dir))
+                    word(&path_of(file, dir))
                 ),
                 (None, None) => {
                     let to = inert(&destination.to_string());
@@ -232,7 +336,7 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
 }
 
 /// Where keys of the embedded platform are; cnspec has no use for them.
-fn local_hint(outcome: &Outcome, dir: &std::path::Path) -> String {
+fn local_hint(outcome: &Outcome, dir: &Path) -> String {
     let keys = outcome
         .results
         .iter()
@@ -243,7 +347,7 @@ fn local_hint(outcome: &Outcome, dir: &std::path::Path) -> String {
     format!(
         "\nThe new keys are below {}, in place of the real ones. They open the embedded platform \
          alone, which runs only while a command with --local does.\n",
-        output::word(dir)
+        word(dir)
     )
 }
 

@@ -3,12 +3,16 @@
 use clap::Args as ClapArgs;
 use jiff::SignedDuration;
 
-use super::list::duration;
 use crate::check::{Check, Wishes, ask, check};
-use crate::cli::args::{ConfigArgs, FormArgs, PlatformChoice, Scopes};
+use crate::cli::events::Event;
 use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, Scopes, duration};
+use crate::cli::outputs::Files;
+use crate::cli::reach;
+use crate::cli::reporter::Reporter;
 use crate::cli::signals::Signals;
-use crate::cli::{output, progress, reach, report};
 use crate::diff::diff;
 use crate::plan;
 use crate::view::human;
@@ -53,31 +57,46 @@ pub struct CheckArgs {
     pub allow_unmanaged: bool,
 }
 
-/// Runs the command.
-pub async fn run(args: CheckArgs) -> Exit {
-    if let Err(error) = Signals::listen() {
-        output::error(&format!("cannot listen for signals: {error}"), &[]);
-        return Exit::Error;
+impl Invocation for CheckArgs {
+    fn form(&self) -> FormArgs {
+        self.form.clone()
     }
-    let looked = match reach::look(&args.config, &args.platform, args.scopes).await {
-        Ok(looked) => looked,
-        Err(exit) => return exit,
-    };
+
+    fn files(&self) -> Files<'_> {
+        Files::default()
+            .form(&self.form)
+            .configuration(&self.config)
+            .platform(&self.platform)
+    }
+
+    fn values(&mut self) -> Option<&mut ConfigArgs> {
+        Some(&mut self.config)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
+}
+
+async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    Signals::listen(reporter)?;
+    let looked = reach::look(&args.config, &args.platform, args.scopes, reporter).await?;
     let (desired, live, seals) = (&looked.desired, &looked.live, &looked.seals);
     let plan = plan::build(desired, live, diff(desired, live, seals));
-    let reading = progress::waiting("reading the audit log");
+    let reading = reporter.waiting("reading the audit log");
     let answers = ask(&looked.reached.client, &plan).await;
     drop(reading);
     let mut to_know = plan::extent(desired, live);
-    to_know.extend(reach::clean_up(&looked.reached.client, &plan, desired, live, seals).await);
+    let client = &looked.reached.client;
+    to_know.extend(reach::clean_up(client, &plan, desired, live, seals, reporter).await);
     let wishes = Wishes {
         unused: args.unused,
         expiring: args.expiring,
     };
     let found = check(plan, desired, live, seals, &answers, to_know, wishes);
-    report::check(&found);
-    output::print(&human::check(&found));
-    exit(&found, args.allow_unmanaged)
+    reporter.emit(Event::Checked(&found));
+    reporter.result(&human::check(&found));
+    Ok(exit(&found, args.allow_unmanaged))
 }
 
 fn exit(found: &Check, allow_unmanaged: bool) -> Exit {

@@ -1,20 +1,39 @@
 //! `rolecall completions`: what a shell needs to complete this program's command line.
 
-use clap::CommandFactory as _;
+use std::future::ready;
+
+use clap::Args as ClapArgs;
 use clap_complete::Shell;
 
-use crate::cli::args::{Args, CompletionsArgs};
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::invocation::{Context, Invocation, Run};
 
-/// Runs the command.
-pub fn run(args: &CompletionsArgs) -> Exit {
+/// `rolecall completions`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  source <(rolecall completions bash)\n  \
+rolecall completions zsh > ~/.zfunc/_rolecall\n  \
+rolecall completions fish > ~/.config/fish/completions/rolecall.fish\n  \
+rolecall completions powershell | Out-String | Invoke-Expression")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+impl Invocation for CompletionsArgs {
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(Ok(run(&self, context))))
+    }
+}
+
+fn run(args: &CompletionsArgs, context: &Context) -> Exit {
+    let Context { reporter, grammar } = context;
     let mut text = Vec::new();
-    let mut command = Args::command();
+    let mut command = grammar.clone();
     clap_complete::generate(args.shell, &mut command, "rolecall", &mut text);
-    output::print(&String::from_utf8_lossy(&text));
+    reporter.result(&String::from_utf8_lossy(&text));
     if args.shell == Shell::Fish {
-        output::print(&values_for_fish(&command));
+        reporter.result(&values_for_fish(&command));
     }
     Exit::Done
 }

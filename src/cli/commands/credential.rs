@@ -9,15 +9,19 @@ use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use crate::cli::exit::Exit;
-use crate::cli::private_file::{Place, is_special, write_private};
-use crate::cli::{output, reach};
+use crate::cli::failure::{Failure, Finding};
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::outputs::Files;
+use crate::cli::reach::{self, not_found};
+use crate::cli::reporter::Reporter;
 use crate::echo;
 use crate::model::{Mrn, Scope};
 use crate::platform::{
-    Certificate, Client, Endpoint, Environment, Http, Inspected, Login, LoginError, RawCredential,
-    Source, Wanted, discover, endpoint as named_endpoint, precedence, raw,
+    Certificate, Client, Endpoint, Environment, Http, Inspected, Login, RawCredential, Source,
+    Wanted, discover, endpoint as named_endpoint, precedence, raw,
 };
-use crate::ports::{ErrorKind as Failure, Reader};
+use crate::ports::{ErrorKind as Refusal, Reader};
+use crate::private_file::{Place, is_special, write_private};
 use crate::view::{human, inert};
 
 /// `rolecall credential`.
@@ -105,17 +109,28 @@ pub struct VerifyArgs {
     pub timeout: u16,
 }
 
-/// Runs the command.
-pub async fn run(args: CredentialArgs) -> Exit {
-    let done = match args.command {
-        CredentialCommand::Decode(args) => decode(&args),
-        CredentialCommand::Inspect(args) => inspect(&args),
-        CredentialCommand::Verify(args) => verify(&args).await,
-    };
-    match done {
-        Ok(()) => Exit::Done,
-        Err(exit) => exit,
+impl Invocation for CredentialArgs {
+    fn files(&self) -> Files<'_> {
+        match &self.command {
+            CredentialCommand::Decode(args) => Files::default()
+                .writes("--out", Some(&args.out))
+                .reads("this command", args.file.as_ref()),
+            CredentialCommand::Inspect(_) | CredentialCommand::Verify(_) => Files::default(),
+        }
     }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
+}
+
+async fn run(args: CredentialArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    match args.command {
+        CredentialCommand::Decode(args) => decode(&args, reporter)?,
+        CredentialCommand::Inspect(args) => inspect(&args, reporter)?,
+        CredentialCommand::Verify(args) => verify(&args, reporter).await?,
+    }
+    Ok(Exit::Done)
 }
 
 fn environment<T>(with: impl FnOnce(&Environment<'_>) -> T) -> T {
@@ -126,40 +141,28 @@ fn environment<T>(with: impl FnOnce(&Environment<'_>) -> T) -> T {
     })
 }
 
-fn refuse(message: &str, help: &str) -> Exit {
-    output::error(message, &[help.to_owned()]);
-    Exit::Error
-}
-
-fn not_found(error: &LoginError) -> Exit {
-    output::error(&error.to_string(), &error.help);
-    Exit::Error
-}
-
 /// The credential and the name of its source.
-fn read(file: Option<&Path>) -> Result<(String, RawCredential), Exit> {
+fn read(file: Option<&Path>) -> Result<(String, RawCredential), Failure> {
     let (name, bytes) = if file == Some(Path::new("-")) {
         let mut bytes = Zeroizing::new(Vec::new());
         let read = std::io::stdin().lock().read_to_end(&mut bytes);
-        read.map_err(|e| reach::fail(&format!("cannot read standard input: {e}")))?;
+        read.map_err(|e| Failure::error(format!("cannot read standard input: {e}")))?;
         ("standard input".to_owned(), bytes)
     } else {
-        environment(|environment| raw(file, environment)).map_err(|e| not_found(&e))?
+        environment(|environment| raw(file, environment)).map_err(not_found)?
     };
     match RawCredential::read(&bytes) {
         Ok(credential) => Ok((name, credential)),
-        Err(e) => Err(refuse(
-            &format!("{name}: {e}"),
-            "a credential is the file that Mondoo's console gives, or base64 of it",
-        )),
+        Err(e) => Err(Failure::error(format!("{name}: {e}"))
+            .help("a credential is the file that Mondoo's console gives, or base64 of it")),
     }
 }
 
-fn decode(args: &DecodeArgs) -> Result<(), Exit> {
+fn decode(args: &DecodeArgs, reporter: &Reporter) -> Result<(), Failure> {
     let (name, credential) = read(args.file.as_deref())?;
     let json = credential
         .json()
-        .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
+        .map_err(|e| Failure::error(format!("{name}: {e}")))?;
     let out = &args.out;
     let shown = echo::path(out).given("--out");
     let place = if args.force {
@@ -168,32 +171,32 @@ fn decode(args: &DecodeArgs) -> Result<(), Exit> {
         Place::New
     };
     write_private(out, &json, place).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => refuse(
-            &format!("{shown} is there already, and nothing was written"),
-            "choose another place with --out FILE, or replace the file with --force",
-        ),
-        _ => error.tell("--out", out, place),
+        ErrorKind::AlreadyExists => {
+            Failure::error(format!("{shown} is there already, and nothing was written"))
+                .help("choose another place with --out FILE, or replace the file with --force")
+        }
+        _ => Failure::unwritten(&error, "--out", out, place),
     })?;
     if is_special(out) {
         // Standard output may be what it was written to.
-        output::tell(&format!("Wrote it to {}.", inert(&shown.to_string())));
+        reporter.note(&format!("Wrote it to {}.", inert(&shown.to_string())));
     } else {
-        output::print(&format!(
+        reporter.result(&format!(
             "Wrote {}, readable by you alone.\n",
             inert(&shown.to_string())
         ));
     }
     if let Err(e) = credential.credential() {
-        output::warning(&format!("it was written as it is, but {e}"));
+        reporter.warn(&format!("it was written as it is, but {e}"));
     }
     Ok(())
 }
 
-fn inspect(args: &InspectArgs) -> Result<(), Exit> {
+fn inspect(args: &InspectArgs, reporter: &Reporter) -> Result<(), Failure> {
     let (name, credential) = read(args.file.as_deref())?;
     let found = credential
         .inspect()
-        .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
+        .map_err(|e| Failure::error(format!("{name}: {e}")))?;
     let mut wrong = Vec::new();
     let endpoint = endpoint(&found, &mut wrong);
     let scope = match &found.scope_mrn {
@@ -242,15 +245,17 @@ fn inspect(args: &InspectArgs) -> Result<(), Exit> {
     if !found.unused.is_empty() {
         facts.push(("Without effect here", found.unused.join(", ")));
     }
-    output::print(&human::facts(&facts));
-    for why in &wrong {
-        output::error(why, &[]);
-    }
-    if wrong.is_empty() {
+    reporter.result(&human::facts(&facts));
+    let Some(last) = wrong.pop() else {
         return Ok(());
-    }
-    output::tell("  = take the file again from where it was delivered, or make a new key");
-    Err(Exit::Error)
+    };
+    let before = wrong.into_iter().map(|message| Finding::Error {
+        message,
+        help: Vec::new(),
+    });
+    Err(Failure::error(last)
+        .help("take the file again from where it was delivered, or make a new key")
+        .after(before.collect()))
 }
 
 fn endpoint(found: &Inspected, wrong: &mut Vec<String>) -> String {
@@ -301,28 +306,28 @@ fn of_embedded(file: Option<&Path>) -> bool {
     parts.any(|part| part.as_os_str() == ".rolecall")
 }
 
-async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
+async fn verify(args: &VerifyArgs, reporter: &Reporter) -> Result<(), Failure> {
     let (name, login) = login(args)?;
-    reach::tell_unused(&login);
+    reach::tell_unused(&login, reporter);
     let place = login.endpoint.base().to_owned();
     let home = reach::home_scope(&login.identity);
     let ca = reach::certificates(args.ca_file.as_deref())?;
     let patience = std::time::Duration::from_secs(args.timeout.into());
-    let client = reach::client(login, ca.as_deref(), patience).map_err(|e| reach::fail(&e))?;
+    let client = reach::client(login, ca.as_deref(), patience, reporter)?;
     let caller = client.caller().await.map_err(|error| {
         let mut help =
             vec!["`rolecall credential inspect` says what the credential holds".to_owned()];
         if args.file.is_none() {
             help.push(precedence());
         }
-        let exit = reach::nobody(&error, &name, &help);
-        if of_embedded(args.file.as_deref()) && error.kind != Failure::Unauthenticated {
-            output::tell(
-                "  = this is a key of the embedded platform, which runs only while a command with \
+        let failure = reach::nobody(&error, &name, &help);
+        if of_embedded(args.file.as_deref()) && error.kind != Refusal::Unauthenticated {
+            return failure.help(
+                "this is a key of the embedded platform, which runs only while a command with \
                  --local does",
             );
         }
-        exit
+        failure
     })?;
     let who = match &caller.name {
         Some(name) => format!("{} ({name})", caller.mrn),
@@ -334,8 +339,10 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
             let (roles, also_told) = roles(&client, &caller.mrn, scope).await;
             // A credential is accepted by whoever says something about it, and by nobody else.
             if caller.name.is_none() && !told && !also_told {
-                return Err(refuse(
-                    &format!("{place} answers, and says nothing about this credential ({roles})"),
+                return Err(Failure::error(format!(
+                    "{place} answers, and says nothing about this credential ({roles})"
+                ))
+                .help(
                     "whether it is accepted is not known; see that the endpoint is the platform's",
                 ));
             }
@@ -343,7 +350,7 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
         }
         None => ("not told".to_owned(), "not told".to_owned()),
     };
-    output::print(&human::facts(&[
+    reporter.result(&human::facts(&[
         ("Accepted by", place),
         ("Account", who),
         ("Scope", scope),
@@ -353,25 +360,24 @@ async fn verify(args: &VerifyArgs) -> Result<(), Exit> {
     Ok(())
 }
 
-fn login(args: &VerifyArgs) -> Result<(String, Login), Exit> {
+fn login(args: &VerifyArgs) -> Result<(String, Login), Failure> {
     let Some(file) = &args.file else {
         let wanted = Wanted {
             credentials: None,
             endpoint: args.endpoint.clone(),
         };
-        let login =
-            environment(|environment| discover(&wanted, environment)).map_err(|e| not_found(&e))?;
+        let login = environment(|environment| discover(&wanted, environment)).map_err(not_found)?;
         return Ok((login.source.to_string(), login));
     };
     let (name, found) = read(Some(file))?;
     let credential = found
         .credential()
-        .map_err(|e| reach::fail(&format!("{name}: {e}")))?;
+        .map_err(|e| Failure::error(format!("{name}: {e}")))?;
     let named = environment(|environment| named_endpoint(args.endpoint.as_deref(), environment))
-        .map_err(|e| not_found(&e))?;
+        .map_err(not_found)?;
     let source = Source::Flag(file.clone());
     let login = environment(|environment| Login::new(credential, source, named, environment))
-        .map_err(|e| not_found(&e))?;
+        .map_err(not_found)?;
     Ok((name, login))
 }
 
@@ -397,7 +403,7 @@ async fn roles(client: &Client<Http>, mrn: &Mrn, scope: &Scope) -> (String, bool
             let names: Vec<&str> = roles.iter().map(|role| role.short()).collect();
             (names.join(", "), true)
         }
-        Err(error) if error.kind == Failure::PermissionDenied => {
+        Err(error) if error.kind == Refusal::PermissionDenied => {
             ("not told: it takes Viewer to read them".to_owned(), true)
         }
         Err(error) => (format!("not read: {}", error.message), false),

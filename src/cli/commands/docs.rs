@@ -1,11 +1,14 @@
 //! `rolecall docs`: the pages of the documentation, which are a part of the program. Talks to
 //! nobody.
 
+use std::future::ready;
+
 use clap::Args as ClapArgs;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::reporter::Reporter;
 
 /// A page: its name, what it says in a few words, its text.
 type Page = (&'static str, &'static str, &'static str);
@@ -73,6 +76,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/schema/plan-file.v4.json"),
     ),
     (
+        "log",
+        "the log of a run (--log FILE): levels, lines, and what is never in it",
+        include_str!("../../../docs/log.md"),
+    ),
+    (
         "record-schema",
         "the JSON schema of a record of an apply (--report FILE)",
         include_str!("../../../docs/schema/record.v1.json"),
@@ -98,12 +106,17 @@ fn pages() -> PossibleValuesParser {
     PossibleValuesParser::new(values.map(|(name, about, _)| PossibleValue::new(name).help(about)))
 }
 
-/// Runs the command.
-pub fn run(args: &DocsArgs) -> Exit {
+impl Invocation for DocsArgs {
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(Ok(run(&self, &context.reporter))))
+    }
+}
+
+fn run(args: &DocsArgs, reporter: &Reporter) -> Exit {
     let wanted = args.page.as_deref();
     match PAGES.iter().find(|(name, ..)| Some(*name) == wanted) {
-        Some((_, _, text)) => output::print(text),
-        None => output::print(&contents()),
+        Some((_, _, text)) => reporter.result(text),
+        None => reporter.result(&contents()),
     }
     Exit::Done
 }

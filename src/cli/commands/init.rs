@@ -6,17 +6,20 @@ mod next;
 mod workflow;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use files::{Planned, ignored, in_the_way, write};
-use workflow::Workflow;
+use files::{Planned, SEAL_KEY, ignored, in_the_way, write};
+use workflow::{Workflow, absolute};
 
-use crate::cli::args::PlatformChoice;
 use crate::cli::exit::Exit;
-use crate::cli::{output, reach, seal};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::options::PlatformChoice;
+use crate::cli::outputs::Files;
+use crate::cli::reporter::Reporter;
+use crate::cli::{random, reach, seal};
 use crate::config::{self, SourceFile, generate};
 use crate::echo;
 use crate::model::{
@@ -26,8 +29,6 @@ use crate::refresh::refresh;
 
 /// The letters of a stack's id: 32 that nobody confuses.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// Where the new stack's seal key stands until it is put away.
-const SEAL_KEY: &str = "seal.key";
 
 /// `rolecall init`.
 #[derive(Debug, ClapArgs)]
@@ -70,33 +71,35 @@ pub enum Ci {
     Github,
 }
 
-/// Runs the command.
-pub async fn run(args: InitArgs) -> Exit {
-    match project(&args).await {
-        Ok(()) => Exit::Done,
-        Err(exit) => exit,
+impl Invocation for InitArgs {
+    fn files(&self) -> Files<'_> {
+        Files::default().makes("DIR", &self.dir)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
     }
 }
 
-async fn project(args: &InitArgs) -> Result<(), Exit> {
+async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    let args = &args;
     let choice = &args.platform;
     let chosen = choice.local
         || choice.credentials.is_some()
         || choice.endpoint.is_some()
         || choice.ca_file.is_some();
     if chosen && !args.from_live {
-        output::error(
-            "a first project without --from-live talks to no platform",
-            &["add --from-live, or leave the platform's options out".to_owned()],
+        let why = "a first project without --from-live talks to no platform";
+        return Err(
+            Failure::usage(why).help("add --from-live, or leave the platform's options out")
         );
-        return Err(Exit::Usage);
     }
     let stack = stack(args)?;
     let workflow = match args.ci {
         None => None,
         Some(Ci::Github) => Some(Workflow::new(&args.dir)?),
     };
-    let key = seal::random().map_err(|e| reach::fail(&e))?;
+    let key = seal::random().map_err(Failure::error)?;
     let mut files = vec![Planned {
         path: args.dir.join(SEAL_KEY),
         text: seal::file_text(&key),
@@ -109,7 +112,7 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
     files.extend(ignored(&args.dir)?);
     let generated = match args.from_live {
         false => None,
-        true => Some(from_live(args, &stack, key.public()).await?),
+        true => Some(from_live(args, &stack, key.public(), reporter).await?),
     };
     let text = match &generated {
         None => generate::first_project(&stack, key.public()),
@@ -126,17 +129,19 @@ async fn project(args: &InitArgs) -> Result<(), Exit> {
         },
     );
     write(&files)?;
-    output::print(&next::report(
-        args,
-        &files,
-        generated.as_ref(),
-        workflow.as_ref(),
-    ));
-    Ok(())
+    reporter.result(&next::report(&next::Project {
+        dir: &args.dir,
+        local: choice.local,
+        credentials: choice.credentials.as_deref(),
+        files: &files,
+        generated: generated.as_ref(),
+        workflow: workflow.as_ref(),
+    }));
+    Ok(Exit::Done)
 }
 
 /// The stack's name, given or made of the folder's, and a random id.
-fn stack(args: &InitArgs) -> Result<StackId, Exit> {
+fn stack(args: &InitArgs) -> Result<StackId, Failure> {
     let name = match &args.stack {
         Some(name) => name.clone(),
         None => {
@@ -149,9 +154,7 @@ fn stack(args: &InitArgs) -> Result<StackId, Exit> {
             }
         }
     };
-    let mut bytes = [0_u8; 8];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| reach::fail("the system's random source does not work"))?;
+    let bytes: [u8; 8] = random::bytes().map_err(Failure::error)?;
     let id: String = bytes
         .iter()
         .map(|byte| char::from(LETTERS[usize::from(byte & 31)]))
@@ -162,25 +165,8 @@ fn stack(args: &InitArgs) -> Result<StackId, Exit> {
             true => generate::stack_name(&name),
             false => "NAME".to_owned(),
         };
-        output::error(
-            &format!("--stack {shown}: {why}"),
-            &[format!("write --stack {near}")],
-        );
-        Exit::Usage
+        Failure::usage(format!("--stack {shown}: {why}")).help(format!("write --stack {near}"))
     })
-}
-
-/// The full name of a folder, whether it is there or not.
-fn absolute(dir: &Path) -> PathBuf {
-    // What is not there yet hangs below what is.
-    for above in dir.ancestors() {
-        let named = !above.as_os_str().is_empty();
-        let full = fs::canonicalize(if named { above } else { Path::new(".") });
-        if let (Ok(full), Ok(below)) = (full, dir.strip_prefix(above)) {
-            return full.join(below);
-        }
-    }
-    dir.to_owned()
 }
 
 /// Reads what is live and makes configuration of it.
@@ -188,19 +174,17 @@ async fn from_live(
     args: &InitArgs,
     stack: &StackId,
     key: &SealPublicKey,
-) -> Result<generate::Generated, Exit> {
+    reporter: &Reporter,
+) -> Result<generate::Generated, Failure> {
     let mut wanted = BTreeSet::new();
     for text in &args.organization {
         let id = text.rsplit('/').next().unwrap_or(text);
         let Some(id) = OrgId::new(id) else {
-            output::error(
-                &format!(
-                    "--organization {}: this is not the id of an organization",
-                    echo::text(text)
-                ),
-                &["an id has 4 to 200 letters, digits, `-`, `_` and `.`".to_owned()],
-            );
-            return Err(Exit::Usage);
+            return Err(Failure::usage(format!(
+                "--organization {}: this is not the id of an organization",
+                echo::text(text)
+            ))
+            .help("an id has 4 to 200 letters, digits, `-`, `_` and `.`"));
         };
         wanted.insert(id);
     }
@@ -208,7 +192,7 @@ async fn from_live(
         local(&args.dir, &mut wanted)?;
     }
     let desired = nothing(stack, &wanted);
-    let reached = reach::reach(&args.platform, &args.dir, &desired).await?;
+    let reached = reach::reach(&args.platform, &args.dir, &desired, reporter).await?;
     let mut queries = Queries {
         organizations: wanted,
         ..Queries::default()
@@ -222,60 +206,55 @@ async fn from_live(
                 queries.spaces.insert(id.clone(), None);
             }
             None => {
-                output::error(
-                    "the credential does not say in which organization it lives",
-                    &["name the organization: --organization ID".to_owned()],
-                );
-                return Err(Exit::Error);
+                let why = "the credential does not say in which organization it lives";
+                return Err(Failure::error(why).help("name the organization: --organization ID"));
             }
         }
     }
     let live = refresh(&reached.client, &queries, &reached.endpoint)
         .await
-        .map_err(|e| reach::fail(&e.message))?;
-    complete(&queries, &live)?;
+        .map_err(|e| Failure::error(e.message))?;
+    complete(&queries, &live, reporter)?;
     Ok(generate::from_live(stack, key, &live))
 }
 
 /// What was asked for must have been read; a space of an organization may be missing.
-fn complete(queries: &Queries, live: &Live) -> Result<(), Exit> {
+fn complete(queries: &Queries, live: &Live, reporter: &Reporter) -> Result<(), Failure> {
     let organizations = queries.organizations.iter().cloned();
     let asked: Vec<Scope> = organizations
         .map(Scope::Organization)
         .chain(queries.spaces.keys().cloned().map(Scope::Space))
         .collect();
-    let mut failed = false;
+    let mut failed: Option<Failure> = None;
     for (scope, unread) in &live.unread {
         let message = reach::unread_scope(scope, unread);
         if asked.contains(scope) {
-            failed = true;
-            output::error(
-                &message,
-                &["see that the credential reaches it; nothing was written".to_owned()],
-            );
+            let one = Failure::error(message)
+                .help("see that the credential reaches it; nothing was written");
+            failed = Some(match failed {
+                Some(first) => first.and(Some(one)),
+                None => one,
+            });
         } else {
-            output::warning(&message);
+            reporter.warn(&message);
         }
     }
-    if failed { Err(Exit::Error) } else { Ok(()) }
+    failed.map_or(Ok(()), Err)
 }
 
 /// The embedded platform must be there; without other wishes, its owner's organization is read.
 #[cfg(feature = "server")]
-fn local(dir: &Path, wanted: &mut BTreeSet<OrgId>) -> Result<(), Exit> {
+fn local(dir: &Path, wanted: &mut BTreeSet<OrgId>) -> Result<(), Failure> {
     use crate::cli::local::database;
     let database = database(dir);
     if !database.exists() {
-        output::error(
-            &format!(
-                "there is no embedded platform in {}, so nothing is live",
-                echo::path(&database)
-            ),
-            &["leave --from-live out for an empty project".to_owned()],
-        );
-        return Err(Exit::Error);
+        return Err(Failure::error(format!(
+            "there is no embedded platform in {}, so nothing is live",
+            echo::path(&database)
+        ))
+        .help("leave --from-live out for an empty project"));
     }
-    let owner = fs::read(database.with_file_name("owner.json")).map(zeroize::Zeroizing::new);
+    let owner = std::fs::read(database.with_file_name("owner.json")).map(zeroize::Zeroizing::new);
     let login = owner
         .ok()
         .and_then(|bytes| crate::platform::Credential::parse(&bytes).ok());
@@ -287,8 +266,8 @@ fn local(dir: &Path, wanted: &mut BTreeSet<OrgId>) -> Result<(), Exit> {
 }
 
 #[cfg(not(feature = "server"))]
-fn local(_: &Path, _: &mut BTreeSet<OrgId>) -> Result<(), Exit> {
-    Err(reach::fail(
+fn local(_: &Path, _: &mut BTreeSet<OrgId>) -> Result<(), Failure> {
+    Err(Failure::error(
         "this rolecall was built without the embedded platform",
     ))
 }
@@ -315,7 +294,7 @@ fn nothing(stack: &StackId, organizations: &BTreeSet<OrgId>) -> Desired {
 }
 
 /// What is written must be good, whatever the platform's names are.
-fn check(text: &str) -> Result<(), Exit> {
+fn check(text: &str) -> Result<(), Failure> {
     let file = SourceFile {
         path: "main.hcl".to_owned(),
         bytes: text.as_bytes().to_vec(),
@@ -323,7 +302,7 @@ fn check(text: &str) -> Result<(), Exit> {
     let (mut sources, module) = config::parse(vec![file]);
     let result = config::resolve(&module, &mut sources, &[]);
     result.map(drop).map_err(|errors| {
-        output::found(&errors, &sources);
-        reach::fail("what is live cannot be written down, and nothing was written")
+        Failure::error("what is live cannot be written down, and nothing was written")
+            .after(Failure::found(errors, sources).into_findings())
     })
 }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use clap::{Args as ClapArgs, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::cli::args::{ConfigArgs, PlatformChoice, Scopes};
 use crate::cli::exit::Exit;
-use crate::cli::{output, reach};
-use crate::config;
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::options::{ConfigArgs, PlatformChoice, Scopes, duration};
+use crate::cli::outputs::Files;
+use crate::cli::reach;
+use crate::cli::reporter::Reporter;
 use crate::diag::suggest;
 use crate::diff::{Custody, Judge};
 use crate::echo;
@@ -77,37 +80,41 @@ pub enum Whose {
     Disputed,
 }
 
-/// Reads a length of time.
-pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
-    config::duration(text).ok_or_else(|| "write it as in 90d, 24h or 1h30m".to_owned())
+impl Invocation for ListArgs {
+    fn files(&self) -> Files<'_> {
+        Files::default()
+            .configuration(&self.config)
+            .platform(&self.platform)
+    }
+
+    fn values(&mut self) -> Option<&mut ConfigArgs> {
+        Some(&mut self.config)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
 }
 
-/// Runs the command.
-pub async fn run(args: ListArgs) -> Exit {
-    let looked = match reach::look(&args.config, &args.platform, args.scopes).await {
-        Ok(looked) => looked,
-        Err(exit) => return exit,
-    };
+async fn run(args: ListArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    let looked = reach::look(&args.config, &args.platform, args.scopes, reporter).await?;
     let (desired, live) = (&looked.desired, &looked.live);
-    let chosen = match Chosen::new(&args, desired, live) {
-        Ok(chosen) => chosen,
-        Err(exit) => return exit,
-    };
+    let chosen = Chosen::new(&args, desired, live)?;
     let mut rows = Lister::new(desired, live, &looked.seals).all();
     let total = rows.len();
     rows.retain(|row| chosen.holds(row));
-    output::print(&human::list(&rows, total));
+    reporter.result(&human::list(&rows, total));
     for told in extent(desired, live) {
-        output::print(&format!("\n{}\n", inert(&told)));
+        reporter.result(&format!("\n{}\n", inert(&told)));
     }
     if live.unread.is_empty() {
-        return Exit::Done;
+        return Ok(Exit::Done);
     }
     let scopes = human::count(live.unread.len(), "scope");
-    output::print(&format!(
+    reporter.result(&format!(
         "\n{scopes} could not be read, so accounts may be missing.\n"
     ));
-    Exit::Error
+    Ok(Exit::Error)
 }
 
 /// Judges accounts on behalf of a configuration.
@@ -182,7 +189,7 @@ struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    fn new(args: &'a ListArgs, desired: &Desired, live: &Live) -> Result<Self, Exit> {
+    fn new(args: &'a ListArgs, desired: &Desired, live: &Live) -> Result<Self, Failure> {
         let known = names_of_scopes(desired, live);
         let mut scopes = Vec::new();
         for wanted in &args.scope {
@@ -289,13 +296,8 @@ fn names_of_scopes(desired: &Desired, live: &Live) -> BTreeMap<String, Scope> {
     declared.into_iter().chain(by_id).collect()
 }
 
-/// Prints that something is not known, what is near it, and where to look.
-pub fn unknown(what: &str, near: Option<&str>, way: &str) -> Exit {
-    let mut help: Vec<String> = near
-        .map(|near| format!("did you mean `{near}`?"))
-        .into_iter()
-        .collect();
-    help.push(way.to_owned());
-    output::error(what, &help);
-    Exit::Error
+/// Something is not known: what is near it, and where to look.
+pub fn unknown(what: &str, near: Option<&str>, way: &str) -> Failure {
+    let near = near.map(|near| format!("did you mean `{near}`?"));
+    Failure::error(what).helps(near).help(way)
 }

@@ -1,38 +1,56 @@
 //! `rolecall man`: one manual page for each command, in a folder.
 
-use std::path::Path;
+use std::future::ready;
+use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
+use clap::Args as ClapArgs;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::args::{Args, ManArgs};
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::outputs::Files;
 use crate::echo;
 use crate::view::{human, inert};
 
-/// Runs the command.
-pub fn run(args: &ManArgs) -> Exit {
-    match write(&args.out) {
-        Ok(pages) => {
-            output::print(&format!(
-                "Wrote {} to {}.\n",
-                human::count(pages, "page"),
-                inert(&echo::path(&args.out).to_string())
-            ));
-            Exit::Done
-        }
-        Err(error) => {
-            let out = echo::path(&args.out).given("--out");
-            output::error(&format!("cannot write the pages to {out}: {error}"), &[]);
-            Exit::Error
-        }
+/// `rolecall man`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall man --out ~/.local/share/man/man1\n  \
+rolecall man --out man && man man/rolecall-plan.1"
+)]
+pub struct ManArgs {
+    /// The folder for the pages; made if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+impl Invocation for ManArgs {
+    fn files(&self) -> Files<'_> {
+        Files::default().makes("--out", &self.out)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(run(&self, context)))
     }
 }
 
-fn write(out: &Path) -> std::io::Result<usize> {
+fn run(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
+    let pages = write(&args.out, &context.grammar).map_err(|error| {
+        let out = echo::path(&args.out).given("--out");
+        Failure::error(format!("cannot write the pages to {out}: {error}"))
+    })?;
+    context.reporter.result(&format!(
+        "Wrote {} to {}.\n",
+        human::count(pages, "page"),
+        inert(&echo::path(&args.out).to_string())
+    ));
+    Ok(Exit::Done)
+}
+
+fn write(out: &Path, grammar: &clap::Command) -> std::io::Result<usize> {
     std::fs::create_dir_all(out)?;
-    let mut command = Args::command().disable_help_subcommand(true);
+    let mut command = grammar.clone().disable_help_subcommand(true);
     command.build();
     let mut written = 0;
     page(&command, "rolecall", out, &mut written)?;

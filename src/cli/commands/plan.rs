@@ -1,51 +1,125 @@
 //! `rolecall plan`: shows what differs, writes nothing.
 
-use crate::cli::args::PlanArgs;
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use crate::cli::events::Event;
 use crate::cli::exit::Exit;
-use crate::cli::private_file::is_special;
-use crate::cli::{judged, output, report, session};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, meant, stack};
+use crate::cli::outputs::Files;
+use crate::cli::paths::word;
+use crate::cli::reporter::Reporter;
+use crate::cli::{judged, session};
 use crate::echo;
+use crate::model::StackId;
 use crate::plan::in_gone;
 use crate::policy::{Acks, approve};
+use crate::private_file::is_special;
 use crate::view::{human, inert};
 
-/// Runs the command.
-pub async fn run(args: PlanArgs) -> Exit {
-    if let Some(path) = &args.out
-        && let Err(exit) = judged::probe(path)
-    {
-        return exit;
+/// `rolecall plan`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall plan --local examples/quickstart\n  \
+rolecall plan --detailed-exitcode access/   # exits 2 if anything would change\n  \
+rolecall plan --out plan.json access/       # for review; then: apply --plan plan.json access/"
+)]
+pub struct PlanArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// The platform.
+    #[command(flatten)]
+    pub platform: PlatformChoice,
+
+    /// The policies.
+    #[command(flatten)]
+    pub policies: PolicyArgs,
+
+    /// The forms of the answer.
+    #[command(flatten)]
+    pub form: FormArgs,
+
+    /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
+    /// accounts that this configuration has lost sight of
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub scopes: Scopes,
+
+    /// Exit 2 if there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+
+    /// Exit 6 if there are accounts that no configuration manages, or some of this one that have expired
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Plan to delete all that this configuration manages
+    #[arg(long)]
+    pub destroy: bool,
+
+    /// Let `import` blocks take accounts of this other stack (NAME/ID), whose configuration is gone
+    #[arg(long, value_name = "STACK", value_parser = stack)]
+    pub take_over: Vec<StackId>,
+
+    /// Write the plan to a file that `apply --plan FILE` holds what is due then against
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+impl Invocation for PlanArgs {
+    fn form(&self) -> FormArgs {
+        self.form.clone()
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files::default()
+            .writes("--out", self.out.as_ref())
+            .form(&self.form)
+            .policies(&self.policies)
+            .configuration(&self.config)
+            .platform(&self.platform)
+    }
+
+    fn values(&mut self) -> Option<&mut ConfigArgs> {
+        Some(&mut self.config)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
+}
+
+async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    if let Some(path) = &args.out {
+        judged::probe(path)?;
     }
     let intent = session::Intent {
-        meant: args.meant(),
+        meant: meant(args.destroy, &args.take_over, &args.platform),
         scopes: args.scopes,
         policies: &args.policies,
         apply: false,
+        follows: None,
     };
-    let opened = session::open(&args.config, &args.platform, &intent).await;
-    let mut session = match opened {
-        Ok(session) => session,
-        Err(exit) => return exit,
-    };
-    if let Err(exit) = session.judge(&args.policies).await {
-        return exit;
-    }
+    let mut session = session::open(&args.config, &args.platform, &intent, reporter).await?;
+    session.judge(&args.policies).await?;
     let lost = in_gone(&session.desired, &session.live).count();
     let plan = session.plan;
-    if let Some(path) = &args.out
-        && let Err(exit) = judged::write(path, &plan)
-    {
-        return exit;
+    if let Some(path) = &args.out {
+        judged::write(path, &plan)?;
     }
-    report::plan(&plan);
-    output::print(&human::plan(&plan));
+    reporter.emit(Event::Planned(&plan));
+    reporter.result(&human::plan(&plan));
     if let Some(path) = args.out.as_ref().filter(|path| !is_special(path)) {
-        output::tell(&format!(
+        reporter.note(&format!(
             "The plan is in {}. Once it is judged, apply it with the same options: \
              `rolecall apply --plan {} {}`",
             inert(&echo::path(path).to_string()),
-            output::word(path),
-            output::word(&args.config.dir)
+            word(path),
+            word(&args.config.dir)
         ));
     }
     let changes = !plan.changes.is_empty() || !plan.in_flight.is_empty();
@@ -57,28 +131,27 @@ pub async fn run(args: PlanArgs) -> Exit {
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
     let expired = !plan.annex.expired.is_empty();
     if let Err(refusals) = approve(plan, &Acks::default(), None) {
-        report::refusals(&refusals);
-        output::print(&human::refusals(&refusals, false));
+        reporter.emit(Event::Refused(&refusals));
+        reporter.result(&human::refusals(&refusals, false));
         if refusals.iter().any(|refusal| !refusal.apply_only) {
-            output::refused(&refusals);
-            return Exit::Refused;
+            return Err(Failure::refused(&refusals));
         }
     }
     if unread > 0 {
         let scopes = human::count(unread, "scope");
-        output::warning(&format!(
+        reporter.warn(&format!(
             "{scopes} could not be read, so this plan is not the whole truth"
         ));
     }
     if lost > 0 {
         let accounts = human::count(lost, "declared account");
-        output::warning(&format!(
+        reporter.warn(&format!(
             "{accounts} in what is gone, or hidden from this login, or has another id, so this plan \
              is not the whole truth"
         ));
     }
     let needy = unmanaged || expired || lost > 0;
-    exit(&args, needy, unread > 0 || lost > 0, changes)
+    Ok(exit(&args, needy, unread > 0 || lost > 0, changes))
 }
 
 /// What a plan amounts to that nothing refuses. What was not read goes before what is pending: it
@@ -100,16 +173,14 @@ fn exit(args: &PlanArgs, needy: bool, unread: bool, changes: bool) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Args, Command};
+    use clap::FromArgMatches as _;
 
     #[test]
     fn what_was_not_read_ends_a_plan_before_what_is_pending_and_after_what_is_unmanaged() {
         let ended = |options: &[&str], unmanaged, unread, changes| {
-            let given = ["rolecall", "plan"].iter().chain(options).map(Into::into);
-            let args = Args::read(given.collect()).expect("an order");
-            let Command::Plan(args) = args.command else {
-                panic!("a plan");
-            };
+            let given = ["plan"].iter().chain(options);
+            let read = PlanArgs::augment_args(clap::Command::new("plan")).get_matches_from(given);
+            let args = PlanArgs::from_arg_matches(&read).expect("an order");
             exit(&args, unmanaged, unread, changes).code()
         };
         let (strict, detailed) = ("--strict", "--detailed-exitcode");

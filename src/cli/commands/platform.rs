@@ -1,49 +1,193 @@
 //! `rolecall platform`: serve the embedded platform, fill it, write down what it holds.
 
-use crate::cli::args::PlatformArgs;
-use crate::cli::exit::Exit;
-use crate::cli::output;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
-/// Runs the command.
-#[cfg(not(feature = "server"))]
-pub async fn run(_: PlatformArgs) -> Exit {
-    output::error("this rolecall was built without the embedded platform", &[]);
-    Exit::Error
+use clap::{Args as ClapArgs, Subcommand};
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::reporter::Reporter;
+
+/// `rolecall platform`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  rolecall platform serve --db platform.db")]
+pub struct PlatformArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: PlatformCommand,
 }
 
-/// Runs the command.
-#[cfg(feature = "server")]
-pub async fn run(args: PlatformArgs) -> Exit {
-    use crate::cli::platform_args::PlatformCommand;
-    let done = match args.command {
-        PlatformCommand::Serve(args) => serve::run(&args).await,
-        PlatformCommand::Seed(args) => seeds::seed(&args),
-        PlatformCommand::Dump(args) => seeds::dump(&args),
-    };
-    match done {
-        Ok(()) => Exit::Done,
-        Err(message) => {
-            output::error(&message, &[]);
-            Exit::Error
-        }
+/// What to do with the embedded platform.
+#[derive(Debug, Subcommand)]
+pub enum PlatformCommand {
+    /// Serve the access-management part of Mondoo's GraphQL API until interrupted
+    Serve(ServeArgs),
+    /// Make up organizations, spaces and accounts, the same for the same numbers
+    Seed(SeedArgs),
+    /// Write what a database holds as a seed, without keys and tokens
+    Dump(DumpArgs),
+}
+
+/// `rolecall platform serve`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall platform serve --db platform.db\n  \
+rolecall platform serve --db platform.db --seed fixtures/live/acme.json --listen 127.0.0.1:0\n  \
+rolecall platform serve --db platform.db --faults faults.json --fault-seed 7 --rate-limit 20/s"
+)]
+pub struct ServeArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8989")]
+    pub listen: SocketAddr,
+
+    /// The database file; made if it is missing
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+
+    /// What a new database holds (JSON, see `rolecall docs platform`)
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+
+    /// How the platform behaves where the real one's behaviour is not public (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub quirks: Option<PathBuf>,
+
+    /// What goes wrong, and when (JSON, see `rolecall docs platform`)
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+
+    /// What the chance of faults follows from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub fault_seed: u64,
+
+    /// How much later every answer begins
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub latency: u64,
+
+    /// The most requests in a second; more are answered with 429
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub rate_limit: Option<u32>,
+
+    /// Let issuers of workload identities lie on this machine or in its network: whoever may bind
+    /// one can then have this process ask there
+    #[arg(long)]
+    pub allow_local_issuers: bool,
+
+    /// The largest page, instead of the quirk's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub page_cap: Option<u32>,
+
+    /// The most root fields in a request, instead of the quirk's
+    #[arg(long, value_name = "N")]
+    pub root_fields_max: Option<usize>,
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    text.strip_suffix("/s")
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|rate| *rate > 0)
+        .ok_or_else(|| "expected a number of requests in a second, such as 20/s".to_owned())
+}
+
+/// `rolecall platform seed`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  rolecall platform seed --generate 2x10x5 > seed.json\n  \
+rolecall platform seed --generate 1x1000x100 --seed 7 --db platform.db"
+)]
+pub struct SeedArgs {
+    /// Organizations, spaces in each, accounts in each space
+    #[arg(long, value_name = "ORGSxSPACESxACCOUNTS", value_parser = size)]
+    pub generate: Size,
+
+    /// What names, ages and roles follow from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Fill this database instead of writing the seed
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+}
+
+/// How much to make up.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "server"),
+    expect(dead_code, reason = "without the platform there is nothing to fill")
+)]
+pub struct Size {
+    /// Organizations.
+    pub organizations: u32,
+    /// Spaces in each organization.
+    pub spaces: u32,
+    /// Accounts in each space.
+    pub accounts: u32,
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let numbers: Option<Vec<u32>> = text.split('x').map(|n| n.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([organizations, spaces, accounts]) if *organizations > 0 => Ok(Size {
+            organizations: *organizations,
+            spaces: *spaces,
+            accounts: *accounts,
+        }),
+        _ => Err("expected three numbers, the first of them positive, such as 2x10x5".to_owned()),
     }
+}
+
+/// `rolecall platform dump`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  rolecall platform dump --db platform.db > seed.json")]
+pub struct DumpArgs {
+    /// The database file
+    #[arg(long, value_name = "FILE")]
+    pub db: PathBuf,
+}
+
+impl Invocation for PlatformArgs {
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
+}
+
+#[cfg(not(feature = "server"))]
+async fn run(_: PlatformArgs, _: &Reporter) -> Result<Exit, Failure> {
+    Err(Failure::error(
+        "this rolecall was built without the embedded platform",
+    ))
+}
+
+#[cfg(feature = "server")]
+async fn run(args: PlatformArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    let done = match args.command {
+        PlatformCommand::Serve(args) => serve::run(&args, reporter).await,
+        PlatformCommand::Seed(args) => seeds::seed(&args, reporter),
+        PlatformCommand::Dump(args) => seeds::dump(&args, reporter),
+    };
+    done.map(|()| Exit::Done).map_err(Failure::error)
 }
 
 #[cfg(feature = "server")]
 mod seeds {
     use jiff::Timestamp;
 
-    use crate::cli::output::{self, nameless};
-    use crate::cli::platform_args::{DumpArgs, SeedArgs};
+    use super::{DumpArgs, SeedArgs};
+    use crate::cli::paths::nameless;
+    use crate::cli::reporter::Reporter;
     use crate::echo;
     use rolecall_server::{App, Options, Seed, Storage};
 
     /// Makes up a seed, and writes it or fills a database with it.
-    pub fn seed(args: &SeedArgs) -> Result<(), String> {
+    pub fn seed(args: &SeedArgs, reporter: &Reporter) -> Result<(), String> {
         let size = args.generate;
         let seed = Seed::generate(size.organizations, size.spaces, size.accounts, args.seed);
         let Some(db) = &args.db else {
-            return write(&seed);
+            return write(&seed, reporter);
         };
         let at = |what: &str, error: rolecall_server::Error| {
             format!(
@@ -57,7 +201,7 @@ mod seeds {
     }
 
     /// Writes what a database holds.
-    pub fn dump(args: &DumpArgs) -> Result<(), String> {
+    pub fn dump(args: &DumpArgs, reporter: &Reporter) -> Result<(), String> {
         let db = &args.db;
         // Opening would make it.
         if !db.is_file() {
@@ -74,14 +218,14 @@ mod seeds {
             )
         };
         let app = App::open(Storage::File(db), Options::default()).map_err(|e| at("open", e))?;
-        write(&app.dump_seed().map_err(|e| at("read", e))?)
+        write(&app.dump_seed().map_err(|e| at("read", e))?, reporter)
     }
 
-    fn write(seed: &Seed) -> Result<(), String> {
+    fn write(seed: &Seed, reporter: &Reporter) -> Result<(), String> {
         let mut text = serde_json::to_string_pretty(seed)
             .map_err(|error| format!("cannot write the seed: {error}"))?;
         text.push('\n');
-        output::raw(&text);
+        reporter.data(&text);
         Ok(())
     }
 }
@@ -96,16 +240,17 @@ mod serve {
     use tokio::net::TcpListener;
     use tokio::signal::unix::{SignalKind, signal};
 
+    use super::ServeArgs;
     use crate::cli::local::write_credential;
-    use crate::cli::output::{self, nameless};
-    use crate::cli::platform_args::ServeArgs;
+    use crate::cli::paths::nameless;
+    use crate::cli::reporter::Reporter;
     use crate::echo;
     use rolecall_server::{
         App, Conduct, Faults, Options, Patience, Quirks, Running, Seed, Storage,
     };
 
     /// Serves until SIGINT or SIGTERM.
-    pub async fn run(args: &ServeArgs) -> Result<(), String> {
+    pub async fn run(args: &ServeArgs, reporter: &Reporter) -> Result<(), String> {
         let at = |path: &Path, what: &str, error: &dyn Display| {
             format!(
                 "cannot {what} {}: {}",
@@ -218,11 +363,10 @@ mod serve {
         let running = Running::start_with(Arc::new(app), listener, clock, conduct)
             .map_err(|e| format!("cannot serve: {e}"))?;
         if !address.ip().is_loopback() {
-            output::warning(
-                "the embedded platform speaks plain http and listens beyond this machine",
-            );
+            reporter
+                .warn("the embedded platform speaks plain http and listens beyond this machine");
         }
-        output::print(&format!(
+        reporter.result(&format!(
             "The embedded platform, not Mondoo, listens at {url}\n\
              Database          {}\n\
              Owner credential  {} (readable by you alone)\n",

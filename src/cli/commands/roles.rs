@@ -1,9 +1,11 @@
 //! `rolecall roles`: what each role lets a program do. Talks to nobody.
 
+use std::future::ready;
+
 use clap::Args as ClapArgs;
 
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::invocation::{Context, Invocation, Run};
 use crate::view::human;
 
 /// `rolecall roles`.
@@ -11,8 +13,9 @@ use crate::view::human;
 #[command(after_help = "Example:\n  rolecall roles")]
 pub struct RolesArgs {}
 
-/// Runs the command.
-pub fn run() -> Exit {
-    output::print(&human::roles());
-    Exit::Done
+impl Invocation for RolesArgs {
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        context.reporter.result(&human::roles());
+        Box::pin(ready(Ok(Exit::Done)))
+    }
 }

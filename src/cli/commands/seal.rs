@@ -2,18 +2,21 @@
 //! nobody, and shows no private key on a terminal.
 
 use std::fs;
-use std::io::Write as _;
+use std::future::ready;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Subcommand};
-use zeroize::Zeroizing;
 
 use crate::cli::exit::Exit;
-use crate::cli::private_file::{Place, rewrite, try_private, write_private};
-use crate::cli::{load, output, reach, seal};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::outputs::Files;
+use crate::cli::reporter::Reporter;
+use crate::cli::{console, load, seal};
 use crate::config::{HandOver, Sealing};
 use crate::diag::SourceMap;
 use crate::model::{SealKey, SealKeys, SealPublicKey};
+use crate::private_file::{Place, Unwritten, rewrite, try_private, write_private};
 use crate::{echo, sinks};
 
 /// The file of a new key, where none is named; `rolecall init` has git ignore it.
@@ -92,49 +95,56 @@ pub struct RotateArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Runs the command.
-pub fn run(args: &SealArgs) -> Exit {
-    let done = match &args.command {
-        SealCommand::New(args) => new(args),
-        SealCommand::Show(args) => show(args),
-        SealCommand::Rotate(args) => rotate(args),
-    };
-    match done {
-        Ok(()) => Exit::Done,
-        Err(exit) => exit,
+impl Invocation for SealArgs {
+    fn files(&self) -> Files<'_> {
+        match &self.command {
+            SealCommand::New(args) => Files::default().writes("--out", Some(&args.out)),
+            SealCommand::Rotate(args) => Files::default().writes("--out", args.out.as_ref()),
+            SealCommand::Show(_) => Files::default(),
+        }
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(run(&self, &context.reporter)))
     }
 }
 
-fn new(args: &NewArgs) -> Result<(), Exit> {
+fn run(args: &SealArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    match &args.command {
+        SealCommand::New(args) => new(args, reporter)?,
+        SealCommand::Show(args) => show(args, reporter)?,
+        SealCommand::Rotate(args) => rotate(args, reporter)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn new(args: &NewArgs, reporter: &Reporter) -> Result<(), Failure> {
     let to_stdout = args.out == Path::new(STDOUT);
-    if to_stdout && output::seen() {
-        output::error(
+    if to_stdout && reporter.seen() {
+        return Err(Failure::usage(
             "a private key is not shown on a terminal: it would stay in what can be scrolled back to",
-            &[
-                format!("write it to a file: --out {FILE}"),
-                "or let another program take it: rolecall seal new --out - | …".to_owned(),
-            ],
-        );
-        return Err(Exit::Usage);
+        )
+        .help(format!("write it to a file: --out {FILE}"))
+        .help("or let another program take it: rolecall seal new --out - | …"));
     }
     if !to_stdout {
         free(&args.out)?;
     }
-    let key = seal::random().map_err(|e| reach::fail(&e))?;
+    let key = seal::random().map_err(Failure::error)?;
     let configured = format!(
         "In the `rolecall` block of the configuration:\n  seal_key = \"{}\"\n",
         key.public().text()
     );
     if to_stdout {
         hand_on(&key)?;
-        output::tell(&format!(
+        reporter.note(&format!(
             "The private key {} is on standard output.\n{configured}",
             key.public().id()
         ));
         return Ok(());
     }
     keep(&args.out, &key)?;
-    output::print(&format!(
+    reporter.result(&format!(
         "Wrote {}: the private key {}.\n{configured}\nNext:\n  1. Write that line, and have it merged. \
          Everybody may know it: with it plans prove whose an account is.\n  2. {}\n  3. If accounts of \
          this configuration are live already, look at `rolecall plan --accept-unsealed DIR`, and apply \
@@ -143,32 +153,30 @@ fn new(args: &NewArgs) -> Result<(), Exit> {
         key.public().id(),
         put_away(&args.out)
     ));
-    warn_of_git(&args.out);
+    warn_of_git(&args.out, reporter);
     Ok(())
 }
 
-fn show(args: &ShowArgs) -> Result<(), Exit> {
-    let private = seal::private()?;
+fn show(args: &ShowArgs, reporter: &Reporter) -> Result<(), Failure> {
+    let private = seal::private(reporter)?;
     let here = Path::new(".");
     let dir = match &args.dir {
         Some(dir) => Some(dir.as_path()),
         None => load::any(here).then_some(here),
     };
     let configured = match dir {
-        Some(dir) => Some((dir, load::sealing(dir)?.0)),
+        Some(dir) => Some((dir, load::sealing(dir, reporter)?.0)),
         None => None,
     };
     if private.is_none() && configured.is_none() {
-        output::error(
-            &format!(
-                "there is no configuration here, and neither {} nor {} is set",
-                seal::VARIABLE,
-                seal::FILE_VARIABLE
-            ),
-            &["name the directory that holds a configuration, or make a key with `rolecall seal new`"
-                .to_owned()],
-        );
-        return Err(Exit::Error);
+        return Err(Failure::error(format!(
+            "there is no configuration here, and neither {} nor {} is set",
+            seal::VARIABLE,
+            seal::FILE_VARIABLE
+        ))
+        .help(
+            "name the directory that holds a configuration, or make a key with `rolecall seal new`",
+        ));
     }
     let mut out = String::new();
     if let Some(private) = &private {
@@ -188,11 +196,10 @@ fn show(args: &ShowArgs) -> Result<(), Exit> {
     if let Some(Ok(good)) = &verdict {
         out.push_str(&format!("{good}\n"));
     }
-    output::print(&out);
+    reporter.result(&out);
     match (verdict, private) {
         (Some(Err((why, help))), Some(private)) => {
-            output::error(&format!("{}: {why}", private.name), &[help.to_owned()]);
-            Err(Exit::Error)
+            Err(Failure::error(format!("{}: {why}", private.name)).help(help))
         }
         _ => Ok(()),
     }
@@ -246,29 +253,24 @@ fn belongs(
     }
 }
 
-fn rotate(args: &RotateArgs) -> Result<(), Exit> {
+fn rotate(args: &RotateArgs, reporter: &Reporter) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| args.dir.join(FILE));
     if out == Path::new(STDOUT) {
-        output::error(
+        return Err(Failure::usage(
             "a key that takes another's place goes into a file: nothing may be lost if it is not read",
-            &["name a new file: --out FILE".to_owned()],
-        );
-        return Err(Exit::Usage);
+        )
+        .help("name a new file: --out FILE"));
     }
-    let (sealing, sources) = load::sealing(&args.dir)?;
-    let (keys, old) = in_use(&sealing)?;
+    let (sealing, sources) = load::sealing(&args.dir, reporter)?;
+    let (keys, old) = in_use(&sealing, reporter)?;
     let Some(stack) = &sealing.stack else {
-        output::error(
-            "the stack's name or id hangs on a variable that has no value",
-            &[
-                "write both out in the `rolecall` block, or set the variable: ROLECALL_VAR_name"
-                    .to_owned(),
-            ],
-        );
-        return Err(Exit::Error);
+        let why = "the stack's name or id hangs on a variable that has no value";
+        return Err(Failure::error(why).help(
+            "write both out in the `rolecall` block, or set the variable: ROLECALL_VAR_name",
+        ));
     };
     free(&out)?;
-    let key = seal::random().map_err(|e| reach::fail(&e))?;
+    let key = seal::random().map_err(Failure::error)?;
     let signature = old.hand_over(stack, key.public());
     let countersignature = key.take_over(stack, old.public());
     let word = HandOver {
@@ -285,11 +287,10 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
             if let Err(why) = write(&path, &sources, &sealing, &text) {
                 // The key is nobody's yet.
                 let _ = fs::remove_file(&out);
-                output::error(
-                    &format!("cannot write {}: {why}", shown(&path)),
-                    &["the configuration is as it was, and no key was left".to_owned()],
+                return Err(
+                    Failure::error(format!("cannot write {}: {why}", shown(&path)))
+                        .help("the configuration is as it was, and no key was left"),
                 );
-                return Err(Exit::Error);
             }
             format!(
                 "Changed {}: the new seal_key, and the word of both keys for it in seal_key_former.\n",
@@ -301,16 +302,16 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
             word.lines().join("\n  ")
         ),
     };
-    output::print(&format!(
+    reporter.result(&format!(
         "Wrote {}: the private key {}, which takes the place of {}.\n{changed}\n{}",
         shown(&out),
         key.public().id(),
         old.public().id(),
         rotated(&out)
     ));
-    warn_of_git(&out);
+    warn_of_git(&out, reporter);
     if let Some(former) = &keys.former {
-        output::warning(&format!(
+        reporter.warn(&format!(
             "the key {} had not been taken out of seal_key_former, and is out of it now: an account that \
              is still sealed with it will be disputed. Nobody can tell that from here: see that the last \
              plan before this change seals no account anew",
@@ -321,28 +322,26 @@ fn rotate(args: &RotateArgs) -> Result<(), Exit> {
 }
 
 /// The keys of a configuration, and the private one that belongs to them.
-fn in_use(sealing: &Sealing) -> Result<(&SealKeys, SealKey), Exit> {
+fn in_use<'a>(
+    sealing: &'a Sealing,
+    reporter: &Reporter,
+) -> Result<(&'a SealKeys, SealKey), Failure> {
     let Some(keys) = &sealing.keys else {
-        output::error(
-            "the configuration has no seal_key, so there is none to hand over",
-            &["make one: rolecall seal new".to_owned()],
-        );
-        return Err(Exit::Error);
+        let why = "the configuration has no seal_key, so there is none to hand over";
+        return Err(Failure::error(why).help("make one: rolecall seal new"));
     };
-    let Some(private) = seal::private()? else {
-        output::error(
+    let Some(private) = seal::private(reporter)? else {
+        return Err(Failure::error(
             "only the private key in use can hand over, and it is not here",
-            &[
-                format!(
-                    "set {} to it, or {} to the file that holds it",
-                    seal::VARIABLE,
-                    seal::FILE_VARIABLE
-                ),
-                "if it is lost: make a new key with `rolecall seal new`, and import every account anew"
-                    .to_owned(),
-            ],
-        );
-        return Err(Exit::Error);
+        )
+        .help(format!(
+            "set {} to it, or {} to the file that holds it",
+            seal::VARIABLE,
+            seal::FILE_VARIABLE
+        ))
+        .help(
+            "if it is lost: make a new key with `rolecall seal new`, and import every account anew",
+        ));
     };
     if *private.key.public() != keys.current {
         let why = format!(
@@ -378,34 +377,31 @@ fn write(path: &Path, sources: &SourceMap, sealing: &Sealing, text: &str) -> Res
 }
 
 /// Sees that a new key can be written, in the place of nothing.
-fn free(path: &Path) -> Result<(), Exit> {
+fn free(path: &Path) -> Result<(), Failure> {
     if path.symlink_metadata().is_ok() {
-        output::error(
-            &format!("{} is there already", shown(path)),
-            &["a key never takes the place of anything: name a new file with --out".to_owned()],
-        );
-        return Err(Exit::Error);
+        return Err(Failure::error(format!("{} is there already", shown(path)))
+            .help("a key never takes the place of anything: name a new file with --out"));
     }
-    try_private(path, Place::New).map_err(|error| error.tell("--out", path, Place::New))
+    try_private(path, Place::New).map_err(|error| unwritten(&error, path))
 }
 
-fn keep(path: &Path, key: &SealKey) -> Result<(), Exit> {
+fn keep(path: &Path, key: &SealKey) -> Result<(), Failure> {
     write_private(path, seal::file_text(key).as_bytes(), Place::New)
-        .map_err(|error| error.tell("--out", path, Place::New))
+        .map_err(|error| unwritten(&error, path))
+}
+
+fn unwritten(error: &Unwritten, path: &Path) -> Failure {
+    Failure::unwritten(error, "--out", path, Place::New)
 }
 
 /// Gives a private key to the program that reads standard output. A key that nobody took is told:
 /// what is sealed with it could never be sealed anew.
-fn hand_on(key: &SealKey) -> Result<(), Exit> {
-    let text: Zeroizing<String> = seal::file_text(key);
-    let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| {
-        output::error(
-            &format!("nobody took the private key from standard output: {error}"),
-            &["make another one".to_owned()],
-        );
-        Exit::Error
+fn hand_on(key: &SealKey) -> Result<(), Failure> {
+    console::hand_over(&seal::file_text(key)).map_err(|error| {
+        Failure::error(format!(
+            "nobody took the private key from standard output: {error}"
+        ))
+        .help("make another one")
     })
 }
 
@@ -434,9 +430,9 @@ fn shown(path: &Path) -> String {
 }
 
 /// Warns of a key in a repository whose `.gitignore` does not plainly name it.
-fn warn_of_git(path: &Path) {
+fn warn_of_git(path: &Path, reporter: &Reporter) {
     if git_tracks(path) {
-        output::warning(&format!(
+        reporter.warn(&format!(
             "git does not ignore {}: add it to .gitignore before anything is committed, with no `!` in \
              that file",
             shown(path)
@@ -470,6 +466,8 @@ fn git_tracks(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
 
     fn public(first: u8) -> SealPublicKey {
@@ -500,9 +498,10 @@ mod tests {
         fs::write(path("file"), "").expect("written");
         std::os::unix::fs::symlink("nowhere", path("link")).expect("linked");
         for name in ["file", "link", ".", "no/such/folder"] {
-            assert_eq!(free(&path(name)), Err(Exit::Error), "{name}");
+            let refused = free(&path(name)).expect_err(name);
+            assert_eq!(refused.exit(), Exit::Error, "{name}");
         }
-        assert_eq!(free(&path("new")), Ok(()));
+        assert!(free(&path("new")).is_ok());
         assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 2);
     }
 

@@ -5,9 +5,14 @@ use std::path::Path;
 use clap::Args as ClapArgs;
 
 use super::list::{Lister, unknown};
-use crate::cli::args::{ConfigArgs, FormArgs, Format, PlatformChoice, Scopes};
+use crate::cli::events::Event;
 use crate::cli::exit::Exit;
-use crate::cli::{judged, output, reach, report};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::options::{ConfigArgs, FormArgs, Format, PlatformChoice, Scopes};
+use crate::cli::outputs::Files;
+use crate::cli::reporter::Reporter;
+use crate::cli::{judged, reach};
 use crate::diag::suggest;
 use crate::diff::diff;
 use crate::echo;
@@ -40,37 +45,49 @@ pub struct ShowArgs {
     pub form: FormArgs,
 }
 
-/// Runs the command.
-pub async fn run(args: ShowArgs) -> Exit {
+impl Invocation for ShowArgs {
+    fn form(&self) -> FormArgs {
+        self.form.clone()
+    }
+
+    fn files(&self) -> Files<'_> {
+        Files::default()
+            .form(&self.form)
+            // A plan file.
+            .reads_in_place(Path::new(&self.address))
+            .configuration(&self.config)
+            .platform(&self.platform)
+    }
+
+    fn values(&mut self) -> Option<&mut ConfigArgs> {
+        Some(&mut self.config)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(run(*self, &context.reporter))
+    }
+}
+
+async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let path = Path::new(&args.address);
     if path.is_file() {
-        return match judged::read(path) {
-            Ok(plan) => {
-                report::plan(&plan);
-                output::print(&human::shown(&plan));
-                Exit::Done
-            }
-            Err(exit) => exit,
-        };
+        let plan = judged::read(path)?;
+        reporter.emit(Event::Planned(&plan));
+        reporter.result(&human::shown(&plan));
+        return Ok(Exit::Done);
     }
     if args.form.format == Format::Json || args.form.json_out.is_some() {
-        output::error(
+        return Err(Failure::usage(
             "only a plan file is shown as JSON, and there is none of this name",
-            &[
-                "write one with `rolecall plan --out FILE`".to_owned(),
-                "leave --format and --json-out out to see an account".to_owned(),
-            ],
-        );
-        return Exit::Usage;
+        )
+        .help("write one with `rolecall plan --out FILE`")
+        .help("leave --format and --json-out out to see an account"));
     }
-    let looked = match reach::look(&args.config, &args.platform, Scopes::All).await {
-        Ok(looked) => looked,
-        Err(exit) => return exit,
-    };
+    let looked = reach::look(&args.config, &args.platform, Scopes::All, reporter).await?;
     let (desired, live) = (&looked.desired, &looked.live);
     let all = Lister::new(desired, live, &looked.seals).all();
     let Some((address, declared, found)) = find(&args.address, desired, all.clone()) else {
-        return unknown_address(&args.address, desired, &all);
+        return Err(unknown_address(&args.address, desired, &all));
     };
     let power = |roles: &_, scope: &Scope| power(roles, scope, spaces_in(live, scope));
     // What was not read is not known to be absent.
@@ -79,16 +96,16 @@ pub async fn run(args: ShowArgs) -> Exit {
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
     if found.is_empty() {
         for told in extent(desired, live) {
-            output::warning(&told);
+            reporter.warn(&told);
         }
     }
     let plan = plan::build(desired, live, diff(desired, live, &looked.seals));
     let text = human::show(address.as_deref(), declared, &found, hidden, &plan, power);
-    output::print(&text);
-    if hidden.is_some() {
-        return Exit::Error;
-    }
-    Exit::Done
+    reporter.result(&text);
+    Ok(match hidden {
+        Some(_) => Exit::Error,
+        None => Exit::Done,
+    })
 }
 
 type Found<'a> = (Option<String>, Option<&'a DesiredAccount>, Vec<Listed<'a>>);
@@ -136,7 +153,7 @@ fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<
     None
 }
 
-fn unknown_address(wanted: &str, desired: &Desired, all: &[Listed<'_>]) -> Exit {
+fn unknown_address(wanted: &str, desired: &Desired, all: &[Listed<'_>]) -> Failure {
     let shown = echo::text(wanted).given("ADDRESS");
     if wanted.starts_with("//") {
         return unknown(

@@ -1,19 +1,56 @@
 //! `rolecall validate`: checks the configuration offline.
 
-use crate::cli::args::ValidateArgs;
+use std::future::ready;
+
+use clap::Args as ClapArgs;
+
 use crate::cli::exit::Exit;
-use crate::cli::{load, output};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::load;
+use crate::cli::options::{ConfigArgs, FormArgs};
+use crate::cli::outputs::Files;
+use crate::cli::reporter::Reporter;
 use crate::echo;
 use crate::view::inert;
 
-/// Runs the command.
-pub fn run(args: &ValidateArgs) -> Exit {
-    match load::validate(&args.config) {
-        Ok(()) => {
-            let dir = inert(&echo::path(&args.config.dir).to_string());
-            output::print(&format!("The configuration in {dir} is valid.\n"));
-            Exit::Done
-        }
-        Err(exit) => exit,
+/// `rolecall validate`.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  rolecall validate access/\n  \
+rolecall validate --format json access/ | jq .diagnostics")]
+pub struct ValidateArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+
+    /// The forms of the answer.
+    #[command(flatten)]
+    pub form: FormArgs,
+}
+
+impl Invocation for ValidateArgs {
+    fn form(&self) -> FormArgs {
+        self.form.clone()
     }
+
+    fn files(&self) -> Files<'_> {
+        Files::default()
+            .form(&self.form)
+            .configuration(&self.config)
+    }
+
+    fn values(&mut self) -> Option<&mut ConfigArgs> {
+        Some(&mut self.config)
+    }
+
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(run(&self, &context.reporter)))
+    }
+}
+
+fn run(args: &ValidateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    load::validate(&args.config, reporter)?;
+    let dir = inert(&echo::path(&args.config.dir).to_string());
+    reporter.result(&format!("The configuration in {dir} is valid.\n"));
+    Ok(Exit::Done)
 }

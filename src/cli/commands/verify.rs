@@ -1,11 +1,15 @@
 //! `rolecall verify`: whether the records of applies are one whole chain. Talks to nobody.
 
+use std::future::ready;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
 use crate::cli::exit::Exit;
-use crate::cli::{output, record as files};
+use crate::cli::failure::Failure;
+use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::record as files;
+use crate::cli::reporter::Reporter;
 use crate::echo;
 use crate::record::{Seen, verify};
 use crate::view::{human, inert};
@@ -27,56 +31,45 @@ pub struct VerifyArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// Runs the command.
-pub fn run(args: &VerifyArgs) -> Exit {
+impl Invocation for VerifyArgs {
+    fn run(self: Box<Self>, context: &Context) -> Run<'_> {
+        Box::pin(ready(run(&self, &context.reporter)))
+    }
+}
+
+fn run(args: &VerifyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let digits = args.head.strip_prefix("sha256:").unwrap_or(&args.head);
     let lower = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
     if digits.len() != 64 || !digits.bytes().all(lower) {
-        output::error(
-            &format!(
-                "--head {}: a digest has 64 digits of 0-9 and a-f",
-                echo::digest(&args.head)
-            ),
-            &["apply prints it behind `Record`, and `sha256sum FILE` too".to_owned()],
-        );
-        return Exit::Usage;
+        return Err(Failure::usage(format!(
+            "--head {}: a digest has 64 digits of 0-9 and a-f",
+            echo::digest(&args.head)
+        ))
+        .help("apply prints it behind `Record`, and `sha256sum FILE` too"));
     }
     let mut records = Vec::new();
     for path in &args.files {
-        match files::load(path) {
-            Ok(bytes) => records.push((echo::path(path).to_string(), bytes)),
-            Err(why) => {
-                output::error(
-                    &format!("{}: {why}", echo::path(path).given("FILE")),
-                    &[
-                        "name the records that applies wrote with --report, oldest first"
-                            .to_owned(),
-                    ],
-                );
-                return Exit::Error;
-            }
-        }
+        let bytes = files::load(path).map_err(|why| {
+            Failure::error(format!("{}: {why}", echo::path(path).given("FILE")))
+                .help("name the records that applies wrote with --report, oldest first")
+        })?;
+        records.push((echo::path(path).to_string(), bytes));
     }
-    match verify(&format!("sha256:{digits}"), &records) {
-        Ok(chain) => {
-            output::print(&good(&chain));
-            Exit::Done
-        }
-        Err(broken) => {
-            let name = records.get(broken.at).map_or("", |(name, _)| name.as_str());
-            let (help, exit) = if broken.unreadable {
-                ("check it with the version that wrote it", Exit::Error)
-            } else {
-                (
-                    "compare it with another copy, and see who could write here; what stands before \
-                     it is whole",
-                    Exit::Refused,
-                )
-            };
-            output::error(&format!("{name}: {broken}"), &[help.to_owned()]);
-            exit
-        }
-    }
+    let chain = verify(&format!("sha256:{digits}"), &records).map_err(|broken| {
+        let name = records.get(broken.at).map_or("", |(name, _)| name.as_str());
+        let (help, exit) = if broken.unreadable {
+            ("check it with the version that wrote it", Exit::Error)
+        } else {
+            (
+                "compare it with another copy, and see who could write here; what stands before it \
+                 is whole",
+                Exit::Refused,
+            )
+        };
+        Failure::new(exit, format!("{name}: {broken}")).help(help)
+    })?;
+    reporter.result(&good(&chain));
+    Ok(Exit::Done)
 }
 
 fn good(chain: &[Seen]) -> String {

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cli::exit::Exit;
-use crate::cli::{output, reach};
+use crate::cli::failure::Failure;
+use crate::cli::paths::word;
 use crate::config;
 use crate::{echo, sinks};
 
 /// What git must not see, and why.
 const WHY: &str = "# What the embedded platform keeps (--local), keys that are delivered here, and \
                    the seal key.";
-const IGNORED: [&str; 3] = [".rolecall/", "credentials/", "seal.key"];
+/// Where the new stack's seal key stands until it is put away.
+pub const SEAL_KEY: &str = "seal.key";
+const IGNORED: [&str; 3] = [".rolecall/", "credentials/", SEAL_KEY];
 
 /// One file to write.
 #[derive(Clone)]
@@ -33,7 +35,7 @@ pub struct Planned {
 }
 
 /// What git is told to ignore: a new file, or the lines that the one that is there lacks.
-pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
+pub fn ignored(dir: &Path) -> Result<Option<Planned>, Failure> {
     let path = dir.join(".gitignore");
     let shown = echo::path(&path);
     let planned = |text: String, added| Planned {
@@ -42,7 +44,7 @@ pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
         secret: false,
         added,
     };
-    let fail = |error| reach::fail(&format!("cannot read {shown}: {error}"));
+    let fail = |error| Failure::error(format!("cannot read {shown}: {error}"));
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let text = format!("{WHY}\n{}\n", IGNORED.join("\n"));
@@ -50,11 +52,10 @@ pub fn ignored(dir: &Path) -> Result<Option<Planned>, Exit> {
         }
         Err(error) => return Err(fail(error)),
         Ok(found) if !found.is_file() => {
-            output::error(
-                &format!("{shown} is not a regular file, and git reads no other"),
-                &["put a regular file in its place; nothing was written".to_owned()],
+            let why = format!("{shown} is not a regular file, and git reads no other");
+            return Err(
+                Failure::error(why).help("put a regular file in its place; nothing was written")
             );
-            return Err(Exit::Error);
         }
         Ok(_) => {}
     }
@@ -83,7 +84,7 @@ fn lacking(there: &str) -> Option<String> {
 }
 
 /// Refuses if anything that would be written, or another configuration, is there.
-pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit> {
+pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Failure> {
     let names: Vec<String> = match fs::read_dir(dir) {
         Ok(entries) => entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -91,7 +92,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => {
             let dir = echo::path(dir).given("DIR");
-            return Err(reach::fail(&format!("cannot read {dir}: {error}")));
+            return Err(Failure::error(format!("cannot read {dir}: {error}")));
         }
     };
     let selection = config::select(names.iter().map(String::as_str));
@@ -118,7 +119,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
     if !configuration.is_empty() {
         help.push(format!(
             "a configuration that is there needs no init: go on with `rolecall plan {}`",
-            output::word(dir)
+            word(dir)
         ));
     }
     if others.iter().any(|path| path.ends_with("rolecall.yml")) {
@@ -128,17 +129,16 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Exit
         );
     }
     help.push("for a new project name another directory, or move these files away".to_owned());
-    output::error("nothing is overwritten, and nothing was written", &help);
-    Err(Exit::Error)
+    Err(Failure::error("nothing is overwritten, and nothing was written").helps(help))
 }
 
 /// Writes all files, or takes back what was written.
-pub fn write(files: &[Planned]) -> Result<(), Exit> {
+pub fn write(files: &[Planned]) -> Result<(), Failure> {
     let mut made = Made::default();
     for file in in_order(files) {
         if let Err(error) = made.write(file) {
             made.undo();
-            return Err(reach::fail(&format!(
+            return Err(Failure::error(format!(
                 "cannot write {}: {error}; nothing was written",
                 echo::path(&file.path)
             )));
@@ -220,7 +220,7 @@ mod tests {
         };
         // As they are told.
         let files = ["main.hcl", "seal.key", ".github/workflows/rolecall.yml"].map(planned);
-        let ignore = ignored(root.path()).unwrap_or_default();
+        let ignore = ignored(root.path()).expect("read");
         let files: Vec<Planned> = files.into_iter().chain(ignore).collect();
         assert_eq!(files.len(), 4);
         let there = |name: &str| root.path().join(name).exists();

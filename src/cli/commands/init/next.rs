@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::files::Planned;
+use super::files::{Planned, SEAL_KEY};
 use super::workflow::Workflow;
-use super::{InitArgs, SEAL_KEY};
-use crate::cli::{output, seal};
+use crate::cli::paths::word;
+use crate::cli::seal;
 use crate::config::generate::Generated;
 use crate::echo;
 use crate::view::{human, inert};
@@ -13,25 +13,44 @@ use crate::view::{human, inert};
 /// One thing to do, and the command that does it.
 type Step = (String, Option<String>);
 
+/// A project that was written.
+pub struct Project<'a> {
+    /// Its directory.
+    pub dir: &'a Path,
+    /// Whether it was read from the embedded platform.
+    pub local: bool,
+    /// The credential's file that was named.
+    pub credentials: Option<&'a Path>,
+    /// What was written.
+    pub files: &'a [Planned],
+    /// What was read, if anything was.
+    pub generated: Option<&'a Generated>,
+    /// The workflow, if one was written.
+    pub workflow: Option<&'a Workflow>,
+}
+
 /// The report of a project that was written.
-pub fn report(
-    args: &InitArgs,
-    files: &[Planned],
-    generated: Option<&Generated>,
-    workflow: Option<&Workflow>,
-) -> String {
+pub fn report(project: &Project<'_>) -> String {
+    let Project {
+        dir,
+        local,
+        credentials,
+        files,
+        generated,
+        workflow,
+    } = *project;
     let mut out = written(files);
     let mut steps = match generated {
         Some(generated) => {
             out.push_str(&declared(generated));
-            from_live(args)
+            from_live(dir, local, credentials)
         }
-        None => from_nothing(args),
+        None => from_nothing(dir),
     };
     steps.extend(
         workflow
             .into_iter()
-            .flat_map(|workflow| install(args, workflow)),
+            .flat_map(|workflow| install(dir, workflow)),
     );
     out.push_str("\nNext:\n");
     for (n, (step, command)) in steps.iter().enumerate() {
@@ -78,15 +97,16 @@ fn declared(generated: &Generated) -> String {
     out
 }
 
-fn from_live(args: &InitArgs) -> Vec<Step> {
-    let dir = output::word(&args.dir);
-    let platform = match &args.platform.credentials {
-        _ if args.platform.local => "--local ".to_owned(),
-        Some(path) => format!("--credentials {} ", output::word(path)),
+fn from_live(dir: &Path, local: bool, credentials: Option<&Path>) -> Vec<Step> {
+    let key = keep_key(dir);
+    let dir = word(dir);
+    let platform = match credentials {
+        _ if local => "--local ".to_owned(),
+        Some(path) => format!("--credentials {} ", word(path)),
         None => String::new(),
     };
     vec![
-        keep_key(args),
+        key,
         step(
             "See the plan: it shows adoptions and nothing else.",
             format!("rolecall plan {platform}{dir}"),
@@ -98,9 +118,10 @@ fn from_live(args: &InitArgs) -> Vec<Step> {
     ]
 }
 
-fn from_nothing(args: &InitArgs) -> Vec<Step> {
-    let dir = output::word(&args.dir);
-    let main = shown(&args.dir.join("main.hcl"));
+fn from_nothing(dir: &Path) -> Vec<Step> {
+    let main = shown(&dir.join("main.hcl"));
+    let key = keep_key(dir);
+    let dir = word(dir);
     vec![
         (
             format!(
@@ -117,7 +138,7 @@ fn from_nothing(args: &InitArgs) -> Vec<Step> {
             "Plan against the embedded platform, without a Mondoo account.",
             format!("rolecall plan --local {dir}"),
         ),
-        keep_key(args),
+        key,
         step(
             "Plan against Mondoo, with the file of a service account that is Editor of the \
              organization.",
@@ -130,8 +151,8 @@ fn step(what: &str, command: String) -> Step {
     (what.to_owned(), Some(command))
 }
 
-fn keep_key(args: &InitArgs) -> Step {
-    let key = args.dir.join(SEAL_KEY);
+fn keep_key(dir: &Path) -> Step {
+    let key = dir.join(SEAL_KEY);
     let variable = seal::VARIABLE;
     let what = format!(
         "Put the key in {} where the secrets of the job that applies are kept, as {variable}, and only \
@@ -139,15 +160,15 @@ fn keep_key(args: &InitArgs) -> Step {
          does not. On this machine, until then:",
         shown(&key)
     );
-    let command = format!("export {}={}", seal::FILE_VARIABLE, output::word(&key));
+    let command = format!("export {}={}", seal::FILE_VARIABLE, word(&key));
     (what, Some(command))
 }
 
-fn install(args: &InitArgs, workflow: &Workflow) -> Vec<Step> {
+fn install(dir: &Path, workflow: &Workflow) -> Vec<Step> {
     let path = shown(&workflow.file.path);
     let mut steps = Vec::new();
     if !workflow.in_repository {
-        let dir = shown(&args.dir);
+        let dir = shown(dir);
         let what = format!(
             "No git repository holds {dir}, so it was taken for the root of one. GitHub reads \
              workflows at the root alone: if that is to be another folder, move {path} to \

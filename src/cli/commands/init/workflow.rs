@@ -1,11 +1,10 @@
 //! The workflow of `rolecall init --ci`: what stands in it, and where its system looks for it.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::absolute;
 use super::files::Planned;
-use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::failure::Failure;
 use crate::echo;
 
 const GITHUB: &str = include_str!("../templates/github.yml");
@@ -21,7 +20,10 @@ pub struct Workflow {
 impl Workflow {
     /// The workflow at the root of the repository that holds the directory. Where there is none,
     /// the directory is taken for the root.
-    pub fn new(dir: &Path) -> Result<Self, Exit> {
+    ///
+    /// # Errors
+    /// That the folder's name cannot stand in a workflow.
+    pub fn new(dir: &Path) -> Result<Self, Failure> {
         let full = absolute(dir);
         let root = full.ancestors().find(|folder| folder.join(".git").exists());
         let below = root.and_then(|root| full.strip_prefix(root).ok());
@@ -34,14 +36,11 @@ impl Workflow {
         // It stands between quotes in YAML, and in a shell.
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./ ".contains(&b);
         if !inside.bytes().all(plain) || inside.starts_with('-') {
-            output::error(
-                &format!(
-                    "the folder {} has a name that no workflow can hold safely",
-                    echo::text(&inside).given("DIR")
-                ),
-                &["name it with letters, digits, spaces, `_`, `-` and `.`".to_owned()],
-            );
-            return Err(Exit::Error);
+            return Err(Failure::error(format!(
+                "the folder {} has a name that no workflow can hold safely",
+                echo::text(&inside).given("DIR")
+            ))
+            .help("name it with letters, digits, spaces, `_`, `-` and `.`"));
         }
         Ok(Self {
             file: Planned {
@@ -53,4 +52,17 @@ impl Workflow {
             in_repository: root.is_some(),
         })
     }
+}
+
+/// The full name of a folder, whether it is there or not.
+pub fn absolute(dir: &Path) -> PathBuf {
+    // What is not there yet hangs below what is.
+    for above in dir.ancestors() {
+        let named = !above.as_os_str().is_empty();
+        let full = fs::canonicalize(if named { above } else { Path::new(".") });
+        if let (Ok(full), Ok(below)) = (full, dir.strip_prefix(above)) {
+            return full.join(below);
+        }
+    }
+    dir.to_owned()
 }
