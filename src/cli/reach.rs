@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::echo;
-use crate::model::{Caller, CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
+use crate::model::{
+    Caller, CleanUp, Desired, Home, Inventory, Live, Scope, Seals, SpaceId, Unread,
+};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
     Client, Environment, Http, Identity, Login, Proxy, Source, Time, Wanted, discover,
@@ -43,8 +45,8 @@ pub struct Looked {
     pub desired: Desired,
     /// What is there.
     pub live: Live,
-    /// What seals are checked with.
-    pub seals: Seals,
+    /// Whose that is.
+    pub inventory: Inventory,
     /// The connection over which that was read.
     pub reached: Reached,
 }
@@ -371,9 +373,9 @@ pub async fn look(
         output::warning(&unread_scope(scope, unread));
     }
     Ok(Looked {
+        inventory: Inventory::take(&desired, &live, &seals),
         desired,
         live,
-        seals,
         reached,
     })
 }
@@ -383,11 +385,10 @@ pub async fn look(
 pub async fn clean_up(
     client: &Client<Http>,
     plan: &Plan,
-    desired: &Desired,
     live: &Live,
-    seals: &Seals,
+    inventory: &Inventory,
 ) -> Vec<String> {
-    let unused = Unused::of(plan, desired, live, seals);
+    let unused = Unused::of(plan, live, inventory);
     unused.advice(&settings(client, unused.spaces()).await)
 }
 

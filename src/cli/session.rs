@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::config::Policy;
 use crate::diff::diff;
-use crate::model::{Desired, Live, Meant, Seals};
+use crate::model::{Desired, Inventory, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh_beyond;
@@ -33,6 +33,8 @@ pub struct Session {
     pub desired: Desired,
     /// What is there.
     pub live: Live,
+    /// Whose that is.
+    pub inventory: Inventory,
     /// What marks are sealed with.
     pub seals: Seals,
     /// The embedded platform, kept running.
@@ -46,10 +48,16 @@ impl Session {
     /// # Errors
     /// Prints why a file of that cannot be written.
     pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Exit> {
-        let questions = Questions::of(&self.plan, &self.desired, &self.live, &self.seals);
+        let questions = Questions::of(&self.plan, &self.live, &self.inventory);
         let answers = reach::answers(&self.world.client, &questions).await;
         self.plan.tell(questions, &answers);
-        policies::judge(&mut self.plan, &self.policies, &self.desired, &self.live);
+        policies::judge(
+            &mut self.plan,
+            &self.policies,
+            &self.desired,
+            &self.live,
+            &self.inventory,
+        );
         policies::tell(&self.plan, told)
     }
 }
@@ -116,7 +124,9 @@ pub async fn open(
         .await
         .map_err(|e| reach::fail(&e.message))?;
     drop(reading);
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
+    let inventory = Inventory::take(&desired, &live, &seals);
+    let delta = diff(&desired, &live, &inventory);
+    let plan = plan::build(&desired, &live, &inventory, delta);
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = if choice.local {
         config.dir.join(".rolecall")
@@ -135,6 +145,7 @@ pub async fn open(
         policies,
         desired,
         live,
+        inventory,
         seals,
         _kept: kept,
     })

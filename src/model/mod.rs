@@ -5,10 +5,12 @@ mod account;
 mod address;
 mod clean_up;
 mod credential;
+mod custody;
 mod described;
 mod desired;
 mod digest;
 mod history;
+mod labels;
 mod limits;
 mod live;
 mod mark;
@@ -22,10 +24,11 @@ mod seal_key;
 mod sink_kind;
 mod stack;
 
-pub use account::{AccountState, Labels};
+pub use account::{AccountState, Labels, VOID};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce};
+pub use custody::{Claim, Custody, Entry, Inventory, Keeper, NO_SEAL, Ours};
 pub use described::{Described, KeptText};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
@@ -34,8 +37,9 @@ pub use desired::{
 };
 pub use digest::short_digest;
 pub use history::{History, LogEntry};
+pub use labels::LiveLabels;
 pub use limits::Limits;
-pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
+pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 pub use crate::diff::{
-    Action, Block, Blocked, Difference, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason,
+    Action, Block, Blocked, Difference, Expired, Held, InFlight, LeftAlone, Reason,
 };
 use crate::model::{
     Address, Caller, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
@@ -35,7 +35,7 @@ pub use clean_up::Unused;
 pub use compare::{Moved, compare, keep_judged};
 pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};
-pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said, Text};
+pub use judgement::{Case, Idle, JudgedAccount, Judgement, PolicyInfo, Said, Text};
 pub use owners::{OwnersLeft, disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 

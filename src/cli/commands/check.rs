@@ -63,18 +63,19 @@ pub async fn run(args: CheckArgs) -> Exit {
         Ok(looked) => looked,
         Err(exit) => return exit,
     };
-    let (desired, live, seals) = (&looked.desired, &looked.live, &looked.seals);
-    let plan = plan::build(desired, live, diff(desired, live, seals));
+    let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
+    let delta = diff(desired, live, inventory);
+    let plan = plan::build(desired, live, inventory, delta);
     let reading = progress::waiting("reading the audit log");
     let answers = ask(&looked.reached.client, &plan).await;
     drop(reading);
-    let mut to_know = plan::extent(desired, live);
-    to_know.extend(reach::clean_up(&looked.reached.client, &plan, desired, live, seals).await);
+    let mut to_know = plan::extent(desired, live, inventory);
+    to_know.extend(reach::clean_up(&looked.reached.client, &plan, live, inventory).await);
     let wishes = Wishes {
         unused: args.unused,
         expiring: args.expiring,
     };
-    let found = check(plan, desired, live, seals, &answers, to_know, wishes);
+    let found = check(plan, desired, live, inventory, &answers, to_know, wishes);
     report::check(&found);
     output::print(&human::check(&found));
     exit(&found, args.allow_unmanaged)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args as ClapArgs;
 
-use super::list::{Lister, unknown};
+use super::list::{listed, unknown};
 use crate::cli::args::{ConfigArgs, FormArgs, Format, PlatformChoice, Scopes};
 use crate::cli::exit::Exit;
 use crate::cli::{judged, output, reach, report};
@@ -67,8 +67,8 @@ pub async fn run(args: ShowArgs) -> Exit {
         Ok(looked) => looked,
         Err(exit) => return exit,
     };
-    let (desired, live) = (&looked.desired, &looked.live);
-    let all = Lister::new(desired, live, &looked.seals).all();
+    let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
+    let all = listed(live, inventory);
     let Some((address, declared, found)) = find(&args.address, desired, all.clone()) else {
         return unknown_address(&args.address, desired, &all);
     };
@@ -78,11 +78,12 @@ pub async fn run(args: ShowArgs) -> Exit {
         .map(|declared| &declared.scope)
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
     if found.is_empty() {
-        for told in extent(desired, live) {
+        for told in extent(desired, live, inventory) {
             output::warning(&told);
         }
     }
-    let plan = plan::build(desired, live, diff(desired, live, &looked.seals));
+    let delta = diff(desired, live, inventory);
+    let plan = plan::build(desired, live, inventory, delta);
     let text = human::show(address.as_deref(), declared, &found, hidden, &plan, power);
     output::print(&text);
     if hidden.is_some() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::diff::{Action, Block, Blocked, Difference, LeftAlone, Reason};
 use crate::model::{
-    AccountState, Address, Caller, Extent, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, SpaceId,
-    StackId,
+    AccountState, Address, Caller, Extent, Facts, Inventory, LiveAccount, LiveLabels, Mrn, Role,
+    RoleSet, Scope, SpaceId, StackId,
 };
 use crate::plan::{Step, Verdict};
 
@@ -63,7 +63,8 @@ fn plan_of(caller: &str, delta: Delta) -> Plan {
         unread: BTreeMap::new(),
         accounts: BTreeMap::new(),
     };
-    build(&Desired::nothing(stack), &live, delta)
+    let inventory = Inventory::default();
+    build(&Desired::nothing(stack), &live, &inventory, delta)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -294,7 +295,7 @@ fn of_the_accounts_left_alone_the_strongest_come_first() {
             scope: space("payments"),
             name: name.to_owned(),
             description: None,
-            labels: BTreeMap::new(),
+            labels: LiveLabels::default(),
             roles: set(roles),
             created_at: None,
             last_used: None,
@@ -353,7 +354,7 @@ fn a_plan_tells_of_other_stacks() {
             scope: space("payments"),
             name: "a".to_owned(),
             description: None,
-            labels: BTreeMap::new(),
+            labels: LiveLabels::default(),
             roles: RoleSet::new(),
             created_at: None,
             last_used: None,

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::diff::{Delta, Difference, Reason};
-use crate::model::{Caller, Extent, Facts, Labels, Marks, RoleSet, SourceRef, StackId};
+use crate::model::{
+    Caller, Desired, Extent, Facts, Inventory, LiveLabels, Marks, RoleSet, Seals, SourceRef,
+    StackId,
+};
 use crate::plan::build;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -31,7 +34,7 @@ fn account(at: &str, name: &str, created: Option<&str>, used: Option<&str>) -> L
         scope: Scope::Space(space(at)),
         name: name.to_owned(),
         description: None,
-        labels: marks.labels(),
+        labels: marks.labels().into(),
         roles: RoleSet::new(),
         created_at: created.map(day),
         last_used: used.map(day),
@@ -80,8 +83,9 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
         differences,
         ..Delta::default()
     };
-    let plan = build(&desired, &live, delta);
-    Unused::of(&plan, &desired, &live, &Seals::default())
+    let inventory = Inventory::take(&desired, &live, &Seals::default());
+    let plan = build(&desired, &live, &inventory, delta);
+    Unused::of(&plan, &live, &inventory)
 }
 
 /// What is said if every space that is asked about gives this answer.
@@ -137,7 +141,7 @@ fn a_space_is_asked_about_from_the_fifteenth_day_on() {
 fn only_what_stays_this_stacks_counts() {
     let long_ago = "2026-10-01";
     let mut stranger = used("stranger", long_ago);
-    stranger.labels = Labels::new();
+    stranger.labels = LiveLabels::default();
     let mut own = used("own", long_ago);
     own.mrn = Mrn::new(ME);
     let gone = [Action::Delete, Action::Forget].map(|action| {

@@ -2,8 +2,8 @@
 
 use super::plan::unmanaged;
 use super::text::{ALARM, HEAD, count, paint, quoted};
-use crate::model::{Address, Mrn};
-use crate::plan::{Block, Blocked, Held, NO_SEAL, Plan};
+use crate::model::{Address, Mrn, NO_SEAL};
+use crate::plan::{Block, Blocked, Held, Plan};
 use crate::view::{inert, inert_hcl};
 
 /// One obstacle as lines.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rolecall::apply::{Options, Outcome, apply};
 use rolecall::diff::{PENDING_LEASE, diff};
-use rolecall::model::Desired;
+use rolecall::model::{Desired, Inventory};
 use rolecall::plan::{Plan, build};
 use rolecall::policy::{Acks, approve};
 use rolecall::refresh::refresh;
@@ -58,7 +58,9 @@ fn go(
             trusted_creators: vec![live.facts.caller.mrn.to_string()],
             ..desired.clone()
         };
-        let plan = build(&desired, &live, diff(&desired, &live, &seals));
+        let inventory = Inventory::take(&desired, &live, &seals);
+        let delta = diff(&desired, &live, &inventory);
+        let plan = build(&desired, &live, &inventory, delta);
         let approved = match approve(plan.clone(), &Acks::default(), None) {
             Ok(approved) => approved,
             Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),
