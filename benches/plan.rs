@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount, Destination,
-    Extent, Facts, FilePlace, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, Nonce, Place,
-    Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId,
+    Extent, Facts, FilePlace, Fingerprint, Inventory, Labels, Live, LiveAccount, Marks, Mrn, Nonce,
+    Place, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId,
 };
 use rolecall::plan::build;
 use rolecall::view::human;
@@ -134,7 +134,7 @@ fn live(desired: &Desired, nth: usize) -> Live {
             scope: account.scope.clone(),
             name: account.name.clone(),
             description: account.description.clone(),
-            labels,
+            labels: labels.into(),
             roles: roles(if differs {
                 &["viewer"]
             } else {
@@ -183,8 +183,9 @@ fn main() {
     let there = live(&wanted, 1);
     let before = peak_kb();
     let start = cpu();
-    let delta = diff(&wanted, &there, &Seals::default());
-    let plan = build(&wanted, &there, delta);
+    let inventory = Inventory::take(&wanted, &there, &Seals::default());
+    let delta = diff(&wanted, &there, &inventory);
+    let plan = build(&wanted, &there, &inventory, delta);
     let text = human::plan(&plan);
     let digest = plan.digest();
     let took = cpu() - start;
@@ -210,14 +211,16 @@ fn main() {
         // One account in a hundred differs, as on an ordinary day.
         let there = live(&wanted, 100);
         let start = cpu();
-        let delta = diff(&wanted, &there, &Seals::default());
+        let inventory = Inventory::take(&wanted, &there, &Seals::default());
+        let delta = diff(&wanted, &there, &inventory);
         let took = cpu() - start;
         assert_eq!(delta.differences.len(), n / 100);
         expect(&format!("diff of {n} accounts, without seals"), took, most);
 
         let fresh = seals();
         let (clock, start) = (Instant::now(), cpu_of_all());
-        let delta = diff(&wanted, &there, &fresh);
+        let inventory = Inventory::take(&wanted, &there, &fresh);
+        let delta = diff(&wanted, &there, &inventory);
         let (clock, took) = (clock.elapsed(), cpu_of_all() - start);
         assert_eq!(delta.differences.len(), n / 100);
         assert!(delta.blocked.is_empty());
@@ -227,9 +230,9 @@ fn main() {
             clock.as_secs_f64() * 1e3,
             n as f64 / clock.as_secs_f64()
         );
-        // Whatever else asks of the same accounts in this run finds them looked at.
+        // Whatever else asks of the same accounts in this run is told what was found.
         let start = cpu();
-        let again = diff(&wanted, &there, &fresh);
+        let again = diff(&wanted, &there, &inventory);
         let took = cpu() - start;
         assert_eq!(again, delta);
         expect(&format!("diff of {n} accounts, seals known"), took, None);

@@ -280,7 +280,7 @@ impl<'a> Reading<'a> {
         for (scope, listing) in listings {
             let all = declared(&scope);
             let concerns = |account: &LiveAccount| {
-                all || declared(&account.scope) || account.stack().as_ref() == stack
+                all || declared(&account.scope) || account.labels.stack() == stack
             };
             match listing {
                 Ok(listing) => {

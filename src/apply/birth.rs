@@ -258,7 +258,7 @@ impl<'a, W: World> Run<'a, W> {
         let mut namesake = None;
         loop {
             if let Ok(listed) = self.world.accounts(&change.scope).await {
-                if let Some(found) = listed.iter().find(|a| a.marks().as_ref() == Some(pending)) {
+                if let Some(found) = listed.iter().find(|a| a.marks() == Some(pending)) {
                     return match self.remove(change, &found.mrn).await {
                         None => (
                             ChangeResult::Failed,
@@ -317,7 +317,7 @@ impl<'a, W: World> Run<'a, W> {
                 .give_up(change, mrn, "the new account cannot be read", REMOVES_LATER)
                 .await);
         };
-        if found.marks().as_ref() != Some(pending) {
+        if found.marks() != Some(pending) {
             self.unmanageable.set(true);
             let why = "the platform did not keep the labels, so the account could not be managed";
             let left = "; it carries no mark, so no other run finds it: delete it by hand";
@@ -380,7 +380,7 @@ impl<'a, W: World> Run<'a, W> {
         let written = self
             .write(async || self.world.update(mrn, &update).await)
             .await;
-        let settled = |account: &LiveAccount| account.marks().as_ref() == Some(&marks);
+        let settled = |account: &LiveAccount| account.marks() == Some(&marks);
         match self.seen(written, mrn, self.world.elapsed(), settled).await {
             (_, ChangeResult::Done, _) => Ok(()),
             (_, result, detail) => Err((
@@ -497,9 +497,9 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 written: _,
                 seal: _,
             } = marks;
-            stack == child.pending.stack
-                && address == child.pending.address
-                && generation == child.pending.generation
+            *stack == child.pending.stack
+                && *address == child.pending.address
+                && *generation == child.pending.generation
         })
 }
 

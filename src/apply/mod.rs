@@ -413,7 +413,7 @@ impl<'a> Present<'a> {
             addresses: staying()
                 .filter_map(|account| {
                     let marks = account.marks().filter(|marks| marks.stack == *stack)?;
-                    Some((marks.address, &account.mrn))
+                    Some((marks.address.clone(), &account.mrn))
                 })
                 .collect(),
             names: staying()
@@ -450,7 +450,7 @@ fn stale(
     if before.is_some_and(|before| before.roles != state.roles) {
         return Some("its roles have changed since the plan".to_owned());
     }
-    if account.marks() != change.marks {
+    if account.marks() != change.marks.as_ref() {
         return Some("its marks have changed since the plan".to_owned());
     }
     if before != Some(&state) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{BATCH, Bench, ChangeResult, Run};
 use crate::model::{
-    AccountState, Described, KeptText, Labels, LiveAccount, Marks, Mrn, RoleSet, VOID, same_name,
+    AccountState, Described, KeptText, Labels, LiveAccount, LiveLabels, Marks, Mrn, RoleSet, VOID,
+    same_name,
 };
 use crate::plan::{Action, Change};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
@@ -52,7 +53,7 @@ impl<'a, W: World> Run<'a, W> {
             (wanted, _) => wanted.clone(),
         };
         let rewritten = before.is_none_or(|before| before.description != after.description);
-        let marks = match (change.action, present.marks()) {
+        let marks = match (change.action, present.marks().cloned()) {
             (Action::Forget, _) => None,
             (Action::Adopt, _) => Some(Marks::external(
                 self.plan.stack.clone(),
@@ -139,7 +140,7 @@ impl<'a, W: World> Run<'a, W> {
                 && (cleared || account.description == after.description)
         };
         let settled =
-            |account: &LiveAccount| all_but_labels(account) && account.standing_labels() == *labels;
+            |account: &LiveAccount| all_but_labels(account) && account.labels.standing().eq(labels);
         let first = update(&void);
         let written = self
             .write(async || self.world.update(mrn, &first).await)
@@ -353,10 +354,10 @@ impl<'a, W: World> Run<'a, W> {
 }
 
 /// What is there besides the labels that are wanted, to be written as void.
-fn void(present: &Labels, wanted: &Labels) -> Labels {
+fn void(present: &LiveLabels, wanted: &Labels) -> Labels {
     let gone = present
-        .iter()
-        .filter(|(key, value)| !wanted.contains_key(*key) && *value != VOID);
+        .standing()
+        .filter(|(key, _)| !wanted.contains_key(*key));
     gone.map(|(key, _)| (key.clone(), VOID.to_owned()))
         .collect()
 }

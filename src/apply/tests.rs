@@ -9,9 +9,9 @@ use super::*;
 use crate::diff::diff;
 use crate::model::{
     Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount, Destination,
-    Extent, Facts, FilePlace, Fingerprint, Import, IssuedCredential, KeptText, Limits, Live, Marks,
-    Nonce, OrgId, Place, Role, ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId,
-    StackId, VOID,
+    Extent, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential, KeptText, Labels,
+    Limits, Live, Marks, Nonce, OrgId, Place, Role, ScopeInfo, SealCheck, SealKey, SealKeys, Seals,
+    SourceRef, SpaceId, StackId, VOID,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -139,10 +139,12 @@ impl Writer for Small {
             account.name = update.name.clone().expect("every update sends the name");
             let labels = update.labels.clone();
             let labels = labels.expect("every update sends all labels");
-            if !self.merges.get() {
-                account.labels.clear();
-            }
-            account.labels.extend(labels);
+            account.labels.edit(|all| {
+                if !self.merges.get() {
+                    all.clear();
+                }
+                all.extend(labels);
+            });
             match update.notes.as_deref() {
                 Some("") if self.keeps.get() => {}
                 Some("") => account.description = None,
@@ -305,7 +307,7 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
         scope: space(),
         name: name.to_owned(),
         description: None,
-        labels: seals().seal(&mrn(name), marks).labels(),
+        labels: seals().seal(&mrn(name), marks).labels().into(),
         roles: roles(names),
         created_at: None,
         last_used: None,
@@ -395,7 +397,9 @@ fn run_of(
         unread: BTreeMap::new(),
         accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
     };
-    let plan = crate::plan::build(&desired, &live, diff(&desired, &live, &seals()));
+    let inventory = Inventory::take(&desired, &live, &seals());
+    let delta = diff(&desired, &live, &inventory);
+    let plan = crate::plan::build(&desired, &live, &inventory, delta);
     let mut contents = plan.into_contents();
     contents.changes.iter_mut().for_each(edit);
     let plan = contents.settle();
@@ -652,7 +656,7 @@ fn a_stop_leaves_the_rest_unattempted_and_says_so() {
 #[test]
 fn an_adopted_account_keeps_the_labels_of_others_and_is_then_changed() {
     let mut account = managed("a", &["viewer"]);
-    account.labels = [("team".to_owned(), "finance".to_owned())].into();
+    account.labels = Labels::from([("team".to_owned(), "finance".to_owned())]).into();
     account.creator = Some("somebody".to_owned());
     let live = vec![account];
     let world = Small::new(&live, Vec::new());
@@ -670,8 +674,8 @@ fn an_adopted_account_keeps_the_labels_of_others_and_is_then_changed() {
         Some("finance")
     );
     assert_eq!(
-        after.marks().map(|m| m.credential),
-        Some(CredentialMark::External)
+        after.marks().map(|m| &m.credential),
+        Some(&CredentialMark::External)
     );
     assert!(fits(&after), "{after:?}");
     assert_eq!(after.roles, roles(&["editor"]));
@@ -706,7 +710,7 @@ fn roles_are_added_before_they_are_removed_and_deletes_come_last() {
 fn fits(account: &LiveAccount) -> bool {
     account
         .marks()
-        .is_some_and(|marks| seals().check(&account.mrn, &marks) == SealCheck::Right)
+        .is_some_and(|marks| seals().check(&account.mrn, marks) == SealCheck::Right)
 }
 
 #[test]
@@ -864,7 +868,7 @@ fn where_the_platform_keeps_labels_what_is_taken_away_is_void_and_said() {
         assert!(detail.contains("the platform keeps labels"), "{detail}");
         assert!(detail.ends_with(&format!(": {key}")), "{detail}");
         let after = world.accounts.borrow()[&mrn("a")].clone();
-        assert_eq!(after.labels[key], VOID);
+        assert_eq!(after.labels.get(key).map(String::as_str), Some(VOID));
         assert!(fits(&after), "{after:?}");
 
         // Nothing is left to do, and a label may come back.
@@ -876,7 +880,8 @@ fn where_the_platform_keeps_labels_what_is_taken_away_is_void_and_said() {
         again.insert(key.to_owned(), "z".to_owned());
         let outcome = run(vec![wanted], &[after], &world);
         assert!(outcome.complete() && outcome.results[0].detail.is_empty());
-        assert_eq!(world.accounts.borrow()[&mrn("a")].labels[key], "z");
+        let after = only(&world);
+        assert_eq!(after.labels.get(key).map(String::as_str), Some("z"));
     }
     // Where it removes them, nothing of ours stays in their place.
     let mut account = managed("a", &["viewer"]);
@@ -887,6 +892,7 @@ fn where_the_platform_keeps_labels_what_is_taken_away_is_void_and_said() {
     assert!(
         !world.accounts.borrow()[&mrn("a")]
             .labels
+            .own()
             .contains_key("team")
     );
     assert_eq!(world.writes.borrow().len(), 1);
@@ -947,8 +953,12 @@ fn where_the_platform_keeps_labels_an_account_is_given_up_all_the_same() {
         let outcome = run_as(given_up, Vec::new(), &[account], &world);
         assert!(outcome.complete(), "{outcome:?}");
         let after = only(&world);
-        assert!(!after.is_marked() && after.marks().is_none(), "{after:?}");
-        assert_eq!(after.standing_labels(), team.into_iter().collect());
+        assert!(
+            !after.labels.is_marked() && after.marks().is_none(),
+            "{after:?}"
+        );
+        let team: Labels = team.into_iter().collect();
+        assert!(after.labels.standing().eq(&team), "{after:?}");
         // It is nobody's, and the next plan asks for nothing.
         let outcome = run_as(given_up, Vec::new(), &[after], &world);
         assert!(outcome.results.is_empty(), "{outcome:?}");
@@ -960,10 +970,10 @@ fn where_the_platform_keeps_labels_an_account_is_given_up_all_the_same() {
 fn where_the_platform_keeps_labels_protection_goes_and_anothers_marks_go() {
     let marked = |change: fn(&mut Marks)| {
         let mut account = managed("a", &["viewer"]);
-        let mut marks = account.marks().expect("marks");
+        let mut marks = account.marks().expect("marks").clone();
         change(&mut marks);
         marks.seal = None;
-        account.labels = seals().seal(&account.mrn, marks).labels();
+        account.labels = seals().seal(&account.mrn, marks).labels().into();
         account
     };
     let protected = marked(|marks| marks.protected = true);

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Answers, Cause, Found, What, what};
-use crate::diff::{Custody, Judge};
 use crate::model::{
-    Address, Desired, History, Live, LiveAccount, LogEntry, Mrn, Scope, Seals, same_name,
+    Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
 use crate::plan::{Action, Block, Blocked, Change, Expired, Plan, in_gone};
 
@@ -77,10 +76,10 @@ pub(super) fn all(
     plan: &Plan,
     desired: &Desired,
     live: &Live,
-    seals: &Seals,
+    inventory: &Inventory,
     answers: &Answers,
 ) -> Vec<Found> {
-    let strays = strays(plan, desired, live, seals);
+    let strays = strays(desired, live, inventory);
     let judge = Trust {
         caller: &plan.caller.mrn,
         trusted: &desired.trusted_creators,
@@ -114,22 +113,17 @@ pub(super) fn all(
 
 /// Live accounts that are not where the configuration has them: one of them may be what is missing,
 /// under other marks or none.
-fn strays<'a>(
-    plan: &Plan,
-    desired: &Desired,
-    live: &'a Live,
-    seals: &Seals,
-) -> Vec<&'a LiveAccount> {
-    let judge = Judge::new(desired, &plan.caller.mrn, seals);
-    let in_place = |account: &LiveAccount| match judge.custody(account) {
-        Custody::Ours(marks, _) => desired
-            .accounts
-            .get(&judge.address(&marks.address))
-            .is_some_and(|declared| same_name(&declared.name, &account.name)),
-        _ => false,
+fn strays<'a>(desired: &Desired, live: &'a Live, inventory: &'a Inventory) -> Vec<&'a LiveAccount> {
+    let in_place = |account: &LiveAccount, address: Option<&Address>| {
+        let declared = address.and_then(|address| desired.accounts.get(address));
+        declared.is_some_and(|declared| same_name(&declared.name, &account.name))
     };
-    let all = live.accounts.values();
-    all.filter(|account| account.mrn != plan.caller.mrn && !in_place(account))
+    inventory
+        .beside(live)
+        .filter(|(account, entry)| {
+            account.mrn != live.facts.caller.mrn && !in_place(account, entry.custody.address())
+        })
+        .map(|(account, _)| account)
         .collect()
 }
 

@@ -6,13 +6,13 @@ mod ask;
 mod cause;
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diff::{Custody, Judge};
 use crate::model::{
-    AccountState, Address, Desired, Live, LiveAccount, LogEntry, Marks, Mrn, Scope, Seals,
-    SourceRef, rank,
+    AccountState, Address, Custody, Desired, Inventory, Keeper, Live, LiveAccount, LogEntry, Mrn,
+    Scope, SourceRef, rank,
 };
 use crate::plan::{Action, Block, Blocked, Change, LeftAlone, Plan, Reason};
 
@@ -146,20 +146,11 @@ pub struct Idle {
     /// The account.
     pub account: LiveAccount,
     /// Whose it is.
-    pub whose: Whose,
+    pub custody: Keeper,
+    /// Its name in the configuration, if it is managed.
+    pub address: Option<Address>,
     /// Since when.
     pub since: Since,
-}
-
-/// Whose an account is that was not used for long.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// This configuration's, under this address.
-    Managed(Address),
-    /// Under this configuration's marks, without a reason to believe them.
-    Disputed,
-    /// No configuration's.
-    Unmanaged,
 }
 
 /// Since when an account was not used.
@@ -195,13 +186,13 @@ pub fn check(
     plan: Plan,
     desired: &Desired,
     live: &Live,
-    seals: &Seals,
+    inventory: &Inventory,
     answers: &Answers,
     clean_up: Vec<String>,
     wishes: Wishes,
 ) -> Check {
     let now = live.facts.now;
-    let found = cause::all(&plan, desired, live, seals, answers);
+    let found = cause::all(&plan, desired, live, inventory, answers);
     let (needs_person, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| {
         matches!(
             found.what,
@@ -218,15 +209,15 @@ pub fn check(
         .filter(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn)
         .cloned()
         .collect();
-    let census = Census::new(desired, live, seals);
+    let unused = |long| unused(live, inventory, ago(now, long));
     Check {
         now,
         drift,
         needs_person,
         not_applied,
         unmanaged,
-        unused: wishes.unused.map(|long| census.unused(ago(now, long))),
-        expiring: census.expiring(desired, live, now, wishes.expiring),
+        unused: wishes.unused.map(unused),
+        expiring: expiring(desired, live, inventory, wishes.expiring),
         clean_up,
         plan,
     }
@@ -299,110 +290,89 @@ fn ago(now: Timestamp, long: SignedDuration) -> Timestamp {
     now.checked_sub(long).unwrap_or(Timestamp::MIN)
 }
 
-/// The accounts that this configuration manages, and those that nobody does.
-struct Census<'a> {
-    managed: Vec<(&'a LiveAccount, Address, Marks)>,
-    others: Vec<(&'a LiveAccount, Whose)>,
-    caller: &'a Mrn,
+/// Accounts that were not used since `cut`, but the caller's own and those of other configurations, whose
+/// own checks tell of them.
+fn unused(live: &Live, inventory: &Inventory, cut: Timestamp) -> Vec<Idle> {
+    let caller = &live.facts.caller.mrn;
+    let mut idle: Vec<Idle> = inventory
+        .beside(live)
+        .filter(|(account, entry)| {
+            account.mrn != *caller && entry.custody.keeper() != Keeper::Foreign
+        })
+        .filter_map(|(account, entry)| {
+            let custody = entry.custody.keeper();
+            let managed = custody == Keeper::Managed;
+            Some(Idle {
+                since: since(account, cut)?,
+                account: account.clone(),
+                custody,
+                address: managed.then(|| entry.custody.called(&account.mrn)),
+            })
+        })
+        .collect();
+    idle.sort_by_key(|idle| {
+        let account = &idle.account;
+        (
+            Reverse(rank(&account.roles)),
+            account.scope.clone(),
+            account.name.clone(),
+            account.mrn.clone(),
+        )
+    });
+    idle
 }
 
-impl<'a> Census<'a> {
-    fn new(desired: &Desired, live: &'a Live, seals: &Seals) -> Self {
-        let caller = &live.facts.caller.mrn;
-        let judge = Judge::new(desired, caller, seals);
-        let mut census = Self {
-            managed: Vec::new(),
-            others: Vec::new(),
-            caller,
-        };
-        for account in live.accounts.values() {
-            match judge.custody(account) {
-                Custody::Ours(marks, _) => {
-                    let address = judge.address(&marks.address);
-                    census.managed.push((account, address, marks));
-                }
-                Custody::Unmanaged => census.others.push((account, Whose::Unmanaged)),
-                Custody::Disputed(_) | Custody::OtherKey(_) | Custody::Later(_) => {
-                    census.others.push((account, Whose::Disputed));
-                }
-                // Its own configuration's check tells of it.
-                Custody::Foreign(_) => {}
-            }
+/// Accounts of this configuration that expire within a time, and those that are over.
+fn expiring(
+    desired: &Desired,
+    live: &Live,
+    inventory: &Inventory,
+    soon: SignedDuration,
+) -> Vec<Expiring> {
+    let now = live.facts.now;
+    let horizon = now.checked_add(soon).unwrap_or(Timestamp::MAX);
+    let ours = || {
+        let all = inventory.beside(live);
+        all.filter_map(|(account, entry)| match &entry.custody {
+            Custody::Ours(ours) => Some((account, ours)),
+            _ => None,
+        })
+    };
+    let marked = ours().filter_map(|(account, ours)| {
+        let until = ours.marks.expires?;
+        Some(Expiring {
+            address: ours.at.address.clone(),
+            account: Some(account.mrn.clone()),
+            name: account.name.clone(),
+            scope: account.scope.clone(),
+            until,
+            expired: until <= now,
+        })
+    });
+    let there: BTreeSet<&Address> = ours().map(|(_, ours)| &ours.at.address).collect();
+    // An account that expired may be gone from the platform; its declaration still says so.
+    let absent = desired.accounts.values().filter_map(|declared| {
+        let gone = live.extent.gone.contains_key(&declared.scope);
+        let unread = live.unread.contains_key(&declared.scope);
+        if gone || unread || there.contains(&declared.address) {
+            return None;
         }
-        census
-    }
-
-    fn unused(&self, cut: Timestamp) -> Vec<Idle> {
-        let managed = self.managed.iter();
-        let managed =
-            managed.map(|(account, address, _)| (*account, Whose::Managed(address.clone())));
-        let others = self.others.iter().cloned();
-        let mut idle: Vec<Idle> = managed
-            .chain(others)
-            .filter(|(account, _)| account.mrn != *self.caller)
-            .filter_map(|(account, whose)| {
-                Some(Idle {
-                    since: since(account, cut)?,
-                    account: account.clone(),
-                    whose,
-                })
-            })
-            .collect();
-        idle.sort_by_key(|idle| {
-            let account = &idle.account;
-            (
-                Reverse(rank(&account.roles)),
-                account.scope.clone(),
-                account.name.clone(),
-                account.mrn.clone(),
-            )
-        });
-        idle
-    }
-
-    fn expiring(
-        &self,
-        desired: &Desired,
-        live: &Live,
-        now: Timestamp,
-        soon: SignedDuration,
-    ) -> Vec<Expiring> {
-        let horizon = now.checked_add(soon).unwrap_or(Timestamp::MAX);
-        let marked = self.managed.iter().filter_map(|(account, address, marks)| {
-            Some(Expiring {
-                address: address.clone(),
-                account: Some(account.mrn.clone()),
-                name: account.name.clone(),
-                scope: account.scope.clone(),
-                until: marks.expires?,
-                expired: marks.expires? <= now,
-            })
-        });
-        // An account that expired may be gone from the platform; its declaration still says so.
-        let absent = desired.accounts.values().filter_map(|declared| {
-            let there = |(_, address, _): &(_, Address, _)| *address == declared.address;
-            let gone = live.extent.gone.contains_key(&declared.scope);
-            let unread = live.unread.contains_key(&declared.scope);
-            if gone || unread || self.managed.iter().any(there) {
-                return None;
-            }
-            let until = declared.valid_until?;
-            Some(Expiring {
-                address: declared.address.clone(),
-                account: None,
-                name: declared.name.clone(),
-                scope: declared.scope.clone(),
-                until,
-                expired: until <= now,
-            })
-        });
-        let mut all: Vec<Expiring> = marked
-            .chain(absent)
-            .filter(|one| one.until <= horizon)
-            .collect();
-        all.sort_by(|a, b| (a.until, &a.address).cmp(&(b.until, &b.address)));
-        all
-    }
+        let until = declared.valid_until?;
+        Some(Expiring {
+            address: declared.address.clone(),
+            account: None,
+            name: declared.name.clone(),
+            scope: declared.scope.clone(),
+            until,
+            expired: until <= now,
+        })
+    });
+    let mut all: Vec<Expiring> = marked
+        .chain(absent)
+        .filter(|one| one.until <= horizon)
+        .collect();
+    all.sort_by(|a, b| (a.until, &a.address).cmp(&(b.until, &b.address)));
+    all
 }
 
 /// Since when an account was not used, if that is `cut` or longer ago, or if nobody can tell.

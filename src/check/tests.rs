@@ -7,7 +7,7 @@ use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
 use crate::model::{
-    Caller, Extent, Facts, History, Labels, Role, ScopeInfo, SpaceId, StackId, Unread,
+    Caller, Extent, Facts, History, Labels, Marks, Role, ScopeInfo, Seals, SpaceId, StackId, Unread,
 };
 use crate::plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
@@ -71,7 +71,7 @@ fn there(name: &str, role: &str, ours: bool, expires: Option<&str>) -> LiveAccou
         scope: scope(),
         name: name.to_owned(),
         description: None,
-        labels: if ours { marks.labels() } else { Labels::new() },
+        labels: if ours { marks.labels() } else { Labels::new() }.into(),
         roles: [Role::new(role)].into(),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
         last_used: None,
@@ -115,11 +115,16 @@ const LATER: Wishes = Wishes {
     expiring: SignedDuration::from_hours(24 * 30),
 };
 
+fn planned(desired: &Desired, live: &Live) -> (Plan, Inventory) {
+    let inventory = Inventory::take(desired, live, &Seals::default());
+    let delta = diff(desired, live, &inventory);
+    (plan::build(desired, live, &inventory, delta), inventory)
+}
+
 fn checked(desired: &Desired, live: &Live, log: Vec<(Mrn, Result<History, String>)>) -> Check {
-    let seals = Seals::default();
-    let plan = plan::build(desired, live, diff(desired, live, &seals));
+    let (plan, inventory) = planned(desired, live);
     let answers = Answers::from_map(log.into_iter().collect());
-    check(plan, desired, live, &seals, &answers, Vec::new(), LATER)
+    check(plan, desired, live, &inventory, &answers, Vec::new(), LATER)
 }
 
 fn history(entries: Vec<LogEntry>, complete: bool) -> Result<History, String> {
@@ -277,8 +282,10 @@ fn an_account_without_its_marks_is_drift_if_somebody_took_them() {
 #[test]
 fn what_is_blocked_needs_a_person_and_waits_for_no_apply() {
     let protected = |mut account: LiveAccount| {
-        let mark = account.labels.get_mut("rolecall-mark").expect("marked");
-        *mark = mark.replace(".p0", ".p1");
+        account.labels.edit(|labels| {
+            let mark = labels.get_mut("rolecall-mark").expect("marked");
+            *mark = mark.replace(".p0", ".p1");
+        });
         account
     };
     let mut stranger = there("ci", "viewer", true, None);
@@ -377,13 +384,12 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
         unused: Some(SignedDuration::from_hours(24)),
         ..LATER
     };
-    let seals = Seals::default();
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
+    let (plan, inventory) = planned(&desired, &live);
     let check = check(
         plan,
         &desired,
         &live,
-        &seals,
+        &inventory,
         &Answers::default(),
         Vec::new(),
         wishes,
@@ -391,9 +397,11 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
     let unused = check.unused.expect("was asked for");
     let names: Vec<&str> = unused.iter().map(|i| i.account.name.as_str()).collect();
     assert_eq!(names, ["hand-made", "ci", "docs"]);
-    assert_eq!(unused[0].whose, Whose::Unmanaged);
-    assert_eq!(unused[1].whose, Whose::Managed(Address::new("ci", None)));
-    assert_eq!(unused[2].whose, Whose::Disputed);
+    let whose = |idle: &Idle| (idle.custody, idle.address.clone());
+    assert_eq!(whose(&unused[0]), (Keeper::Unmanaged, None));
+    let ci = Address::new("ci", None);
+    assert_eq!(whose(&unused[1]), (Keeper::Managed, Some(ci)));
+    assert_eq!(whose(&unused[2]), (Keeper::Disputed, None));
 }
 
 #[test]
@@ -459,16 +467,24 @@ impl<F: Fn(&Mrn) -> Result<Vec<LogEntry>, ErrorKind>> AuditLog for Log<F> {
 async fn asked(answer: impl Fn(&Mrn) -> Result<Vec<LogEntry>, ErrorKind>) -> (Vec<Mrn>, Check) {
     let names = ["a", "b", "c"];
     let text: String = names.iter().map(|name| account(name, "")).collect();
-    let (desired, seals) = (desired(&text), Seals::default());
+    let desired = desired(&text);
     let raised = |name: &&str| there(name, "owner", true, None);
     let live = live(names.iter().map(raised).collect());
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
+    let (plan, inventory) = planned(&desired, &live);
     let log = Log {
         answer,
         asked: RefCell::default(),
     };
     let answers = ask(&log, &plan).await;
-    let check = check(plan, &desired, &live, &seals, &answers, Vec::new(), LATER);
+    let check = check(
+        plan,
+        &desired,
+        &live,
+        &inventory,
+        &answers,
+        Vec::new(),
+        LATER,
+    );
     (log.asked.into_inner(), check)
 }
 
@@ -606,7 +622,7 @@ fn pending(role: Option<&str>) -> LiveAccount {
         )
     };
     LiveAccount {
-        labels: marks.labels(),
+        labels: marks.labels().into(),
         roles: role.map(Role::new).into_iter().collect(),
         ..there("ci", "viewer", true, None)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Policy;
 use crate::echo;
-use crate::model::{Desired, Limits, Live, PolicyReach, PolicySeverity, SourceRef};
+use crate::model::{Desired, Inventory, Limits, Live, PolicyReach, PolicySeverity, SourceRef};
 use crate::plan::Plan;
 use crate::policy;
 use crate::view::{human, inert, junit, sarif};
@@ -88,8 +88,14 @@ fn same(one: &Path, other: &Path) -> bool {
 }
 
 /// Asks the policies about a plan, and keeps in it what they say.
-pub fn judge(plan: &mut Plan, policies: &[Policy], desired: &Desired, live: &Live) {
-    let judgement = policy::judge(plan, policies, desired, live);
+pub fn judge(
+    plan: &mut Plan,
+    policies: &[Policy],
+    desired: &Desired,
+    live: &Live,
+    inventory: &Inventory,
+) {
+    let judgement = policy::judge(plan, policies, desired, live, inventory);
     plan.judged(judgement);
 }
 

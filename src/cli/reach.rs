@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::echo;
 use crate::http::{Proxy, holds_certificate};
-use crate::model::{CleanUp, Desired, Home, Live, Scope, Seals, SpaceId, Unread};
+use crate::model::{CleanUp, Desired, Home, Inventory, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
     Client, Environment, Http, Identity, Login, LoginError, Source, Time, Wanted, discover,
@@ -45,8 +45,8 @@ pub struct Looked {
     pub desired: Desired,
     /// What is there.
     pub live: Live,
-    /// What seals are checked with.
-    pub seals: Seals,
+    /// Whose that is.
+    pub inventory: Inventory,
     /// The connection over which that was read.
     pub reached: Reached,
 }
@@ -416,9 +416,9 @@ pub async fn look(
         reporter.warn(&unread_scope(scope, unread));
     }
     Ok(Looked {
+        inventory: Inventory::take(&desired, &live, &seals),
         desired,
         live,
-        seals,
         reached,
     })
 }
@@ -428,12 +428,11 @@ pub async fn look(
 pub async fn clean_up(
     client: &Client<Http>,
     plan: &Plan,
-    desired: &Desired,
     live: &Live,
-    seals: &Seals,
+    inventory: &Inventory,
     reporter: &Reporter,
 ) -> Vec<String> {
-    let unused = Unused::of(plan, desired, live, seals);
+    let unused = Unused::of(plan, live, inventory);
     unused.advice(&settings(client, unused.spaces(), reporter).await)
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::config::Policy;
 use crate::diff::diff;
-use crate::model::{Desired, Live, Meant, Seals};
+use crate::model::{Desired, Inventory, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh_beyond;
@@ -35,6 +35,8 @@ pub struct Session {
     pub desired: Desired,
     /// What is there.
     pub live: Live,
+    /// Whose that is.
+    pub inventory: Inventory,
     /// What marks are sealed with.
     pub seals: Seals,
     /// The embedded platform, kept running.
@@ -48,11 +50,17 @@ impl Session {
     /// # Errors
     /// Why a file of that cannot be written.
     pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Failure> {
-        let questions = Questions::of(&self.plan, &self.desired, &self.live, &self.seals);
+        let questions = Questions::of(&self.plan, &self.live, &self.inventory);
         let reporter = &self.world.reporter;
         let answers = reach::answers(&self.world.client, &questions, reporter).await;
         self.plan.tell(questions, &answers);
-        policies::judge(&mut self.plan, &self.policies, &self.desired, &self.live);
+        policies::judge(
+            &mut self.plan,
+            &self.policies,
+            &self.desired,
+            &self.live,
+            &self.inventory,
+        );
         policies::tell(&self.plan, told, reporter)
     }
 }
@@ -120,7 +128,9 @@ pub async fn open(
         .await
         .map_err(|e| Failure::error(e.message))?;
     drop(reading);
-    let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
+    let inventory = Inventory::take(&desired, &live, &seals);
+    let delta = diff(&desired, &live, &inventory);
+    let plan = plan::build(&desired, &live, &inventory, delta);
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = match choice.local {
         true => Sinks::local(&config.dir),
@@ -139,6 +149,7 @@ pub async fn open(
         policies,
         desired,
         live,
+        inventory,
         seals,
         _kept: kept,
     })

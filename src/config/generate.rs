@@ -289,7 +289,7 @@ fn obstacle(account: &LiveAccount, live: &Live) -> Option<String> {
     if account.mrn == live.facts.caller.mrn {
         return Some("this is the account whose credential rolecall itself was using".to_owned());
     }
-    match account.marking() {
+    match account.labels.marking() {
         Marking::Marked(marks) => {
             return Some(format!("the configuration {} manages it", marks.stack));
         }
@@ -371,9 +371,9 @@ fn account_blocks(out: &mut String, name: &str, reference: &str, account: &LiveA
         })
         .collect();
     all.push(("roles", format!("[{}]", roles.join(", "))));
-    let live = account.other_labels();
+    let live = account.labels.own();
     let mut tall = None;
-    match declarable(&live) {
+    match declarable(live) {
         Some(labels) if !labels.is_empty() => {
             let pairs: Vec<(String, String)> = labels
                 .iter()

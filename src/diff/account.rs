@@ -26,7 +26,7 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
             .is_none_or(|wanted| marks.described.fits(wanted, live.description.as_deref()))
         && labels
             .as_ref()
-            .is_none_or(|wanted| live.has_other_labels(wanted))
+            .is_none_or(|wanted| live.labels.own() == wanted)
         && *roles == live.roles
         && protected.is_none_or(|wanted| wanted == marks.protected)
 }

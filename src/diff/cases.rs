@@ -6,20 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::PENDING_LEASE;
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
-use super::custody::{Custody, Judge};
 use super::delta::{Action, Block, Blocked, Delta, Difference, Expired, InFlight, Reason};
 use super::names::{Name, Names};
 use crate::model::{
-    AccountState, AddressLabel, Birth, CredentialMark, Desired, DesiredAccount, Destination,
-    DestinationId, KeyAt, Live, LiveAccount, Marks, Mrn, RoleSet, SealCheck, SourceRef, VOID,
-    birth_roles_only, same_name,
+    AccountState, AddressLabel, Birth, CredentialMark, Custody, Desired, DesiredAccount,
+    Destination, DestinationId, Inventory, KeyAt, Live, LiveAccount, Marks, Mrn, Ours, RoleSet,
+    SealCheck, SourceRef, VOID, birth_roles_only, same_name,
 };
 
 pub(super) struct Cases<'a> {
     pub(super) desired: &'a Desired,
     pub(super) live: &'a Live,
-    pub(super) ours: &'a [Ours<'a>],
-    pub(super) judge: Judge<'a>,
+    pub(super) ours: &'a [Managed<'a>],
+    pub(super) inventory: &'a Inventory,
     /// Who has which name in which scope; made when it is first asked for.
     pub(super) names: OnceCell<Names<'a>>,
     /// The names that declared accounts want; made when they are first asked for.
@@ -29,18 +28,15 @@ pub(super) struct Cases<'a> {
 }
 
 /// An account of ours.
-pub(super) struct Ours<'a> {
+pub(super) struct Managed<'a> {
     pub(super) account: &'a LiveAccount,
-    pub(super) marks: Marks,
-    pub(super) seal: SealCheck,
-    /// The present address, where the marks hold an earlier one.
-    pub(super) moved_to: Option<AddressLabel>,
+    pub(super) known: &'a Ours,
 }
 
-impl Ours<'_> {
+impl Managed<'_> {
     /// The address that the account has now.
-    pub(super) fn address(&self) -> &AddressLabel {
-        self.moved_to.as_ref().unwrap_or(&self.marks.address)
+    pub(super) fn label(&self) -> &AddressLabel {
+        &self.known.at.label
     }
 }
 
@@ -55,12 +51,10 @@ impl Cases<'_> {
     }
 
     /// A declared account that is live under our marks.
-    pub(super) fn present(&self, account: &DesiredAccount, found: &Ours<'_>, delta: &mut Delta) {
-        let Ours {
+    pub(super) fn present(&self, account: &DesiredAccount, found: &Managed<'_>, delta: &mut Delta) {
+        let Managed {
             account: present,
-            marks,
-            seal,
-            moved_to: _,
+            known: Ours { marks, seal, at: _ },
         } = found;
         if let Some(import) = &account.import
             && import.mrn != present.mrn
@@ -118,7 +112,7 @@ impl Cases<'_> {
             self.block(account, block, delta);
             return;
         }
-        let void: Vec<&str> = present.void_labels().collect();
+        let void: Vec<&str> = present.labels.void().collect();
         if !void.is_empty() {
             delta.notes.push((
                 account.address.clone(),
@@ -347,27 +341,27 @@ impl Cases<'_> {
             let why = format!("it lives in {}, not in {}", present.scope, account.scope);
             return Err(missing(why));
         }
-        match self.judge.custody(present) {
-            Custody::Foreign(stack) if self.desired.meant.take_over.contains(&stack) => {
+        match self.inventory.of(mrn) {
+            Custody::Foreign(stack) if self.desired.meant.take_over.contains(stack) => {
                 Ok((present, Reason::TakenOver))
             }
             Custody::Foreign(stack) => Err(Block::Foreign {
                 account: mrn.clone(),
-                stack,
+                stack: stack.clone(),
             }),
-            Custody::Ours(marks, _) => {
-                let other = marks.address.decode().map_or_else(
-                    || marks.address.as_str().to_owned(),
+            Custody::Ours(ours) => {
+                let other = ours.marks.address.decode().map_or_else(
+                    || ours.marks.address.as_str().to_owned(),
                     |address| address.to_string(),
                 );
                 Err(missing(format!("it is managed as {other}")))
             }
             // Whatever a later version says of it would be lost.
-            Custody::Later(needs) => Err(Block::Later {
+            Custody::Later { needs, claim: _ } => Err(Block::Later {
                 account: mrn.clone(),
-                needs,
+                needs: needs.clone(),
             }),
-            Custody::Disputed(_) | Custody::OtherKey(_) | Custody::Unmanaged => {
+            Custody::Disputed { .. } | Custody::OtherKey { .. } | Custody::Unmanaged => {
                 Ok((present, Reason::ImportRequested))
             }
         }
@@ -398,7 +392,7 @@ impl Cases<'_> {
                 valid_until: None,
                 ..before
             }),
-            marks: present.marks(),
+            marks: present.marks().cloned(),
             places: named.chain([account.declared_at.clone()]).collect(),
             ..self.difference(account, present, &marks, Action::Adopt, reason)
         });

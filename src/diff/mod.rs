@@ -3,73 +3,64 @@
 
 mod account;
 mod cases;
-mod custody;
 mod delta;
 mod names;
 mod undeclared;
 mod unmatched;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use cases::{Cases, Ours};
-pub use custody::{Custody, Judge, NO_SEAL};
+use cases::{Cases, Managed};
 pub use delta::{
     Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason,
 };
 
-use crate::model::{Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Mrn, Seals};
+use crate::model::{
+    AddressLabel, Custody, Desired, DesiredAccount, Inventory, Live, LiveAccount, Mrn,
+};
 
 /// How long an account may be pending before another run takes its birth for dead.
 pub const PENDING_LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Compares. Every live account and every declared one ends in exactly one part of the result or
-/// is counted as unchanged. Where the configuration has a seal key, only accounts whose seal fits are
-/// ours, whoever runs this.
-pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
+/// is counted as unchanged. `inventory` says whose each live account is: where the configuration has a
+/// seal key, only accounts whose seal fits are ours, whoever runs this.
+pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
+    let sealed = inventory.verified();
     let mut delta = Delta {
-        sealed: seals.verifies(),
-        former: seals
-            .keys()
-            .and_then(|keys| keys.former.as_ref())
-            .map(|key| key.id().to_owned()),
+        sealed,
+        former: inventory.former_key().map(str::to_owned),
         ..Delta::default()
     };
-    seals.check_all(live.accounts.values());
-    let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
     let declared = declared(desired);
-    let formerly = formerly(&declared);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
-    let mut ours: Vec<Ours<'_>> = Vec::with_capacity(live.accounts.len());
-    let mut disputed: BTreeMap<&Mrn, Block> = BTreeMap::new();
-    for account in live.accounts.values() {
-        match judge.custody(account) {
-            Custody::Ours(marks, seal) => {
+    let mut ours: Vec<Managed<'_>> = Vec::with_capacity(live.accounts.len());
+    let mut disputed: Vec<(&LiveAccount, &Custody, Block)> = Vec::new();
+    for (account, entry) in inventory.beside(live) {
+        let custody = &entry.custody;
+        match custody {
+            Custody::Ours(known) => {
                 delta.managed += 1;
-                delta.unverified += usize::from(!seals.verifies() && marks.seal.is_some());
-                ours.push(Ours {
-                    account,
-                    moved_to: formerly.get(&marks.address).cloned(),
-                    marks,
-                    seal,
-                });
+                delta.unverified += usize::from(!sealed && known.marks.seal.is_some());
+                ours.push(Managed { account, known });
             }
             // An import settles what is disputed, or says why not.
-            found @ (Custody::Disputed(_) | Custody::OtherKey(_) | Custody::Later(_)) => {
-                if !judge.imports(&account.mrn)
-                    && let Some(block) = found.dispute(&account.mrn)
+            Custody::Disputed { .. } | Custody::OtherKey { .. } | Custody::Later { .. } => {
+                if !entry.imported
+                    && let Some(block) = dispute(custody, &account.mrn)
                 {
-                    disputed.insert(&account.mrn, block);
+                    disputed.push((account, custody, block));
                 }
             }
             Custody::Foreign(stack)
-                if desired.meant.take_over.contains(&stack) && judge.imports(&account.mrn) => {}
+                if desired.meant.take_over.contains(stack) && entry.imported => {}
             Custody::Foreign(stack) => delta.left_alone.push(LeftAlone {
                 account: account.clone(),
-                stack: Some(stack),
+                stack: Some(stack.clone()),
             }),
             Custody::Unmanaged => {
-                if !judge.imports(&account.mrn) {
+                if !entry.imported {
                     unmanaged.push(account);
                 }
             }
@@ -77,18 +68,17 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     }
 
     // Both by address, so that one pass meets them; accounts of one address stay by resource name.
-    let mut met: Vec<&Ours<'_>> = ours.iter().collect();
-    met.sort_by(|a, b| a.address().cmp(b.address()));
-    let at = |mrn: &Mrn| {
-        let address = address_label(live.accounts.get(mrn)?)?;
-        Some(formerly.get(&address).cloned().unwrap_or(address))
-    };
-    let contested: BTreeSet<AddressLabel> = disputed.keys().filter_map(|mrn| at(mrn)).collect();
+    let mut met: Vec<&Managed<'_>> = ours.iter().collect();
+    met.sort_by(|a, b| a.label().cmp(b.label()));
+    let contested: BTreeSet<&AddressLabel> = disputed
+        .iter()
+        .filter_map(|(_, custody, _)| Some(&custody.claim()?.label))
+        .collect();
     let cases = Cases {
         desired,
         live,
         ours: &ours,
-        judge,
+        inventory,
         names: OnceCell::new(),
         wanted: OnceCell::new(),
         places: OnceCell::new(),
@@ -102,12 +92,12 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
             });
         }
     }
-    let mut groups = met.chunk_by(|a, b| a.address() == b.address()).peekable();
+    let mut groups = met.chunk_by(|a, b| a.label() == b.label()).peekable();
     for (label, account) in &declared {
-        while let Some(group) = groups.next_if(|group| group[0].address() < label) {
+        while let Some(group) = groups.next_if(|group| group[0].label() < label) {
             cases.undeclared_group(group, &mut delta);
         }
-        match groups.next_if(|group| group[0].address() == label) {
+        match groups.next_if(|group| group[0].label() == label) {
             Some([found]) => cases.present(account, found, &mut delta),
             Some(several) => {
                 let accounts = several.iter().map(|o| o.account.mrn.clone()).collect();
@@ -126,11 +116,11 @@ pub fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
     for group in groups {
         cases.undeclared_group(group, &mut delta);
     }
-    for (mrn, block) in disputed {
-        let account = &live.accounts[mrn];
-        let declared = at(mrn).and_then(|label| find(&declared, &label));
+    for (account, custody, block) in disputed {
+        let claim = custody.claim();
+        let declared = claim.and_then(|claim| find(&declared, &claim.label));
         delta.blocked.push(Blocked {
-            address: declared.map_or_else(|| address_of(account), |d| d.address.clone()),
+            address: custody.called(&account.mrn),
             scope: account.scope.clone(),
             block,
             declared_at: declared.map(|d| d.declared_at.clone()),
@@ -166,35 +156,24 @@ fn find<'a>(declared: &[Declared<'a>], label: &AddressLabel) -> Option<&'a Desir
     found.ok().map(|at| declared[at].1)
 }
 
-/// The present address of every address that a declared account had before and that nothing
-/// declared has now.
-fn formerly(declared: &[Declared<'_>]) -> BTreeMap<AddressLabel, AddressLabel> {
-    let mut all = BTreeMap::new();
-    for (label, account) in declared {
-        for former in &account.formerly {
-            let before = former.address.label();
-            if find(declared, &before).is_none() {
-                all.insert(before, label.clone());
-            }
-        }
+/// What stands in the way if an account of ours, or one that claims to be, is not to be believed.
+fn dispute(custody: &Custody, account: &Mrn) -> Option<Block> {
+    let account = account.clone();
+    match custody {
+        Custody::Disputed { why, claim: _ } => Some(Block::Disputed {
+            account,
+            why: why.clone(),
+        }),
+        Custody::OtherKey { key, claim: _ } => Some(Block::OtherKey {
+            account,
+            key: key.clone(),
+        }),
+        Custody::Later { needs, claim: _ } => Some(Block::Later {
+            account,
+            needs: needs.clone(),
+        }),
+        Custody::Ours(_) | Custody::Foreign(_) | Custody::Unmanaged => None,
     }
-    all
-}
-
-/// The address that an account's label names, or one made of the label where that is a hash.
-fn address_of(account: &LiveAccount) -> Address {
-    match address_label(account) {
-        None => Address::new(account.mrn.id(), None),
-        Some(label) => label
-            .decode()
-            .unwrap_or_else(|| Address::new(label.as_str(), None)),
-    }
-}
-
-/// The address as the account's label has it, whatever the other labels are worth.
-fn address_label(account: &LiveAccount) -> Option<AddressLabel> {
-    let label = account.labels.get("rolecall-address")?;
-    Some(AddressLabel::from_label(label.clone()))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cases::Cases;
 use super::delta::{Block, Held};
 use crate::model::{
-    AddressLabel, CredentialMark, DesiredAccount, LiveAccount, Marks, Mrn, Scope, composed,
-    difference, outline, same_name,
+    AddressLabel, CredentialMark, Custody, DesiredAccount, LiveAccount, Marks, Mrn, Scope,
+    composed, difference, outline, same_name,
 };
 
 /// A name in its scope.
@@ -42,8 +42,8 @@ impl<'a> Names<'a> {
             .collect();
         let managed = cases.ours.iter().filter_map(|ours| {
             // What is still being born is finished or removed, and never renamed.
-            let pending = matches!(ours.marks.credential, CredentialMark::Pending(_));
-            let declared = declared.get(ours.address()).filter(|_| !pending)?;
+            let pending = matches!(ours.known.marks.credential, CredentialMark::Pending(_));
+            let declared = declared.get(ours.label()).filter(|_| !pending)?;
             Some((ours.account, *declared))
         });
         let imported = accounts().filter_map(|account| {
@@ -128,11 +128,11 @@ impl<'a> Cases<'a> {
         } else {
             Held::Kept
         };
-        let ours = self.ours.iter().find(|ours| ours.account.mrn == holder.mrn);
+        let managed_as = self.inventory.of(&holder.mrn).address();
         Some(Block::NameTaken {
             account: holder.mrn.clone(),
             name: account.name.clone(),
-            managed_as: ours.map(|ours| self.judge.address(ours.address())),
+            managed_as: managed_as.cloned(),
             held,
         })
     }
@@ -142,7 +142,7 @@ impl<'a> Cases<'a> {
     pub(super) fn look_alike(&self, account: &DesiredAccount) -> Option<String> {
         let names = self.names();
         let outline = (&account.scope, outline(&account.name));
-        let ours = |other: &LiveAccount| self.ours.iter().any(|ours| ours.account.mrn == other.mrn);
+        let ours = |other: &LiveAccount| self.inventory.of(&other.mrn).address().is_some();
         let other = names
             .outlines
             .get(&outline)?
@@ -159,15 +159,14 @@ impl<'a> Cases<'a> {
 
     /// Whether the same plan deletes an account.
     fn deleted(&self, names: &Names<'_>, account: &LiveAccount) -> bool {
-        let found = self
-            .ours
-            .iter()
-            .find(|ours| ours.account.mrn == account.mrn);
+        let Custody::Ours(ours) = self.inventory.of(&account.mrn) else {
+            return false;
+        };
         let goes = |marks: &Marks| {
             let removed = self.removal(marks);
             !marks.protected && removed.is_ok_and(|removed| removed.is_none_or(|r| r.destroy))
         };
-        found.is_some_and(|ours| !names.declared.contains_key(ours.address()) && goes(&ours.marks))
+        !names.declared.contains_key(&ours.at.label) && goes(&ours.marks)
     }
 
     /// The names that declared accounts have or are to have, each in its scope.

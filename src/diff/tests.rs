@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization, Destination,
-    Extent, Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce, OrgId,
-    Removed, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId,
+    Address, Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization,
+    Destination, Extent, Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce,
+    OrgId, Removed, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId,
     StackId, Unmanaged, UnmanagedAction, Unread, VOID,
 };
 
@@ -17,6 +17,11 @@ mod told;
 mod whole;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
+
+/// Compares by whose the accounts are.
+fn diff(desired: &Desired, live: &Live, seals: &Seals) -> Delta {
+    super::diff(desired, live, &Inventory::take(desired, live, seals))
+}
 
 fn place(line: u32) -> SourceRef {
     SourceRef {
@@ -82,7 +87,7 @@ fn live_account(name: &str, marks: Option<Marks>) -> LiveAccount {
         scope: space(),
         name: name.to_owned(),
         description: None,
-        labels: marks.map(|m| m.labels()).unwrap_or_default(),
+        labels: marks.map(|m| m.labels().into()).unwrap_or_default(),
         roles: roles(&["viewer", "agent"]),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
         last_used: None,

@@ -1,22 +1,21 @@
 //! What to do about live accounts that no block declares: ours, and those that nobody has marked.
 //! Pure.
 
-use super::address_of;
-use super::cases::{Cases, Ours, Pending, pending};
+use super::cases::{Cases, Managed, Pending, pending};
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
 use crate::model::{
-    AccountState, Address, CredentialMark, Known, LiveAccount, MARK_PREFIX, Marks, Removed,
-    RoleSet, Scope, Unmanaged, UnmanagedAction, composed,
+    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Ours, Removed, RoleSet,
+    Scope, Unmanaged, UnmanagedAction, composed,
 };
 
 impl Cases<'_> {
     /// Accounts of ours of one address that is not declared.
-    pub(super) fn undeclared_group(&self, group: &[&Ours<'_>], delta: &mut Delta) {
+    pub(super) fn undeclared_group(&self, group: &[&Managed<'_>], delta: &mut Delta) {
         match group {
             [] => {}
-            [found] => self.undeclared(found.account, &found.marks, delta),
+            [found] => self.undeclared(found, delta),
             [first, ..] => delta.blocked.push(Blocked {
-                address: address_of(first.account),
+                address: first.known.at.address.clone(),
                 scope: first.account.scope.clone(),
                 block: Block::Duplicate {
                     accounts: group.iter().map(|o| o.account.mrn.clone()).collect(),
@@ -27,7 +26,11 @@ impl Cases<'_> {
     }
 
     /// An account of ours that is not declared.
-    fn undeclared(&self, account: &LiveAccount, marks: &Marks, delta: &mut Delta) {
+    fn undeclared(&self, found: &Managed<'_>, delta: &mut Delta) {
+        let Managed {
+            account,
+            known: Ours { marks, seal: _, at },
+        } = found;
         let mut reason = if self.declares(&account.scope) {
             Reason::Undeclared
         } else {
@@ -39,7 +42,7 @@ impl Cases<'_> {
             match pending(account, marks, birth, &RoleSet::new(), false, now) {
                 Pending::Young(until) => {
                     delta.in_flight.push(InFlight {
-                        address: address_of(account),
+                        address: at.address.clone(),
                         account: account.mrn.clone(),
                         until,
                     });
@@ -48,7 +51,7 @@ impl Cases<'_> {
                 Pending::Dead => reason = Reason::CredentialPending,
                 Pending::Strange(why) => {
                     delta.blocked.push(Blocked {
-                        address: address_of(account),
+                        address: at.address.clone(),
                         scope: account.scope.clone(),
                         block: Block::PendingWithPower {
                             account: account.mrn.clone(),
@@ -61,7 +64,7 @@ impl Cases<'_> {
             }
         }
         let mut difference = Difference {
-            address: address_of(account),
+            address: at.address.clone(),
             generation: marks.generation,
             action: Action::Delete,
             reason,
@@ -69,7 +72,7 @@ impl Cases<'_> {
             account: Some(account.mrn.clone()),
             before: Some(account.state()),
             after: None,
-            marks: Some(marks.clone()),
+            marks: Some((**marks).clone()),
             moved_from: None,
             deliver_to: Vec::new(),
             places: Vec::new(),
@@ -179,9 +182,7 @@ impl Cases<'_> {
         }
         // Whose it is, some mark may tell; such are refused, and never deleted.
         // Marks that are void, too: somebody else than who gave it up may have written that.
-        let mut keys = account.labels.keys();
-        let marked = keys.any(|key| key.starts_with(MARK_PREFIX));
-        if setting.action == UnmanagedAction::Delete && marked {
+        if setting.action == UnmanagedAction::Delete && account.labels.has_our_keys() {
             return true;
         }
         let address = Address::new(account.mrn.id(), None);

@@ -35,7 +35,7 @@ impl Cases<'_> {
             .map(|blocked| blocked.address.clone())
             .filter(|address| {
                 let label = address.label();
-                !self.ours.iter().any(|ours| *ours.address() == label)
+                !self.ours.iter().any(|ours| *ours.label() == label)
             })
             .collect();
         let moved = self.moved_from_nowhere(&born, &blocked, &stray);
@@ -64,11 +64,8 @@ impl Cases<'_> {
         if by_blocks.is_empty() {
             return Vec::new();
         }
-        let live: BTreeSet<String> = self
-            .ours
-            .iter()
-            .map(|ours| self.judge.address(ours.address()).name)
-            .collect();
+        let ours = self.ours.iter();
+        let live: BTreeSet<&String> = ours.map(|ours| &ours.known.at.address.name).collect();
         let mut notes = Vec::new();
         for (places, accounts) in by_blocks {
             let Some(first) = accounts.first() else {
@@ -137,7 +134,7 @@ impl Cases<'_> {
             let matches = || {
                 self.ours
                     .iter()
-                    .any(|ours| removed.means(&ours.marks.address))
+                    .any(|ours| removed.means(&ours.known.marks.address))
             };
             if near.is_empty() || matches() {
                 continue;

@@ -9,6 +9,10 @@ use super::role::RoleSet;
 /// Labels of an account, sorted by key.
 pub type Labels = BTreeMap<String, String>;
 
+/// The value of a label that was to be removed where the platform keeps every label it was ever given.
+/// A label of this value counts as absent, wherever labels are read.
+pub const VOID: &str = "removed-by-rolecall";
+
 /// The state of an account before or after a change: all that a plan shows of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountState {

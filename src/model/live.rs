@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{AccountState, Labels};
-use super::mark::{MARK_PREFIX, Marking, Marks};
+use super::account::AccountState;
+use super::labels::LiveLabels;
+use super::mark::Marks;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::role::RoleSet;
-use super::stack::StackId;
 
 /// The identity that the credential stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,10 +96,6 @@ pub struct Live {
     pub accounts: BTreeMap<Mrn, LiveAccount>,
 }
 
-/// The value of a label that was to be removed where the platform keeps every label it was ever given.
-/// A label of this value counts as absent, wherever labels are read.
-pub const VOID: &str = "removed-by-rolecall";
-
 /// One live service account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LiveAccount {
@@ -111,8 +107,8 @@ pub struct LiveAccount {
     pub name: String,
     /// The effective description: `notes`, else `description`; never empty.
     pub description: Option<String>,
-    /// All labels, our marks included.
-    pub labels: Labels,
+    /// All labels, our marks included, as they were read.
+    pub labels: LiveLabels,
     /// Roles without the implicit ones.
     pub roles: RoleSet,
     /// When it was created, where told.
@@ -124,67 +120,9 @@ pub struct LiveAccount {
 }
 
 impl LiveAccount {
-    /// What our labels on it say.
-    pub fn marking(&self) -> Marking {
-        let void = self.labels.values().any(|value| value == VOID);
-        if void {
-            Marks::locate(&self.standing_labels())
-        } else {
-            Marks::locate(&self.labels)
-        }
-    }
-
     /// The marks, if all of them are readable.
-    pub fn marks(&self) -> Option<Marks> {
-        match self.marking() {
-            Marking::Marked(marks) => Some(marks),
-            Marking::Unmarked | Marking::Later { .. } | Marking::Damaged { .. } => None,
-        }
-    }
-
-    /// All labels that do not count as absent, our marks included.
-    pub fn standing_labels(&self) -> Labels {
-        let labels = self.labels.iter().filter(|(_, value)| *value != VOID);
-        labels
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    }
-
-    /// The keys of labels that count as absent, without our marks.
-    pub fn void_labels(&self) -> impl Iterator<Item = &str> {
-        self.labels
-            .iter()
-            .filter(|(key, value)| *value == VOID && !key.starts_with(MARK_PREFIX))
-            .map(|(key, _)| key.as_str())
-    }
-
-    /// Whether any label of ours is on it, readable or not.
-    pub fn is_marked(&self) -> bool {
-        let mut labels = self.labels.iter();
-        labels.any(|(key, value)| key.starts_with(MARK_PREFIX) && value != VOID)
-    }
-
-    /// The stack that its marks name, whatever else is wrong with them.
-    pub fn stack(&self) -> Option<StackId> {
-        match self.marking() {
-            Marking::Marked(marks) => Some(marks.stack),
-            Marking::Damaged { stack, .. } | Marking::Later { stack, .. } => stack,
-            Marking::Unmarked => None,
-        }
-    }
-
-    /// The labels that are not our marks.
-    pub fn other_labels(&self) -> Labels {
-        self.labels
-            .iter()
-            .filter(is_other)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    }
-
-    /// Whether these are the labels that are not our marks.
-    pub fn has_other_labels(&self, labels: &Labels) -> bool {
-        self.labels.iter().filter(is_other).eq(labels)
+    pub fn marks(&self) -> Option<&Marks> {
+        self.labels.marks()
     }
 
     /// The account as a plan shows it.
@@ -193,15 +131,10 @@ impl LiveAccount {
         AccountState {
             name: self.name.clone(),
             description: self.description.clone(),
-            labels: self.other_labels(),
+            labels: self.labels.own().clone(),
             roles: self.roles.clone(),
-            valid_until: marks.as_ref().and_then(|marks| marks.expires),
+            valid_until: marks.and_then(|marks| marks.expires),
             protected: marks.is_some_and(|marks| marks.protected),
         }
     }
-}
-
-/// Whether a label is neither a mark nor void.
-fn is_other((key, value): &(&String, &String)) -> bool {
-    !key.starts_with(MARK_PREFIX) && *value != VOID
 }

@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::account::Labels;
+use super::account::{Labels, VOID};
 use super::address::AddressLabel;
 use super::credential::{Fingerprint, Nonce};
 use super::described::Described;
@@ -21,7 +22,7 @@ use super::stack::StackId;
 /// What the keys of our labels begin with; users may not declare such keys.
 pub const MARK_PREFIX: &str = "rolecall-";
 
-const ADDRESS: &str = "rolecall-address";
+pub(super) const ADDRESS: &str = "rolecall-address";
 const CREDENTIAL: &str = "rolecall-credential";
 const MARK: &str = "rolecall-mark";
 pub(super) const SEAL: &str = "rolecall-seal";
@@ -223,16 +224,13 @@ pub struct Marks {
 }
 
 /// What the labels of an account amount to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every account of a stack is of this variant, and each would cost an allocation"
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Marking {
     /// No label of ours.
+    #[default]
     Unmarked,
     /// All our labels, readable.
-    Marked(Marks),
+    Marked(Arc<Marks>),
     /// Labels of a form that a later version writes.
     Later {
         /// The stack named by the labels, where readable.
@@ -350,12 +348,13 @@ impl Marks {
         give(WRITTEN, &written.label());
     }
 
-    /// Reads the marks out of an account's labels.
+    /// Reads the marks out of an account's labels. Void ones count as absent.
     pub fn locate(labels: &Labels) -> Marking {
         let from = (Bound::Included(MARK_PREFIX), Bound::Unbounded);
         let mut ours = labels
             .range::<str, _>(from)
             .take_while(|(key, _)| key.starts_with(MARK_PREFIX))
+            .filter(|(_, value)| *value != VOID)
             .peekable();
         if ours.peek().is_none() {
             return Marking::Unmarked;
@@ -416,7 +415,7 @@ impl Marks {
             })
         };
         match read() {
-            Ok(marks) => Marking::Marked(marks),
+            Ok(marks) => Marking::Marked(Arc::new(marks)),
             Err(why) => damaged(why),
         }
     }
@@ -524,6 +523,7 @@ fn destinations(labels: &Labels) -> Result<BTreeMap<DestinationId, KeyAt>, Strin
     labels
         .range::<str, _>(from)
         .take_while(|(key, _)| key.starts_with(TO))
+        .filter(|(_, value)| *value != VOID)
         .map(|(key, value)| {
             let read = || {
                 let id = DestinationId::from_label(key.strip_prefix(TO)?)?;

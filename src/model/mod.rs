@@ -5,12 +5,14 @@ mod account;
 mod address;
 mod clean_up;
 mod credential;
+mod custody;
 mod described;
 mod desired;
 mod destination;
 mod digest;
 mod history;
 mod identity;
+mod labels;
 mod limits;
 mod live;
 mod mark;
@@ -27,10 +29,11 @@ mod seal_key;
 mod sink_kind;
 mod stack;
 
-pub use account::{AccountState, Labels};
+pub use account::{AccountState, Labels, VOID};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce, StoredCredential};
+pub use custody::{Claim, Custody, Entry, Inventory, Keeper, NO_SEAL, Ours};
 pub use described::{Described, KeptText};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, EndpointAssertion, Former, Import,
@@ -40,8 +43,9 @@ pub use destination::Destination;
 pub use digest::short_digest;
 pub use history::{History, LogEntry};
 pub use identity::{DestinationId, Identity};
+pub use labels::LiveLabels;
 pub use limits::Limits;
-pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
+pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};

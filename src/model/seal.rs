@@ -3,14 +3,11 @@
 //! everybody who knows its public half can tell.
 //! Pure; shows nothing of a private key.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Labels;
-use super::live::LiveAccount;
-use super::mark::{CredentialMark, Marks, SEAL};
+use super::mark::{CredentialMark, Marks};
 use super::mrn::Mrn;
 use super::seal_key::{SealKey, SealKeys, SealPublicKey, SignedText};
 
@@ -50,9 +47,9 @@ impl Seal {
         })
     }
 
-    /// The short name of the key that the seal among an account's labels names.
-    fn key_in(labels: &Labels) -> Option<&str> {
-        let (key, _) = labels.get(SEAL)?.split_once('.')?;
+    /// The short name of the key that the first of the two labels names.
+    pub(super) fn key_of(first: &str) -> Option<&str> {
+        let (key, _) = first.split_once('.')?;
         Some(key)
     }
 
@@ -93,8 +90,6 @@ pub struct Seals {
     keys: Option<SealKeys>,
     private: Option<Arc<SealKey>>,
     accept_unsealed: bool,
-    /// What was found of each account: a signature costs more than all else that is compared.
-    checked: Arc<Mutex<HashMap<Mrn, (Marks, SealCheck)>>>,
 }
 
 /// What is to be thought of an account's seal.
@@ -161,12 +156,11 @@ impl Seals {
         self.keys.as_ref()
     }
 
-    /// Whether a seal among these labels names a key of this configuration, whatever it is worth.
-    pub fn name(&self, labels: &Labels) -> bool {
+    /// Whether the configuration has a key of this short name.
+    pub fn has_key(&self, id: &str) -> bool {
         self.keys.as_ref().is_some_and(|keys| {
-            let named = Seal::key_in(labels);
-            let known = |key: &SealPublicKey| Some(key.id()) == named;
-            known(&keys.current) || keys.former.as_ref().is_some_and(known)
+            let named = |key: &SealPublicKey| key.id() == id;
+            named(&keys.current) || keys.former.as_ref().is_some_and(named)
         })
     }
 
@@ -200,58 +194,34 @@ impl Seals {
         Marks { seal, ..marks }
     }
 
-    /// Looks at the seal among an account's marks, or at the signature of its birth.
-    pub fn check(&self, account: &Mrn, marks: &Marks) -> SealCheck {
-        // Nothing to remember: nothing was looked at.
-        if !self.verifies() {
-            return self.look(account, marks);
-        }
-        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, found)) = checked().get(account)
-            && of == marks
-        {
-            return found.clone();
-        }
-        let found = self.look(account, marks);
-        checked().insert(account.clone(), (marks.clone(), found.clone()));
-        found
-    }
-
-    /// Looks at the seals of many accounts, on all cores, so that each later [`Seals::check`] of one
-    /// of them is a matter of looking it up.
-    pub fn check_all<'a>(&self, accounts: impl Iterator<Item = &'a LiveAccount>) {
-        if !self.verifies() {
-            return;
-        }
-        let marked: Vec<(&Mrn, Marks)> = accounts
-            .filter_map(|account| Some((&account.mrn, account.marks()?)))
-            .collect();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let each = marked.len().div_ceil(cores).max(CHUNK);
-        let look = |part: &[(&Mrn, Marks)]| -> Vec<(Mrn, (Marks, SealCheck))> {
+    /// Looks at the seals of many accounts, on all cores, in the order given: a signature costs more
+    /// than all else that is compared.
+    pub fn check_all(&self, marked: &[(&Mrn, &Marks)]) -> Vec<SealCheck> {
+        let look = |part: &[(&Mrn, &Marks)]| -> Vec<SealCheck> {
             part.iter()
-                .map(|(mrn, marks)| {
-                    let found = self.look(mrn, marks);
-                    ((*mrn).clone(), (marks.clone(), found))
-                })
+                .map(|(mrn, marks)| self.check(mrn, marks))
                 .collect()
         };
-        let found: Vec<_> = std::thread::scope(|scope| {
+        if marked.len() <= CHUNK {
+            return look(marked);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let each = marked.len().div_ceil(cores).max(CHUNK);
+        std::thread::scope(|scope| {
             let parts: Vec<_> = marked
                 .chunks(each)
-                .map(|part| scope.spawn(move || look(part)))
+                .map(|part| (part, scope.spawn(move || look(part))))
                 .collect();
-            // One that failed is looked at again where it is asked for.
+            // One that failed is looked at again here.
             parts
                 .into_iter()
-                .filter_map(|part| part.join().ok())
+                .flat_map(|(part, found)| found.join().unwrap_or_else(|_| look(part)))
                 .collect()
-        });
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        checked.extend(found.into_iter().flatten());
+        })
     }
 
-    fn look(&self, account: &Mrn, marks: &Marks) -> SealCheck {
+    /// Looks at the seal among an account's marks, or at the signature of its birth.
+    pub fn check(&self, account: &Mrn, marks: &Marks) -> SealCheck {
         let Some(SealKeys { current, former }) = &self.keys else {
             return SealCheck::Unverified(marks.seal.is_some());
         };

@@ -92,8 +92,8 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        AccountState, Address, Caller, Extent, Facts, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId,
-        StackId,
+        AccountState, Address, Caller, Extent, Facts, LiveLabels, Mrn, OrgId, RoleSet, ScopeInfo,
+        SpaceId, StackId,
     };
     use crate::plan::{Action, Difference, Reason};
 
@@ -116,7 +116,7 @@ mod tests {
             scope: lives_in,
             name: "deployer".to_owned(),
             description: None,
-            labels: BTreeMap::new(),
+            labels: LiveLabels::default(),
             roles: set(held),
             created_at: None,
             last_used: None,

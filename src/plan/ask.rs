@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{OwnersLeft, Plan, Unused, owned_less};
-use crate::model::{CleanUp, Desired, Live, OrgId, Seals, SpaceId};
+use crate::model::{CleanUp, Inventory, Live, OrgId, SpaceId};
 
 /// What only the platform can tell of a plan.
 #[derive(Debug)]
@@ -17,10 +17,10 @@ pub struct Questions {
 
 impl Questions {
     /// What is to be asked about a plan.
-    pub fn of(plan: &Plan, desired: &Desired, live: &Live, seals: &Seals) -> Self {
+    pub fn of(plan: &Plan, live: &Live, inventory: &Inventory) -> Self {
         Self {
             owners: owned_less(plan, live),
-            unused: Unused::of(plan, desired, live, seals),
+            unused: Unused::of(plan, live, inventory),
         }
     }
 
@@ -67,8 +67,8 @@ mod tests {
     use crate::diff::{Action, Delta, Difference, Reason};
     use crate::model::samples::destination;
     use crate::model::{
-        AccountState, Address, Caller, Facts, LiveAccount, Mrn, Role, RoleSet, Scope, ScopeInfo,
-        StackId,
+        AccountState, Address, Caller, Desired, Facts, Inventory, LiveAccount, LiveLabels, Mrn,
+        Role, RoleSet, Scope, ScopeInfo, Seals, StackId,
     };
     use crate::plan::build;
 
@@ -85,7 +85,7 @@ mod tests {
             scope: Scope::Organization(organization.clone()),
             name: "boss".to_owned(),
             description: None,
-            labels: BTreeMap::new(),
+            labels: LiveLabels::default(),
             roles: owner,
             created_at: None,
             last_used: None,
@@ -143,9 +143,10 @@ mod tests {
             ..Delta::default()
         };
         let desired = Desired::nothing(stack);
-        let mut plan = build(&desired, &live, delta);
+        let inventory = Inventory::take(&desired, &live, &Seals::default());
+        let mut plan = build(&desired, &live, &inventory, delta);
         let before = plan.clone();
-        let questions = |plan: &Plan| Questions::of(plan, &desired, &live, &Seals::default());
+        let questions = |plan: &Plan| Questions::of(plan, &live, &inventory);
         let asked = questions(&plan);
         assert_eq!(asked.organizations().collect::<Vec<_>>(), [&organization]);
         assert_eq!(asked.spaces(), std::slice::from_ref(&space));

@@ -8,10 +8,10 @@ use super::extent::extent;
 use super::neighbours::neighbours;
 use super::{Annex, Change, Contents, Plan, lint};
 use crate::diff::Delta;
-use crate::model::{Desired, Live, rank};
+use crate::model::{Desired, Inventory, Live, rank};
 
 /// Builds the plan of a delta.
-pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
+pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta) -> Plan {
     let Delta {
         differences,
         blocked,
@@ -37,7 +37,7 @@ pub fn build(desired: &Desired, live: &Live, delta: Delta) -> Plan {
         advice.push(UNPROVEN.to_owned());
     }
     advice.extend(former.as_deref().map(two_keys));
-    advice.extend(extent(desired, live));
+    advice.extend(extent(desired, live, inventory));
     advice.extend(neighbours(desired, &left_alone));
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {

@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Plan};
-use crate::diff::{Custody, Judge};
 use crate::model::{
-    Address, CLEAN_UP_DAYS, CleanUp, Desired, Live, LiveAccount, Mrn, Scope, Seals, SpaceId,
-    by_block,
+    Address, CLEAN_UP_DAYS, CleanUp, Inventory, Live, LiveAccount, Mrn, Scope, SpaceId, by_block,
 };
 
 /// A space is asked about once an account in it was not used for so many days: half of the time
@@ -43,14 +41,14 @@ struct Idle {
 impl Unused {
     /// Looks at the accounts that will be this stack's after the plan. The caller's own is in use,
     /// and of one whose times the platform does not tell nothing can be said.
-    pub fn of(plan: &Plan, desired: &Desired, live: &Live, seals: &Seals) -> Self {
+    pub fn of(plan: &Plan, live: &Live, inventory: &Inventory) -> Self {
         let mut spaces: BTreeMap<SpaceId, InSpace> = BTreeMap::new();
         for change in &plan.changes {
             if let (Action::Create, Scope::Space(space)) = (change.action, &change.scope) {
                 spaces.entry(space.clone()).or_default().creates = true;
             }
         }
-        for (address, account) in kept(plan, desired, live, seals) {
+        for (address, account) in kept(plan, live, inventory) {
             let since = account.last_used.or(account.created_at);
             if let (Scope::Space(space), Some(since)) = (&account.scope, since) {
                 spaces.entry(space.clone()).or_default().idle.push(Idle {
@@ -169,32 +167,25 @@ impl Unused {
 /// The live accounts that are this stack's after the plan, but the caller's own.
 fn kept<'a>(
     plan: &'a Plan,
-    desired: &'a Desired,
     live: &'a Live,
-    seals: &Seals,
+    inventory: &'a Inventory,
 ) -> Vec<(Address, &'a LiveAccount)> {
     let caller = &live.facts.caller.mrn;
-    let judge = Judge::new(desired, caller, seals);
     let changes = plan.changes.iter();
     let changed: BTreeMap<&Mrn, (Action, &Address)> = changes
         .filter_map(|change| Some((change.account.as_ref()?, (change.action, &change.address))))
         .collect();
-    let address = |account: &LiveAccount| match changed.get(&account.mrn) {
-        Some((Action::Delete | Action::Forget, _)) => None,
-        Some((_, address)) => Some((*address).clone()),
-        None => match judge.custody(account) {
-            Custody::Ours(marks, _) => Some(judge.address(&marks.address)),
-            Custody::Disputed(_)
-            | Custody::OtherKey(_)
-            | Custody::Later(_)
-            | Custody::Foreign(_)
-            | Custody::Unmanaged => None,
-        },
-    };
-    live.accounts
-        .values()
-        .filter(|account| account.mrn != *caller)
-        .filter_map(|account| Some((address(account)?, account)))
+    inventory
+        .beside(live)
+        .filter(|(account, _)| account.mrn != *caller)
+        .filter_map(|(account, entry)| {
+            let address = match changed.get(&account.mrn) {
+                Some((Action::Delete | Action::Forget, _)) => None,
+                Some((_, address)) => Some(*address),
+                None => entry.custody.address(),
+            };
+            Some((address?.clone(), account))
+        })
         .collect()
 }
 

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 
 use crate::diag::suggest;
-use crate::model::{AddressLabel, Desired, DesiredAccount, Home, Live, OrgId, Scope, Unread};
+use crate::model::{Address, Desired, DesiredAccount, Home, Inventory, Live, OrgId, Scope, Unread};
 
 /// How many things of a kind a sentence names at most.
 const MOST: usize = 5;
 
 /// Sentences on declared scopes that are gone, and on what of the login's own scope was not seen.
-pub fn extent(desired: &Desired, live: &Live) -> Vec<String> {
+pub fn extent(desired: &Desired, live: &Live, inventory: &Inventory) -> Vec<String> {
     let gone = live.extent.gone.iter();
     let mut all: Vec<String> = gone
-        .map(|(scope, organization)| gone_from(desired, live, scope, organization))
+        .map(|(scope, organization)| gone_from(desired, live, inventory, scope, organization))
         .collect();
     all.extend(own_scope(desired, &live.extent.home));
     all.extend(unseen(&live.extent.unseen));
@@ -30,7 +30,13 @@ pub fn in_gone<'a>(
     accounts.filter(|account| live.extent.gone.contains_key(&account.scope))
 }
 
-fn gone_from(desired: &Desired, live: &Live, scope: &Scope, organization: &OrgId) -> String {
+fn gone_from(
+    desired: &Desired,
+    live: &Live,
+    inventory: &Inventory,
+    scope: &Scope,
+    organization: &OrgId,
+) -> String {
     let blocks = desired.spaces.iter();
     let blocks = blocks.filter(|(_, space)| Scope::Space(space.id.clone()) == *scope);
     let blocks: Vec<String> = blocks
@@ -39,7 +45,7 @@ fn gone_from(desired: &Desired, live: &Live, scope: &Scope, organization: &OrgId
     let accounts: Vec<&DesiredAccount> = in_gone(desired, live)
         .filter(|account| account.scope == *scope)
         .collect();
-    let elsewhere = elsewhere(desired, live, &accounts);
+    let elsewhere = elsewhere(live, inventory, &accounts);
     let meant = match meant(desired, live, scope, organization, &elsewhere) {
         Some(id) => format!(" (did you mean {id}?)"),
         None => String::new(),
@@ -77,25 +83,26 @@ fn gone_from(desired: &Desired, live: &Live, scope: &Scope, organization: &OrgId
 /// Those of the accounts at whose address, or a former one of it, an account of this stack is live
 /// in another scope, and that scope.
 fn elsewhere<'a>(
-    desired: &Desired,
     live: &'a Live,
+    inventory: &'a Inventory,
     accounts: &[&'a DesiredAccount],
 ) -> Vec<(&'a DesiredAccount, &'a Scope)> {
     if accounts.is_empty() {
         return Vec::new();
     }
-    let ours = live.accounts.values().filter_map(|account| {
-        let marks = account.marks()?;
-        (marks.stack == desired.stack).then_some((marks.address, &account.scope))
+    // Those in dispute as well: once that is settled, they would be deleted.
+    let claims = inventory.beside(live).filter_map(|(account, entry)| {
+        let claim = entry.custody.claim()?;
+        Some((&claim.address, &account.scope))
     });
-    let ours: BTreeMap<AddressLabel, &Scope> = ours.collect();
+    let claims: BTreeMap<&Address, &Scope> = claims.collect();
     let there = |account: &DesiredAccount| {
         let former = account.formerly.iter().map(|former| &former.address);
         let imported = account.import.as_ref();
         let imported = imported.and_then(|import| live.accounts.get(&import.mrn));
         std::iter::once(&account.address)
             .chain(former)
-            .find_map(|address| ours.get(&address.label()).copied())
+            .find_map(|address| claims.get(address).copied())
             .or(imported.map(|present| &present.scope))
     };
     let accounts = accounts.iter();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, Mrn, PolicyOrigin, PolicyReach, PolicySeverity, Scope, SourceRef};
+use crate::model::{
+    Address, Keeper, Mrn, PolicyOrigin, PolicyReach, PolicySeverity, Scope, SourceRef,
+};
 
 /// A policy as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,29 +26,6 @@ pub struct PolicyInfo {
     pub declared_at: SourceRef,
 }
 
-/// Who keeps an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Keeper {
-    /// This configuration, or what claims to be of it.
-    Managed,
-    /// Nobody.
-    Unmanaged,
-    /// Another configuration.
-    Foreign,
-}
-
-impl Keeper {
-    /// The word for it in the language and in documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Managed => "managed",
-            Self::Unmanaged => "unmanaged",
-            Self::Foreign => "foreign",
-        }
-    }
-}
-
 /// An account that was judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgedAccount {
@@ -58,7 +37,7 @@ pub struct JudgedAccount {
     pub name: String,
     /// Where it lives.
     pub scope: Scope,
-    /// Who keeps it.
+    /// Whose it is, with the plan done.
     pub custody: Keeper,
     /// Where it is declared, if it is.
     pub declared_at: Option<SourceRef>,

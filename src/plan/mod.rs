@@ -21,7 +21,7 @@ mod renames;
 mod settled;
 
 pub use crate::diff::{
-    Action, Block, Blocked, Difference, Expired, Held, InFlight, LeftAlone, NO_SEAL, Reason,
+    Action, Block, Blocked, Difference, Expired, Held, InFlight, LeftAlone, Reason,
 };
 pub use ask::{Answers, Questions};
 pub use build::build;
@@ -32,7 +32,7 @@ pub use compare::{Moved, compare, keep_judged};
 pub use contents::{Annex, Contents, OwnersLeft};
 pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};
-pub use judgement::{Case, Idle, JudgedAccount, Judgement, Keeper, PolicyInfo, Said, Text};
+pub use judgement::{Case, Idle, JudgedAccount, Judgement, PolicyInfo, Said, Text};
 pub use lint::{Finding, Rule, lint};
 pub use owners::{disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};

@@ -72,9 +72,8 @@ fn places(scopes: &BTreeMap<&Scope, usize>) -> String {
 mod tests {
     use super::*;
     use crate::model::{
-        DesiredOrganization, DesiredSpace, LiveAccount, Mrn, OrgId, SourceRef, SpaceId,
+        DesiredOrganization, DesiredSpace, LiveAccount, LiveLabels, Mrn, OrgId, SourceRef, SpaceId,
     };
-    use std::collections::BTreeMap;
 
     fn stack(name: &str, id: &str) -> StackId {
         StackId::new(name, id).expect("valid")
@@ -116,7 +115,7 @@ mod tests {
                 scope: scope.clone(),
                 name: String::new(),
                 description: None,
-                labels: BTreeMap::new(),
+                labels: LiveLabels::default(),
                 roles: std::iter::empty().collect(),
                 created_at: None,
                 last_used: None,

@@ -116,14 +116,14 @@ fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
 
 #[test]
 fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
-    use crate::model::{Extent, Facts, Live, LiveAccount};
+    use crate::model::{Extent, Facts, Live, LiveAccount, LiveLabels};
     let org = |id: &str| Scope::Organization(OrgId::new(id).expect("valid"));
     let live_account = |name: &str, at: &Scope, roles: &[&str]| LiveAccount {
         mrn: Mrn::new(name),
         scope: at.clone(),
         name: name.to_owned(),
         description: None,
-        labels: BTreeMap::new(),
+        labels: LiveLabels::default(),
         roles: set(roles),
         created_at: None,
         last_used: None,

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::operation::PAGE;
 use super::{auth, failure};
 use crate::model::{
-    CLEAN_UP_DAYS, Caller, CleanUp, IssuedCredential, Labels, LiveAccount, LogEntry, Mrn, OrgId,
-    Role, RoleSet, Scope, ScopeInfo, SpaceId,
+    CLEAN_UP_DAYS, Caller, CleanUp, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, Role,
+    RoleSet, Scope, ScopeInfo, SpaceId,
 };
 use crate::ports::BatchErrors;
 use crate::secret::Secret;
@@ -344,7 +344,7 @@ impl Account {
             description: filled(self.notes).or(filled(self.description)),
             labels: labels
                 .filter_map(|label| Some((label.key?, label.value.unwrap_or_default())))
-                .collect::<Labels>(),
+                .collect(),
             roles: explicit(roles.filter_map(|role| role.mrn)),
             created_at: time(self.created_at),
             last_used: time(self.last_used),
@@ -570,6 +570,7 @@ pub(super) fn batch(body: &[u8], field: &str, token: &str) -> Decoded<BatchError
 mod tests {
     use super::super::fixture::{MRN, SPACE, p384, time as at, wire};
     use super::*;
+    use crate::model::Labels;
 
     fn scope() -> Scope {
         Scope::from_mrn(SPACE).expect("a scope")
@@ -590,7 +591,8 @@ mod tests {
             labels: Labels::from([
                 ("flag".to_owned(), String::new()),
                 ("team".to_owned(), "platform".to_owned()),
-            ]),
+            ])
+            .into(),
             roles: RoleSet::from([Role::new("agent"), Role::new("viewer")]),
             created_at: Some(at("2026-01-02T03:04:05.678Z")),
             last_used: Some(at("2026-11-01T00:00:00Z")),

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 
 use crate::config::{Exempt, Policy, SUBJECT};
 use crate::lang::{Deferred, Kind, Value};
-use crate::model::{Desired, Live, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, matches};
-use crate::plan::{Case, Idle, JudgedAccount, Judgement, Keeper, Plan, PolicyInfo, Said, Text};
+use crate::model::{
+    Desired, Inventory, Keeper, Live, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, matches,
+};
+use crate::plan::{Case, Idle, JudgedAccount, Judgement, Plan, PolicyInfo, Said, Text};
 
 use super::refusal::{Broken, Refusal, count};
 use super::subject::{Subject, subjects};
@@ -54,10 +56,16 @@ impl Spent {
 }
 
 /// Asks every policy about every account that it is about, as it will be after the plan.
-pub fn judge(plan: &Plan, policies: &[Policy], desired: &Desired, live: &Live) -> Judgement {
+pub fn judge(
+    plan: &Plan,
+    policies: &[Policy],
+    desired: &Desired,
+    live: &Live,
+    inventory: &Inventory,
+) -> Judgement {
     let mut subjects = Vec::new();
     if !policies.is_empty() {
-        subjects = self::subjects(plan, desired, live);
+        subjects = self::subjects(plan, desired, live, inventory);
     }
     let mut spent = Spent {
         left: MAX_WORK,

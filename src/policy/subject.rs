@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lang::{Number, RefKind, Reference, Value, value::Members};
 use crate::model::{
-    AccountState, Address, AddressLabel, Desired, DesiredAccount, Live, LiveAccount, Marking, Mrn,
+    AccountState, Address, Desired, DesiredAccount, Inventory, Keeper, Live, LiveAccount, Mrn,
     RoleSet, Scope,
 };
-use crate::plan::{Action, Change, JudgedAccount, Keeper, Plan};
+use crate::plan::{Action, Change, JudgedAccount, Plan};
 
 /// An account that is to be judged.
 pub(super) struct Subject {
@@ -44,7 +44,12 @@ impl<'a> Around<'a> {
 
 /// Every account that will be there after the plan, those of the configuration first. What the plan
 /// deletes is not judged; what it cannot act on is judged as it is, or as it is declared.
-pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subject> {
+pub(super) fn subjects(
+    plan: &Plan,
+    desired: &Desired,
+    live: &Live,
+    inventory: &Inventory,
+) -> Vec<Subject> {
     let around = Around::of(desired, live);
     let mut found = Vec::new();
     let mut changes: BTreeMap<&Mrn, Vec<&Change>> = BTreeMap::new();
@@ -67,36 +72,17 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
             (None, None) => {}
         }
     }
-    let foreign: BTreeMap<&Mrn, Keeper> = plan
-        .annex
-        .left_alone
-        .iter()
-        .map(|left| {
-            let keeper = match left.stack {
-                Some(_) => Keeper::Foreign,
-                None => Keeper::Unmanaged,
-            };
-            (&left.account.mrn, keeper)
-        })
-        .collect();
-    let declared = Declared::of(desired);
-    for account in live.accounts.values() {
+    for (account, entry) in inventory.beside(live) {
         let changes = changes.get(&account.mrn).map_or(&[][..], Vec::as_slice);
         if changes.iter().any(|change| change.after.is_none()) {
             continue;
         }
-        // Of an account that nobody has marked and that the plan does not touch, as where the deletion
-        // of an unmanaged one was left out, nothing says that it is managed.
-        let strange = changes.is_empty() && account.marking() == Marking::Unmarked;
-        let custody = foreign.get(&account.mrn).copied().unwrap_or(if strange {
-            Keeper::Unmanaged
-        } else {
-            Keeper::Managed
-        });
-        let block = match custody {
-            Keeper::Managed => declared.of_account(account, changes),
-            Keeper::Unmanaged | Keeper::Foreign => None,
+        let (custody, address) = match changes.first() {
+            // What the plan changes and does not delete is this configuration's, if only until then.
+            Some(change) => (Keeper::Managed, Some(&change.address)),
+            None => (entry.custody.keeper(), entry.custody.address()),
         };
+        let block = address.and_then(|address| desired.accounts.get(address));
         seen.extend(block.map(|block| &block.address));
         found.push(present(account, changes, custody, block, &around));
     }
@@ -126,40 +112,6 @@ pub(super) fn subjects(plan: &Plan, desired: &Desired, live: &Live) -> Vec<Subje
         key(a).cmp(&key(b))
     });
     found
-}
-
-/// The declared accounts by all that a live one can be known by.
-struct Declared<'d> {
-    desired: &'d Desired,
-    labels: BTreeMap<AddressLabel, &'d DesiredAccount>,
-    imports: BTreeMap<&'d Mrn, &'d DesiredAccount>,
-}
-
-impl<'d> Declared<'d> {
-    fn of(desired: &'d Desired) -> Self {
-        let all = desired.accounts.values();
-        Self {
-            desired,
-            labels: all.clone().map(|d| (d.address.label(), d)).collect(),
-            imports: all
-                .filter_map(|d| Some((&d.import.as_ref()?.mrn, d)))
-                .collect(),
-        }
-    }
-
-    /// The block that declares a live account: the one its changes name, or that imports it, or that
-    /// its marks name.
-    fn of_account(&self, account: &LiveAccount, changes: &[&Change]) -> Option<&'d DesiredAccount> {
-        if let Some(change) = changes.first() {
-            return self.desired.accounts.get(&change.address);
-        }
-        let marked = || {
-            let marks = account.marks()?;
-            let ours = marks.stack == self.desired.stack;
-            self.labels.get(&marks.address).copied().filter(|_| ours)
-        };
-        self.imports.get(&account.mrn).copied().or_else(marked)
-    }
 }
 
 /// An account that the plan creates.

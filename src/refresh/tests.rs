@@ -128,7 +128,7 @@ fn account(scope: &Scope, name: &str, stack: Option<&StackId>) -> LiveAccount {
         scope: scope.clone(),
         name: name.to_owned(),
         description: None,
-        labels,
+        labels: labels.into(),
         roles: RoleSet::new(),
         created_at: None,
         last_used: None,

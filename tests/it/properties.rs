@@ -13,9 +13,9 @@ use rolecall::diff::diff;
 use rolecall::model::{
     Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount,
     DesiredOrganization, DesiredSpace, Destination, Extent, Facts, FilePlace, Fingerprint, Former,
-    Home, Known, Labels, Limits, Live, LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries,
-    Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged,
-    UnmanagedAction, Unread,
+    Home, Inventory, Known, Labels, Limits, Live, LiveAccount, Marks, Mrn, Nonce, OrgId, Place,
+    Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
+    Unmanaged, UnmanagedAction, Unread,
 };
 use rolecall::plan::{Action, Plan, Reason, build, lint};
 use rolecall::ports::{ReadError, Reader};
@@ -175,7 +175,7 @@ fn materialise(account: &DesiredAccount, id: &str) -> LiveAccount {
         scope: account.scope.clone(),
         name: account.name.clone(),
         description: account.description.clone(),
-        labels,
+        labels: labels.into(),
         roles: account.roles.clone(),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
         last_used: None,
@@ -246,14 +246,16 @@ fn tampering() -> impl Strategy<Value = Tampering> {
 
 /// Writes the mark of protection, as anybody can.
 fn protect(account: &mut LiveAccount, protected: bool) {
-    if let Some(mark) = account.labels.get_mut("rolecall-mark") {
-        let (from, to) = if protected {
-            (".p0", ".p1")
-        } else {
-            (".p1", ".p0")
-        };
-        *mark = mark.replacen(from, to, 1);
-    }
+    let (from, to) = if protected {
+        (".p0", ".p1")
+    } else {
+        (".p1", ".p0")
+    };
+    account.labels.edit(|labels| {
+        if let Some(mark) = labels.get_mut("rolecall-mark") {
+            *mark = mark.replacen(from, to, 1);
+        }
+    });
 }
 
 fn tamper(
@@ -286,7 +288,7 @@ fn tamper(
         }
         Tampering::Stripped => account
             .labels
-            .retain(|key, _| !key.starts_with("rolecall-")),
+            .edit(|labels| labels.retain(|key, _| !key.starts_with("rolecall-"))),
         Tampering::Broken => {
             account
                 .labels
@@ -358,9 +360,15 @@ fn worlds() -> impl Strategy<Value = (Desired, Live)> {
 }
 
 fn plan(desired: &Desired, live: &Live) -> Plan {
-    let plan = build(desired, live, diff(desired, live, &Seals::default()));
+    planned(desired, live, &Seals::default()).0
+}
+
+fn planned(desired: &Desired, live: &Live, seals: &Seals) -> (Plan, Inventory) {
+    let inventory = Inventory::take(desired, live, seals);
+    let delta = diff(desired, live, &inventory);
+    let plan = build(desired, live, &inventory, delta);
     assert_eq!(lint(&plan), []);
-    plan
+    (plan, inventory)
 }
 
 /// What the platform holds after a plan, by the meaning of its actions alone.
@@ -388,7 +396,7 @@ fn execute(plan: &Plan, live: &Live) -> Live {
                     scope: change.scope.clone(),
                     name: after.name.clone(),
                     description: after.description.clone(),
-                    labels,
+                    labels: labels.into(),
                     roles: after.roles.clone(),
                     created_at: None,
                     last_used: None,
@@ -403,9 +411,11 @@ fn execute(plan: &Plan, live: &Live) -> Live {
             }
             (Action::Update, Some(mrn), Some(after)) => {
                 let account = live.accounts.get_mut(mrn).expect("live");
-                account.labels.retain(|key, _| key.starts_with("rolecall-"));
+                account.labels.edit(|labels| {
+                    labels.retain(|key, _| key.starts_with("rolecall-"));
+                    labels.extend(after.labels.clone());
+                });
                 protect(account, after.protected);
-                account.labels.extend(after.labels.clone());
                 account.name.clone_from(&after.name);
                 account.description.clone_from(&after.description);
             }
@@ -423,7 +433,7 @@ fn execute(plan: &Plan, live: &Live) -> Live {
             }
             (Action::Forget, Some(mrn), Some(_)) => {
                 let labels = &mut live.accounts.get_mut(mrn).expect("live").labels;
-                labels.retain(|key, _| !key.starts_with("rolecall-"));
+                labels.edit(|all| all.retain(|key, _| !key.starts_with("rolecall-")));
             }
             other => panic!("a change that cannot be executed: {other:?}"),
         }
@@ -520,13 +530,14 @@ proptest! {
             let account = &live.accounts[mrn];
             prop_assert_ne!(mrn.as_str(), CALLER);
             if change.reason == Reason::Unmanaged {
-                let marked = account.labels.keys().any(|key| key.starts_with("rolecall-"));
-                prop_assert!(!marked, "{:?}", account);
+                let mut labels = account.labels.all();
+                prop_assert!(!labels.any(|(key, _)| key.starts_with("rolecall-")), "{:?}", account);
                 continue;
             }
             prop_assert_eq!(account.labels.get("rolecall-stack").map(String::as_str),
                 Some("acme-access.k7m2q9ta"));
-            prop_assert!(account.labels["rolecall-mark"].starts_with("v1.0-1-0.g1."));
+            let mark = account.labels.get("rolecall-mark");
+            prop_assert!(mark.is_some_and(|mark| mark.starts_with("v1.0-1-0.g1.")));
             prop_assert_eq!(account.creator.as_deref(), Some(CALLER));
         }
     }
@@ -534,8 +545,7 @@ proptest! {
     #[test]
     fn nothing_deletes_a_protected_account((mut desired, live) in worlds(), destroy in any::<bool>()) {
         desired.meant.destroy = destroy;
-        let delta = diff(&desired, &live, &Seals::default());
-        for change in &build(&desired, &live, delta).changes {
+        for change in &plan(&desired, &live).changes {
             let Some(mrn) = &change.account else { continue };
             let protected = live.accounts[mrn].marks().is_some_and(|marks| marks.protected);
             prop_assert!(!(protected && change.action == Action::Delete), "{:?}", change);
@@ -561,7 +571,7 @@ proptest! {
                 live.unread.insert(scope, Unread { why });
             }
         }
-        let plan = build(&desired, &live, diff(&desired, &live, &Seals::default()));
+        let plan = planned(&desired, &live, &Seals::default()).0;
         prop_assert_eq!(lint(&plan), []);
     }
 
@@ -605,7 +615,7 @@ proptest! {
         let read = refresh_beyond(&reader, &queries, &home, &own, "https://us.api.mondoo.com");
         let read = runtime.block_on(read).expect("readable");
         let concerns = |account: &&LiveAccount| {
-            account.scope == Scope::Space(space(declared)) || account.stack() == Some(own.clone())
+            account.scope == Scope::Space(space(declared)) || account.labels.stack() == Some(&own)
         };
         let expected: Vec<&LiveAccount> = live.accounts.values().filter(concerns).collect();
         prop_assert_eq!(read.accounts.values().collect::<Vec<_>>(), expected);

@@ -81,19 +81,20 @@ impl Invocation for CheckArgs {
 async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     Signals::listen(reporter)?;
     let looked = reach::look(&args.config, &args.platform, args.scopes, reporter).await?;
-    let (desired, live, seals) = (&looked.desired, &looked.live, &looked.seals);
-    let plan = plan::build(desired, live, diff(desired, live, seals));
+    let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
+    let delta = diff(desired, live, inventory);
+    let plan = plan::build(desired, live, inventory, delta);
     let reading = reporter.waiting("reading the audit log");
     let answers = ask(&looked.reached.client, &plan).await;
     drop(reading);
-    let mut to_know = plan::extent(desired, live);
+    let mut to_know = plan::extent(desired, live, inventory);
     let client = &looked.reached.client;
-    to_know.extend(reach::clean_up(client, &plan, desired, live, seals, reporter).await);
+    to_know.extend(reach::clean_up(client, &plan, live, inventory, reporter).await);
     let wishes = Wishes {
         unused: args.unused,
         expiring: args.expiring,
     };
-    let found = check(plan, desired, live, seals, &answers, to_know, wishes);
+    let found = check(plan, desired, live, inventory, &answers, to_know, wishes);
     reporter.emit(Event::Checked(&found));
     reporter.result(&human::check(&found));
     Ok(exit(&found, args.allow_unmanaged))

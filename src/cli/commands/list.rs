@@ -13,9 +13,11 @@ use crate::cli::outputs::Files;
 use crate::cli::reach;
 use crate::cli::reporter::Reporter;
 use crate::diag::suggest;
-use crate::diff::{Custody, Judge};
 use crate::echo;
-use crate::model::{Desired, Live, LiveAccount, PLATFORM_ROLES, Role, Scope, Seals, composed};
+use crate::model::{
+    Custody, Desired, Entry, Inventory, Keeper, Live, LiveAccount, PLATFORM_ROLES, Role, Scope,
+    composed,
+};
 use crate::plan::extent;
 use crate::view::human::{self, Listed};
 use crate::view::inert;
@@ -98,13 +100,13 @@ impl Invocation for ListArgs {
 
 async fn run(args: ListArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let looked = reach::look(&args.config, &args.platform, args.scopes, reporter).await?;
-    let (desired, live) = (&looked.desired, &looked.live);
+    let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
     let chosen = Chosen::new(&args, desired, live)?;
-    let mut rows = Lister::new(desired, live, &looked.seals).all();
+    let mut rows = listed(live, inventory);
     let total = rows.len();
     rows.retain(|row| chosen.holds(row));
     reporter.result(&human::list(&rows, total));
-    for told in extent(desired, live) {
+    for told in extent(desired, live, inventory) {
         reporter.result(&format!("\n{}\n", inert(&told)));
     }
     if live.unread.is_empty() {
@@ -117,65 +119,40 @@ async fn run(args: ListArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     Ok(Exit::Error)
 }
 
-/// Judges accounts on behalf of a configuration.
-pub struct Lister<'a> {
-    judge: Judge<'a>,
-    live: &'a Live,
+/// What there is to say of every account, in an order that people expect.
+pub fn listed<'a>(live: &'a Live, inventory: &'a Inventory) -> Vec<Listed<'a>> {
+    let mut all: Vec<Listed<'a>> = inventory
+        .beside(live)
+        .map(|(account, entry)| one(live, account, entry))
+        .collect();
+    all.sort_by_key(|row| (&row.account.scope, &row.account.name, &row.account.mrn));
+    all
 }
 
-impl<'a> Lister<'a> {
-    /// A judge of what is live.
-    pub fn new(desired: &'a Desired, live: &'a Live, seals: &'a Seals) -> Self {
-        Self {
-            judge: Judge::new(desired, &live.facts.caller.mrn, seals),
-            live,
+fn one<'a>(live: &'a Live, account: &'a LiveAccount, entry: &Entry) -> Listed<'a> {
+    let own =
+        || (account.mrn == live.facts.caller.mrn).then(|| "this run's own account".to_owned());
+    let note = match &entry.custody {
+        Custody::Ours(_) => own(),
+        Custody::OtherKey { key, claim: _ } => Some(format!(
+            "it is sealed with another key ({key}) than the configuration's"
+        )),
+        Custody::Later { needs, claim: _ } => {
+            Some(format!("written by rolecall {needs} or later; update"))
         }
-    }
-
-    /// What there is to say of every account, in an order that people expect.
-    pub fn all(&self) -> Vec<Listed<'a>> {
-        let mut all: Vec<&LiveAccount> = self.live.accounts.values().collect();
-        all.sort_by_key(|a| (&a.scope, &a.name, &a.mrn));
-        all.into_iter().map(|account| self.one(account)).collect()
-    }
-
-    fn one(&self, account: &'a LiveAccount) -> Listed<'a> {
-        let own = account.mrn == self.live.facts.caller.mrn;
-        let own = own.then(|| "this run's own account".to_owned());
-        let (custody, note, address) = match self.judge.custody(account) {
-            Custody::Ours(marks, _) => {
-                let address = self.judge.address(&marks.address).to_string();
-                ("managed", own, Some(address))
-            }
-            Custody::OtherKey(key) => {
-                let note =
-                    format!("it is sealed with another key ({key}) than the configuration's");
-                let address = self.judge.claimed(account).to_string();
-                ("disputed", Some(note), Some(address))
-            }
-            Custody::Later(needs) => {
-                let note = format!("written by rolecall {needs} or later; update");
-                let address = self.judge.claimed(account).to_string();
-                ("managed", Some(note), Some(address))
-            }
-            Custody::Disputed(why) => {
-                let address = self.judge.claimed(account).to_string();
-                ("disputed", Some(why), Some(address))
-            }
-            Custody::Foreign(stack) => ("foreign", Some(format!("of the stack {stack}")), None),
-            Custody::Unmanaged if self.judge.imports(&account.mrn) => {
-                let note = "the next apply takes it over".to_owned();
-                ("unmanaged", Some(note), None)
-            }
-            Custody::Unmanaged => ("unmanaged", own, None),
-        };
-        Listed {
-            account,
-            scope: self.live.scopes.get(&account.scope),
-            custody,
-            note,
-            address,
-        }
+        Custody::Disputed { why, claim: _ } => Some(why.clone()),
+        Custody::Foreign(stack) => Some(format!("of the stack {stack}")),
+        Custody::Unmanaged if entry.imported => Some("the next apply takes it over".to_owned()),
+        Custody::Unmanaged => own(),
+    };
+    let custody = entry.custody.keeper();
+    let called = || entry.custody.called(&account.mrn).to_string();
+    Listed {
+        account,
+        scope: live.scopes.get(&account.scope),
+        custody,
+        note,
+        address: matches!(custody, Keeper::Managed | Keeper::Disputed).then(called),
     }
 }
 
@@ -248,7 +225,9 @@ impl<'a> Chosen<'a> {
             )
             && any(
                 self.custody.is_empty(),
-                self.custody.iter().any(|whose| whose.word() == row.custody),
+                self.custody
+                    .iter()
+                    .any(|whose| whose.keeper() == row.custody),
             )
             && self.unused.is_none_or(|since| {
                 // A young account has not had the time to be unused for so long.
@@ -259,12 +238,12 @@ impl<'a> Chosen<'a> {
 }
 
 impl Whose {
-    fn word(self) -> &'static str {
+    fn keeper(self) -> Keeper {
         match self {
-            Self::Managed => "managed",
-            Self::Unmanaged => "unmanaged",
-            Self::Foreign => "foreign",
-            Self::Disputed => "disputed",
+            Self::Managed => Keeper::Managed,
+            Self::Unmanaged => Keeper::Unmanaged,
+            Self::Foreign => Keeper::Foreign,
+            Self::Disputed => Keeper::Disputed,
         }
     }
 }

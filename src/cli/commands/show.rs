@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args as ClapArgs;
 
-use super::list::{Lister, unknown};
+use super::list::{listed, unknown};
 use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -84,8 +84,8 @@ async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .help("leave --format and --json-out out to see an account"));
     }
     let looked = reach::look(&args.config, &args.platform, Scopes::All, reporter).await?;
-    let (desired, live) = (&looked.desired, &looked.live);
-    let all = Lister::new(desired, live, &looked.seals).all();
+    let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
+    let all = listed(live, inventory);
     let Some((address, declared, found)) = find(&args.address, desired, all.clone()) else {
         return Err(unknown_address(&args.address, desired, &all));
     };
@@ -95,11 +95,12 @@ async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .map(|declared| &declared.scope)
         .filter(|scope| found.is_empty() && live.unread.contains_key(scope));
     if found.is_empty() {
-        for told in extent(desired, live) {
+        for told in extent(desired, live, inventory) {
             reporter.warn(&told);
         }
     }
-    let plan = plan::build(desired, live, diff(desired, live, &looked.seals));
+    let delta = diff(desired, live, inventory);
+    let plan = plan::build(desired, live, inventory, delta);
     let text = human::show(address.as_deref(), declared, &found, hidden, &plan, power);
     reporter.result(&text);
     Ok(match hidden {

@@ -61,9 +61,9 @@ fn nothing_that_is_protected_passes_for_a_dead_birth() {
     let marks = dead.marks().expect("marked");
     let protected = Marks {
         protected: true,
-        ..marks
+        ..marks.clone()
     };
-    dead.labels = protected.labels();
+    dead.labels = protected.labels().into();
     for declared in [Vec::new(), vec![declared("ci")]] {
         let delta = compare(declared, vec![dead.clone()]);
         assert!(delta.differences.is_empty(), "{delta:?}");

@@ -174,11 +174,11 @@ fn dead(name: &str, by: &Seals) -> LiveAccount {
     let account = pending(60);
     let marks = Marks {
         address: Address::new(name, None).label(),
-        ..account.marks().expect("marked")
+        ..account.marks().expect("marked").clone()
     };
     LiveAccount {
         mrn: mrn(name),
-        labels: by.sign_birth(marks).labels(),
+        labels: by.sign_birth(marks).labels().into(),
         ..account
     }
 }
@@ -214,7 +214,7 @@ fn forged_and_copied_births_delete_nothing() {
         let mut account = account.clone();
         account
             .labels
-            .retain(|key, _| !key.starts_with("rolecall-seal"));
+            .edit(|labels| labels.retain(|key, _| !key.starts_with("rolecall-seal")));
         account
     };
     let old = |account: &LiveAccount| LiveAccount {
@@ -239,11 +239,10 @@ fn forged_and_copied_births_delete_nothing() {
     };
     let others = dead("ci", &holder("b"));
     let mut earlier = birth.clone();
-    let credential = earlier
-        .labels
-        .get_mut("rolecall-credential")
-        .expect("there");
-    *credential = credential.replace("20261123T110000Z", "20260101T000000Z");
+    earlier.labels.edit(|labels| {
+        let credential = labels.get_mut("rolecall-credential").expect("there");
+        *credential = credential.replace("20261123T110000Z", "20260101T000000Z");
+    });
     for (what, account) in [
         ("unsigned", unsigned(&birth)),
         ("unsigned, on an old account", unsigned(&old(&birth))),

@@ -287,14 +287,13 @@ fn a_label_that_the_platform_keeps_is_void_told_once_and_no_difference() {
 #[test]
 fn an_account_that_was_given_up_is_nobodys_though_the_platform_keeps_its_marks() {
     let mut live = managed("ci");
-    for value in live.labels.values_mut() {
-        *value = VOID.to_owned();
-    }
+    live.labels
+        .edit(|labels| labels.values_mut().for_each(|value| VOID.clone_into(value)));
     let delta = compare(Vec::new(), vec![live.clone()]);
     assert!(delta.differences.is_empty() && delta.blocked.is_empty());
     assert_eq!(delta.left_alone.len(), 1);
     assert_eq!(delta.left_alone[0].stack, None);
-    assert!(live.state().labels.is_empty() && !live.is_marked());
+    assert!(live.state().labels.is_empty() && !live.labels.is_marked());
     // A single mark that is void is missing, and no mark means anything by that.
     let mut damaged = managed("ci");
     damaged

@@ -82,7 +82,7 @@ fn marks_survive_the_trip_through_labels_that_every_platform_takes() {
         // With the two of the seal no more than eight, besides those of destinations.
         let own = labels.keys().filter(|key| !key.starts_with(TO)).count();
         assert!(own + 2 <= 8, "{labels:?}");
-        assert_eq!(Marks::locate(&labels), Marking::Marked(marks));
+        assert_eq!(Marks::locate(&labels), Marking::Marked(marks.into()));
     }
 }
 
@@ -224,7 +224,10 @@ fn labels_of_an_earlier_life_that_a_platform_kept_mean_nothing() {
     for later in [pending, external] {
         let mut merged = delivered.labels();
         merged.extend(later.labels());
-        assert_eq!(Marks::locate(&merged), Marking::Marked(later.clone()));
+        assert_eq!(
+            Marks::locate(&merged),
+            Marking::Marked(later.clone().into())
+        );
     }
 }
 
@@ -280,7 +283,7 @@ fn a_text_that_a_platform_keeps_is_told_from_every_other() {
         };
         let labels = marks.labels();
         assert_eq!(labels[MARK], mark, "{text}");
-        assert_eq!(Marks::locate(&labels), Marking::Marked(marks));
+        assert_eq!(Marks::locate(&labels), Marking::Marked(marks.into()));
         assert!(described.fits("", Some(text)) && described.fits("", None));
         assert!(!described.fits("", Some("by hand")) && !described.fits("x", Some("y")));
     }

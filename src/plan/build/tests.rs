@@ -6,8 +6,8 @@ use super::*;
 use crate::diff::{Action, Block, Blocked, Difference, LeftAlone, Reason};
 use crate::model::samples::destination;
 use crate::model::{
-    AccountState, Address, Caller, Extent, Facts, LiveAccount, Meant, Mrn, Role, RoleSet, Scope,
-    ScopeInfo, SpaceId, StackId,
+    AccountState, Address, Caller, Extent, Facts, Inventory, LiveAccount, LiveLabels, Meant, Mrn,
+    Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId,
 };
 use crate::plan::{Step, Verdict};
 
@@ -85,7 +85,7 @@ fn plan_of(caller: &str, delta: Delta) -> Plan {
         },
         ..Desired::nothing(stack)
     };
-    build(&desired, &live, delta)
+    build(&desired, &live, &Inventory::default(), delta)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -317,7 +317,7 @@ fn of_the_accounts_left_alone_the_strongest_come_first() {
             scope: space("payments"),
             name: name.to_owned(),
             description: None,
-            labels: BTreeMap::new(),
+            labels: LiveLabels::default(),
             roles: set(roles),
             created_at: None,
             last_used: None,
@@ -376,7 +376,7 @@ fn a_plan_tells_of_other_stacks() {
             scope: space("payments"),
             name: "a".to_owned(),
             description: None,
-            labels: BTreeMap::new(),
+            labels: LiveLabels::default(),
             roles: RoleSet::new(),
             created_at: None,
             last_used: None,

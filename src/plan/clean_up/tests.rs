@@ -4,7 +4,8 @@ use super::*;
 use crate::diff::{Delta, Difference, Reason};
 use crate::model::samples::destination;
 use crate::model::{
-    AccountState, Caller, Extent, Facts, Labels, Marks, RoleSet, ScopeInfo, SourceRef, StackId,
+    AccountState, Caller, Desired, Extent, Facts, Inventory, Labels, LiveLabels, Marks, RoleSet,
+    ScopeInfo, Seals, SourceRef, StackId,
 };
 use crate::plan::build;
 
@@ -34,7 +35,7 @@ fn account(at: &str, name: &str, created: Option<&str>, used: Option<&str>) -> L
         scope: Scope::Space(space(at)),
         name: name.to_owned(),
         description: None,
-        labels: marks.labels(),
+        labels: marks.labels().into(),
         roles: RoleSet::new(),
         created_at: created.map(day),
         last_used: used.map(day),
@@ -104,8 +105,9 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
         differences,
         ..Delta::default()
     };
-    let plan = build(&desired, &live, delta);
-    Unused::of(&plan, &desired, &live, &Seals::default())
+    let inventory = Inventory::take(&desired, &live, &Seals::default());
+    let plan = build(&desired, &live, &inventory, delta);
+    Unused::of(&plan, &live, &inventory)
 }
 
 /// What is said if every space that is asked about gives this answer.
@@ -161,7 +163,7 @@ fn a_space_is_asked_about_from_the_fifteenth_day_on() {
 fn only_what_stays_this_stacks_counts() {
     let long_ago = "2026-10-01";
     let mut stranger = used("stranger", long_ago);
-    stranger.labels = Labels::new();
+    stranger.labels = LiveLabels::default();
     let mut own = used("own", long_ago);
     own.mrn = Mrn::new(ME);
     let gone = [Action::Delete, Action::Forget].map(|action| {

@@ -1,8 +1,13 @@
 use super::*;
 use crate::model::{
     Address, Caller, DesiredOrganization, DesiredSpace, Extent, Facts, Former, LiveAccount, Marks,
-    Mrn, RoleSet, ScopeInfo, SourceRef, SpaceId, StackId,
+    Mrn, RoleSet, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
 };
+
+fn extent_of(desired: &Desired, live: &Live) -> Vec<String> {
+    let inventory = Inventory::take(desired, live, &Seals::default());
+    super::extent(desired, live, &inventory)
+}
 
 fn acme() -> OrgId {
     OrgId::new("acme-corp").expect("valid")
@@ -52,7 +57,7 @@ fn declared(id: &str, accounts: usize) -> Desired {
 
 /// What is said of a configuration with a space `payments` and so many accounts in it.
 fn said(accounts: usize, extent: Extent) -> Vec<String> {
-    super::extent(&declared("payments", accounts), &live(extent))
+    extent_of(&declared("payments", accounts), &live(extent))
 }
 
 /// What is said of a space of this id that is gone, with two accounts in it, where these are listed.
@@ -70,7 +75,7 @@ fn gone(id: &str, listed: &[&str], change: impl FnOnce(&mut Desired, &mut Live))
         live.scopes.insert(space(id), info);
     }
     change(&mut desired, &mut live);
-    let said = super::extent(&desired, &live);
+    let said = extent_of(&desired, &live);
     assert_eq!(said.len(), 1, "{said:?}");
     said.concat()
 }
@@ -83,7 +88,9 @@ fn marked(stack: &str, address: &Address, scope: &Scope) -> LiveAccount {
         scope: scope.clone(),
         name: "live".to_owned(),
         description: None,
-        labels: Marks::external(stack, address.label(), false).labels(),
+        labels: Marks::external(stack, address.label(), false)
+            .labels()
+            .into(),
         roles: RoleSet::new(),
         created_at: None,
         last_used: None,
@@ -280,11 +287,11 @@ fn an_organization_counts_as_declared_by_its_block() {
         home: Home::LeftOut(Some(Scope::Organization(acme()))),
         ..Extent::default()
     };
-    assert_eq!(super::extent(&desired, &live(extent.clone())).len(), 1);
+    assert_eq!(extent_of(&desired, &live(extent.clone())).len(), 1);
     let declared = DesiredOrganization {
         id: acme(),
         declared_at: place(1),
     };
     desired.organizations.insert("acme".to_owned(), declared);
-    assert_eq!(super::extent(&desired, &live(extent)), [""; 0]);
+    assert_eq!(extent_of(&desired, &live(extent)), [""; 0]);
 }

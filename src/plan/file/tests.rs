@@ -1,13 +1,12 @@
 //! A plan comes back from its file as it was, or not at all.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::*;
 use crate::diff::{Action, Block, Blocked, InFlight, Reason};
 use crate::model::{
-    AccountState, Caller, Limits, LiveAccount, Meant, Mrn, Role, RoleSet, SpaceId, StackId,
+    AccountState, Caller, Limits, LiveAccount, LiveLabels, Meant, Mrn, Role, RoleSet, SpaceId,
+    StackId,
 };
 use crate::plan::{Change, Difference};
 
@@ -91,7 +90,7 @@ fn contents() -> Contents {
                     scope: scope(),
                     name: "d".to_owned(),
                     description: None,
-                    labels: BTreeMap::new(),
+                    labels: LiveLabels::default(),
                     roles,
                     created_at: None,
                     last_used: None,

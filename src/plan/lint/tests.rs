@@ -457,7 +457,7 @@ fn a_change_of_what_is_left_alone_is_found() {
             scope: space("payments"),
             name: id.to_owned(),
             description: None,
-            labels: Labels::new(),
+            labels: crate::model::LiveLabels::default(),
             roles: RoleSet::new(),
             created_at: None,
             last_used: None,

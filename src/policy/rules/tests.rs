@@ -6,8 +6,8 @@ use super::*;
 use crate::config::{self, Resolved, SourceFile, unknown_subject};
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Extent, Facts, Fingerprint, LiveAccount, Marks, Mrn, OrgId, Role,
-    Scope, ScopeInfo, Seals, SpaceId, StackId, Unread,
+    Caller, CredentialMark, Extent, Facts, Fingerprint, Inventory, LiveAccount, LiveLabels, Marks,
+    Mrn, OrgId, Role, Scope, ScopeInfo, Seals, SpaceId, StackId, Unread,
 };
 use crate::plan::build;
 use crate::policy::{Acks, approve};
@@ -60,7 +60,7 @@ fn live(name: &str, roles: &[&str]) -> LiveAccount {
         scope,
         name: name.to_owned(),
         description: None,
-        labels: BTreeMap::new(),
+        labels: LiveLabels::default(),
         roles: roles.iter().map(|role| Role::new(role)).collect(),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
         last_used: None,
@@ -123,9 +123,16 @@ fn world(accounts: Vec<LiveAccount>) -> Live {
 
 fn judged(resolved: &Resolved, live: &Live) -> Plan {
     let desired = &resolved.desired;
-    let mut plan = build(desired, live, diff(desired, live, &Seals::default()));
-    plan.judged(judge(&plan, &resolved.policies, desired, live));
+    let (mut plan, inventory) = planned(desired, live);
+    let judgement = judge(&plan, &resolved.policies, desired, live, &inventory);
+    plan.judged(judgement);
     plan
+}
+
+fn planned(desired: &Desired, live: &Live) -> (Plan, Inventory) {
+    let inventory = Inventory::take(desired, live, &Seals::default());
+    let delta = diff(desired, live, &inventory);
+    (build(desired, live, &inventory, delta), inventory)
 }
 
 /// What each policy said of each account, shortly.
@@ -464,6 +471,47 @@ fn the_digest_of_a_policy_holds_all_that_it_refuses_by() {
     }
 }
 
+/// Anybody can write marks. An account whose marks nothing proves is not the configuration's, whatever they
+/// say, and what is declared at its address is judged by itself.
+#[test]
+fn a_disputed_account_does_not_count_as_managed() {
+    let text = |applies_to| {
+        let all = "jsonencode([self.address, self.custody, self.roles, self.valid_until, \
+                   self.protected])";
+        account("a", "[\"viewer\"]") + &picture(applies_to, all)
+    };
+    let forged = |name: &str, creator: Option<&str>, resolved: &Resolved| {
+        let mut account = marked(live(name, &["owner"]), "acme", resolved);
+        let mut marks = account.marks().expect("marks").clone();
+        marks.expires = "2027-06-30T00:00:00Z".parse().ok();
+        marks.protected = true;
+        account.labels.extend(marks.labels());
+        account.creator = creator.map(str::to_owned);
+        account
+    };
+    for (applies_to, disputed) in [("all", true), ("managed", false)] {
+        let resolved = resolved(&text(applies_to));
+        let mut damaged = marked(live("c", &["owner"]), "acme", &resolved);
+        damaged.labels.remove("rolecall-credential");
+        let accounts = [
+            forged("a", Some("eve"), &resolved),
+            forged("b", None, &resolved),
+            damaged,
+        ];
+        let plan = judged(&resolved, &world(accounts.into()));
+        let mut expected = vec![
+            r#"p a: violated: ["service_account.a","managed",["viewer"],null,false]"#.to_owned(),
+        ];
+        for name in ["a", "b", "c"].iter().filter(|_| disputed) {
+            expected.push(format!(
+                r#"p {name}: violated: [null,"disputed",["owner"],null,false]"#
+            ));
+        }
+        assert_eq!(said(&plan), expected);
+        assert_eq!(plan.blocked.len(), 3, "each is in the way all the same");
+    }
+}
+
 /// What is tried before any account is known has the form of what is judged then.
 #[test]
 fn the_unknown_account_has_the_form_of_a_known_one() {
@@ -474,7 +522,7 @@ fn the_unknown_account_has_the_form_of_a_known_one() {
     let resolved = resolved(&account("a", "[]"));
     let live = world(Vec::new());
     let plan = judged(&resolved, &live);
-    let known = subjects(&plan, &resolved.desired, &live);
+    let known = subjects(&plan, &resolved.desired, &live, &Inventory::default());
     let (known, unknown) = (&known[0].value, unknown_subject());
     assert_eq!(keys(known), keys(&unknown));
     let scope = |value: &Value| value.as_members().expect("an object")["scope"].clone();
@@ -589,7 +637,7 @@ fn the_end_and_the_protection_of_an_account_are_believed_of_ones_own_alone() {
     let other = StackId::new("other", "k7m2q9ta").expect("valid");
     let ended = |name: &str, stack: &str| {
         let mut account = marked(live(name, &[]), stack, &resolved);
-        let mut marks = account.marks().expect("marks");
+        let mut marks = account.marks().expect("marks").clone();
         marks.expires = end.parse().ok();
         marks.protected = true;
         account.labels.extend(marks.labels());
@@ -779,12 +827,9 @@ fn a_message_is_bounded_counted_and_shared() {
         );
         let resolved = resolved(&text);
         let live = world(Vec::new());
-        let plan = build(
-            &resolved.desired,
-            &live,
-            diff(&resolved.desired, &live, &Seals::default()),
-        );
-        let judgement = judge(&plan, &resolved.policies, &resolved.desired, &live);
+        let desired = &resolved.desired;
+        let (plan, inventory) = planned(desired, &live);
+        let judgement = judge(&plan, &resolved.policies, desired, &live, &inventory);
         let texts: Vec<&Text> = judgement
             .cases
             .iter()

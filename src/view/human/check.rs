@@ -5,7 +5,7 @@ use super::obstacle;
 use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
-use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
+use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 use crate::view::inert;
@@ -259,10 +259,9 @@ fn idle(out: &mut String, unused: &[Idle], plan: &Plan) {
                 scope(&account.scope, &plan.annex),
                 roles(&account.roles),
                 since,
-                match &idle.whose {
-                    Whose::Managed(address) => inert(&address.to_string()),
-                    Whose::Disputed => "(disputed)".to_owned(),
-                    Whose::Unmanaged => "(unmanaged)".to_owned(),
+                match &idle.address {
+                    Some(address) => inert(&address.to_string()),
+                    None => format!("({})", idle.custody),
                 },
             ]
         })

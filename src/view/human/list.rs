@@ -7,8 +7,8 @@ use super::plan::expired;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::model::{
-    CredentialMark, Described, DesiredAccount, Labels, LiveAccount, Marking, RoleSet, Scope,
-    ScopeInfo, same_name,
+    CredentialMark, Described, DesiredAccount, Keeper, Labels, LiveAccount, Marking, RoleSet,
+    Scope, ScopeInfo, same_name,
 };
 use crate::plan::{Action, Blocked, Expired, Plan};
 use crate::view::inert;
@@ -23,8 +23,8 @@ pub struct Listed<'a> {
     pub account: &'a LiveAccount,
     /// Its scope.
     pub scope: Option<&'a ScopeInfo>,
-    /// Whose it is: `managed`, `unmanaged`, `foreign`, `disputed`.
-    pub custody: &'static str,
+    /// Whose it is.
+    pub custody: Keeper,
     /// More of that, a fragment.
     pub note: Option<String>,
     /// Its name in the configuration, if it is managed, or if its marks claim one.
@@ -50,12 +50,12 @@ pub fn list(rows: &[Listed<'_>], total: usize) -> String {
                 inert(&account.name),
                 scope(&account.scope, row.scope),
                 roles(&account.roles),
-                row.custody.to_owned(),
+                row.custody.to_string(),
                 day(account.last_used),
                 day(account.created_at),
                 match (&row.address, &row.note) {
                     // What speaks against a claim says more than what it claims.
-                    (Some(address), _) if row.custody != "disputed" => inert(address),
+                    (Some(address), _) if row.custody != Keeper::Disputed => inert(address),
                     (_, Some(note)) => format!("({})", inert(note)),
                     (_, None) => String::new(),
                 },
@@ -71,7 +71,7 @@ pub fn list(rows: &[Listed<'_>], total: usize) -> String {
         out.push('\n');
     }
     let mut parts = Vec::new();
-    for custody in ["managed", "unmanaged", "foreign", "disputed"] {
+    for custody in Keeper::ALL {
         let n = rows.iter().filter(|row| row.custody == custody).count();
         if n > 0 {
             parts.push(format!("{n} {custody}"));
@@ -211,9 +211,9 @@ fn one(
     field(out, "account", &inert(account.mrn.as_str()));
     let custody = match &listed.note {
         Some(note) => format!("{}: {}", listed.custody, inert(note)),
-        None => listed.custody.to_owned(),
+        None => listed.custody.to_string(),
     };
-    let style = if listed.custody == "disputed" {
+    let style = if listed.custody == Keeper::Disputed {
         paint(ALARM, &custody)
     } else {
         custody
@@ -316,13 +316,13 @@ fn beside(desired: Option<&DesiredAccount>, live: Option<&LiveAccount>) -> Strin
 
 /// What our labels on it say, decoded.
 fn marks(out: &mut String, desired: Option<&DesiredAccount>, account: &LiveAccount) {
-    let marks = match account.marking() {
+    let marks = match account.labels.marking() {
         Marking::Unmarked => {
             field(out, "marks", "none");
             return;
         }
         Marking::Later { needs, .. } => {
-            let text = format!("written by rolecall {} or later; update", inert(&needs));
+            let text = format!("written by rolecall {} or later; update", inert(needs));
             field(out, "marks", &paint(CHANGE, &text));
             return;
         }
@@ -330,7 +330,7 @@ fn marks(out: &mut String, desired: Option<&DesiredAccount>, account: &LiveAccou
             field(
                 out,
                 "marks",
-                &paint(CHANGE, &format!("damaged: {}", inert(&why))),
+                &paint(CHANGE, &format!("damaged: {}", inert(why))),
             );
             return;
         }

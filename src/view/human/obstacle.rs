@@ -1,8 +1,8 @@
 //! What stands in the way of a plan, and the way out.
 
 use super::text::{ALARM, HEAD, count, paint, quoted, unmanaged};
-use crate::model::{Address, Mrn};
-use crate::plan::{Block, Blocked, Held, NO_SEAL, Plan};
+use crate::model::{Address, Mrn, NO_SEAL};
+use crate::plan::{Block, Blocked, Held, Plan};
 use crate::view::{inert, inert_hcl};
 
 /// One obstacle as lines.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{blocked, in_flight, place, roles, scope, state, unmanaged};
-use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What, Whose};
+use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 
@@ -106,14 +106,10 @@ fn write(entry: &LogEntry) -> Value {
 fn idle(idle: &Idle, plan: &Plan) -> Value {
     let Idle {
         account,
-        whose,
+        custody,
+        address,
         since,
     } = idle;
-    let (custody, address) = match whose {
-        Whose::Managed(address) => ("managed", Some(address)),
-        Whose::Disputed => ("disputed", None),
-        Whose::Unmanaged => ("unmanaged", None),
-    };
     let (kind, since) = match since {
         Since::Used(at) => ("used", Some(at)),
         Since::Created(at) => ("created", Some(at)),

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rolecall::config::{SourceFile, generate, parse, resolve};
 use rolecall::diff::{Action, diff};
 use rolecall::model::{
-    Caller, Extent, Facts, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
-    SealKey, Seals, SpaceId, StackId,
+    Caller, Extent, Facts, Inventory, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope,
+    ScopeInfo, SealKey, Seals, SpaceId, StackId,
 };
 use zeroize::Zeroizing;
 
@@ -98,7 +98,7 @@ prop_compose! {
             scope,
             name,
             description: description.filter(|text| !text.is_empty()),
-            labels,
+            labels: labels.into(),
             roles,
             created_at: None,
             last_used: None,
@@ -170,7 +170,8 @@ proptest! {
         prop_assert_eq!(keys.map(|keys| &keys.current), Some(key.public()));
         prop_assert_eq!(generated.accounts + generated.left_out.len(), live.accounts.len());
         prop_assert_eq!(resolved.desired.accounts.len(), generated.accounts);
-        let delta = diff(&resolved.desired, &live, &Seals::default());
+        let inventory = Inventory::take(&resolved.desired, &live, &Seals::default());
+        let delta = diff(&resolved.desired, &live, &inventory);
         prop_assert!(delta.blocked.is_empty(), "{:?}", delta.blocked);
         let actions: BTreeSet<Action> = delta.differences.iter().map(|d| d.action).collect();
         prop_assert!(actions.iter().all(|action| *action == Action::Adopt), "{:?}\n{}", actions, generated.text);

@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 use rolecall::config::Policy;
-use rolecall::model::{Caller, Mrn};
+use rolecall::model::{Caller, Mrn, Seals};
 use rolecall::plan::{Annex, Block, compare, keep_judged, read, write};
 use rolecall::policy::judge;
 use rolecall::view::{human, json};
 use serde_json::Value;
 
-use super::{plan, worlds};
+use super::{plan, planned, worlds};
 
 /// A plan without the parts of which the document itself says that the digest does not cover them.
 pub fn covered(plan: &Value) -> Value {
@@ -60,8 +60,8 @@ proptest! {
     ) {
         let policies = super::guards::policies(&numbers, true);
         desired.policies = policies.iter().map(Policy::reference).collect();
-        let mut plan = plan(&desired, &live);
-        plan.judged(judge(&plan, &policies, &desired, &live));
+        let (mut plan, inventory) = planned(&desired, &live, &Seals::default());
+        plan.judged(judge(&plan, &policies, &desired, &live, &inventory));
         let mut other = plan.clone().into_contents();
         other.annex = Annex::default();
         other.caller = Caller { mrn: Mrn::new("somebody else"), name: Some("You".to_owned()) };

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use rolecall::config::{Policy, SourceFile, policy_dir};
-use rolecall::model::{AccountState, Limits, LiveAccount, Role, Scope};
-use rolecall::plan::{Action, Plan, Reason, Verdict};
+use rolecall::model::{AccountState, Limits, LiveAccount, Role, Scope, Seals};
+use rolecall::plan::{Action, Block, Plan, Reason, Verdict};
 use rolecall::policy::{ACKNOWLEDGEABLE, Acks, approve, judge};
 
-use super::{execute, plan, worlds};
+use super::{execute, plan, planned, worlds};
 
 fn limits() -> impl Strategy<Value = Limits> {
     (0..4u32, 0..3u32, 0..=100u32, 0..4u32, 0..8u32, 0..8u32).prop_map(
@@ -136,14 +136,19 @@ proptest! {
     ) {
         let policies = policies(&numbers, all);
         desired.policies = policies.iter().map(Policy::reference).collect();
-        let mut plan = plan(&desired, &live);
-        plan.judged(judge(&plan, &policies, &desired, &live));
+        let (mut plan, inventory) = planned(&desired, &live, &Seals::default());
+        plan.judged(judge(&plan, &policies, &desired, &live, &inventory));
         let acks = every_ack(&plan);
         let result = approve(plan.clone(), &acks, None);
-        let left_alone: BTreeSet<_> = plan.annex.left_alone.iter().map(|l| &l.account.mrn).collect();
+        let left_alone = plan.annex.left_alone.iter().map(|l| &l.account.mrn);
+        let disputed = plan.blocked.iter().filter_map(|blocked| match &blocked.block {
+            Block::Disputed { account, .. } => Some(account),
+            _ => None,
+        });
+        let not_managed: BTreeSet<_> = left_alone.chain(disputed).collect();
         let after = execute(&plan, &live);
         let broken = after.accounts.values().any(|account| {
-            (all || !left_alone.contains(&account.mrn))
+            (all || !not_managed.contains(&account.mrn))
                 && numbers.iter().any(|n| !POLICIES[*n].1(account))
         });
         match result {

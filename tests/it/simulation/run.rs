@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rolecall::apply::{Options, Outcome, apply};
 use rolecall::diff::{PENDING_LEASE, diff};
-use rolecall::model::Desired;
+use rolecall::model::{Desired, Inventory};
 use rolecall::plan::{Plan, build, lint};
 use rolecall::policy::{Acks, approve};
 use rolecall::refresh::refresh;
@@ -58,7 +58,9 @@ fn go(
             trusted_creators: vec![live.facts.caller.mrn.to_string()],
             ..desired.clone()
         };
-        let plan = build(&desired, &live, diff(&desired, &live, &seals));
+        let inventory = Inventory::take(&desired, &live, &seals);
+        let delta = diff(&desired, &live, &inventory);
+        let plan = build(&desired, &live, &inventory, delta);
         let broken: Vec<String> = lint(&plan).iter().map(ToString::to_string).collect();
         if !broken.is_empty() {
             *world.broken.borrow_mut() = Some(broken.join("; "));
