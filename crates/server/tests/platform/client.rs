@@ -85,9 +85,13 @@ impl Hands {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+
     pub fn clock(&self) -> Clock {
-        let ahead = Arc::clone(&self.0);
-        Arc::new(move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::SeqCst)))
+        let hands = self.clone();
+        Arc::new(move || hands.now())
     }
 }
 

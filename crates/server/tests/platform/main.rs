@@ -6,6 +6,7 @@ mod auth;
 mod authority;
 mod bounds;
 mod client;
+mod clock;
 mod console;
 mod docs;
 mod faults;
