@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rolecall::diff::diff;
 use rolecall::model::{
-    Address, Caller, CredentialMark, Desired, DesiredAccount, Destination, Extent, Facts,
-    FileFormat, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, Nonce, Place, Role, RoleSet,
-    Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId,
+    Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount, Destination,
+    Extent, Facts, FilePlace, Fingerprint, Labels, Live, LiveAccount, Marks, Mrn, Nonce, Place,
+    Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId,
 };
 use rolecall::plan::build;
 use rolecall::view::human;
@@ -85,14 +85,14 @@ fn desired(n: usize) -> Desired {
             roles: roles(&["agent", "viewer"]),
             role_places: BTreeMap::new(),
             valid_until: None,
-            deliver_to: vec![Destination {
-                sink: "file.local".to_owned(),
-                place: Place::File {
+            deliver_to: vec![Destination::new(
+                "file.local",
+                Place::File(FilePlace {
                     directory: "credentials".to_owned(),
                     file: format!("ci.team-{i:06}.json"),
-                    format: FileFormat::Json,
-                },
-            }],
+                    format: CredentialFormat::Json,
+                }),
+            )],
             protected: None,
             formerly: Vec::new(),
             import: None,

@@ -6,8 +6,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Caller, CleanUp, Destination, History, IssuedCredential, Labels, LiveAccount, Mrn,
-    Nonce, OrgId, RoleSet, Scope, ScopeInfo, SpaceId,
+    Abilities, Address, Caller, CleanUp, Destination, History, IssuedCredential, Labels,
+    LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope, ScopeInfo, SpaceId, StoreVersion,
+    StoredCredential,
 };
 
 /// May a failed write have happened all the same?
@@ -179,53 +180,161 @@ pub trait Writer {
     ) -> impl Future<Output = Result<BatchErrors, WriteError>>;
 }
 
-/// What a destination holds before a delivery.
+/// What a destination holds, before anything is written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Nothing; a write is accepted.
-    Free,
-    /// A credential; a write is accepted and would replace it.
-    Holds {
+pub enum Found {
+    /// Nothing.
+    Nobody,
+    /// A credential of some account, on whatever platform.
+    Account {
         /// The account it is of.
         account: Mrn,
         /// The API's base URL that it names, if it does.
         endpoint: Option<String>,
     },
+    /// Something that cannot be read.
+    Unreadable,
+    /// Something that is no credential.
+    Foreign {
+        /// What it is, a fragment with the way out: `a file that is not a credential; move it away`.
+        what: String,
+    },
+}
+
+/// A destination as it was looked at: it would take a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What is there.
+    pub found: Found,
+    /// The version of that, as the store names it; `None` where there is nothing, or no versions.
+    pub version: Option<StoreVersion>,
+    /// What can be done there, as far as only the store itself could tell.
+    pub abilities: Abilities,
+}
+
+/// A key on its way into one destination.
+#[derive(Debug)]
+pub struct Staged {
+    /// What was there at the probe.
+    pub probe: Probe,
+    /// What names the key beside the place, in the kind's own words; `None` where it was not put
+    /// anywhere, since the place cannot stage.
+    pub beside: Option<String>,
+    /// The credential that was there, as it was read, to be put back where the delivery is called off.
+    pub former: Option<StoredCredential>,
 }
 
 /// How far a delivery was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivered {
+pub enum Verified {
     /// Read back and equal.
-    Verified,
+    Equal,
     /// The destination said yes; it cannot be read.
     Accepted,
 }
 
-/// A destination that refused, with what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SinkError {
-    /// What happened, a fragment for people, naming the place.
-    pub message: String,
+/// A key that is in its destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// How far that was checked.
+    pub verified: Verified,
+    /// The version that the store gave to the write, where it gives any.
+    pub version: Option<StoreVersion>,
 }
 
-/// Puts credentials into destinations.
+/// What became of a delivery that was called off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// The key is not there.
+    Gone,
+    /// What was there before is there again.
+    Restored,
+    /// The place cannot be rid of it: the key stays, and opens nothing once its account is gone.
+    Stays,
+}
+
+/// What kind of failure a destination met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkErrorKind {
+    /// The place cannot be used as it is: a link, no folder, a type that does not fit, git would track it.
+    Unfit,
+    /// Nobody is logged in there, or the login is not accepted.
+    Unauthenticated,
+    /// Who is logged in may not do this.
+    PermissionDenied,
+    /// What should hold the place is not there.
+    NotFound,
+    /// What is there is not what was seen at the probe; nothing was written.
+    Moved,
+    /// There is no room, or the credential is larger than the store takes.
+    Full,
+    /// Too many requests.
+    RateLimited,
+    /// The store failed, or did not answer.
+    Unavailable,
+    /// What was read back, or what the store answered, is not what it should be.
+    Malformed,
+}
+
+/// A destination that did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}", help.as_ref().map(|help| format!("; {help}")).unwrap_or_default())]
+pub struct SinkError {
+    /// What kind of failure.
+    pub kind: SinkErrorKind,
+    /// Whether the key may be there all the same.
+    pub effect: Effect,
+    /// What happened, a fragment for people, naming the place.
+    pub message: String,
+    /// What to do about it, a fragment, where there is something.
+    pub help: Option<String>,
+}
+
+/// Puts credentials into destinations: probe, stage, promote, and abandon where it comes to nothing.
+/// Whether what is there may be replaced is decided by who asks. A sink holds to what was decided on: it
+/// replaces what the probe found, or a copy of the same credential, and nothing else.
 pub trait SinkStore {
-    /// Checks that a destination would accept a write, and what it holds.
+    /// Looks at a destination, and whether it would take a write. Writes nothing that stays.
     ///
     /// # Errors
-    /// If it would not, or holds something that is not a credential.
+    /// If it would not.
     fn probe(&self, to: &Destination) -> impl Future<Output = Result<Probe, SinkError>>;
 
-    /// Puts the credential there, wholly or not at all, and reads it back where it can. Replaces
-    /// what `probed` found there, or a copy of the same credential, and nothing else.
-    fn deliver(
+    /// Puts the credential beside what is there, where nobody looks for it yet, and checks it. Where the
+    /// place cannot stage this writes nothing.
+    ///
+    /// # Errors
+    /// If it cannot be put there; then nothing of it is left, unless the effect is unknown.
+    fn stage(
         &self,
         to: &Destination,
         credential: &IssuedCredential,
-        probed: &Probe,
+        probe: Probe,
+    ) -> impl Future<Output = Result<Staged, SinkError>>;
+
+    /// Makes the staged credential the one that the place holds, wholly or not at all, and reads it back
+    /// where it can. May be asked again after an answer that was lost.
+    ///
+    /// # Errors
+    /// With [`SinkErrorKind::Moved`] if the place no longer holds what the probe found.
+    fn promote(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
     ) -> impl Future<Output = Result<Delivered, SinkError>>;
+
+    /// Takes back what was staged or promoted of this credential. What is not of this credential stays as
+    /// it is. May be asked again, and where nothing was written.
+    ///
+    /// # Errors
+    /// If the key may still be there.
+    fn abandon(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
+    ) -> impl Future<Output = Result<Abandoned, SinkError>>;
 }
 
 /// Something that happened during apply, for people who watch.

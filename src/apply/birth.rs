@@ -11,7 +11,7 @@ use crate::model::{
     least_role,
 };
 use crate::plan::Change;
-use crate::ports::{AccountUpdate, Delivered, Effect, ErrorKind, NewAccount, Probe, World};
+use crate::ports::{AccountUpdate, Effect, ErrorKind, NewAccount, Probe, World};
 
 /// A birth that came to its end before the grant: how, and a fragment that says more.
 pub(super) type Ended = (ChangeResult, String);
@@ -179,14 +179,11 @@ impl<'a, W: World> Run<'a, W> {
                 "the plan does not say what to create".to_owned(),
             ));
         };
-        self.deliver(change, &credential, &birth, &probed).await?;
-        let places = change.deliver_to.iter();
+        let destinations = self.deliver(change, &credential, &birth, probed).await?;
         let delivered = CredentialMark::Delivered {
             fingerprint: credential.fingerprint.clone(),
             nonce: birth.nonce,
-            destinations: places
-                .map(|to| to.key_at(change.generation, None))
-                .collect(),
+            destinations,
         };
         let marks = Marks {
             credential: delivered.clone(),
@@ -353,43 +350,8 @@ impl<'a, W: World> Run<'a, W> {
             == ChangeResult::Done
     }
 
-    /// Step 3: put the key into every destination, re-reading the nonce before each. If one does
-    /// not take it the account is removed: it never had power, so nothing is lost.
-    async fn deliver(
-        &self,
-        change: &Change,
-        credential: &IssuedCredential,
-        birth: &Birth,
-        probed: &[Probe],
-    ) -> Result<(), Ended> {
-        let expected = CredentialMark::Pending(birth.clone());
-        for (destination, probed) in change.deliver_to.iter().zip(probed) {
-            self.still(&credential.mrn, &expected).await?;
-            match self.world.deliver(destination, credential, probed).await {
-                Ok(Delivered::Verified) => {}
-                Ok(Delivered::Accepted) => {
-                    self.note(
-                        change,
-                        format!("{destination} accepted the key; it cannot be read"),
-                    );
-                }
-                Err(error) => {
-                    let why = error.message;
-                    return Err(match self.remove(change, &credential.mrn).await {
-                        None => (ChangeResult::Undelivered, why),
-                        Some(left) => (
-                            ChangeResult::Failed,
-                            format!("{why}; {left}{REMOVES_LATER}"),
-                        ),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Checks that the account still carries the mark this run put there.
-    async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
+    pub(super) async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
         let carries = |account: Option<&LiveAccount>| {
             account
                 .and_then(LiveAccount::marks)
@@ -503,7 +465,7 @@ impl<'a, W: World> Run<'a, W> {
 
     /// Removes an account that this run has just created. `None` if it is gone, else a fragment
     /// that says what is left.
-    async fn remove(&self, change: &Change, mrn: &Mrn) -> Option<String> {
+    pub(super) async fn remove(&self, change: &Change, mrn: &Mrn) -> Option<String> {
         let mrns = [mrn.clone()];
         let answer = self
             .write(async || self.world.delete(&change.scope, &mrns).await)
@@ -516,7 +478,7 @@ impl<'a, W: World> Run<'a, W> {
 }
 
 /// What happens to an account with our marks that could not be removed.
-const REMOVES_LATER: &str = "; a later run removes it";
+pub(super) const REMOVES_LATER: &str = "; a later run removes it";
 
 /// Whether a listed account is another one for the same address.
 fn is_twin(other: &LiveAccount, child: &Created) -> bool {

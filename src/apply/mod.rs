@@ -2,6 +2,7 @@
 //! Never fails as a whole: the outcome says of every change how it ended.
 
 mod birth;
+mod deliver;
 mod outcome;
 mod probe;
 mod step;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::birth::Ended;
 use super::{ChangeResult, Run};
 use crate::model::{DEFAULT_ENDPOINT, Destination, Mrn};
-use crate::ports::{Probe, World};
+use crate::ports::{Found, Probe, World};
 
 impl<W: World> Run<'_, W> {
     /// Step 1: every destination would accept the key, and none holds a key that is still in use.
@@ -22,56 +22,58 @@ impl<W: World> Run<'_, W> {
         }
         let mut probed = Vec::new();
         for destination in destinations {
-            let failed = |why: String| (ChangeResult::Failed, format!("{destination}: {why}"));
             let found = self.world.probe(destination).await;
-            match &found {
-                Err(error) => return Err((ChangeResult::Failed, error.message.clone())),
-                Ok(Probe::Free) => {}
-                Ok(Probe::Holds { account, .. }) if going.contains(account) => {}
-                Ok(Probe::Holds { endpoint, account })
-                    if self.plan.endpoint != "local"
-                        && !same_endpoint(
-                            endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT),
-                            &self.plan.endpoint,
-                        ) =>
-                {
-                    let at = match endpoint {
-                        Some(endpoint) => format!("at {endpoint}"),
-                        None => {
-                            format!("that names no endpoint and so leads to {DEFAULT_ENDPOINT}")
-                        }
-                    };
-                    return Err(failed(format!(
-                        "it holds the key of {account} {at}, which is another platform than this \
-                         one; move that key away"
-                    )));
-                }
-                Ok(Probe::Holds { account: other, .. }) => match self.world.account(other).await {
-                    Ok(None) if self.read_whole(other) => {}
-                    Ok(None) => {
-                        return Err(failed(format!(
-                            "it holds the key of {other}, of which the platform says that there \
-                             is none; but its scope was not read, and what is hidden looks the \
-                             same; move that key away"
-                        )));
-                    }
-                    Ok(Some(_)) => {
-                        return Err(failed(format!(
-                            "it holds the key of the live account {other}; move that key away, or \
-                             delete the account"
-                        )));
-                    }
-                    Err(error) => {
-                        return Err(failed(format!(
-                            "it holds the key of {other}, and whether that account is live cannot \
-                             be told: {error}"
-                        )));
-                    }
-                },
+            let found = found.map_err(|error| (ChangeResult::Failed, error.to_string()))?;
+            if let Err(why) = self.replaceable(&found, going).await {
+                return Err((ChangeResult::Failed, format!("{destination}: {why}")));
             }
-            probed.extend(found);
+            probed.push(found);
         }
         Ok(probed)
+    }
+
+    /// Whether a key that is born may take the place of what a destination holds: where that is nothing, or
+    /// the credential of an account that is no more. The account of this birth is new, so that none of
+    /// what is there can be its own.
+    async fn replaceable(&self, probe: &Probe, going: &BTreeSet<&Mrn>) -> Result<(), String> {
+        let (other, endpoint) = match &probe.found {
+            Found::Nobody => return Ok(()),
+            Found::Foreign { what } => return Err(what.clone()),
+            Found::Unreadable => {
+                return Err(
+                    "something is there that cannot be read, and may be a key in use; move it away"
+                        .to_owned(),
+                );
+            }
+            Found::Account { account, .. } if going.contains(account) => return Ok(()),
+            Found::Account { account, endpoint } => (account, endpoint),
+        };
+        let leads_to = endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
+        if self.plan.endpoint != "local" && !same_endpoint(leads_to, &self.plan.endpoint) {
+            let at = match endpoint {
+                Some(endpoint) => format!("at {endpoint}"),
+                None => format!("that names no endpoint and so leads to {DEFAULT_ENDPOINT}"),
+            };
+            return Err(format!(
+                "it holds the key of {other} {at}, which is another platform than this one; move \
+                 that key away"
+            ));
+        }
+        match self.world.account(other).await {
+            Ok(None) if self.read_whole(other) => Ok(()),
+            Ok(None) => Err(format!(
+                "it holds the key of {other}, of which the platform says that there is none; but \
+                 its scope was not read, and what is hidden looks the same; move that key away"
+            )),
+            Ok(Some(_)) => Err(format!(
+                "it holds the key of the live account {other}; move that key away, or delete the \
+                 account"
+            )),
+            Err(error) => Err(format!(
+                "it holds the key of {other}, and whether that account is live cannot be told: \
+                 {error}"
+            )),
+        }
     }
 
     /// Whether the platform showed all accounts of the scope in which one lives, so that its word

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::*;
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialMark, Described, Desired, DesiredAccount, Destination, Extent, Facts,
-    FileFormat, Fingerprint, Import, IssuedCredential, KeptText, Limits, Live, Marks, Nonce, OrgId,
-    Place, Role, ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
+    Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount, Destination,
+    Extent, Facts, FilePlace, Fingerprint, Import, IssuedCredential, KeptText, Limits, Live, Marks,
+    Nonce, OrgId, Place, Role, ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId,
+    StackId, VOID,
 };
 use crate::policy::{Acks, approve};
 use crate::ports::*;
@@ -184,12 +185,28 @@ impl SinkStore for Small {
         let held = self.held.borrow().clone();
         Ok(held.expect("births are simulated elsewhere"))
     }
-    async fn deliver(
+    async fn stage(
         &self,
         _: &Destination,
         _: &IssuedCredential,
-        _: &Probe,
+        _: Probe,
+    ) -> Result<Staged, SinkError> {
+        unreachable!("only births deliver")
+    }
+    async fn promote(
+        &self,
+        _: &Destination,
+        _: &IssuedCredential,
+        _: &Staged,
     ) -> Result<Delivered, SinkError> {
+        unreachable!("only births deliver")
+    }
+    async fn abandon(
+        &self,
+        _: &Destination,
+        _: &IssuedCredential,
+        _: &Staged,
+    ) -> Result<Abandoned, SinkError> {
         unreachable!("only births deliver")
     }
 }
@@ -401,23 +418,22 @@ fn results(outcome: &Outcome) -> Vec<(String, ChangeResult)> {
         .collect()
 }
 
-/// Why nothing is born for a destination that holds a key; `None` if that is no obstacle.
-fn kept(endpoint: &str, account: &str, names: Option<&str>) -> Option<String> {
+/// Why nothing is born for a destination that holds this; `None` if that is no obstacle.
+fn refused(endpoint: &str, found: Found) -> Option<String> {
     let world = Small::new(&[], vec![Scripted::Fail(ErrorKind::Invalid, Effect::None)]);
-    *world.held.borrow_mut() = Some(Probe::Holds {
-        account: Mrn::new(account),
-        endpoint: names.map(str::to_owned),
-    });
-    let place = Place::File {
+    let place = Place::File(FilePlace {
         directory: "keys".to_owned(),
         file: "ci.json".to_owned(),
-        format: FileFormat::Json,
-    };
+        format: CredentialFormat::Json,
+    });
+    let to = Destination::new("file.local", place);
+    *world.held.borrow_mut() = Some(Probe {
+        found,
+        version: None,
+        abilities: to.abilities(),
+    });
     let declared = DesiredAccount {
-        deliver_to: vec![Destination {
-            sink: "file.local".to_owned(),
-            place,
-        }],
+        deliver_to: vec![to],
         ..declared("ci", &[])
     };
     let outcome = run_at(endpoint, vec![declared], &[], &world);
@@ -427,6 +443,25 @@ fn kept(endpoint: &str, account: &str, names: Option<&str>) -> Option<String> {
     assert_eq!(ended.result, ChangeResult::Failed);
     let tried = !world.writes.borrow().is_empty();
     (!tried).then(|| ended.detail.clone())
+}
+
+/// As [`refused`], for a destination that holds a key.
+fn kept(endpoint: &str, account: &str, names: Option<&str>) -> Option<String> {
+    let found = Found::Account {
+        account: Mrn::new(account),
+        endpoint: names.map(str::to_owned),
+    };
+    refused(endpoint, found)
+}
+
+#[test]
+fn nothing_is_born_for_a_place_that_holds_what_is_no_credential_or_cannot_be_read() {
+    let why = |found| refused("local", found).unwrap_or_default();
+    assert_eq!(refused("local", Found::Nobody), None);
+    assert!(why(Found::Unreadable).contains("cannot be read"));
+    let what = "a shopping list is there; move it away".to_owned();
+    let told = why(Found::Foreign { what: what.clone() });
+    assert_eq!(told, format!("sink.file.local at keys/ci.json: {what}"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::model::{Desired, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh_beyond;
-use crate::sinks::FileSink;
+use crate::sinks::Sinks;
 
 use super::args::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::exit::Exit;
@@ -118,16 +118,15 @@ pub async fn open(
     drop(reading);
     let plan = plan::build(&desired, &live, diff(&desired, &live, &seals));
     // Under --local no real key may be replaced by one of the embedded platform.
-    let sinks = if choice.local {
-        config.dir.join(".rolecall")
-    } else {
-        config.dir.clone()
+    let sinks = match choice.local {
+        true => Sinks::local(&config.dir),
+        false => Sinks::new(&config.dir),
     };
     Ok(Session {
-        sinks: sinks.clone(),
+        sinks: sinks.root().to_owned(),
         world: RealWorld {
             client,
-            sinks: FileSink::new(sinks),
+            sinks,
             signals,
             start,
         },

@@ -9,10 +9,10 @@ use crate::model::{
 };
 use crate::platform::{Client, Http};
 use crate::ports::{
-    AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe, Random,
-    ReadError, Reader, Recorder, SinkError, SinkStore, WriteError, Writer,
+    Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe,
+    Random, ReadError, Reader, Recorder, SinkError, SinkStore, Staged, WriteError, Writer,
 };
-use crate::sinks::FileSink;
+use crate::sinks::Sinks;
 use crate::view::human;
 
 use super::signals::Signals;
@@ -23,7 +23,7 @@ pub struct RealWorld {
     /// The platform.
     pub client: Client<Http>,
     /// The sinks.
-    pub sinks: FileSink,
+    pub sinks: Sinks,
     /// Whether somebody asked to stop.
     pub signals: Signals,
     /// When the run began.
@@ -91,13 +91,31 @@ impl SinkStore for RealWorld {
         self.sinks.probe(to).await
     }
 
-    async fn deliver(
+    async fn stage(
         &self,
         to: &Destination,
         credential: &IssuedCredential,
-        probed: &Probe,
+        probe: Probe,
+    ) -> Result<Staged, SinkError> {
+        self.sinks.stage(to, credential, probe).await
+    }
+
+    async fn promote(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
     ) -> Result<Delivered, SinkError> {
-        self.sinks.deliver(to, credential, probed).await
+        self.sinks.promote(to, credential, staged).await
+    }
+
+    async fn abandon(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
+    ) -> Result<Abandoned, SinkError> {
+        self.sinks.abandon(to, credential, staged).await
     }
 }
 

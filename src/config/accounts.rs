@@ -1,7 +1,7 @@
 //! `service_account` blocks and their instances.
 //! Pure.
 
-use super::blocks::Block;
+use super::block::Block;
 use super::decode::{Decoded, Decoder, member_span};
 use super::imports::Imports;
 use super::roles::{self, RoleBlocks};

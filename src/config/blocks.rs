@@ -1,70 +1,15 @@
 //! Syntax trees to checked blocks: every block has the labels, attributes and blocks of its type.
 //! Pure. What stands in the attributes is looked at later.
 
-use super::schema::{self, BLOCKS, LATER, Schema};
+use super::block::{Attribute, Block};
+use super::grammar::{self, BLOCKS, LATER};
+use super::schema::Schema;
 use super::{codes, hints};
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span, suggest};
 use crate::lang::SyntaxTree;
 use hcl_edit::Span as _;
-use hcl_edit::expr::Expression;
 use hcl_edit::structure::Structure;
 use std::collections::BTreeMap;
-
-/// One attribute with its expression.
-#[derive(Debug, Clone)]
-pub(super) struct Attribute {
-    pub(super) name_span: Span,
-    /// The place of the expression.
-    pub(super) span: Span,
-    pub(super) expression: Expression,
-}
-
-/// One checked block.
-#[derive(Debug, Clone)]
-pub(super) struct Block {
-    pub(super) schema: &'static Schema,
-    pub(super) labels: Vec<String>,
-    /// The place of its type and labels.
-    pub(super) span: Span,
-    pub(super) attributes: BTreeMap<String, Attribute>,
-    pub(super) blocks: Vec<Block>,
-    /// Whether a block inside was refused, so that what it would say is not known.
-    pub(super) lacks_blocks: bool,
-}
-
-impl Block {
-    /// Returns an attribute that may be absent.
-    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.attributes.get(name)
-    }
-
-    /// Tells whether an attribute must be given.
-    pub(super) fn requires(&self, name: &str) -> bool {
-        let mut attributes = self.schema.attributes.iter();
-        attributes.any(|attribute| attribute.required && attribute.name == name)
-    }
-
-    /// Returns the first block of a type inside of it.
-    pub(super) fn inner(&self, kind: &str) -> Option<&Block> {
-        self.blocks.iter().find(|block| block.schema.kind == kind)
-    }
-
-    /// Returns its last label, or nothing for blocks without one.
-    pub(super) fn name(&self) -> &str {
-        self.labels.last().map_or("", String::as_str)
-    }
-
-    /// Returns all expressions in it and in the blocks inside.
-    pub(super) fn expressions(&self) -> Vec<(&Block, &str, &Attribute)> {
-        let mut out: Vec<_> = self
-            .attributes
-            .iter()
-            .map(|(name, attribute)| (self, name.as_str(), attribute))
-            .collect();
-        out.extend(self.blocks.iter().flat_map(Block::expressions));
-        out
-    }
-}
 
 /// Takes the blocks out of a file's tree.
 pub(super) fn collect(
@@ -82,7 +27,7 @@ pub(super) fn collect(
                 let span = span_of(file, &attribute.key);
                 let found = Diagnostic::error(codes::UNKNOWN_ATTRIBUTE)
                     .at(span, format!("`{name}` stands outside of any block"));
-                out.push(match schema::instead_of(name) {
+                out.push(match grammar::instead_of(name) {
                     Some(hint) => found.help(hint),
                     None => found.help("values under a name belong into a `locals` block"),
                 });
@@ -115,7 +60,7 @@ fn unknown_block(
     if LATER.contains(&kind) {
         return Diagnostic::error(codes::NOT_YET).at(span, format!("a `{kind}` block"));
     }
-    if let Some(hint) = schema::instead_of(kind) {
+    if let Some(hint) = grammar::instead_of(kind) {
         return Diagnostic::error(codes::TERRAFORM_BLOCK)
             .at(span, format!("`{kind}`"))
             .help(hint);
@@ -165,6 +110,25 @@ fn check(
         }
         labels.push(text);
     }
+    let schema = match (&schema.variants, labels.first()) {
+        (Some(variants), Some(kind)) => match (variants.of)(kind) {
+            Some(schema) => schema,
+            None => {
+                let label = block.labels.first().map_or(span, |l| span_of(file, l));
+                out.push((variants.unknown)(kind, label));
+                // It stays, so that what refers to it is not blamed; what is in it cannot be judged.
+                return Some(Block {
+                    schema,
+                    labels,
+                    span,
+                    attributes: BTreeMap::new(),
+                    blocks: Vec::new(),
+                    lacks_blocks: true,
+                });
+            }
+        },
+        _ => schema,
+    };
     let mut attributes = BTreeMap::new();
     let mut blocks: Vec<Block> = Vec::new();
     let mut lacks_blocks = false;
@@ -282,7 +246,7 @@ fn nested(
 }
 
 fn unknown_attribute(schema: &Schema, name: &str, span: Span) -> Diagnostic {
-    if let Some(hint) = schema::instead_of(name) {
+    if let Some(hint) = grammar::instead_of(name) {
         return Diagnostic::error(codes::TERRAFORM_BLOCK)
             .at(span, format!("`{name}`"))
             .help(hint);

@@ -6,7 +6,7 @@ use super::codes;
 use super::imports::Imports;
 use super::told::Told;
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::model::{Address, Place, composed};
+use crate::model::{Address, composed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reports accounts of one name in one scope, and credentials for one place.
@@ -40,14 +40,9 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
             );
         }
         for (destination, span) in account.deliver_to.iter().zip(&instance.sink_spans) {
-            let Place::File {
-                directory,
-                file,
-                format: _,
-            } = &destination.place;
-            let path = format!("{directory}/{file}");
-            // Some file systems do not tell upper from lower case.
-            let known = places.insert(path.to_lowercase(), (instance, *span));
+            let place = destination.place().of_kind();
+            let path = place.to_string();
+            let known = places.insert(place.occupies(), (instance, *span));
             let Some((first, first_span)) = known else {
                 continue;
             };

@@ -1,7 +1,7 @@
 //! Values to what a block's attribute wants.
 //! Pure. Every finding points at the attribute's expression.
 
-use super::blocks::{Attribute, Block};
+use super::block::{Attribute, Block};
 use super::codes;
 use crate::diag::{Code, Diagnostic, SourceMap, Span};
 use crate::lang::types::noun_of;

@@ -1,7 +1,7 @@
 //! `import` blocks: which live account an address takes into custody.
 //! Pure.
 
-use super::blocks::{Attribute, Block};
+use super::block::{Attribute, Block};
 use super::codes;
 use super::decode::Decoder;
 use crate::diag::{Diagnostic, Span};

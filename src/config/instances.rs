@@ -2,9 +2,9 @@
 //! Pure.
 
 use super::accounts::{Instance, MAX_NAME, Parts, instance};
-use super::blocks::{Attribute, Block};
+use super::block::{Attribute, Block};
 use super::decode::Decoder;
-use super::parse::each_scope;
+use super::frames::each_scope;
 use super::told::Told;
 use super::{codes, hints};
 use crate::diag::{Diagnostic, Span};

@@ -5,12 +5,15 @@
 //! types where values are not known.
 
 mod accounts;
+mod block;
 mod blocks;
 mod checks;
 pub mod codes;
 mod decode;
 mod files;
+mod frames;
 pub mod generate;
+mod grammar;
 mod graph;
 mod hints;
 mod imports;

@@ -3,7 +3,7 @@
 //! Pure.
 
 use super::accounts::Instance;
-use super::blocks::Block;
+use super::block::Block;
 use super::decode::Decoder;
 use super::imports::target;
 use super::{checks, codes};

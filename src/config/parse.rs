@@ -1,8 +1,10 @@
 //! Texts to a module: syntax and blocks; and the names that blocks may use.
 //! Pure and offline.
 
-use super::blocks::{self, Block};
+use super::block::Block;
+use super::blocks;
 use super::codes;
+use super::frames::{account_scope, each_scope};
 use super::policies::subject_scope;
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::lang::refs::Uses;
@@ -237,21 +239,6 @@ fn reference(kind: RefKind, address: String) -> Slot {
     }))
 }
 
-/// Makes the frame of a block with `for_each`, holding what `each` is.
-pub(super) fn each_scope<'a>(scope: &'a Scope<'a>, key: Value, value: Value) -> Scope<'a> {
-    let mut frame = scope.child();
-    let members = [("key".into(), key), ("value".into(), value)];
-    frame.set("each", Value::map(members.into()));
-    frame
-}
-
-/// Makes the frame of a sink's file name, holding the account.
-pub(super) fn account_scope<'a>(scope: &'a Scope<'a>, members: Members) -> Scope<'a> {
-    let mut frame = scope.child();
-    frame.set("account", Value::map(members));
-    frame
-}
-
 /// Reports a missing `rolecall` block.
 pub(super) fn check_blocks(module: &Module, out: &mut Diagnostics) {
     if module.complete && module.of("rolecall").next().is_none() {
@@ -292,7 +279,7 @@ pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnost
                 | ("moved", "from" | "to")
                 | ("removed", "from") => continue,
                 ("variable", "default") => &nothing,
-                ("sink", "filename") => &account,
+                _ if owner.schema.is_of_account(name) => &account,
                 ("policy", "condition" | "message") => &subject,
                 (_, "for_each") => scope,
                 _ if repeats => &each,

@@ -2,7 +2,7 @@
 //! Pure. Their conditions are tried once over an account of which nothing is known, so that misspelt
 //! names and wrong types are found before any platform is asked.
 
-use super::blocks::{Attribute, Block};
+use super::block::{Attribute, Block};
 use super::decode::Decoder;
 use super::{codes, imports};
 use crate::diag::{Diagnostic, Span};

@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::accounts::{Instance, Parts};
-use super::blocks::Block;
+use super::block::Block;
 use super::checks;
 use super::decode::Decoder;
 use super::law::Ledger;

@@ -1,7 +1,7 @@
 //! Roles: names in lists to sets of platform roles, and `role` blocks.
 //! Pure.
 
-use super::blocks::Block;
+use super::block::Block;
 use super::codes;
 use super::decode::Decoder;
 use super::graph::{self, Edge, Graph};

@@ -1,5 +1,7 @@
-//! The blocks of the language: which labels, attributes and blocks each may have.
+//! The form of a block: which labels, attributes and blocks it may have.
 //! Pure data.
+
+use crate::diag::{Diagnostic, Span};
 
 /// The form of one type of block.
 #[derive(Debug)]
@@ -13,6 +15,25 @@ pub(super) struct Schema {
     pub(super) open: bool,
     /// Whether a module has at most one.
     pub(super) single: bool,
+    /// The forms by the first label, where that decides.
+    pub(super) variants: Option<Variants>,
+}
+
+impl Schema {
+    /// Whether an attribute is evaluated for each account.
+    pub(super) fn is_of_account(&self, name: &str) -> bool {
+        let mut attributes = self.attributes.iter();
+        attributes.any(|attribute| attribute.of_account && attribute.name == name)
+    }
+}
+
+/// The forms of a type of block whose first label decides.
+#[derive(Debug)]
+pub(super) struct Variants {
+    /// The form of this label; `None` if there is none.
+    pub(super) of: fn(&str) -> Option<&'static Schema>,
+    /// What to say where there is none.
+    pub(super) unknown: fn(&str, Span) -> Diagnostic,
 }
 
 /// One attribute a block may have.
@@ -20,6 +41,8 @@ pub(super) struct Schema {
 pub(super) struct Attribute {
     pub(super) name: &'static str,
     pub(super) required: bool,
+    /// Whether it is evaluated for each account, which it may name as `account`.
+    pub(super) of_account: bool,
 }
 
 /// One block inside a block.
@@ -29,260 +52,36 @@ pub(super) struct Nested {
     pub(super) many: bool,
 }
 
-const fn must(name: &'static str) -> Attribute {
+pub(super) const fn must(name: &'static str) -> Attribute {
     Attribute {
         name,
         required: true,
+        of_account: false,
     }
 }
 
-const fn may(name: &'static str) -> Attribute {
+pub(super) const fn may(name: &'static str) -> Attribute {
     Attribute {
         name,
         required: false,
+        of_account: false,
     }
 }
 
-const PLAIN: Schema = Schema {
+/// One that may be absent and is evaluated for each account.
+pub(super) const fn may_for_account(name: &'static str) -> Attribute {
+    Attribute {
+        of_account: true,
+        ..may(name)
+    }
+}
+
+pub(super) const PLAIN: Schema = Schema {
     kind: "",
     labels: &[],
     attributes: &[],
     blocks: &[],
     open: false,
     single: false,
+    variants: None,
 };
-
-static VALIDATION: Schema = Schema {
-    kind: "validation",
-    attributes: &[must("condition"), must("error_message")],
-    ..PLAIN
-};
-
-static CREDENTIAL: Schema = Schema {
-    kind: "credential",
-    attributes: &[must("deliver_to"), may("rotate_after"), may("overlap")],
-    ..PLAIN
-};
-
-static LIFECYCLE: Schema = Schema {
-    kind: "lifecycle",
-    attributes: &[may("prevent_destroy")],
-    ..PLAIN
-};
-
-static REMOVAL: Schema = Schema {
-    kind: "lifecycle",
-    attributes: &[must("destroy")],
-    ..PLAIN
-};
-
-static UNMANAGED: Schema = Schema {
-    kind: "unmanaged",
-    attributes: &[must("action"), may("except")],
-    ..PLAIN
-};
-
-static SEAL_KEY_FORMER: Schema = Schema {
-    kind: "seal_key_former",
-    attributes: &[must("key"), must("signature"), must("countersignature")],
-    ..PLAIN
-};
-
-/// Every block that may stand at the top of a file.
-pub(super) static BLOCKS: &[Schema] = &[
-    Schema {
-        kind: "rolecall",
-        attributes: &[
-            must("stack"),
-            must("id"),
-            may("required_version"),
-            may("trusted_creators"),
-            may("seal_key"),
-        ],
-        blocks: &[Nested {
-            schema: &SEAL_KEY_FORMER,
-            many: false,
-        }],
-        single: true,
-        ..PLAIN
-    },
-    Schema {
-        kind: "platform",
-        attributes: &[may("region"), may("endpoint")],
-        single: true,
-        ..PLAIN
-    },
-    Schema {
-        kind: "limits",
-        attributes: &[
-            may("max_deletes"),
-            may("max_reaped"),
-            may("max_delete_percent"),
-            may("max_escalations"),
-            may("max_gained_grants"),
-            may("max_revoked_grants"),
-            may("min_owners"),
-        ],
-        single: true,
-        ..PLAIN
-    },
-    Schema {
-        kind: "policy",
-        labels: &["name"],
-        attributes: &[
-            may("description"),
-            may("applies_to"),
-            must("condition"),
-            must("message"),
-            may("severity"),
-            may("exempt"),
-        ],
-        ..PLAIN
-    },
-    Schema {
-        kind: "variable",
-        labels: &["name"],
-        attributes: &[
-            may("type"),
-            may("description"),
-            may("default"),
-            may("sensitive"),
-            may("nullable"),
-        ],
-        blocks: &[Nested {
-            schema: &VALIDATION,
-            many: true,
-        }],
-        ..PLAIN
-    },
-    Schema {
-        kind: "locals",
-        open: true,
-        ..PLAIN
-    },
-    Schema {
-        kind: "organization",
-        labels: &["name"],
-        attributes: &[must("id")],
-        blocks: &[Nested {
-            schema: &UNMANAGED,
-            many: false,
-        }],
-        ..PLAIN
-    },
-    Schema {
-        kind: "space",
-        labels: &["name"],
-        attributes: &[may("organization"), must("id")],
-        blocks: &[Nested {
-            schema: &UNMANAGED,
-            many: false,
-        }],
-        ..PLAIN
-    },
-    Schema {
-        kind: "role",
-        labels: &["name"],
-        attributes: &[may("description"), must("includes")],
-        ..PLAIN
-    },
-    Schema {
-        kind: "sink",
-        labels: &["kind", "name"],
-        attributes: &[must("directory"), may("format"), may("filename")],
-        ..PLAIN
-    },
-    Schema {
-        kind: "service_account",
-        labels: &["name"],
-        attributes: &[
-            may("for_each"),
-            must("scope"),
-            must("name"),
-            may("description"),
-            must("roles"),
-            may("labels"),
-            may("valid_until"),
-        ],
-        blocks: &[
-            Nested {
-                schema: &CREDENTIAL,
-                many: false,
-            },
-            Nested {
-                schema: &LIFECYCLE,
-                many: false,
-            },
-        ],
-        ..PLAIN
-    },
-    Schema {
-        kind: "import",
-        attributes: &[must("to"), must("id")],
-        ..PLAIN
-    },
-    Schema {
-        kind: "moved",
-        attributes: &[must("from"), must("to")],
-        ..PLAIN
-    },
-    Schema {
-        kind: "removed",
-        attributes: &[must("from")],
-        blocks: &[Nested {
-            schema: &REMOVAL,
-            many: false,
-        }],
-        ..PLAIN
-    },
-];
-
-/// Blocks that the language will have and this version has not.
-pub(super) static LATER: &[&str] = &[
-    "data",
-    "module",
-    "output",
-    "grant",
-    "team",
-    "workload_identity",
-    "registration_token",
-    "lock",
-];
-
-/// Sinks that the language will have and this version has not.
-pub(super) static LATER_SINKS: &[&str] = &[
-    "vault",
-    "exec",
-    "kubernetes",
-    "github",
-    "gitlab",
-    "aws",
-    "gcp",
-    "azure",
-];
-
-/// Returns what to write here instead of a block or attribute of Terraform's.
-pub(super) fn instead_of(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "resource" => "write the block itself: `service_account \"NAME\" { … }`",
-        "provider" => {
-            "there are no providers: the credential comes from the environment, and a `platform` block can assert its region"
-        }
-        "terraform" => {
-            "write a `rolecall` block, with `required_version` and the stack's name and id"
-        }
-        "check" => {
-            "there is no `check` block; conditions on values stand in `validation` blocks, those on accounts in `policy` blocks"
-        }
-        "count" => {
-            "only a `service_account` block repeats, with `for_each`; write one block for each"
-        }
-        "depends_on" => "there is no order to declare: references are enough",
-        "provisioner" | "connection" => {
-            "rolecall runs no commands; a `sink` receives the credential"
-        }
-        "backend" | "cloud" => "there is no state to keep: the platform holds it",
-        "dynamic" => "write `for_each` on the block, or a `for` expression",
-        _ => return None,
-    })
-}

@@ -1,7 +1,7 @@
 //! Local values, organizations and spaces: what refers to each other, in its order.
 //! Pure.
 
-use super::blocks::{Attribute, Block};
+use super::block::{Attribute, Block};
 use super::codes;
 use super::decode::{Decoded, Decoder};
 use super::graph::{self, Edge, Graph};

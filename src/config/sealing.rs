@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::blocks::{self, Block};
+use super::block::Block;
+use super::blocks;
 use super::generate::quote;
 use crate::diag::{Diagnostics, SourceMap, Span};
 use crate::lang::syntax;

@@ -1,7 +1,7 @@
 //! The `rolecall`, `platform` and `limits` blocks.
 //! Pure.
 
-use super::blocks::Block;
+use super::block::Block;
 use super::decode::{Decoded, Decoder};
 use super::{codes, version};
 use crate::diag::{Diagnostic, Span};

@@ -1,7 +1,7 @@
 //! Values of variables: where they come from and what they must be.
 //! Pure: texts and contents are handed over in order of precedence, the later ones winning.
 
-use super::blocks::{Attribute, Block};
+use super::block::{Attribute, Block};
 use super::decode::Decoder;
 use super::law::Ledger;
 use super::{codes, type_expr};

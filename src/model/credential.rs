@@ -82,3 +82,6 @@ impl Nonce {
         &self.0
     }
 }
+
+/// A credential as a store held it, byte for byte.
+pub type StoredCredential = Secret<Vec<u8>>;

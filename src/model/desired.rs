@@ -7,15 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
 use super::address::{Address, AddressLabel};
+use super::destination::Destination;
 use super::limits::Limits;
-use super::mark::{KeyAt, StoreVersion};
 use super::meant::Meant;
 use super::mrn::{Mrn, OrgId, Scope, SpaceId};
 use super::name::composed;
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
 use super::seal_key::SealKeys;
-use super::sink_kind::{DestinationId, Identity, SinkKind};
 use super::stack::StackId;
 
 /// A place in the configuration, for people: file and line.
@@ -255,105 +254,6 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// One rendered place that receives a credential.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Destination {
-    /// The sink block: kind and name, `file.local`.
-    pub sink: String,
-    /// The place in it.
-    pub place: Place,
-}
-
-/// Where exactly in a sink.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// A file inside the configuration's directory.
-    File {
-        /// The sink's folder, relative to the configuration, with `/` between parts.
-        directory: String,
-        /// The file's name in it.
-        file: String,
-        /// How the credential is written.
-        format: FileFormat,
-    },
-}
-
-/// How a credential is written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileFormat {
-    /// The JSON that Mondoo's console gives for download.
-    Json,
-    /// That JSON in base64, as `MONDOO_CONFIG_BASE64` wants it.
-    Base64,
-}
-
-impl FileFormat {
-    /// Its name in configurations.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Base64 => "base64",
-        }
-    }
-}
-
-impl Destination {
-    /// The kind of the sink.
-    pub fn kind(&self) -> SinkKind {
-        match self.place {
-            Place::File { .. } => SinkKind::File,
-        }
-    }
-
-    /// The mark of a key of this generation that was put there.
-    pub fn key_at(&self, generation: u32, version: Option<StoreVersion>) -> (DestinationId, KeyAt) {
-        let kind = self.kind();
-        let at = KeyAt {
-            kind,
-            generation,
-            version,
-        };
-        (self.id(), at)
-    }
-
-    /// What names the place in marks: what it is, and not what its block is called.
-    pub fn id(&self) -> DestinationId {
-        let Place::File {
-            directory,
-            file,
-            format,
-        } = &self.place;
-        let identity = Identity {
-            kind: self.kind(),
-            host: "",
-            namespace: "",
-            path: directory,
-            key: file,
-            format: format.as_str(),
-        };
-        identity.id()
-    }
-
-    /// The parts of its text.
-    pub(super) fn parts(&self) -> [&str; 6] {
-        let Place::File {
-            directory,
-            file,
-            format: _,
-        } = &self.place;
-        ["sink.", &self.sink, " at ", directory, "/", file]
-    }
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = self.parts().into_iter();
-        parts.try_for_each(|part| f.write_str(part))
-    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use super::address::AddressLabel;
 use super::credential::{Fingerprint, Nonce};
 use super::described::Described;
 use super::digest::short_digest;
+use super::identity::DestinationId;
 use super::seal::Seal;
-use super::sink_kind::{DestinationId, SinkKind};
+use super::sink_kind::SinkKind;
 use super::stack::StackId;
 
 /// What the keys of our labels begin with; users may not declare such keys.

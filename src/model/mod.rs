@@ -7,14 +7,17 @@ mod clean_up;
 mod credential;
 mod described;
 mod desired;
+mod destination;
 mod digest;
 mod history;
+mod identity;
 mod limits;
 mod live;
 mod mark;
 mod meant;
 mod mrn;
 mod name;
+mod place;
 mod policy;
 mod role;
 #[cfg(test)]
@@ -27,21 +30,23 @@ mod stack;
 pub use account::{AccountState, Labels};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
-pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce};
+pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce, StoredCredential};
 pub use described::{Described, KeptText};
 pub use desired::{
-    Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, EndpointAssertion,
-    FileFormat, Former, Import, Known, Place, Removed, SourceRef, Unmanaged, UnmanagedAction,
-    matches,
+    Desired, DesiredAccount, DesiredOrganization, DesiredSpace, EndpointAssertion, Former, Import,
+    Known, Removed, SourceRef, Unmanaged, UnmanagedAction, matches,
 };
+pub use destination::Destination;
 pub use digest::short_digest;
 pub use history::{History, LogEntry};
+pub use identity::{DestinationId, Identity};
 pub use limits::Limits;
 pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread, VOID};
 pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
+pub use place::{Abilities, CredentialFormat, FilePlace, Place, PlaceKind};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
@@ -49,5 +54,5 @@ pub use role::{
 };
 pub use seal::{Seal, SealCheck, Seals};
 pub use seal_key::{SEAL_KEY_PREFIX, SealKey, SealKeys, SealPublicKey};
-pub use sink_kind::{DestinationId, Identity, SinkKind};
+pub use sink_kind::SinkKind;
 pub use stack::StackId;

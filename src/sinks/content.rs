@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::{FileFormat, IssuedCredential, Mrn};
+use crate::model::{CredentialFormat, IssuedCredential, Mrn};
 
 /// The file that Mondoo's console gives for download: these keys in this order. Source:
 /// cnquery's `cli/config` tests for space and organization accounts.
@@ -25,7 +25,7 @@ struct ConsoleFile<'a> {
 /// The bytes of a credential file; `None` only if it cannot be written as JSON.
 pub(super) fn render(
     credential: &IssuedCredential,
-    format: FileFormat,
+    format: CredentialFormat,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let IssuedCredential {
         mrn,
@@ -52,8 +52,8 @@ pub(super) fn render(
     serde_json::to_writer_pretty(&mut *json, &file).ok()?;
     json.push(b'\n');
     Some(match format {
-        FileFormat::Json => json,
-        FileFormat::Base64 => {
+        CredentialFormat::Json => json,
+        CredentialFormat::Base64 => {
             let mut line = Zeroizing::new(Vec::new());
             line.resize(json.len().div_ceil(3) * 4 + 1, b'\n');
             STANDARD.encode_slice(&*json, &mut line).ok()?;
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_file_is_the_one_that_the_console_gives() {
-        let json = render(&credential(), FileFormat::Json).expect("renders");
+        let json = render(&credential(), CredentialFormat::Json).expect("renders");
         let expected = r#"{
   "mrn": "//agents.api.mondoo.app/spaces/abcd/serviceaccounts/x1",
   "certificate": "-----BEGIN CERTIFICATE-----\nc\n-----END CERTIFICATE-----\n",
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn base64_is_that_file_in_one_line() {
-        let json = render(&credential(), FileFormat::Json).expect("renders");
-        let line = render(&credential(), FileFormat::Base64).expect("renders");
+        let json = render(&credential(), CredentialFormat::Json).expect("renders");
+        let line = render(&credential(), CredentialFormat::Base64).expect("renders");
         let text = std::str::from_utf8(&line).expect("ascii");
         let body = text.strip_suffix('\n').expect("ends its line");
         assert!(!body.contains('\n'));
@@ -134,15 +134,15 @@ mod tests {
             private_key: Secret::new("\n".repeat(40_000)),
             ..credential()
         };
-        let json = render(&large, FileFormat::Json).expect("renders");
+        let json = render(&large, CredentialFormat::Json).expect("renders");
         assert_eq!(json.capacity(), 6 * 80_000 + 16 * 1024);
-        let line = render(&large, FileFormat::Base64).expect("renders");
+        let line = render(&large, CredentialFormat::Base64).expect("renders");
         assert_eq!((line.capacity(), line.last()), (line.len(), Some(&b'\n')));
     }
 
     #[test]
     fn both_forms_are_recognised_and_nothing_else_is() {
-        for format in [FileFormat::Json, FileFormat::Base64] {
+        for format in [CredentialFormat::Json, CredentialFormat::Base64] {
             let bytes = render(&credential(), format).expect("renders");
             let expected = (credential().mrn, Some(credential().api_endpoint.clone()));
             assert_eq!(holder(&bytes), Some(expected));

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use crate::apply::{ChangeOutcome, Outcome};
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{
-    AccountState, Caller, Destination, FileFormat, LiveAccount, Place, PolicyRef, Role, RoleSet,
-    Scope, SourceRef,
+    AccountState, Caller, Destination, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef,
 };
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
@@ -304,22 +303,14 @@ fn roles(roles: &RoleSet) -> Vec<&str> {
 }
 
 fn destination(destination: &Destination) -> Value {
-    let Destination { sink, place } = destination;
-    match place {
-        Place::File {
-            directory,
-            file,
-            format,
-        } => json!({
-            "sink": sink,
-            "kind": "file",
-            "path": format!("{directory}/{file}"),
-            "format": match format {
-                FileFormat::Json => "json",
-                FileFormat::Base64 => "base64",
-            },
-        }),
-    }
+    let mut told = serde_json::Map::from_iter([
+        ("sink".to_owned(), destination.sink().into()),
+        ("kind".to_owned(), destination.kind().as_str().into()),
+        ("id".to_owned(), destination.id().to_string().into()),
+    ]);
+    let facts = destination.facts().into_iter();
+    told.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));
+    Value::Object(told)
 }
 
 fn place(place: &SourceRef) -> Value {

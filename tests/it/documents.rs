@@ -233,7 +233,7 @@ mod promised {
                 key,
                 format,
             };
-            assert_eq!(identity.id().as_str(), id, "{parts:?}");
+            assert_eq!(identity.id().to_string(), *id, "{parts:?}");
             assert!(
                 page.contains(&format!("\n| `{kind}` |")),
                 "{kind} has no row"

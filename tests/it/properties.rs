@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
-    Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, Extent, Facts, FileFormat, Fingerprint, Former, Home, Known, Labels, Limits, Live,
-    LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries, Removed, Role, RoleSet, Scope,
-    ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged, UnmanagedAction, Unread,
+    Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount,
+    DesiredOrganization, DesiredSpace, Destination, Extent, Facts, FilePlace, Fingerprint, Former,
+    Home, Known, Labels, Limits, Live, LiveAccount, Marks, Mrn, Nonce, OrgId, Place, Queries,
+    Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId, Unmanaged,
+    UnmanagedAction, Unread,
 };
 use rolecall::plan::{Action, Plan, Reason, build, lint};
 use rolecall::ports::{ReadError, Reader};
@@ -60,14 +61,12 @@ fn labels() -> impl Strategy<Value = Labels> {
 
 /// Where the key of an account goes.
 fn key_file(address: &Address) -> Destination {
-    Destination {
-        sink: "file.local".to_owned(),
-        place: Place::File {
-            directory: "credentials".to_owned(),
-            file: format!("{}.json", address.label().as_str()),
-            format: FileFormat::Json,
-        },
-    }
+    let place = FilePlace {
+        directory: "credentials".to_owned(),
+        file: format!("{}.json", address.label().as_str()),
+        format: CredentialFormat::Json,
+    };
+    Destination::new("file.local", Place::File(place))
 }
 
 prop_compose! {

@@ -76,6 +76,16 @@ fn one_birth_with_one_role() {
     simulate("one birth with one role", &cases.collect::<Vec<_>>(), 280);
 }
 
+/// Most stores hold one key and no other: it is put there at once, or not at all.
+#[test]
+fn one_birth_into_stores_that_cannot_stage() {
+    let cases = platforms(&[PROMPT])
+        .into_iter()
+        .map(|quirks| Case::new(quirks, &[Wish(0, BOTH, 2)]).without_staging());
+    let what = "one birth into stores that cannot stage";
+    simulate(what, &cases.collect::<Vec<_>>(), 350);
+}
+
 /// Some of these cannot be: a platform may give no account without roles.
 #[test]
 fn births_without_roles() {

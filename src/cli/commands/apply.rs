@@ -211,13 +211,20 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &std::path::Path) -> String {
     for change in &outcome.results {
         let address = inert(&change.address.to_string());
         for destination in &change.delivered_to {
-            let hint = configure_hint(destination, dir).filter(|_| scans(change));
-            out.push_str(&match hint {
-                Some(hint) => format!("\nTo let cnspec work as {address}:\n  {}\n", inert(&hint)),
-                None => format!(
+            let file = destination.place().file();
+            let hint = file.and_then(|file| configure_hint(file, dir));
+            out.push_str(&match (hint.filter(|_| scans(change)), file) {
+                (Some(hint), _) => {
+                    format!("\nTo let cnspec work as {address}:\n  {}\n", inert(&hint))
+                }
+                (None, Some(file)) => format!(
                     "\nThe key of {address} is at {}\n",
-                    output::word(&path_of(destination, dir))
+                    output::word(&path_of(file, dir))
                 ),
+                (None, None) => {
+                    let to = inert(&destination.to_string());
+                    format!("\nThe key of {address} is at {to}\n")
+                }
             });
         }
     }

@@ -1,17 +1,17 @@
 //! Differences held whole: what each part of a change is made of.
 
 use super::*;
-use crate::model::{AccountState, FileFormat, Place};
+use crate::model::{AccountState, CredentialFormat, FilePlace, Place};
 
 fn file(name: &str) -> Destination {
-    Destination {
-        sink: "file.local".to_owned(),
-        place: Place::File {
+    Destination::new(
+        "file.local",
+        Place::File(FilePlace {
             directory: "keys".to_owned(),
             file: name.to_owned(),
-            format: FileFormat::Json,
-        },
-    }
+            format: CredentialFormat::Json,
+        }),
+    )
 }
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {

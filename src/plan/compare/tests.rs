@@ -371,14 +371,14 @@ fn each_side_of_a_change_that_moved_is_named() {
     );
     says(
         |now| {
-            now.deliver_to = vec![Destination {
-                sink: "file.local".to_owned(),
-                place: Place::File {
+            now.deliver_to = vec![Destination::new(
+                "file.local",
+                Place::File(crate::model::FilePlace {
                     directory: "new".to_owned(),
                     file: "ci.json".to_owned(),
-                    format: crate::model::FileFormat::Json,
-                },
-            }];
+                    format: crate::model::CredentialFormat::Json,
+                }),
+            )];
         },
         "its key goes elsewhere",
     );

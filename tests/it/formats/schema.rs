@@ -79,13 +79,18 @@ fn validate(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut V
                     (says.as_str().expect("text").parse()).expect("a pattern");
                 value.as_str().is_some_and(|text| !pattern.is_match(text))
             }
-            "anyOf" => {
-                let fits = |option: &Value| {
+            "anyOf" | "oneOf" => {
+                let fits = |option: &&Value| {
                     let mut inside = Vec::new();
                     validate(root, option, value, at, &mut inside);
                     inside.is_empty()
                 };
-                !says.as_array().expect("a list").iter().any(fits)
+                let options = says.as_array().expect("a list").iter();
+                match options.filter(fits).count() {
+                    0 => true,
+                    1 => false,
+                    _ => word == "oneOf",
+                }
             }
             "items" => {
                 for (n, item) in value.as_array().into_iter().flatten().enumerate() {

@@ -3,7 +3,7 @@
 use super::cases::{Case, fixture};
 use proptest::prelude::*;
 use rolecall::config::SourceFile;
-use rolecall::model::{Address, Place, Role};
+use rolecall::model::{Address, FilePlace, Role};
 
 fn accounts() -> Case {
     Case::one(&fixture("valid/accounts.hcl"))
@@ -81,11 +81,11 @@ fn a_whole_configuration_comes_to_what_it_says() {
         .deliver_to
         .iter()
         .map(|destination| {
-            let Place::File {
+            let FilePlace {
                 directory,
                 file,
                 format: _,
-            } = &destination.place;
+            } = destination.place().file().expect("a file");
             format!("{directory}/{file}")
         })
         .collect();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use hcl_edit::Span as _;
 use hcl_edit::structure::Body;
-use rolecall::model::Place;
+use rolecall::model::FilePlace;
 
 use super::cases::{Case, fixture};
 
@@ -572,10 +572,10 @@ fn a_file_name_that_is_not_set_is_the_accounts() {
                 null\n}\n";
     let desired = small(&format!("{text}{ACCOUNT}")).desired().desired;
     let account = desired.accounts.values().next().expect("one");
-    let Place::File {
+    let FilePlace {
         directory: _,
         file,
         format: _,
-    } = &account.deliver_to[0].place;
+    } = account.deliver_to[0].place().file().expect("a file");
     assert_eq!(file, "ci.json");
 }

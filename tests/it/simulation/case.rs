@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use rolecall::model::{
-    Address, Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, FileFormat,
-    Labels, Limits, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef, SpaceId, StackId,
+    Address, CredentialFormat, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
+    Destination, FilePlace, Labels, Limits, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef,
+    SpaceId, StackId,
 };
 use rolecall::server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
@@ -23,6 +24,8 @@ pub struct Case {
     pub title: String,
     pub quirks: Quirks,
     pub queries: Queries,
+    /// Whether the destinations can hold a key beside the one that is in use.
+    pub stages: bool,
     /// Whether only one scope is worked on.
     pub alone: bool,
     /// What was wanted before, and is there.
@@ -52,13 +55,13 @@ fn organization() -> OrgId {
 
 fn account(n: usize, Wish(at, roles, destinations): Wish) -> DesiredAccount {
     let roles: RoleSet = roles.iter().map(|role| Role::new(role)).collect();
-    let file = |d: usize| Destination {
-        sink: "file.local".to_owned(),
-        place: Place::File {
+    let file = |d: usize| {
+        let place = FilePlace {
             directory: "credentials".to_owned(),
             file: format!("a{n}-{d}.json"),
-            format: FileFormat::Json,
-        },
+            format: CredentialFormat::Json,
+        };
+        Destination::new("file.local", Place::File(place))
     };
     DesiredAccount {
         address: Address::new(format!("a{n}"), None),
@@ -137,6 +140,15 @@ impl Case {
         Self::of(quirks, before, desired(after), Outlook::Possible)
     }
 
+    /// As it is, with destinations that hold one key and no other.
+    pub fn without_staging(self) -> Self {
+        Self {
+            title: format!("{}; no staging", self.title),
+            stages: false,
+            ..self
+        }
+    }
+
     fn of(quirks: Quirks, before: Option<Desired>, desired: Desired, outlook: Outlook) -> Self {
         let wide = desired
             .accounts
@@ -174,6 +186,7 @@ impl Case {
             title,
             quirks,
             queries,
+            stages: true,
             alone: !wide,
             before,
             desired,

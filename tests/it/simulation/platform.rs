@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolecall::diff::PENDING_LEASE;
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
     Seals, StackId,
@@ -33,6 +34,13 @@ pub struct Held {
     json: String,
 }
 
+/// A key beside what a destination holds.
+struct Beside {
+    to: Destination,
+    held: Held,
+    since: Duration,
+}
+
 /// An account as it truly is, however far reads lag behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -49,6 +57,8 @@ pub struct Platform {
     pub clock: Arc<Clock>,
     app: App,
     sinks: RefCell<BTreeMap<Destination, Held>>,
+    /// Keys beside what destinations hold, by the name that the sink gave them.
+    beside: RefCell<BTreeMap<String, Beside>>,
     nonces: Cell<u128>,
     keys: RefCell<Vec<String>>,
     memory: RefCell<Memory>,
@@ -108,6 +118,7 @@ impl Platform {
             clock,
             app,
             sinks: RefCell::default(),
+            beside: RefCell::default(),
             nonces: Cell::new(0),
             keys: RefCell::default(),
             memory: RefCell::default(),
@@ -130,6 +141,7 @@ impl Platform {
             }
         }
         self.sinks.borrow_mut().clear();
+        self.beside.borrow_mut().clear();
         self.keys.borrow_mut().clear();
         self.clock.advance(Duration::from_hours(1));
         self.memory.borrow_mut().restore();
@@ -181,6 +193,13 @@ impl Platform {
             .iter()
             .map(|(to, held)| format!("{to} {:?}", names(&held.mrn)))
             .collect();
+        let beside = self.beside.borrow();
+        let mut left: Vec<String> = beside
+            .values()
+            .map(|one| format!("beside {} {:?}", one.to, names(&one.held.mrn)))
+            .collect();
+        left.sort();
+        state.extend(left);
         let mut ours: Vec<Seen> = accounts
             .values()
             .filter(|account| !self.bystanders.contains_key(&account.mrn))
@@ -281,12 +300,70 @@ impl Platform {
 
     /// Whether any destination holds a key of the account.
     pub fn is_out(&self, mrn: &str) -> bool {
-        let sinks = self.sinks.borrow();
-        sinks.values().any(|held| held.mrn.as_str() == mrn)
+        let (sinks, beside) = (self.sinks.borrow(), self.beside.borrow());
+        let beside = beside.values().map(|one| &one.held);
+        sinks
+            .values()
+            .chain(beside)
+            .any(|held| held.mrn.as_str() == mrn)
     }
 
     pub fn put(&self, destination: &Destination, held: Held) {
         self.sinks.borrow_mut().insert(destination.clone(), held);
+    }
+
+    /// Puts a key beside what a destination holds, and gives its name there.
+    pub fn put_beside(&self, destination: &Destination, held: Held) -> String {
+        let mut beside = self.beside.borrow_mut();
+        let name = format!("beside {} {}", destination.id(), self.nonces.get());
+        self.nonces.set(self.nonces.get() + 1);
+        let one = Beside {
+            to: destination.clone(),
+            held,
+            since: self.clock.elapsed(),
+        };
+        beside.insert(name.clone(), one);
+        name
+    }
+
+    /// Takes a key from beside.
+    pub fn take_beside(&self, name: &str) -> Option<Held> {
+        let one = self.beside.borrow_mut().remove(name);
+        one.map(|one| one.held)
+    }
+
+    /// Removes what runs that are surely dead left beside what a destination holds.
+    pub fn sweep(&self, destination: &Destination) {
+        let now = self.clock.elapsed();
+        let mut beside = self.beside.borrow_mut();
+        beside.retain(|_, one| {
+            one.to != *destination || now - one.since <= PENDING_LEASE.unsigned_abs()
+        });
+    }
+
+    /// Takes an account's key out of a destination; what was there before may come back.
+    pub fn take_back(&self, destination: &Destination, mrn: &Mrn, former: Option<Held>) -> bool {
+        let mut sinks = self.sinks.borrow_mut();
+        let own = sinks.get(destination).is_some_and(|held| held.mrn == *mrn);
+        if own {
+            sinks.remove(destination);
+            sinks.extend(former.map(|held| (destination.clone(), held)));
+        }
+        own
+    }
+
+    /// The credential that a destination holds, as its file.
+    pub fn read(&self, destination: &Destination) -> Option<Vec<u8>> {
+        let sinks = self.sinks.borrow();
+        sinks
+            .get(destination)
+            .map(|held| held.json.clone().into_bytes())
+    }
+
+    /// Accounts of which a key stands beside a destination.
+    pub fn beside(&self) -> Vec<Mrn> {
+        let beside = self.beside.borrow();
+        beside.values().map(|one| one.held.mrn.clone()).collect()
     }
 
     /// Asks the platform who it is that the key in a destination stands for.
@@ -325,10 +402,21 @@ impl Platform {
 }
 
 impl Held {
+    /// The credential of a file that a destination held.
+    pub fn of_file(json: &[u8]) -> Self {
+        let file: Value = serde_json::from_slice(json).expect("a credential file");
+        let text = |name: &str| file[name].as_str().unwrap_or_default();
+        Self {
+            mrn: Mrn::new(text("mrn")),
+            fingerprint: Fingerprint::from_label(text("fingerprint")),
+            json: String::from_utf8(json.to_vec()).expect("text"),
+        }
+    }
+
     pub fn new(mrn: &Mrn, fingerprint: &Fingerprint, scope_mrn: &str, pem: &str) -> Self {
         let file = serde_json::json!({
             "mrn": mrn, "private_key": pem, "scope_mrn": scope_mrn,
-            "api_endpoint": "http://127.0.0.1:8989",
+            "api_endpoint": "http://127.0.0.1:8989", "fingerprint": fingerprint.as_str(),
         });
         Self {
             mrn: mrn.clone(),

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rolecall::model::{
-    Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope,
-    ScopeInfo, SpaceId,
+    Abilities, Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet,
+    Scope, ScopeInfo, SpaceId,
 };
 use rolecall::platform::Client;
 use rolecall::ports::{
-    AccountUpdate, BatchErrors, Clock, Delivered, Effect, ErrorKind, Event, Interrupt, NewAccount,
-    Probe, Random, ReadError, Reader, Recorder, SinkError, SinkStore, WriteError, Writer,
+    Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Effect, ErrorKind, Event, Found,
+    Interrupt, NewAccount, Probe, Random, ReadError, Reader, Recorder, SinkError, SinkErrorKind,
+    SinkStore, Staged, Verified, WriteError, Writer,
 };
+
+use rolecall::secret::Secret;
 
 use super::platform::{Held, Platform, Wire};
 use super::time;
@@ -82,6 +85,8 @@ pub struct World<'a> {
     platform: &'a Platform,
     client: Client<Wire<'a>>,
     fault: Option<(usize, Fault)>,
+    /// Whether destinations can stage.
+    stages: bool,
     /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
@@ -135,8 +140,15 @@ impl Failing for WriteError {
 
 impl Failing for SinkError {
     fn failing(fault: Fault) -> Self {
+        let effect = match fault {
+            Fault::Lost => Effect::Unknown,
+            _ => Effect::None,
+        };
         Self {
+            kind: SinkErrorKind::Unavailable,
+            effect,
             message: words(fault),
+            help: None,
         }
     }
 }
@@ -145,12 +157,14 @@ impl<'a> World<'a> {
     pub fn new(
         platform: &'a Platform,
         fault: Option<(usize, Fault)>,
+        stages: bool,
         law: &'a dyn Fn(&Platform) -> Result<(), String>,
     ) -> Self {
         Self {
             platform,
             client: platform.client(),
             fault,
+            stages,
             law,
             calls: RefCell::default(),
             broken: RefCell::default(),
@@ -271,35 +285,93 @@ impl Writer for World<'_> {
 impl SinkStore for World<'_> {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
         let act = async {
-            Ok(match self.platform.holder(to) {
-                Some(account) => Probe::Holds {
-                    account,
-                    endpoint: None,
+            self.platform.sweep(to);
+            Ok(Probe {
+                found: match self.platform.holder(to) {
+                    Some(account) => Found::Account {
+                        account,
+                        endpoint: None,
+                    },
+                    None => Found::Nobody,
                 },
-                None => Probe::Free,
+                version: None,
+                abilities: Abilities {
+                    stage: self.stages,
+                    ..to.abilities()
+                },
             })
         };
         self.call("probe", Kind::Read, act).await
     }
 
-    async fn deliver(
+    async fn stage(
         &self,
         to: &Destination,
         credential: &IssuedCredential,
-        _: &Probe,
+        probe: Probe,
+    ) -> Result<Staged, SinkError> {
+        let act = async {
+            let beside = self
+                .stages
+                .then(|| self.platform.put_beside(to, held(credential)));
+            Ok(Staged {
+                probe,
+                beside,
+                former: self.platform.read(to).map(Secret::new),
+            })
+        };
+        self.call("stage", Kind::Deliver, act).await
+    }
+
+    async fn promote(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
     ) -> Result<Delivered, SinkError> {
         let act = async {
-            let held = Held::new(
-                &credential.mrn,
-                &credential.fingerprint,
-                &credential.scope_mrn,
-                credential.private_key.expose(),
-            );
-            self.platform.put(to, held);
-            Ok(Delivered::Verified)
+            let beside = staged.beside.as_deref();
+            let beside = beside.and_then(|name| self.platform.take_beside(name));
+            self.platform
+                .put(to, beside.unwrap_or_else(|| held(credential)));
+            Ok(Delivered {
+                verified: Verified::Equal,
+                version: None,
+            })
         };
-        self.call("deliver", Kind::Deliver, act).await
+        self.call("promote", Kind::Deliver, act).await
     }
+
+    async fn abandon(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
+    ) -> Result<Abandoned, SinkError> {
+        let act = async {
+            if let Some(name) = &staged.beside {
+                self.platform.take_beside(name);
+            }
+            let former = staged.former.as_ref();
+            let former = former.map(|json| Held::of_file(json.expose()));
+            let restores = former.is_some();
+            let own = self.platform.take_back(to, &credential.mrn, former);
+            Ok(match own && restores {
+                true => Abandoned::Restored,
+                false => Abandoned::Gone,
+            })
+        };
+        self.call("abandon", Kind::Deliver, act).await
+    }
+}
+
+fn held(credential: &IssuedCredential) -> Held {
+    Held::new(
+        &credential.mrn,
+        &credential.fingerprint,
+        &credential.scope_mrn,
+        credential.private_key.expose(),
+    )
 }
 
 impl Recorder for World<'_> {
