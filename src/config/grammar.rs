@@ -229,3 +229,32 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_terraforms_that_is_not_ours_has_its_answer() {
+        let mut answers = std::collections::BTreeSet::new();
+        for words in [
+            &["resource"][..],
+            &["provider"],
+            &["terraform"],
+            &["check"],
+            &["count"],
+            &["depends_on"],
+            &["provisioner", "connection"],
+            &["backend", "cloud"],
+            &["dynamic"],
+        ] {
+            let told: Vec<_> = words.iter().map(|word| instead_of(word)).collect();
+            assert!(told[0].is_some(), "{words:?}");
+            assert!(told.iter().all(|answer| *answer == told[0]), "{words:?}");
+            assert!(answers.insert(told[0]), "{words:?} is told as another");
+        }
+        for ours in ["service_account", "variable", "for_each", "data", ""] {
+            assert_eq!(instead_of(ours), None, "{ours}");
+        }
+    }
+}
