@@ -113,12 +113,12 @@ pub fn begin(wanted: Wanted<'_>) -> Result<Recording, Failure> {
         judged,
     } = wanted;
     if path.symlink_metadata().is_ok() {
-        let shown = echo::path(path).given("--report");
+        let shown = echo::path(path).given("--record");
         return Err(Failure::error(format!("{shown} is there already"))
-            .help("a record never replaces anything: name a new file with --report"));
+            .help("a record never replaces anything: name a new file with --record"));
     }
     try_private(path, Place::New)
-        .map_err(|error| Failure::unwritten(&error, "--report", path, Place::New))?;
+        .map_err(|error| Failure::unwritten(&error, "--record", path, Place::New))?;
     Ok(Recording {
         path: path.to_owned(),
         run: nonce(),
@@ -317,7 +317,7 @@ impl Recording {
     }
 
     fn lost(&self, exit: Exit, why: &str, text: &str) -> Left {
-        let shown = echo::path(&self.path).given("--report");
+        let shown = echo::path(&self.path).given("--record");
         Left::Lost {
             exit: if self.written(exit) {
                 Exit::Partial

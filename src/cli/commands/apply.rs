@@ -34,7 +34,7 @@ const UNDER_ANOTHER_KEY: &str = "accounts are under another seal key, so births 
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
 rolecall apply access/                      # shows the plan and asks\n  \
 rolecall apply --plan plan.json access/     # what was judged, or nothing\n  \
-rolecall apply --yes --report records/0002.json --previous records/0001.json access/\n\n\
+rolecall apply --yes --record records/0002.json --previous records/0001.json access/\n\n\
 ROLECALL_SEAL_KEY (or the file that ROLECALL_SEAL_KEY_FILE names) is the key that seals the marks on\n\
 accounts (`rolecall docs reliability`)."
 )]
@@ -82,10 +82,10 @@ pub struct ApplyArgs {
 
     /// Write a record of the run to a new file, however it ends once it has logged in
     #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    pub record: Option<PathBuf>,
 
     /// The record of the run before, which the new one is linked to (docs/reliability.md)
-    #[arg(long, value_name = "FILE", requires = "report")]
+    #[arg(long, value_name = "FILE", requires = "record")]
     pub previous: Option<PathBuf>,
 
     /// How many scopes are worked on at the same time
@@ -101,7 +101,7 @@ impl Invocation for ApplyArgs {
 
     fn files(&self) -> Files<'_> {
         Files::default()
-            .writes("--report", self.report.as_ref())
+            .writes("--record", self.record.as_ref())
             .form(&self.form)
             .policies(&self.policies)
             .configuration(&self.config)
@@ -127,7 +127,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     let part_of = judged.as_ref().and_then(Judged::digest);
     let meant = meant(args.destroy, &args.take_over, &args.platform);
     let mut follows = None;
-    if let Some(path) = &args.report {
+    if let Some(path) = &args.record {
         let record = record::begin(record::Wanted {
             path,
             previous: args.previous.as_deref(),

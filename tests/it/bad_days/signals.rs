@@ -217,7 +217,7 @@ fn record(stage: &Stage) -> Option<Value> {
 
 #[test]
 fn a_record_is_left_by_one_signal_and_by_two_once_the_run_has_logged_in() {
-    let arguments = ["apply", "--yes", "--report", "record.json", "access"];
+    let arguments = ["apply", "--yes", "--record", "record.json", "access"];
     for signals in 1..=2 {
         let mut results = Vec::new();
         for at in 1.. {
@@ -280,7 +280,7 @@ fn hold_unread(stage: &Stage) -> Held {
         "--yes",
         "--json-out",
         "pipe",
-        "--report",
+        "--record",
         "record.json",
         "access",
     ];
@@ -354,7 +354,7 @@ fn a_reader_that_stops_reading_does_not_keep_a_run_from_ending() {
 
 #[test]
 fn a_killed_run_leaves_no_record_and_nothing_in_its_place() {
-    let arguments = ["apply", "--yes", "--report", "record.json", "access"];
+    let arguments = ["apply", "--yes", "--record", "record.json", "access"];
     let mut stage = stage();
     let held = hold_run(&stage, &arguments, create_request()).expect("a request");
     held.signal("-KILL");
