@@ -144,7 +144,7 @@ impl<'a, W: World> Run<'a, W> {
         let changes = || self.plan.changes.iter().enumerate();
         let births = changes().filter(|(_, change)| change.step == Step::Birth);
         let going: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| change.step == Step::Reap)
+            .filter(|(_, change)| change.step == Step::RemoveDeadBirth)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
@@ -227,7 +227,7 @@ impl<'a, W: World> Run<'a, W> {
                 Step::Adopt | Step::Rename | Step::Update | Step::Forget => {
                     self.updates(bench, group).await
                 }
-                Step::Reap | Step::Delete => self.deletes(bench, group).await,
+                Step::RemoveDeadBirth | Step::Delete => self.deletes(bench, group).await,
                 Step::Birth => self.births(bench, group).await,
                 Step::Grant | Step::Revoke => self.roles(bench, group).await,
             };
@@ -244,7 +244,7 @@ impl<'a, W: World> Run<'a, W> {
                 .map(|index| (*index, &self.plan.changes[*index]))
         };
         let reaped: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| change.step == Step::Reap)
+            .filter(|(_, change)| change.step == Step::RemoveDeadBirth)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let renamed: BTreeSet<&Mrn> = changes()

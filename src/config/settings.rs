@@ -274,7 +274,7 @@ pub(super) fn limits(
 ) -> Result<Limits, Failed> {
     let Limits {
         max_deletes,
-        max_reaped,
+        max_dead_births,
         max_delete_percent,
         max_escalations,
         max_gained_grants,
@@ -302,7 +302,7 @@ pub(super) fn limits(
     };
     const MANY: u32 = 1_000_000;
     let deletes = number("max_deletes", max_deletes, MANY);
-    let reaped = number("max_reaped", max_reaped, MANY);
+    let dead_births = number("max_dead_births", max_dead_births, MANY);
     let percent = number("max_delete_percent", max_delete_percent, 100);
     let escalations = number("max_escalations", max_escalations, MANY);
     let gained = number("max_gained_grants", max_gained_grants, MANY);
@@ -310,7 +310,7 @@ pub(super) fn limits(
     let owners = number("min_owners", min_owners, MANY);
     Ok(Limits {
         max_deletes: deletes?,
-        max_reaped: reaped?,
+        max_dead_births: dead_births?,
         max_delete_percent: percent?,
         max_escalations: escalations?,
         max_gained_grants: gained?,

@@ -292,7 +292,7 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
     let pairs = |limits: Limits| {
         let Limits {
             max_deletes,
-            max_reaped,
+            max_dead_births,
             max_delete_percent,
             max_escalations,
             max_gained_grants,
@@ -301,7 +301,7 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
         } = limits;
         [
             ("max_deletes", max_deletes),
-            ("max_reaped", max_reaped),
+            ("max_dead_births", max_dead_births),
             ("max_delete_percent", max_delete_percent),
             ("max_escalations", max_escalations),
             ("max_gained_grants", max_gained_grants),

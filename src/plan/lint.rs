@@ -143,7 +143,7 @@ fn step(change: &Change, found: &mut Found) {
         }
         (Action::UpdatePermissions, _) => &[Step::Grant],
         (Action::Forget, _) => &[Step::Forget],
-        (Action::Delete, Reason::CredentialPending) => &[Step::Reap],
+        (Action::Delete, Reason::CredentialPending) => &[Step::RemoveDeadBirth],
         (Action::Delete, _) => &[Step::Delete],
     };
     let wrong = !allowed.contains(&change.step);

@@ -128,10 +128,10 @@ fn power_comes_before_it_goes_and_deletions_come_last() {
         };
         let plan = plan(delta);
         assert_eq!(names(&plan), expected);
-        use Step::{Adopt, Birth, Delete, Forget, Grant, Reap, Revoke, Update};
+        use Step::{Adopt, Birth, Delete, Forget, Grant, RemoveDeadBirth, Revoke, Update};
         let steps: Vec<Step> = plan.changes.iter().map(|change| change.step).collect();
         let (adopt, grant) = ([Adopt; 2], [Grant; 2]);
-        let first = [&adopt[..], &[Reap, Birth], &grant].concat();
+        let first = [&adopt[..], &[RemoveDeadBirth, Birth], &grant].concat();
         assert_eq!(
             steps,
             [&first[..], &[Update, Revoke, Forget, Delete]].concat()

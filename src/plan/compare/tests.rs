@@ -112,7 +112,7 @@ fn what_is_for_another_stops_everything() {
     type Tighten = fn(&mut Limits);
     let limits: [(Tighten, &str); 7] = [
         (|l| l.max_deletes = 1, "max_deletes was 10 and is 1"),
-        (|l| l.max_reaped = 1, "max_reaped was 10 and is 1"),
+        (|l| l.max_dead_births = 1, "max_dead_births was 10 and is 1"),
         (|l| l.max_delete_percent = 1, "max_delete_percent was 25"),
         (|l| l.max_escalations = 1, "max_escalations was 10"),
         (|l| l.max_gained_grants = 1, "max_gained_grants was 20"),
