@@ -34,8 +34,8 @@ pub struct Wanted<'a> {
     pub previous: Option<&'a Path>,
     /// What the command line says.
     pub options: record::Options,
-    /// The digest of the plan that was judged before.
-    pub judged: Option<&'a str>,
+    /// The digest of the plan that was reviewed before.
+    pub reviewed: Option<&'a str>,
 }
 
 /// A record in the making.
@@ -44,7 +44,7 @@ pub struct Recording {
     path: PathBuf,
     run: Nonce,
     options: record::Options,
-    judged: Option<String>,
+    reviewed: Option<String>,
     previous: Option<Seen>,
     left_out: Vec<LeftOut>,
     login: Option<Login>,
@@ -110,7 +110,7 @@ pub fn begin(wanted: Wanted<'_>) -> Result<Recording, Failure> {
         path,
         previous,
         options,
-        judged,
+        reviewed,
     } = wanted;
     if path.symlink_metadata().is_ok() {
         let shown = echo::path(path).given("--record");
@@ -123,7 +123,7 @@ pub fn begin(wanted: Wanted<'_>) -> Result<Recording, Failure> {
         path: path.to_owned(),
         run: nonce(),
         options,
-        judged: judged.map(|digest| format!("sha256:{digest}")),
+        reviewed: reviewed.map(|digest| format!("sha256:{digest}")),
         previous: previous.map(link).transpose()?,
         left_out: Vec::new(),
         login: None,
@@ -351,7 +351,7 @@ impl Recording {
             endpoint: login.endpoint.clone(),
             caller: login.by.clone(),
             options: self.options.clone(),
-            judged: self.judged.clone(),
+            reviewed: self.reviewed.clone(),
             plan: self.plan.clone(),
             started: login.started,
             finished: Moment {

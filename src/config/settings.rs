@@ -151,7 +151,7 @@ fn seal_keys(
 }
 
 /// The former key, if both keys have signed the change. Without a stack, which hangs on a variable
-/// then, nobody can tell, and nothing is judged.
+/// then, nobody can tell, and nothing is said.
 fn believed(
     former: Former,
     stack: Option<&StackId>,

@@ -202,7 +202,7 @@ pub(super) fn assign(
     }
 }
 
-/// Judges the values by the `validation` blocks, which may use all that has a value by then.
+/// Checks the values by the `validation` blocks, which may use all that has a value by then.
 pub(super) fn validate(
     blocks: &[&Block],
     scope: &Scope<'_>,
@@ -211,8 +211,8 @@ pub(super) fn validate(
 ) {
     for block in blocks {
         for validation in &block.blocks {
-            let judged = judge(block, validation, decoder, scope).is_ok();
-            ledger.expect(judged, validation.span, || {
+            let holds = check(block, validation, decoder, scope).is_ok();
+            ledger.expect(holds, validation.span, || {
                 format!("this condition on `var.{}`", block.name())
             });
         }
@@ -390,8 +390,8 @@ fn refuse<T>(
     Err(Failed)
 }
 
-/// Judges a value by one condition.
-fn judge(
+/// Checks a value by one condition.
+fn check(
     block: &Block,
     validation: &Block,
     decoder: &mut Decoder<'_>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The limits of a configuration. They are part of a plan, so that what was judged under some is not
+/// The limits of a configuration. They are part of a plan, so that what was reviewed under some is not
 /// applied under others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {

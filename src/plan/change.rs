@@ -18,7 +18,7 @@ pub enum Step {
     /// To take into custody, and to give another address.
     Adopt,
     /// To remove an account that a run created before it died.
-    Reap,
+    RemoveDeadBirth,
     /// To free a name that the plan gives again.
     Rename,
     /// To create, deliver and grant.

@@ -533,7 +533,10 @@ fn deletions_are_limited_by_number_and_by_part() {
         },
         ..many(100, changes)
     };
-    assert_eq!(guards(none_allowed(times(1, dead_birth))), ["max-dead-births"]);
+    assert_eq!(
+        guards(none_allowed(times(1, dead_birth))),
+        ["max-dead-births"]
+    );
     let refusals = approve(none_allowed(times(1, dead_birth)), &Acks::default(), None);
     assert_eq!(
         refusals.expect_err("refused")[0].message,

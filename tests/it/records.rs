@@ -1,4 +1,4 @@
-//! Records of applies: written however a run ends, linked, and judged by `verify`.
+//! Records of applies: written however a run ends, linked, and checked by `verify`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -221,7 +221,7 @@ fn every_end_after_the_login_leaves_a_record() {
 }
 
 #[test]
-fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
+fn what_was_reviewed_allowed_and_left_out_stands_in_the_record() {
     let mut stage = Stage::small();
     let both = |roles: &str| declared(&[("one", roles), ("two", roles)]);
     stage.configure(&both("[\"viewer\"]"));
@@ -260,8 +260,8 @@ fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
         );
         let found = record(&stage, name);
         assert_eq!(results(&found), results_are, "{found:#}");
-        assert_eq!(found["judged"], plan["digest"]);
-        assert_ne!(found["judged"], found["plan"]);
+        assert_eq!(found["reviewed"], plan["digest"]);
+        assert_ne!(found["reviewed"], found["plan"]);
         let left_out = found["left_out"].as_array().expect("a list");
         assert_eq!(left_out.len(), moved, "{found:#}");
         assert_eq!(left_out[0]["address"], "service_account.one");
@@ -272,7 +272,7 @@ fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
                 .contains("[editor]"),
             "{found:#}"
         );
-        let error = "what moved since the plan was judged was left out";
+        let error = "what moved since the plan was reviewed was left out";
         assert_eq!(found["error"], error);
         let document = document(&stage);
         assert_eq!(document["error"]["message"], error);
@@ -309,7 +309,7 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
             "accept_unsealed": true,
         });
         assert_eq!(found["options"], options);
-        assert_eq!(found["judged"], digest);
+        assert_eq!(found["reviewed"], digest);
         runs.push(found["run"].clone());
     }
     assert_ne!(runs[0], runs[1]);
@@ -325,7 +325,7 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let found = record(&stage, "3.json");
     assert_eq!(found["options"]["destroy"], true);
-    assert_eq!(found["judged"], Value::Null);
+    assert_eq!(found["reviewed"], Value::Null);
     assert_eq!(found["left_out"], serde_json::json!([]));
 }
 

@@ -423,7 +423,7 @@ fn a_plan_without_a_seal_key_says_once_what_is_not_proven() {
     assert_eq!(told(true, raised()), 0);
 }
 
-/// Its name stands there as long as seals of it are believed, and judges nothing.
+/// Its name stands there as long as seals of it are believed, and decides nothing.
 #[test]
 fn a_former_key_is_told_in_one_line_and_changes_no_digest() {
     let told = |former: Option<&str>| {

@@ -126,7 +126,7 @@ fn every_ack(plan: &Plan) -> Acks {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Judged by the meaning of the changes alone: after an approved plan nothing breaks a policy,
+    /// Measured by the meaning of the changes alone: after an approved plan nothing breaks a policy,
     /// whatever is acknowledged, and a plan after which something would is refused.
     #[test]
     fn no_account_breaks_a_policy_after_an_approved_plan(
