@@ -20,7 +20,7 @@ use super::events::Event;
 use super::exit::Exit;
 use super::failure::{Failure, Finding};
 use super::random::nonce;
-use crate::private_file::{Place, try_private, write_private};
+use crate::private_file::{WriteMode, try_private, write_private};
 
 /// The largest record that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
@@ -117,8 +117,8 @@ pub fn begin(wanted: Wanted<'_>) -> Result<Recording, Failure> {
         return Err(Failure::error(format!("{shown} is there already"))
             .help("a record never replaces anything: name a new file with --record"));
     }
-    try_private(path, Place::New)
-        .map_err(|error| Failure::unwritten(&error, "--record", path, Place::New))?;
+    try_private(path, WriteMode::New)
+        .map_err(|error| Failure::unwritten(&error, "--record", path, WriteMode::New))?;
     Ok(Recording {
         path: path.to_owned(),
         run: nonce(),
@@ -307,7 +307,7 @@ impl Recording {
             Ok(text) => text,
             Err(why) => return self.lost(exit, &why, ""),
         };
-        match write_private(&self.path, text.as_bytes(), Place::New) {
+        match write_private(&self.path, text.as_bytes(), WriteMode::New) {
             Ok(()) => {
                 let digest = record::digest(text.as_bytes());
                 Left::Told(exit, format!("Record    {digest} {}", shown()))

@@ -13,7 +13,7 @@ use super::paths::{tilde, word};
 use crate::echo;
 use crate::plan::{self, Moved, Plan, compare, keep_reviewed};
 use crate::policy;
-use crate::private_file::{Place, Unwritten, is_special, try_private, write_private};
+use crate::private_file::{Unwritten, WriteMode, is_special, try_private, write_private};
 use crate::view::inert;
 
 /// The largest plan file that is read, in bytes.
@@ -72,7 +72,7 @@ pub fn probe(path: &Path) -> Result<(), Failure> {
         ))
         .help("name another file, or remove this one if nobody needs it"));
     }
-    try_private(path, Place::Replace).map_err(|error| unwritten(&error, path))
+    try_private(path, WriteMode::Replace).map_err(|error| unwritten(&error, path))
 }
 
 /// Whether a file begins as plan files do, of whatever version. What cannot be read is none.
@@ -93,11 +93,11 @@ fn begins_as_plan(path: &Path) -> bool {
 pub fn write(path: &Path, plan: &Plan) -> Result<(), Failure> {
     let bytes = plan::write(plan)
         .map_err(|error| unwritten(&Unwritten::from(std::io::Error::other(error)), path))?;
-    write_private(path, &bytes, Place::Replace).map_err(|error| unwritten(&error, path))
+    write_private(path, &bytes, WriteMode::Replace).map_err(|error| unwritten(&error, path))
 }
 
 fn unwritten(error: &Unwritten, path: &Path) -> Failure {
-    Failure::unwritten(error, "--out", path, Place::Replace)
+    Failure::unwritten(error, "--out", path, WriteMode::Replace)
 }
 
 /// What the command line says was reviewed; `None` if nothing. A plan file in the place of the

@@ -109,10 +109,10 @@ async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     })
 }
 
-type Found<'a> = (Option<String>, Option<&'a DesiredAccount>, Vec<Listed<'a>>);
+type Match<'a> = (Option<String>, Option<&'a DesiredAccount>, Vec<Listed<'a>>);
 
 /// The account that is asked for, by address or by resource name.
-fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<Found<'a>> {
+fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<Match<'a>> {
     let by_address = |address: &str| {
         desired
             .accounts
