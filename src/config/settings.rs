@@ -5,7 +5,7 @@ use super::block::Block;
 use super::decode::{Decoded, Decoder};
 use super::{codes, version};
 use crate::diag::{Diagnostic, Span};
-use crate::lang::{Failed, Scope, Type};
+use crate::lang::{Failed, Frame, Type};
 use crate::model::{EndpointAssertion, Limits, SealKeys, SealPublicKey, StackId};
 
 /// What the `rolecall` block says.
@@ -26,7 +26,7 @@ struct Former {
 /// Decodes the `rolecall` block.
 pub(super) fn rolecall(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Settings, Failed> {
     let version = required_version(block, scope, decoder);
@@ -97,7 +97,7 @@ pub(super) fn rolecall(
 fn literal(
     block: &Block,
     name: &str,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<(String, Span)> {
     // Before it is evaluated: a variable that is null or not known yet would leave it out.
@@ -115,7 +115,7 @@ fn literal(
 fn public_key(
     block: &Block,
     name: &str,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<SealPublicKey> {
     let Some((text, span)) = literal(block, name, scope, decoder)? else {
@@ -206,7 +206,7 @@ fn believed(
 
 fn required_version(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Failed> {
     let Some((constraint, span)) = decoder.text(block, "required_version", scope)? else {
@@ -230,7 +230,7 @@ fn required_version(
 /// Decodes the `platform` block.
 pub(super) fn platform(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<EndpointAssertion> {
     let set = ["region", "endpoint"].map(|name| decoder.is_set(block, name, scope));
@@ -269,7 +269,7 @@ pub(super) fn platform(
 pub(super) fn limits(
     block: &Block,
     unsaid: Limits,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Limits, Failed> {
     let Limits {
