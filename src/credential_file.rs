@@ -99,14 +99,14 @@ pub fn base64_line(json: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 /// `None` if they are none.
 pub fn holder(bytes: &[u8]) -> Option<(String, Option<String>)> {
     #[derive(Deserialize)]
-    struct Found {
+    struct Holder {
         mrn: String,
         #[serde(rename = "private_key")]
         _key: IgnoredAny,
         api_endpoint: Option<String>,
     }
     let bytes = bytes.trim_ascii();
-    let found: Found = if bytes.starts_with(b"{") {
+    let found: Holder = if bytes.starts_with(b"{") {
         serde_json::from_slice(bytes).ok()?
     } else {
         let json = STANDARD.decode(bytes).map(Zeroizing::new).ok()?;

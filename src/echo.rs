@@ -1,5 +1,5 @@
 //! What may be shown of an input. An option, an argument or a variable that takes a name may hold a
-//! secret by mistake, and many people read what a run prints: one judgement for all of them.
+//! secret by mistake, and many people read what a run prints: one rule for all of them.
 //! Pure: text in, text out. Knows no option; whoever asks says which one takes the value.
 
 use std::borrow::Cow;
@@ -144,21 +144,21 @@ impl fmt::Display for Shown<'_> {
 
 /// A path as messages show it.
 pub fn path(path: &Path) -> Shown<'_> {
-    judged(path.to_string_lossy())
+    vetted(path.to_string_lossy())
 }
 
 /// Any other input that is meant to be a name: an id, a resource name, an address, a role.
 pub fn text(text: &str) -> Shown<'_> {
-    judged(Cow::Borrowed(text))
+    vetted(Cow::Borrowed(text))
 }
 
-/// A digest: up to 64 hexadecimal digits, `sha256:` before them or not. Anything else is judged as a name.
+/// A digest: up to 64 hexadecimal digits, `sha256:` before them or not. Anything else is looked at as a name.
 pub fn digest(text: &str) -> Shown<'_> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     if digits.len() <= 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return plain(Cow::Borrowed(text));
     }
-    judged(Cow::Borrowed(text))
+    vetted(Cow::Borrowed(text))
 }
 
 /// A URL without its user, its query and its fragment.
@@ -215,7 +215,7 @@ fn plain(text: Cow<'_, str>) -> Shown<'_> {
     }
 }
 
-fn judged(text: Cow<'_, str>) -> Shown<'_> {
+fn vetted(text: Cow<'_, str>) -> Shown<'_> {
     let hidden = looks(&text);
     Shown {
         text,

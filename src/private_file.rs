@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 /// What the name of a file begins with that is not whole yet, beside the one that it becomes.
 pub const UNFINISHED: &str = ".rolecall-";
 
-/// What may be at the place of a file.
+/// What a write may find at its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A file that is replaced.
+pub enum WriteMode {
+    /// A file, which is replaced.
     Replace,
     /// Nothing.
     New,
@@ -81,12 +81,12 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// A file beside the wanted one; removed if it is not kept.
-fn temporary(path: &Path, place: Place) -> io::Result<tempfile::NamedTempFile> {
+fn temporary(path: &Path, mode: WriteMode) -> io::Result<tempfile::NamedTempFile> {
     if path.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
     match path.symlink_metadata() {
-        Ok(_) if place == Place::New => return Err(ErrorKind::AlreadyExists.into()),
+        Ok(_) if mode == WriteMode::New => return Err(ErrorKind::AlreadyExists.into()),
         // As of a name that is too long, which that of the temporary file is not.
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -101,11 +101,11 @@ fn temporary(path: &Path, place: Place) -> io::Result<tempfile::NamedTempFile> {
 ///
 /// # Errors
 /// Why it cannot.
-pub fn try_private(path: &Path, place: Place) -> Result<(), Unwritten> {
-    if place == Place::Replace && is_special(path) {
+pub fn try_private(path: &Path, mode: WriteMode) -> Result<(), Unwritten> {
+    if mode == WriteMode::Replace && is_special(path) {
         open_special(path)?;
     } else {
-        temporary(path, place)?;
+        temporary(path, mode)?;
     }
     Ok(())
 }
@@ -116,21 +116,21 @@ pub fn try_private(path: &Path, place: Place) -> Result<(), Unwritten> {
 pub struct Staged {
     file: tempfile::NamedTempFile,
     path: PathBuf,
-    place: Place,
+    mode: WriteMode,
 }
 
 /// Writes a whole file beside its place.
 ///
 /// # Errors
 /// Why it could not.
-pub fn stage(path: &Path, bytes: &[u8], place: Place) -> Result<Staged, Unwritten> {
-    let mut file = temporary(path, place)?;
+pub fn stage(path: &Path, bytes: &[u8], mode: WriteMode) -> Result<Staged, Unwritten> {
+    let mut file = temporary(path, mode)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(Staged {
         file,
         path: path.to_owned(),
-        place,
+        mode,
     })
 }
 
@@ -141,10 +141,10 @@ impl Staged {
     /// Why it could not. That its name may not outlive a power cut is one as well, though then the
     /// file is there.
     pub fn promote(self) -> Result<(), Unwritten> {
-        let Self { file, path, place } = self;
-        let kept = match place {
-            Place::Replace => file.persist(&path),
-            Place::New => file.persist_noclobber(&path),
+        let Self { file, path, mode } = self;
+        let kept = match mode {
+            WriteMode::Replace => file.persist(&path),
+            WriteMode::New => file.persist_noclobber(&path),
         };
         kept.map_err(|error| error.error)?;
         Ok(sync_folder(&path)?)
@@ -160,11 +160,11 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// Why it could not.
-pub fn write_private(path: &Path, bytes: &[u8], place: Place) -> Result<(), Unwritten> {
-    if place == Place::Replace && is_special(path) {
+pub fn write_private(path: &Path, bytes: &[u8], mode: WriteMode) -> Result<(), Unwritten> {
+    if mode == WriteMode::Replace && is_special(path) {
         return Ok(open_special(path)?.write_all(bytes)?);
     }
-    stage(path, bytes, place)?.promote()
+    stage(path, bytes, mode)?.promote()
 }
 
 /// Puts an empty file there, for its owner alone, to be written line by line.
@@ -172,7 +172,7 @@ pub fn write_private(path: &Path, bytes: &[u8], place: Place) -> Result<(), Unwr
 /// # Errors
 /// Why it could not; then what is there is as it was.
 pub fn begin_private(path: &Path) -> Result<File, Unwritten> {
-    let file = temporary(path, Place::Replace)?;
+    let file = temporary(path, WriteMode::Replace)?;
     Ok(file.persist(path).map_err(|error| error.error)?)
 }
 
@@ -184,7 +184,7 @@ pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), Unwritten> {
     // What a link leads to is the file.
     let path = path.canonicalize()?;
     let mode = path.metadata()?.permissions();
-    let mut file = temporary(&path, Place::Replace)?;
+    let mut file = temporary(&path, WriteMode::Replace)?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(mode)?;
     file.as_file().sync_all()?;
@@ -199,9 +199,9 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn why(path: &Path, place: Place) -> String {
-        let tried = try_private(path, place).map_err(|error| error.to_string());
-        let written = write_private(path, b"new", place).map_err(|error| error.to_string());
+    fn why(path: &Path, mode: WriteMode) -> String {
+        let tried = try_private(path, mode).map_err(|error| error.to_string());
+        let written = write_private(path, b"new", mode).map_err(|error| error.to_string());
         assert_eq!(tried, written, "the trial tells what the writing does");
         written.expect_err("refused")
     }
@@ -210,8 +210,8 @@ mod tests {
     fn a_file_is_whole_and_its_owners_alone() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("file");
-        for place in [Place::New, Place::Replace] {
-            write_private(&path, b"text", place).expect("written");
+        for mode in [WriteMode::New, WriteMode::Replace] {
+            write_private(&path, b"text", mode).expect("written");
             assert_eq!(fs::read(&path).expect("there"), b"text");
             let mode = fs::metadata(&path).expect("there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
@@ -244,21 +244,21 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = |name: &str| dir.path().join(name);
         fs::write(path("old"), "old").expect("written");
-        for (name, place, expected) in [
-            ("old", Place::New, "another run has put a file there"),
-            ("no/such", Place::New, "its folder is not there"),
-            ("no/such", Place::Replace, "its folder is not there"),
+        for (name, mode, expected) in [
+            ("old", WriteMode::New, "another run has put a file there"),
+            ("no/such", WriteMode::New, "its folder is not there"),
+            ("no/such", WriteMode::Replace, "its folder is not there"),
             (
                 "old/x",
-                Place::Replace,
+                WriteMode::Replace,
                 "what should be its folder is a file",
             ),
-            (".", Place::Replace, "it is a directory"),
-            (".", Place::New, "it is a directory"),
+            (".", WriteMode::Replace, "it is a directory"),
+            (".", WriteMode::New, "it is a directory"),
         ] {
-            assert_eq!(why(&path(name), place), expected, "{name}");
+            assert_eq!(why(&path(name), mode), expected, "{name}");
         }
-        let long = why(&path(&"x".repeat(300)), Place::Replace);
+        let long = why(&path(&"x".repeat(300)), WriteMode::Replace);
         assert!(!long.contains(".rolecall-"), "{long}");
         assert_eq!(fs::read(path("old")).expect("there"), b"old");
         assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1);
@@ -269,12 +269,16 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("full");
         std::os::unix::fs::symlink("/dev/full", &path).expect("linked");
-        let error = write_private(&path, b"text", Place::Replace).expect_err("it takes nothing");
+        let error =
+            write_private(&path, b"text", WriteMode::Replace).expect_err("it takes nothing");
         assert_eq!(error.to_string(), "the disk is full");
-        write_private(Path::new("/dev/null"), b"text", Place::Replace).expect("it takes all");
+        write_private(Path::new("/dev/null"), b"text", WriteMode::Replace).expect("it takes all");
         assert!(is_special(Path::new("/dev/null")));
         assert!(path.is_symlink());
-        assert_eq!(why(&path, Place::New), "another run has put a file there");
+        assert_eq!(
+            why(&path, WriteMode::New),
+            "another run has put a file there"
+        );
     }
 
     #[test]
@@ -283,13 +287,13 @@ mod tests {
         let path = dir.path().join("file");
         let there = || fs::read_dir(dir.path()).expect("readable").count();
         fs::write(&path, "old").expect("written");
-        drop(stage(&path, b"new", Place::Replace).expect("staged"));
+        drop(stage(&path, b"new", WriteMode::Replace).expect("staged"));
         assert_eq!(
             (fs::read(&path).expect("there"), there()),
             (b"old".to_vec(), 1)
         );
 
-        let staged = stage(&path, b"new", Place::Replace).expect("staged");
+        let staged = stage(&path, b"new", WriteMode::Replace).expect("staged");
         assert_eq!(
             (fs::read(&path).expect("there"), there()),
             (b"old".to_vec(), 2)
@@ -301,7 +305,7 @@ mod tests {
         );
 
         let other = dir.path().join("other");
-        let staged = stage(&other, b"mine", Place::New).expect("staged");
+        let staged = stage(&other, b"mine", WriteMode::New).expect("staged");
         fs::write(&other, "theirs").expect("written in between");
         let why = staged
             .promote()

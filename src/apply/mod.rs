@@ -76,7 +76,7 @@ impl<'a, W: World> Run<'a, W> {
         let changes = || self.plan.changes.iter().enumerate();
         let births = changes().filter(|(_, change)| change.step == Step::Birth);
         let going: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| change.step == Step::Reap)
+            .filter(|(_, change)| change.step == Step::RemoveDeadBirth)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
@@ -161,7 +161,7 @@ impl<'a, W: World> Run<'a, W> {
                 Step::Adopt | Step::Rename | Step::Update | Step::Forget => {
                     self.updates(scope_run, group).await
                 }
-                Step::Reap | Step::Delete => self.deletes(scope_run, group).await,
+                Step::RemoveDeadBirth | Step::Delete => self.deletes(scope_run, group).await,
                 Step::Birth => self.births(scope_run, group).await,
                 Step::Grant | Step::Revoke => self.roles(scope_run, group).await,
             };
@@ -178,7 +178,7 @@ impl<'a, W: World> Run<'a, W> {
                 .map(|index| (*index, &self.plan.changes[*index]))
         };
         let dead: BTreeSet<&Mrn> = changes()
-            .filter(|(_, change)| change.step == Step::Reap)
+            .filter(|(_, change)| change.step == Step::RemoveDeadBirth)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let renamed: BTreeSet<&Mrn> = changes()

@@ -9,7 +9,7 @@ use super::events::Event;
 use super::exit::Exit;
 use super::failure::{Failure, Finding};
 use super::options::{FormArgs, Format};
-use crate::private_file::{Place, is_special, try_private, write_private};
+use crate::private_file::{WriteMode, is_special, try_private, write_private};
 
 /// The document in the making, and where it goes.
 #[derive(Debug)]
@@ -122,9 +122,9 @@ impl Document {
         let Some(path) = self.file.clone() else {
             return Ok(());
         };
-        try_private(&path, Place::Replace).map_err(|error| {
+        try_private(&path, WriteMode::Replace).map_err(|error| {
             self.file = None;
-            Failure::unwritten(&error, "--json-out", &path, Place::Replace)
+            Failure::unwritten(&error, "--json-out", &path, WriteMode::Replace)
         })
     }
 
@@ -139,8 +139,8 @@ impl Document {
 /// # Errors
 /// Why it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    write_private(path, text.as_bytes(), Place::Replace)
-        .map_err(|error| Failure::unwritten(&error, "--json-out", path, Place::Replace))
+    write_private(path, text.as_bytes(), WriteMode::Replace)
+        .map_err(|error| Failure::unwritten(&error, "--json-out", path, WriteMode::Replace))
 }
 
 /// Whether what is written there can be written once more: what went into a pipe stays as it is.

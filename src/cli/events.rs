@@ -61,7 +61,7 @@ pub enum Event<'a> {
         /// The platform's clock, if it told it.
         dated: Option<Timestamp>,
     },
-    /// This moved since the plan was judged, and is left out.
+    /// This moved since the plan was reviewed, and is left out.
     LeftOut(&'a [Moved]),
     /// The plan is made and judged by the policies.
     Planned(&'a Plan),

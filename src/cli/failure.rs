@@ -10,7 +10,7 @@ use crate::policy::Refusal;
 
 use super::exit::Exit;
 use super::paths::tilde;
-use crate::private_file::{Place, Unwritten};
+use crate::private_file::{Unwritten, WriteMode};
 
 /// How a run ends that does not do all it was asked, and what is to be said of it.
 #[derive(Debug)]
@@ -144,10 +144,10 @@ impl Failure {
     }
 
     /// The file of an option was not written.
-    pub fn unwritten(error: &Unwritten, option: &str, path: &Path, place: Place) -> Self {
+    pub fn unwritten(error: &Unwritten, option: &str, path: &Path, mode: WriteMode) -> Self {
         let shown = echo::path(path).given(option);
         Self::error(format!("cannot write {shown}: {error}"))
-            .help(way_out(error, option, place))
+            .help(way_out(error, option, mode))
             .helps(tilde(path))
     }
 
@@ -187,14 +187,14 @@ impl Failure {
 }
 
 /// The way out, for the file of a flag.
-fn way_out(error: &Unwritten, flag: &str, place: Place) -> String {
+fn way_out(error: &Unwritten, flag: &str, mode: WriteMode) -> String {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room".to_owned(),
         ErrorKind::FileTooLarge => "raise its limit (ulimit -f)".to_owned(),
         _ => {
-            let new = match place {
-                Place::Replace => "a file",
-                Place::New => "a new file",
+            let new = match mode {
+                WriteMode::Replace => "a file",
+                WriteMode::New => "a new file",
             };
             format!("{flag} wants {new} in a folder that is there and can be written to")
         }

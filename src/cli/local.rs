@@ -18,7 +18,7 @@ use crate::platform::{Environment, Login, Wanted, discover};
 use rolecall_server::{App, Credential, Options, Quirks, Running, Storage};
 
 use super::paths::nameless;
-use crate::private_file::{Place, Unwritten, write_private};
+use crate::private_file::{Unwritten, WriteMode, write_private};
 
 /// The folder, beside the configuration.
 const FOLDER: &str = ".rolecall";
@@ -157,7 +157,7 @@ fn make_private(folder: &Path) -> Result<(), String> {
         }
     }
     let ignore = folder.join(".gitignore");
-    write_private(&ignore, b"*\n", Place::Replace).map_err(|e| at(&ignore, "write", &e))
+    write_private(&ignore, b"*\n", WriteMode::Replace).map_err(|e| at(&ignore, "write", &e))
 }
 
 /// What stands beside a configuration is written by whoever writes that: a link there would have the
@@ -229,7 +229,7 @@ fn prepare(app: &App, desired: &Desired) -> Result<Option<Credential>, rolecall_
 pub fn write_credential(path: &Path, credential: &Credential) -> Result<(), Unwritten> {
     let mut text = Zeroizing::new(serde_json::to_vec_pretty(credential).map_err(io::Error::from)?);
     text.push(b'\n');
-    write_private(path, &text, Place::Replace)
+    write_private(path, &text, WriteMode::Replace)
 }
 
 #[cfg(test)]

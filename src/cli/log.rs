@@ -16,7 +16,7 @@ use super::events::Event;
 use super::failure::Failure;
 use super::log_lines::{HEAD, lines};
 use super::options::{Level, LogArgs};
-use crate::private_file::{Place, begin_private, is_special, open_special};
+use crate::private_file::{WriteMode, begin_private, is_special, open_special};
 
 /// Names the log for every run of a machine.
 const VARIABLE: &str = "ROLECALL_LOG";
@@ -161,7 +161,7 @@ impl Log {
                     &error.into(),
                     taker,
                     path,
-                    Place::Replace,
+                    WriteMode::Replace,
                 ))
             }
             _ => Ok(()),
@@ -171,7 +171,7 @@ impl Log {
 
 fn open(taker: &'static str, path: &Path) -> Result<File, Failure> {
     let unwritten =
-        |error: io::Error| Failure::unwritten(&error.into(), taker, path, Place::Replace);
+        |error: io::Error| Failure::unwritten(&error.into(), taker, path, WriteMode::Replace);
     if is_special(path) {
         return open_special(path).map_err(unwritten);
     }
@@ -190,7 +190,7 @@ fn open(taker: &'static str, path: &Path) -> Result<File, Failure> {
             .help("name another file, or remove this one if nobody needs it"));
         }
     }
-    begin_private(path).map_err(|error| Failure::unwritten(&error, taker, path, Place::Replace))
+    begin_private(path).map_err(|error| Failure::unwritten(&error, taker, path, WriteMode::Replace))
 }
 
 #[cfg(test)]

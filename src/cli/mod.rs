@@ -12,7 +12,7 @@
 //! log withheld
 //! reporter                                            gives it to all, and says the last words
 //! load seal signals                                   what commands are made of
-//! outputs policies judged reach world
+//! outputs policies reviewed reach world
 //! invocation session                                  what a command is to the shell
 //! commands/*                                          one file a command: arguments and run
 //! args                                                the command line, the table of commands
@@ -27,7 +27,6 @@ mod events;
 mod exit;
 mod failure;
 mod invocation;
-mod judged;
 mod load;
 #[cfg(feature = "server")]
 mod local;
@@ -42,6 +41,7 @@ mod random;
 mod reach;
 mod record;
 mod reporter;
+mod reviewed;
 mod seal;
 mod session;
 mod signals;

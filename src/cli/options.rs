@@ -187,9 +187,9 @@ pub enum Level {
     Debug,
 }
 
-/// What was judged before, and is held against what is due.
+/// What was reviewed before, and is held against what is due.
 #[derive(Clone, Debug, Default, ClapArgs)]
-pub struct JudgedArgs {
+pub struct ReviewedArgs {
     /// Apply only if what is due is what this plan file says; its author's yes is enough then.
     /// A plan file in the place of DIR approves the configuration of the working directory
     #[arg(long, value_name = "FILE")]
@@ -205,7 +205,7 @@ pub struct JudgedArgs {
     pub stale: WhenStale,
 }
 
-/// What apply does if what is due is not what was judged.
+/// What apply does if what is due is not what was reviewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum WhenStale {
     /// Write nothing

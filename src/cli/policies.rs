@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::load::{self, Loaded};
 use super::options::PolicyArgs;
 use super::reporter::Reporter;
-use crate::private_file::{Place, write_private};
+use crate::private_file::{WriteMode, write_private};
 
 /// Names a policy directory for every run of a machine.
 const VARIABLE: &str = "ROLECALL_POLICY_DIR";
@@ -135,6 +135,6 @@ pub fn tell(plan: &Plan, args: &PolicyArgs, reporter: &Reporter) -> Result<(), F
 }
 
 fn write(path: &Path, text: &str, flag: &str) -> Result<(), Failure> {
-    write_private(path, text.as_bytes(), Place::Replace)
-        .map_err(|error| Failure::unwritten(&error, flag, path, Place::Replace))
+    write_private(path, text.as_bytes(), WriteMode::Replace)
+        .map_err(|error| Failure::unwritten(&error, flag, path, WriteMode::Replace))
 }

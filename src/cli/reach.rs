@@ -160,7 +160,7 @@ fn authorities() -> Result<Option<String>, String> {
     }
     if let Some(folders) = variable("SSL_CERT_DIR") {
         for folder in folders_of(&folders)? {
-            judge_folder(folder)?;
+            check_folder(folder)?;
         }
         named.push(format!("SSL_CERT_DIR ({})", echo::text(&folders)));
     }
@@ -183,7 +183,7 @@ fn folders_of(list: &str) -> Result<Vec<&Path>, String> {
 }
 
 /// Refuses a folder of authorities that holds none: TLS would pass over it.
-fn judge_folder(folder: &Path) -> Result<(), String> {
+fn check_folder(folder: &Path) -> Result<(), String> {
     let shown = format!("SSL_CERT_DIR ({})", echo::path(folder));
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => match echo::tilde(folder) {
@@ -496,14 +496,14 @@ mod tests {
             ("nonsense", "holds no certificate"),
             ("inner", "holds no certificate"),
         ] {
-            let said = judge_folder(&at(name)).expect_err(name);
+            let said = check_folder(&at(name)).expect_err(name);
             assert!(
                 said.starts_with("SSL_CERT_DIR (") && said.contains(why),
                 "{said}"
             );
         }
-        assert_eq!(judge_folder(&at("inner/deeper")), Ok(()));
-        let said = judge_folder(Path::new("~/certs")).expect_err("no shell");
+        assert_eq!(check_folder(&at("inner/deeper")), Ok(()));
+        let said = check_folder(Path::new("~/certs")).expect_err("no shell");
         assert!(said.contains("$HOME"), "{said}");
         assert!(folders_of("").is_err() && folders_of("::").is_err());
         assert_eq!(

@@ -20,7 +20,7 @@ use super::events::Event;
 use super::exit::Exit;
 use super::failure::{Failure, Finding};
 use super::random::nonce;
-use crate::private_file::{Place, try_private, write_private};
+use crate::private_file::{WriteMode, try_private, write_private};
 
 /// The largest record that is read, in bytes.
 const MAX_FILE: u64 = 256 << 20;
@@ -34,8 +34,8 @@ pub struct Wanted<'a> {
     pub previous: Option<&'a Path>,
     /// What the command line says.
     pub options: record::Options,
-    /// The digest of the plan that was judged before.
-    pub judged: Option<&'a str>,
+    /// The digest of the plan that was reviewed before.
+    pub reviewed: Option<&'a str>,
 }
 
 /// A record in the making.
@@ -44,7 +44,7 @@ pub struct Recording {
     path: PathBuf,
     run: Nonce,
     options: record::Options,
-    judged: Option<String>,
+    reviewed: Option<String>,
     previous: Option<Seen>,
     left_out: Vec<LeftOut>,
     login: Option<Login>,
@@ -110,20 +110,20 @@ pub fn begin(wanted: Wanted<'_>) -> Result<Recording, Failure> {
         path,
         previous,
         options,
-        judged,
+        reviewed,
     } = wanted;
     if path.symlink_metadata().is_ok() {
-        let shown = echo::path(path).given("--report");
+        let shown = echo::path(path).given("--record");
         return Err(Failure::error(format!("{shown} is there already"))
-            .help("a record never replaces anything: name a new file with --report"));
+            .help("a record never replaces anything: name a new file with --record"));
     }
-    try_private(path, Place::New)
-        .map_err(|error| Failure::unwritten(&error, "--report", path, Place::New))?;
+    try_private(path, WriteMode::New)
+        .map_err(|error| Failure::unwritten(&error, "--record", path, WriteMode::New))?;
     Ok(Recording {
         path: path.to_owned(),
         run: nonce(),
         options,
-        judged: judged.map(|digest| format!("sha256:{digest}")),
+        reviewed: reviewed.map(|digest| format!("sha256:{digest}")),
         previous: previous.map(link).transpose()?,
         left_out: Vec::new(),
         login: None,
@@ -307,7 +307,7 @@ impl Recording {
             Ok(text) => text,
             Err(why) => return self.lost(exit, &why, ""),
         };
-        match write_private(&self.path, text.as_bytes(), Place::New) {
+        match write_private(&self.path, text.as_bytes(), WriteMode::New) {
             Ok(()) => {
                 let digest = record::digest(text.as_bytes());
                 Left::Told(exit, format!("Record    {digest} {}", shown()))
@@ -317,7 +317,7 @@ impl Recording {
     }
 
     fn lost(&self, exit: Exit, why: &str, text: &str) -> Left {
-        let shown = echo::path(&self.path).given("--report");
+        let shown = echo::path(&self.path).given("--record");
         Left::Lost {
             exit: if self.written(exit) {
                 Exit::Partial
@@ -351,7 +351,7 @@ impl Recording {
             endpoint: login.endpoint.clone(),
             caller: login.by.clone(),
             options: self.options.clone(),
-            judged: self.judged.clone(),
+            reviewed: self.reviewed.clone(),
             plan: self.plan.clone(),
             started: login.started,
             finished: Moment {

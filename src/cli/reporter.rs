@@ -350,7 +350,7 @@ mod tests {
             path: &path,
             previous: None,
             options: crate::record::Options::default(),
-            judged: None,
+            reviewed: None,
         };
         record::begin(wanted).expect("a new file")
     }

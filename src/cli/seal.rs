@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::paths::word;
 use super::reporter::Reporter;
 use crate::model::{SEAL_KEY_PREFIX, SealKey, SealKeys, Seals};
-use crate::private_file::{Place, write_private};
+use crate::private_file::{WriteMode, write_private};
 
 /// The private key's name in the environment.
 pub const VARIABLE: &str = "ROLECALL_SEAL_KEY";
@@ -191,7 +191,7 @@ fn of_folder(folder: &Path) -> Result<SealKey, Failure> {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = file_text(&random().map_err(|e| fail("make", &e))?);
-            write_private(&path, text.as_bytes(), Place::New).map_err(|e| fail("write", &e))?;
+            write_private(&path, text.as_bytes(), WriteMode::New).map_err(|e| fail("write", &e))?;
             text
         }
         Err(error) => return Err(fail("read", &error)),

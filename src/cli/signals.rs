@@ -78,7 +78,7 @@ impl Signals {
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
                     let one = signals.clone();
-                    // Last words may wait for a reader; the next signal is heard all the same.
+                    // Last words may wait for a reader; the next signal is received all the same.
                     let thread = std::thread::Builder::new().spawn(move || one.received());
                     if thread.is_err() {
                         signals.received();

@@ -516,6 +516,14 @@ mod tests {
             ("plan -targt=x", "unexpected argument '-targt' found"),
             ("plan -x", "unexpected argument '-x' found"),
             ("plan --destory", "a similar argument exists: '--destroy'"),
+            (
+                "apply --report r.json",
+                "a similar argument exists: '--record'",
+            ),
+            (
+                "apply --report=r.json access",
+                "a similar argument exists: '--record'",
+            ),
         ] {
             let error = wrong(text);
             assert!(error.contains(said), "{text}: {error}");

@@ -5,15 +5,13 @@ use super::block::Block;
 use super::decode::{Decoded, Decoder, member_span};
 use super::imports::Imports;
 use super::roles::{self, RoleBlocks};
-use super::sinks::{self, Sinks, Subject};
+use super::sinks::{self, Recipient, Sinks};
 use super::{codes, time};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind};
-use crate::lang::{Failed, Scope, Type, convert};
-use crate::model::{
-    Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope as RoleScope, VOID,
-};
+use crate::lang::{Failed, Frame, Type, convert};
+use crate::model::{Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope, VOID};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
@@ -44,7 +42,7 @@ pub(super) struct Instance {
 pub(super) struct Parts<'p> {
     pub(super) roles: &'p RoleBlocks,
     pub(super) sinks: &'p Sinks<'p>,
-    pub(super) scopes: &'p BTreeMap<String, RoleScope>,
+    pub(super) scopes: &'p BTreeMap<String, Scope>,
     pub(super) imports: &'p Imports,
     /// Whether an import could not be read.
     pub(super) imports_incomplete: bool,
@@ -54,7 +52,7 @@ pub(super) struct Parts<'p> {
 pub(super) fn instance(
     block: &Block,
     key: Option<&str>,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     parts: &Parts<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Instance> {
@@ -78,12 +76,12 @@ pub(super) fn instance(
     decoder.lenient |= spoilt;
     let delivery = {
         let known = name.as_ref().ok().and_then(Option::as_ref);
-        let subject = Subject {
+        let recipient = Recipient {
             address: &address,
             name: known.map_or("", |(name, _)| name),
             scope: role_scope.as_ref().ok().and_then(Option::as_ref),
         };
-        delivery(block, &subject, scope, parts, imported, decoder)
+        delivery(block, &recipient, scope, parts, imported, decoder)
     };
     decoder.lenient = lenient;
     let (role_scope, name, delivery) = (role_scope?, name?, delivery?);
@@ -122,10 +120,10 @@ pub(super) fn instance(
 
 fn role_scope(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     parts: &Parts<'_>,
     decoder: &mut Decoder<'_>,
-) -> Decoded<RoleScope> {
+) -> Decoded<Scope> {
     let Some(attribute) = block.attribute("scope") else {
         return Ok(None);
     };
@@ -157,7 +155,7 @@ fn role_scope(
     Err(Failed)
 }
 
-fn name(block: &Block, scope: &Scope<'_>, decoder: &mut Decoder<'_>) -> Decoded<(String, Span)> {
+fn name(block: &Block, scope: &Frame<'_>, decoder: &mut Decoder<'_>) -> Decoded<(String, Span)> {
     let Some((name, span)) = decoder.text(block, "name", scope)? else {
         return Ok(None);
     };
@@ -178,7 +176,7 @@ fn name(block: &Block, scope: &Scope<'_>, decoder: &mut Decoder<'_>) -> Decoded<
 
 fn description(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<String>, Failed> {
     let Some((text, span)) = decoder.text(block, "description", scope)? else {
@@ -202,7 +200,7 @@ fn description(
 
 fn labels(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<Labels>, Failed> {
     let wanted = Type::map(Type::String);
@@ -268,7 +266,7 @@ fn labels(
 
 fn valid_until(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<jiff::Timestamp>, Failed> {
     let Some((text, span)) = decoder.text(block, "valid_until", scope)? else {
@@ -290,7 +288,7 @@ fn valid_until(
 /// Whether a `lifecycle` block forbids to delete the account; `None` if it does not say.
 fn protected(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<bool>, Failed> {
     let Some(lifecycle) = block.inner("lifecycle") else {
@@ -309,8 +307,8 @@ struct Delivery {
 
 fn delivery(
     block: &Block,
-    subject: &Subject<'_>,
-    scope: &Scope<'_>,
+    recipient: &Recipient<'_>,
+    scope: &Frame<'_>,
     parts: &Parts<'_>,
     imported: bool,
     decoder: &mut Decoder<'_>,
@@ -324,7 +322,7 @@ fn delivery(
         }
         decoder.report(
             Diagnostic::error(codes::MISSING_CREDENTIAL)
-                .at(block.span, format!("nothing says where the key of `{}` goes", subject.address))
+                .at(block.span, format!("nothing says where the key of `{}` goes", recipient.address))
                 .help("add `credential { deliver_to = [sink.file.NAME] }`; only imported accounts do without"),
         );
         return Err(Failed);
@@ -391,7 +389,7 @@ fn delivery(
                 Err(Failed)
             };
         };
-        match sinks::destination(sink, subject, scope, decoder)? {
+        match sinks::destination(sink, recipient, scope, decoder)? {
             Some(destination) => {
                 out.destinations.push(destination);
                 out.spans.push(span);
@@ -405,7 +403,7 @@ fn delivery(
 fn duration(
     block: &Block,
     name: &str,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<SignedDuration>, Failed> {
     let Some((text, span)) = decoder.text(block, name, scope)? else {

@@ -116,7 +116,7 @@ fn check(
             None => {
                 let label = block.labels.first().map_or(span, |l| span_of(file, l));
                 out.push((variants.unknown)(kind, label));
-                // It stays, so that what refers to it is not blamed; what is in it cannot be judged.
+                // It stays, so that what refers to it is not blamed; what is in it cannot be checked.
                 return Some(Block {
                     schema,
                     labels,

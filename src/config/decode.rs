@@ -6,7 +6,7 @@ use super::codes;
 use crate::diag::{Code, Diagnostic, SourceMap, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::Value;
-use crate::lang::{Evaluator, Failed, Kind, Scope, Type, convert};
+use crate::lang::{Evaluator, Failed, Frame, Kind, Type, convert};
 use crate::model::SourceRef;
 
 /// A decoded value; `None` when it is not known yet, which only `validate` allows.
@@ -51,7 +51,7 @@ impl<'s> Decoder<'s> {
     pub(super) fn value(
         &mut self,
         attribute: &Attribute,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Result<Value, Failed> {
         let value = self
             .evaluator
@@ -80,7 +80,7 @@ impl<'s> Decoder<'s> {
         block: &Block,
         name: &str,
         ty: &Type,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Result<Option<(Value, Span)>, Failed> {
         let Some(attribute) = block.attribute(name) else {
             return Ok(None);
@@ -115,14 +115,14 @@ impl<'s> Decoder<'s> {
         &mut self,
         block: &Block,
         name: &str,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Decoded<(String, Span)> {
         let typed = self.typed(block, name, &Type::String, scope)?;
         Ok(typed.and_then(|(value, span)| value.as_str().map(|text| (text.to_owned(), span))))
     }
 
     /// Decodes true or false.
-    pub(super) fn flag(&mut self, block: &Block, name: &str, scope: &Scope<'_>) -> Decoded<bool> {
+    pub(super) fn flag(&mut self, block: &Block, name: &str, scope: &Frame<'_>) -> Decoded<bool> {
         let typed = self.typed(block, name, &Type::Bool, scope)?;
         Ok(typed.and_then(|(value, _)| value.as_bool()))
     }
@@ -135,7 +135,7 @@ impl<'s> Decoder<'s> {
         &mut self,
         block: &Block,
         name: &str,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Result<bool, Failed> {
         match block.attribute(name) {
             Some(attribute) => Ok(!self.value(attribute, scope)?.is_null()),
@@ -148,7 +148,7 @@ impl<'s> Decoder<'s> {
         &mut self,
         block: &Block,
         name: &str,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Decoded<Vec<(Value, Span)>> {
         let Some(attribute) = block.attribute(name) else {
             return Ok(None);

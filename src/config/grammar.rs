@@ -68,7 +68,7 @@ pub(super) static BLOCKS: &[Schema] = &[
         kind: "limits",
         attributes: &[
             may("max_deletes"),
-            may("max_reaped"),
+            may("max_dead_births"),
             may("max_delete_percent"),
             may("max_escalations"),
             may("max_gained_grants"),

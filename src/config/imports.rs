@@ -5,26 +5,26 @@ use super::block::{Attribute, Block};
 use super::codes;
 use super::decode::Decoder;
 use crate::diag::{Diagnostic, Span};
-use crate::lang::{Failed, Scope};
+use crate::lang::{Failed, Frame};
 use crate::model::{Address, Import, Mrn};
 use hcl_edit::expr::{Expression, TraversalOperator};
 use std::collections::BTreeMap;
 
 /// One decoded import and its places.
-pub(super) struct Found {
+pub(super) struct ImportBlock {
     pub(super) import: Import,
     pub(super) to_span: Span,
     pub(super) id_span: Span,
 }
 
 /// The imports by target.
-pub(super) type Imports = BTreeMap<Address, Found>;
+pub(super) type Imports = BTreeMap<Address, ImportBlock>;
 
 /// Decodes all `import` blocks. The flag says that one could not be read, so that a missing
 /// credential must not be blamed.
 pub(super) fn blocks(
     blocks: &[&Block],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> (Imports, bool) {
     let mut out = Imports::new();
@@ -68,7 +68,7 @@ pub(super) fn blocks(
         };
         out.insert(
             address,
-            Found {
+            ImportBlock {
                 import,
                 to_span,
                 id_span,
@@ -80,7 +80,7 @@ pub(super) fn blocks(
 
 fn id_of(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<(Mrn, Span)>, Failed> {
     let Some((text, span)) = decoder.text(block, "id", scope)? else {

@@ -10,7 +10,7 @@ use super::{codes, hints};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, Members, RefKind, Reference, Value};
-use crate::lang::{Failed, Scope, Slot, Type, convert};
+use crate::lang::{Failed, Frame, Slot, Type, convert};
 use crate::model::Address;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ const MAX_FAILED: usize = 2_000;
 /// should be.
 pub(super) fn make(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     parts: &Parts<'_>,
     decoder: &mut Decoder<'_>,
     out: &mut Vec<Instance>,
@@ -109,7 +109,7 @@ fn repeat(
     block: &Block,
     span: Span,
     members: &[(&str, &Value)],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     parts: &Parts<'_>,
     decoder: &mut Decoder<'_>,
     out: &mut Vec<Instance>,
@@ -156,7 +156,7 @@ pub(super) fn fill(
     instances: &[Instance],
     complete: &BTreeSet<&str>,
     lenient: bool,
-    scope: &mut Scope<'_>,
+    scope: &mut Frame<'_>,
 ) {
     let mut keys: BTreeMap<&str, Members> = BTreeMap::new();
     for instance in instances {

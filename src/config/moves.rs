@@ -8,7 +8,7 @@ use super::decode::Decoder;
 use super::imports::target;
 use super::{checks, codes};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::lang::{Failed, Scope};
+use crate::lang::{Failed, Frame};
 use crate::model::{Address, Former, Known, Removed, SourceRef};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,7 @@ pub(super) fn moves(blocks: &[&Block], decoder: &mut Decoder<'_>) -> (Vec<Move>,
 pub(super) fn removals(
     blocks: &[&Block],
     moves: &[Move],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Vec<Removal> {
     let mut out = Vec::new();

@@ -9,7 +9,7 @@ use super::policies::subject_scope;
 use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::lang::refs::Uses;
 use crate::lang::value::{Members, RefKind, Reference, Value};
-use crate::lang::{Names, Scope, Slot, syntax};
+use crate::lang::{Frame, Names, Slot, syntax};
 use crate::model::{PLATFORM_ROLES, SEAL_KEY_PREFIX};
 use hcl_edit::expr::Expression;
 use std::collections::BTreeMap;
@@ -132,9 +132,9 @@ fn duplicates(blocks: &[Block], out: &mut Diagnostics) {
 }
 
 /// Makes the scope of the module: every declared name, without values yet.
-pub(super) fn module_scope(module: &Module) -> Scope<'static> {
+pub(super) fn module_scope(module: &Module) -> Frame<'static> {
     let blocks = &module.blocks;
-    let mut scope = Scope::new();
+    let mut scope = Frame::new();
     let roots = [
         ("var", "variable", "variable"),
         ("organization", "organization", "organization"),
@@ -202,7 +202,7 @@ pub(super) fn module_scope(module: &Module) -> Scope<'static> {
     scope
 }
 
-fn hints(scope: &mut Scope<'static>) {
+fn hints(scope: &mut Frame<'static>) {
     scope.hint("each", "`each` stands only in a block with `for_each`");
     scope.hint(
         "count",
@@ -250,11 +250,11 @@ pub(super) fn check_blocks(module: &Module, out: &mut Diagnostics) {
 }
 
 /// Reports names and functions that do not exist, wherever they stand.
-pub(super) fn check_names(module: &Module, scope: &Scope<'_>, out: &mut Diagnostics) {
+pub(super) fn check_names(module: &Module, scope: &Frame<'_>, out: &mut Diagnostics) {
     let each = each_scope(scope, Value::null(), Value::null());
     let subject = subject_scope(scope);
     let account = account_scope(scope, Members::new());
-    let mut nothing = Scope::new();
+    let mut nothing = Frame::new();
     for root in [
         "var",
         "local",

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Span};
 use crate::lang::refs::Uses;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Members, RefKind, Value};
-use crate::lang::{Deferred, Failed, Kind, Scope, Type};
+use crate::lang::{Deferred, Failed, Frame, Kind, Type};
 use crate::model::{
     Address, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, SourceRef, short_digest,
 };
@@ -117,7 +117,7 @@ impl PartialEq for Policy {
 }
 
 /// Makes the frame of a policy, holding an account of which nothing is known but its form.
-pub(super) fn subject_scope<'a>(scope: &'a Scope<'a>) -> Scope<'a> {
+pub(super) fn subject_scope<'a>(scope: &'a Frame<'a>) -> Frame<'a> {
     let mut frame = scope.child();
     frame.set(SUBJECT, unknown_subject());
     frame
@@ -156,7 +156,7 @@ pub fn unknown_subject() -> Value {
 pub(super) fn blocks(
     blocks: &[&Block],
     origin: PolicyOrigin,
-    scope: &Scope<'static>,
+    scope: &Frame<'static>,
     blameless: bool,
     decoder: &mut Decoder<'_>,
 ) -> Vec<Policy> {
@@ -192,7 +192,7 @@ pub(super) fn blocks(
 fn policy(
     block: &Block,
     origin: PolicyOrigin,
-    scope: &Scope<'static>,
+    scope: &Frame<'static>,
     defer: &impl Fn(&Attribute) -> Deferred,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<Policy>, Failed> {
@@ -228,7 +228,7 @@ fn choice<T: Copy>(
     block: &Block,
     name: &str,
     words: &[(&str, T); 2],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<T, Failed> {
     let [(first, default), (second, _)] = words;
@@ -251,7 +251,7 @@ fn choice<T: Copy>(
 /// Tries an expression over an account of which nothing is known.
 fn tried(
     attribute: &Attribute,
-    frame: &Scope<'_>,
+    frame: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Value, Failed> {
     let lenient = std::mem::replace(&mut decoder.lenient, true);
@@ -262,7 +262,7 @@ fn tried(
 
 fn condition<'b>(
     block: &'b Block,
-    frame: &Scope<'_>,
+    frame: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<&'b Attribute>, Failed> {
     let Some(attribute) = block.attribute("condition") else {
@@ -288,7 +288,7 @@ fn condition<'b>(
 
 fn message<'b>(
     block: &'b Block,
-    frame: &Scope<'_>,
+    frame: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Option<&'b Attribute>, Failed> {
     let Some(attribute) = block.attribute("message") else {
@@ -311,7 +311,7 @@ fn message<'b>(
 
 fn exemptions(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Vec<Exemption>, Failed> {
     let Some(attribute) = block.attribute("exempt") else {

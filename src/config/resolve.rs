@@ -9,11 +9,11 @@ use super::law::Ledger;
 use super::parse::{self, Module, module_scope};
 use super::policies::{self, Policy};
 use super::scopes::{self, Scopes};
-use super::sealing::{Place, Sealing};
+use super::sealing::{KeySpans, Sealing};
 use super::variables::{self, Input};
 use super::{imports, instances, moves, names, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
-use crate::lang::Scope;
+use crate::lang::Frame;
 use crate::model::{
     Address, Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, SealKeys,
     StackId,
@@ -119,7 +119,7 @@ pub fn sealing(
     Ok(Sealing {
         stack: made.stack,
         keys: made.seal_keys,
-        place: module.of("rolecall").next().and_then(Place::of),
+        place: module.of("rolecall").next().and_then(KeySpans::of),
     })
 }
 
@@ -279,7 +279,7 @@ fn run(
 }
 
 /// Notes which names have no value, and which `unmanaged` blocks say nothing.
-fn expect_values(module: &Module, scope: &Scope<'_>, scopes: &Scopes, ledger: &mut Ledger) {
+fn expect_values(module: &Module, scope: &Frame<'_>, scopes: &Scopes, ledger: &mut Ledger) {
     for (root, kind) in [
         ("var", "variable"),
         ("organization", "organization"),

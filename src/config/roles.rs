@@ -8,7 +8,7 @@ use super::graph::{self, Edge, Graph};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Members, RefKind, Reference, Value};
-use crate::lang::{Failed, Scope, Slot, Type};
+use crate::lang::{Failed, Frame, Slot, Type};
 use crate::model::{PLATFORM_ROLES, Role, RoleSet, SourceRef};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub(super) struct RoleBlocks {
 
 impl RoleBlocks {
     /// Gives every role block of the scope its value: what it includes, as far as that is known.
-    pub(super) fn fill(&self, blocks: &[&Block], scope: &mut Scope<'_>) {
+    pub(super) fn fill(&self, blocks: &[&Block], scope: &mut Frame<'_>) {
         for block in blocks {
             let name = block.name();
             let slot = match self.included.get(name) {
@@ -56,7 +56,7 @@ enum Item {
 /// Decodes all `role` blocks and what they include of each other.
 pub(super) fn blocks(
     blocks: &[&Block],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
     out: &mut Diagnostics,
 ) -> RoleBlocks {
@@ -111,7 +111,7 @@ pub(super) fn blocks(
 /// Decodes the roles of an account.
 pub(super) fn of_account(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     roles: &RoleBlocks,
     decoder: &mut Decoder<'_>,
 ) -> Result<(RoleSet, PlacedRoles), Failed> {
@@ -138,7 +138,7 @@ pub(super) fn of_account(
 fn items(
     block: &Block,
     attribute: &str,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Vec<(Item, Span)>, Failed> {
     let mut failed = false;
@@ -158,7 +158,7 @@ fn items(
 fn item(
     value: &Value,
     span: Span,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Item, Failed> {
     if value.is_unknown() {

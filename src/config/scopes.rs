@@ -10,10 +10,9 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::refs::Uses;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Members, RefKind, Reference, Value};
-use crate::lang::{Failed, Scope, Slot, Type};
+use crate::lang::{Failed, Frame, Slot, Type};
 use crate::model::{
-    DesiredOrganization, DesiredSpace, OrgId, Scope as RoleScope, SpaceId, Unmanaged,
-    UnmanagedAction,
+    DesiredOrganization, DesiredSpace, OrgId, Scope, SpaceId, Unmanaged, UnmanagedAction,
 };
 use std::collections::BTreeMap;
 
@@ -23,9 +22,9 @@ pub(super) struct Scopes {
     pub(super) organizations: BTreeMap<String, DesiredOrganization>,
     pub(super) spaces: BTreeMap<String, DesiredSpace>,
     /// What becomes of accounts without an owner, where a block says so.
-    pub(super) unmanaged: BTreeMap<RoleScope, Unmanaged>,
+    pub(super) unmanaged: BTreeMap<Scope, Unmanaged>,
     /// Both by address.
-    pub(super) by_address: BTreeMap<String, RoleScope>,
+    pub(super) by_address: BTreeMap<String, Scope>,
 }
 
 enum Node<'m> {
@@ -37,7 +36,7 @@ enum Node<'m> {
 /// Evaluates all local values, organizations and spaces and gives them to the scope.
 pub(super) fn evaluate(
     module: &Module,
-    scope: &mut Scope<'_>,
+    scope: &mut Frame<'_>,
     decoder: &mut Decoder<'_>,
     out: &mut Diagnostics,
 ) -> Scopes {
@@ -130,7 +129,7 @@ fn reference(kind: RefKind, address: String, id: Option<&str>, mrn: Option<Strin
 fn id<T>(
     block: &Block,
     make: fn(String) -> Option<T>,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<T> {
     let Some((text, span)) = decoder.text(block, "id", scope)? else {
@@ -168,7 +167,7 @@ fn article(block: &Block) -> &'static str {
 
 fn organization(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
     scopes: &mut Scopes,
 ) -> Result<Value, Failed> {
@@ -178,7 +177,7 @@ fn organization(
     let Some(id) = id else {
         return Ok(reference(kind, address, None, None));
     };
-    let role_scope = RoleScope::Organization(id.clone());
+    let role_scope = Scope::Organization(id.clone());
     let mrn = role_scope.mrn().as_str().to_owned();
     let value = reference(kind, address.clone(), Some(id.as_str()), Some(mrn));
     unmanaged(block, &role_scope, scope, decoder, scopes)?;
@@ -193,7 +192,7 @@ fn organization(
 
 fn space(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
     scopes: &mut Scopes,
 ) -> Result<Value, Failed> {
@@ -204,7 +203,7 @@ fn space(
     let Some(id) = id else {
         return Ok(reference(RefKind::Space, address, None, None));
     };
-    let role_scope = RoleScope::Space(id.clone());
+    let role_scope = Scope::Space(id.clone());
     let mrn = role_scope.mrn().as_str().to_owned();
     let value = reference(
         RefKind::Space,
@@ -227,8 +226,8 @@ fn space(
 /// Decodes the `unmanaged` block of an organization or space.
 fn unmanaged(
     block: &Block,
-    of: &RoleScope,
-    scope: &Scope<'_>,
+    of: &Scope,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
     scopes: &mut Scopes,
 ) -> Result<(), Failed> {
@@ -278,7 +277,7 @@ fn unmanaged(
 
 fn organization_of(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
     scopes: &Scopes,
 ) -> Decoded<OrgId> {
@@ -293,7 +292,7 @@ fn organization_of(
         && reference.kind == RefKind::Organization
     {
         return Ok(match scopes.by_address.get(&*reference.address) {
-            Some(RoleScope::Organization(id)) => Some(id.clone()),
+            Some(Scope::Organization(id)) => Some(id.clone()),
             _ => None,
         });
     }
@@ -307,7 +306,7 @@ fn organization_of(
 
 /// Reports two blocks for one organization or space.
 fn one_block_each(module: &Module, scopes: &Scopes, out: &mut Diagnostics) {
-    let mut seen: BTreeMap<&RoleScope, (String, Span)> = BTreeMap::new();
+    let mut seen: BTreeMap<&Scope, (String, Span)> = BTreeMap::new();
     let mut blocks: Vec<_> = module
         .of("organization")
         .chain(module.of("space"))

@@ -20,18 +20,18 @@ pub struct Sealing {
     pub stack: Option<StackId>,
     /// Its public keys, if it has any.
     pub keys: Option<SealKeys>,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<KeySpans>,
 }
 
 /// Where the keys stand in a file.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct KeySpans {
     key: Span,
     /// The former key, its signature, and that of the key in use.
     former: Option<[Span; 3]>,
 }
 
-impl Place {
+impl KeySpans {
     /// Finds the keys in the `rolecall` block.
     pub(super) fn of(block: &Block) -> Option<Self> {
         let span = |block: &Block, name: &str| Some(block.attribute(name)?.span);

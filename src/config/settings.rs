@@ -5,7 +5,7 @@ use super::block::Block;
 use super::decode::{Decoded, Decoder};
 use super::{codes, version};
 use crate::diag::{Diagnostic, Span};
-use crate::lang::{Failed, Scope, Type};
+use crate::lang::{Failed, Frame, Type};
 use crate::model::{EndpointAssertion, Limits, SealKeys, SealPublicKey, StackId};
 
 /// What the `rolecall` block says.
@@ -26,7 +26,7 @@ struct Former {
 /// Decodes the `rolecall` block.
 pub(super) fn rolecall(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Settings, Failed> {
     let version = required_version(block, scope, decoder);
@@ -97,7 +97,7 @@ pub(super) fn rolecall(
 fn literal(
     block: &Block,
     name: &str,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<(String, Span)> {
     // Before it is evaluated: a variable that is null or not known yet would leave it out.
@@ -115,7 +115,7 @@ fn literal(
 fn public_key(
     block: &Block,
     name: &str,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<SealPublicKey> {
     let Some((text, span)) = literal(block, name, scope, decoder)? else {
@@ -151,7 +151,7 @@ fn seal_keys(
 }
 
 /// The former key, if both keys have signed the change. Without a stack, which hangs on a variable
-/// then, nobody can tell, and nothing is judged.
+/// then, nobody can tell, and nothing is said.
 fn believed(
     former: Former,
     stack: Option<&StackId>,
@@ -206,7 +206,7 @@ fn believed(
 
 fn required_version(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<(), Failed> {
     let Some((constraint, span)) = decoder.text(block, "required_version", scope)? else {
@@ -230,7 +230,7 @@ fn required_version(
 /// Decodes the `platform` block.
 pub(super) fn platform(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<EndpointAssertion> {
     let set = ["region", "endpoint"].map(|name| decoder.is_set(block, name, scope));
@@ -269,12 +269,12 @@ pub(super) fn platform(
 pub(super) fn limits(
     block: &Block,
     unsaid: Limits,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<Limits, Failed> {
     let Limits {
         max_deletes,
-        max_reaped,
+        max_dead_births,
         max_delete_percent,
         max_escalations,
         max_gained_grants,
@@ -302,7 +302,7 @@ pub(super) fn limits(
     };
     const MANY: u32 = 1_000_000;
     let deletes = number("max_deletes", max_deletes, MANY);
-    let reaped = number("max_reaped", max_reaped, MANY);
+    let dead_births = number("max_dead_births", max_dead_births, MANY);
     let percent = number("max_delete_percent", max_delete_percent, 100);
     let escalations = number("max_escalations", max_escalations, MANY);
     let gained = number("max_gained_grants", max_gained_grants, MANY);
@@ -310,7 +310,7 @@ pub(super) fn limits(
     let owners = number("min_owners", min_owners, MANY);
     Ok(Limits {
         max_deletes: deletes?,
-        max_reaped: reaped?,
+        max_dead_births: dead_births?,
         max_delete_percent: percent?,
         max_escalations: escalations?,
         max_gained_grants: gained?,

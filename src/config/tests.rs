@@ -52,9 +52,9 @@ fn each_limit_is_set_by_its_own_name_and_by_nothing_else() {
             },
         ),
         (
-            "max_reaped",
+            "max_dead_births",
             Limits {
-                max_reaped: 77,
+                max_dead_births: 77,
                 ..base
             },
         ),

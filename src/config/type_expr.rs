@@ -4,7 +4,7 @@
 use crate::diag::{Diagnostic, FileId, Span};
 use crate::lang::types::Field;
 use crate::lang::value::RefKind;
-use crate::lang::{Evaluator, Failed, Scope, Type, codes, convert};
+use crate::lang::{Evaluator, Failed, Frame, Type, codes, convert};
 use hcl_edit::expr::{Expression, FuncCall, ObjectKey};
 use std::collections::BTreeMap;
 
@@ -149,7 +149,7 @@ impl Reader<'_, '_> {
             [ty] => (self.read(ty)?, None),
             [ty, default] => {
                 let ty = self.read(ty)?;
-                let value = self.evaluator.evaluate(self.file, default, &Scope::new())?;
+                let value = self.evaluator.evaluate(self.file, default, &Frame::new())?;
                 match convert::convert(&value, &ty) {
                     Ok(value) => (ty, Some(value)),
                     Err(error) => return self.wrong(*default, &error.describe(), None),

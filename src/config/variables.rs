@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use crate::lang::syntax;
 use crate::lang::types::noun_of;
 use crate::lang::value::Value;
-use crate::lang::{Failed, Scope, Slot, Type, convert};
+use crate::lang::{Failed, Frame, Slot, Type, convert};
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Structure;
@@ -191,7 +191,7 @@ pub(super) fn assign(
     blocks: &[&Block],
     inputs: &Inputs,
     decoder: &mut Decoder<'_>,
-    scope: &mut Scope<'_>,
+    scope: &mut Frame<'_>,
 ) {
     for block in blocks {
         let slot = match value_of(block, inputs, decoder) {
@@ -202,17 +202,17 @@ pub(super) fn assign(
     }
 }
 
-/// Judges the values by the `validation` blocks, which may use all that has a value by then.
+/// Checks the values by the `validation` blocks, which may use all that has a value by then.
 pub(super) fn validate(
     blocks: &[&Block],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
     ledger: &mut Ledger,
 ) {
     for block in blocks {
         for validation in &block.blocks {
-            let judged = judge(block, validation, decoder, scope).is_ok();
-            ledger.expect(judged, validation.span, || {
+            let holds = check(block, validation, decoder, scope).is_ok();
+            ledger.expect(holds, validation.span, || {
                 format!("this condition on `var.{}`", block.name())
             });
         }
@@ -228,7 +228,7 @@ fn value_of(block: &Block, inputs: &Inputs, decoder: &mut Decoder<'_>) -> Result
         )?,
         None => Type::Any,
     };
-    decoder.text(block, "description", &Scope::new())?;
+    decoder.text(block, "description", &Frame::new())?;
     let sensitive = flag(block, "sensitive", false, decoder)?;
     let nullable = flag(block, "nullable", true, decoder)?;
     let default = match block.attribute("default") {
@@ -279,7 +279,7 @@ fn flag(
     default: bool,
     decoder: &mut Decoder<'_>,
 ) -> Result<bool, Failed> {
-    let typed = decoder.typed(block, name, &Type::Bool, &Scope::new())?;
+    let typed = decoder.typed(block, name, &Type::Bool, &Frame::new())?;
     Ok(typed
         .and_then(|(value, _)| value.as_bool())
         .unwrap_or(default))
@@ -334,7 +334,7 @@ fn given_value(
                 (Value::from(text.as_str()), *span)
             } else if let Some(expression) = expression {
                 // What is wrong with it would be told in its own words.
-                let scope = Scope::new();
+                let scope = Frame::new();
                 let value = decoder.evaluator.attempt(span.file, expression, &scope);
                 let Some(value) = value else {
                     let message = format!("this cannot be evaluated as {}", ty.noun());
@@ -361,7 +361,7 @@ fn outside_value(
     sensitive: bool,
     decoder: &mut Decoder<'_>,
 ) -> Result<Value, Failed> {
-    let scope = Scope::new();
+    let scope = Frame::new();
     if !sensitive {
         return decoder.evaluator.evaluate(span.file, expression, &scope);
     }
@@ -390,12 +390,12 @@ fn refuse<T>(
     Err(Failed)
 }
 
-/// Judges a value by one condition.
-fn judge(
+/// Checks a value by one condition.
+fn check(
     block: &Block,
     validation: &Block,
     decoder: &mut Decoder<'_>,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
 ) -> Result<(), Failed> {
     let message = message_of(validation, decoder, scope);
     let Some(condition) = validation.attribute("condition") else {
@@ -440,7 +440,7 @@ fn judge(
 fn message_of(
     validation: &Block,
     decoder: &mut Decoder<'_>,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
 ) -> Result<Option<Value>, Failed> {
     let Some(attribute) = validation.attribute("error_message") else {
         return Ok(None);

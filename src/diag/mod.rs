@@ -14,6 +14,6 @@ pub(crate) use finding::codes;
 pub use finding::{Code, Diagnostic, Diagnostics, Label, Severity};
 pub use inert::{acts, inert};
 pub use render::{render, render_all};
-pub use source::{Place, SourceMap};
+pub use source::{Position, SourceMap};
 pub use span::{FileId, Span};
 pub use suggest::suggest;

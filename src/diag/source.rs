@@ -17,7 +17,7 @@ const WITHHELD: &str = "(not shown: it holds what looks like a credential or a k
 
 /// A line and column, both counted from one; columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Position {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
@@ -256,9 +256,9 @@ impl SourceMap {
     }
 
     /// Returns the line and column of a byte offset; offsets past the end count as the end.
-    pub fn place(&self, file: FileId, offset: usize) -> Place {
+    pub fn place(&self, file: FileId, offset: usize) -> Position {
         let Some(source) = self.source(file) else {
-            return Place { line: 1, column: 1 };
+            return Position { line: 1, column: 1 };
         };
         let mut offset = offset.min(source.text.len());
         while !source.text.is_char_boundary(offset) {
@@ -267,7 +267,7 @@ impl SourceMap {
         let line = source.lines.partition_point(|start| *start <= offset);
         let start = source.lines.get(line - 1).copied().unwrap_or(0);
         let column = source.text[start..offset].chars().count() + 1;
-        Place { line, column }
+        Position { line, column }
     }
 
     /// Returns `path:line:column` of the start of `span`.
@@ -310,9 +310,9 @@ mod tests {
         let mut sources = SourceMap::new();
         let file = sources.add("a.hcl", "x = 1\nü = \"é\" # end\n");
         let at = "x = 1\nü = \"é\" ".len();
-        assert_eq!(sources.place(file, at), Place { line: 2, column: 9 });
-        assert_eq!(sources.place(file, 0), Place { line: 1, column: 1 });
-        assert_eq!(sources.place(file, 999), Place { line: 3, column: 1 });
+        assert_eq!(sources.place(file, at), Position { line: 2, column: 9 });
+        assert_eq!(sources.place(file, 0), Position { line: 1, column: 1 });
+        assert_eq!(sources.place(file, 999), Position { line: 3, column: 1 });
         assert_eq!(sources.describe(Span::new(file, 6, 7)), "a.hcl:2:1");
     }
 
@@ -351,6 +351,6 @@ mod tests {
     fn offsets_inside_a_character_are_its_start() {
         let mut sources = SourceMap::new();
         let file = sources.add("a.hcl", "é");
-        assert_eq!(sources.place(file, 1), Place { line: 1, column: 1 });
+        assert_eq!(sources.place(file, 1), Position { line: 1, column: 1 });
     }
 }

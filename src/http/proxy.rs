@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(find(&[("HTTPS_PROXY", " "), ("HTTP_PROXY", "x")]), Ok(None));
         let found = find(&[("HTTPS_PROXY", ""), ("https_proxy", "http://b")]);
         assert_eq!(found, Ok(Some(("https_proxy", "http://b/".to_owned()))));
-        // What counts is judged, and nothing else stands in for it.
+        // What counts is checked, and nothing else stands in for it.
         assert!(find(&[("HTTPS_PROXY", "::"), ("ALL_PROXY", "http://c")]).is_err());
     }
 

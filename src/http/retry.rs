@@ -80,7 +80,7 @@ pub enum Verdict {
 }
 
 impl Tries {
-    /// Judges a failure of a request that `writes` or only reads, after which the server `asked` for
+    /// Decides on a failure of a request that `writes` or only reads, after which the server `asked` for
     /// a wait.
     pub fn after(&mut self, again: Again, writes: bool, asked: Option<Duration>) -> Verdict {
         let allowed = match again {

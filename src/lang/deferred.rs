@@ -1,7 +1,7 @@
 //! An expression that waits for one more value.
 //! Pure. It keeps its names and its text, so that it can be evaluated long after its file was read.
 
-use super::scope::{Binding, Scope, Slot};
+use super::frame::{Binding, Frame, Slot};
 use super::value::{Kind, RefKind, Value};
 use super::{Evaluator, refs};
 use crate::diag::{Diagnostic, SourceMap, Span};
@@ -18,7 +18,7 @@ const MAX_WORK: usize = 200_000;
 pub struct Deferred {
     expression: Expression,
     span: Span,
-    scope: Arc<Scope<'static>>,
+    scope: Arc<Frame<'static>>,
     sources: Arc<SourceMap>,
 }
 
@@ -27,7 +27,7 @@ impl Deferred {
     pub fn new(
         expression: Expression,
         span: Span,
-        scope: Arc<Scope<'static>>,
+        scope: Arc<Frame<'static>>,
         sources: Arc<SourceMap>,
     ) -> Self {
         Self {
@@ -112,7 +112,7 @@ fn quote(text: &str, out: &mut String) {
 
 /// Writes a value so that no two look alike. A sensitive one is not written: what it decides is
 /// refused.
-fn write_value(value: &Value, scope: &Scope<'_>, out: &mut String) {
+fn write_value(value: &Value, scope: &Frame<'_>, out: &mut String) {
     if value.is_sensitive() {
         out.push('S');
         return;
@@ -152,7 +152,7 @@ fn write_value(value: &Value, scope: &Scope<'_>, out: &mut String) {
 }
 
 /// Writes what a role block includes: whoever asks about it is answered by that.
-fn write_included(address: &str, scope: &Scope<'_>, out: &mut String) {
+fn write_included(address: &str, scope: &Frame<'_>, out: &mut String) {
     let name = address.strip_prefix("role.").unwrap_or_default();
     let role = scope.value("role", name).and_then(Value::as_reference);
     for role in role
@@ -165,7 +165,7 @@ fn write_included(address: &str, scope: &Scope<'_>, out: &mut String) {
     out.push(';');
 }
 
-fn write_members(members: &super::value::Members, scope: &Scope<'_>, out: &mut String) {
+fn write_members(members: &super::value::Members, scope: &Frame<'_>, out: &mut String) {
     out.push('{');
     for (key, value) in members {
         quote(key, out);
@@ -188,7 +188,7 @@ mod tests {
         let tree = tree.expect("it parses");
         let expression = tree.body.get_attribute("x").expect("there").value.clone();
         let span = Span::new(tree.file, 4, source.len() - 1);
-        let mut scope = Scope::new();
+        let mut scope = Frame::new();
         let mut local = Names::new("local value");
         local.slots.insert("team".into(), Slot::Value(team));
         scope.set_names("local", local);

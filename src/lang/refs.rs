@@ -1,8 +1,8 @@
 //! The names that an expression uses, found without evaluating it.
 //! Pure.
 
+use super::frame::{Binding, Frame, bare_root, unknown_member, unknown_root};
 use super::functions;
-use super::scope::{Binding, Scope, bare_root, unknown_member, unknown_root};
 use crate::diag::{Diagnostics, FileId, Span};
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ForExpr, FuncCall, Traversal, TraversalOperator};
@@ -44,7 +44,7 @@ impl Uses {
     }
 
     /// Reports names and functions that do not exist.
-    pub fn check(&self, scope: &Scope<'_>, out: &mut Diagnostics) {
+    pub fn check(&self, scope: &Frame<'_>, out: &mut Diagnostics) {
         for (name, span, count) in &self.calls {
             if let Err(problem) = functions::lookup(name, *span, *count) {
                 out.push(problem);

@@ -2,7 +2,7 @@
 //! Pure; labels locate an account, only a seal among them proves whose it is.
 //!
 //! It stands in the model and not beside the comparison, since it rests on values of the model alone,
-//! and who only lists accounts, or judges them by policies, compares nothing.
+//! and who only lists accounts, or holds them against policies, compares nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -190,21 +190,21 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Judges every live account, on behalf of one configuration. Who runs this counts only where the
+    /// Decides whose every live account is, on behalf of one configuration. Who runs this counts only where the
     /// configuration has no seal key.
     pub fn take(desired: &Desired, live: &Live, seals: &Seals) -> Self {
         let accounts = || live.accounts.values();
-        // Without a key there is nothing to compute, so each is looked at where it is judged.
+        // Without a key there is nothing to compute, so each is looked at where it is decided.
         let marked = accounts().filter(|_| seals.verifies());
         let marked = marked.filter_map(|account| Some((&account.mrn, account.marks()?)));
         let marked: Vec<(&Mrn, &Marks)> = marked.collect();
         let mut found = seals.check_all(&marked).into_iter();
-        let judge = Judge::new(desired, &live.facts.caller.mrn, seals);
+        let basis = Basis::new(desired, &live.facts.caller.mrn, seals);
         let entries = accounts().map(|account| {
             let seal = account.marks().and_then(|_| found.next());
             let entry = Entry {
-                custody: judge.custody(account, seal),
-                imported: judge.imports.contains_key(&account.mrn),
+                custody: basis.custody(account, seal),
+                imported: basis.imports.contains_key(&account.mrn),
             };
             (account.mrn.clone(), entry)
         });
@@ -248,8 +248,8 @@ impl Inventory {
     }
 }
 
-/// What the judgement rests on.
-struct Judge<'a> {
+/// What the decision rests on.
+struct Basis<'a> {
     desired: &'a Desired,
     caller: &'a Mrn,
     seals: &'a Seals,
@@ -261,7 +261,7 @@ struct Judge<'a> {
     formerly: BTreeMap<AddressLabel, &'a Address>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Basis<'a> {
     fn new(desired: &'a Desired, caller: &'a Mrn, seals: &'a Seals) -> Self {
         let declared = || desired.accounts.values();
         let imports = declared()
@@ -303,7 +303,7 @@ impl<'a> Judge<'a> {
         Claim { label, address }
     }
 
-    /// Judges one account, by what was found of the seal of its marks if anybody has looked.
+    /// Decides whose one account is, by what was found of the seal of its marks if anybody has looked.
     fn custody(&self, account: &LiveAccount, found: Option<SealCheck>) -> Custody {
         let own = &self.desired.stack;
         let claim = || account.labels.address().map(|label| self.claim(label));
@@ -392,7 +392,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Whether who created an account is trusted. Where there is a key, whoever looks judges the same.
+    /// Whether who created an account is trusted. Where there is a key, whoever looks decides the same.
     fn trusts(&self, account: &LiveAccount) -> bool {
         let caller = |creator: &str| !self.seals.verifies() && creator == self.caller.as_str();
         account.creator.as_deref().is_some_and(|creator| {

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The limits of a configuration. They are part of a plan, so that what was judged under some is not
+/// The limits of a configuration. They are part of a plan, so that what was reviewed under some is not
 /// applied under others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The most accounts that one plan deletes or gives up. Those that a dead run left without power
-    /// count under `max_reaped`.
+    /// The most accounts that one plan deletes or gives up. Dead births count under
+    /// `max_dead_births`.
     pub max_deletes: u32,
-    /// The most accounts that one plan removes since a run died while they were born.
-    pub max_reaped: u32,
+    /// The most dead births that one plan removes: accounts that a run created before it died, which
+    /// have no power yet.
+    pub max_dead_births: u32,
     /// The largest part of the managed accounts that one plan deletes or gives up, in per cent; counts from
     /// [`Limits::FLOOR`] managed accounts on.
     pub max_delete_percent: u32,
@@ -33,7 +34,7 @@ impl Limits {
     /// Limits that forbid nothing.
     pub const NONE: Self = Self {
         max_deletes: u32::MAX,
-        max_reaped: u32::MAX,
+        max_dead_births: u32::MAX,
         max_delete_percent: u32::MAX,
         max_escalations: u32::MAX,
         max_gained_grants: u32::MAX,
@@ -46,7 +47,7 @@ impl Limits {
     pub fn tightened(self, by: Self) -> Self {
         let Self {
             max_deletes,
-            max_reaped,
+            max_dead_births,
             max_delete_percent,
             max_escalations,
             max_gained_grants,
@@ -55,7 +56,7 @@ impl Limits {
         } = by;
         Self {
             max_deletes: self.max_deletes.min(max_deletes),
-            max_reaped: self.max_reaped.min(max_reaped),
+            max_dead_births: self.max_dead_births.min(max_dead_births),
             max_delete_percent: self.max_delete_percent.min(max_delete_percent),
             max_escalations: self.max_escalations.min(max_escalations),
             max_gained_grants: self.max_gained_grants.min(max_gained_grants),
@@ -69,7 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_deletes: 10,
-            max_reaped: 10,
+            max_dead_births: 10,
             max_delete_percent: 25,
             max_escalations: 10,
             max_gained_grants: 20,
@@ -87,7 +88,7 @@ mod tests {
     fn each_attribute_has_the_tighter_of_both() {
         let some = |max_deletes, max_delete_percent, max_escalations, max_revoked_grants| Limits {
             max_deletes,
-            max_reaped: max_deletes + 2,
+            max_dead_births: max_deletes + 2,
             max_delete_percent,
             max_escalations,
             max_gained_grants: max_deletes + 1,

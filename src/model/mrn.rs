@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub struct Mrn(String);
 
 impl Mrn {
-    /// Takes any text as a resource name; the platform is the judge of its form.
+    /// Takes any text as a resource name; the platform decides about its form.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

@@ -17,8 +17,8 @@ use crate::model::{Mrn, Role, StackId, same_name};
 pub enum Step {
     /// To take into custody, and to give another address.
     Adopt,
-    /// To remove what a dead run left.
-    Reap,
+    /// To remove an account that a run created before it died.
+    RemoveDeadBirth,
     /// To free a name that the plan gives again.
     Rename,
     /// To create, deliver and grant.
@@ -62,7 +62,7 @@ impl Change {
         let privilege = privilege(&what);
         let step = match (what.action, what.reason, privilege.verdict) {
             (Action::Adopt | Action::Move, ..) => Step::Adopt,
-            (Action::Delete, Reason::CredentialPending, _) => Step::Reap,
+            (Action::Delete, Reason::CredentialPending, _) => Step::RemoveDeadBirth,
             (Action::Create, ..) => Step::Birth,
             (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => Step::Grant,
             (Action::Update, ..) => Step::Update,

@@ -1,4 +1,4 @@
-//! What moved between the plan that was judged and the plan that is due now.
+//! What moved between the plan that was reviewed and the plan that is due now.
 //! Pure and total: no difference, no digest that differs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use crate::model::{
 /// Scopes that only one of two plans could read and that are told one by one.
 const TOLD: usize = 5;
 
-/// One thing that is not as it was judged.
+/// One thing that is not as it was reviewed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moved {
     /// The account it is about; `None` for the plan as a whole.
@@ -40,13 +40,13 @@ fn keys(plan: &Plan) -> BTreeMap<Key<'_>, &Change> {
         .collect()
 }
 
-/// Compares the judged plan with the present one. Empty exactly if their digests are equal.
-pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
-    if judged.digest() == now.digest() {
+/// Compares the reviewed plan with the present one. Empty exactly if their digests are equal.
+pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
+    if reviewed.digest() == now.digest() {
         return Vec::new();
     }
-    let mut moved = whole(judged, now);
-    let (old, new) = (keys(judged), keys(now));
+    let mut moved = whole(reviewed, now);
+    let (old, new) = (keys(reviewed), keys(now));
     let about = |change: &Change, what: String| Moved {
         address: Some(change.address.clone()),
         what: format!("{}: {what}", change.action.as_str()),
@@ -58,7 +58,7 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
                 let spared = spared(change, &now.caller.mrn);
                 moved.push(about(
                     change,
-                    format!("judged, and not due any more{spared}"),
+                    format!("reviewed, and not due any more{spared}"),
                 ));
             }
             Some(other) => moved.extend(
@@ -73,10 +73,10 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
             let live = change.before.as_ref().map_or_else(String::new, |before| {
                 format!("; its live roles are [{}]", roles(before))
             });
-            let spared = spared(change, &judged.caller.mrn);
+            let spared = spared(change, &reviewed.caller.mrn);
             moved.push(about(
                 change,
-                format!("due now, and not judged{live}{spared}"),
+                format!("due now, and not reviewed{live}{spared}"),
             ));
         }
     }
@@ -93,7 +93,7 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
     };
     let obstacles =
         |plan: &Plan| -> BTreeSet<Obstacle> { Obstacle::all(&plan.blocked).into_iter().collect() };
-    let (before, after) = (obstacles(judged), obstacles(now));
+    let (before, after) = (obstacles(reviewed), obstacles(now));
     for gone in before.difference(&after) {
         let what = "what stood in its way has changed";
         moved.push(settled(what, gone, &now.caller.mrn));
@@ -102,10 +102,10 @@ pub fn compare(judged: &Plan, now: &Plan) -> Vec<Moved> {
         moved.push(settled(
             "something stands in its way",
             new,
-            &judged.caller.mrn,
+            &reviewed.caller.mrn,
         ));
     }
-    moved.extend(unread(&judged.annex, &now.annex));
+    moved.extend(unread(&reviewed.annex, &now.annex));
     if moved.is_empty() {
         // The number of equal parts alone, or a part that nothing above compares.
         moved.push(Moved {
@@ -133,7 +133,7 @@ fn spared(change: &Change, caller: &Mrn) -> String {
 
 /// What only one of two plans that differ could read: why they may. The reason is told of this run
 /// alone, since that of the other is not covered by its digest.
-fn unread(judged: &Annex, now: &Annex) -> Vec<Moved> {
+fn unread(reviewed: &Annex, now: &Annex) -> Vec<Moved> {
     let only = |one: &Annex, other: &Annex| -> Vec<Scope> {
         let scopes = other.scopes.keys();
         scopes
@@ -143,8 +143,8 @@ fn unread(judged: &Annex, now: &Annex) -> Vec<Moved> {
     };
     let mut moved = Vec::new();
     for (who, scopes) in [
-        ("the judged plan", only(judged, now)),
-        ("this run", only(now, judged)),
+        ("the reviewed plan", only(reviewed, now)),
+        ("this run", only(now, reviewed)),
     ] {
         for scope in scopes.iter().take(TOLD) {
             let why = match now.unread.get(scope) {
@@ -169,7 +169,7 @@ fn unread(judged: &Annex, now: &Annex) -> Vec<Moved> {
 }
 
 /// What differs besides the changes.
-fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
+fn whole(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
     let Contents {
         stack,
         endpoint,
@@ -186,17 +186,17 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
         sealed: _,
         in_flight: _,
         annex: _,
-    } = &judged.contents;
+    } = &reviewed.contents;
     let mut moved = Vec::new();
     if *stack != now.stack {
         moved.push(format!(
-            "it was judged for the stack {stack}, and this is {}",
+            "it was made for the stack {stack}, and this is {}",
             now.stack
         ));
     }
     if *endpoint != now.endpoint {
         moved.push(format!(
-            "it was judged against {endpoint}, and this is {}",
+            "it was made against {endpoint}, and this is {}",
             now.endpoint
         ));
     }
@@ -212,18 +212,16 @@ fn whole(judged: &Plan, now: &Plan) -> Vec<Moved> {
 }
 
 /// What was meant with one of both, and not with the other.
-fn meant_moved(judged: &Meant, now: &Meant) -> Vec<String> {
+fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
     let Meant {
         destroy,
         take_over,
         accept_unsealed,
-    } = judged;
+    } = reviewed;
     let flag = |name: &str, before: bool, after: bool| match (before, after) {
-        (true, false) => Some(format!(
-            "it was judged with {name}, and this run is without"
-        )),
+        (true, false) => Some(format!("it was made with {name}, and this run is without")),
         (false, true) => Some(format!(
-            "it was judged without {name}, and this run is with it"
+            "it was made without {name}, and this run is with it"
         )),
         (true, true) | (false, false) => None,
     };
@@ -246,14 +244,14 @@ fn meant_moved(judged: &Meant, now: &Meant) -> Vec<String> {
 }
 
 /// Which policies were added, taken away or changed.
-fn policies_moved(judged: &[PolicyRef], now: &[PolicyRef]) -> Vec<String> {
+fn policies_moved(reviewed: &[PolicyRef], now: &[PolicyRef]) -> Vec<String> {
     let key = |policy: &PolicyRef| (policy.origin, policy.name.clone());
     let shown = |policy: &PolicyRef| match policy.origin {
         PolicyOrigin::Configuration => format!("the policy {}", policy.name),
         PolicyOrigin::PolicyDir => format!("the policy {} of the policy directory", policy.name),
     };
     let mut moved = Vec::new();
-    for policy in judged {
+    for policy in reviewed {
         if now.contains(policy) {
             continue;
         }
@@ -269,14 +267,14 @@ fn policies_moved(judged: &[PolicyRef], now: &[PolicyRef]) -> Vec<String> {
         ));
     }
     for policy in now {
-        if !judged.iter().any(|other| key(other) == key(policy)) {
+        if !reviewed.iter().any(|other| key(other) == key(policy)) {
             moved.push(format!(
                 "it was judged by other policies: {} is new",
                 shown(policy)
             ));
         }
     }
-    if moved.is_empty() && judged != now {
+    if moved.is_empty() && reviewed != now {
         moved.push("it was judged by other policies: their order is another".to_owned());
     }
     moved
@@ -288,11 +286,11 @@ fn roles(state: &AccountState) -> String {
 }
 
 /// Which limits differ, and how.
-fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
+fn limits_moved(reviewed: Limits, now: Limits) -> Vec<String> {
     let pairs = |limits: Limits| {
         let Limits {
             max_deletes,
-            max_reaped,
+            max_dead_births,
             max_delete_percent,
             max_escalations,
             max_gained_grants,
@@ -301,7 +299,7 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
         } = limits;
         [
             ("max_deletes", max_deletes),
-            ("max_reaped", max_reaped),
+            ("max_dead_births", max_dead_births),
             ("max_delete_percent", max_delete_percent),
             ("max_escalations", max_escalations),
             ("max_gained_grants", max_gained_grants),
@@ -309,11 +307,11 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
             ("min_owners", min_owners),
         ]
     };
-    let both = pairs(judged).into_iter().zip(pairs(now));
+    let both = pairs(reviewed).into_iter().zip(pairs(now));
     both.filter(|(old, new)| old != new)
         .map(|((name, old), (_, new))| {
             format!(
-                "it was judged by other limits: {name} was {old} and is {new}; a policy directory may set \
+                "it was made under other limits: {name} was {old} and is {new}; a policy directory may set \
                  it, too"
             )
         })
@@ -321,7 +319,7 @@ fn limits_moved(judged: Limits, now: Limits) -> Vec<String> {
 }
 
 /// Which sides of one change moved.
-fn differences(judged: &Change, now: &Change) -> Vec<String> {
+fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
     let Change {
         what:
             Difference {
@@ -343,7 +341,7 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
         waits: _,
         privilege: _,
         taken_from,
-    } = judged;
+    } = reviewed;
     let mut sides = Vec::new();
     if *before != now.before {
         sides.push(match (before, &now.before) {
@@ -378,10 +376,10 @@ fn differences(judged: &Change, now: &Change) -> Vec<String> {
     sides
 }
 
-/// Keeps, of the plan that is due now, what is identical in the judged one. Of an account of which
+/// Keeps, of the plan that is due now, what is identical in the reviewed one. Of an account of which
 /// anything moved, nothing is done. Gives the plan and what was left out.
-pub fn keep_judged(judged: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
-    let moved = compare(judged, &now);
+pub fn keep_reviewed(reviewed: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
+    let moved = compare(reviewed, &now);
     let unsettled: BTreeSet<&Address> = moved.iter().filter_map(|m| m.address.as_ref()).collect();
     let mut kept = now.into_contents();
     kept.changes.retain(|c| !unsettled.contains(&c.address));

@@ -129,7 +129,7 @@ pub struct Idle {
 /// What all policies said of all accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The digest of the plan that was judged.
+    /// The digest of the plan that was reviewed.
     pub of: String,
     /// The policies, in order.
     pub policies: Vec<PolicyInfo>,

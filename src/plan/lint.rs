@@ -61,7 +61,7 @@ impl fmt::Display for Finding {
 
 /// Every rule that a settled plan breaks; none if it is as a plan must be.
 pub fn lint(plan: &Contents) -> Vec<Finding> {
-    let mut found = Found(Vec::new());
+    let mut found = Findings(Vec::new());
     order(plan, &mut found);
     for change in &plan.changes {
         step(change, &mut found);
@@ -76,9 +76,9 @@ pub fn lint(plan: &Contents) -> Vec<Finding> {
     found.0
 }
 
-struct Found(Vec<Finding>);
+struct Findings(Vec<Finding>);
 
-impl Found {
+impl Findings {
     /// Notes a rule that a change breaks.
     fn note(&mut self, rule: Rule, change: &Change, how: impl Into<String>) {
         self.0.push(Finding {
@@ -96,7 +96,7 @@ impl Found {
     }
 }
 
-fn order(plan: &Contents, found: &mut Found) {
+fn order(plan: &Contents, found: &mut Findings) {
     let turn = |change: &Change| {
         let own = change.account.as_ref() == Some(&plan.caller.mrn);
         (change.step, change.waits, own)
@@ -133,7 +133,7 @@ fn order(plan: &Contents, found: &mut Found) {
     }
 }
 
-fn step(change: &Change, found: &mut Found) {
+fn step(change: &Change, found: &mut Findings) {
     let allowed: &[Step] = match (change.action, change.reason) {
         (Action::Adopt | Action::Move, _) => &[Step::Adopt],
         (Action::Create, _) => &[Step::Birth],
@@ -143,7 +143,7 @@ fn step(change: &Change, found: &mut Found) {
         }
         (Action::UpdatePermissions, _) => &[Step::Grant],
         (Action::Forget, _) => &[Step::Forget],
-        (Action::Delete, Reason::CredentialPending) => &[Step::Reap],
+        (Action::Delete, Reason::CredentialPending) => &[Step::RemoveDeadBirth],
         (Action::Delete, _) => &[Step::Delete],
     };
     let wrong = !allowed.contains(&change.step);
@@ -154,7 +154,7 @@ fn step(change: &Change, found: &mut Found) {
     found.note_if(renames, Rule::Step, change, "it frees a name that it keeps");
 }
 
-fn shape(change: &Change, found: &mut Found) {
+fn shape(change: &Change, found: &mut Findings) {
     let mut note = |broken: bool, how: &str| found.note_if(broken, Rule::Shape, change, how);
     let create = change.action == Action::Create;
     note(
@@ -193,7 +193,7 @@ fn shape(change: &Change, found: &mut Found) {
     );
 }
 
-fn effect(change: &Change, found: &mut Found) {
+fn effect(change: &Change, found: &mut Findings) {
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         let protected = change
             .before
@@ -239,7 +239,7 @@ fn effect(change: &Change, found: &mut Found) {
     }
 }
 
-fn foreign(plan: &Contents, change: &Change, found: &mut Found) {
+fn foreign(plan: &Contents, change: &Change, found: &mut Findings) {
     let told = change.marks.as_ref().map(|marks| &marks.stack);
     let other = told.filter(|stack| **stack != plan.stack);
     let marked = change.taken_from.as_ref().or(other);
@@ -254,7 +254,7 @@ fn foreign(plan: &Contents, change: &Change, found: &mut Found) {
     found.note_if(silent, Rule::Foreign, change, how);
 }
 
-fn scopes(plan: &Contents, found: &mut Found) {
+fn scopes(plan: &Contents, found: &mut Findings) {
     let annex = &plan.annex;
     for change in &plan.changes {
         let scope = &change.scope;
@@ -264,7 +264,7 @@ fn scopes(plan: &Contents, found: &mut Found) {
     }
 }
 
-fn once(plan: &Contents, found: &mut Found) {
+fn once(plan: &Contents, found: &mut Findings) {
     let mut named = BTreeSet::new();
     let mut touched: BTreeMap<&Mrn, Vec<Action>> = BTreeMap::new();
     for change in &plan.changes {
@@ -290,7 +290,7 @@ fn once(plan: &Contents, found: &mut Found) {
     }
 }
 
-fn in_the_way(plan: &Contents, found: &mut Found) {
+fn in_the_way(plan: &Contents, found: &mut Findings) {
     let blocked: BTreeSet<&Address> = plan.blocked.iter().map(|b| &b.address).collect();
     let born: BTreeSet<&Mrn> = plan.in_flight.iter().map(|birth| &birth.account).collect();
     let births: BTreeSet<&Address> = plan.in_flight.iter().map(|birth| &birth.address).collect();
@@ -310,7 +310,7 @@ fn in_the_way(plan: &Contents, found: &mut Found) {
     }
 }
 
-fn names(plan: &Contents, found: &mut Found) {
+fn names(plan: &Contents, found: &mut Findings) {
     let mut given = BTreeSet::new();
     for change in &plan.changes {
         let gets =

@@ -28,7 +28,7 @@ pub use build::build;
 pub use canonical::FORMAT;
 pub use change::{Change, Step};
 pub use clean_up::Unused;
-pub use compare::{Moved, compare, keep_judged};
+pub use compare::{Moved, compare, keep_reviewed};
 pub use contents::{Annex, Contents, OwnersLeft};
 pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};

@@ -199,7 +199,7 @@ impl<T: Transport> Client<T> {
             .transport
             .send(request.body.clone(), authorization)
             .await;
-        let judged = answer.map_err(Failure::from).and_then(|answer| {
+        let outcome = answer.map_err(Failure::from).and_then(|answer| {
             told.status = Some(answer.status);
             let id = answer.header(exchange::REQUEST_ID);
             told.request_id = id.and_then(|id| exchange::id(id, &token));
@@ -211,9 +211,9 @@ impl<T: Transport> Client<T> {
             }
             self.count(|spent| spent.bytes = spent.bytes.saturating_add(answer.body.len()));
             let refused = || self.identity.why_refused(local);
-            failure::judge(&answer, local, &token, refused).map(|()| answer)
+            failure::classify(&answer, local, &token, refused).map(|()| answer)
         });
-        match judged {
+        match outcome {
             Ok(answer) => Ok((answer, token)),
             Err(mut failure) => {
                 failure.why = failure::without_token(&failure.why, &token);

@@ -291,7 +291,7 @@ fn find(
     })
 }
 
-/// Finds the bytes of a credential without judging them: `file`, else the sources of [`discover`].
+/// Finds the bytes of a credential without checking them: `file`, else the sources of [`discover`].
 /// Gives the source's name with them.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! What an unhappy answer means: its kind, whether a write may have happened, whether to repeat.
-//! Pure: an answer in, a judgement out.
+//! Pure: an answer in, a kind of failure out.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -71,19 +71,19 @@ impl From<http::Failure> for Failure {
     }
 }
 
-/// Judges an answer; `Ok` means that its `data` may be decoded. No message repeats of `token`, with which
+/// Classifies an answer; `Ok` means that its `data` may be decoded. No message repeats of `token`, with which
 /// it was asked for. `refused` says what the credential tells of why it may not be accepted.
-pub(super) fn judge(
+pub(super) fn classify(
     answer: &Answer,
     local: Timestamp,
     token: &str,
     refused: impl FnOnce() -> String,
 ) -> Result<(), Failure> {
-    let judged = match answer.status {
-        200 => judge_errors(&answer.body, token),
-        status => Err(judge_status(status, answer, token)),
+    let classified = match answer.status {
+        200 => classify_errors(&answer.body, token),
+        status => Err(classify_status(status, answer, token)),
     };
-    judged.map_err(|mut failure| {
+    classified.map_err(|mut failure| {
         let skew = answer.date.and_then(|date| skew(local, date));
         if failure.kind == ErrorKind::Unauthenticated {
             // A clock that is wrong explains the refusal; else the credential must be the reason.
@@ -94,7 +94,7 @@ pub(super) fn judge(
     })
 }
 
-fn judge_status(status: u16, answer: &Answer, token: &str) -> Failure {
+fn classify_status(status: u16, answer: &Answer, token: &str) -> Failure {
     use Again::{Always, Never, Reads};
     use ErrorKind::{Invalid, Malformed, PermissionDenied, Platform, RateLimited, Unauthenticated};
     let said = foreign_words(&answer.body, token)
@@ -180,7 +180,7 @@ struct Extensions {
     code: Option<serde_json::Value>,
 }
 
-fn judge_errors(body: &[u8], token: &str) -> Result<(), Failure> {
+fn classify_errors(body: &[u8], token: &str) -> Result<(), Failure> {
     let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
         // The body is not repeated: half an answer may hold half a key.
         Failure::malformed(if e.is_eof() {
@@ -202,12 +202,12 @@ fn judge_errors(body: &[u8], token: &str) -> Result<(), Failure> {
             )),
         };
     }
-    let judged: Vec<Code> = errors.iter().map(Code::of).collect();
+    let codes: Vec<Code> = errors.iter().map(Code::of).collect();
     let no_data = envelope
         .data
         .is_none_or(|fields| fields.values().all(Option::is_none));
-    let harmless = no_data && judged.iter().all(|code| code.harmless);
-    let first = judged.into_iter().next().unwrap_or(Code::UNKNOWN);
+    let harmless = no_data && codes.iter().all(|code| code.harmless);
+    let first = codes.into_iter().next().unwrap_or(Code::UNKNOWN);
     let messages: Vec<String> = errors
         .iter()
         .filter_map(|error| error.message.as_deref())
@@ -415,7 +415,7 @@ mod tests {
     const TOKEN: &str = "kX9pQ2vR7tY4wZ1aB6cD3eF8gH5jK0mN2pQ4rS7tU9vW1xY3zA";
 
     fn verdict(status: u16, body: &[u8]) -> Failure {
-        judge(&Answer::new(status, body), time(NOW), TOKEN, String::new).expect_err("a failure")
+        classify(&Answer::new(status, body), time(NOW), TOKEN, String::new).expect_err("a failure")
     }
 
     fn graphql(message: &str) -> Failure {
@@ -559,7 +559,7 @@ mod tests {
         let why = |date: Option<&str>| {
             let mut answer = Answer::new(401, "");
             answer.date = date.map(time);
-            judge(&answer, time(NOW), TOKEN, String::new)
+            classify(&answer, time(NOW), TOKEN, String::new)
                 .expect_err("refused")
                 .why
         };
@@ -584,7 +584,7 @@ mod tests {
                 let json = serde_json::json!({"message": words}).to_string();
                 let mut redirect = Answer::new(302, "");
                 redirect.redirect_to = Some(words.clone());
-                let redirect = judge(&redirect, time(NOW), TOKEN, String::new);
+                let redirect = classify(&redirect, time(NOW), TOKEN, String::new);
                 for why in [
                     verdict(403, words.as_bytes()).why,
                     verdict(500, json.as_bytes()).why,
@@ -629,7 +629,7 @@ mod tests {
     fn a_redirect_names_where_it_leads() {
         let mut answer = Answer::new(308, "");
         answer.redirect_to = Some("evil.example".to_owned());
-        let found = judge(&answer, time(NOW), TOKEN, String::new).expect_err("a redirect");
+        let found = classify(&answer, time(NOW), TOKEN, String::new).expect_err("a redirect");
         assert!(found.why.contains("evil.example"), "{}", found.why);
     }
 }

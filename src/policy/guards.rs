@@ -9,7 +9,7 @@ use crate::model::{Limits, Role};
 use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
 
 pub(super) const MAX_DELETES: &str = "max-deletes";
-pub(super) const MAX_REAPED: &str = "max-reaped";
+pub(super) const MAX_DEAD_BIRTHS: &str = "max-dead-births";
 pub(super) const MAX_DELETE_PERCENT: &str = "max-delete-percent";
 pub(super) const MAX_ESCALATIONS: &str = "max-escalations";
 pub(super) const MAX_GAINED_GRANTS: &str = "max-gained-grants";
@@ -25,10 +25,10 @@ const WEIGHTS: &str = "viewer and agent 1, specialised roles 2, editor 3, owner 
 /// What a plan does, as the limits count it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measures {
-    /// Accounts deleted, but those that a dead run left.
+    /// Accounts deleted, but for dead births.
     pub deletes: usize,
-    /// Accounts removed since a run died while they were born.
-    pub reaped: usize,
+    /// Accounts removed that a run created before it died.
+    pub dead_births: usize,
     /// Accounts given up.
     pub forgets: usize,
     /// Changes after which somebody can do more.
@@ -43,8 +43,8 @@ pub struct Measures {
 pub fn measure(plan: &Plan) -> Measures {
     let mut measures = Measures::default();
     for change in &plan.changes {
-        if reaps(change) {
-            measures.reaped += 1;
+        if removes_dead_birth(change) {
+            measures.dead_births += 1;
             continue;
         }
         measures.deletes += usize::from(change.action == Action::Delete);
@@ -58,7 +58,7 @@ pub fn measure(plan: &Plan) -> Measures {
 }
 
 /// Whether a change only removes what a dead run left without power.
-fn reaps(change: &Change) -> bool {
+fn removes_dead_birth(change: &Change) -> bool {
     change.action == Action::Delete && change.reason == Reason::CredentialPending
 }
 
@@ -66,7 +66,7 @@ fn reaps(change: &Change) -> bool {
 pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     let Limits {
         max_deletes,
-        max_reaped,
+        max_dead_births,
         max_delete_percent,
         max_escalations,
         max_gained_grants,
@@ -76,7 +76,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     let measures = measure(plan);
     let Measures {
         deletes,
-        reaped,
+        dead_births,
         forgets,
         escalations,
         gained,
@@ -110,14 +110,14 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
             "or raise max_deletes in the `limits` block that sets it.",
         );
     }
-    if over(reaped, max_reaped) {
+    if over(dead_births, max_dead_births) {
         object(
-            MAX_REAPED,
+            MAX_DEAD_BIRTHS,
             format!(
-                "The plan removes {} that dead runs left, and {max_reaped} are allowed at once.",
-                count(reaped, "account")
+                "The plan removes {} that dead runs left, and {max_dead_births} are allowed at once.",
+                count(dead_births, "account")
             ),
-            "or raise max_reaped in the `limits` block that sets it; so many dead runs have a cause.",
+            "or raise max_dead_births in the `limits` block that sets it; so many dead runs have a cause.",
         );
     }
     // To destroy everything on purpose is to delete a hundred per cent.
@@ -220,7 +220,7 @@ fn none_found(plan: &Plan, measures: Measures) -> Option<String> {
     // What is still being born, or died at it, does no work yet that somebody would miss.
     let live = plan
         .managed
-        .saturating_sub(measures.reaped + plan.in_flight.len());
+        .saturating_sub(measures.dead_births + plan.in_flight.len());
     if births > 0 && births == plan.declared && live > plan.declared {
         return Some(format!(
             "None of the declared accounts is live, and {} of this stack are, of which none is \

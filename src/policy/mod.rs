@@ -26,7 +26,7 @@ pub const ACKNOWLEDGEABLE: [&str; 10] = [
     RAISE,
     SEAL_KEY,
     guards::MAX_DELETES,
-    guards::MAX_REAPED,
+    guards::MAX_DEAD_BIRTHS,
     guards::MAX_DELETE_PERCENT,
     guards::MAX_ESCALATIONS,
     guards::MAX_GAINED_GRANTS,

@@ -519,22 +519,25 @@ fn deletions_are_limited_by_number_and_by_part() {
         ["The plan gives up 2 of 4 managed accounts, more than 25 per cent."]
     );
     // What a dead run left has no power, and counts under a limit of its own.
-    let reap = |a: &str| {
+    let dead_birth = |a: &str| {
         edited(change(a, &[], None), |what| {
             what.reason = crate::plan::Reason::CredentialPending;
         })
     };
-    assert_eq!(guards(many(10, times(10, reap))), Vec::<&str>::new());
-    assert_eq!(guards(many(12, times(11, reap))), ["max-reaped"]);
+    assert_eq!(guards(many(10, times(10, dead_birth))), Vec::<&str>::new());
+    assert_eq!(guards(many(12, times(11, dead_birth))), ["max-dead-births"]);
     let none_allowed = |changes| Plan {
         limits: Limits {
-            max_reaped: 0,
+            max_dead_births: 0,
             ..Limits::default()
         },
         ..many(100, changes)
     };
-    assert_eq!(guards(none_allowed(times(1, reap))), ["max-reaped"]);
-    let refusals = approve(none_allowed(times(1, reap)), &Acks::default(), None);
+    assert_eq!(
+        guards(none_allowed(times(1, dead_birth))),
+        ["max-dead-births"]
+    );
+    let refusals = approve(none_allowed(times(1, dead_birth)), &Acks::default(), None);
     assert_eq!(
         refusals.expect_err("refused")[0].message,
         "The plan removes 1 account that dead runs left, and 0 are allowed at once."

@@ -1,4 +1,4 @@
-//! Reads records, and judges whether they are one chain.
+//! Reads records, and checks whether they are one chain.
 //! Pure. What a record says of itself is believed only as far as its digests reach.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub enum Damage {
 pub struct Broken {
     /// Which of the files, from 0.
     pub at: usize,
-    /// Whether it only cannot be judged, since another version wrote it.
+    /// Whether it only cannot be checked, since another version wrote it.
     pub unreadable: bool,
     /// What is wrong, a fragment.
     pub why: String,
@@ -100,7 +100,7 @@ pub fn read(bytes: &[u8]) -> Result<Seen, Damage> {
     })
 }
 
-/// Judges whether the files, oldest first, are one whole chain that ends in `head`. `names` them in
+/// Checks whether the files, oldest first, are one whole chain that ends in `head`. `names` them in
 /// what it says.
 ///
 /// # Errors

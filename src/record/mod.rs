@@ -1,5 +1,5 @@
 //! The record of a run: what was to be changed and how that ended, linked to the record before it.
-//! Pure: values in, text out; bytes in, a judgement out. No record holds a secret.
+//! Pure: values in, text out; bytes in, a verdict out. No record holds a secret.
 //!
 //! A record ends in the digest of all its bytes before that, and names the digest of the whole file
 //! of the record before it. So no byte of a chain can change unnoticed by who knows its head, the
@@ -37,8 +37,8 @@ pub struct Record {
     pub caller: By,
     /// What the command line allowed.
     pub options: Options,
-    /// The name of the plan that was judged before; `None` if none was.
-    pub judged: Option<String>,
+    /// The name of the plan that was reviewed before; `None` if none was.
+    pub reviewed: Option<String>,
     /// The plan's name; `None` if none was made.
     pub plan: Option<String>,
     /// When the run had logged in.
@@ -57,7 +57,7 @@ pub struct Record {
     pub error: Option<String>,
     /// The guards that refused it.
     pub refused_by: Vec<String>,
-    /// What had moved since the plan was judged, and was left out of this one.
+    /// What had moved since the plan was reviewed, and was left out of this one.
     pub left_out: Vec<LeftOut>,
     /// Every change of the plan, in its order.
     pub changes: Vec<Entry>,

@@ -26,7 +26,7 @@ struct Module<'a> {
 
 /// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
+pub struct Target {
     /// The full path, from the crate that defines it.
     pub path: Segments,
     /// The file that defines it; none for a module and for what is not ours.
@@ -100,7 +100,7 @@ impl<'a> World<'a> {
     }
 
     /// All that a path may name, seen from a module.
-    pub fn resolve(&self, module: &'a [String], path: &[String]) -> Vec<Found> {
+    pub fn resolve(&self, module: &'a [String], path: &[String]) -> Vec<Target> {
         self.follow(module, path, &mut Seen::new())
     }
 
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
         Some(base)
     }
 
-    fn follow(&self, module: &'a [String], path: &[String], seen: &mut Seen<'a>) -> Vec<Found> {
+    fn follow(&self, module: &'a [String], path: &[String], seen: &mut Seen<'a>) -> Vec<Target> {
         let Some(first) = path.first() else {
             return Vec::new();
         };
@@ -161,7 +161,7 @@ impl<'a> World<'a> {
         if let Some(absolute) = self.absolute(module, path)
             && self.crates.contains(absolute[0].as_str())
         {
-            let root = Found {
+            let root = Target {
                 path: vec![absolute[0].clone()],
                 file: None,
                 end: End::Module,
@@ -169,14 +169,14 @@ impl<'a> World<'a> {
             return self.go_on(root, &absolute[1..], seen);
         }
         let foreign = path.iter().filter(|part| !part.is_empty());
-        vec![Found {
+        vec![Target {
             path: foreign.cloned().collect(),
             file: None,
             end: End::Foreign,
         }]
     }
 
-    fn go_on(&self, start: Found, rest: &[String], seen: &mut Seen<'a>) -> Vec<Found> {
+    fn go_on(&self, start: Target, rest: &[String], seen: &mut Seen<'a>) -> Vec<Target> {
         let Some(next) = rest.first() else {
             return vec![start];
         };
@@ -186,11 +186,11 @@ impl<'a> World<'a> {
                 whole.path.extend_from_slice(rest);
                 let key = (start.path, next.as_str());
                 let besides = self.associated.get(&key).into_iter().flatten();
-                let besides = besides.map(|file| Found {
+                let besides = besides.map(|file| Target {
                     file: Some(*file),
                     ..whole.clone()
                 });
-                let mut found: Vec<Found> = besides.collect();
+                let mut found: Vec<Target> = besides.collect();
                 found.push(whole);
                 found
             }
@@ -209,7 +209,7 @@ impl<'a> World<'a> {
     }
 
     /// All that a name stands for in a module.
-    fn named(&self, module: &'a [String], name: &str, seen: &mut Seen<'a>) -> Vec<Found> {
+    fn named(&self, module: &'a [String], name: &str, seen: &mut Seen<'a>) -> Vec<Target> {
         let Some(inside) = self.modules.get(module) else {
             return Vec::new();
         };
@@ -220,7 +220,7 @@ impl<'a> World<'a> {
         let mut path = module.to_vec();
         path.push(name.to_owned());
         if self.modules.contains_key(path.as_slice()) {
-            found.push(Found {
+            found.push(Target {
                 path: path.clone(),
                 file: None,
                 end: End::Module,
@@ -232,7 +232,7 @@ impl<'a> World<'a> {
                 Kind::Type => End::Type,
                 Kind::Value | Kind::Macro => End::Other,
             };
-            found.push(Found {
+            found.push(Target {
                 path: path.clone(),
                 file: Some(*file),
                 end,
@@ -261,14 +261,14 @@ impl<'a> World<'a> {
         path: &'a [String],
         name: &str,
         seen: &mut Seen<'a>,
-    ) -> Vec<Found> {
+    ) -> Vec<Target> {
         if path[0] != name {
             return self.follow(module, path, seen);
         }
         let mut child = module.to_vec();
         child.push(name.to_owned());
         let own = self.modules.contains_key(child.as_slice());
-        let start = Found {
+        let start = Target {
             path: if own { child } else { vec![name.to_owned()] },
             file: None,
             end: if own || self.crates.contains(name) {

@@ -1,6 +1,6 @@
 //! What goes wrong with other tools, each a test under the letter of its hole. What they do is in the
-//! comments, found by running them or in their code. What was judged and what runs (C, D, I, T) is in
-//! `judged.rs`, who has an account (F, H) in `custody.rs`.
+//! comments, found by running them or in their code. What was reviewed and what runs (C, D, I, T) is in
+//! `reviewed.rs`, who has an account (F, H) in `custody.rs`.
 
 mod births;
 mod texts;
@@ -170,7 +170,7 @@ fn r_a_deleted_account_is_planned_as_a_create() {
 
 /// W: metadata edited before the guards ran. peribolos edits the organization first.
 #[test]
-fn w_nothing_is_written_before_all_guards_have_judged() {
+fn w_nothing_is_written_before_all_guards_have_reviewed() {
     let mut stage = applied("  description = \"one\"\n", "[\"viewer\"]");
     let seen = || stage.front.seen().len();
     let before = seen();

@@ -249,7 +249,7 @@ fn a_log_takes_the_place_of_nothing_that_is_named_or_precious() {
             ".hcl files are configurations",
         ),
         ("plan --log x --json-out x access", 64, "both write x"),
-        ("apply --report x --log ./x access", 64, "both write ./x"),
+        ("apply --record x --log ./x access", 64, "both write ./x"),
         (
             "plan --var-file values.json --log values.json access",
             64,

@@ -20,8 +20,6 @@ mod fuzz;
 mod holes;
 #[cfg(feature = "server")]
 mod hostile;
-#[cfg(feature = "server")]
-mod judged;
 mod language;
 #[cfg(feature = "server")]
 mod log;
@@ -32,6 +30,8 @@ mod policies;
 mod properties;
 #[cfg(feature = "server")]
 mod records;
+#[cfg(feature = "server")]
+mod reviewed;
 #[cfg(feature = "server")]
 mod scopes;
 #[cfg(feature = "server")]

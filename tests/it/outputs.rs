@@ -61,8 +61,8 @@ fn no_file_is_written_twice_or_over_what_is_read() {
     let before = everything(&stage);
     stage.front.hook(|_, _| crate::stage::Then::Answer);
     for line in [
-        "apply --report r.json --json-out r.json access",
-        "apply --report access/../r.json --sarif ./r.json access",
+        "apply --record r.json --json-out r.json access",
+        "apply --record access/../r.json --sarif ./r.json access",
         "plan --out x.json --json-out x.json access",
         "plan --sarif x --junit x access",
         "check --json-out vars.json --var-file vars.json access",
@@ -73,11 +73,11 @@ fn no_file_is_written_twice_or_over_what_is_read() {
         "apply --plan plan.json --json-out plan.json access",
         "apply --plan link.json --json-out plan.json access",
         "apply plan.json --json-out plan.json",
-        "apply --report r.json --previous old.json --json-out old.json access",
+        "apply --record r.json --previous old.json --json-out old.json access",
         "credential decode owner.json --force --out owner.json",
         "plan -o access/main.hcl access",
         "validate --json-out access/out.hcl access",
-        "apply --report main.hcl access",
+        "apply --record main.hcl access",
         "credential decode --out access/key.hcl",
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
@@ -147,7 +147,7 @@ fn nothing_is_made_in_a_folder_called_tilde() {
         &["seal", "rotate", "--out=~/seal.key", "access"],
         &["plan", "--out", "~/a.plan", "access"],
         &["plan", "--json-out=~/a.json", "access"],
-        &["apply", "--report", "~/r.json", "access"],
+        &["apply", "--record", "~/r.json", "access"],
     ] {
         let output = stage.command(arguments).output().expect("runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,4 +1,4 @@
-//! Records of applies: written however a run ends, linked, and judged by `verify`.
+//! Records of applies: written however a run ends, linked, and checked by `verify`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ fn declared(accounts: &[(&str, &str)]) -> String {
 }
 
 const CI: (&str, &str) = ("ci", "[\"viewer\"]");
-const APPLY: [&str; 5] = ["apply", "--yes", "--report", "record.json", "access"];
+const APPLY: [&str; 5] = ["apply", "--yes", "--record", "record.json", "access"];
 
 fn stage() -> Stage {
     let mut stage = Stage::small();
@@ -56,7 +56,7 @@ fn results(record: &Value) -> Vec<&str> {
 fn records_are_linked_and_verified() {
     let mut stage = stage();
     fs::create_dir(stage.path("records")).expect("created");
-    let apply = ["apply", "--yes", "access", "--report"];
+    let apply = ["apply", "--yes", "access", "--record"];
     let first = [&apply[..], &["records/1.json"]].concat();
     assert_eq!(stage.run(&first), 0);
     let mode = fs::metadata(stage.path("records/1.json")).expect("there");
@@ -221,7 +221,7 @@ fn every_end_after_the_login_leaves_a_record() {
 }
 
 #[test]
-fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
+fn what_was_reviewed_allowed_and_left_out_stands_in_the_record() {
     let mut stage = Stage::small();
     let both = |roles: &str| declared(&[("one", roles), ("two", roles)]);
     stage.configure(&both("[\"viewer\"]"));
@@ -250,7 +250,7 @@ fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
     let skip = ["apply", "--plan", "plan.json", "--stale=skip", "access"];
     for (name, code, results_are, moved) in [("1.json", 5, &["done"][..], 1), ("2.json", 4, &[], 2)]
     {
-        let arguments = [&skip[..], &["--report", name, "--json-out", "out.json"]].concat();
+        let arguments = [&skip[..], &["--record", name, "--json-out", "out.json"]].concat();
         let (ended, said) = run(&stage, &arguments);
         assert_eq!(ended, Some(code));
         assert_eq!(
@@ -260,8 +260,8 @@ fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
         );
         let found = record(&stage, name);
         assert_eq!(results(&found), results_are, "{found:#}");
-        assert_eq!(found["judged"], plan["digest"]);
-        assert_ne!(found["judged"], found["plan"]);
+        assert_eq!(found["reviewed"], plan["digest"]);
+        assert_ne!(found["reviewed"], found["plan"]);
         let left_out = found["left_out"].as_array().expect("a list");
         assert_eq!(left_out.len(), moved, "{found:#}");
         assert_eq!(left_out[0]["address"], "service_account.one");
@@ -272,7 +272,7 @@ fn what_was_judged_allowed_and_left_out_stands_in_the_record() {
                 .contains("[editor]"),
             "{found:#}"
         );
-        let error = "what moved since the plan was judged was left out";
+        let error = "what moved since the plan was reviewed was left out";
         assert_eq!(found["error"], error);
         let document = document(&stage);
         assert_eq!(document["error"]["message"], error);
@@ -298,7 +298,7 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
     let ack = [&ack[..], &["--ack", &raise, "--digest"]].concat();
     let mut runs = Vec::new();
     for name in ["1.json", "2.json"] {
-        let arguments = [&ack[..], &[digest, "--report", name]].concat();
+        let arguments = [&ack[..], &[digest, "--record", name]].concat();
         let output = stage.command(&arguments).output().expect("runs");
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         let found = record(&stage, name);
@@ -309,7 +309,7 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
             "accept_unsealed": true,
         });
         assert_eq!(found["options"], options);
-        assert_eq!(found["judged"], digest);
+        assert_eq!(found["reviewed"], digest);
         runs.push(found["run"].clone());
     }
     assert_ne!(runs[0], runs[1]);
@@ -317,7 +317,7 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
         "apply",
         "--yes",
         "--destroy",
-        "--report",
+        "--record",
         "3.json",
         "access",
     ];
@@ -325,14 +325,14 @@ fn what_the_command_line_allowed_stands_in_the_record_and_no_run_is_another() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let found = record(&stage, "3.json");
     assert_eq!(found["options"]["destroy"], true);
-    assert_eq!(found["judged"], Value::Null);
+    assert_eq!(found["reviewed"], Value::Null);
     assert_eq!(found["left_out"], serde_json::json!([]));
 }
 
 #[test]
 fn nobody_said_yes() {
     let stage = stage();
-    let arguments = ["apply", "--report", "record.json", "access"];
+    let arguments = ["apply", "--record", "record.json", "access"];
     let output = stage.command(&arguments).output().expect("runs");
     assert_eq!(output.status.code(), Some(1));
     let found = record(&stage, "record.json");
@@ -349,7 +349,7 @@ fn a_record_that_could_not_be_written_stops_the_run_before_it_begins() {
     fs::write(stage.path("taken.json"), "precious").expect("written");
     stage.front.hook(|_, _| Then::Answer);
     let run =
-        |stage: &mut Stage, path: &str| stage.run(&["apply", "--yes", "--report", path, "access"]);
+        |stage: &mut Stage, path: &str| stage.run(&["apply", "--yes", "--record", path, "access"]);
     assert_eq!(run(&mut stage, "no/such/record.json"), 1);
     assert_eq!(run(&mut stage, "taken.json"), 1);
     assert_eq!(run(&mut stage, "access"), 1);
@@ -361,7 +361,7 @@ fn a_record_that_could_not_be_written_stops_the_run_before_it_begins() {
         [
             "apply",
             "--yes",
-            "--report",
+            "--record",
             "record.json",
             "--previous",
             previous,
@@ -410,7 +410,7 @@ fn a_record_that_cannot_be_written_at_the_end_goes_to_standard_error() {
             }
             Then::Answer
         });
-        let arguments = ["apply", "--yes", "--report", "records/1.json", "access"];
+        let arguments = ["apply", "--yes", "--record", "records/1.json", "access"];
         let output = stage.command(&arguments).output().expect("runs");
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         let text = String::from_utf8(output.stderr).expect("text");
@@ -467,7 +467,7 @@ fn a_record_that_is_lost_counts_in_the_document_of_a_file() {
     let arguments = [
         "apply",
         "--yes",
-        "--report",
+        "--record",
         "records/1.json",
         "--json-out",
         "out.json",
@@ -558,7 +558,7 @@ fn foreign_text_in_a_record_does_nothing_and_comes_back() {
         "--yes",
         "--var",
         &variable,
-        "--report",
+        "--record",
         "record.json",
         "access",
     ];

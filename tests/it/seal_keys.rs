@@ -273,7 +273,7 @@ fn nothing_that_is_written_takes_the_place_of_the_private_key() {
     for arguments in [
         &["plan", "--json-out", "own.key", "access"][..],
         &["plan", "--out", "./own.key", "access"],
-        &["apply", "--yes", "--report", "access/../own.key", "access"],
+        &["apply", "--yes", "--record", "access/../own.key", "access"],
         &["plan", "--sarif", "own.key", "access"],
         &["seal", "rotate", "--out", "own.key", "access"],
     ] {
@@ -613,7 +613,7 @@ fn what_is_left_out_under_another_key_is_told_and_counted() {
         "--yes",
         "--ack",
         &ack,
-        "--report",
+        "--record",
         "record.json",
         "access",
     ];

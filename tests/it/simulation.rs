@@ -13,7 +13,7 @@ use std::io::Write as _;
 
 use rolecall_server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
-use case::{Case, Wish, platforms};
+use case::{Case, Wanted, platforms};
 use run::Stage;
 
 /// Meets every fault at every call of every case, and counts them. `least` keeps the simulation
@@ -63,7 +63,7 @@ const LATE: u64 = 90;
 fn one_birth() {
     let mut cases = Vec::new();
     for quirks in platforms(&[PROMPT, LATE]) {
-        cases.push(Case::new(quirks, &[Wish(0, BOTH, 2)]));
+        cases.push(Case::new(quirks, &[Wanted(0, BOTH, 2)]));
     }
     simulate("one birth", &cases, 700);
 }
@@ -72,7 +72,7 @@ fn one_birth() {
 fn one_birth_with_one_role() {
     let cases = platforms(&[PROMPT])
         .into_iter()
-        .map(|quirks| Case::new(quirks, &[Wish(0, AGENT, 1)]));
+        .map(|quirks| Case::new(quirks, &[Wanted(0, AGENT, 1)]));
     simulate("one birth with one role", &cases.collect::<Vec<_>>(), 280);
 }
 
@@ -81,7 +81,7 @@ fn one_birth_with_one_role() {
 fn one_birth_into_stores_that_cannot_stage() {
     let cases = platforms(&[PROMPT])
         .into_iter()
-        .map(|quirks| Case::new(quirks, &[Wish(0, BOTH, 2)]).without_staging());
+        .map(|quirks| Case::new(quirks, &[Wanted(0, BOTH, 2)]).without_staging());
     let what = "one birth into stores that cannot stage";
     simulate(what, &cases.collect::<Vec<_>>(), 350);
 }
@@ -91,7 +91,7 @@ fn one_birth_into_stores_that_cannot_stage() {
 fn births_without_roles() {
     let cases = platforms(&[PROMPT])
         .into_iter()
-        .map(|quirks| Case::new(quirks, &[Wish(0, NONE, 1)]));
+        .map(|quirks| Case::new(quirks, &[Wanted(0, NONE, 1)]));
     simulate("births without roles", &cases.collect::<Vec<_>>(), 170);
 }
 
@@ -99,7 +99,7 @@ fn births_without_roles() {
 fn two_births_in_one_scope() {
     let cases = platforms(&[PROMPT])
         .into_iter()
-        .map(|quirks| Case::new(quirks, &[Wish(0, BOTH, 1), Wish(0, AGENT, 1)]));
+        .map(|quirks| Case::new(quirks, &[Wanted(0, BOTH, 1), Wanted(0, AGENT, 1)]));
     simulate("two births in one scope", &cases.collect::<Vec<_>>(), 480);
 }
 
@@ -117,7 +117,7 @@ fn two_births_in_two_scopes() {
             read_lag_ms,
             ..Quirks::default()
         };
-        Case::new(quirks, &[Wish(0, BOTH, 1), Wish(1, AGENT, 1)])
+        Case::new(quirks, &[Wanted(0, BOTH, 1), Wanted(1, AGENT, 1)])
     });
     simulate("two births in two scopes", &cases, 360);
 }
@@ -132,12 +132,12 @@ fn births_on_a_platform_that_drops_labels() {
                 labels_on_create: LabelsOnCreate::Drop,
                 ..quirks
             };
-            cases.push(Case::new(quirks, &[Wish(0, BOTH, 1)]));
+            cases.push(Case::new(quirks, &[Wanted(0, BOTH, 1)]));
         }
     }
     cases.push(Case::new(
         cases[0].quirks.clone(),
-        &[Wish(0, BOTH, 1), Wish(0, AGENT, 1)],
+        &[Wanted(0, BOTH, 1), Wanted(0, AGENT, 1)],
     ));
     simulate("births without labels", &cases, 105);
 }
@@ -146,16 +146,16 @@ fn births_on_a_platform_that_drops_labels() {
 #[test]
 fn changes_of_what_is_there() {
     let before = [
-        Some(Wish(0, AGENT, 1)),
-        Some(Wish(0, BOTH, 1)),
-        Some(Wish(0, AGENT, 1)),
+        Some(Wanted(0, AGENT, 1)),
+        Some(Wanted(0, BOTH, 1)),
+        Some(Wanted(0, AGENT, 1)),
         None,
     ];
     let after = [
-        Some(Wish(0, BOTH, 1)),
-        Some(Wish(0, VIEWER, 1)),
+        Some(Wanted(0, BOTH, 1)),
+        Some(Wanted(0, VIEWER, 1)),
         None,
-        Some(Wish(0, AGENT, 1)),
+        Some(Wanted(0, AGENT, 1)),
     ];
     let quirks = |read_lag_ms| Quirks {
         read_lag_ms,

@@ -307,7 +307,7 @@ fn walk(
                     words.extend(given);
                 }
                 if argument.get_long() == Some("previous") {
-                    words.push("--report=report.json".to_owned());
+                    words.push("--record=record.json".to_owned());
                 }
                 into.push(Case::typed(words, secret));
             }

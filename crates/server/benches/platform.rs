@@ -70,7 +70,7 @@ impl Bench {
         app
     }
 
-    /// Reads all pages of a listing. The mean is judged, of all and of the deepest; single pages
+    /// Reads all pages of a listing. The mean is measured, of all and of the deepest; single pages
     /// suffer from what else the machine does, so the dear ones are only told.
     fn pages(&mut self, app: &App, scope: &str, field: &str, total: bool, direction: &str) {
         let me = app

@@ -26,7 +26,7 @@ use super::{
     sender::token,
 };
 
-/// How a listening platform treats its callers.
+/// How a listening platform behaves towards its callers.
 #[derive(Clone, Debug, Default)]
 pub struct Conduct {
     /// What goes wrong.
@@ -134,19 +134,19 @@ impl Conductor {
 }
 
 /// A request that can be sent on more than once.
-struct Heard {
+struct Buffered {
     parts: Parts,
     body: Bytes,
 }
 
-impl Heard {
+impl Buffered {
     fn request(&self) -> HttpRequest {
         HttpRequest::from_parts(self.parts.clone(), Body::from(self.body.clone()))
     }
 }
 
-/// Treats one call.
-pub(crate) async fn treat(
+/// Handles one call: what goes wrong with it is decided before the platform sees it.
+pub(crate) async fn handle(
     State(conductor): State<Arc<Conductor>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: HttpRequest,
@@ -190,36 +190,36 @@ pub(crate) async fn treat(
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let heard = Heard { parts, body };
-    let answer = strike(verdict.fault, &heard, &asked, next).await;
+    let buffered = Buffered { parts, body };
+    let answer = strike(verdict.fault, &buffered, &asked, next).await;
     drop(hold);
     answer
 }
 
-async fn strike(fault: Option<Fault>, heard: &Heard, asked: &Asked, next: Next) -> Response {
+async fn strike(fault: Option<Fault>, buffered: &Buffered, asked: &Asked, next: Next) -> Response {
     match fault {
         // Delays are over by now.
-        None | Some(Fault::Delay { .. }) => next.run(heard.request()).await,
+        None | Some(Fault::Delay { .. }) => next.run(buffered.request()).await,
         Some(Fault::Refuse) => cut(),
         Some(Fault::LoseAnswer) => {
-            next.run(heard.request()).await;
+            next.run(buffered.request()).await;
             cut()
         }
-        Some(Fault::Truncate) => truncated(next.run(heard.request()).await).await,
+        Some(Fault::Truncate) => truncated(next.run(buffered.request()).await).await,
         Some(Fault::Duplicate) => {
-            next.clone().run(heard.request()).await;
-            next.run(heard.request()).await
+            next.clone().run(buffered.request()).await;
+            next.run(buffered.request()).await
         }
         Some(Fault::Abort) => aborted(asked),
         Some(Fault::TooMany { retry_after_s }) => too_many(retry_after_s),
         Some(Fault::Status { code, after_effect }) => {
             if after_effect {
-                next.run(heard.request()).await;
+                next.run(buffered.request()).await;
             }
             plain(&Reply::error(code, "internal system error"))
         }
         Some(Fault::StaleRead { ms }) => {
-            let mut request = heard.request();
+            let mut request = buffered.request();
             if !asked.writes {
                 request.extensions_mut().insert(Staleness(ms));
             }

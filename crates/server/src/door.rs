@@ -66,7 +66,7 @@ enum Phase {
     /// The rest of a request's body.
     Body(Instant),
     /// Nothing: its request is being answered.
-    Heard,
+    Answering,
     /// That it takes its answer, of which something was written or not.
     Answered { since: Instant, wrote: bool },
     /// Its next request.
@@ -131,7 +131,7 @@ impl Room {
                 _ if state.leaves => None,
                 Phase::Head(since) | Phase::Body(since) | Phase::Idle(since) => Some(since),
                 Phase::Answered { since, .. } if since.elapsed() > STUCK => Some(since),
-                Phase::Heard | Phase::Answered { .. } => None,
+                Phase::Answering | Phase::Answered { .. } => None,
             }
         };
         let waited = taken
@@ -236,9 +236,9 @@ impl Peer {
     }
 
     /// A request has begun; its answer is awaited as long as this lives.
-    pub(crate) fn begins(&self) -> Heard {
+    pub(crate) fn begins(&self) -> InProgress {
         lock(&self.seat.state).phase = Phase::Body(Instant::now());
-        Heard(Arc::clone(&self.seat))
+        InProgress(Arc::clone(&self.seat))
     }
 }
 
@@ -251,17 +251,17 @@ impl Connected<IncomingStream<'_, Door>> for Peer {
     }
 }
 
-/// A request that is being heard or answered.
-pub(crate) struct Heard(Arc<Seat>);
+/// A request that is being read or answered.
+pub(crate) struct InProgress(Arc<Seat>);
 
-impl Heard {
+impl InProgress {
     /// The request is whole: from here on its connection is not waited for.
     pub(crate) fn is_whole(&self) {
-        lock(&self.0.state).phase = Phase::Heard;
+        lock(&self.0.state).phase = Phase::Answering;
     }
 }
 
-impl Drop for Heard {
+impl Drop for InProgress {
     fn drop(&mut self) {
         lock(&self.0.state).phase = Phase::Answered {
             since: Instant::now(),
@@ -302,7 +302,7 @@ impl Visit {
             state.waker = Some(context.waker().clone());
             match state.phase {
                 // Bodies end where they are read.
-                Phase::Heard | Phase::Body(_) => return Poll::Pending,
+                Phase::Answering | Phase::Body(_) => return Poll::Pending,
                 Phase::Head(since) => since + self.patience.head,
                 Phase::Idle(since) | Phase::Answered { since, .. } => since + self.patience.idle,
             }

@@ -1,5 +1,5 @@
 //! The network shell: reads issuers' documents. Follows nothing, gives up in time and in size, and
-//! connects to the addresses it has judged.
+//! connects to the addresses it has checked.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
 use super::{
     app::{App, BODY_LIMIT},
     clock::Clock,
-    conduct::{Conduct, Conductor, Staleness, treat},
+    conduct::{Conduct, Conductor, Staleness, handle},
     core::Origin,
     door::{Door, Peer},
     error::Error,
@@ -49,7 +49,7 @@ impl Running {
         Self::start_with(app, listener, clock, Conduct::default())
     }
 
-    /// Listens on a socket that is bound already, and treats callers as it is told.
+    /// Listens on a socket that is bound already, and behaves towards callers as it is told.
     pub fn start_with(
         app: Arc<App>,
         listener: TcpListener,
@@ -66,7 +66,7 @@ impl Running {
         let conductor = Conductor::new(conduct, Arc::clone(&app), Arc::clone(&clock));
         let routes = router(Shell { app, clock }).layer(axum::middleware::from_fn_with_state(
             Arc::new(conductor),
-            treat,
+            handle,
         ));
         let routes = routes.into_make_service_with_connect_info::<Peer>();
         let serve = axum::serve(door, routes).with_graceful_shutdown(async {

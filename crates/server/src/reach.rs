@@ -30,7 +30,7 @@ impl std::fmt::Display for Unreachable {
 }
 
 /// Reads an address that may be asked. With `local`, the machine itself and its network may be.
-/// Names are judged by what they say; what they resolve to is judged by [`is_public`].
+/// Names are checked by what they say; what they resolve to is checked by [`is_public`].
 ///
 /// # Errors
 /// Why it may not.

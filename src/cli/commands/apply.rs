@@ -10,13 +10,13 @@ use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
-use crate::cli::judged::{self, Judged};
 use crate::cli::options::{
-    ConfigArgs, FormArgs, JudgedArgs, PlatformChoice, PolicyArgs, Scopes, meant, stack,
+    ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
+use crate::cli::reviewed::{self, Reviewed};
 use crate::cli::{commit, record, session};
 use crate::echo;
 use crate::model::{Role, StackId};
@@ -33,8 +33,8 @@ const UNDER_ANOTHER_KEY: &str = "accounts are under another seal key, so births 
 #[command(
     after_help = "Examples:\n  rolecall apply --local --yes examples/quickstart\n  \
 rolecall apply access/                      # shows the plan and asks\n  \
-rolecall apply --plan plan.json access/     # what was judged, or nothing\n  \
-rolecall apply --yes --report records/0002.json --previous records/0001.json access/\n\n\
+rolecall apply --plan plan.json access/     # what was reviewed, or nothing\n  \
+rolecall apply --yes --record records/0002.json --previous records/0001.json access/\n\n\
 ROLECALL_SEAL_KEY (or the file that ROLECALL_SEAL_KEY_FILE names) is the key that seals the marks on\n\
 accounts (`rolecall docs reliability`)."
 )]
@@ -76,16 +76,16 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "GUARD=DIGEST")]
     pub ack: Vec<String>,
 
-    /// What was judged.
+    /// What was reviewed.
     #[command(flatten)]
-    pub judged: JudgedArgs,
+    pub reviewed: ReviewedArgs,
 
     /// Write a record of the run to a new file, however it ends once it has logged in
     #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    pub record: Option<PathBuf>,
 
     /// The record of the run before, which the new one is linked to (docs/reliability.md)
-    #[arg(long, value_name = "FILE", requires = "report")]
+    #[arg(long, value_name = "FILE", requires = "record")]
     pub previous: Option<PathBuf>,
 
     /// How many scopes are worked on at the same time
@@ -101,13 +101,13 @@ impl Invocation for ApplyArgs {
 
     fn files(&self) -> Files<'_> {
         Files::default()
-            .writes("--report", self.report.as_ref())
+            .writes("--record", self.record.as_ref())
             .form(&self.form)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
             .reads("--previous", self.previous.as_ref())
-            .reads("--plan", self.judged.plan.as_ref())
+            .reads("--plan", self.reviewed.plan.as_ref())
             // A plan file.
             .reads_in_place(&self.config.dir)
     }
@@ -123,11 +123,11 @@ impl Invocation for ApplyArgs {
 
 async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let acks = Acks::parse(args.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
-    let judged = judged::given(&mut args.config, &mut args.judged)?;
-    let part_of = judged.as_ref().and_then(Judged::digest);
+    let reviewed = reviewed::given(&mut args.config, &mut args.reviewed)?;
+    let part_of = reviewed.as_ref().and_then(Reviewed::digest);
     let meant = meant(args.destroy, &args.take_over, &args.platform);
     let mut follows = None;
-    if let Some(path) = &args.report {
+    if let Some(path) = &args.record {
         let record = record::begin(record::Wanted {
             path,
             previous: args.previous.as_deref(),
@@ -135,7 +135,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
                 meant: meant.clone(),
                 acks: args.ack.clone(),
             },
-            judged: part_of.as_deref(),
+            reviewed: part_of.as_deref(),
         })?;
         follows = record.previous_stack();
         reporter.keep(record);
@@ -150,7 +150,10 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     let mut session = session::open(&args.config, &args.platform, &intent, reporter).await?;
     let mut left_out = Vec::new();
     let mut stale = None;
-    match judged.as_ref().map(|judged| judged.hold(&session.plan)) {
+    match reviewed
+        .as_ref()
+        .map(|reviewed| reviewed.hold(&session.plan))
+    {
         Some(Ok(Some(held))) => {
             session.plan = held.plan;
             left_out = held.left_out;
@@ -186,8 +189,8 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     };
     if !left_out.is_empty() {
         reporter.warn_with(
-            "what moved since the plan was judged is left out:",
-            &judged::lines(&left_out),
+            "what moved since the plan was reviewed is left out:",
+            &reviewed::lines(&left_out),
         );
     }
     // Whatever else is in the way is never approved.
@@ -209,8 +212,8 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
             (false, false) => Exit::Stale,
         });
     }
-    // Who judged the plan has said yes to it.
-    if !args.yes && judged.is_none() {
+    // Who reviewed the plan has said yes to it.
+    if !args.yes && reviewed.is_none() {
         confirm(&shown, reporter)?;
     }
     session.world.signals.applying();
@@ -231,7 +234,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     } else {
         hints(&outcome, approved.plan(), &session.sinks)
     });
-    if let Some(next) = human::next(&outcome, judged.is_some(), &left_out) {
+    if let Some(next) = human::next(&outcome, reviewed.is_some(), &left_out) {
         reporter.result(&format!("\n{next}"));
     }
     without(&left_out, reporter);
@@ -255,8 +258,8 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
 fn without(left_out: &[Moved], reporter: &Reporter) {
     if !left_out.is_empty() {
         reporter.emit(Event::Undone {
-            message: "what moved since the plan was judged was left out",
-            help: &judged::lines(left_out),
+            message: "what moved since the plan was reviewed was left out",
+            help: &reviewed::lines(left_out),
         });
     }
 }

@@ -21,7 +21,7 @@ use crate::platform::{
     Wanted, discover, endpoint as named_endpoint, precedence, raw,
 };
 use crate::ports::{ErrorKind as Refusal, Reader};
-use crate::private_file::{Place, is_special, write_private};
+use crate::private_file::{WriteMode, is_special, write_private};
 use crate::view::{human, inert};
 
 /// `rolecall credential`.
@@ -166,9 +166,9 @@ fn decode(args: &DecodeArgs, reporter: &Reporter) -> Result<(), Failure> {
     let out = &args.out;
     let shown = echo::path(out).given("--out");
     let place = if args.force {
-        Place::Replace
+        WriteMode::Replace
     } else {
-        Place::New
+        WriteMode::New
     };
     write_private(out, &json, place).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {

@@ -82,7 +82,7 @@ const PAGES: &[Page] = &[
     ),
     (
         "record-schema",
-        "the JSON schema of a record of an apply (--report FILE)",
+        "the JSON schema of a record of an apply (--record FILE)",
         include_str!("../../../docs/schema/record.v1.json"),
     ),
     (

@@ -242,7 +242,7 @@ fn complete(queries: &Queries, live: &Live, reporter: &Reporter) -> Result<(), F
     failed.map_or(Ok(()), Err)
 }
 
-/// The embedded platform must be there; without other wishes, its owner's organization is read.
+/// The embedded platform must be there; unless others are named, its owner's organization is read.
 #[cfg(feature = "server")]
 fn local(dir: &Path, wanted: &mut BTreeSet<OrgId>) -> Result<(), Failure> {
     use crate::cli::local::database;

@@ -12,7 +12,7 @@ use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scop
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
-use crate::cli::{judged, session};
+use crate::cli::{reviewed, session};
 use crate::echo;
 use crate::model::StackId;
 use crate::plan::in_gone;
@@ -95,7 +95,7 @@ impl Invocation for PlanArgs {
 
 async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     if let Some(path) = &args.out {
-        judged::probe(path)?;
+        reviewed::probe(path)?;
     }
     let intent = session::Intent {
         meant: meant(args.destroy, &args.take_over, &args.platform),
@@ -109,13 +109,13 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let lost = in_gone(&session.desired, &session.live).count();
     let plan = session.plan;
     if let Some(path) = &args.out {
-        judged::write(path, &plan)?;
+        reviewed::write(path, &plan)?;
     }
     reporter.emit(Event::Planned(&plan));
     reporter.result(&human::plan(&plan));
     if let Some(path) = args.out.as_ref().filter(|path| !is_special(path)) {
         reporter.note(&format!(
-            "The plan is in {}. Once it is judged, apply it with the same options: \
+            "The plan is in {}. Once it is reviewed, apply it with the same options: \
              `rolecall apply --plan {} {}`",
             inert(&echo::path(path).to_string()),
             word(path),

@@ -16,7 +16,7 @@ use crate::cli::{console, load, seal};
 use crate::config::{HandOver, Sealing};
 use crate::diag::SourceMap;
 use crate::model::{SealKey, SealKeys, SealPublicKey};
-use crate::private_file::{Place, Unwritten, rewrite, try_private, write_private};
+use crate::private_file::{Unwritten, WriteMode, rewrite, try_private, write_private};
 use crate::{echo, sinks};
 
 /// The file of a new key, where none is named; `rolecall init` has git ignore it.
@@ -382,16 +382,16 @@ fn free(path: &Path) -> Result<(), Failure> {
         return Err(Failure::error(format!("{} is there already", shown(path)))
             .help("a key never takes the place of anything: name a new file with --out"));
     }
-    try_private(path, Place::New).map_err(|error| unwritten(&error, path))
+    try_private(path, WriteMode::New).map_err(|error| unwritten(&error, path))
 }
 
 fn keep(path: &Path, key: &SealKey) -> Result<(), Failure> {
-    write_private(path, seal::file_text(key).as_bytes(), Place::New)
+    write_private(path, seal::file_text(key).as_bytes(), WriteMode::New)
         .map_err(|error| unwritten(&error, path))
 }
 
 fn unwritten(error: &Unwritten, path: &Path) -> Failure {
-    Failure::unwritten(error, "--out", path, Place::New)
+    Failure::unwritten(error, "--out", path, WriteMode::New)
 }
 
 /// Gives a private key to the program that reads standard output. A key that nobody took is told:

@@ -12,7 +12,7 @@ use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{ConfigArgs, FormArgs, Format, PlatformChoice, Scopes};
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
-use crate::cli::{judged, reach};
+use crate::cli::{reach, reviewed};
 use crate::diag::suggest;
 use crate::diff::diff;
 use crate::echo;
@@ -71,7 +71,7 @@ impl Invocation for ShowArgs {
 async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let path = Path::new(&args.address);
     if path.is_file() {
-        let plan = judged::read(path)?;
+        let plan = reviewed::read(path)?;
         reporter.emit(Event::Planned(&plan));
         reporter.result(&human::shown(&plan));
         return Ok(Exit::Done);
@@ -109,10 +109,10 @@ async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     })
 }
 
-type Found<'a> = (Option<String>, Option<&'a DesiredAccount>, Vec<Listed<'a>>);
+type Match<'a> = (Option<String>, Option<&'a DesiredAccount>, Vec<Listed<'a>>);
 
 /// The account that is asked for, by address or by resource name.
-fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<Found<'a>> {
+fn find<'a>(wanted: &str, desired: &'a Desired, all: Vec<Listed<'a>>) -> Option<Match<'a>> {
     let by_address = |address: &str| {
         desired
             .accounts

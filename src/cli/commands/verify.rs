@@ -51,7 +51,7 @@ fn run(args: &VerifyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     for path in &args.files {
         let bytes = files::load(path).map_err(|why| {
             Failure::error(format!("{}: {why}", echo::path(path).given("FILE")))
-                .help("name the records that applies wrote with --report, oldest first")
+                .help("name the records that applies wrote with --record, oldest first")
         })?;
         records.push((echo::path(path).to_string(), bytes));
     }

@@ -99,11 +99,9 @@ fn roles_hold_in_a_scope_and_in_nothing_else() {
         )
     };
     let space = good(&of("space.prod")).scope;
-    assert!(matches!(space, RoleScope::Space(id) if id.as_str() == "prod-883120"));
+    assert!(matches!(space, Scope::Space(id) if id.as_str() == "prod-883120"));
     let organization = good(&of("organization.acme")).scope;
-    assert!(
-        matches!(organization, RoleScope::Organization(id) if id.as_str() == "acme-corp-883120")
-    );
+    assert!(matches!(organization, Scope::Organization(id) if id.as_str() == "acme-corp-883120"));
     for no_scope in [
         "\"space.prod\"",
         "sink.file.local",

@@ -2,13 +2,13 @@
 //! Pure: names only; nothing is written here.
 
 use super::kind::{DecodedSink, format};
-use super::subject::{Subject, safe_name};
+use super::recipient::{Recipient, safe_name};
 use crate::config::block::Block;
 use crate::config::codes;
 use crate::config::decode::{Decoded, Decoder};
 use crate::config::schema::{PLAIN, Schema, may, may_for_account, must};
 use crate::diag::{Diagnostic, Span, acts};
-use crate::lang::{Failed, Scope};
+use crate::lang::{Failed, Frame};
 use crate::model::{CredentialFormat, FilePlace, Place};
 
 /// The form of `sink "file"`.
@@ -31,7 +31,7 @@ struct File {
 /// Decodes what is the same for all accounts.
 pub(super) fn decode(
     block: &Block,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Box<dyn DecodedSink>> {
     let directory = decoder.text(block, "directory", scope);
@@ -51,18 +51,18 @@ impl DecodedSink for File {
     fn place(
         &self,
         block: &Block,
-        subject: &Subject<'_>,
-        frame: &Scope<'_>,
+        recipient: &Recipient<'_>,
+        frame: &Frame<'_>,
         decoder: &mut Decoder<'_>,
     ) -> Decoded<Place> {
         let file = if decoder.is_set(block, "filename", frame)? {
             match decoder.text(block, "filename", frame)? {
-                Some((file, span)) => checked_name(file, span, subject, decoder)?,
+                Some((file, span)) => checked_name(file, span, recipient, decoder)?,
                 None => return Ok(None),
             }
         } else {
             let extension = self.format.extension();
-            format!("{}.{extension}", safe_name(subject.address))
+            format!("{}.{extension}", safe_name(recipient.address))
         };
         Ok(Some(Place::File(FilePlace {
             directory: self.directory.clone(),
@@ -119,7 +119,7 @@ fn hidden(part: &str) -> bool {
 fn checked_name(
     file: String,
     span: Span,
-    subject: &Subject<'_>,
+    recipient: &Recipient<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Result<String, Failed> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@' | '+');
@@ -127,7 +127,7 @@ fn checked_name(
     if file.is_empty() || file.len() > 200 || reserved || !file.chars().all(plain) {
         decoder.report(
             Diagnostic::error(codes::INVALID_VALUE)
-                .at(span, format!("for `{}` this is \"{file}\", which is no safe file name", subject.address))
+                .at(span, format!("for `{}` this is \"{file}\", which is no safe file name", recipient.address))
                 .help("letters, digits and `._-@+` make one, not starting with a dot; `${account.id}` always does"),
         );
         return Err(Failed);

@@ -1,13 +1,13 @@
 //! What all kinds of sinks have in common.
 //! Pure.
 
-use super::subject::Subject;
+use super::recipient::Recipient;
 use crate::config::block::Block;
 use crate::config::codes;
 use crate::config::decode::{Decoded, Decoder};
 use crate::config::schema::Schema;
 use crate::diag::Diagnostic;
-use crate::lang::{Failed, Scope};
+use crate::lang::{Failed, Frame};
 use crate::model::{CredentialFormat, Place, SinkKind};
 
 /// What makes one kind of sink.
@@ -15,7 +15,7 @@ pub(super) struct Kind {
     pub(super) kind: SinkKind,
     pub(super) schema: &'static Schema,
     /// Decodes what is the same for all accounts.
-    pub(super) decode: fn(&Block, &Scope<'_>, &mut Decoder<'_>) -> Decoded<Box<dyn DecodedSink>>,
+    pub(super) decode: fn(&Block, &Frame<'_>, &mut Decoder<'_>) -> Decoded<Box<dyn DecodedSink>>,
 }
 
 /// A sink's block, decoded as far as it is the same for all accounts.
@@ -24,8 +24,8 @@ pub(super) trait DecodedSink {
     fn place(
         &self,
         block: &Block,
-        subject: &Subject<'_>,
-        frame: &Scope<'_>,
+        recipient: &Recipient<'_>,
+        frame: &Frame<'_>,
         decoder: &mut Decoder<'_>,
     ) -> Decoded<Place>;
 }
@@ -34,7 +34,7 @@ pub(super) trait DecodedSink {
 pub(super) fn format(
     block: &Block,
     default: CredentialFormat,
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<CredentialFormat> {
     if !decoder.is_set(block, "format", scope)? {

@@ -3,7 +3,7 @@
 
 mod file;
 mod kind;
-mod subject;
+mod recipient;
 
 use super::block::Block;
 use super::codes;
@@ -11,12 +11,12 @@ use super::decode::{Decoded, Decoder};
 use super::frames::account_scope;
 use super::schema::Schema;
 use crate::diag::{Diagnostic, Span};
-use crate::lang::Scope;
+use crate::lang::Frame;
 use crate::model::{Destination, SinkKind};
 use std::collections::BTreeMap;
 
 use kind::{DecodedSink, Kind};
-pub(super) use subject::Subject;
+pub(super) use recipient::Recipient;
 
 /// All kinds of this version: one row each.
 static KINDS: &[Kind] = &[Kind {
@@ -64,7 +64,7 @@ pub(super) type Sinks<'m> = BTreeMap<String, Sink<'m>>;
 /// Decodes all `sink` blocks.
 pub(super) fn blocks<'m>(
     blocks: &[&'m Block],
-    scope: &Scope<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Sinks<'m> {
     let mut out = Sinks::new();
@@ -85,12 +85,12 @@ pub(super) fn blocks<'m>(
 /// Renders the place of an account's credential in a sink.
 pub(super) fn destination(
     sink: &Sink<'_>,
-    subject: &Subject<'_>,
-    scope: &Scope<'_>,
+    recipient: &Recipient<'_>,
+    scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Destination> {
-    let frame = account_scope(scope, subject::members(subject));
-    let place = sink.decoded.place(sink.block, subject, &frame, decoder)?;
+    let frame = account_scope(scope, recipient::members(recipient));
+    let place = sink.decoded.place(sink.block, recipient, &frame, decoder)?;
     Ok(place.map(|place| Destination::new(sink.block.labels.join("."), place)))
 }
 

@@ -5,12 +5,12 @@ use crate::diag::Diagnostic;
 use crate::lang::functions::{self, Function, Marks};
 use crate::lang::types::noun_of;
 use crate::lang::value::{RefKind, Value};
-use crate::lang::{Scope, Type, codes, compare, convert};
+use crate::lang::{Frame, Type, codes, compare, convert};
 use hcl_edit::expr::{Expression, FuncCall};
 use std::collections::BTreeMap;
 
 impl Evaluator<'_> {
-    pub(super) fn call(&mut self, call: &FuncCall, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn call(&mut self, call: &FuncCall, scope: &Frame<'_>) -> Evaluated {
         let span = self.span(&call.name.name);
         let mut name = String::new();
         for part in &call.name.namespace {
@@ -48,7 +48,7 @@ impl Evaluator<'_> {
     fn arguments<'c>(
         &mut self,
         call: &'c FuncCall,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Result<Option<Vec<(Value, &'c Expression)>>, Failed> {
         let results: Vec<_> = call
             .args
@@ -172,7 +172,7 @@ impl Evaluator<'_> {
     }
 
     /// Returns the first argument that evaluates.
-    fn try_call(&mut self, call: &FuncCall, scope: &Scope<'_>) -> Evaluated {
+    fn try_call(&mut self, call: &FuncCall, scope: &Frame<'_>) -> Evaluated {
         let mut last = None;
         for node in call.args.iter() {
             let (result, found) = self.quietly(|this| this.eval(node, scope));
@@ -193,7 +193,7 @@ impl Evaluator<'_> {
     }
 
     /// Tells whether the argument evaluates.
-    fn can_call(&mut self, call: &FuncCall, scope: &Scope<'_>) -> Evaluated {
+    fn can_call(&mut self, call: &FuncCall, scope: &Frame<'_>) -> Evaluated {
         let Some(node) = call.args.get(0) else {
             return Err(Failed);
         };
@@ -213,7 +213,7 @@ impl Evaluator<'_> {
 }
 
 /// Gives role blocks what they include: where a value was made, that may not have been known yet.
-fn inform(value: &mut Value, scope: &Scope<'_>) {
+fn inform(value: &mut Value, scope: &Frame<'_>) {
     let role = |value: &Value| {
         let role = value.as_reference()?;
         let name = role.address.strip_prefix("role.")?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hcl_edit::expr::Expression;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, FileId, Severity, SourceMap, Span};
-use crate::lang::{Scope, Type, Value, codes, convert};
+use crate::lang::{Frame, Type, Value, codes, convert};
 
 /// The knowledge that an evaluation failed and that its error has been reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Evaluator<'s> {
 }
 
 /// Evaluates an expression of any kind. It is handed in, since every kind is made of others.
-type Evaluate<'s> = fn(&mut Evaluator<'s>, &Expression, &Scope<'_>) -> Evaluated;
+type Evaluate<'s> = fn(&mut Evaluator<'s>, &Expression, &Frame<'_>) -> Evaluated;
 
 impl<'s> Evaluator<'s> {
     /// Makes an evaluator that gives up after so much work.
@@ -72,7 +72,7 @@ impl<'s> Evaluator<'s> {
         &mut self,
         file: FileId,
         expression: &Expression,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         if self.file != file {
             self.text = self.sources.text(file);
@@ -86,7 +86,7 @@ impl<'s> Evaluator<'s> {
         &mut self,
         file: FileId,
         expression: &Expression,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Option<Value> {
         let (result, _) = self.quietly(|this| this.evaluate(file, expression, scope));
         result.ok()
@@ -136,7 +136,7 @@ impl<'s> Evaluator<'s> {
     }
 
     /// Evaluates an expression.
-    pub(super) fn eval(&mut self, expression: &Expression, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn eval(&mut self, expression: &Expression, scope: &Frame<'_>) -> Evaluated {
         (self.expression)(self, expression, scope)
     }
 

@@ -4,7 +4,7 @@ use super::evaluator::{Evaluated, Evaluator, Failed};
 use crate::diag::inert;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, Value};
-use crate::lang::{Scope, Type, codes};
+use crate::lang::{Frame, Type, codes};
 use hcl_edit::expr::{Expression, ForExpr};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,12 +61,12 @@ impl Evaluator<'_> {
 
     /// Makes the frame of one turn.
     pub(super) fn turn<'a>(
-        scope: &'a Scope<'a>,
+        scope: &'a Frame<'a>,
         key_name: Option<&str>,
         value_name: &str,
         key: &Value,
         value: &Value,
-    ) -> Scope<'a> {
+    ) -> Frame<'a> {
         let mut frame = scope.child();
         if let Some(key_name) = key_name {
             frame.set(key_name, key.clone());
@@ -75,7 +75,7 @@ impl Evaluator<'_> {
         frame
     }
 
-    pub(super) fn for_expr(&mut self, node: &ForExpr, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn for_expr(&mut self, node: &ForExpr, scope: &Frame<'_>) -> Evaluated {
         let collection = self.eval(&node.intro.collection_expr, scope)?;
         let marked = collection.is_sensitive();
         let result = match self.items(&collection, &node.intro.collection_expr)? {
@@ -102,7 +102,7 @@ impl Evaluator<'_> {
         &mut self,
         node: &ForExpr,
         items: &[(Value, Value)],
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let mut out = Vec::with_capacity(items.len());
         let mut unknown = false;
@@ -132,7 +132,7 @@ impl Evaluator<'_> {
         &mut self,
         node: &ForExpr,
         items: &[(Value, Value)],
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let Some(key_expr) = &node.key_expr else {
             return Err(Failed);
@@ -189,7 +189,7 @@ impl Evaluator<'_> {
         Ok(Value::map(members).marked(marked))
     }
 
-    fn frame<'a>(node: &ForExpr, scope: &'a Scope<'a>, key: &Value, value: &Value) -> Scope<'a> {
+    fn frame<'a>(node: &ForExpr, scope: &'a Frame<'a>, key: &Value, value: &Value) -> Frame<'a> {
         let key_name = node.intro.key_var.as_ref().map(|name| name.as_str());
         Self::turn(scope, key_name, node.intro.value_var.as_str(), key, value)
     }
@@ -198,7 +198,7 @@ impl Evaluator<'_> {
     fn included(
         &mut self,
         node: &ForExpr,
-        frame: &Scope<'_>,
+        frame: &Frame<'_>,
     ) -> Result<(Option<bool>, bool), Failed> {
         let Some(condition) = &node.cond else {
             return Ok((Some(true), false));

@@ -14,7 +14,7 @@ mod traversal;
 
 pub use evaluator::{Evaluated, Evaluator, Failed};
 
-use super::scope::{Binding, Scope, bare_root, unknown_root};
+use super::frame::{Binding, Frame, bare_root, unknown_root};
 use super::types::noun_of;
 use super::value::{Kind, Value};
 use super::{Number, Type, codes, convert};
@@ -40,7 +40,7 @@ impl<'s> Evaluator<'s> {
         Self::with(sources, work, Self::expression)
     }
 
-    fn expression(&mut self, expression: &Expression, scope: &Scope<'_>) -> Evaluated {
+    fn expression(&mut self, expression: &Expression, scope: &Frame<'_>) -> Evaluated {
         self.charge(1, expression)?;
         let value = match expression {
             Expression::Null(_) => Value::null(),
@@ -87,12 +87,12 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    fn array(&mut self, array: &hcl_edit::expr::Array, scope: &Scope<'_>) -> Evaluated {
+    fn array(&mut self, array: &hcl_edit::expr::Array, scope: &Frame<'_>) -> Evaluated {
         let items: Vec<Evaluated> = array.iter().map(|item| self.eval(item, scope)).collect();
         Ok(Value::list(items.into_iter().collect::<Result<_, _>>()?))
     }
 
-    fn object(&mut self, object: &Object, scope: &Scope<'_>) -> Evaluated {
+    fn object(&mut self, object: &Object, scope: &Frame<'_>) -> Evaluated {
         let mut members = BTreeMap::new();
         let mut failed = false;
         let mut sensitive = false;
@@ -133,7 +133,7 @@ impl<'s> Evaluator<'s> {
         Ok(Value::map(members).marked(sensitive))
     }
 
-    fn object_key(&mut self, expression: &Expression, scope: &Scope<'_>) -> Evaluated {
+    fn object_key(&mut self, expression: &Expression, scope: &Frame<'_>) -> Evaluated {
         if let Expression::Traversal(_) = expression {
             let span = self.span(expression);
             return self.fail(
@@ -149,7 +149,7 @@ impl<'s> Evaluator<'s> {
     fn variable(
         &mut self,
         name: &hcl_edit::Decorated<hcl_edit::Ident>,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let span = self.span(name);
         match scope.find(name.as_str()) {
@@ -162,7 +162,7 @@ impl<'s> Evaluator<'s> {
     fn conditional(
         &mut self,
         conditional: &hcl_edit::expr::Conditional,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let condition = self.eval(&conditional.cond_expr, scope);
         let decided = match &condition {

@@ -4,11 +4,11 @@ use super::evaluator::{Evaluated, Evaluator, Failed};
 use crate::diag::Diagnostic;
 use crate::lang::number::NumberError;
 use crate::lang::value::Value;
-use crate::lang::{Scope, Type, codes, compare, convert};
+use crate::lang::{Frame, Type, codes, compare, convert};
 use hcl_edit::expr::{BinaryOp, BinaryOperator, Expression, UnaryOp, UnaryOperator};
 
 impl Evaluator<'_> {
-    pub(super) fn unary(&mut self, operation: &UnaryOp, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn unary(&mut self, operation: &UnaryOp, scope: &Frame<'_>) -> Evaluated {
         let value = self.eval(&operation.expr, scope)?;
         match operation.operator.value() {
             UnaryOperator::Neg => {
@@ -28,7 +28,7 @@ impl Evaluator<'_> {
         }
     }
 
-    pub(super) fn binary(&mut self, operation: &BinaryOp, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn binary(&mut self, operation: &BinaryOp, scope: &Frame<'_>) -> Evaluated {
         let operator = *operation.operator.value();
         match operator {
             BinaryOperator::And => self.logical(operation, scope, false),
@@ -62,14 +62,14 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates both sides, so that what is wrong with either is reported.
-    fn both(&mut self, operation: &BinaryOp, scope: &Scope<'_>) -> Result<(Value, Value), Failed> {
+    fn both(&mut self, operation: &BinaryOp, scope: &Frame<'_>) -> Result<(Value, Value), Failed> {
         let a = self.eval(&operation.lhs_expr, scope);
         let b = self.eval(&operation.rhs_expr, scope);
         Ok((a?, b?))
     }
 
     /// Evaluates `&&` and `||`: the right side only when the left one does not decide.
-    fn logical(&mut self, operation: &BinaryOp, scope: &Scope<'_>, decides: bool) -> Evaluated {
+    fn logical(&mut self, operation: &BinaryOp, scope: &Frame<'_>, decides: bool) -> Evaluated {
         let left = self.eval(&operation.lhs_expr, scope)?;
         let a = self.operand(&left, &Type::Bool, &operation.lhs_expr)?;
         if a.as_bool() == Some(decides) {
@@ -90,7 +90,7 @@ impl Evaluator<'_> {
         &mut self,
         operation: &BinaryOp,
         operator: BinaryOperator,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let (a, b) = self.both(operation, scope)?;
         let a = self.operand(&a, &Type::Number, &operation.lhs_expr);

@@ -8,7 +8,7 @@ use super::loops::Items;
 use crate::diag::Diagnostic;
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, Value};
-use crate::lang::{Scope, Type, codes, convert};
+use crate::lang::{Frame, Type, codes, convert};
 use hcl_edit::Span as _;
 use hcl_edit::expr::Expression;
 use hcl_edit::template::{
@@ -47,7 +47,7 @@ impl Evaluator<'_> {
     pub(super) fn string_template(
         &mut self,
         template: &StringTemplate,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         // A lone interpolation is its value, whatever its type.
         if let Some(Element::Interpolation(lone)) = template.as_single_element() {
@@ -61,7 +61,7 @@ impl Evaluator<'_> {
         self.parts(&layout.parts, scope)
     }
 
-    pub(super) fn heredoc(&mut self, heredoc: &HeredocTemplate, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn heredoc(&mut self, heredoc: &HeredocTemplate, scope: &Frame<'_>) -> Evaluated {
         let source = self.text.clone();
         let range = heredoc.span().unwrap_or(0..0);
         let indented = source
@@ -78,7 +78,7 @@ impl Evaluator<'_> {
         self.parts(&layout.parts, scope)
     }
 
-    fn parts(&mut self, parts: &[Part<'_>], scope: &Scope<'_>) -> Evaluated {
+    fn parts(&mut self, parts: &[Part<'_>], scope: &Frame<'_>) -> Evaluated {
         let mut text = Text::default();
         self.run(parts, 0, parts.len(), scope, &mut text)?;
         let value = if text.unknown {
@@ -94,7 +94,7 @@ impl Evaluator<'_> {
         parts: &[Part<'_>],
         mut at: usize,
         end: usize,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
         text: &mut Text,
     ) -> Result<(), Failed> {
         let mut result = Ok(());
@@ -138,7 +138,7 @@ impl Evaluator<'_> {
         at: usize,
         end: usize,
         intro: &ForTemplateExpr,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
         text: &mut Text,
     ) -> Result<(), Failed> {
         let collection = self.eval(&intro.collection_expr, scope)?;
@@ -169,7 +169,7 @@ impl Evaluator<'_> {
     fn interpolate(
         &mut self,
         expression: &Expression,
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
         text: &mut Text,
     ) -> Result<(), Failed> {
         let value = self.eval(expression, scope)?;

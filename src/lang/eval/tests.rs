@@ -3,11 +3,11 @@
 use super::*;
 use crate::diag::{Diagnostics, render_all};
 use crate::lang::Names;
-use crate::lang::scope::Slot;
+use crate::lang::frame::Slot;
 use crate::lang::value::{RefKind, Reference};
 
-fn scope() -> Scope<'static> {
-    let mut scope = Scope::new();
+fn scope() -> Frame<'static> {
+    let mut scope = Frame::new();
     let strings = |items: &[&str]| Value::list(items.iter().map(|s| (*s).into()).collect());
     scope.set("names", strings(&["a", "b"]));
     scope.set("secret", Value::from("hunter2").marked(true));

@@ -2,11 +2,11 @@
 
 use super::evaluator::{Evaluated, Evaluator};
 use crate::diag::{Diagnostic, Span, inert};
+use crate::lang::frame::{Binding, Slot, bare_root, unknown_member, unknown_root};
 use crate::lang::refs::{constant_step, step_range};
-use crate::lang::scope::{Binding, Slot, bare_root, unknown_member, unknown_root};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind, Value};
-use crate::lang::{Failed, Scope, Type, codes, convert};
+use crate::lang::{Failed, Frame, Type, codes, convert};
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 
@@ -14,7 +14,7 @@ use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 const MAX_SPLATS: usize = 32;
 
 impl Evaluator<'_> {
-    pub(super) fn traversal(&mut self, traversal: &Traversal, scope: &Scope<'_>) -> Evaluated {
+    pub(super) fn traversal(&mut self, traversal: &Traversal, scope: &Frame<'_>) -> Evaluated {
         let operators = &traversal.operators[..];
         let is_splat = |operator: &&Decorated<TraversalOperator>| {
             matches!(
@@ -66,7 +66,7 @@ impl Evaluator<'_> {
         &mut self,
         mut value: Value,
         operators: &[Decorated<TraversalOperator>],
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let mut rest = operators;
         while let Some((operator, after)) = rest.split_first() {
@@ -112,7 +112,7 @@ impl Evaluator<'_> {
         &mut self,
         value: &Value,
         operators: &[Decorated<TraversalOperator>],
-        scope: &Scope<'_>,
+        scope: &Frame<'_>,
     ) -> Evaluated {
         let marked = value.is_sensitive();
         let items: Vec<Value> = match value.kind() {

@@ -293,7 +293,7 @@ fn an_address_is_the_present_one_in_full() {
     assert_eq!(nameless.called(&id), Address::new("2bB", None));
 }
 
-/// What was judged is carried, and never told of an account that it was not judged of.
+/// What was decided is carried, and never told of an account that it was not decided of.
 #[test]
 fn an_inventory_stands_beside_what_it_was_made_of_and_nothing_else() {
     let desired = desired(vec![declared(&ci())]);

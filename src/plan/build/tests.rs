@@ -128,10 +128,10 @@ fn power_comes_before_it_goes_and_deletions_come_last() {
         };
         let plan = plan(delta);
         assert_eq!(names(&plan), expected);
-        use Step::{Adopt, Birth, Delete, Forget, Grant, Reap, Revoke, Update};
+        use Step::{Adopt, Birth, Delete, Forget, Grant, RemoveDeadBirth, Revoke, Update};
         let steps: Vec<Step> = plan.changes.iter().map(|change| change.step).collect();
         let (adopt, grant) = ([Adopt; 2], [Grant; 2]);
-        let first = [&adopt[..], &[Reap, Birth], &grant].concat();
+        let first = [&adopt[..], &[RemoveDeadBirth, Birth], &grant].concat();
         assert_eq!(
             steps,
             [&first[..], &[Update, Revoke, Forget, Delete]].concat()
@@ -423,7 +423,7 @@ fn a_plan_without_a_seal_key_says_once_what_is_not_proven() {
     assert_eq!(told(true, raised()), 0);
 }
 
-/// Its name stands there as long as seals of it are believed, and judges nothing.
+/// Its name stands there as long as seals of it are believed, and decides nothing.
 #[test]
 fn a_former_key_is_told_in_one_line_and_changes_no_digest() {
     let told = |former: Option<&str>| {

@@ -82,11 +82,11 @@ fn policy(origin: PolicyOrigin, name: &str, sha256: &str) -> PolicyRef {
     }
 }
 
-fn held(judged: Contents, now: Contents) -> Vec<Moved> {
-    compare(&judged.settle(), &now.settle())
+fn held(reviewed: Contents, now: Contents) -> Vec<Moved> {
+    compare(&reviewed.settle(), &now.settle())
 }
 
-/// What moved, when this is done to the plan that was judged.
+/// What moved, when this is done to the plan that was reviewed.
 fn moved(edit: impl Fn(&mut Contents)) -> Vec<Moved> {
     let mut now = plan();
     edit(&mut now);
@@ -112,7 +112,7 @@ fn what_is_for_another_stops_everything() {
     type Tighten = fn(&mut Limits);
     let limits: [(Tighten, &str); 7] = [
         (|l| l.max_deletes = 1, "max_deletes was 10 and is 1"),
-        (|l| l.max_reaped = 1, "max_reaped was 10 and is 1"),
+        (|l| l.max_dead_births = 1, "max_dead_births was 10 and is 1"),
         (|l| l.max_delete_percent = 1, "max_delete_percent was 25"),
         (|l| l.max_escalations = 1, "max_escalations was 10"),
         (|l| l.max_gained_grants = 1, "max_gained_grants was 20"),
@@ -123,7 +123,7 @@ fn what_is_for_another_stops_everything() {
         says(&|now| tighten(&mut now.limits), words);
         says(
             &|now| tighten(&mut now.limits),
-            "it was judged by other limits: ",
+            "it was made under other limits: ",
         );
     }
     assert_eq!(moved(|_| ()), []);
@@ -146,19 +146,19 @@ fn what_was_meant_with_one_of_both_is_named_with_its_flag() {
     for (mean, flag) in means {
         let mut meaning = plan();
         mean(&mut meaning.meant, other());
-        let said = |judged: Contents, now: Contents| {
-            let moved = held(judged, now);
+        let said = |reviewed: Contents, now: Contents| {
+            let moved = held(reviewed, now);
             assert_eq!(moved.len(), 1, "{moved:?}");
             assert!(!moved[0].can_be_left_out());
             moved[0].what.clone()
         };
         assert_eq!(
             said(plan(), meaning.clone()),
-            format!("it was judged without {flag}, and this run is with it")
+            format!("it was made without {flag}, and this run is with it")
         );
         assert_eq!(
             said(meaning.clone(), plan()),
-            format!("it was judged with {flag}, and this run is without")
+            format!("it was made with {flag}, and this run is without")
         );
         assert_eq!(held(meaning.clone(), meaning), []);
     }
@@ -217,23 +217,23 @@ fn what_only_one_of_two_plans_that_differ_could_read_is_named() {
     seen(&mut more, &spaces);
     assert_eq!(held(less.clone(), more.clone()), [], "nothing differs");
     more.changes.push(change("c"));
-    let lines = |judged: &Contents, now: &Contents| -> Vec<String> {
-        let moved = held(judged.clone(), now.clone());
+    let lines = |reviewed: &Contents, now: &Contents| -> Vec<String> {
+        let moved = held(reviewed.clone(), now.clone());
         assert!(moved.iter().all(Moved::can_be_left_out));
         moved.into_iter().map(|m| m.what).collect()
     };
     assert_eq!(
         lines(&less, &more),
         [
-            "the judged plan could not read space space-b",
-            "update-permissions: due now, and not judged; its live roles are [viewer]",
+            "the reviewed plan could not read space space-b",
+            "update-permissions: due now, and not reviewed; its live roles are [viewer]",
         ]
     );
     let why = "PermissionDenied".to_owned();
     less.annex.unread.insert(space("space-b"), Unread { why });
     assert_eq!(
         lines(&less, &more)[0],
-        "the judged plan could not read space space-b"
+        "the reviewed plan could not read space space-b"
     );
     assert_eq!(
         lines(&more, &less)[0],
@@ -246,7 +246,7 @@ fn what_only_one_of_two_plans_that_differ_could_read_is_named() {
     assert_eq!(all.len(), TOLD + 2, "{all:?}");
     assert_eq!(
         all[0],
-        "the judged plan could not read 5 more of the other's scopes"
+        "the reviewed plan could not read 5 more of the other's scopes"
     );
 }
 
@@ -262,8 +262,8 @@ fn an_unmanaged_account_that_one_of_both_runs_works_with_is_told_with_the_way_ou
     other.caller.mrn = Mrn::new("you");
     other.changes.push(delete);
     let way_out = "name it in the `except` of the unmanaged block, or in trusted_creators";
-    for (judged, now) in [(plan(), other.clone()), (other.clone(), plan())] {
-        let moved = held(judged, now);
+    for (reviewed, now) in [(plan(), other.clone()), (other.clone(), plan())] {
+        let moved = held(reviewed, now);
         assert_eq!(moved.len(), 1, "{moved:?}");
         assert!(moved[0].what.ends_with(way_out), "{moved:?}");
     }
@@ -272,7 +272,7 @@ fn an_unmanaged_account_that_one_of_both_runs_works_with_is_told_with_the_way_ou
         what.reason = Reason::Unmanaged;
     });
     let moved = held(other, plan());
-    assert_eq!(moved[0].what, "delete: judged, and not due any more");
+    assert_eq!(moved[0].what, "delete: reviewed, and not due any more");
     // The same where the block refuses instead.
     let refused = |account: &str| {
         let mut other = plan();
@@ -293,8 +293,8 @@ fn an_unmanaged_account_that_one_of_both_runs_works_with_is_told_with_the_way_ou
         bare.blocked.clear();
         bare
     };
-    for (judged, now) in [(bare(), refused("me")), (refused("me"), bare())] {
-        let moved = held(judged, now);
+    for (reviewed, now) in [(bare(), refused("me")), (refused("me"), bare())] {
+        let moved = held(reviewed, now);
         assert_eq!(moved.len(), 1, "{moved:?}");
         assert!(moved[0].what.ends_with(way_out), "{moved:?}");
     }
@@ -400,10 +400,10 @@ fn changes_and_obstacles_that_came_or_went_are_said_of_their_address() {
     };
     let said = |address: &str, what: &str| vec![(address.to_owned(), what.to_owned())];
     let fewer = about(moved(|now| drop(now.changes.pop())));
-    let gone = "update-permissions: judged, and not due any more";
+    let gone = "update-permissions: reviewed, and not due any more";
     assert_eq!(fewer, said("service_account.b", gone));
     let more = about(moved(|now| now.changes.push(change("c"))));
-    let new = "update-permissions: due now, and not judged; its live roles are [viewer]";
+    let new = "update-permissions: due now, and not reviewed; its live roles are [viewer]";
     assert_eq!(more, said("service_account.c", new));
 
     let with = |at: &str, block: Block| Contents {

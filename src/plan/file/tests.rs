@@ -229,8 +229,8 @@ fn the_canonical_form_is_what_is_documented_to_the_byte() {
     let expected = format!(
         concat!(
             r#"{{"changes":[{},{}],"endpoint":"local","format":4,"#,
-            r#""limits":{{"max_delete_percent":25,"max_deletes":10,"max_escalations":10,"#,
-            r#""max_gained_grants":20,"max_reaped":10,"max_revoked_grants":20,"min_owners":1}},"#,
+            r#""limits":{{"max_dead_births":10,"max_delete_percent":25,"max_deletes":10,"#,
+            r#""max_escalations":10,"max_gained_grants":20,"max_revoked_grants":20,"min_owners":1}},"#,
             r#""meant":{{"accept_unsealed":true,"destroy":true,"take_over":["other/k7m2q9ta"]}},"#,
             r#""obstacles":[{{"accounts":[],"address":"service_account.b","kind":"unread","#,
             r#""scope":"//captain.api.mondoo.app/spaces/payments"}}],"#,

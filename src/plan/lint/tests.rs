@@ -219,7 +219,7 @@ fn a_step_of_others_is_found() {
         ("worded", Update, Step::Rename),
         ("lowered", UpdatePermissions, Step::Grant),
         ("left", Forget, Step::Delete),
-        ("gone", Delete, Step::Reap),
+        ("gone", Delete, Step::RemoveDeadBirth),
     ] {
         let found = with(name, action, |change| change.step = wrong);
         assert!(found.contains(&Rule::Step), "{name} {wrong:?}: {found:?}");

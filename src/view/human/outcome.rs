@@ -7,7 +7,7 @@ use crate::plan::Moved;
 use crate::view::inert;
 use std::collections::BTreeSet;
 
-/// All results, and one line that sums them up. `left_out` is what had moved since the plan was judged.
+/// All results, and one line that sums them up. `left_out` is what had moved since the plan was reviewed.
 pub fn outcome(outcome: &Outcome, left_out: &[Moved]) -> String {
     let mut out = String::new();
     for change in &outcome.results {
@@ -88,8 +88,8 @@ fn addresses(left_out: &[Moved]) -> BTreeSet<String> {
 }
 
 /// What to do after an outcome that is not complete: what stays, what is to be mended, and what to
-/// run then. `judged` says that the plan was one that somebody had judged before.
-pub fn next(outcome: &Outcome, judged: bool, left_out: &[Moved]) -> Option<String> {
+/// run then. `reviewed` says that the plan was one that somebody had reviewed before.
+pub fn next(outcome: &Outcome, reviewed: bool, left_out: &[Moved]) -> Option<String> {
     if outcome.complete() && left_out.is_empty() {
         return None;
     }
@@ -131,13 +131,13 @@ pub fn next(outcome: &Outcome, judged: bool, left_out: &[Moved]) -> Option<Strin
     }
     if let Some(these) = named(addresses(left_out).into_iter().collect()) {
         say.push(format!(
-            "Left out, since it moved after the plan was judged: {these}"
+            "Left out, since it moved after the plan was reviewed: {these}"
         ));
     }
     if outcome.in_flight > 0 {
         say.push("What another run is creating is left to it".to_owned());
     }
-    say.push(if judged || stale.is_some() {
+    say.push(if reviewed || stale.is_some() {
         "Then plan again, and apply if what that plan shows is meant".to_owned()
     } else {
         "Then run the same command again: it plans anew, and does only what is missing".to_owned()
@@ -187,7 +187,7 @@ mod tests {
     use crate::model::Address;
     use crate::plan::Action;
 
-    fn after(ended: &[(&str, ChangeResult)], written: bool, judged: bool) -> Option<String> {
+    fn after(ended: &[(&str, ChangeResult)], written: bool, reviewed: bool) -> Option<String> {
         let result = |(name, result): &(&str, ChangeResult)| ChangeOutcome {
             address: Address::new(*name, None),
             generation: 1,
@@ -203,7 +203,7 @@ mod tests {
             written,
             interrupted: false,
         };
-        next(&outcome, judged, &[])
+        next(&outcome, reviewed, &[])
     }
 
     #[test]
@@ -252,8 +252,8 @@ mod tests {
                 again,
             ),
         ];
-        for (ended, judged, said, then) in cases {
-            let text = after(ended, true, judged).expect("something to say");
+        for (ended, reviewed, said, then) in cases {
+            let text = after(ended, true, reviewed).expect("something to say");
             for part in said.iter().chain([&then]) {
                 assert!(text.contains(part), "{part}: {text}");
             }

@@ -78,7 +78,7 @@ fn meant(out: &mut String, plan: &Plan) {
     push(out, &paint(DIM, &line));
     let Limits {
         max_deletes,
-        max_reaped,
+        max_dead_births,
         max_delete_percent,
         max_escalations,
         max_gained_grants,
@@ -86,7 +86,7 @@ fn meant(out: &mut String, plan: &Plan) {
         min_owners,
     } = plan.limits;
     let limits = format!(
-        "Limits: max_deletes {max_deletes}, max_reaped {max_reaped}, max_delete_percent {max_delete_percent}, max_escalations \
+        "Limits: max_deletes {max_deletes}, max_dead_births {max_dead_births}, max_delete_percent {max_delete_percent}, max_escalations \
          {max_escalations}, max_gained_grants {max_gained_grants}, max_revoked_grants \
          {max_revoked_grants}, min_owners {min_owners}"
     );

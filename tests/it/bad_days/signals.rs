@@ -20,7 +20,7 @@ const STOPPING: &str = "stopping after the change in hand; once more aborts";
 const ABORTED: &str = "aborted in the middle of a change; plan again to see what is left";
 const LEAVING: &str = "once more leaves without it";
 /// What a first signal is answered with.
-const HEARD: [&str; 2] = [INTERRUPTED, STOPPING];
+const FIRST_ANSWERS: [&str; 2] = [INTERRUPTED, STOPPING];
 
 /// A run of which one request is held.
 struct Held {
@@ -78,7 +78,7 @@ impl Held {
     }
 
     /// Waits until it says one of these, and gives that; empty if it ended without.
-    fn hears(&self, any: &[&'static str]) -> &'static str {
+    fn says_one_of(&self, any: &[&'static str]) -> &'static str {
         while let Ok(line) = self.said.recv_timeout(PATIENCE) {
             if let Some(words) = any.iter().find(|words| line.contains(**words)) {
                 return words;
@@ -145,7 +145,7 @@ fn one_signal(signal: &str) {
         let before = holds(&stage);
         let Some(held) = hold(&stage, at) else { break };
         held.signal(signal);
-        assert_ne!(held.hears(&HEARD), "", "request {at}");
+        assert_ne!(held.says_one_of(&FIRST_ANSWERS), "", "request {at}");
         let _ = held.go.send(());
         let code = held.code();
         let wrote = !writes(&stage).is_empty();
@@ -187,7 +187,7 @@ fn two_signals(first: &str, second: &str) {
         let Some(held) = hold(&stage, at) else { break };
         held.signal(first);
         let wrote = !writes(&stage).is_empty();
-        if held.hears(&HEARD) == STOPPING {
+        if held.says_one_of(&FIRST_ANSWERS) == STOPPING {
             held.signal(second);
         }
         // The platform still holds its answer: the run ends without it.
@@ -217,7 +217,7 @@ fn record(stage: &Stage) -> Option<Value> {
 
 #[test]
 fn a_record_is_left_by_one_signal_and_by_two_once_the_run_has_logged_in() {
-    let arguments = ["apply", "--yes", "--report", "record.json", "access"];
+    let arguments = ["apply", "--yes", "--record", "record.json", "access"];
     for signals in 1..=2 {
         let mut results = Vec::new();
         for at in 1.. {
@@ -227,8 +227,8 @@ fn a_record_is_left_by_one_signal_and_by_two_once_the_run_has_logged_in() {
             };
             held.signal("-TERM");
             let wrote = !writes(&stage).is_empty();
-            let heard = held.hears(&HEARD);
-            if signals == 2 && heard == STOPPING {
+            let answer = held.says_one_of(&FIRST_ANSWERS);
+            if signals == 2 && answer == STOPPING {
                 held.signal("-TERM");
             } else {
                 let _ = held.go.send(());
@@ -280,7 +280,7 @@ fn hold_unread(stage: &Stage) -> Held {
         "--yes",
         "--json-out",
         "pipe",
-        "--report",
+        "--record",
         "record.json",
         "access",
     ];
@@ -295,7 +295,7 @@ fn who_was_told_that_nothing_was_written_is_not_lied_to() {
     let before = holds(&stage);
     let held = hold_unread(&stage);
     held.signal("-INT");
-    assert_eq!(held.hears(&HEARD), INTERRUPTED);
+    assert_eq!(held.says_one_of(&FIRST_ANSWERS), INTERRUPTED);
     let _ = held.go.send(());
     // The run has all the time it needs to go on behind the back of its last words.
     for _ in 0..50 {
@@ -319,9 +319,9 @@ fn who_asks_again_leaves_without_the_report_that_nobody_reads() {
     let stage = stage();
     let held = hold_unread(&stage);
     held.signal("-INT");
-    assert_eq!(held.hears(&[INTERRUPTED]), INTERRUPTED);
+    assert_eq!(held.says_one_of(&[INTERRUPTED]), INTERRUPTED);
     held.signal("-INT");
-    assert_eq!(held.hears(&[LEAVING]), LEAVING);
+    assert_eq!(held.says_one_of(&[LEAVING]), LEAVING);
     held.signal("-INT");
     assert_eq!(held.code(), 130);
     // The record waits for nobody.
@@ -354,7 +354,7 @@ fn a_reader_that_stops_reading_does_not_keep_a_run_from_ending() {
 
 #[test]
 fn a_killed_run_leaves_no_record_and_nothing_in_its_place() {
-    let arguments = ["apply", "--yes", "--report", "record.json", "access"];
+    let arguments = ["apply", "--yes", "--record", "record.json", "access"];
     let mut stage = stage();
     let held = hold_run(&stage, &arguments, create_request()).expect("a request");
     held.signal("-KILL");
@@ -375,13 +375,13 @@ fn what_is_said_when_a_birth_is_aborted() {
     let at = create_request();
     let held = hold(&stage, at).expect("a request");
     held.signal("-INT");
-    assert_eq!(held.hears(&HEARD), STOPPING);
+    assert_eq!(held.says_one_of(&FIRST_ANSWERS), STOPPING);
     held.signal("-INT");
-    assert_ne!(held.hears(&[ABORTED]), "");
+    assert_ne!(held.says_one_of(&[ABORTED]), "");
     let go = held.go.clone();
     assert_eq!(held.code(), 5);
     let _ = go.send(());
-    // The platform has heard the request all the same; it executes it a moment later.
+    // The platform has received the request all the same; it executes it a moment later.
     for _ in 0..500 {
         if born(&stage).is_some() {
             break;

@@ -129,7 +129,7 @@ impl Desk {
             self.type_in(dir.path(), "rolecall plan --out plan.json access/");
         }
         if line.contains("records/") {
-            let first = "mkdir records && rolecall apply --yes --report records/0001.json access/";
+            let first = "mkdir records && rolecall apply --yes --record records/0001.json access/";
             self.type_in(dir.path(), first);
         }
         if line.starts_with("rolecall platform dump") {

@@ -16,7 +16,7 @@ fn l_a_key_is_in_its_destination_and_nowhere_else() {
         "apply",
         "--plan",
         "plan.json",
-        "--report",
+        "--record",
         "record.json",
         "--json-out",
         "outcome.json",

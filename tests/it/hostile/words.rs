@@ -357,7 +357,7 @@ fn a_sensitive_value_is_told_by_no_error_no_message_and_no_key() {
                 "p.sarif",
                 "access",
             ][..],
-            &["apply", "--yes", "--report", "r.json", "access"],
+            &["apply", "--yes", "--record", "r.json", "access"],
         ] {
             let mut command = stage.command(arguments);
             command.env("ROLECALL_VAR_secret", SECRET);

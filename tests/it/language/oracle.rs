@@ -3,7 +3,7 @@
 use hcl::eval::{Context, Evaluate};
 use proptest::prelude::*;
 use rolecall::diag::{Diagnostics, SourceMap};
-use rolecall::lang::{Evaluator, Kind, Scope, Value, syntax};
+use rolecall::lang::{Evaluator, Frame, Kind, Value, syntax};
 
 /// Evaluates with rolecall; `None` when it is an error.
 fn ours(text: &str) -> Option<serde_json::Value> {
@@ -12,7 +12,7 @@ fn ours(text: &str) -> Option<serde_json::Value> {
     let source = format!("x = {text}\n");
     let tree = syntax::parse("x.hcl", source.as_bytes(), &mut sources, &mut out)?;
     let attribute = tree.body.get_attribute("x")?;
-    let mut scope = Scope::new();
+    let mut scope = Frame::new();
     scope.set("name", "n".into());
     let value = Evaluator::new(&sources)
         .evaluate(tree.file, &attribute.value, &scope)

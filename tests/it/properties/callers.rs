@@ -171,12 +171,12 @@ proptest! {
         let less = Run { caller: planner, seals: public(), unread: &unread };
         let more = Run { caller: applier, seals: seals(), unread: &all };
         let (less, more) = (less.plan(desired, live), more.plan(desired, live));
-        for (judged, now, who, why) in [
-            (&less, &more, "the judged plan", ""),
+        for (reviewed, now, who, why) in [
+            (&less, &more, "the reviewed plan", ""),
             (&more, &less, "this run", " (PermissionDenied)"),
         ] {
-            let moved = compare(judged, now);
-            prop_assert_eq!(moved.is_empty(), judged.digest() == now.digest());
+            let moved = compare(reviewed, now);
+            prop_assert_eq!(moved.is_empty(), reviewed.digest() == now.digest());
             if moved.is_empty() {
                 continue;
             }
@@ -194,11 +194,11 @@ proptest! {
         }
     }
 
-    /// Where one of both was judged by other policies or limits, exactly that is said.
+    /// Where one of both was made under other policies or limits, exactly that is said.
     #[test]
     fn other_policies_and_limits_are_all_that_is_named_where_only_they_differ(
         pair in pairs(),
-        judged in proptest::sample::subsequence(vec!["a", "b", "c"], 0..=3),
+        reviewed in proptest::sample::subsequence(vec!["a", "b", "c"], 0..=3),
         now in proptest::sample::subsequence(vec!["a", "b", "c"], 0..=3),
         changed in any::<bool>(),
         max_deletes in 10..12u32,
@@ -214,14 +214,14 @@ proptest! {
         };
         let theirs = Run { caller: planner, seals: public(), unread: &unread };
         let ours = Run { caller: applier, seals: seals(), unread: &unread };
-        let one = theirs.plan(&with(&judged, "1"), live);
+        let one = theirs.plan(&with(&reviewed, "1"), live);
         let sha256 = if changed { "2" } else { "1" };
         let limits = Limits { max_deletes, ..desired.limits };
         let other = ours.plan(&Desired { limits, ..with(&now, sha256) }, live);
         let moved = compare(&one, &other);
         let mut expected = BTreeSet::new();
         for name in ["a", "b", "c"] {
-            let how = match (judged.contains(&name), now.contains(&name)) {
+            let how = match (reviewed.contains(&name), now.contains(&name)) {
                 (true, true) if changed => "has changed",
                 (true, false) => "is not there any more",
                 (false, true) => "is new",
@@ -233,7 +233,7 @@ proptest! {
         }
         if max_deletes != desired.limits.max_deletes {
             expected.insert(format!(
-                "it was judged by other limits: max_deletes was 10 and is {max_deletes}; a policy \
+                "it was made under other limits: max_deletes was 10 and is {max_deletes}; a policy \
                  directory may set it, too"
             ));
         }

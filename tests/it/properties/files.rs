@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rolecall::config::Policy;
 use rolecall::model::{Caller, Mrn, Seals};
-use rolecall::plan::{Annex, Block, compare, keep_judged, read, write};
+use rolecall::plan::{Annex, Block, compare, keep_reviewed, read, write};
 use rolecall::policy::judge;
 use rolecall::view::{human, json};
 use serde_json::Value;
@@ -115,11 +115,11 @@ proptest! {
         (desired, live) in worlds(),
         (_, other_live) in worlds(),
     ) {
-        let judged = plan(&desired, &live);
+        let reviewed = plan(&desired, &live);
         let now = plan(&desired, &other_live);
-        let (kept, moved) = keep_judged(&judged, now.clone());
+        let (kept, moved) = keep_reviewed(&reviewed, now.clone());
         for change in &kept.changes {
-            prop_assert!(judged.changes.contains(change), "{:?}", change);
+            prop_assert!(reviewed.changes.contains(change), "{:?}", change);
             prop_assert!(moved.iter().all(|m| m.address.as_ref() != Some(&change.address)));
         }
         for change in now.changes.iter().filter(|c| !kept.changes.contains(c)) {

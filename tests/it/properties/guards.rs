@@ -14,14 +14,14 @@ fn limits() -> impl Strategy<Value = Limits> {
     (0..4u32, 0..3u32, 0..=100u32, 0..4u32, 0..8u32, 0..8u32).prop_map(
         |(
             max_deletes,
-            max_reaped,
+            max_dead_births,
             max_delete_percent,
             max_escalations,
             max_gained_grants,
             max_revoked_grants,
         )| Limits {
             max_deletes,
-            max_reaped,
+            max_dead_births,
             max_delete_percent,
             max_escalations,
             max_gained_grants,
@@ -103,9 +103,9 @@ fn keeps(plan: &Plan) -> bool {
     let revoked: u32 = changes.iter().map(|c| weight_of(&c.before, &c.after)).sum();
     let gained: u32 = changes.iter().map(|c| weight_of(&c.after, &c.before)).sum();
     let managed = n(plan.managed);
-    let reaped = plan.changes.iter().filter(|c| !real(c));
-    let reaped = n(reaped.filter(|c| c.action == Action::Delete).count());
-    reaped <= plan.limits.max_reaped
+    let dead_births = plan.changes.iter().filter(|c| !real(c));
+    let dead_births = n(dead_births.filter(|c| c.action == Action::Delete).count());
+    dead_births <= plan.limits.max_dead_births
         && deletes <= plan.limits.max_deletes
         && (managed < 4 || deletes * 100 <= managed * plan.limits.max_delete_percent)
         && n(escalations.count()) <= plan.limits.max_escalations
@@ -126,7 +126,7 @@ fn every_ack(plan: &Plan) -> Acks {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Judged by the meaning of the changes alone: after an approved plan nothing breaks a policy,
+    /// Measured by the meaning of the changes alone: after an approved plan nothing breaks a policy,
     /// whatever is acknowledged, and a plan after which something would is refused.
     #[test]
     fn no_account_breaks_a_policy_after_an_approved_plan(

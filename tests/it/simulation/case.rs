@@ -36,7 +36,7 @@ pub struct Case {
 
 /// An account to be wanted: the number of its space, its roles, the number of destinations.
 #[derive(Clone, Copy)]
-pub struct Wish(pub usize, pub &'static [&'static str], pub usize);
+pub struct Wanted(pub usize, pub &'static [&'static str], pub usize);
 
 fn place() -> SourceRef {
     SourceRef {
@@ -53,7 +53,7 @@ fn organization() -> OrgId {
     OrgId::new(ORGANIZATION).expect("valid")
 }
 
-fn account(n: usize, Wish(at, roles, destinations): Wish) -> DesiredAccount {
+fn account(n: usize, Wanted(at, roles, destinations): Wanted) -> DesiredAccount {
     let roles: RoleSet = roles.iter().map(|role| Role::new(role)).collect();
     let file = |d: usize| {
         let place = FilePlace {
@@ -81,8 +81,8 @@ fn account(n: usize, Wish(at, roles, destinations): Wish) -> DesiredAccount {
 }
 
 /// A configuration that wants these accounts; `None` leaves a number out.
-pub fn desired(wishes: &[Option<Wish>]) -> Desired {
-    let accounts = wishes.iter().enumerate();
+pub fn desired(wanted: &[Option<Wanted>]) -> Desired {
+    let accounts = wanted.iter().enumerate();
     Desired {
         stack: StackId::new("acme-access", "k7m2q9ta").expect("valid"),
         trusted_creators: Vec::new(),
@@ -107,7 +107,7 @@ pub fn desired(wishes: &[Option<Wish>]) -> Desired {
             })
             .collect(),
         accounts: accounts
-            .filter_map(|(n, wish)| Some(account(n, (*wish)?)))
+            .filter_map(|(n, one)| Some(account(n, (*one)?)))
             .map(|account| (account.address.clone(), account))
             .collect(),
         ..Desired::nothing(StackId::new("acme-access", "k7m2q9ta").expect("valid"))
@@ -115,9 +115,9 @@ pub fn desired(wishes: &[Option<Wish>]) -> Desired {
 }
 
 impl Case {
-    pub fn new(quirks: Quirks, wishes: &[Wish]) -> Self {
-        let wishes: Vec<_> = wishes.iter().copied().map(Some).collect();
-        let impossible = wishes.iter().flatten().any(|Wish(_, roles, _)| {
+    pub fn new(quirks: Quirks, wanted: &[Wanted]) -> Self {
+        let wanted: Vec<_> = wanted.iter().copied().map(Some).collect();
+        let impossible = wanted.iter().flatten().any(|Wanted(_, roles, _)| {
             roles.is_empty()
                 && (quirks.empty_roles == EmptyRoles::Refuse
                     || (quirks.empty_roles == EmptyRoles::DefaultViewer
@@ -131,11 +131,11 @@ impl Case {
             LabelsOnCreate::Keep if impossible => Outlook::Impossible("roles"),
             LabelsOnCreate::Keep => Outlook::Possible,
         };
-        Self::of(quirks, None, desired(&wishes), outlook)
+        Self::of(quirks, None, desired(&wanted), outlook)
     }
 
     /// Accounts that are there already become others.
-    pub fn change(quirks: Quirks, before: &[Option<Wish>], after: &[Option<Wish>]) -> Self {
+    pub fn change(quirks: Quirks, before: &[Option<Wanted>], after: &[Option<Wanted>]) -> Self {
         let before = Some(desired(before));
         Self::of(quirks, before, desired(after), Outlook::Possible)
     }

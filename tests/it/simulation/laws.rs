@@ -1,5 +1,5 @@
 //! What must hold at every instant, of every outcome, and in the end.
-//! Judges by what the platform and the destinations truly hold, never by what the product read.
+//! Decides by what the platform and the destinations truly hold, never by what the product read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -86,7 +86,7 @@ pub(crate) struct Listing {
 
 /// A cursor of an account listing; it is good for the order it was made in.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct AccountCursor {
     sort: AccountSort,
     key: SortKey,
     id: String,
@@ -116,7 +116,7 @@ pub(crate) fn list(
             descending: false,
         });
         let limit = listing.page.limit(core.quirks.page_cap)?;
-        let after: Option<Place> = listing.page.cursor()?;
+        let after: Option<AccountCursor> = listing.page.cursor()?;
         if after.as_ref().is_some_and(|place| place.sort != sort) {
             return Err(Status::invalid("invalid cursor"));
         }
@@ -130,7 +130,7 @@ pub(crate) fn list(
         let start = after.as_ref().map(|place| (&place.key, place.id.as_str()));
         let rows = Account::page(c, &filter, sort, start, limit + 1)?;
         let page = Page::cut(rows, limit, after.is_some(), |account| {
-            cursor(&Place {
+            cursor(&AccountCursor {
                 sort,
                 key: account.sort_key(sort.field),
                 id: account.id.clone(),

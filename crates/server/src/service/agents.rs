@@ -45,12 +45,12 @@ impl Kind for Agent {
     const WHAT: &'static str = "agent";
 }
 
-/// An agent that has not been heard of for a day is missing. The platform's own measure is not
+/// An agent that has not been seen for a day is missing. The platform's own measure is not
 /// public.
 const MISSING_AFTER_MS: i64 = 24 * 3_600_000;
 
 impl Agent {
-    /// Whether it was heard of lately.
+    /// Whether it was seen lately.
     pub(crate) fn is_active(&self, now: Timestamp) -> bool {
         now.as_millisecond().saturating_sub(self.last_checkin) < MISSING_AFTER_MS
     }

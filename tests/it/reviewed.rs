@@ -1,4 +1,4 @@
-//! What was judged and what runs: plan files and digests in whole runs. The holes that other tools
+//! What was reviewed and what runs: plan files and digests in whole runs. The holes that other tools
 //! have here are named by what happened to them.
 
 use std::fs;
@@ -68,7 +68,7 @@ fn writes(stage: &Stage) -> usize {
 }
 
 #[test]
-fn a_judged_plan_is_applied_without_asking_and_shown_from_its_file() {
+fn a_reviewed_plan_is_applied_without_asking_and_shown_from_its_file() {
     let mut stage = Stage::small();
     stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
     assert_eq!(stage.run(&PLAN), 0);
@@ -92,7 +92,7 @@ fn a_judged_plan_is_applied_without_asking_and_shown_from_its_file() {
     assert_eq!(roles(&stage, "ci"), ["viewer"]);
     stage.say("a second time the same plan is stale: there is nothing left to create");
     assert_eq!(stage.run(&APPLY), 4);
-    stage.compare("judged/applied.txt");
+    stage.compare("reviewed/applied.txt");
 }
 
 /// C: the live account is raised between plan and apply. Terraform overwrites without a word.
@@ -109,7 +109,7 @@ fn c_raised_after_the_plan_is_refused_as_stale() {
     assert_eq!(stage.run(&APPLY), 4);
     assert_eq!(writes(&stage), before);
     assert_eq!(roles(&stage, "ci"), ["owner"]);
-    stage.compare("judged/c.txt");
+    stage.compare("reviewed/c.txt");
 }
 
 /// D: the plan said "no changes", then the live account is raised. Terraform applies the saved plan
@@ -125,7 +125,7 @@ fn d_raised_after_no_changes_is_refused_and_named() {
     assert_eq!(output.status.code(), Some(4));
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(
-        err.contains("service_account.ci: update-permissions: due now, and not judged"),
+        err.contains("service_account.ci: update-permissions: due now, and not reviewed"),
         "{err}"
     );
     assert_eq!(roles(&stage, "ci"), ["owner"]);
@@ -229,7 +229,7 @@ fn a_file_that_is_no_plan_or_another_ones_applies_nothing() {
     assert_eq!(stage.run(&APPLY), 4);
     fs::write(stage.path("access/main.hcl"), &main).expect("written");
     assert_eq!(writes(&stage), 0);
-    stage.compare("judged/refused.txt");
+    stage.compare("reviewed/refused.txt");
 }
 
 /// A second identity of the same rights, as a job that plans has one, in `credentials.json`.
@@ -333,11 +333,11 @@ fn the_own_account_of_who_applies_is_guarded_whoever_planned() {
          \"{account}\"\n}}\n"
     ));
     assert_eq!(stage.run(&PLAN), 0);
-    let judged = digest_of(&stage, "plan.json");
+    let reviewed = digest_of(&stage, "plan.json");
     let before = writes(&stage);
     for apply in [
         &["apply", "--plan", "plan.json", "access"][..],
-        &["apply", "--digest", &judged, "access"],
+        &["apply", "--digest", &reviewed, "access"],
     ] {
         let mut arguments = apply.to_vec();
         arguments.extend(["--credentials", "second.json"]);
@@ -362,7 +362,7 @@ fn a_plan_that_could_not_read_what_this_run_can_says_so() {
     let output = stage.command(&APPLY).output().expect("runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
-    let line = "= the judged plan could not read organization acme-corp-883120\n";
+    let line = "= the reviewed plan could not read organization acme-corp-883120\n";
     assert!(said.contains(line), "{said}");
     assert_eq!(writes(&stage), 0);
     // And the other way round.
@@ -375,22 +375,22 @@ fn a_plan_that_could_not_read_what_this_run_can_says_so() {
 
 /// What was meant is part of the name: a plan to destroy is none to keep.
 #[test]
-fn what_was_meant_with_the_judged_plan_alone_is_named() {
+fn what_was_meant_with_the_reviewed_plan_alone_is_named() {
     let mut stage = Stage::small();
     stage.configure(&declared(&[("ci", "[\"viewer\"]")]));
     assert_eq!(stage.run(&PLAN), 0);
     for (flags, line) in [
         (
             &["--take-over", "other/k7m2q9ta"][..],
-            "= it was judged without --take-over other/k7m2q9ta, and this run is with it",
+            "= it was made without --take-over other/k7m2q9ta, and this run is with it",
         ),
         (
             &["--destroy"],
-            "= it was judged without --destroy, and this run is with it",
+            "= it was made without --destroy, and this run is with it",
         ),
         (
             &["--accept-unsealed"],
-            "= it was judged without --accept-unsealed, and this run is with it",
+            "= it was made without --accept-unsealed, and this run is with it",
         ),
     ] {
         let output = stage.command(&[&APPLY[..], flags].concat()).output();
@@ -499,7 +499,7 @@ fn with_words(file: &[u8], edit: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
     file.to_string().into_bytes()
 }
 
-/// Words that nobody judged, beside a true digest, are shown apart from what was.
+/// Words that nobody reviewed, beside a true digest, are shown apart from what was.
 #[test]
 fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
     type Words = fn(&mut serde_json::Value);
@@ -573,7 +573,7 @@ fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
         ("sha256:00", |aside| {
             let heading = format!("\n\u{1b}[1m{BESIDES}: nothing\nPlan digest: sha256:00");
             aside["blocked"][0]["block"]["name"] =
-                heading.replace(BESIDES, "All of it judged").into();
+                heading.replace(BESIDES, "All of it reviewed").into();
         }),
     ];
     for (what, edit) in words {
@@ -621,8 +621,8 @@ fn what_is_identical_is_applied_if_that_is_asked_for() {
     assert_eq!(stage.run(&skip), 5);
     assert_eq!(roles(&stage, "one"), ["editor"]);
     assert_eq!(roles(&stage, "two"), ["agent"]);
-    assert_eq!(stage.run(&skip), 4, "nothing is left of what was judged");
-    stage.compare("judged/skip.txt");
+    assert_eq!(stage.run(&skip), 4, "nothing is left of what was reviewed");
+    stage.compare("reviewed/skip.txt");
 }
 
 /// What moves after the comparison is found by the listing just before the writes.
@@ -713,7 +713,7 @@ fn i_what_deletes_too_much_is_refused_until_somebody_means_it() {
     let run = ["apply", "--yes", "--ack", &ack, "access"];
     let output = stage.command(&run).output().expect("runs");
     assert_eq!(output.status.code(), Some(0));
-    stage.compare("judged/limits.txt");
+    stage.compare("reviewed/limits.txt");
 }
 
 /// However the platform cuts its answers, and however many questions it takes at once: the same plan,

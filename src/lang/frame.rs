@@ -48,23 +48,23 @@ pub(super) enum Binding {
 
 /// One frame of names over the frames around it.
 #[derive(Debug, Clone, Default)]
-pub struct Scope<'a> {
-    parent: Option<&'a Scope<'a>>,
+pub struct Frame<'a> {
+    parent: Option<&'a Frame<'a>>,
     bindings: BTreeMap<Arc<str>, Binding>,
     hints: BTreeMap<&'static str, &'static str>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> Frame<'a> {
     /// Makes an empty outermost frame.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Makes an empty frame inside this one.
-    pub fn child(&'a self) -> Scope<'a> {
-        Scope {
+    pub fn child(&'a self) -> Frame<'a> {
+        Frame {
             parent: Some(self),
-            ..Scope::default()
+            ..Frame::default()
         }
     }
 
@@ -145,7 +145,7 @@ impl<'a> Scope<'a> {
 }
 
 /// Says that a name is not known.
-pub(super) fn unknown_root(name: &str, span: Span, scope: &Scope<'_>) -> Diagnostic {
+pub(super) fn unknown_root(name: &str, span: Span, scope: &Frame<'_>) -> Diagnostic {
     let found = Diagnostic::error(codes::UNKNOWN_REFERENCE).at(span, "nothing has this name");
     match scope.find_hint(name) {
         Some(hint) => found.help(hint),

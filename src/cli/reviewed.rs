@@ -1,4 +1,4 @@
-//! What was judged before this run: the plan in a file, or its digest. It approves and never
+//! What was reviewed before this run: the plan in a file, or its digest. It approves and never
 //! commands: apply plans again, and goes on only with what is the same.
 
 use std::fs;
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::load;
-use super::options::{ConfigArgs, JudgedArgs, WhenStale};
+use super::options::{ConfigArgs, ReviewedArgs, WhenStale};
 use super::paths::{tilde, word};
 use crate::echo;
-use crate::plan::{self, Moved, Plan, compare, keep_judged};
+use crate::plan::{self, Moved, Plan, compare, keep_reviewed};
 use crate::policy;
-use crate::private_file::{Place, Unwritten, is_special, try_private, write_private};
+use crate::private_file::{Unwritten, WriteMode, is_special, try_private, write_private};
 use crate::view::inert;
 
 /// The largest plan file that is read, in bytes.
@@ -22,13 +22,13 @@ const MAX_FILE: u64 = 256 << 20;
 const HEAD: u64 = 64;
 
 /// A judgement that this run must keep to.
-pub struct Judged {
+pub struct Reviewed {
     plan: Option<(PathBuf, Plan)>,
     digest: Option<String>,
     stale: WhenStale,
 }
 
-/// What of a present plan that differs is as it was judged.
+/// What of a present plan that differs is as it was reviewed.
 pub struct Held {
     /// What may be done.
     pub plan: Plan,
@@ -72,7 +72,7 @@ pub fn probe(path: &Path) -> Result<(), Failure> {
         ))
         .help("name another file, or remove this one if nobody needs it"));
     }
-    try_private(path, Place::Replace).map_err(|error| unwritten(&error, path))
+    try_private(path, WriteMode::Replace).map_err(|error| unwritten(&error, path))
 }
 
 /// Whether a file begins as plan files do, of whatever version. What cannot be read is none.
@@ -93,43 +93,46 @@ fn begins_as_plan(path: &Path) -> bool {
 pub fn write(path: &Path, plan: &Plan) -> Result<(), Failure> {
     let bytes = plan::write(plan)
         .map_err(|error| unwritten(&Unwritten::from(std::io::Error::other(error)), path))?;
-    write_private(path, &bytes, Place::Replace).map_err(|error| unwritten(&error, path))
+    write_private(path, &bytes, WriteMode::Replace).map_err(|error| unwritten(&error, path))
 }
 
 fn unwritten(error: &Unwritten, path: &Path) -> Failure {
-    Failure::unwritten(error, "--out", path, Place::Replace)
+    Failure::unwritten(error, "--out", path, WriteMode::Replace)
 }
 
-/// What the command line says was judged; `None` if nothing. A plan file in the place of the
+/// What the command line says was reviewed; `None` if nothing. A plan file in the place of the
 /// directory approves the configuration of the working directory.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn given(config: &mut ConfigArgs, judged: &mut JudgedArgs) -> Result<Option<Judged>, Failure> {
+pub fn given(
+    config: &mut ConfigArgs,
+    reviewed: &mut ReviewedArgs,
+) -> Result<Option<Reviewed>, Failure> {
     let in_place = config.dir.is_file();
     if in_place {
-        if judged.plan.is_some() {
+        if reviewed.plan.is_some() {
             return Err(Failure::usage("two plan files are given")
                 .help("name the configuration's directory, and the plan with --plan FILE"));
         }
-        judged.plan = Some(std::mem::replace(&mut config.dir, PathBuf::from(".")));
+        reviewed.plan = Some(std::mem::replace(&mut config.dir, PathBuf::from(".")));
     }
     let digest =
-        match &judged.digest {
+        match &reviewed.digest {
             None => None,
             Some(text) => Some(policy::digest(text).map(str::to_owned).map_err(|why| {
                 Failure::usage(format!("--digest {}: {why}", echo::digest(text)))
             })?),
         };
-    let plan = match &judged.plan {
+    let plan = match &reviewed.plan {
         None => None,
         Some(path) => Some((path.clone(), read(path)?)),
     };
     if let (true, Some((path, _))) = (in_place, &plan) {
         see_configuration(&config.dir, path)?;
     }
-    if judged.stale == WhenStale::Skip && plan.is_none() {
-        let why = "--stale=skip applies what is identical to a judged plan, and none is given";
+    if reviewed.stale == WhenStale::Skip && plan.is_none() {
+        let why = "--stale=skip applies what is identical to a reviewed plan, and none is given";
         return Err(Failure::usage(why).help("name it with --plan FILE"));
     }
     if let (Some((path, plan)), Some(digest)) = (&plan, &digest)
@@ -140,10 +143,10 @@ pub fn given(config: &mut ConfigArgs, judged: &mut JudgedArgs) -> Result<Option<
             Failure::new(Exit::Stale, why).help(format!("its digest is sha256:{}", plan.digest()))
         );
     }
-    Ok((plan.is_some() || digest.is_some()).then_some(Judged {
+    Ok((plan.is_some() || digest.is_some()).then_some(Reviewed {
         plan,
         digest,
-        stale: judged.stale,
+        stale: reviewed.stale,
     }))
 }
 
@@ -162,32 +165,32 @@ fn see_configuration(dir: &Path, plan: &Path) -> Result<(), Failure> {
     )))
 }
 
-impl Judged {
-    /// The digest of the plan that was judged.
+impl Reviewed {
+    /// The digest of the plan that was reviewed.
     pub fn digest(&self) -> Option<String> {
         let plan = self.plan.as_ref().map(|(_, plan)| plan.digest().to_owned());
         plan.or_else(|| self.digest.clone())
     }
 
-    /// Holds the present plan against the judged one. `None` if they are the same.
+    /// Holds the present plan against the reviewed one. `None` if they are the same.
     ///
     /// # Errors
     /// What moved, if that stops the run.
     pub fn hold(&self, now: &Plan) -> Result<Option<Held>, Failure> {
         match &self.plan {
-            Some((_, judged)) => {
-                let moved = compare(judged, now);
+            Some((_, reviewed)) => {
+                let moved = compare(reviewed, now);
                 if moved.is_empty() {
                     return Ok(None);
                 }
                 if self.stale == WhenStale::Skip && moved.iter().all(Moved::can_be_left_out) {
-                    let (plan, left_out) = keep_judged(judged, now.clone());
+                    let (plan, left_out) = keep_reviewed(reviewed, now.clone());
                     return Ok(Some(Held { plan, left_out }));
                 }
-                let why = "what was judged is not what is due now, and nothing was written";
+                let why = "what was reviewed is not what is due now, and nothing was written";
                 Err(Failure::new(Exit::Stale, why)
                     .helps(lines(&moved))
-                    .help("plan again, and have that judged"))
+                    .help("plan again, and have that reviewed"))
             }
             None => {
                 let digest = now.digest();
@@ -195,12 +198,12 @@ impl Judged {
                 if digest == wanted {
                     return Ok(None);
                 }
-                let why = "the plan is not the one that was judged, and nothing was written";
+                let why = "the plan is not the one that was reviewed, and nothing was written";
                 Err(Failure::new(Exit::Stale, why)
-                    .help(format!("judged: sha256:{wanted}"))
+                    .help(format!("reviewed: sha256:{wanted}"))
                     .help(format!("due now: sha256:{digest}"))
                     .help(
-                        "plan again, and have that judged; a plan file (--plan FILE) tells what \
+                        "plan again, and have that reviewed; a plan file (--plan FILE) tells what \
                          moved",
                     ))
             }

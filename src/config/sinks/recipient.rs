@@ -5,15 +5,15 @@ use crate::lang::value::{Members, Value};
 use crate::model::{Address, short_digest};
 
 /// What the attributes of a sink may use of the account.
-pub(in crate::config) struct Subject<'a> {
+pub(in crate::config) struct Recipient<'a> {
     pub(in crate::config) address: &'a Address,
     pub(in crate::config) name: &'a str,
     pub(in crate::config) scope: Option<&'a crate::model::Scope>,
 }
 
 /// What `account` holds inside a sink.
-pub(in crate::config) fn members(subject: &Subject<'_>) -> Members {
-    let scope = subject
+pub(in crate::config) fn members(recipient: &Recipient<'_>) -> Members {
+    let scope = recipient
         .scope
         .map_or(Value::unknown(crate::lang::Type::Any), |scope| {
             let members = [
@@ -24,9 +24,9 @@ pub(in crate::config) fn members(subject: &Subject<'_>) -> Members {
             Value::map(members.into())
         });
     [
-        ("id".into(), safe_name(subject.address).into()),
-        ("name".into(), subject.name.into()),
-        ("address".into(), subject.address.to_string().into()),
+        ("id".into(), safe_name(recipient.address).into()),
+        ("name".into(), recipient.name.into()),
+        ("address".into(), recipient.address.to_string().into()),
         ("scope".into(), scope),
     ]
     .into()
