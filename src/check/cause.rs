@@ -8,7 +8,7 @@ use super::found::{Cause, Found, What, what};
 use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
-use crate::plan::{Action, Block, Blocked, Change, Expired, Plan, in_gone};
+use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, in_gone};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,28 +221,30 @@ fn changed(change: &Change, adopted: bool) -> Option<Case> {
 fn stopped(blocked: &Blocked) -> Option<Case> {
     let (account, question) = match &blocked.block {
         // Those of nobody are told apart from what differs.
-        Block::Unread { .. } | Block::Unmanaged { .. } => return None,
-        Block::AlreadyOver { .. } => (None, Question::None),
-        Block::Protected { account } | Block::UnclearRemoval { account, .. } => {
+        Obstacle::Unread { .. } | Obstacle::Unmanaged { .. } => return None,
+        Obstacle::AlreadyOver { .. } => (None, Question::None),
+        Obstacle::Protected { account } | Obstacle::UnclearRemoval { account, .. } => {
             (Some(account.clone()), Question::None)
         }
-        Block::ImportMissing { account, .. } => (None, Question::Deletion(Some(account.clone()))),
-        Block::Duplicate { accounts } => {
+        Obstacle::ImportMissing { account, .. } => {
+            (None, Question::Deletion(Some(account.clone())))
+        }
+        Obstacle::Duplicate { accounts } => {
             let newest = accounts.last()?;
             let question = Question::Account(newest.clone(), Facet::All);
             (Some(newest.clone()), question)
         }
-        Block::PendingWithPower { account, .. } => (
+        Obstacle::PendingWithPower { account, .. } => (
             Some(account.clone()),
             Question::Account(account.clone(), Facet::Each),
         ),
         // Nobody wrote them by hand.
-        Block::Later { account, .. } => (Some(account.clone()), Question::None),
-        Block::Disputed { account, .. }
-        | Block::OtherKey { account, .. }
-        | Block::NameTaken { account, .. }
-        | Block::Foreign { account, .. }
-        | Block::CannotUpdate { account, .. } => (
+        Obstacle::Later { account, .. } => (Some(account.clone()), Question::None),
+        Obstacle::Disputed { account, .. }
+        | Obstacle::OtherKey { account, .. }
+        | Obstacle::NameTaken { account, .. }
+        | Obstacle::Foreign { account, .. }
+        | Obstacle::CannotUpdate { account, .. } => (
             Some(account.clone()),
             Question::Account(account.clone(), Facet::Attributes),
         ),

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{
     Address, Custody, Desired, Inventory, Keeper, Live, LiveAccount, Mrn, Scope, rank,
 };
-use crate::plan::{Block, Blocked, LeftAlone, Plan};
+use crate::plan::{Blocked, LeftAlone, Obstacle, Plan};
 
 pub use answers::Answers;
 pub use ask::ask;
@@ -140,7 +140,7 @@ pub fn check(
 impl Check {
     /// Whether something that should have been read could not be.
     pub fn partial(&self) -> bool {
-        let unread = |blocked: &Blocked| matches!(blocked.block, Block::Unread { .. });
+        let unread = |blocked: &Blocked| matches!(blocked.block, Obstacle::Unread { .. });
         !self.plan.annex.unread.is_empty() || self.plan.blocked.iter().any(unread)
     }
 

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::delta::{Action, Block, Blocked, Delta, Difference, Reason};
+use super::delta::{Action, Blocked, Delta, Difference, Obstacle, Reason};
 use super::managed::Managed;
 use super::names::{Name, Names};
 use crate::model::{
@@ -26,7 +26,7 @@ pub(super) struct Cases<'a> {
 }
 
 impl<'a> Cases<'a> {
-    pub(super) fn block(&self, account: &DesiredAccount, block: Block, delta: &mut Delta) {
+    pub(super) fn block(&self, account: &DesiredAccount, block: Obstacle, delta: &mut Delta) {
         delta.blocked.push(Blocked {
             address: account.address.clone(),
             scope: account.scope.clone(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::cases::Cases;
-use super::delta::{Action, Block, Delta, Difference, Expired, InFlight, Reason};
+use super::delta::{Action, Delta, Difference, Expired, InFlight, Obstacle, Reason};
 use super::managed::Managed;
 use super::pending::{Pending, pending};
 use crate::model::{
@@ -23,7 +23,7 @@ impl Cases<'_> {
         if let Some(import) = &account.import
             && import.mrn != present.mrn
         {
-            let block = Block::ImportMissing {
+            let block = Obstacle::ImportMissing {
                 account: import.mrn.clone(),
                 why: format!("{} is {} already", account.address, present.mrn),
             };
@@ -52,7 +52,7 @@ impl Cases<'_> {
                     self.create(account, Reason::CredentialPending, delta);
                 }
                 Pending::Strange(why) => {
-                    let block = Block::PendingWithPower {
+                    let block = Obstacle::PendingWithPower {
                         account: present.mrn.clone(),
                         why,
                     };
@@ -262,15 +262,15 @@ impl Cases<'_> {
         &self,
         account: &DesiredAccount,
         mrn: &Mrn,
-    ) -> Result<(&LiveAccount, Reason), Block> {
-        let missing = |why: String| Block::ImportMissing {
+    ) -> Result<(&LiveAccount, Reason), Obstacle> {
+        let missing = |why: String| Obstacle::ImportMissing {
             account: mrn.clone(),
             why,
         };
         let Some(present) = self.live.accounts.get(mrn) else {
             let unread = mrn.account_scope().and_then(|s| self.live.unread.get(&s));
             return Err(match unread {
-                Some(unread) => Block::Unread {
+                Some(unread) => Obstacle::Unread {
                     why: unread.why.clone(),
                 },
                 None => missing("the platform has no such service account".to_owned()),
@@ -284,7 +284,7 @@ impl Cases<'_> {
             Custody::Foreign(stack) if self.desired.meant.take_over.contains(stack) => {
                 Ok((present, Reason::TakenOver))
             }
-            Custody::Foreign(stack) => Err(Block::Foreign {
+            Custody::Foreign(stack) => Err(Obstacle::Foreign {
                 account: mrn.clone(),
                 stack: stack.clone(),
             }),
@@ -296,7 +296,7 @@ impl Cases<'_> {
                 Err(missing(format!("it is managed as {other}")))
             }
             // Whatever a later version says of it would be lost.
-            Custody::Later { needs, claim: _ } => Err(Block::Later {
+            Custody::Later { needs, claim: _ } => Err(Obstacle::Later {
                 account: mrn.clone(),
                 needs: needs.clone(),
             }),
@@ -343,14 +343,14 @@ impl Cases<'_> {
         if let Some(unread) = self.live.unread.get(&account.scope) {
             self.block(
                 account,
-                Block::Unread {
+                Obstacle::Unread {
                     why: unread.why.clone(),
                 },
                 delta,
             );
         } else if !self.live.scopes.contains_key(&account.scope) {
             let why = "it was not read".to_owned();
-            self.block(account, Block::Unread { why }, delta);
+            self.block(account, Obstacle::Unread { why }, delta);
         } else if let Some(block) = self.name_taken(account, None) {
             self.block(account, block, delta);
         } else {
@@ -370,7 +370,7 @@ impl Cases<'_> {
         if let Some(until) = account.valid_until
             && until <= self.live.facts.now
         {
-            self.block(account, Block::AlreadyOver { until }, delta);
+            self.block(account, Obstacle::AlreadyOver { until }, delta);
             return;
         }
         let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
@@ -407,9 +407,9 @@ impl Cases<'_> {
         present: &LiveAccount,
         expires: Option<jiff::Timestamp>,
         marks: &Marks,
-    ) -> Option<Block> {
+    ) -> Option<Obstacle> {
         let cannot = |attribute: &str, live: String, wanted: String| {
-            Some(Block::CannotUpdate {
+            Some(Obstacle::CannotUpdate {
                 account: present.mrn.clone(),
                 attribute: attribute.to_owned(),
                 live,

@@ -105,7 +105,7 @@ pub struct Difference {
 /// Why a declared or marked account is left alone and the whole plan cannot be applied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Block {
+pub enum Obstacle {
     /// Our marks without a reason to believe them: no seal that fits, a creator who is not trusted,
     /// or marks that were tampered with.
     Disputed {
@@ -207,7 +207,7 @@ pub enum Block {
     },
 }
 
-impl Block {
+impl Obstacle {
     /// Its kind, as documents have it, and the accounts that it is about: what names an obstacle, without
     /// the words and details around it.
     pub fn named(&self) -> (&'static str, Vec<&Mrn>) {
@@ -260,7 +260,7 @@ pub struct Blocked {
     /// Where the account lives or should live.
     pub scope: Scope,
     /// What stands in the way.
-    pub block: Block,
+    pub block: Obstacle,
     /// Where it is declared, if it is.
     pub declared_at: Option<SourceRef>,
 }
@@ -337,55 +337,55 @@ mod tests {
         let mrn = || Mrn::new("m");
         let words = || "anything at all".to_owned();
         let all = [
-            Block::Disputed {
+            Obstacle::Disputed {
                 account: mrn(),
                 why: words(),
             },
-            Block::Duplicate {
+            Obstacle::Duplicate {
                 accounts: vec![mrn(), Mrn::new("n")],
             },
-            Block::NameTaken {
+            Obstacle::NameTaken {
                 account: mrn(),
                 name: words(),
                 managed_as: Some(Address::new("other", None)),
                 held: Held::Kept,
             },
-            Block::OtherKey {
+            Obstacle::OtherKey {
                 account: mrn(),
                 key: words(),
             },
-            Block::Later {
+            Obstacle::Later {
                 account: mrn(),
                 needs: words(),
             },
-            Block::Unread { why: words() },
-            Block::ImportMissing {
+            Obstacle::Unread { why: words() },
+            Obstacle::ImportMissing {
                 account: mrn(),
                 why: words(),
             },
-            Block::Foreign {
+            Obstacle::Foreign {
                 account: mrn(),
                 stack: StackId::new("other", "k7m2q9ta").expect("valid"),
             },
-            Block::CannotUpdate {
+            Obstacle::CannotUpdate {
                 account: mrn(),
                 attribute: words(),
                 live: words(),
                 wanted: words(),
             },
-            Block::AlreadyOver {
+            Obstacle::AlreadyOver {
                 until: jiff::Timestamp::UNIX_EPOCH,
             },
-            Block::Protected { account: mrn() },
-            Block::UnclearRemoval {
+            Obstacle::Protected { account: mrn() },
+            Obstacle::UnclearRemoval {
                 account: mrn(),
                 why: words(),
             },
-            Block::Unmanaged {
+            Obstacle::Unmanaged {
                 account: mrn(),
                 name: words(),
             },
-            Block::PendingWithPower {
+            Obstacle::PendingWithPower {
                 account: mrn(),
                 why: words(),
             },

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use cases::Cases;
 pub use delta::{
-    Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason,
+    Action, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Obstacle, Reason,
 };
 use managed::Managed;
 pub use pending::PENDING_LEASE;
@@ -39,7 +39,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
     let declared = declared(desired);
     let mut unmanaged: Vec<&LiveAccount> = Vec::new();
     let mut ours: Vec<Managed<'_>> = Vec::with_capacity(live.accounts.len());
-    let mut disputed: Vec<(&LiveAccount, &Custody, Block)> = Vec::new();
+    let mut disputed: Vec<(&LiveAccount, &Custody, Obstacle)> = Vec::new();
     for (account, entry) in inventory.beside(live) {
         let custody = &entry.custody;
         match custody {
@@ -104,7 +104,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
             Some([found]) => cases.present(account, found, &mut delta),
             Some(several) => {
                 let accounts = several.iter().map(|o| o.account.mrn.clone()).collect();
-                cases.block(account, Block::Duplicate { accounts }, &mut delta);
+                cases.block(account, Obstacle::Duplicate { accounts }, &mut delta);
             }
             // The plan says once of the whole scope that it is gone.
             None if live.extent.gone.contains_key(&account.scope) => {}
@@ -160,18 +160,18 @@ fn find<'a>(declared: &[Declared<'a>], label: &AddressLabel) -> Option<&'a Desir
 }
 
 /// What stands in the way if an account of ours, or one that claims to be, is not to be believed.
-fn dispute(custody: &Custody, account: &Mrn) -> Option<Block> {
+fn dispute(custody: &Custody, account: &Mrn) -> Option<Obstacle> {
     let account = account.clone();
     match custody {
-        Custody::Disputed { why, claim: _ } => Some(Block::Disputed {
+        Custody::Disputed { why, claim: _ } => Some(Obstacle::Disputed {
             account,
             why: why.clone(),
         }),
-        Custody::OtherKey { key, claim: _ } => Some(Block::OtherKey {
+        Custody::OtherKey { key, claim: _ } => Some(Obstacle::OtherKey {
             account,
             key: key.clone(),
         }),
-        Custody::Later { needs, claim: _ } => Some(Block::Later {
+        Custody::Later { needs, claim: _ } => Some(Obstacle::Later {
             account,
             needs: needs.clone(),
         }),

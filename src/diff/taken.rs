@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::cases::Cases;
-use super::delta::{Block, Held};
+use super::delta::{Held, Obstacle};
 use super::names::Names;
 use crate::model::{
     Custody, DesiredAccount, LiveAccount, Marks, Mrn, difference, outline, same_name,
@@ -15,7 +15,7 @@ impl Cases<'_> {
         &self,
         account: &DesiredAccount,
         except: Option<&Mrn>,
-    ) -> Option<Block> {
+    ) -> Option<Obstacle> {
         let names = self.names();
         let holders = names.holders(account).iter();
         let mut others = holders.filter(|other| Some(&other.mrn) != except);
@@ -32,7 +32,7 @@ impl Cases<'_> {
             Held::Kept
         };
         let managed_as = self.inventory.of(&holder.mrn).address();
-        Some(Block::NameTaken {
+        Some(Obstacle::NameTaken {
             account: holder.mrn.clone(),
             name: account.name.clone(),
             managed_as: managed_as.cloned(),

@@ -189,7 +189,7 @@ fn actions(delta: &Delta) -> Vec<(Action, Reason)> {
         .collect()
 }
 
-fn only_block(delta: &Delta) -> &Block {
+fn only_block(delta: &Delta) -> &Obstacle {
     assert!(delta.differences.is_empty(), "{:?}", delta.differences);
     assert_eq!(delta.blocked.len(), 1, "{:?}", delta.blocked);
     &delta.blocked[0].block
@@ -286,7 +286,10 @@ fn a_pending_account_with_power_or_a_past_is_left_to_people() {
     strong.roles = roles(&["owner"]);
     for account in [used, strong] {
         let delta = compare(vec![declared("ci")], vec![account]);
-        assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
+        assert!(matches!(
+            only_block(&delta),
+            Obstacle::PendingWithPower { .. }
+        ));
     }
     let mut given = pending(60);
     given.roles = roles(&["viewer"]);
@@ -309,7 +312,7 @@ fn marks_are_believed_only_with_a_reason() {
     assert_eq!(made_by(Some("trusted@acme.example")).unchanged, 1);
     for creator in [Some("mallory"), None] {
         let delta = made_by(creator);
-        let disputed = |b: &Blocked| matches!(b.block, Block::Disputed { .. });
+        let disputed = |b: &Blocked| matches!(b.block, Obstacle::Disputed { .. });
         assert!(delta.blocked.iter().any(disputed));
         // Its name stands in the way of a new one, too.
         assert!(delta.differences.is_empty());
@@ -334,7 +337,7 @@ fn two_accounts_of_one_address_are_refused_both() {
         ..managed("ci")
     };
     let delta = compare(vec![declared("ci")], vec![managed("ci"), twin]);
-    let Block::Duplicate { accounts } = only_block(&delta) else {
+    let Obstacle::Duplicate { accounts } = only_block(&delta) else {
         panic!("{delta:?}")
     };
     assert_eq!(*accounts, [mrn("ci"), mrn("twin")]);
@@ -348,7 +351,7 @@ fn twins_that_are_not_declared_any_more_are_refused_as_well() {
         ..managed("ci")
     };
     let delta = compare(Vec::new(), vec![managed("ci"), twin]);
-    assert!(matches!(only_block(&delta), Block::Duplicate { accounts } if accounts.len() == 2));
+    assert!(matches!(only_block(&delta), Obstacle::Duplicate { accounts } if accounts.len() == 2));
 }
 
 #[test]
@@ -357,7 +360,10 @@ fn an_undeclared_pending_account_with_power_is_no_leftover_of_a_birth() {
     strong.roles = roles(&["owner"]);
     let delta = compare(Vec::new(), vec![strong]);
     assert!(delta.differences.is_empty(), "{delta:?}");
-    assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
+    assert!(matches!(
+        only_block(&delta),
+        Obstacle::PendingWithPower { .. }
+    ));
 }
 
 #[test]
@@ -373,7 +379,7 @@ fn another_stacks_account_is_never_touched_and_its_name_blocks() {
     let delta = compare(vec![declared("ci")], vec![foreign.clone()]);
     assert!(matches!(
         only_block(&delta),
-        Block::NameTaken {
+        Obstacle::NameTaken {
             managed_as: None,
             ..
         }
@@ -386,7 +392,7 @@ fn another_stacks_account_is_never_touched_and_its_name_blocks() {
         declared_at: place(2),
     });
     let delta = compare(vec![wanted], vec![foreign]);
-    assert!(matches!(only_block(&delta), Block::Foreign { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::Foreign { .. }));
 }
 
 #[test]
@@ -396,7 +402,7 @@ fn damaged_marks_of_ours_are_disputed_and_marks_of_nobody_are_unmanaged() {
         .labels
         .insert("rolecall-credential".to_owned(), "whatever".to_owned());
     let delta = compare(Vec::new(), vec![account.clone()]);
-    assert!(matches!(only_block(&delta), Block::Disputed { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::Disputed { .. }));
     account.labels.remove("rolecall-stack");
     let delta = compare(Vec::new(), vec![account]);
     assert!(delta.blocked.is_empty() && delta.differences.is_empty());
@@ -426,14 +432,14 @@ fn an_import_takes_custody_and_shows_what_else_differs() {
     assert!(delta.left_alone.is_empty());
 
     let delta = compare(vec![wanted.clone()], Vec::new());
-    assert!(matches!(only_block(&delta), Block::ImportMissing { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::ImportMissing { .. }));
 
     let elsewhere = LiveAccount {
         scope: Scope::Organization(org()),
         ..account
     };
     let delta = compare(vec![wanted], vec![elsewhere]);
-    assert!(matches!(only_block(&delta), Block::ImportMissing { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::ImportMissing { .. }));
 }
 
 #[test]
@@ -443,7 +449,7 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
     let delta = compare(vec![moved], vec![managed("ci")]);
     assert!(matches!(
         only_block(&delta),
-        Block::CannotUpdate { attribute, .. } if attribute == "scope"
+        Obstacle::CannotUpdate { attribute, .. } if attribute == "scope"
     ));
 
     assert_eq!(delta.unchanged, 0, "it is not as declared");
@@ -453,7 +459,7 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
     let delta = compare(vec![expiring.clone()], vec![managed("ci")]);
     assert!(matches!(
         only_block(&delta),
-        Block::CannotUpdate { attribute, .. } if attribute == "valid_until"
+        Obstacle::CannotUpdate { attribute, .. } if attribute == "valid_until"
     ));
 
     let as_born = Marks {
@@ -471,14 +477,14 @@ fn what_is_fixed_at_birth_blocks_and_says_so() {
     );
     assert!(matches!(
         only_block(&delta),
-        Block::CannotUpdate { attribute, .. } if attribute == "valid_until"
+        Obstacle::CannotUpdate { attribute, .. } if attribute == "valid_until"
     ));
 }
 
 #[test]
 fn a_scope_that_was_not_read_creates_and_deletes_nothing() {
     let delta = compare_unread(vec![declared("ci")], Vec::new(), &[space()]);
-    assert!(matches!(only_block(&delta), Block::Unread { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::Unread { .. }));
     let delta = compare_unread(Vec::new(), Vec::new(), &[space()]);
     assert!(delta.differences.is_empty() && delta.blocked.is_empty());
 }
@@ -500,7 +506,7 @@ fn a_rename_into_a_taken_name_is_blocked_and_a_free_one_is_an_update() {
         vec![wanted.clone()],
         vec![managed("ci"), live_account("other", None)],
     );
-    assert!(matches!(only_block(&delta), Block::NameTaken { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::NameTaken { .. }));
     // Equal names in different scopes never meet.
     let far = LiveAccount {
         scope: Scope::Organization(org()),
@@ -532,7 +538,7 @@ fn what_is_declared_in_a_gone_scope_is_neither_born_nor_in_the_way() {
     live.extent.gone.insert(gone, org());
     let delta = diff(&desired, &live, &Seals::default());
     assert_eq!(actions(&delta), []);
-    assert!(matches!(only_block(&delta), Block::CannotUpdate { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::CannotUpdate { .. }));
     assert_eq!(delta.unchanged, 1);
 }
 

@@ -2,7 +2,7 @@
 //! Pure.
 
 use super::cases::Cases;
-use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
+use super::delta::{Action, Blocked, Delta, Difference, InFlight, Obstacle, Reason};
 use super::managed::Managed;
 use super::pending::{Pending, pending};
 use crate::model::{
@@ -19,7 +19,7 @@ impl Cases<'_> {
             [first, ..] => delta.blocked.push(Blocked {
                 address: first.known.at.address.clone(),
                 scope: first.account.scope.clone(),
-                block: Block::Duplicate {
+                block: Obstacle::Duplicate {
                     accounts: group.iter().map(|o| o.account.mrn.clone()).collect(),
                 },
                 declared_at: None,
@@ -55,7 +55,7 @@ impl Cases<'_> {
                     delta.blocked.push(Blocked {
                         address: at.address.clone(),
                         scope: account.scope.clone(),
-                        block: Block::PendingWithPower {
+                        block: Obstacle::PendingWithPower {
                             account: account.mrn.clone(),
                             why,
                         },
@@ -96,13 +96,13 @@ impl Cases<'_> {
                             ..before
                         });
                     } else if marks.protected {
-                        block = Some(Block::Protected {
+                        block = Some(Obstacle::Protected {
                             account: account.mrn.clone(),
                         });
                     }
                 }
                 Err(why) => {
-                    block = Some(Block::UnclearRemoval {
+                    block = Some(Obstacle::UnclearRemoval {
                         account: account.mrn.clone(),
                         why,
                     });
@@ -121,7 +121,7 @@ impl Cases<'_> {
     }
 
     /// Whether an account that is given up would be in the way of the next run.
-    fn lost(&self, account: &LiveAccount) -> Option<Block> {
+    fn lost(&self, account: &LiveAccount) -> Option<Obstacle> {
         let setting = self.setting(&account.scope)?;
         if setting.excepts(&account.name) {
             return None;
@@ -131,7 +131,7 @@ impl Cases<'_> {
             UnmanagedAction::Fail => "refuse every plan",
             UnmanagedAction::Delete => "delete it",
         };
-        Some(Block::UnclearRemoval {
+        Some(Obstacle::UnclearRemoval {
             account: account.mrn.clone(),
             why: format!(
                 "a removed block gives it up, and then the unmanaged block of its scope would \
@@ -170,7 +170,7 @@ impl Cases<'_> {
             UnmanagedAction::Fail => delta.blocked.push(Blocked {
                 address,
                 scope: account.scope.clone(),
-                block: Block::Unmanaged {
+                block: Obstacle::Unmanaged {
                     account: account.mrn.clone(),
                     name: account.name.clone(),
                 },
@@ -229,7 +229,7 @@ impl Cases<'_> {
             delta.blocked.push(Blocked {
                 address: Address::new(scope.id(), None),
                 scope: scope.clone(),
-                block: Block::Unread {
+                block: Obstacle::Unread {
                     why: unread.why.clone(),
                 },
                 declared_at: Some(setting.declared_at.clone()),

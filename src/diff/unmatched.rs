@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cases::Cases;
-use super::delta::{Action, Block, Delta, Reason};
+use super::delta::{Action, Delta, Obstacle, Reason};
 use crate::model::{Address, Former, SourceRef};
 
 /// How many blocks a sentence names.
@@ -31,7 +31,7 @@ impl Cases<'_> {
         let blocked: BTreeSet<Address> = delta
             .blocked
             .iter()
-            .filter(|blocked| matches!(blocked.block, Block::NameTaken { .. }))
+            .filter(|blocked| matches!(blocked.block, Obstacle::NameTaken { .. }))
             .map(|blocked| blocked.address.clone())
             .filter(|address| {
                 let label = address.label();

@@ -26,7 +26,7 @@ pub(super) struct Form {
     pub(super) limits: Limits,
     pub(super) policies: Vec<PolicyRef>,
     pub(super) changes: Vec<Due>,
-    pub(super) obstacles: Vec<Obstacle>,
+    pub(super) obstacles: Vec<NamedObstacle>,
 }
 
 /// A change, without the marks that it was found under and without places in the configuration.
@@ -50,7 +50,7 @@ pub(super) struct Due {
 /// What stands in the way, by kind and account: words about it may be anybody's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Obstacle {
+pub(super) struct NamedObstacle {
     pub(super) address: Address,
     scope: Scope,
     kind: String,
@@ -133,7 +133,7 @@ impl Due {
     }
 }
 
-impl Obstacle {
+impl NamedObstacle {
     /// Whether it is that this account has no owner.
     pub(super) fn is_unmanaged(&self, account: &Mrn) -> bool {
         self.kind == "unmanaged" && self.accounts.contains(account)
@@ -195,7 +195,7 @@ pub(super) fn text(contents: &Contents) -> String {
         limits: *limits,
         policies: policies.clone(),
         changes: Vec::new(),
-        obstacles: Obstacle::all(blocked),
+        obstacles: NamedObstacle::all(blocked),
     };
     let mut members: BTreeMap<String, String> = match sorted(&rest) {
         Value::Object(members) => members

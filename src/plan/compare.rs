@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::canonical::Obstacle;
+use super::canonical::NamedObstacle;
 use super::{Action, Annex, Change, Contents, Plan, Reason};
 use crate::diff::Difference;
 use crate::model::{
@@ -80,7 +80,7 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
             ));
         }
     }
-    let settled = |what: &str, obstacle: &Obstacle, caller: &Mrn| {
+    let settled = |what: &str, obstacle: &NamedObstacle, caller: &Mrn| {
         let hint = match obstacle.is_unmanaged(caller) {
             true => SPARED,
             false => "",
@@ -91,8 +91,9 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
             of_another: false,
         }
     };
-    let obstacles =
-        |plan: &Plan| -> BTreeSet<Obstacle> { Obstacle::all(&plan.blocked).into_iter().collect() };
+    let obstacles = |plan: &Plan| -> BTreeSet<NamedObstacle> {
+        NamedObstacle::all(&plan.blocked).into_iter().collect()
+    };
     let (before, after) = (obstacles(reviewed), obstacles(now));
     for gone in before.difference(&after) {
         let what = "what stood in its way has changed";

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::canonical::{Form, Obstacle, in_order};
+use super::canonical::{Form, NamedObstacle, in_order};
 use super::once::Once;
 use super::{
     Annex, Blocked, Contents, Expired, FORMAT, InFlight, Judgement, LeftAlone, OwnersLeft, Plan,
@@ -125,7 +125,7 @@ impl Aside {
     /// Puts everything to where it belongs; `None` if it is not of this form.
     fn put_beside(self, form: Form) -> Option<Contents> {
         let fits = self.places.len() == form.changes.len()
-            && Obstacle::all(&self.blocked) == form.obstacles;
+            && NamedObstacle::all(&self.blocked) == form.obstacles;
         if !fits {
             return None;
         }

@@ -15,7 +15,7 @@ pub use rules::judge;
 
 use crate::echo;
 use crate::model::Address;
-use crate::plan::{Action, Block, Blocked, Change, Contents, Plan, Reason, Verdict};
+use crate::plan::{Action, Blocked, Change, Contents, Obstacle, Plan, Reason, Verdict};
 
 /// The guard of raised roles where nothing proves whose an account is.
 pub const RAISE: &str = "raise";
@@ -153,7 +153,7 @@ pub fn approve(
             help: "Settle each as it says, or take it out of the configuration, then plan again."
                 .to_owned(),
             // A plan says what it could not read, and is a plan all the same.
-            apply_only: !settled.any(|b| !matches!(b.block, Block::Unread { .. })),
+            apply_only: !settled.any(|b| !matches!(b.block, Obstacle::Unread { .. })),
             broken: None,
         });
     }
@@ -218,7 +218,7 @@ pub fn approve(
 
 /// Whether an account is under the seal of a key that has not handed over to the configuration's.
 fn under_other_key(blocked: &Blocked) -> bool {
-    matches!(blocked.block, Block::OtherKey { .. })
+    matches!(blocked.block, Obstacle::OtherKey { .. })
 }
 
 /// Takes everything but births out of a plan, and gives what was taken out. An address of which anything

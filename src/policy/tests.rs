@@ -253,7 +253,7 @@ fn what_stands_in_the_way_refuses_the_plan_itself() {
     let blocked = |name: &str| crate::plan::Blocked {
         address: crate::model::Address::new(name, None),
         scope: change("a", &[], None).what.scope,
-        block: crate::plan::Block::Duplicate {
+        block: crate::plan::Obstacle::Duplicate {
             accounts: Vec::new(),
         },
         declared_at: None,
@@ -291,7 +291,7 @@ fn under_another_key(others: &[Action]) -> Plan {
     let sealed = |name: &str| crate::plan::Blocked {
         address: Address::new(name, None),
         scope: change("a", &[], None).scope.clone(),
-        block: crate::plan::Block::OtherKey {
+        block: crate::plan::Obstacle::OtherKey {
             account: Mrn::new(name),
             key: "0123456789abcdef".to_owned(),
         },
@@ -352,7 +352,7 @@ fn the_acknowledgement_of_another_seal_key_lifts_nothing_else() {
         |plan: &Plan| Acks::parse([format!("seal-key={}", named(plan)).as_str()]).expect("one");
     let mut taken = under_another_key(&[]);
     taken.blocked.push(crate::plan::Blocked {
-        block: crate::plan::Block::Disputed {
+        block: crate::plan::Obstacle::Disputed {
             account: Mrn::new("z"),
             why: "it has no seal".to_owned(),
         },
@@ -399,11 +399,11 @@ fn what_was_not_read_alone_refuses_the_apply_only() {
         declared_at: None,
     };
     let unread = || {
-        blocked(crate::plan::Block::Unread {
+        blocked(crate::plan::Obstacle::Unread {
             why: "denied".to_owned(),
         })
     };
-    let duplicate = blocked(crate::plan::Block::Duplicate {
+    let duplicate = blocked(crate::plan::Obstacle::Duplicate {
         accounts: Vec::new(),
     });
     for (all, apply_only) in [

@@ -31,7 +31,7 @@ fn an_account_found_under_a_former_address_is_moved_before_anything_else() {
     );
 
     let both = compare(vec![wanted], vec![managed("old"), managed("new")]);
-    assert!(matches!(only_block(&both), Block::Duplicate { accounts } if accounts.len() == 2));
+    assert!(matches!(only_block(&both), Obstacle::Duplicate { accounts } if accounts.len() == 2));
     assert!(both.differences.is_empty());
 }
 
@@ -68,7 +68,7 @@ fn nothing_that_is_protected_passes_for_a_dead_birth() {
         let delta = compare(declared, vec![dead.clone()]);
         assert!(delta.differences.is_empty(), "{delta:?}");
         assert!(
-            matches!(&delta.blocked[0].block, Block::PendingWithPower { why, .. } if why.contains("protected")),
+            matches!(&delta.blocked[0].block, Obstacle::PendingWithPower { why, .. } if why.contains("protected")),
             "{delta:?}"
         );
     }
@@ -156,7 +156,10 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
     }
     // A mark of any kind keeps an account from being deleted, and from nothing else.
     let refused = unmanaged(half_marked.clone(), Some(UnmanagedAction::Fail), None);
-    assert!(matches!(refused.blocked[0].block, Block::Unmanaged { .. }));
+    assert!(matches!(
+        refused.blocked[0].block,
+        Obstacle::Unmanaged { .. }
+    ));
     for (account, actions) in [
         (live_account("legacy-ci", None), &BOTH[..]),
         (caller, &BOTH),
@@ -167,7 +170,7 @@ fn an_unmanaged_block_spares_exceptions_the_caller_marks_of_any_kind_and_wanted_
         for action in actions.iter().copied() {
             let delta = unmanaged(account.clone(), Some(action), None);
             let deletes = delta.differences.iter().any(|d| d.action == Action::Delete);
-            let refuses = |b: &Blocked| matches!(b.block, Block::Unmanaged { .. });
+            let refuses = |b: &Blocked| matches!(b.block, Obstacle::Unmanaged { .. });
             assert!(!deletes && !delta.blocked.iter().any(refuses), "{delta:?}");
             assert_eq!(delta.left_alone.len(), 1, "{delta:?}");
         }
@@ -241,7 +244,7 @@ fn a_scope_that_must_have_no_strays_must_be_readable() {
         let delta = diff(&desired, &live, &Seals::default());
         assert_eq!(delta.blocked.len(), blocked, "{delta:?}");
         for found in &delta.blocked {
-            assert!(matches!(found.block, Block::Unread { .. }));
+            assert!(matches!(found.block, Obstacle::Unread { .. }));
             assert_eq!(
                 (&found.scope, &found.declared_at),
                 (&space(), &Some(place(6)))
@@ -354,7 +357,10 @@ fn of_removed_blocks_the_one_of_the_very_account_counts_before_that_of_its_block
     // Of an address that is kept as a hash nobody can tell whether it is of the block.
     let long = Address::new("ci", Some("k".repeat(99)));
     let delta = without(of(long.clone()), vec![whole()], None);
-    assert!(matches!(only_block(&delta), Block::UnclearRemoval { .. }));
+    assert!(matches!(
+        only_block(&delta),
+        Obstacle::UnclearRemoval { .. }
+    ));
     let destroying = removed(Address::new("ci", None), true, 7);
     let delta = without(of(long.clone()), vec![destroying], None);
     assert_eq!(delta.differences[0].action, Action::Delete);
@@ -368,7 +374,7 @@ fn an_account_that_is_given_up_must_not_fall_to_an_unmanaged_block() {
     let give_up = || vec![removed(Address::new("ci", None), false, 7)];
     for (action, says) in [(Fail, "refuse every plan"), (Delete, "delete it")] {
         let delta = without(marks("ci"), give_up(), Some(action));
-        let Block::UnclearRemoval { account, why } = only_block(&delta) else {
+        let Obstacle::UnclearRemoval { account, why } = only_block(&delta) else {
             panic!("{delta:?}")
         };
         assert_eq!(*account, mrn("ci"));
@@ -393,7 +399,7 @@ fn a_protected_account_is_not_deleted_and_may_be_given_up() {
         ..marks("ci")
     };
     let delta = without(protected(), Vec::new(), None);
-    assert!(matches!(only_block(&delta), Block::Protected { account } if *account == mrn("ci")));
+    assert!(matches!(only_block(&delta), Obstacle::Protected { account } if *account == mrn("ci")));
     let give_up = removed(Address::new("ci", None), false, 7);
     let delta = without(protected(), vec![give_up], None);
     assert_eq!(delta.differences[0].action, Action::Forget);
@@ -432,7 +438,7 @@ fn an_import_of_what_is_ours_already_says_as_what() {
         declared_at: place(2),
     });
     let delta = compare(vec![wanted], vec![managed("other")]);
-    let Block::ImportMissing { account, why } = &delta.blocked[0].block else {
+    let Obstacle::ImportMissing { account, why } = &delta.blocked[0].block else {
         panic!("{delta:?}")
     };
     assert_eq!(*account, mrn("other"));
@@ -463,7 +469,7 @@ fn a_name_that_two_accounts_have_hinders_only_who_wants_it_anew() {
     let mut named = managed("ci");
     named.name = "before".to_owned();
     let delta = compare(vec![wanted], vec![named, twin.clone()]);
-    let holder = matches!(only_block(&delta), Block::NameTaken { account, managed_as: None, .. }
+    let holder = matches!(only_block(&delta), Obstacle::NameTaken { account, managed_as: None, .. }
         if *account == twin.mrn);
     assert!(holder, "{:?}", delta.blocked);
 }
@@ -496,7 +502,10 @@ fn of_all_names_that_a_removed_block_means_one_is_enough() {
     let delta = without(marked(&keyed), blocks(), None);
     assert_eq!(delta.differences[0].action, Action::Forget);
     let delta = without(marked(&hashed), blocks(), None);
-    assert!(matches!(only_block(&delta), Block::UnclearRemoval { .. }));
+    assert!(matches!(
+        only_block(&delta),
+        Obstacle::UnclearRemoval { .. }
+    ));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn held(delta: &Delta) -> Vec<(&str, Held)> {
         .blocked
         .iter()
         .map(|blocked| match &blocked.block {
-            Block::NameTaken { held, .. } => (blocked.address.name.as_str(), *held),
+            Obstacle::NameTaken { held, .. } => (blocked.address.name.as_str(), *held),
             other => panic!("{other:?}"),
         })
         .collect()
@@ -75,7 +75,7 @@ fn a_circle_of_renames_is_refused_and_what_waits_for_it_is_not_blamed() {
     let exchange = || vec![called("a", "two"), called("b", "one")];
     let delta = compare(exchange(), vec![live_as("a", "one"), live_as("b", "two")]);
     assert_eq!(held(&delta), [("a", Held::Circle), ("b", Held::Circle)]);
-    let Block::NameTaken { managed_as, .. } = &delta.blocked[0].block else {
+    let Obstacle::NameTaken { managed_as, .. } = &delta.blocked[0].block else {
         panic!("{delta:?}");
     };
     assert_eq!(*managed_as, Some(Address::new("b", None)));
@@ -126,7 +126,7 @@ fn a_name_that_only_a_deletion_frees_is_refused() {
     let delta = compare(vec![called("new", "ci")], vec![kept]);
     let kinds = |delta: &Delta| -> Vec<Option<Held>> {
         let held = |blocked: &Blocked| match &blocked.block {
-            Block::NameTaken { held, .. } => Some(*held),
+            Obstacle::NameTaken { held, .. } => Some(*held),
             _ => None,
         };
         delta.blocked.iter().map(held).collect()
@@ -166,7 +166,7 @@ fn one_name_in_two_forms_is_no_difference_and_is_taken() {
         assert_eq!(delta.unchanged, 1);
 
         let delta = compare(vec![called("ci", one)], vec![live_account(other, None)]);
-        assert!(matches!(only_block(&delta), Block::NameTaken { .. }));
+        assert!(matches!(only_block(&delta), Obstacle::NameTaken { .. }));
 
         // Other changes leave the name in the form that it has.
         let mut wanted = called("ci", one);

@@ -34,8 +34,8 @@ fn with_seals(name: &str, live: Vec<LiveAccount>, seals: &Seals) -> Delta {
 
 fn disputed(delta: &Delta) -> Vec<&str> {
     let why = delta.blocked.iter().map(|b| match &b.block {
-        Block::Disputed { why, .. } => why.as_str(),
-        Block::OtherKey { .. } => "another key",
+        Obstacle::Disputed { why, .. } => why.as_str(),
+        Obstacle::OtherKey { .. } => "another key",
         other => panic!("{other:?}"),
     });
     why.collect()
@@ -86,7 +86,7 @@ fn marks_moved_to_another_account_of_ours_do_not_raise_it() {
     );
     assert!(
         delta.blocked.iter().any(
-            |b| matches!(&b.block, Block::Disputed { why, .. } if why.contains("does not fit"))
+            |b| matches!(&b.block, Obstacle::Disputed { why, .. } if why.contains("does not fit"))
         ),
         "{delta:?}"
     );
@@ -136,7 +136,7 @@ fn of_two_accounts_with_one_address_only_the_sealed_one_is_ours() {
     let twin = live_account("twin", Some(seals.seal(&mrn("twin"), marks("ci"))));
     let delta = with_seals("ci", vec![right, twin], &seals);
     assert!(
-        matches!(&delta.blocked[0].block, Block::Duplicate { accounts } if accounts.len() == 2),
+        matches!(&delta.blocked[0].block, Obstacle::Duplicate { accounts } if accounts.len() == 2),
         "{delta:?}"
     );
 }
@@ -303,7 +303,7 @@ fn an_account_under_a_key_that_has_not_handed_over_is_told_apart() {
     let id = key("b").public().id().to_owned();
     assert_eq!(
         delta.blocked[0].block,
-        Block::OtherKey {
+        Obstacle::OtherKey {
             account: mrn("ci"),
             key: id
         }
@@ -328,7 +328,7 @@ fn marks_of_a_later_version_are_no_dispute_and_are_not_touched() {
                 .labels
                 .insert("rolecall-stack".to_owned(), stack.to_owned());
             let delta = compare_with(declared.clone(), vec![account], &[], &reader("a"));
-            let later = |b: &Blocked| matches!(&b.block, Block::Later { needs, .. } if needs == "0.4.0" || needs == "1.0.0");
+            let later = |b: &Blocked| matches!(&b.block, Obstacle::Later { needs, .. } if needs == "0.4.0" || needs == "1.0.0");
             assert_eq!(delta.blocked.iter().any(later), ours, "{delta:?}");
             assert!(!ours || delta.differences.is_empty(), "{delta:?}");
             assert_eq!(delta.left_alone.len(), usize::from(!ours));
@@ -421,7 +421,10 @@ fn a_declared_protection_keeps_a_pending_account_with_a_role() {
     );
     account.roles = roles(&["agent"]);
     let delta = compare_with(vec![wanted.clone()], vec![account.clone()], &[], &seals);
-    assert!(matches!(only_block(&delta), Block::PendingWithPower { .. }));
+    assert!(matches!(
+        only_block(&delta),
+        Obstacle::PendingWithPower { .. }
+    ));
     wanted.protected = None;
     let delta = compare_with(vec![wanted], vec![account], &[], &seals);
     assert_eq!(

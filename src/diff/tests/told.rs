@@ -217,7 +217,7 @@ fn an_import_that_finds_nothing_is_in_the_way() {
         let delta = compare(vec![wanted], live);
         assert!(matches!(
             delta.blocked[0].block,
-            Block::ImportMissing { .. }
+            Obstacle::ImportMissing { .. }
         ));
     }
 }
@@ -300,5 +300,5 @@ fn an_account_that_was_given_up_is_nobodys_though_the_platform_keeps_its_marks()
         .labels
         .insert("rolecall-written".to_owned(), VOID.to_owned());
     let delta = compare(Vec::new(), vec![damaged]);
-    assert!(matches!(only_block(&delta), Block::Disputed { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::Disputed { .. }));
 }

@@ -160,7 +160,7 @@ fn an_import_cannot_set_an_end_and_an_unknown_end_is_nothing_to_change() {
         ..declared("ci")
     };
     let delta = compare(vec![wanted], vec![live_account("ci", None)]);
-    let expected = Block::CannotUpdate {
+    let expected = Obstacle::CannotUpdate {
         account: mrn("ci"),
         attribute: "valid_until".to_owned(),
         live: "unknown".to_owned(),
@@ -204,7 +204,7 @@ fn an_import_settles_a_dispute_or_says_why_it_cannot() {
         ..wanted()
     };
     let delta = compare(vec![elsewhere], vec![strange()]);
-    assert!(matches!(only_block(&delta), Block::ImportMissing { .. }));
+    assert!(matches!(only_block(&delta), Obstacle::ImportMissing { .. }));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn an_address_that_is_taken_imports_nothing_else() {
             ..live_account("other", other)
         };
         let delta = compare(vec![wanted], vec![managed("ci"), other]);
-        let Block::ImportMissing { account, why } = only_block(&delta) else {
+        let Obstacle::ImportMissing { account, why } = only_block(&delta) else {
             panic!("{delta:?}")
         };
         assert_eq!(*account, mrn("other"));
@@ -313,7 +313,7 @@ fn a_scope_that_nobody_read_is_no_empty_one() {
     };
     let delta = compare(vec![wanted], Vec::new());
     let why = "it was not read".to_owned();
-    assert_eq!(*only_block(&delta), Block::Unread { why });
+    assert_eq!(*only_block(&delta), Obstacle::Unread { why });
 }
 
 #[test]
@@ -405,7 +405,7 @@ fn a_name_that_another_of_ours_has_says_which() {
         vec![wanted, declared("first")],
         vec![managed("first"), holder],
     );
-    let expected = Block::NameTaken {
+    let expected = Obstacle::NameTaken {
         account: mrn("other"),
         name: "taken".to_owned(),
         managed_as: Some(Address::new("other", None)),
@@ -482,7 +482,7 @@ fn nothing_is_born_that_is_over_already() {
         assert_eq!(delta.differences.len(), usize::from(born), "{until}");
         if !born {
             let until = until.parse().expect("a time");
-            assert_eq!(*only_block(&delta), Block::AlreadyOver { until });
+            assert_eq!(*only_block(&delta), Obstacle::AlreadyOver { until });
         }
         // What lives on with its end is not born again.
         let ended = Marks {

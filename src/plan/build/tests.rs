@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::diff::{Action, Block, Blocked, Difference, LeftAlone, Reason};
+use crate::diff::{Action, Blocked, Difference, LeftAlone, Obstacle, Reason};
 use crate::model::samples::destination;
 use crate::model::{
     AccountState, Address, Caller, Extent, Facts, Inventory, LiveAccount, LiveLabels, Meant, Mrn,
@@ -291,7 +291,7 @@ fn nothing_is_done_at_an_address_where_something_is_in_the_way() {
     let blocked = |name: &str| Blocked {
         address: Address::new(name, None),
         scope: space("payments"),
-        block: Block::Unread {
+        block: Obstacle::Unread {
             why: "denied".to_owned(),
         },
         declared_at: None,

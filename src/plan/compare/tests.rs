@@ -1,7 +1,7 @@
 //! Everything that moves between two plans is said in its own words.
 
 use super::*;
-use crate::diff::{Block, Blocked, InFlight, Reason};
+use crate::diff::{Blocked, InFlight, Obstacle, Reason};
 use crate::model::{
     AccountState, Caller, Destination, Limits, Marks, Place, RoleSet, Scope, ScopeInfo, SpaceId,
     StackId, Unread,
@@ -280,7 +280,7 @@ fn an_unmanaged_account_that_one_of_both_runs_works_with_is_told_with_the_way_ou
         other.blocked = vec![Blocked {
             address: address("x"),
             scope: space("payments"),
-            block: Block::Unmanaged {
+            block: Obstacle::Unmanaged {
                 account: Mrn::new(account),
                 name: "x".to_owned(),
             },
@@ -406,7 +406,7 @@ fn changes_and_obstacles_that_came_or_went_are_said_of_their_address() {
     let new = "update-permissions: due now, and not reviewed; its live roles are [viewer]";
     assert_eq!(more, said("service_account.c", new));
 
-    let with = |at: &str, block: Block| Contents {
+    let with = |at: &str, block: Obstacle| Contents {
         blocked: vec![Blocked {
             address: address("x"),
             scope: space(at),
@@ -415,7 +415,7 @@ fn changes_and_obstacles_that_came_or_went_are_said_of_their_address() {
         }],
         ..plan()
     };
-    let disputed = |account: &str, why: &str| Block::Disputed {
+    let disputed = |account: &str, why: &str| Obstacle::Disputed {
         account: Mrn::new(account),
         why: why.to_owned(),
     };
@@ -427,7 +427,7 @@ fn changes_and_obstacles_that_came_or_went_are_said_of_their_address() {
     let at = "service_account.x";
     assert_eq!(about(held(plan(), one())), said(at, came));
     assert_eq!(about(held(one(), plan())), said(at, went));
-    let protected = Block::Protected {
+    let protected = Obstacle::Protected {
         account: Mrn::new("m"),
     };
     for another in [

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::diff::{Action, Block, Blocked, InFlight, Reason};
+use crate::diff::{Action, Blocked, InFlight, Obstacle, Reason};
 use crate::model::{
     AccountState, Caller, Limits, LiveAccount, LiveLabels, Meant, Mrn, Role, RoleSet, SpaceId,
     StackId,
@@ -73,7 +73,7 @@ fn contents() -> Contents {
         blocked: vec![Blocked {
             address: Address::new("b", None),
             scope: scope(),
-            block: Block::Unread {
+            block: Obstacle::Unread {
                 why: "denied".to_owned(),
             },
             declared_at: Some(place(3)),
@@ -202,7 +202,7 @@ fn what_is_shown_besides_has_no_part_in_the_name() {
     let changes = bare.changes.iter_mut();
     changes.for_each(|change| change.what.places.clear());
     bare.blocked[0].declared_at = None;
-    bare.blocked[0].block = Block::Unread { why: String::new() };
+    bare.blocked[0].block = Obstacle::Unread { why: String::new() };
     bare.in_flight.clear();
     assert_eq!(bare.settle().canonical(), plan().canonical());
 }

@@ -1,7 +1,7 @@
 //! Each rule bites, and a plan that keeps them all is let through.
 
 use super::*;
-use crate::diff::{Block, Blocked, Difference, InFlight, LeftAlone};
+use crate::diff::{Blocked, Difference, InFlight, LeftAlone, Obstacle};
 use crate::model::samples::destination;
 use crate::model::{
     Caller, Labels, Limits, LiveAccount, Marks, Meant, Role, RoleSet, Scope, ScopeInfo, SpaceId,
@@ -430,7 +430,7 @@ fn what_is_done_where_something_is_in_the_way_is_found() {
         let blocked = Blocked {
             address: Address::new(name, None),
             scope: space("payments"),
-            block: Block::Unread {
+            block: Obstacle::Unread {
                 why: "denied".to_owned(),
             },
             declared_at: None,

@@ -1,8 +1,7 @@
 //! What git makes of a folder with keys.
 //! Pure: texts of `.gitignore` files only.
 
-/// What the name of a file begins with in which a key is written first.
-pub(super) const TEMPORARY: &str = ".rolecall-";
+pub(super) use crate::private_file::UNFINISHED as TEMPORARY;
 
 /// What a `.gitignore` says of a key and of the file in which it is written first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::text::{ALARM, HEAD, count, paint, quoted, unmanaged};
 use crate::model::{Address, Mrn, NO_SEAL};
-use crate::plan::{Block, Blocked, Held, Plan};
+use crate::plan::{Blocked, Held, Obstacle, Plan};
 use crate::view::{inert, inert_hcl};
 
 /// One obstacle as lines.
@@ -22,7 +22,7 @@ pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
 /// What is blocked: an address, or the name of an account that has none.
 fn title(blocked: &Blocked) -> String {
     match &blocked.block {
-        Block::Unmanaged { account, name } => unmanaged(name, Some(account)),
+        Obstacle::Unmanaged { account, name } => unmanaged(name, Some(account)),
         _ => inert(&blocked.address.to_string()),
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn sentence(blocked: &Blocked, plan: &Plan) -> String {
 /// What stands in the way, and the way out.
 fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
     match &blocked.block {
-        Block::Disputed { account, why } => (
+        Obstacle::Disputed { account, why } => (
             format!(
                 "disputed: {} carries this stack's marks, but {}",
                 inert(account.as_str()),
@@ -43,7 +43,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             ),
             way_out(blocked, plan, account.as_str(), why),
         ),
-        Block::OtherKey { account, key } => (
+        Obstacle::OtherKey { account, key } => (
             format!(
                 "disputed: {} is sealed with the key {}, and the configuration's seal_key is another \
                  one that it has not handed over to",
@@ -52,7 +52,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             ),
             other_key(blocked, account.as_str(), plan.managed),
         ),
-        Block::Later { account, needs } => (
+        Obstacle::Later { account, needs } => (
             format!(
                 "{} was written by rolecall {needs} or later",
                 inert(account.as_str()),
@@ -63,7 +63,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                     .to_owned(),
             ],
         ),
-        Block::Duplicate { accounts } => (
+        Obstacle::Duplicate { accounts } => (
             format!(
                 "{} carry this one address",
                 count(accounts.len(), "live account")
@@ -74,7 +74,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 .chain(["keep the right one and delete the others on the platform".to_owned()])
                 .collect(),
         ),
-        Block::NameTaken {
+        Obstacle::NameTaken {
             account,
             name,
             managed_as: Some(other),
@@ -87,7 +87,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             ),
             freed(blocked, account, other, *held),
         ),
-        Block::NameTaken {
+        Obstacle::NameTaken {
             account,
             name,
             managed_as: None,
@@ -110,7 +110,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 help,
             )
         }
-        Block::Unread { why } => (
+        Obstacle::Unread { why } => (
             format!("{} could not be read", blocked.scope),
             vec![
                 inert(why),
@@ -118,11 +118,11 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                     .to_owned(),
             ],
         ),
-        Block::ImportMissing { account, why } => (
+        Obstacle::ImportMissing { account, why } => (
             format!("cannot import {}: {}", inert(account.as_str()), inert(why)),
             vec!["correct the import block, or remove it".to_owned()],
         ),
-        Block::Foreign { account, stack } => (
+        Obstacle::Foreign { account, stack } => (
             format!("{} belongs to the stack {stack}", inert(account.as_str())),
             vec![
                 "let that configuration give it up first, with a removed block and destroy = false"
@@ -130,7 +130,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 format!("if that configuration is gone, run again with --take-over {stack}"),
             ],
         ),
-        Block::CannotUpdate {
+        Obstacle::CannotUpdate {
             account,
             attribute,
             live,
@@ -153,13 +153,13 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             )
             .collect(),
         ),
-        Block::AlreadyOver { until } => (
+        Obstacle::AlreadyOver { until } => (
             format!(
                 "valid_until is {until}, and that has passed: its key would be good for nothing"
             ),
             vec!["give it a later valid_until, or take its block away".to_owned()],
         ),
-        Block::Protected { account } => (
+        Obstacle::Protected { account } => (
             format!(
                 "{} is declared no longer, and a mark on it forbids to delete it",
                 inert(account.as_str())
@@ -171,7 +171,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 "if it is to stay, give it up with a removed block and destroy = false".to_owned(),
             ],
         ),
-        Block::UnclearRemoval { account, why } => (
+        Obstacle::UnclearRemoval { account, why } => (
             format!(
                 "nobody can tell what becomes of {}: {}",
                 inert(account.as_str()),
@@ -184,7 +184,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 "if it is given up, see that `except` of the unmanaged block names it".to_owned(),
             ],
         ),
-        Block::Unmanaged { account, name } => (
+        Obstacle::Unmanaged { account, name } => (
             format!(
                 "{} in {} is no stack's, and an unmanaged block refuses such accounts",
                 quoted(name),
@@ -196,7 +196,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                     .to_owned(),
             ],
         ),
-        Block::PendingWithPower { account, why } => (
+        Obstacle::PendingWithPower { account, why } => (
             format!(
                 "{} was left by a run that died, but {}",
                 inert(account.as_str()),
@@ -355,7 +355,7 @@ mod tests {
             let blocked = Blocked {
                 address: Address::new("ci", Some(text.to_owned())),
                 scope: Scope::Space(SpaceId::new("payments").expect("valid")),
-                block: Block::Unread { why: String::new() },
+                block: Obstacle::Unread { why: String::new() },
                 declared_at: None,
             };
             let block = import_block(&blocked, text);

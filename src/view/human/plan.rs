@@ -10,7 +10,7 @@ use super::text::{
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Role, Scope};
 use crate::plan::{
-    Action, Annex, Block, Blocked, Change, Expired, LeftAlone, Plan, Reason, Verdict, power,
+    Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
 };
 use crate::view::inert;
 
@@ -46,7 +46,7 @@ pub(super) fn local(out: &mut String, plan: &Plan) {
 /// What apply refuses, with the way out.
 pub(super) fn in_the_way(out: &mut String, plan: &Plan) {
     let (strange, blocked): (Vec<&Blocked>, Vec<&Blocked>) =
-        (plan.blocked.iter()).partition(|b| matches!(b.block, Block::OtherKey { .. }));
+        (plan.blocked.iter()).partition(|b| matches!(b.block, Obstacle::OtherKey { .. }));
     section(
         out,
         "Under another seal key: first see who changed it, and why",

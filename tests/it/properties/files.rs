@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rolecall::config::Policy;
 use rolecall::model::{Caller, Mrn, Seals};
-use rolecall::plan::{Annex, Block, compare, keep_reviewed, read, write};
+use rolecall::plan::{Annex, Obstacle, compare, keep_reviewed, read, write};
 use rolecall::policy::judge;
 use rolecall::view::{human, json};
 use serde_json::Value;
@@ -70,7 +70,7 @@ proptest! {
         other.changes.iter_mut().for_each(|change| change.what.places.clear());
         for blocked in &mut other.blocked {
             blocked.declared_at = None;
-            if let Block::Disputed { why, .. } | Block::Unread { why } = &mut blocked.block {
+            if let Obstacle::Disputed { why, .. } | Obstacle::Unread { why } = &mut blocked.block {
                 why.clear();
             }
         }

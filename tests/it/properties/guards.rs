@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use rolecall::config::{Policy, SourceFile, policy_dir};
 use rolecall::model::{AccountState, Limits, LiveAccount, Role, Scope, Seals};
-use rolecall::plan::{Action, Block, Plan, Reason, Verdict};
+use rolecall::plan::{Action, Obstacle, Plan, Reason, Verdict};
 use rolecall::policy::{ACKNOWLEDGEABLE, Acks, approve, judge};
 
 use super::{execute, plan, planned, worlds};
@@ -142,7 +142,7 @@ proptest! {
         let result = approve(plan.clone(), &acks, None);
         let left_alone = plan.annex.left_alone.iter().map(|l| &l.account.mrn);
         let disputed = plan.blocked.iter().filter_map(|blocked| match &blocked.block {
-            Block::Disputed { account, .. } => Some(account),
+            Obstacle::Disputed { account, .. } => Some(account),
             _ => None,
         });
         let not_managed: BTreeSet<_> = left_alone.chain(disputed).collect();
