@@ -217,8 +217,16 @@ pub type Fields = BTreeMap<String, Option<Zeroizing<String>>>;
 /// # Errors
 /// If it is neither, or gives a key twice.
 pub fn fields(text: &str) -> Result<Fields, FormError> {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    if text.is_empty() {
+    let text = text.trim_start_matches('\u{feff}');
+    // An indent of all lines is one: that of the first must stay.
+    let text = match text.trim_start() {
+        json if json.starts_with('{') => json,
+        begun => {
+            let blank = &text[..text.len() - begun.len()];
+            &text[blank.rfind('\n').map_or(0, |end| end + 1)..]
+        }
+    };
+    if text.trim_start().is_empty() {
         return Err(FormError::new("the credential is empty"));
     }
     if !text

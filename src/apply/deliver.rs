@@ -8,7 +8,7 @@ use super::outcome::ChangeResult;
 use super::run::{Ended, Run};
 use crate::model::{Birth, CredentialMark, Destination, DestinationId, IssuedCredential, KeyAt};
 use crate::plan::Change;
-use crate::ports::{Abandoned, Delivered, Probe, SinkError, Staged, Verified, World};
+use crate::ports::{Abandoned, Delivered, Effect, Probe, SinkError, Staged, Verified, World};
 
 impl<W: World> Run<'_, W> {
     /// Step 3: put the key into every destination: beside what is there where that can be, and in its
@@ -26,7 +26,14 @@ impl<W: World> Run<'_, W> {
             match self.world.stage(to, credential, probe).await {
                 Ok(one) => staged.push((to, one)),
                 Err(error) => {
-                    return Err(self.undelivered(change, credential, &staged, &error).await);
+                    let (result, why) = self.undelivered(change, credential, &staged, &error).await;
+                    let beside = match error.effect {
+                        Effect::None => String::new(),
+                        Effect::Unknown => {
+                            format!("; the key that is of no use any more may still be beside {to}")
+                        }
+                    };
+                    return Err((result, format!("{why}{beside}")));
                 }
             }
         }
@@ -84,7 +91,8 @@ impl<W: World> Run<'_, W> {
             match self.world.abandon(to, credential, one).await {
                 Ok(Abandoned::Gone | Abandoned::Restored) => {}
                 Ok(Abandoned::Stays) => left.push(to.to_string()),
-                Err(error) => left.push(format!("{to} ({error})")),
+                // The error names the place.
+                Err(error) => left.push(error.to_string()),
             }
         }
         match left.as_slice() {

@@ -18,6 +18,8 @@ pub struct Document {
     format: Format,
     file: Option<PathBuf>,
     document: json::Document,
+    /// What went wrong while something was told.
+    complaint: Option<Problem>,
     /// Whether the platform was written to, or may have been.
     written: bool,
 }
@@ -30,6 +32,7 @@ impl Document {
             format: form.format,
             file: form.json_out.clone(),
             document: json::Document::default(),
+            complaint: None,
             written: false,
         }
     }
@@ -90,6 +93,14 @@ impl Document {
         }
     }
 
+    /// Takes what went wrong while something was told. It stands in the document if nothing else did.
+    pub fn complain(&mut self, failure: &Failure) {
+        if let Some((message, help)) = failure.findings().iter().find_map(Finding::error) {
+            let help = help.to_vec();
+            self.complaint.get_or_insert(Problem { message, help });
+        }
+    }
+
     /// The first error stands in the document.
     fn error(&mut self, message: String, help: &[String]) {
         self.document.error.get_or_insert_with(|| Problem {
@@ -129,7 +140,10 @@ impl Document {
     }
 
     /// The document as text.
-    pub fn text(&self, exit: Exit) -> String {
+    pub fn text(&mut self, exit: Exit) -> String {
+        if self.document.error.is_none() {
+            self.document.error = self.complaint.take();
+        }
         json::document(&self.command, &self.document, exit.code())
     }
 }

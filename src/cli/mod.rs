@@ -81,7 +81,17 @@ pub fn run() -> ExitCode {
                 reporter: reporter.clone(),
                 grammar: args::grammar(),
             };
-            reporter.finish(start(line, &context))
+            let runtime = runtime();
+            let ended = match &runtime {
+                Ok(runtime) => start(line, &context, runtime),
+                Err(error) => Err(Failure::error(format!("cannot start: {error}"))),
+            };
+            // Signals are heard by the runtime, also while the last words are said.
+            let exit = reporter.finish(ended);
+            if let Ok(runtime) = runtime {
+                runtime.shutdown_background();
+            }
+            exit
         }
         Err(error) if !error.use_stderr() => {
             console::about(&error);
@@ -96,7 +106,11 @@ pub fn run() -> ExitCode {
 }
 
 /// Sees that what is to be written can be, and runs the command.
-fn start(line: Line, context: &Context) -> Result<Exit, Failure> {
+fn start(
+    line: Line,
+    context: &Context,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Exit, Failure> {
     let Line {
         name,
         invocation,
@@ -105,6 +119,11 @@ fn start(line: Line, context: &Context) -> Result<Exit, Failure> {
         log,
     } = line;
     let reporter = &context.reporter;
+    {
+        let _inside = runtime.enter();
+        // Before any file is begun.
+        signals::survive_limits()?;
+    }
     enter(chdir.as_deref())?;
     let log = log::wanted(&log).and_then(|log| {
         let file = log.as_ref().and_then(|log| log.file.as_ref());
@@ -117,15 +136,14 @@ fn start(line: Line, context: &Context) -> Result<Exit, Failure> {
         reporter.log(Log::open(log)?, &name);
     }
     reporter.probe()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime.block_on(invocation.run(context))
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::error(format!("cannot start: {error}")))?;
-    runtime.block_on(async {
-        signals::survive_limits()?;
-        invocation.run(context).await
-    })
 }
 
 /// The command line as clap knows it, for whoever walks all of it.

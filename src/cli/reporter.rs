@@ -77,7 +77,8 @@ impl Reporter {
         {
             record.take(Event::Failed(failure));
         }
-        self.tell(Event::Failed(failure));
+        locked(&self.0.document).complain(failure);
+        self.show(Event::Failed(failure));
     }
 
     /// Logs from now on.
@@ -97,6 +98,11 @@ impl Reporter {
     /// Takes what happened to all but the record.
     fn tell(&self, event: Event<'_>) {
         locked(&self.0.document).take(event);
+        self.show(event);
+    }
+
+    /// Takes what happened to those who watch: the log and people.
+    fn show(&self, event: Event<'_>) {
         if let Some(log) = self.0.log.get()
             && let Err(failure) = log.take(event, &self.0.console)
         {
@@ -282,12 +288,13 @@ impl Reporter {
 
     /// Writes the record, if one is kept, and gives the exit code.
     fn finish_record(&self, exit: Exit) -> Exit {
-        // Held to the end: who leaves in the middle of the last words waits for this one.
-        let mut record = locked(&self.0.record);
-        let Some(record) = record.as_mut() else {
-            return exit;
+        // Held while it is written: who leaves in the middle of the last words waits for that, and not for
+        // whoever reads what is told of it.
+        let left = match locked(&self.0.record).as_mut() {
+            None => return exit,
+            Some(record) => record.finish(exit),
         };
-        match record.finish(exit) {
+        match left {
             Left::Before(exit) => exit,
             Left::Told(exit, text) => {
                 self.note(&text);

@@ -99,15 +99,18 @@ pub enum Keeper {
     Foreign,
     /// This configuration by its marks, without a reason to believe them.
     Disputed,
+    /// This configuration by marks that only a later version of rolecall reads: nothing is proven.
+    Newer,
 }
 
 impl Keeper {
     /// All, in the order in which they are counted.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Managed,
         Self::Unmanaged,
         Self::Foreign,
         Self::Disputed,
+        Self::Newer,
     ];
 
     /// The word.
@@ -117,6 +120,7 @@ impl Keeper {
             Self::Unmanaged => "unmanaged",
             Self::Foreign => "foreign",
             Self::Disputed => "disputed",
+            Self::Newer => "newer",
         }
     }
 }
@@ -128,10 +132,12 @@ impl fmt::Display for Keeper {
 }
 
 impl Custody {
-    /// The same in one word. Marks of a later form are not disputed: a later version reads them.
+    /// The same in one word. Marks of a later form are not disputed: a later version reads them; but this one
+    /// cannot prove them, so they are not managed either.
     pub fn keeper(&self) -> Keeper {
         match self {
-            Self::Ours(_) | Self::Later { .. } => Keeper::Managed,
+            Self::Ours(_) => Keeper::Managed,
+            Self::Later { .. } => Keeper::Newer,
             Self::Disputed { .. } | Self::OtherKey { .. } => Keeper::Disputed,
             Self::Foreign(_) => Keeper::Foreign,
             Self::Unmanaged => Keeper::Unmanaged,
@@ -322,7 +328,9 @@ impl<'a> Basis<'a> {
                 let look = || self.seals.check(&account.mrn, marks);
                 (marks, found.unwrap_or_else(look))
             }
-            Marking::Unmarked | Marking::Later { stack: None, .. } => return Custody::Unmanaged,
+            Marking::Unmarked => return Custody::Unmanaged,
+            Marking::Later { stack: None, .. } if our_key() => return torn(NO_STACK),
+            Marking::Later { stack: None, .. } => return Custody::Unmanaged,
             Marking::Later {
                 stack: Some(stack),
                 needs,
@@ -332,6 +340,7 @@ impl<'a> Basis<'a> {
                         needs: needs.clone(),
                         claim: claim(),
                     },
+                    false if our_key() => torn(OTHER_STACK),
                     false => Custody::Foreign(stack.clone()),
                 };
             }

@@ -80,6 +80,8 @@ pub enum Whose {
     Foreign,
     /// Marked as this configuration's, without a reason to believe it
     Disputed,
+    /// Marked as this configuration's by a later version of rolecall
+    Newer,
 }
 
 impl Invocation for ListArgs {
@@ -152,7 +154,7 @@ fn one<'a>(live: &'a Live, account: &'a LiveAccount, entry: &Entry) -> Listed<'a
         scope: live.scopes.get(&account.scope),
         custody,
         note,
-        address: matches!(custody, Keeper::Managed | Keeper::Disputed).then(called),
+        address: matches!(custody, Keeper::Managed | Keeper::Disputed | Keeper::Newer).then(called),
     }
 }
 
@@ -244,6 +246,7 @@ impl Whose {
             Self::Unmanaged => Keeper::Unmanaged,
             Self::Foreign => Keeper::Foreign,
             Self::Disputed => Keeper::Disputed,
+            Self::Newer => Keeper::Newer,
         }
     }
 }

@@ -112,7 +112,12 @@ impl SinkStore for FileSink {
         let bytes = rendered(&target, credential)?;
         // Where it was asked for before, it may be there already.
         if free || *target.read("reading the file that is there")? != *bytes {
-            let beside = match beside(&target, staged).filter(|path| path.exists()) {
+            // Whatever became of it meanwhile: only these bytes get into the place.
+            let whole = |path: &PathBuf| {
+                let found = fs::read(path).map(Zeroizing::new);
+                found.is_ok_and(|found| *found == *bytes)
+            };
+            let beside = match beside(&target, staged).filter(whole) {
                 Some(path) => TempPath::try_from_path(path)
                     .or_else(|e| target.io("looking at the staged file", &e))?,
                 None => write_beside(&target, &bytes)?,
@@ -141,13 +146,13 @@ impl SinkStore for FileSink {
         if folder != target.folder() {
             return Ok(Abandoned::Gone);
         }
-        let undone = |tried: io::Result<()>| {
-            tried
-                .or_else(|e| target.io("removing the key again", &e))
-                .map_err(unknown)
+        let undone = |tried: io::Result<()>, doing: &str| {
+            tried.or_else(|e| target.io(doing, &e)).map_err(unknown)
         };
         if let Some(path) = beside(&target, staged) {
-            undone(remove(&path))?;
+            let name = staged.beside.as_deref().unwrap_or_default();
+            let doing = format!("removing {name} beside it, which still holds the key,");
+            undone(remove(&path), &doing)?;
         }
         let own = matches!(&held, Found::Account { account, .. } if *account == credential.mrn);
         let done = match &staged.former {
@@ -158,11 +163,11 @@ impl SinkStore for FileSink {
                 Abandoned::Restored
             }
             None => {
-                undone(remove(&target.path))?;
+                undone(remove(&target.path), "removing the key again")?;
                 Abandoned::Gone
             }
         };
-        undone(sync_folder(target.folder()))?;
+        undone(sync_folder(target.folder()), "writing the folder to disk")?;
         Ok(done)
     }
 }

@@ -90,7 +90,7 @@ impl<'a> Target<'a> {
 
     /// The place does not hold what was seen there.
     pub(super) fn moved<T>(&self) -> Result<T, SinkError> {
-        let why = "another key has been put there since it was looked at";
+        let why = "something else has been put there since it was looked at";
         Err(self.error(SinkErrorKind::Moved, why, None))
     }
 

@@ -55,7 +55,11 @@ pub fn list(rows: &[Listed<'_>], total: usize) -> String {
                 day(account.created_at),
                 match (&row.address, &row.note) {
                     // What speaks against a claim says more than what it claims.
-                    (Some(address), _) if row.custody != Keeper::Disputed => inert(address),
+                    (Some(address), _)
+                        if !matches!(row.custody, Keeper::Disputed | Keeper::Newer) =>
+                    {
+                        inert(address)
+                    }
                     (_, Some(note)) => format!("({})", inert(note)),
                     (_, None) => String::new(),
                 },

@@ -352,6 +352,42 @@ fn a_reader_that_stops_reading_does_not_keep_a_run_from_ending() {
     drop(out);
 }
 
+/// The run ended by itself, and its last words wait for somebody who does not read: signals are heard
+/// all the same.
+#[test]
+fn a_run_that_ended_by_itself_is_left_where_nobody_reads_its_document() {
+    let mut stage = Stage::small();
+    let ci = super::CI
+        .replace(
+            "\"ci\" {",
+            "\"ci\" {\n  for_each = toset([for n in range(400) : \"n${n}\"])",
+        )
+        .replace("= \"ci\"", "= \"ci-${each.key}\"");
+    stage.configure(&ci);
+    let mut child = stage.start(&["plan", "--format", "json", "access"]);
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    out.read_line(&mut line)
+        .expect("the document is being written");
+    assert_ne!(line, "");
+    let pid = child.id().to_string();
+    // Each signal is heard in its time; a machine may be slow.
+    for _ in 0..300 {
+        let status = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(status.is_ok());
+        std::thread::sleep(Duration::from_millis(100));
+        if child.try_wait().expect("a child").is_some() {
+            break;
+        }
+    }
+    let ended = child.try_wait().expect("a child");
+    if ended.is_none() {
+        child.kill().expect("killed");
+    }
+    assert!(ended.expect("it ended").code().is_some(), "by itself");
+    drop(out);
+}
+
 #[test]
 fn a_killed_run_leaves_no_record_and_nothing_in_its_place() {
     let arguments = ["apply", "--yes", "--record", "record.json", "access"];
