@@ -231,7 +231,7 @@ fn a_file_that_cannot_be_written_is_named_with_the_way_out() {
                 "a folder that is there",
             ),
             ("access", "it is a directory", "a folder that is there"),
-            ("full", "the disk is full", "make room"),
+            ("full", "the disk is full", "free some space"),
         ] {
             let output = stage.command(&["plan", flag, name, "access"]).output();
             let output = output.expect("runs");
