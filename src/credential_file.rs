@@ -234,8 +234,8 @@ pub fn fields(text: &str) -> Result<Fields, FormError> {
         .contains(|c: char| c.is_whitespace() || ":{[\"".contains(c))
     {
         return Err(FormError::new(
-            "the credential is a bare word; it should be a service account's file as the Mondoo \
-             console gives it. An API token goes into MONDOO_API_TOKEN",
+            "the credential is a bare word; it should be a service account's file, as the Mondoo console \
+             gives it; an API token goes into MONDOO_API_TOKEN",
         ));
     }
     let mut fields = Fields::new();

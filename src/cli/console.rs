@@ -145,8 +145,8 @@ impl Console {
             Finding::Guards(guards) => {
                 let noun = if guards.len() == 1 { "guard" } else { "guards" };
                 self.tell(&format!(
-                    "{ERROR}error{ERROR:#}: refused by the {noun} {}; below the plan stands why, and \
-                     the way out",
+                    "{ERROR}error{ERROR:#}: refused by the {noun} {}; the reason and the way out are \
+                     below the plan",
                     guards.join(", ")
                 ));
             }

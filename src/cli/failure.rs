@@ -189,14 +189,14 @@ impl Failure {
 /// The way out, for the file of a flag.
 fn way_out(error: &Unwritten, flag: &str, mode: WriteMode) -> String {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room".to_owned(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space".to_owned(),
         ErrorKind::FileTooLarge => "raise its limit (ulimit -f)".to_owned(),
         _ => {
             let new = match mode {
                 WriteMode::Replace => "a file",
                 WriteMode::New => "a new file",
             };
-            format!("{flag} wants {new} in a folder that is there and can be written to")
+            format!("{flag} wants {new} in a folder that exists and can be written to")
         }
     }
 }

@@ -467,7 +467,7 @@ fn read_configuration(dir: &Path, path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |error: io::Error| unreadable(path, &shown, &error);
     if !fs::metadata(path).map_err(fail)?.is_file() {
         return Err(Failure::error(format!("{shown} is not a regular file"))
-            .help("a configuration is in regular files; move it out of the directory"));
+            .help("only regular files are read as configuration; move it out of the directory"));
     }
     let home = dir.canonicalize().map_err(fail)?;
     let real = path.canonicalize().map_err(fail)?;

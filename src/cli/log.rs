@@ -187,7 +187,7 @@ fn open(taker: &'static str, path: &Path) -> Result<File, Failure> {
                 "{taker} would replace {}, which is no log",
                 echo::path(path)
             ))
-            .help("name another file, or remove this one if nobody needs it"));
+            .help("name another file, or remove this one if it is not needed"));
         }
     }
     begin_private(path).map_err(|error| Failure::unwritten(&error, taker, path, WriteMode::Replace))
@@ -245,7 +245,7 @@ mod tests {
         let why = log.take(began, &console).expect_err("it is full");
         let (message, help) = why.findings()[0].error().expect("an error");
         assert_eq!(message, "cannot write /dev/full: the disk is full");
-        assert_eq!(help, ["make room"]);
+        assert_eq!(help, ["free some space"]);
         assert!(log.lost());
         log.take(began, &console).expect("said before");
     }

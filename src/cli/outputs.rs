@@ -111,8 +111,8 @@ pub fn check(files: Files<'_>) -> Result<(), Failure> {
         if path.extension() == Some(OsStr::new("hcl")) {
             return refuse(
                 &format!("{flag} {}: .hcl files are configurations", echo::path(path)),
-                "name a file that ends in something else, as .json does: it would be read as a part \
-                 of a configuration, or take the place of one",
+                "choose another ending, such as .json: a file that ends in .hcl would be read as a part \
+                 of a configuration, or replace one",
             );
         }
         if is_special(path) {
@@ -122,7 +122,7 @@ pub fn check(files: Files<'_>) -> Result<(), Failure> {
         if let Some(other) = written[..n].iter().find(|other| entry(other.path) == place) {
             return refuse(
                 &format!("{} and {flag} both write {}", other.flag, echo::path(path)),
-                "name a file of its own for each",
+                "give each a file of its own",
             );
         }
         let reads = |other: &&Named<'_>| {
@@ -132,7 +132,7 @@ pub fn check(files: Files<'_>) -> Result<(), Failure> {
         if let Some(other) = read.iter().find(reads) {
             return refuse(
                 &format!(
-                    "{flag} would take the place of {}, which {} reads",
+                    "{flag} would replace {}, which {} reads",
                     echo::path(path),
                     other.flag
                 ),

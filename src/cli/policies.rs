@@ -48,7 +48,7 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs, reporter: &Reporter) -> R
         loaded.policies.extend(found.policies);
     }
     if !twice.is_empty() {
-        twice.push("what a policy says is told by its name: rename one of them".to_owned());
+        twice.push("messages name a policy by its name: rename one of them".to_owned());
         let why = "two policy directories have a policy of the same name";
         return Err(Failure::error(why).helps(twice));
     }
@@ -107,7 +107,7 @@ pub fn tell(plan: &Plan, args: &PolicyArgs, reporter: &Reporter) -> Result<(), F
     let judgement = plan.annex.judgement.as_ref();
     for idle in judgement.iter().flat_map(|judgement| &judgement.idle) {
         reporter.warn(&format!(
-            "{}: {} in the `exempt` of policy {} leaves out no account; remove it, or mend it",
+            "{}: {} in the `exempt` of policy {} matches no account; remove it, or correct it",
             idle.declared_at, idle.whom, idle.policy
         ));
     }

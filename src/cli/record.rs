@@ -115,7 +115,7 @@ pub fn begin(wanted: Wanted<'_>) -> Result<Recording, Failure> {
     if path.symlink_metadata().is_ok() {
         let shown = echo::path(path).given("--record");
         return Err(Failure::error(format!("{shown} is there already"))
-            .help("a record never replaces anything: name a new file with --record"));
+            .help("a record never replaces a file: name a new one with --record"));
     }
     try_private(path, WriteMode::New)
         .map_err(|error| Failure::unwritten(&error, "--record", path, WriteMode::New))?;
@@ -144,8 +144,7 @@ fn link(path: &Path) -> Result<Seen, Failure> {
         refuse(why).help(echo::tilde(path).unwrap_or(way))
     })?;
     record::read(&bytes).map_err(|why| {
-        refuse(why.to_string())
-            .help("see with `rolecall verify` how far the chain is whole, before it grows")
+        refuse(why.to_string()).help("check the chain with `rolecall verify` before you add to it")
     })
 }
 

@@ -70,7 +70,7 @@ pub fn probe(path: &Path) -> Result<(), Failure> {
             "--out would replace {}, which is no plan file",
             echo::path(path)
         ))
-        .help("name another file, or remove this one if nobody needs it"));
+        .help("name another file, or remove this one if it is not needed"));
     }
     try_private(path, WriteMode::Replace).map_err(|error| unwritten(&error, path))
 }
@@ -198,7 +198,7 @@ impl Reviewed {
                 if digest == wanted {
                     return Ok(None);
                 }
-                let why = "the plan is not the one that was reviewed, and nothing was written";
+                let why = "this is not the plan that was reviewed, and nothing was written";
                 Err(Failure::new(Exit::Stale, why)
                     .help(format!("reviewed: sha256:{wanted}"))
                     .help(format!("due now: sha256:{digest}"))

@@ -168,6 +168,6 @@ fn nobodys(login: &Login) -> Result<(), Failure> {
         "{} is {whose} credential, and apply takes it on a terminal only",
         login.source
     ))
-    .help("name the credential to apply with: --credentials FILE, or MONDOO_CONFIG_BASE64")
+    .help("say which credential apply is to use: --credentials FILE, or MONDOO_CONFIG_BASE64")
     .help(precedence()))
 }

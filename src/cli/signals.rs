@@ -100,7 +100,7 @@ impl Signals {
                 self.reporter.leave(ending);
             }
             self.reporter.note(
-                "the run is over and its report is being written; once more leaves without it",
+                "the run is over and its report is being written; another signal leaves without it",
             );
             return;
         }
@@ -119,7 +119,7 @@ impl Signals {
             );
         }
         self.reporter
-            .note("stopping after the change in hand; once more aborts");
+            .note("stopping after the change in hand; another signal aborts");
     }
 
     fn abort(&self, message: &str, exit: Exit) -> ! {

@@ -29,7 +29,7 @@ pub(super) fn collect(
                     .at(span, format!("`{name}` stands outside of any block"));
                 out.push(match grammar::instead_of(name) {
                     Some(hint) => found.help(hint),
-                    None => found.help("values under a name belong into a `locals` block"),
+                    None => found.help("put values that have a name into a `locals` block"),
                 });
             }
             Structure::Block(block) => {
@@ -105,7 +105,8 @@ fn check(
             out.push(
                 Diagnostic::error(codes::INVALID_NAME)
                     .at(span_of(file, label), "not a name")
-                    .help("a name starts with a letter or `_` and goes on with letters, digits, `_` and `-`, 64 at most"),
+                    .help("a name starts with a letter or `_` and continues with letters, digits, `_` \
+                         and `-`, 64 characters at most"),
             );
         }
         labels.push(text);

@@ -150,7 +150,7 @@ fn missing(
                 format!("no service account `{}` is declared", address.name),
             )
             .suggesting(&address.name, declared.iter().copied())
-            .help("declare it as it should be, and import it there");
+            .help("declare the account as it should be, and import it at that address");
     }
     let found = found.at(span, format!("`{address}` does not exist"));
     if siblings.is_empty() {

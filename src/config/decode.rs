@@ -60,7 +60,7 @@ impl<'s> Decoder<'s> {
             self.report(
                 Diagnostic::error(codes::SENSITIVE_VALUE)
                     .at(attribute.span, "this is made of a sensitive value")
-                    .help("plans show this attribute; make it of values that may be shown"),
+                    .help("plans show this attribute; build it from values that may be shown"),
             );
             return Err(Failed);
         }

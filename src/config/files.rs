@@ -89,10 +89,12 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
         match file_kind(name) {
             FileKind::Configuration => out.configuration.push(name.to_owned()),
             FileKind::AutoValues => out.auto_values.push(name.to_owned()),
-            FileKind::Foreign => out.notes.push(
-                about(Diagnostic::note, codes::SKIPPED_FILE, name)
-                    .help("it is read as a file of another tool; rename it if it is not"),
-            ),
+            FileKind::Foreign => {
+                out.notes
+                    .push(about(Diagnostic::note, codes::SKIPPED_FILE, name).help(
+                        "its name says that it belongs to another tool; rename it if it does not",
+                    ))
+            }
             FileKind::Json => out.notes.push(
                 about(Diagnostic::error, codes::UNSUPPORTED_FILE, name)
                     .help("write it in native HCL, as `.hcl`, or move it out of this directory"),
@@ -124,8 +126,8 @@ pub fn select<'a>(names: impl IntoIterator<Item = &'a str>) -> Selection {
     out.unread.extend(unread(
         "file",
         &values,
-        "values come from `*.auto.vars.hcl` by themselves, from `--var-file FILE` and `--var`, and from \
-         ROLECALL_VAR_… in the environment",
+        "values come from `*.auto.vars.hcl` files, which are read without being named, from `--var-file \
+         FILE` and `--var`, and from ROLECALL_VAR_… in the environment",
     ));
     out.unread.extend(unread(
         "file",
@@ -153,8 +155,9 @@ pub fn behind_links(links: &[String]) -> Option<Diagnostic> {
     unread(
         "link",
         &links,
-        "it leads to a folder, and links to folders are not followed: move up what belongs here; a \
-         policy directory is named with --policy-dir, and values with --var-file",
+        "it leads to a folder, and links to folders are not followed: move what belongs to the \
+         configuration into its directory; a policy directory is named with --policy-dir, and values with \
+         --var-file",
     )
 }
 

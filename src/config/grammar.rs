@@ -220,7 +220,7 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         "count" => {
             "only a `service_account` block repeats, with `for_each`; write one block for each"
         }
-        "depends_on" => "there is no order to declare: references are enough",
+        "depends_on" => "no order needs to be declared: references give it",
         "provisioner" | "connection" => {
             "rolecall runs no commands; a `sink` receives the credential"
         }

@@ -103,7 +103,7 @@ pub(super) fn for_each(text: &str, expression: &Expression, items: &[Value]) -> 
     };
     let plain = |item: &Value| matches!(item.kind(), Kind::Number(_) | Kind::Bool(_));
     if items.iter().all(|item| item.as_str().is_some()) {
-        format!("write `toset({list})`: elements of a list have no names")
+        format!("write `toset({list})`: elements of a list have no keys")
     } else if items.iter().all(scope) {
         format!(
             "scopes are no keys: write a map, as in `{{ for s in {list} : s.id => s }}`, or \

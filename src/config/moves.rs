@@ -195,7 +195,7 @@ pub(super) fn check(
             out.push(
                 invalid(code, step.from_span, format!("`{address}` is still declared"))
                     .context(span, "here")
-                    .help("an address moves when nothing has it any more: rename the block, or remove this one"),
+                    .help("only an address that no block has any more can move: rename the block, or remove this one"),
             );
         }
         let names =

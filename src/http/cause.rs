@@ -99,7 +99,7 @@ pub(super) fn unreachable(
     if text.contains("tunnel error") {
         let why = match text.contains("failed to create underlying connection") {
             true => "the proxy cannot be reached",
-            false => "the proxy refused to lead there",
+            false => "the proxy refused to connect there",
         };
         return cause(false, why, format!("check {proxy}, or {without}"));
     }
@@ -109,7 +109,11 @@ pub(super) fn unreachable(
     }
     if text == "tls handshake eof" {
         let help = format!("check {address} and its port, and whether a firewall stands between");
-        return cause(false, "it hung up while TLS was being agreed on", help);
+        return cause(
+            false,
+            "it closed the connection during the TLS handshake",
+            help,
+        );
     }
     match root(error) {
         Some(io::ErrorKind::ConnectionRefused) => {

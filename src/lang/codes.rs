@@ -2,9 +2,9 @@
 
 crate::diag::codes! {
     SYNTAX = "syntax", "invalid syntax",
-        "mend the text at the mark; what follows it in this file has not been read";
-    MERGE_CONFLICT = "merge-conflict", "conflict of a merge is not settled",
-        "keep one of the two versions, or put both together, and take out git's lines `<<<<<<<`, `=======` and `>>>>>>>`";
+        "correct the text at the mark; the rest of this file has not been read";
+    MERGE_CONFLICT = "merge-conflict", "merge conflict is not resolved",
+        "keep one of the two versions, or combine them, and remove git's lines `<<<<<<<`, `=======` and `>>>>>>>`";
     NOT_UTF8 = "not-utf8", "file is not UTF-8 text",
         "save the file as UTF-8";
     FILE_TOO_LARGE = "file-too-large", "file is too large",
@@ -14,15 +14,16 @@ crate::diag::codes! {
     UNKNOWN_FUNCTION = "unknown-function", "unknown function",
         "`rolecall docs language` lists all functions";
     UNSUPPORTED_ATTRIBUTE = "unsupported-attribute", "value has no such attribute",
-        "look at what the value before the dot is, or leave the attribute out";
+        "check what the value before the dot is, or leave the attribute out";
     INVALID_INDEX = "invalid-index", "invalid index",
-        "use an index or key that is there; `lookup(map, key, default)` and `contains(list, value)` ask first";
+        "use an index or key that is there; `lookup(map, key, default)` gives a default in its \
+         place, and `contains(list, value)` tells whether a value is there";
     INVALID_OPERAND = "invalid-operand", "invalid operand",
         "give the operator values of the type that it takes, or convert them with `tonumber(…)`, `tostring(…)` or `tobool(…)`";
     NEVER_EQUAL = "never-equal", "values of different types are never equal",
         "compare values of one type: convert one with `tostring(…)`, `tonumber(…)` or `tobool(…)`, or ask `contains(list, value)`";
     DIVISION_BY_ZERO = "division-by-zero", "division by zero",
-        "ask first, as in `n == 0 ? 0 : total / n`";
+        "ask for zero first, as in `n == 0 ? 0 : total / n`";
     INVALID_CONDITION = "invalid-condition", "invalid condition",
         "write a comparison, as in `value == \"x\"`, or a value that is true or false";
     INCONSISTENT_TYPES = "inconsistent-types", "the two results of a condition have different types",

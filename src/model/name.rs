@@ -69,11 +69,11 @@ fn looks_like(c: char) -> char {
 pub fn difference(a: &str, b: &str) -> &'static str {
     let spaces = |text: &str| text.chars().filter(|c| !overlooked(*c)).collect::<String>();
     if spaces(a) == spaces(b) {
-        "they differ in spaces, or in characters that nobody sees, alone"
+        "they differ only in spaces, or in characters that nobody sees"
     } else if a.to_lowercase() == b.to_lowercase() {
-        "they differ in upper and lower case alone"
+        "they differ only in upper and lower case"
     } else if spaces(a).to_lowercase() == spaces(b).to_lowercase() {
-        "they differ in spaces and in upper and lower case alone"
+        "they differ only in spaces and in upper and lower case"
     } else {
         "they differ in characters that look alike"
     }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_said() {
-        assert!(difference("ci", "CI").contains("case alone"));
+        assert!(difference("ci", "CI").contains("only in upper and lower case"));
         assert!(difference("ci", "c i").contains("spaces"));
         assert!(difference("ci", "C i").contains("spaces and"));
         assert!(difference("ci", "сi").contains("look alike"));

@@ -13,14 +13,14 @@ const MANAGES: u8 = 3;
 
 /// What is not proven where the configuration has no seal key.
 pub(super) const UNPROVEN: &str = "every Editor can write labels, and the configuration has no seal_key: \
-    nothing proves which accounts are this stack's, nor that their marks are unchanged and not another \
-    account's; their creator is believed instead. `rolecall seal new` makes a key";
+     so nothing proves which accounts are this stack's, or that their marks were neither changed nor \
+     taken from another account; who created an account decides instead. `rolecall seal new` makes a key";
 
 /// That the seals of a former key are believed too. Its name is made of hexadecimal digits.
 pub(super) fn two_keys(former: &str) -> String {
     format!(
         "the block seal_key_former names the key {former}: what is sealed with it is believed as well; \
-         take the block out when no plan seals an account anew any more"
+         take the block out once plans no longer seal any account anew"
     )
 }
 

@@ -199,7 +199,7 @@ pub fn read(bytes: &[u8]) -> Result<Plan, FileError> {
     match format {
         None => {
             return Err(FileError::NotAPlan(
-                "it has no `rolecall_plan`, as what `plan --out FILE` writes".to_owned(),
+                "it has no `rolecall_plan`, which every file of `plan --out FILE` has".to_owned(),
             ));
         }
         Some(format) if format != u64::from(FORMAT) => return Err(FileError::Format(format)),

@@ -75,7 +75,7 @@ impl Identity {
                            Accounts), or it belongs to another endpoint than this one"
                 .to_owned(),
             None => {
-                "nothing in it tells its end: it may be expired, revoked or deleted, or belong \
+                "it does not say when it ends: it may be expired, revoked or deleted, or belong \
                      to another endpoint than this one"
                     .to_owned()
             }

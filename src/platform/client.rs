@@ -357,8 +357,8 @@ fn tell(request: &Request, failure: &Failure) -> String {
     match (failure.kind, &request.needs) {
         (ErrorKind::PermissionDenied, Some(needs)) => format!("{base}; needs {needs}"),
         (ErrorKind::Invalid, _) => format!(
-            "{base}; change what it complains of, or, if that is nothing of yours, take a newer \
-             rolecall"
+            "{base}; change what it complains of, or, if that is not yours to change, install a \
+             newer rolecall"
         ),
         // What was tried a few times may pass.
         (ErrorKind::RateLimited | ErrorKind::Platform, _) if failure.again != Again::Never => {

@@ -179,7 +179,7 @@ fn unusable(place: impl fmt::Display, why: impl fmt::Display) -> LoginError {
 
 /// How the credential is picked, for people.
 pub fn precedence() -> String {
-    format!("the first of these that is set counts: {}", order(", "))
+    format!("the first of these that is set is used: {}", order(", "))
 }
 
 /// The sources in the order in which they are looked at.

@@ -107,8 +107,8 @@ fn classify_status(status: u16, answer: &Answer, token: &str) -> Failure {
     // What a proxy or a gate says with a page is no word of the platform's about rights.
     if is_page(&answer.body) && matches!(status, 401 | 403 | 400 | 422) {
         let why = format!(
-            "the answer is a web page and not the platform's (HTTP {status}); a proxy, a gate or \
-             another server may stand before it"
+            "the answer is a web page and not the platform's (HTTP {status}); a proxy, a gateway or \
+             another server may stand in between"
         );
         return failure(Malformed, Effect::Unknown, Never, why);
     }
@@ -134,8 +134,8 @@ fn classify_status(status: u16, answer: &Answer, token: &str) -> Failure {
         300..=399 => {
             let why = match answer.redirect_to.as_deref() {
                 Some(to) => format!(
-                    "the endpoint redirects to {} (HTTP {status}), and a credential never \
-                     follows; if that host is right, name it with --endpoint",
+                    "the endpoint redirects to {} (HTTP {status}), and rolecall never sends a credential \
+                     after a redirect; if that host is right, name it with --endpoint",
                     excerpt(to, token)
                 ),
                 None => format!("the endpoint redirects to nowhere (HTTP {status}); check it"),
@@ -402,8 +402,8 @@ fn skew(local: Timestamp, remote: Timestamp) -> Option<String> {
     let minutes = ((seconds.unsigned_abs() + 30) / 60).max(2);
     let side = if seconds > 0 { "ahead of" } else { "behind" };
     Some(format!(
-        "the local clock is about {minutes} minutes {side} the platform's, and a signed request \
-         lives one minute: set the clock"
+        "the local clock is about {minutes} minutes {side} the platform's, and a signed request is valid \
+         for one minute: set the clock"
     ))
 }
 

@@ -104,7 +104,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
         object(
             MAX_DELETES,
             format!(
-                "The plan {lets_go} {}, and {max_deletes} are allowed at once.",
+                "The plan {lets_go} {}, and the limit is {max_deletes}.",
                 if gone == 1 { "account" } else { "accounts" }
             ),
             "or raise max_deletes in the `limits` block that sets it.",
@@ -114,7 +114,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
         object(
             MAX_DEAD_BIRTHS,
             format!(
-                "The plan removes {} that dead runs left, and {max_dead_births} are allowed at once.",
+                "The plan removes {} that dead runs left, and the limit is {max_dead_births}.",
                 count(dead_births, "account")
             ),
             "or raise max_dead_births in the `limits` block that sets it; so many dead runs have a cause.",
@@ -138,8 +138,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
         object(
             MAX_ESCALATIONS,
             format!(
-                "{} of the plan give somebody more power, and {max_escalations} are allowed at \
-                 once.",
+                "{} of the plan would give somebody more power, and the limit is {max_escalations}.",
                 count(escalations, "change")
             ),
             "or raise max_escalations in the `limits` block that sets it, or apply in parts.",

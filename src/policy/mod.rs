@@ -147,7 +147,7 @@ pub fn approve(
         refusals.push(Refusal {
             guard: "blocked",
             message: format!(
-                "{} in the plan cannot be acted on; they are listed above.",
+                "{} in the plan cannot be acted on, as listed above.",
                 count(blocked, "object")
             ),
             help: "Settle each as it says, or take it out of the configuration, then plan again."
@@ -330,8 +330,8 @@ fn raised(plan: &Plan, digest: &str) -> Option<Refusal> {
             count(raised, "existing account")
         ),
         help: format!(
-            "Give the configuration a seal_key (`rolecall docs reliability`, \"The seal\"); or see that each \
-                 ESCALATION above names the right account, and apply with --ack {RAISE}={digest}."
+            "Give the configuration a seal_key (`rolecall docs reliability`, \"The seal\"); or make sure \
+             that each ESCALATION above names the right account, and apply with --ack {RAISE}={digest}."
         ),
         apply_only: true,
         broken: None,

@@ -265,7 +265,7 @@ fn objection(policy: &PolicyInfo, account: &JudgedAccount, said: &Said) -> Optio
     };
     let help = match policy.origin {
         PolicyOrigin::Configuration => format!(
-            "{first}, or leave it out by the policy's `exempt`, for a reviewer to see; --ack does \
+            "{first}, or name it in the policy's `exempt`, where a reviewer sees it; --ack does \
              not lift policies."
         ),
         PolicyOrigin::PolicyDir => format!(

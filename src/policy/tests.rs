@@ -500,7 +500,7 @@ fn deletions_are_limited_by_number_and_by_part() {
     assert_eq!(gone(5, 5, 100), Vec::<String>::new());
     assert_eq!(
         gone(5, 6, 100),
-        ["The plan deletes 5 and gives up 6 accounts, and 10 are allowed at once."]
+        ["The plan deletes 5 and gives up 6 accounts, and the limit is 10."]
     );
     let none_allowed = Plan {
         limits: Limits {
@@ -512,7 +512,7 @@ fn deletions_are_limited_by_number_and_by_part() {
     let refusals = approve(none_allowed, &Acks::default(), None).expect_err("refused");
     assert_eq!(
         refusals[0].message,
-        "The plan deletes 1 account, and 0 are allowed at once."
+        "The plan deletes 1 account, and the limit is 0."
     );
     assert_eq!(
         gone(0, 2, 4),
@@ -540,7 +540,7 @@ fn deletions_are_limited_by_number_and_by_part() {
     let refusals = approve(none_allowed(times(1, dead_birth)), &Acks::default(), None);
     assert_eq!(
         refusals.expect_err("refused")[0].message,
-        "The plan removes 1 account that dead runs left, and 0 are allowed at once."
+        "The plan removes 1 account that dead runs left, and the limit is 0."
     );
     let deletes = none_allowed(times(3, |a| change(a, &[], None)));
     assert_eq!(guards(deletes), Vec::<&str>::new(), "each under one limit");

@@ -27,7 +27,7 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// It was changed or cut after it was written, or it never was a record.
-    #[error("it is no record as it was written: {0}")]
+    #[error("it is not a record as it was written: {0}")]
     Edited(String),
     /// Another version of rolecall wrote it.
     #[error("it is a record of format {0}, and this version reads format {FORMAT}")]
@@ -73,7 +73,7 @@ pub fn read(bytes: &[u8]) -> Result<Seen, Damage> {
         return Err(edited("it does not end in a digest as a record does"));
     };
     if digest(told).as_bytes() != written.as_slice() {
-        return Err(edited("its content is not what its digest says"));
+        return Err(edited("its content does not fit its digest"));
     }
     let mut object = told.to_vec();
     object.extend_from_slice(b"\n}");

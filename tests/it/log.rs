@@ -289,7 +289,7 @@ fn a_log_takes_the_place_of_nothing_that_is_named_or_precious() {
         &[("ROLECALL_LOG", "owner.json")],
     );
     assert!(
-        code == 64 && err.contains("ROLECALL_LOG would take the place of"),
+        code == 64 && err.contains("ROLECALL_LOG would replace"),
         "{err}"
     );
     let after = ["notes.txt", "values.json", "owner.json", "access/main.hcl"].map(held);

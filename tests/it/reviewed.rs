@@ -485,7 +485,7 @@ fn a_plans_name_is_computed_from_its_file_by_anybody() {
     }
 }
 
-const BESIDES: &str = "Shown besides, not covered by the digest";
+const BESIDES: &str = "Shown in addition, not covered by the digest";
 
 /// A file with a true plan and other words beside it, and digests that fit, as somebody makes it who
 /// knows how.

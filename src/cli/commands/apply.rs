@@ -175,7 +175,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     if unread > 0 {
         let scopes = human::count(unread, "scope");
         reporter.warn(&format!(
-            "{scopes} could not be read, so this plan is not the whole truth"
+            "{scopes} could not be read, so this plan is not complete"
         ));
     }
     let in_flight = !session.plan.in_flight.is_empty();

@@ -172,7 +172,7 @@ fn decode(args: &DecodeArgs, reporter: &Reporter) -> Result<(), Failure> {
     };
     write_private(out, &json, place).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
-            Failure::error(format!("{shown} is there already, and nothing was written"))
+            Failure::error(format!("{shown} exists already, and nothing was written"))
                 .help("choose another place with --out FILE, or replace the file with --force")
         }
         _ => Failure::unwritten(&error, "--out", out, place),

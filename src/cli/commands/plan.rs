@@ -140,14 +140,14 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     if unread > 0 {
         let scopes = human::count(unread, "scope");
         reporter.warn(&format!(
-            "{scopes} could not be read, so this plan is not the whole truth"
+            "{scopes} could not be read, so this plan is not complete"
         ));
     }
     if lost > 0 {
         let accounts = human::count(lost, "declared account");
         reporter.warn(&format!(
-            "{accounts} in what is gone, or hidden from this login, or has another id, so this plan \
-             is not the whole truth"
+            "{accounts} in what is gone, or hidden from this login, or has another id, so this plan is \
+             not complete"
         ));
     }
     let needy = unmanaged || expired || lost > 0;

@@ -207,10 +207,14 @@ fn a_live_name_that_is_easily_taken_for_one_that_is_given_is_told() {
         ..live_account("nobodys", None)
     };
     for (wanted, held, told) in [
-        ("ci-prod", "CI-prod", "case alone"),
+        ("ci-prod", "CI-prod", "only in upper and lower case"),
         ("ci-prod", "ci-prod ", "spaces"),
         ("ci-prod", "ci-\u{440}rod", "look alike"),
-        ("\u{fc}n\u{ef}", "\u{dc}n\u{ef}", "case alone"),
+        (
+            "\u{fc}n\u{ef}",
+            "\u{dc}n\u{ef}",
+            "only in upper and lower case",
+        ),
         ("ci-prod", "ci-prod2", ""),
         ("ci-prod", "ci_prod", ""),
     ] {

@@ -245,7 +245,7 @@ fn the_canonical_form_is_what_is_documented_to_the_byte() {
 #[test]
 fn damage_is_told_from_another_format_and_from_no_plan_at_all() {
     assert!(matches!(read(b"{"), Err(FileError::NotAPlan(_))));
-    let why = "it has no `rolecall_plan`, as what `plan --out FILE` writes".to_owned();
+    let why = "it has no `rolecall_plan`, which every file of `plan --out FILE` has".to_owned();
     assert_eq!(read(b"{}"), Err(FileError::NotAPlan(why)));
     let older = |file: &mut Value| file["rolecall_plan"] = json!(FORMAT - 1);
     let format = u64::from(FORMAT) - 1;

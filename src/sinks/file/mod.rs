@@ -675,8 +675,8 @@ mod tests {
         let to = json("credentials", "ci.json");
         let target = Target::new(Path::new("access"), &to).expect("a good destination");
         for (kind, way_out) in [
-            (io::ErrorKind::StorageFull, "make room"),
-            (io::ErrorKind::QuotaExceeded, "make room"),
+            (io::ErrorKind::StorageFull, "free some space"),
+            (io::ErrorKind::QuotaExceeded, "free some space"),
             (io::ErrorKind::FileTooLarge, "ulimit -f"),
             (io::ErrorKind::PermissionDenied, "change the owner"),
             (io::ErrorKind::ReadOnlyFilesystem, "another directory"),

@@ -105,11 +105,11 @@ impl<'a> Target<'a> {
     pub(super) fn io<T>(&self, doing: &str, error: &io::Error) -> Result<T, SinkError> {
         use SinkErrorKind::{Full, PermissionDenied, Unavailable, Unfit};
         let (kind, why, help) = match error.kind() {
-            io::ErrorKind::StorageFull => (Full, "the disk is full", "make room"),
+            io::ErrorKind::StorageFull => (Full, "the disk is full", "free some space"),
             io::ErrorKind::QuotaExceeded => (
                 Full,
                 "this user's share of the disk is used up",
-                "make room",
+                "free some space",
             ),
             io::ErrorKind::FileTooLarge => (
                 Full,
@@ -208,8 +208,7 @@ impl<'a> Target<'a> {
             ),
             Ignored::No => self.unfit(
                 &format!(
-                    "git would track the key: add a line `*` to {shown}, with nothing before or \
-                     behind it"
+                    "git would track the key: add a line `*` to {shown}, with nothing else on that line"
                 ),
                 None,
             ),

@@ -66,7 +66,7 @@ pub fn check(check: &Check) -> String {
     section(&mut out, "Not read, so nothing is known of them", unread);
     push(&mut out, &paint(HEAD, &summary(check)));
     if !check.drift.is_empty() {
-        let way = "An apply makes it as declared again; or declare what is there now.";
+        let way = "The next apply puts it back as declared; or declare what is there now.";
         push(&mut out, &paint(DIM, way));
     }
     out

@@ -114,7 +114,7 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
             format!("{} could not be read", blocked.scope),
             vec![
                 inert(why),
-                "what cannot be read cannot be changed; settle that reason, then plan again"
+                "what cannot be read cannot be changed; remove that reason, then plan again"
                     .to_owned(),
             ],
         ),

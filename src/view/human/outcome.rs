@@ -102,16 +102,16 @@ pub fn next(outcome: &Outcome, reviewed: bool, left_out: &[Moved]) -> Option<Str
     let mut say = vec![match (outcome.written, ended(&[Done])) {
         (false, _) => "nothing on the platform has changed".to_owned(),
         (true, None) => {
-            "no change is known to be done; what one may have left behind, the next plan shows"
+            "no change is known to be done; the next plan shows what one may have left behind"
                 .to_owned()
         }
         (true, Some(these)) => format!(
-            "what is done stays so ({these}); what others may have left behind, the next plan shows"
+            "what is done stays done ({these}); the next plan shows what others may have left behind"
         ),
     }];
     if let Some(these) = ended(&[Failed, Undelivered]) {
         say.push(format!(
-            "If the reason given above for {these} is in your hands, mend it"
+            "If the reason given above for {these} is something that you can mend, mend it first"
         ));
     }
     if let Some(these) = ended(&[Unknown]) {
@@ -218,7 +218,7 @@ mod tests {
                 &[("a", Done), ("b", Failed)],
                 false,
                 &[
-                    "done stays so (service_account.a)",
+                    "done stays done (service_account.a)",
                     "above for service_account.b is",
                 ],
                 again,

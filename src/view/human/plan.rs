@@ -76,7 +76,7 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
                 ),
                 format!("      account  {}", inert(f.account.as_str())),
                 format!(
-                    "      if nobody finishes it, a run after {} takes it for dead",
+                    "      if nobody finishes it, a run after {} takes it for a dead birth",
                     f.until
                 ),
             ]

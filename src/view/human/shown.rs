@@ -37,7 +37,7 @@ pub fn shown(plan: &Plan) -> String {
         &mut out,
         &paint(
             HEAD,
-            "==== Shown besides, not covered by the digest: who can write the file can change it ====",
+            "==== Shown in addition, not covered by the digest: whoever can write the file can change it ====",
         ),
     );
     push(&mut out, "");

@@ -16,9 +16,9 @@ use crate::stage::{Stage, Then};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const INTERRUPTED: &str = "interrupted, nothing was written";
-const STOPPING: &str = "stopping after the change in hand; once more aborts";
+const STOPPING: &str = "stopping after the change in hand; another signal aborts";
 const ABORTED: &str = "aborted in the middle of a change; plan again to see what is left";
-const LEAVING: &str = "once more leaves without it";
+const LEAVING: &str = "another signal leaves without it";
 /// What a first signal is answered with.
 const FIRST_ANSWERS: [&str; 2] = [INTERRUPTED, STOPPING];
 

@@ -238,7 +238,7 @@ fn names_are_compared_in_one_form() {
             .any(|account| account.name == "cafe\u{301}")
     );
     for (a, b, says) in [
-        ("ci", "CI", "upper and lower case alone"),
+        ("ci", "CI", "only in upper and lower case"),
         ("ci prod", "ciprod", "spaces"),
         ("ci", "ｃｉ", "look alike"),
         ("acme", "АСМЕ", "look alike"),

@@ -228,10 +228,10 @@ fn a_file_that_cannot_be_written_is_named_with_the_way_out() {
             (
                 "nowhere/file",
                 "its folder is not there",
-                "a folder that is there",
+                "a folder that exists",
             ),
-            ("access", "it is a directory", "a folder that is there"),
-            ("full", "the disk is full", "make room"),
+            ("access", "it is a directory", "a folder that exists"),
+            ("full", "the disk is full", "free some space"),
         ] {
             let output = stage.command(&["plan", flag, name, "access"]).output();
             let output = output.expect("runs");

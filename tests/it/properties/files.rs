@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_kept_was_judged_to_the_letter(
+    fn what_is_kept_was_reviewed_to_the_letter(
         (desired, live) in worlds(),
         (_, other_live) in worlds(),
     ) {

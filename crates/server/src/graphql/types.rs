@@ -11,7 +11,7 @@ use crate::{
     service::{
         Batch, Page, PageRequest,
         accounts::{self, AccountView},
-        grants::Subject,
+        grants::Grantee,
         scopes,
     },
     store::{self, AccountFilter},
@@ -447,7 +447,7 @@ impl SetRolesPayload {
     }
 
     /// The answer to the shape with `identity`.
-    pub(crate) fn of_identity(subject: Option<Subject>) -> Self {
+    pub(crate) fn of_identity(subject: Option<Grantee>) -> Self {
         let (mrn, email) = subject.map(|s| (s.mrn, s.email)).unwrap_or_default();
         Self {
             mrns: Some(mrn.iter().cloned().collect()),

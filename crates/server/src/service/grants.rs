@@ -34,7 +34,7 @@ pub(crate) fn check(authority: Authority, roles: Vec<String>) -> Result<Vec<Stri
 
 /// An identity as requests name it, resolved.
 #[derive(Clone, Debug)]
-pub(crate) struct Subject {
+pub(crate) struct Grantee {
     /// What bindings carry: the MRN, or the email of somebody invited.
     pub(crate) key: String,
     pub(crate) mrn: Option<String>,
@@ -43,16 +43,16 @@ pub(crate) struct Subject {
 
 /// Resolves an MRN or email. Service accounts and tokens must exist; other MRNs need only look
 /// like one (Terraform's tests bind roles to teams), and an unknown email is an invitation.
-pub(crate) fn subject(connection: &Connection, identity: &str) -> Result<Subject, Status> {
+pub(crate) fn subject(connection: &Connection, identity: &str) -> Result<Grantee, Status> {
     if let Some(user) = User::find(connection, identity)? {
-        return Ok(Subject {
+        return Ok(Grantee {
             key: user.mrn.clone(),
             mrn: Some(user.mrn),
             email: Some(user.email),
         });
     }
     if ids::is_mrn(identity) {
-        return Ok(Subject {
+        return Ok(Grantee {
             key: identity.to_owned(),
             mrn: Some(identity.to_owned()),
             email: None,
@@ -61,7 +61,7 @@ pub(crate) fn subject(connection: &Connection, identity: &str) -> Result<Subject
     match identity.split_once('@') {
         Some((local, domain)) if !local.is_empty() && domain.contains('.') => {
             let email = identity.to_lowercase();
-            Ok(Subject {
+            Ok(Grantee {
                 key: email.clone(),
                 mrn: None,
                 email: Some(email),
@@ -73,7 +73,7 @@ pub(crate) fn subject(connection: &Connection, identity: &str) -> Result<Subject
 
 /// Makes sure that an identity may have roles on a scope: an account of a space has them there
 /// only, one of an organization there and on its spaces.
-fn check_reach(connection: &Connection, subject: &Subject, scope: &Scope) -> Result<(), Status> {
+fn check_reach(connection: &Connection, subject: &Grantee, scope: &Scope) -> Result<(), Status> {
     let home = match &subject.mrn {
         Some(mrn) if ids::scope_of_account(mrn).is_some() => Account::find(connection, mrn, None)?
             .map(|account| account.scope_mrn)
@@ -101,7 +101,7 @@ pub(crate) fn get(
     caller: &Caller,
     identity: &str,
     scope_mrn: &str,
-) -> Result<(Subject, Vec<String>), Status> {
+) -> Result<(Grantee, Vec<String>), Status> {
     core.store.read(|c| {
         let subject = subject(c, identity)?;
         let scope = find_scope(c, scope_mrn)?;
@@ -128,7 +128,7 @@ pub(crate) fn set(
     caller: &Caller,
     scope_mrn: &str,
     updates: Vec<(String, Vec<String>)>,
-) -> Result<(Batch, Option<Subject>), Status> {
+) -> Result<(Batch, Option<Grantee>), Status> {
     core.store.write(|t| {
         let (scope, authority) = caller.require(t, scope_mrn, Permission::SetRoles)?;
         let mut batch = Batch::default();
@@ -150,7 +150,7 @@ fn set_one(
     authority: Authority,
     identity: &str,
     roles: Vec<String>,
-) -> Result<Subject, Status> {
+) -> Result<Grantee, Status> {
     if roles.is_empty() && core.quirks.clear_roles == ClearRoles::Refuse {
         return Err(Status::invalid("roles must not be empty"));
     }

@@ -118,7 +118,7 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Fail
         .collect();
     if !configuration.is_empty() {
         help.push(format!(
-            "a configuration that is there needs no init: go on with `rolecall plan {}`",
+            "an existing configuration needs no init: go on with `rolecall plan {}`",
             word(dir)
         ));
     }

@@ -112,7 +112,7 @@ fn from_live(dir: &Path, local: bool, credentials: Option<&Path>) -> Vec<Step> {
             format!("rolecall plan {platform}{dir}"),
         ),
         step(
-            "Apply that plan: from then on, what is declared is kept so.",
+            "Apply that plan: from then on, accounts are kept as they are declared.",
             format!("rolecall apply {platform}{dir}"),
         ),
     ]
@@ -156,8 +156,8 @@ fn keep_key(dir: &Path) -> Step {
     let variable = seal::VARIABLE;
     let what = format!(
         "Put the key in {} where the secrets of the job that applies are kept, as {variable}, and only \
-         then delete the file. Whoever applies needs it to seal which accounts are this stack's; a plan \
-         does not. On this machine, until then:",
+         then delete the file. An apply needs it, to seal which accounts are this stack's; a plan does \
+         not. On this machine, until then:",
         shown(&key)
     );
     let command = format!("export {}={}", seal::FILE_VARIABLE, word(&key));
