@@ -3,6 +3,7 @@
 //! `cargo test --test architecture circles -- --nocapture` prints circles and sizes.
 
 mod graph;
+mod page;
 mod planted;
 mod reader;
 mod rules;
