@@ -3,22 +3,21 @@
 //! pending; a later run removes it. The same run never creates again after an unknown answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use super::{Bench, ChangeOutcome, ChangeResult, Run};
+use super::fresh::REMOVES_LATER;
+use super::outcome::{ChangeOutcome, ChangeResult};
+use super::run::{Ended, Run, ScopeRun};
 use crate::model::{
     AccountState, Birth, CredentialMark, IssuedCredential, LiveAccount, Marks, Mrn, Role, RoleSet,
     least_role,
 };
 use crate::plan::Change;
+use crate::poll::Pauses;
 use crate::ports::{AccountUpdate, Effect, ErrorKind, NewAccount, Probe, World};
-
-/// A birth that came to its end before the grant: how, and a fragment that says more.
-pub(super) type Ended = (ChangeResult, String);
 
 /// Births that are at the same step together: one listing looks for twins of all of them, and one
 /// call grants their roles. A stop lets this many finish at most.
-const LITTER: usize = 10;
+const BIRTHS_AT_ONCE: usize = 10;
 
 /// An account that exists, without power, and whose key is still in our hands alone.
 struct Created {
@@ -41,20 +40,24 @@ struct Born {
 
 impl<'a, W: World> Run<'a, W> {
     /// Gives birth to the accounts, a few at a time. Gives back what a stop left.
-    pub(super) async fn births(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+    pub(super) async fn births(
+        &self,
+        scope_run: &mut ScopeRun<'a>,
+        group: Vec<usize>,
+    ) -> Vec<usize> {
         let mut rest = group.into_iter().peekable();
         while rest.peek().is_some() {
             let mut created = Vec::new();
-            while created.len() < LITTER {
+            while created.len() < BIRTHS_AT_ONCE {
                 if self.stop() {
                     break;
                 }
                 let Some(index) = rest.next() else { break };
                 let change = &self.plan.changes[index];
                 self.start(change, "creating");
-                match self.conceive(index, change).await {
-                    Ok(child) => created.push(child),
-                    Err((result, detail)) => self.end(bench, index, result, detail),
+                match self.begin_birth(index, change).await {
+                    Ok(one) => created.push(one),
+                    Err((result, detail)) => self.end(scope_run, index, result, detail),
                 }
             }
             if created.is_empty() && self.stop() {
@@ -62,20 +65,20 @@ impl<'a, W: World> Run<'a, W> {
             }
             // What was created is finished even if a stop was asked for: it is in hand.
             let mut born = Vec::new();
-            for child in self.only_children(bench, created).await {
-                let index = child.index;
-                match self.bring_up(child).await {
-                    Ok(child) => born.push(child),
-                    Err((result, detail)) => self.end(bench, index, result, detail),
+            for one in self.without_twins(scope_run, created).await {
+                let index = one.index;
+                match self.finish_birth(one).await {
+                    Ok(one) => born.push(one),
+                    Err((result, detail)) => self.end(scope_run, index, result, detail),
                 }
             }
-            self.grant(bench, &born).await;
+            self.grant(scope_run, &born).await;
         }
         Vec::new()
     }
 
     /// Steps 1 and 2: probe, create, look.
-    async fn conceive(&self, index: usize, change: &Change) -> Result<Created, Ended> {
+    async fn begin_birth(&self, index: usize, change: &Change) -> Result<Created, Ended> {
         let failed = |why: &str| (ChangeResult::Failed, why.to_owned());
         let Some(wanted) = &change.after else {
             return Err(failed("the plan does not say what to create"));
@@ -116,35 +119,32 @@ impl<'a, W: World> Run<'a, W> {
     /// Lists the scope until it shows the new accounts, and gives up each that has a twin: another
     /// run has created an account for the same address at the same moment. Whichever of the two
     /// shows later sees the other, so at most one of them goes on.
-    async fn only_children(&self, bench: &mut Bench<'a>, created: Vec<Created>) -> Vec<Created> {
+    async fn without_twins(
+        &self,
+        scope_run: &mut ScopeRun<'a>,
+        created: Vec<Created>,
+    ) -> Vec<Created> {
         if created.is_empty() {
             return created;
         }
         let start = self.world.elapsed();
-        let mut pause = Duration::from_millis(200);
-        let listed = loop {
-            if let Ok(listed) = self.world.accounts(bench.scope).await {
+        let listed = self
+            .poll(Pauses::LONG, start, async || {
+                let listed = self.world.accounts(scope_run.scope).await.ok()?;
                 let shown: BTreeSet<&Mrn> = listed.iter().map(|account| &account.mrn).collect();
-                if created
+                let all = created
                     .iter()
-                    .all(|child| shown.contains(&child.credential.mrn))
-                {
-                    break Some(listed);
-                }
-            }
-            if self.out_of_patience(start) {
-                break None;
-            }
-            self.world.sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(4));
-        };
+                    .all(|one| shown.contains(&one.credential.mrn));
+                all.then_some(listed)
+            })
+            .await;
         let mut alone = Vec::new();
-        for child in created {
+        for one in created {
             let why = match &listed {
                 None => "the scope's listing does not show the new account".to_owned(),
-                Some(listed) => match listed.iter().find(|other| is_twin(other, &child)) {
+                Some(listed) => match listed.iter().find(|other| is_twin(other, &one)) {
                     None => {
-                        alone.push(child);
+                        alone.push(one);
                         continue;
                     }
                     Some(twin) => format!(
@@ -153,17 +153,17 @@ impl<'a, W: World> Run<'a, W> {
                     ),
                 },
             };
-            let change = &self.plan.changes[child.index];
+            let change = &self.plan.changes[one.index];
             let (result, detail) = self
-                .give_up(change, &child.credential.mrn, &why, REMOVES_LATER)
+                .give_up(change, &one.credential.mrn, &why, REMOVES_LATER)
                 .await;
-            self.end(bench, child.index, result, detail);
+            self.end(scope_run, one.index, result, detail);
         }
         alone
     }
 
     /// Steps 3 and 4: deliver, label.
-    async fn bring_up(&self, child: Created) -> Result<Born, Ended> {
+    async fn finish_birth(&self, one: Created) -> Result<Born, Ended> {
         let Created {
             index,
             credential,
@@ -171,7 +171,7 @@ impl<'a, W: World> Run<'a, W> {
             birth,
             probed,
             note,
-        } = child;
+        } = one;
         let change = &self.plan.changes[index];
         let Some(wanted) = &change.after else {
             return Err((
@@ -254,47 +254,45 @@ impl<'a, W: World> Run<'a, W> {
     /// else's, so it is named and left alone.
     async fn lost(&self, change: &Change, name: &str, pending: &Marks, why: &str) -> Ended {
         let start = self.world.elapsed();
-        let mut pause = Duration::from_millis(200);
         let mut namesake = None;
-        loop {
-            if let Ok(listed) = self.world.accounts(&change.scope).await {
-                if let Some(found) = listed.iter().find(|a| a.marks() == Some(pending)) {
-                    return match self.remove(change, &found.mrn).await {
-                        None => (
-                            ChangeResult::Failed,
-                            format!(
-                                "{why}; the account was found and removed again, since its key \
-                                 was lost with the answer"
-                            ),
-                        ),
-                        Some(left) => (
-                            ChangeResult::Unknown,
-                            format!("{why}; {left}{REMOVES_LATER}"),
-                        ),
-                    };
-                }
+        let found = self
+            .poll(Pauses::LONG, start, async || {
+                let listed = self.world.accounts(&change.scope).await.ok()?;
+                let marked = listed.iter().find(|a| a.marks() == Some(pending));
+                let found = marked.map(|account| account.mrn.clone());
                 namesake = listed
                     .into_iter()
                     .find(|a| a.scope == change.scope && a.name == name)
                     .map(|account| account.mrn);
-            }
-            if self.out_of_patience(start) {
-                let seconds = self.options.grace.as_secs();
-                let showed = match namesake {
-                    None => "; if one shows later, a later run removes it".to_owned(),
-                    Some(mrn) => format!(
-                        ", but {mrn} has its name; if this run created that, the platform does \
-                         not keep labels: delete it by hand"
+                found
+            })
+            .await;
+        if let Some(mrn) = found {
+            return match self.remove(change, &mrn).await {
+                None => (
+                    ChangeResult::Failed,
+                    format!(
+                        "{why}; the account was found and removed again, since its key was lost with \
+                         the answer"
                     ),
-                };
-                let detail = format!(
-                    "{why}; no account with this run's mark showed within {seconds} s{showed}"
-                );
-                return (ChangeResult::Unknown, detail);
-            }
-            self.world.sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(4));
+                ),
+                Some(left) => (
+                    ChangeResult::Unknown,
+                    format!("{why}; {left}{REMOVES_LATER}"),
+                ),
+            };
         }
+        let seconds = self.options.grace.as_secs();
+        let showed = match namesake {
+            None => "; if one shows later, a later run removes it".to_owned(),
+            Some(mrn) => format!(
+                ", but {mrn} has its name; if this run created that, the platform does not keep \
+                 labels: delete it by hand"
+            ),
+        };
+        let detail =
+            format!("{why}; no account with this run's mark showed within {seconds} s{showed}");
+        (ChangeResult::Unknown, detail)
     }
 
     /// Still step 2: read the new account again. It must carry our marks and have no power.
@@ -341,33 +339,6 @@ impl<'a, W: World> Run<'a, W> {
         Err(self.give_up(change, mrn, why, REMOVES_LATER).await)
     }
 
-    async fn replace_roles(&self, change: &Change, mrn: &Mrn, roles: &RoleSet) -> bool {
-        let wanted = BTreeMap::from([(mrn.clone(), roles.clone())]);
-        let answer = self.set_roles(&change.scope, &wanted).await;
-        self.granted(&answer, mrn, roles, self.world.elapsed())
-            .await
-            .0
-            == ChangeResult::Done
-    }
-
-    /// Checks that the account still carries the mark this run put there.
-    pub(super) async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
-        let carries = |account: Option<&LiveAccount>| {
-            account
-                .and_then(LiveAccount::marks)
-                .is_some_and(|m| m.credential == *expected)
-        };
-        let (found, yes) = self.settle(mrn, self.world.elapsed(), carries).await;
-        if yes {
-            return Ok(());
-        }
-        let why = match found {
-            Ok(_) => format!("{mrn} no longer carries this run's mark; it was left as it is"),
-            Err(error) => format!("{mrn} could not be read again, and was left as it is: {error}"),
-        };
-        Err((ChangeResult::Failed, why))
-    }
-
     /// Step 4: say on the account that the key is delivered.
     async fn label(&self, wanted: &AccountState, mrn: &Mrn, marks: Marks) -> Result<(), Ended> {
         let mut labels = wanted.labels.clone();
@@ -394,20 +365,20 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Step 5: grant. Only accounts that still carry the mark of this run's delivery.
-    async fn grant(&self, bench: &mut Bench<'a>, batch: &[Born]) {
+    async fn grant(&self, scope_run: &mut ScopeRun<'a>, batch: &[Born]) {
         let mut wanted: BTreeMap<Mrn, RoleSet> = BTreeMap::new();
         let mut taken: BTreeMap<Mrn, Ended> = BTreeMap::new();
-        for child in batch {
-            let roles = self.plan.changes[child.index]
+        for one in batch {
+            let roles = self.plan.changes[one.index]
                 .after
                 .as_ref()
                 .map(|a| a.roles.clone());
-            match self.still(&child.mrn, &child.delivered).await {
+            match self.still(&one.mrn, &one.delivered).await {
                 Ok(()) => {
-                    wanted.insert(child.mrn.clone(), roles.unwrap_or_default());
+                    wanted.insert(one.mrn.clone(), roles.unwrap_or_default());
                 }
                 Err(ended) => {
-                    taken.insert(child.mrn.clone(), ended);
+                    taken.insert(one.mrn.clone(), ended);
                 }
             }
         }
@@ -419,70 +390,43 @@ impl<'a, W: World> Run<'a, W> {
         let answer = if grants.is_empty() {
             Ok(BTreeMap::new())
         } else {
-            self.set_roles(bench.scope, &grants).await
+            self.set_roles(scope_run.scope, &grants).await
         };
         let start = self.world.elapsed();
-        for child in batch {
-            let change = &self.plan.changes[child.index];
-            let (result, detail) = match (taken.remove(&child.mrn), grants.get(&child.mrn)) {
+        for one in batch {
+            let change = &self.plan.changes[one.index];
+            let (result, detail) = match (taken.remove(&one.mrn), grants.get(&one.mrn)) {
                 (Some(ended), _) => ended,
-                (None, None) => (ChangeResult::Done, child.note.clone()),
-                (None, Some(roles)) => {
-                    match self.granted(&answer, &child.mrn, roles, start).await {
-                        (ChangeResult::Done, detail) if detail.is_empty() => {
-                            (ChangeResult::Done, child.note.clone())
-                        }
-                        (ChangeResult::Done, detail) => (ChangeResult::Done, detail),
-                        (result, detail) => {
-                            let known = match result {
-                                ChangeResult::Failed => "it exists, but without its roles: ",
-                                _ => "",
-                            };
-                            let rest = "its key is delivered, the next run grants the roles";
-                            (result, format!("{known}{detail}; {rest}"))
-                        }
+                (None, None) => (ChangeResult::Done, one.note.clone()),
+                (None, Some(roles)) => match self.granted(&answer, &one.mrn, roles, start).await {
+                    (ChangeResult::Done, detail) if detail.is_empty() => {
+                        (ChangeResult::Done, one.note.clone())
                     }
-                }
+                    (ChangeResult::Done, detail) => (ChangeResult::Done, detail),
+                    (result, detail) => {
+                        let known = match result {
+                            ChangeResult::Failed => "it exists, but without its roles: ",
+                            _ => "",
+                        };
+                        let rest = "its key is delivered, the next run grants the roles";
+                        (result, format!("{known}{detail}; {rest}"))
+                    }
+                },
             };
-            self.end(bench, child.index, result, detail);
-            let entry = bench
+            self.end(scope_run, one.index, result, detail);
+            let entry = scope_run
                 .results
-                .entry(child.index)
+                .entry(one.index)
                 .or_insert_with(|| ChangeOutcome::new(change, result, String::new()));
-            entry.account = Some(child.mrn.clone());
+            entry.account = Some(one.mrn.clone());
             entry.delivered_to.clone_from(&change.deliver_to);
-        }
-    }
-
-    /// Removes an account of which nothing can become. `otherwise` says what happens to it if
-    /// that fails.
-    async fn give_up(&self, change: &Change, mrn: &Mrn, why: &str, otherwise: &str) -> Ended {
-        match self.remove(change, mrn).await {
-            None => (ChangeResult::Failed, format!("{why}; it was removed again")),
-            Some(left) => (ChangeResult::Failed, format!("{why}; {left}{otherwise}")),
-        }
-    }
-
-    /// Removes an account that this run has just created. `None` if it is gone, else a fragment
-    /// that says what is left.
-    pub(super) async fn remove(&self, change: &Change, mrn: &Mrn) -> Option<String> {
-        let mrns = [mrn.clone()];
-        let answer = self
-            .write(async || self.world.delete(&change.scope, &mrns).await)
-            .await;
-        match self.gone(&answer, mrn, self.world.elapsed()).await {
-            (ChangeResult::Done, _) => None,
-            (_, why) => Some(format!("{mrn} could not be removed again ({why})")),
         }
     }
 }
 
-/// What happens to an account with our marks that could not be removed.
-pub(super) const REMOVES_LATER: &str = "; a later run removes it";
-
 /// Whether a listed account is another one for the same address.
-fn is_twin(other: &LiveAccount, child: &Created) -> bool {
-    other.mrn != child.credential.mrn
+fn is_twin(other: &LiveAccount, one: &Created) -> bool {
+    other.mrn != one.credential.mrn
         && other.marks().is_some_and(|marks| {
             let Marks {
                 stack,
@@ -497,9 +441,9 @@ fn is_twin(other: &LiveAccount, child: &Created) -> bool {
                 written: _,
                 seal: _,
             } = marks;
-            *stack == child.pending.stack
-                && *address == child.pending.address
-                && *generation == child.pending.generation
+            *stack == one.pending.stack
+                && *address == one.pending.address
+                && *generation == one.pending.generation
         })
 }
 

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::birth::{Ended, REMOVES_LATER};
-use super::{ChangeResult, Run};
+use super::fresh::REMOVES_LATER;
+use super::outcome::ChangeResult;
+use super::run::{Ended, Run};
 use crate::model::{Birth, CredentialMark, Destination, DestinationId, IssuedCredential, KeyAt};
 use crate::plan::Change;
 use crate::ports::{Abandoned, Delivered, Probe, SinkError, Staged, Verified, World};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::birth::Ended;
-use super::{ChangeResult, Run};
+use super::outcome::ChangeResult;
+use super::run::{Ended, Run};
 use crate::model::{DEFAULT_ENDPOINT, Destination, Mrn};
 use crate::ports::{Found, Probe, World};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{BATCH, Bench, ChangeResult, Run};
+use super::outcome::ChangeResult;
+use super::run::{Run, ScopeRun};
 use crate::model::{
     AccountState, Described, KeptText, Labels, LiveAccount, LiveLabels, Marks, Mrn, RoleSet, VOID,
     same_name,
@@ -11,22 +12,33 @@ use crate::model::{
 use crate::plan::{Action, Change};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
+/// Accounts in one `setRoles` or `deleteServiceAccounts` call.
+const BATCH: usize = 50;
+
 impl<'a, W: World> Run<'a, W> {
     /// Adopts and updates, one after the other. Gives back what a stop left.
-    pub(super) async fn updates(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+    pub(super) async fn updates(
+        &self,
+        scope_run: &mut ScopeRun<'a>,
+        group: Vec<usize>,
+    ) -> Vec<usize> {
         let mut rest = group.into_iter();
         while let Some(index) = rest.next() {
             if self.stop() {
                 return std::iter::once(index).chain(rest).collect();
             }
             let change = &self.plan.changes[index];
-            let (result, detail) = self.update(change, bench).await;
-            self.end(bench, index, result, detail);
+            let (result, detail) = self.update(change, scope_run).await;
+            self.end(scope_run, index, result, detail);
         }
         Vec::new()
     }
 
-    async fn update(&self, change: &Change, bench: &mut Bench<'a>) -> (ChangeResult, String) {
+    async fn update(
+        &self,
+        change: &Change,
+        scope_run: &mut ScopeRun<'a>,
+    ) -> (ChangeResult, String) {
         let doing = match change.action {
             Action::Adopt => "adopting",
             Action::Move => "moving",
@@ -39,10 +51,10 @@ impl<'a, W: World> Run<'a, W> {
         let (Some(mrn), Some(after)) = (&change.account, &change.after) else {
             return (ChangeResult::Failed, "the plan names no account".to_owned());
         };
-        let Some(present) = bench.listed.get(mrn) else {
+        let Some(present) = scope_run.listed.get(mrn) else {
             return (ChangeResult::Stale, "it is gone".to_owned());
         };
-        if let Some(holder) = bench.holder(change).filter(|_| change.renames()) {
+        if let Some(holder) = scope_run.holder(change).filter(|_| change.renames()) {
             let why = format!("{holder} still has the name that it was to free");
             return (ChangeResult::Skipped, why);
         }
@@ -96,7 +108,7 @@ impl<'a, W: World> Run<'a, W> {
             let described = Described::Kept(KeptText::of(shown));
             self.options.seals.seal(mrn, Marks { described, ..marks })
         });
-        bench.listed.insert(mrn.clone(), found);
+        scope_run.listed.insert(mrn.clone(), found);
         let Some(marks) = told else {
             return (result, detail);
         };
@@ -105,7 +117,7 @@ impl<'a, W: World> Run<'a, W> {
             .rewrite(mrn, after, Some(String::new()), &labels, Labels::new())
             .await;
         if let Some(found) = again {
-            bench.listed.insert(mrn.clone(), found);
+            scope_run.listed.insert(mrn.clone(), found);
         }
         match result {
             ChangeResult::Done => (result, detail),
@@ -227,7 +239,11 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Role changes, batched. Gives back what a stop left.
-    pub(super) async fn roles(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+    pub(super) async fn roles(
+        &self,
+        scope_run: &mut ScopeRun<'a>,
+        group: Vec<usize>,
+    ) -> Vec<usize> {
         let mut rest = group.as_slice();
         while !rest.is_empty() {
             if self.stop() {
@@ -243,13 +259,13 @@ impl<'a, W: World> Run<'a, W> {
                     wanted.insert(mrn.clone(), after.roles.clone());
                 }
             }
-            let answer = self.set_roles(bench.scope, &wanted).await;
+            let answer = self.set_roles(scope_run.scope, &wanted).await;
             let start = self.world.elapsed();
             for index in batch {
                 let change = &self.plan.changes[*index];
                 let Some(mrn) = &change.account else { continue };
                 let (result, detail) = self.granted(&answer, mrn, &wanted[mrn], start).await;
-                self.end(bench, *index, result, detail);
+                self.end(scope_run, *index, result, detail);
             }
         }
         Vec::new()
@@ -286,7 +302,11 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Deletions, batched. Gives back what a stop left.
-    pub(super) async fn deletes(&self, bench: &mut Bench<'a>, group: Vec<usize>) -> Vec<usize> {
+    pub(super) async fn deletes(
+        &self,
+        scope_run: &mut ScopeRun<'a>,
+        group: Vec<usize>,
+    ) -> Vec<usize> {
         let mut rest = group.as_slice();
         while !rest.is_empty() {
             if self.stop() {
@@ -301,7 +321,7 @@ impl<'a, W: World> Run<'a, W> {
                 mrns.extend(change.account.clone());
             }
             let answer = self
-                .write(async || self.world.delete(bench.scope, &mrns).await)
+                .write(async || self.world.delete(scope_run.scope, &mrns).await)
                 .await;
             let start = self.world.elapsed();
             for index in batch {
@@ -309,9 +329,9 @@ impl<'a, W: World> Run<'a, W> {
                 let Some(mrn) = &change.account else { continue };
                 let (result, detail) = self.gone(&answer, mrn, start).await;
                 if result == ChangeResult::Done {
-                    bench.listed.remove(mrn);
+                    scope_run.listed.remove(mrn);
                 }
-                self.end(bench, *index, result, detail);
+                self.end(scope_run, *index, result, detail);
             }
         }
         Vec::new()

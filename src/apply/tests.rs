@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::*;
 use crate::diff::diff;
 use crate::model::{
-    Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount, Destination,
-    Extent, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential, KeptText, Labels,
-    Limits, Live, Marks, Nonce, OrgId, Place, Role, ScopeInfo, SealCheck, SealKey, SealKeys, Seals,
-    SourceRef, SpaceId, StackId, VOID,
+    Address, Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount,
+    Destination, Extent, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential,
+    KeptText, Labels, Limits, Live, LiveAccount, Marks, Nonce, OrgId, Place, Role, RoleSet,
+    ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
 };
+use crate::plan::Change;
 use crate::policy::{Acks, approve};
 use crate::ports::*;
 

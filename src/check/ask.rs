@@ -3,43 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::answers::{Answer, Answers, MOST_QUESTIONS};
 use super::cause::Subject;
 use crate::model::{History, Mrn, Scope};
 use crate::plan::Plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
 
-/// About how many accounts and scopes the log is asked at most.
-const MOST_QUESTIONS: usize = 100;
 /// How many lines about one account are read at most. Only the newest of a kind counts.
 const LINES_OF_AN_ACCOUNT: usize = 50;
 /// How many lines of a scope are read at most, to find deletions among them.
 const LINES_OF_A_SCOPE: usize = 500;
-
-/// What the log says of each thing that it was asked about, or why it says nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Answers(BTreeMap<Mrn, Answer>);
-
-impl Answers {
-    /// What the log says of an account or a scope.
-    ///
-    /// # Errors
-    /// Why it says nothing, a fragment.
-    pub(super) fn of(&self, resource: &Mrn) -> Result<&History, String> {
-        match self.0.get(resource) {
-            Some(Ok(history)) => Ok(history),
-            Some(Err(why)) => Err(why.clone()),
-            None => Err(format!(
-                "more than {MOST_QUESTIONS} accounts differ, and the audit log was not asked \
-                 about all of them"
-            )),
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn from_map(map: BTreeMap<Mrn, Answer>) -> Self {
-        Self(map)
-    }
-}
 
 /// Asks the log about every account of the plan that differs, and about the scopes of those that
 /// are missing.
@@ -61,8 +34,6 @@ pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
     }
     Answers(answers)
 }
-
-type Answer = Result<History, String>;
 
 /// What was learnt about the log while it was asked.
 struct Inquiry<'a, L> {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answers, Cause, Found, What, what};
+use super::answers::Answers;
+use super::found::{Cause, Found, What, what};
 use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
+use crate::model::LogEntry;
 use crate::model::{
     Caller, Extent, Facts, History, Labels, Marks, Role, ScopeInfo, Seals, SpaceId, StackId, Unread,
 };

@@ -286,4 +286,28 @@ mod tests {
         assert_eq!(missing(&page, limits, &ABSENT), ["limits: max_moods"]);
         assert_eq!(section(&page, "lullaby"), None);
     }
+
+    #[test]
+    fn every_word_of_terraforms_that_is_not_ours_has_its_answer() {
+        let mut answers = std::collections::BTreeSet::new();
+        for words in [
+            &["resource"][..],
+            &["provider"],
+            &["terraform"],
+            &["check"],
+            &["count"],
+            &["depends_on"],
+            &["provisioner", "connection"],
+            &["backend", "cloud"],
+            &["dynamic"],
+        ] {
+            let told: Vec<_> = words.iter().map(|word| instead_of(word)).collect();
+            assert!(told[0].is_some(), "{words:?}");
+            assert!(told.iter().all(|answer| *answer == told[0]), "{words:?}");
+            assert!(answers.insert(told[0]), "{words:?} is told as another");
+        }
+        for ours in ["service_account", "variable", "for_each", "data", ""] {
+            assert_eq!(instead_of(ours), None, "{ours}");
+        }
+    }
 }

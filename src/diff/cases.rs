@@ -1,17 +1,15 @@
-//! What to do about one account: the case analysis of the comparison.
-//! Pure; the clock is the platform's, as it was read.
+//! What the case analysis of the comparison rests on, and what all cases have in common.
+//! Pure.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PENDING_LEASE;
-use super::account::{after_update, as_declared, roles_differ, spec_differs};
-use super::delta::{Action, Block, Blocked, Delta, Difference, Expired, InFlight, Reason};
+use super::delta::{Action, Block, Blocked, Delta, Difference, Reason};
+use super::managed::Managed;
 use super::names::{Name, Names};
 use crate::model::{
-    AccountState, AddressLabel, Birth, CredentialMark, Custody, Desired, DesiredAccount,
-    Destination, DestinationId, Inventory, KeyAt, Live, LiveAccount, Marks, Mrn, Ours, RoleSet,
-    SealCheck, SourceRef, VOID, birth_roles_only, same_name,
+    Desired, DesiredAccount, Destination, DestinationId, Inventory, Known, Live, LiveAccount,
+    Marks, Removed, composed,
 };
 
 pub(super) struct Cases<'a> {
@@ -27,20 +25,7 @@ pub(super) struct Cases<'a> {
     pub(super) places: OnceCell<BTreeMap<DestinationId, &'a Destination>>,
 }
 
-/// An account of ours.
-pub(super) struct Managed<'a> {
-    pub(super) account: &'a LiveAccount,
-    pub(super) known: &'a Ours,
-}
-
-impl Managed<'_> {
-    /// The address that the account has now.
-    pub(super) fn label(&self) -> &AddressLabel {
-        &self.known.at.label
-    }
-}
-
-impl Cases<'_> {
+impl<'a> Cases<'a> {
     pub(super) fn block(&self, account: &DesiredAccount, block: Block, delta: &mut Delta) {
         delta.blocked.push(Blocked {
             address: account.address.clone(),
@@ -50,185 +35,8 @@ impl Cases<'_> {
         });
     }
 
-    /// A declared account that is live under our marks.
-    pub(super) fn present(&self, account: &DesiredAccount, found: &Managed<'_>, delta: &mut Delta) {
-        let Managed {
-            account: present,
-            known: Ours { marks, seal, at: _ },
-        } = found;
-        if let Some(import) = &account.import
-            && import.mrn != present.mrn
-        {
-            let block = Block::ImportMissing {
-                account: import.mrn.clone(),
-                why: format!("{} is {} already", account.address, present.mrn),
-            };
-            self.block(account, block, delta);
-            return;
-        }
-        if let CredentialMark::Pending(birth) = &marks.credential {
-            let protected = account.protected == Some(true);
-            let now = self.live.facts.now;
-            match pending(present, marks, birth, &account.roles, protected, now) {
-                Pending::Young(until) => delta.in_flight.push(InFlight {
-                    address: account.address.clone(),
-                    account: present.mrn.clone(),
-                    until,
-                }),
-                Pending::Dead => {
-                    if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
-                        self.block(account, block, delta);
-                        return;
-                    }
-                    let (action, reason) = (Action::Delete, Reason::CredentialPending);
-                    delta.differences.push(Difference {
-                        after: None,
-                        ..self.difference(account, present, marks, action, reason)
-                    });
-                    self.create(account, Reason::CredentialPending, delta);
-                }
-                Pending::Strange(why) => {
-                    let block = Block::PendingWithPower {
-                        account: present.mrn.clone(),
-                        why,
-                    };
-                    self.block(account, block, delta);
-                }
-            }
-            return;
-        }
-        if let Some(until) = marks.expires
-            && until <= self.live.facts.now
-        {
-            delta.expired.push(Expired {
-                address: account.address.clone(),
-                account: present.mrn.clone(),
-                scope: present.scope.clone(),
-                until,
-                declared_at: account.declared_at.clone(),
-            });
-        }
-        if let Some(block) = self.cannot_update(account, present, marks.expires, marks) {
-            self.block(account, block, delta);
-            return;
-        }
-        let void: Vec<&str> = present.labels.void().collect();
-        if !void.is_empty() {
-            delta.notes.push((
-                account.address.clone(),
-                format!(
-                    "the platform keeps every label that an account ever had; what was taken away is \
-                     still there with the value {VOID}, and counts as absent: {}",
-                    void.join(", ")
-                ),
-            ));
-        }
-        if let CredentialMark::Delivered { destinations, .. } = &marks.credential
-            && let Some(moved) = self.delivered_elsewhere(destinations, &account.deliver_to)
-        {
-            delta.notes.push((account.address.clone(), moved));
-        }
-        if account.description.as_deref() == Some("")
-            && let Some(shown) = &present.description
-            && marks.described.excuses(shown)
-        {
-            delta.notes.push((
-                account.address.clone(),
-                format!(
-                    "its description was cleared, and the platform shows {shown:?} all the same"
-                ),
-            ));
-        }
-        let before = delta.differences.len() + delta.blocked.len();
-        let moved = self.moved(account, present, marks, delta);
-        let reseal = match seal {
-            // A move writes all marks anew.
-            _ if moved => None,
-            SealCheck::Missing => Some(Reason::Unsealed),
-            SealCheck::Former => Some(Reason::SealedBefore),
-            SealCheck::Right
-            | SealCheck::OtherKey(_)
-            | SealCheck::Wrong(_)
-            | SealCheck::Unverified(_) => None,
-        };
-        if reseal.is_some() || !as_declared(account, present, marks) {
-            self.change(account, present, marks, reseal, delta);
-        }
-        if delta.differences.len() + delta.blocked.len() == before {
-            delta.unchanged += 1;
-        }
-    }
-
-    /// What to say of a key that is not where it is declared to go.
-    fn delivered_elsewhere(
-        &self,
-        destinations: &BTreeMap<DestinationId, KeyAt>,
-        declared: &[Destination],
-    ) -> Option<String> {
-        // As nearly always; then no set need be made.
-        if let ([only], 1) = (declared, destinations.len())
-            && destinations.contains_key(&only.id())
-        {
-            return None;
-        }
-        let wanted: BTreeSet<DestinationId> = declared.iter().map(Destination::id).collect();
-        let left: Vec<String> = destinations
-            .iter()
-            .filter(|(id, _)| !wanted.contains(id))
-            .map(|(id, at)| self.place(id, at))
-            .collect();
-        if left.is_empty() && wanted.len() == destinations.len() {
-            return None;
-        }
-        let still = match left.as_slice() {
-            [] => String::new(),
-            left => format!(" (it is still at {})", left.join(", ")),
-        };
-        Some(format!(
-            "its key was delivered to other places than deliver_to now names{still}, and a key cannot \
-             be read again; for one in the new places declare the account anew under another name, \
-             move its users, and remove this one"
-        ))
-    }
-
-    /// What a place is called: by a declared sink, else by its kind and identity.
-    fn place(&self, id: &DestinationId, at: &KeyAt) -> String {
-        let known = self.places.get_or_init(|| {
-            let declared = self.desired.accounts.values().flat_map(|a| &a.deliver_to);
-            declared.map(|to| (to.id(), to)).collect()
-        });
-        match known.get(id) {
-            Some(to) => to.to_string(),
-            None => format!("a {} of identity {id}", at.kind),
-        }
-    }
-
-    /// An account that carries an address which it has no more. Tells whether it does.
-    fn moved(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        marks: &Marks,
-        delta: &mut Delta,
-    ) -> bool {
-        let label = &marks.address;
-        let Some(former) = account
-            .formerly
-            .iter()
-            .find(|f| f.address.label() == *label)
-        else {
-            return false;
-        };
-        delta.differences.push(Difference {
-            moved_from: Some(former.address.clone()),
-            places: vec![former.declared_at.clone(), account.declared_at.clone()],
-            ..self.difference(account, present, marks, Action::Move, Reason::MoveRequested)
-        });
-        true
-    }
-
     /// A difference of a live account that changes nothing yet.
-    fn difference(
+    pub(super) fn difference(
         &self,
         account: &DesiredAccount,
         present: &LiveAccount,
@@ -252,316 +60,40 @@ impl Cases<'_> {
         }
     }
 
-    /// Differences in name, description, labels and roles; `reseal` is why the seal is to be
-    /// written again even if nothing else differs.
-    fn change(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        marks: &Marks,
-        reseal: Option<Reason>,
-        delta: &mut Delta,
-    ) {
-        let before = present.state();
-        let mut after = after_update(account, before.clone());
-        let kept = account.description.as_deref() == Some("")
-            && marks.described.fits("", before.description.as_deref());
-        if kept {
-            after.description.clone_from(&before.description);
+    /// The `removed` block that speaks of an account, the one that names it alone before the one
+    /// that names all of its block.
+    pub(super) fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
+        let removed = &self.desired.removed;
+        let very = |known: &Known| known.address.label() == marks.address;
+        if let Some(found) = removed.iter().find(|r| r.known_as.iter().any(very)) {
+            return Ok(Some(found));
         }
-        let spec = spec_differs(&before, &after);
-        if !same_name(&account.name, &present.name) {
-            if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
-                self.block(account, block, delta);
-                return;
-            }
-            self.warn_of_look_alike(account, delta);
+        if let Some(address) = marks.address.decode() {
+            let block = |known: &Known| known.whole && known.address.name == address.name;
+            return Ok(removed.iter().find(|r| r.known_as.iter().any(block)));
         }
-        let base = Difference {
-            after: Some(AccountState {
-                roles: before.roles.clone(),
-                ..after.clone()
-            }),
-            ..self.difference(account, present, marks, Action::Update, Reason::Differs)
-        };
-        if roles_differ(account, present) {
-            let mut places: Vec<SourceRef> = account
-                .roles
-                .difference(&present.roles)
-                .filter_map(|role| account.role_places.get(role).cloned())
-                .collect();
-            places.push(account.declared_at.clone());
-            places.sort();
-            places.dedup();
-            delta.differences.push(Difference {
-                action: Action::UpdatePermissions,
-                after: Some(AccountState {
-                    roles: account.roles.clone(),
-                    ..before
-                }),
-                places,
-                ..base.clone()
-            });
-        }
-        match (spec, reseal) {
-            (true, _) => delta.differences.push(base),
-            (false, Some(reason)) => delta.differences.push(Difference { reason, ..base }),
-            (false, None) => {}
+        let whole = |r: &&Removed| r.known_as.iter().any(|known| known.whole);
+        // The label is a hash, and nobody can tell of which block the account was an instance.
+        match removed.iter().filter(whole).find(|r| !r.destroy) {
+            Some(r) => Err(format!(
+                "its address is kept as a hash, and the removed block of {} may mean it",
+                r.from
+            )),
+            None => Ok(None),
         }
     }
 
-    /// A declared account that an `import` block names and that is not yet ours.
-    pub(super) fn import(&self, account: &DesiredAccount, mrn: &Mrn, delta: &mut Delta) {
-        match self.importable(account, mrn) {
-            Ok((present, reason)) => self.adopt(account, present, reason, delta),
-            Err(block) => self.block(account, block, delta),
-        }
+    pub(super) fn names(&self) -> &Names<'a> {
+        self.names
+            .get_or_init(|| Names::new(self.desired, self.live, self.ours))
     }
 
-    /// The account that an `import` block names, and why it may be taken into custody.
-    fn importable(
-        &self,
-        account: &DesiredAccount,
-        mrn: &Mrn,
-    ) -> Result<(&LiveAccount, Reason), Block> {
-        let missing = |why: String| Block::ImportMissing {
-            account: mrn.clone(),
-            why,
-        };
-        let Some(present) = self.live.accounts.get(mrn) else {
-            let unread = mrn.account_scope().and_then(|s| self.live.unread.get(&s));
-            return Err(match unread {
-                Some(unread) => Block::Unread {
-                    why: unread.why.clone(),
-                },
-                None => missing("the platform has no such service account".to_owned()),
-            });
-        };
-        if present.scope != account.scope {
-            let why = format!("it lives in {}, not in {}", present.scope, account.scope);
-            return Err(missing(why));
-        }
-        match self.inventory.of(mrn) {
-            Custody::Foreign(stack) if self.desired.meant.take_over.contains(stack) => {
-                Ok((present, Reason::TakenOver))
-            }
-            Custody::Foreign(stack) => Err(Block::Foreign {
-                account: mrn.clone(),
-                stack: stack.clone(),
-            }),
-            Custody::Ours(ours) => {
-                let other = ours.marks.address.decode().map_or_else(
-                    || ours.marks.address.as_str().to_owned(),
-                    |address| address.to_string(),
-                );
-                Err(missing(format!("it is managed as {other}")))
-            }
-            // Whatever a later version says of it would be lost.
-            Custody::Later { needs, claim: _ } => Err(Block::Later {
-                account: mrn.clone(),
-                needs: needs.clone(),
-            }),
-            Custody::Disputed { .. } | Custody::OtherKey { .. } | Custody::Unmanaged => {
-                Ok((present, Reason::ImportRequested))
-            }
-        }
+    /// The names that declared accounts have or are to have, each in its scope.
+    pub(super) fn wanted(&self) -> &BTreeSet<Name<'a>> {
+        self.wanted.get_or_init(|| {
+            let declared = self.desired.accounts.values();
+            let name = |d: &'a DesiredAccount| (&d.scope, composed(&d.name));
+            declared.map(name).collect()
+        })
     }
-
-    /// A live account that is to be taken into custody.
-    fn adopt(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        reason: Reason,
-        delta: &mut Delta,
-    ) {
-        let before = present.state();
-        let marks = Marks::external(
-            self.desired.stack.clone(),
-            account.address.label(),
-            before.protected,
-        );
-        if let Some(block) = self.cannot_update(account, present, None, &marks) {
-            self.block(account, block, delta);
-            return;
-        }
-        let named = account.import.iter().map(|i| i.declared_at.clone());
-        delta.differences.push(Difference {
-            // Marks that were not proven say nothing of the account's end.
-            after: Some(AccountState {
-                valid_until: None,
-                ..before
-            }),
-            marks: present.marks().cloned(),
-            places: named.chain([account.declared_at.clone()]).collect(),
-            ..self.difference(account, present, &marks, Action::Adopt, reason)
-        });
-        self.change(account, present, &marks, None, delta);
-    }
-
-    /// A declared account that is not live.
-    pub(super) fn absent(&self, account: &DesiredAccount, delta: &mut Delta) {
-        if let Some(unread) = self.live.unread.get(&account.scope) {
-            self.block(
-                account,
-                Block::Unread {
-                    why: unread.why.clone(),
-                },
-                delta,
-            );
-        } else if !self.live.scopes.contains_key(&account.scope) {
-            let why = "it was not read".to_owned();
-            self.block(account, Block::Unread { why }, delta);
-        } else if let Some(block) = self.name_taken(account, None) {
-            self.block(account, block, delta);
-        } else {
-            self.warn_of_look_alike(account, delta);
-            self.create(account, Reason::Declared, delta);
-        }
-    }
-
-    fn warn_of_look_alike(&self, account: &DesiredAccount, delta: &mut Delta) {
-        let told = self.look_alike(account);
-        delta
-            .notes
-            .extend(told.map(|told| (account.address.clone(), told)));
-    }
-
-    fn create(&self, account: &DesiredAccount, reason: Reason, delta: &mut Delta) {
-        if let Some(until) = account.valid_until
-            && until <= self.live.facts.now
-        {
-            self.block(account, Block::AlreadyOver { until }, delta);
-            return;
-        }
-        let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
-        places.push(account.declared_at.clone());
-        places.sort();
-        places.dedup();
-        delta.differences.push(Difference {
-            address: account.address.clone(),
-            generation: 1,
-            action: Action::Create,
-            reason,
-            scope: account.scope.clone(),
-            account: None,
-            before: None,
-            after: Some(AccountState {
-                name: account.name.clone(),
-                description: account.description.clone().filter(|text| !text.is_empty()),
-                labels: account.labels.clone().unwrap_or_default(),
-                roles: account.roles.clone(),
-                valid_until: account.valid_until,
-                protected: account.protected.unwrap_or(false),
-            }),
-            marks: None,
-            moved_from: None,
-            deliver_to: account.deliver_to.clone(),
-            places,
-        });
-    }
-
-    /// What differs and cannot be changed on a live account.
-    fn cannot_update(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        expires: Option<jiff::Timestamp>,
-        marks: &Marks,
-    ) -> Option<Block> {
-        let cannot = |attribute: &str, live: String, wanted: String| {
-            Some(Block::CannotUpdate {
-                account: present.mrn.clone(),
-                attribute: attribute.to_owned(),
-                live,
-                wanted,
-            })
-        };
-        if present.scope != account.scope {
-            return cannot(
-                "scope",
-                present.scope.to_string(),
-                account.scope.to_string(),
-            );
-        }
-        // An imported account's expiry is not told by the platform; only a wish for one differs.
-        let external = marks.credential == CredentialMark::External;
-        if account.valid_until != expires && !(external && account.valid_until.is_none()) {
-            let show = |t: Option<jiff::Timestamp>| t.map_or("none".to_owned(), |t| t.to_string());
-            let live = if external {
-                "unknown".to_owned()
-            } else {
-                show(expires)
-            };
-            return cannot("valid_until", live, show(account.valid_until));
-        }
-        None
-    }
-}
-
-/// What an account under pending marks is.
-pub(super) enum Pending {
-    /// Its birth may be under way until then.
-    Young(jiff::Timestamp),
-    /// Its birth died, and nothing of worth is lost with it.
-    Dead,
-    /// It is no birth of ours, or more than that; a fragment says why.
-    Strange(String),
-}
-
-/// When the lease of a pending account ends, if it has not ended yet. Without a creation time
-/// nobody can tell, and the account is left alone for a lease from the birth that its marks name.
-fn young(account: &LiveAccount, birth: &Birth, now: jiff::Timestamp) -> Option<jiff::Timestamp> {
-    let end = account
-        .created_at
-        .unwrap_or(birth.since)
-        .saturating_add(PENDING_LEASE)
-        .unwrap_or(now);
-    (end > now).then_some(end)
-}
-
-/// Judges an account under pending marks that are believed. Its marks may have been copied here from
-/// another account, so only what a birth makes is taken for one: an account as old as its marks, without
-/// power, unused, unprotected. `protected` says that it is declared as one that must not be deleted.
-pub(super) fn pending(
-    account: &LiveAccount,
-    marks: &Marks,
-    birth: &Birth,
-    wanted: &RoleSet,
-    protected: bool,
-    now: jiff::Timestamp,
-) -> Pending {
-    let strange = |why: String| Pending::Strange(why);
-    if let Some(created) = account.created_at
-        && created.duration_since(birth.since).abs() > PENDING_LEASE
-    {
-        return strange(format!(
-            "it was created at {created}, and its marks name a birth at {}",
-            birth.since
-        ));
-    }
-    if let Some(until) = young(account, birth, now) {
-        return Pending::Young(until);
-    }
-    if account.created_at.is_none() {
-        return strange("the platform does not tell when it was created".to_owned());
-    }
-    if marks.protected {
-        return strange("it is protected".to_owned());
-    }
-    if account.last_used.is_some() {
-        return strange("its key has been used".to_owned());
-    }
-    if protected && !account.roles.is_empty() {
-        return strange("it has roles, and is declared as one that must not be deleted".to_owned());
-    }
-    if !birth_roles_only(&account.roles, wanted) {
-        let roles: Vec<&str> = account
-            .roles
-            .iter()
-            .map(crate::model::Role::short)
-            .collect();
-        return strange(format!("it has roles: {}", roles.join(", ")));
-    }
-    Pending::Dead
 }

@@ -3,25 +3,28 @@
 
 mod account;
 mod cases;
+mod declared;
 mod delta;
+mod managed;
 mod names;
+mod pending;
+mod taken;
 mod undeclared;
 mod unmatched;
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use cases::{Cases, Managed};
+use cases::Cases;
 pub use delta::{
     Action, Block, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Reason,
 };
+use managed::Managed;
+pub use pending::PENDING_LEASE;
 
 use crate::model::{
     AddressLabel, Custody, Desired, DesiredAccount, Inventory, Live, LiveAccount, Mrn,
 };
-
-/// How long an account may be pending before another run takes its birth for dead.
-pub const PENDING_LEASE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Compares. Every live account and every declared one ends in exactly one part of the result or
 /// is counted as unchanged. `inventory` says whose each live account is: where the configuration has a

@@ -1,11 +1,13 @@
 //! What to do about live accounts that no block declares: ours, and those that nobody has marked.
 //! Pure.
 
-use super::cases::{Cases, Managed, Pending, pending};
+use super::cases::Cases;
 use super::delta::{Action, Block, Blocked, Delta, Difference, InFlight, Reason};
+use super::managed::Managed;
+use super::pending::{Pending, pending};
 use crate::model::{
-    AccountState, Address, CredentialMark, Known, LiveAccount, Marks, Ours, Removed, RoleSet,
-    Scope, Unmanaged, UnmanagedAction, composed,
+    AccountState, Address, CredentialMark, LiveAccount, Ours, RoleSet, Scope, Unmanaged,
+    UnmanagedAction, composed,
 };
 
 impl Cases<'_> {
@@ -136,29 +138,6 @@ impl Cases<'_> {
                  {what}"
             ),
         })
-    }
-
-    /// The `removed` block that speaks of an account, the one that names it alone before the one
-    /// that names all of its block.
-    pub(super) fn removal(&self, marks: &Marks) -> Result<Option<&Removed>, String> {
-        let removed = &self.desired.removed;
-        let very = |known: &Known| known.address.label() == marks.address;
-        if let Some(found) = removed.iter().find(|r| r.known_as.iter().any(very)) {
-            return Ok(Some(found));
-        }
-        if let Some(address) = marks.address.decode() {
-            let block = |known: &Known| known.whole && known.address.name == address.name;
-            return Ok(removed.iter().find(|r| r.known_as.iter().any(block)));
-        }
-        let whole = |r: &&Removed| r.known_as.iter().any(|known| known.whole);
-        // The label is a hash, and nobody can tell of which block the account was an instance.
-        match removed.iter().filter(whole).find(|r| !r.destroy) {
-            Some(r) => Err(format!(
-                "its address is kept as a hash, and the removed block of {} may mean it",
-                r.from
-            )),
-            None => Ok(None),
-        }
     }
 
     /// An account that no stack has marked and no import names. Tells whether it is left alone.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{Labels, VOID};
 use super::address::AddressLabel;
 use super::mark::{ADDRESS, MARK_PREFIX, Marking, Marks, SEAL};
-use super::seal::Seal;
+use super::seal_labels::Seal;
 use super::stack::StackId;
 
 /// All labels of a live account. Nobody can change them without their being read again, so what they

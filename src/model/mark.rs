@@ -15,7 +15,7 @@ use super::credential::{Fingerprint, Nonce};
 use super::described::Described;
 use super::digest::short_digest;
 use super::identity::DestinationId;
-use super::seal::Seal;
+use super::seal_labels::Seal;
 use super::sink_kind::SinkKind;
 use super::stack::StackId;
 

@@ -26,6 +26,7 @@ mod role;
 pub mod samples;
 mod seal;
 mod seal_key;
+mod seal_labels;
 mod sink_kind;
 mod stack;
 
@@ -56,7 +57,8 @@ pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,
     least_role, rank,
 };
-pub use seal::{Seal, SealCheck, Seals};
+pub use seal::{SealCheck, Seals};
 pub use seal_key::{SEAL_KEY_PREFIX, SealKey, SealKeys, SealPublicKey};
+pub use seal_labels::Seal;
 pub use sink_kind::SinkKind;
 pub use stack::StackId;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Action, Change, Contents, Reason, Step, Verdict};
-use crate::model::{AccountState, Address, Mrn, composed};
+use crate::model::{AccountState, Address, Destination, Mrn, composed};
 
 /// A rule that every plan keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +176,7 @@ fn shape(change: &Change, found: &mut Found) {
         "a birth has nowhere to put the key",
     );
     note(!create && destinations > 0, "only births deliver a key");
-    let several: BTreeSet<_> = change.deliver_to.iter().map(|to| to.id()).collect();
+    let several: BTreeSet<_> = change.deliver_to.iter().map(Destination::id).collect();
     note(
         several.len() < destinations,
         "a key goes to one place twice",

@@ -42,7 +42,7 @@ pub struct Document {
     pub refusals: Vec<Value>,
     /// How each change ended, if any was tried: [`outcome`].
     pub outcome: Option<Value>,
-    /// What a check found: [`check()`].
+    /// What a check found: [`check::check()`].
     pub check: Option<Value>,
     /// What was found in the configuration: [`diagnostic`].
     pub diagnostics: Vec<Value>,

@@ -191,7 +191,7 @@ fn rooms_keep_to_their_layers() {
         found.extend(out_of_order(&world, room, &Layers::read(block)));
         rooms.push(room);
     }
-    assert!(rooms.contains(&"cli"), "{rooms:?}");
+    assert_eq!(rooms, ["cli", "diff", "apply", "check"]);
     assert!(
         found.is_empty(),
         "docs/architecture.md, layers:\n{}",

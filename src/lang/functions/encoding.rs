@@ -16,7 +16,7 @@ pub(super) fn add(table: &mut Vec<Function>) {
             Ok(json::encode(&a[0])?.into())
         })
         .nullable_arg("value", Type::Any),
-        Function::new("jsondecode", "the value of a JSON text", Type::Any, |a| {
+        Function::new("jsondecode", "the value of a JSON text; half of a surrogate pair (`\\ud83d` alone) is an error, where Terraform puts U+FFFD in its place", Type::Any, |a| {
             json::decode(text_of(a, 0))
         })
         .arg("json", Type::String),
