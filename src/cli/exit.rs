@@ -256,4 +256,32 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), codes.len());
     }
+
+    /// Whoever reads a document, a record or the README knows of every code.
+    #[test]
+    fn every_code_is_in_the_schemas_and_the_readme() {
+        let read = |path: &str| {
+            let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(path).expect("it is there")
+        };
+        let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        for schema in ["docs/schema/plan.v1.json", "docs/schema/record.v1.json"] {
+            let schema_text: serde_json::Value = serde_json::from_str(&read(schema)).expect("JSON");
+            let known = &schema_text["properties"]["exit_code"]["enum"];
+            assert_eq!(*known, serde_json::json!(codes), "{schema}: exit_code");
+        }
+        let readme = read("README.md").replace('\n', " ");
+        let (_, told) = readme.split_once(" Exit codes: ").expect("a paragraph");
+        let (told, nothing) = told.split_once(". With ").expect("two sentences");
+        let told = told.split(", ").filter_map(|one| one.split(' ').next());
+        let told: Vec<u8> = told.filter_map(|code| code.parse().ok()).collect();
+        assert_eq!(told, codes, "README.md: Exit codes");
+        let nothing = nothing.split(" nothing was written").next().expect("text");
+        for exit in Exit::ALL {
+            let named = nothing
+                .split([' ', ','])
+                .any(|word| word == exit.code().to_string());
+            assert!(!named || !exit.row().written, "README.md: {nothing}");
+        }
+    }
 }

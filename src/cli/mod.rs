@@ -1,22 +1,6 @@
 //! The shell: arguments, environment, files, signals, exit codes. The only module that knows all
 //! others and the real world.
-//!
-//! No circle of files: a line may use those above it, and files of one line know nothing of each other.
-//!
-//! ```text
-//! exit options paths random private_file progress     values and files
-//!   commit subfolders terraform
-//! failure local                                       why a run ends: a value that travels up
-//! events                                              what happens: one stream
-//! console document record log_lines                   who takes it, each in its way
-//! log withheld
-//! reporter                                            gives it to all, and says the last words
-//! load seal signals                                   what commands are made of
-//! outputs policies reviewed reach world
-//! invocation session                                  what a command is to the shell
-//! commands/*                                          one file a command: arguments and run
-//! args                                                the command line, the table of commands
-//! ```
+//! In which order its files may use each other is in `docs/architecture.md`.
 
 mod args;
 mod commands;

@@ -315,7 +315,12 @@ fn unseen(exit: Exit, written: bool) -> Exit {
     match exit {
         _ if written => Exit::Partial,
         Exit::Done | Exit::Pending | Exit::Unmanaged => Exit::Error,
-        other => other,
+        Exit::Error
+        | Exit::Refused
+        | Exit::Stale
+        | Exit::Partial
+        | Exit::Usage
+        | Exit::Interrupted => exit,
     }
 }
 

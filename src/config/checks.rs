@@ -4,6 +4,7 @@
 use super::accounts::Instance;
 use super::codes;
 use super::imports::Imports;
+use super::sinks;
 use super::told::Told;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::{Address, composed};
@@ -54,7 +55,7 @@ pub(super) fn duplicates(instances: &[Instance], out: &mut Diagnostics) {
                     found
                         .at(*span, format!("`{}` would write {path}", account.address))
                         .context(first_span, format!("`{}` writes it", first.account.address))
-                        .help("let the `filename` of the sink depend on `account.id`, or use another sink"),
+                        .help(sinks::apart(destination.kind())),
                 );
             } else if first.block_span == instance.block_span {
                 told.push(

@@ -234,6 +234,59 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    /// The sections of docs/language.md below a heading, by the words of the heading.
+    fn section<'a>(page: &'a str, kind: &str) -> Option<&'a str> {
+        let mut sections = page.split("\n### ").skip(1);
+        sections.find(|section| {
+            let heading = section.lines().next().unwrap_or_default();
+            heading.split(' ').any(|word| word == kind)
+        })
+    }
+
+    /// An example shows it as well as a table does.
+    fn shows(section: &str, name: &str) -> bool {
+        let set = |line: &str| {
+            let rest = line.trim_start().strip_prefix(name);
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        section.contains(&format!("`{name}`")) || section.lines().any(set)
+    }
+
+    /// What a block may have and the page does not show. A block within another may have a section of its
+    /// own; else it is told of in that of the other.
+    fn missing(page: &str, told: &str, schema: &Schema) -> Vec<String> {
+        let own = section(page, schema.kind);
+        let names = schema.attributes.iter().map(|attribute| attribute.name);
+        let shown = |name: &str| shows(told, name) || own.is_some_and(|own| shows(own, name));
+        let names = names.filter(|name| !shown(name));
+        let mut found: Vec<String> = names
+            .map(|name| format!("{}: {name}", schema.kind))
+            .collect();
+        let nested = schema.blocks.iter();
+        found.extend(nested.flat_map(|nested| missing(page, told, nested.schema)));
+        found
+    }
+
+    #[test]
+    fn the_reference_has_every_block_with_its_attributes() {
+        static ABSENT: Schema = Schema {
+            kind: "limits",
+            attributes: &[may("max_deletes"), may("max_moods")],
+            ..PLAIN
+        };
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/language.md");
+        let page = std::fs::read_to_string(path).expect("the page is there");
+        for schema in BLOCKS {
+            let told = section(&page, schema.kind);
+            let told = told.unwrap_or_else(|| panic!("there is no section {}", schema.kind));
+            let found = missing(&page, told, schema);
+            assert!(found.is_empty(), "docs/language.md: {found:?}");
+        }
+        let limits = section(&page, "limits").expect("there");
+        assert_eq!(missing(&page, limits, &ABSENT), ["limits: max_moods"]);
+        assert_eq!(section(&page, "lullaby"), None);
+    }
+
     #[test]
     fn every_word_of_terraforms_that_is_not_ours_has_its_answer() {
         let mut answers = std::collections::BTreeSet::new();

@@ -244,6 +244,12 @@ fn run(
         ledger.expect_known(there, block.span, || format!("sink `{}`", block.name()));
     }
     expect_values(module, &scope, &made.scopes, &mut ledger);
+    for block in &module.blocks {
+        let kind = block.schema.kind;
+        ledger.expect(MADE.contains(&kind), block.span, || {
+            format!("a `{kind}` block")
+        });
+    }
     out.extend(decoder.evaluator.take_diagnostics());
     checks::duplicates(&instances, &mut out);
     names::check(&instances, &mut out);
@@ -277,6 +283,24 @@ fn run(
     made.instances = instances;
     (made, out)
 }
+
+/// The blocks of which something is made here; any other would be taken and lost.
+const MADE: [&str; 14] = [
+    "rolecall",
+    "platform",
+    "limits",
+    "policy",
+    "variable",
+    "locals",
+    "organization",
+    "space",
+    "role",
+    "sink",
+    "service_account",
+    "import",
+    "moved",
+    "removed",
+];
 
 /// Notes which names have no value, and which `unmanaged` blocks say nothing.
 fn expect_values(module: &Module, scope: &Frame<'_>, scopes: &Scopes, ledger: &mut Ledger) {
@@ -320,5 +344,17 @@ fn queries(desired: &Desired) -> Queries {
             .values()
             .map(|space| (space.id.clone(), space.organization.clone()))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::grammar::BLOCKS;
+
+    #[test]
+    fn something_is_made_of_every_block_of_the_grammar() {
+        let known: Vec<&str> = BLOCKS.iter().map(|schema| schema.kind).collect();
+        assert_eq!(known, MADE);
     }
 }

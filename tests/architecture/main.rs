@@ -3,6 +3,7 @@
 //! `cargo test --test architecture circles -- --nocapture` prints circles and sizes.
 
 mod graph;
+mod page;
 mod planted;
 mod reader;
 mod rules;
@@ -151,6 +152,9 @@ const STATE: &[&str] = &[];
 /// Files with options that commands share.
 const SHARED: &[&str] = &[];
 
+/// Modules of several files that are no folder with a `mod.rs`.
+const BESIDE: &[&str] = &["cli/commands/init.rs", "lang/syntax.rs", "view/json.rs"];
+
 const FORBIDDEN_NAMES: &[&str] = &[
     "util", "utils", "helper", "helpers", "common", "manager", "managers", "errors", "misc",
 ];
@@ -247,6 +251,19 @@ fn the_code_keeps_to_the_plan() {
     found.extend(excused(breaches.state, STATE, "STATE"));
     found.extend(excused(breaches.options, SHARED, "SHARED"));
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// Tests may stand apart, in `NAME/tests.rs` beside `NAME.rs`; they are not among the sources.
+#[test]
+fn a_module_of_several_files_is_a_folder_with_a_mod_rs() {
+    let sources = sources();
+    let paths = || sources.iter().map(|source| source.path.as_str());
+    let has_folder = |path: &&str| {
+        let folder = path.strip_suffix(".rs").map(|path| format!("{path}/"));
+        folder.is_some_and(|folder| paths().any(|other| other.starts_with(&folder)))
+    };
+    let beside: Vec<&str> = paths().filter(has_folder).collect();
+    assert_eq!(beside, BESIDE, "git mv NAME.rs NAME/mod.rs");
 }
 
 #[test]

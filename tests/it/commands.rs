@@ -48,6 +48,10 @@ fn every_page_of_the_documentation_is_in_the_program() {
                 .expect("a name")
                 .to_string_lossy()
                 .into_owned();
+            // For those who change the program, who have its sources.
+            if name == "architecture" {
+                continue;
+            }
             let output = stage.command(&["docs", &name]).output().expect("runs");
             let text = std::fs::read(&path).expect("readable");
             assert!(output.stdout == text, "rolecall docs {name}");

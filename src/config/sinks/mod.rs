@@ -9,7 +9,7 @@ use super::block::Block;
 use super::codes;
 use super::decode::{Decoded, Decoder};
 use super::frames::account_scope;
-use super::schema::Schema;
+use super::schema::{Attribute, Schema};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::Frame;
 use crate::model::{Destination, SinkKind};
@@ -50,6 +50,27 @@ pub(super) fn unknown_kind(kind: &str, span: Span) -> Diagnostic {
         "this version has sinks of the kind {}",
         names.join(", ")
     ))
+}
+
+/// How two accounts get places of their own in the sinks of this kind.
+pub(super) fn apart(kind: SinkKind) -> String {
+    let mut kinds = KINDS.iter();
+    let kind = kinds.find(|known| known.kind == kind);
+    depend(kind.map_or(&[], |kind| kind.schema.attributes))
+}
+
+fn depend(attributes: &[Attribute]) -> String {
+    let attributes = attributes.iter().filter(|attribute| attribute.of_account);
+    let names: Vec<String> = attributes
+        .map(|attribute| format!("`{}`", attribute.name))
+        .collect();
+    match names.is_empty() {
+        true => "use another sink".to_owned(),
+        false => format!(
+            "let the {} of the sink depend on `account.id`, or use another sink",
+            names.join(" or ")
+        ),
+    }
 }
 
 /// One decoded sink.
@@ -96,7 +117,72 @@ pub(super) fn destination(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
+    use super::super::schema::{may, may_for_account, must};
     use super::*;
+
+    fn page(path: &str) -> String {
+        let path = format!("{}/docs/{path}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).expect("the page is there")
+    }
+
+    fn schema(name: &str) -> Value {
+        serde_json::from_str(&page(&format!("schema/{name}"))).expect("JSON")
+    }
+
+    #[test]
+    fn what_keeps_accounts_apart_is_named_as_the_kind_has_it() {
+        assert_eq!(
+            apart(SinkKind::File),
+            "let the `filename` of the sink depend on `account.id`, or use another sink"
+        );
+        let several = [
+            must("mount"),
+            may_for_account("path"),
+            may_for_account("field"),
+        ];
+        assert!(depend(&several).starts_with("let the `path` or `field` of the sink depend"));
+        assert_eq!(depend(&[must("mount"), may("format")]), "use another sink");
+    }
+
+    /// For people and for programs: each place where a kind is described.
+    #[test]
+    fn every_kind_is_described_with_its_attributes() {
+        let language = page("language.md");
+        let (_, section) = language.split_once("\n### sink\n").expect("a section");
+        let section = section.split("\n### ").next().expect("its end");
+        let documents = schema("plan.v1.json");
+        let files = schema("plan-file.v4.json");
+        for kind in KINDS {
+            let name = kind.kind.as_str();
+            assert!(
+                section.contains(&format!("\nsink \"{name}\" ")),
+                "docs/language.md has no example of a sink of the kind {name}"
+            );
+            for attribute in kind.schema.attributes {
+                assert!(
+                    section.contains(&format!("| `{}` |", attribute.name)),
+                    "docs/language.md: {name}: {}",
+                    attribute.name
+                );
+            }
+            let known = documents["$defs"]["destination"]["oneOf"].as_array();
+            let wanted = format!("#/$defs/{name}_destination");
+            let mut known = known.expect("a list").iter();
+            assert!(
+                known.any(|one| one["$ref"] == wanted.as_str())
+                    && documents["$defs"][format!("{name}_destination")].is_object(),
+                "docs/schema/plan.v1.json has no {wanted}"
+            );
+            let known = files["$defs"]["place"]["oneOf"].as_array();
+            let mut known = known.expect("a list").iter();
+            assert!(
+                known.any(|one| one["properties"][name].is_object()),
+                "docs/schema/plan-file.v4.json: place has no {name}"
+            );
+        }
+    }
 
     /// A configuration is read by many and stays in its history: a login comes from the environment.
     #[test]

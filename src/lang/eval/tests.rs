@@ -529,3 +529,32 @@ fn functions_give_what_terraform_documents() {
         ("replace(\"a\", \"/a/\", \"b\")", "regular expression"),
     ]);
 }
+
+#[test]
+fn functions_of_text_lists_and_marks_give_what_they_say() {
+    same(&[
+        ("lower(\"HELLO É\")", "\"hello é\""),
+        ("strrev(\"añb\")", "\"bña\""),
+        ("chomp(\"hello\\r\\n\\n\")", "\"hello\""),
+        ("chomp(\" a \")", "\" a \""),
+        ("strcontains(\"hello\", \"ell\")", "true"),
+        ("strcontains(\"hello\", \"Ell\")", "false"),
+        ("coalescelist([], [\"b\"], [\"c\"])", r#"["b"]"#),
+        ("issensitive(secret)", "true"),
+        ("issensitive(\"x\")", "false"),
+    ]);
+    fails(&[("coalescelist([], [])", "all lists are null or empty")]);
+}
+
+#[test]
+fn every_function_is_called_here() {
+    let tests = include_str!("tests.rs");
+    for function in crate::lang::functions::all() {
+        let call = format!("{}(", function.name);
+        let called = tests.match_indices(&call).any(|(at, _)| {
+            let before = tests[..at].chars().next_back();
+            !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+        });
+        assert!(called, "no test calls `{}`", function.name);
+    }
+}
