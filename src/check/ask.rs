@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::{Answer, Answers, MOST_QUESTIONS};
-use super::cause::Subject;
+use super::cause::LogQuery;
 use crate::model::{History, Mrn, Scope};
 use crate::plan::Plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
@@ -23,8 +23,8 @@ pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
         scopes: BTreeMap::new(),
     };
     let mut answers = BTreeMap::new();
-    let subjects: BTreeSet<Subject> = super::cause::subjects(plan).collect();
-    for Subject { scope, resource } in subjects.into_iter().take(MOST_QUESTIONS) {
+    let queries: BTreeSet<LogQuery> = super::cause::queries(plan).collect();
+    for LogQuery { scope, resource } in queries.into_iter().take(MOST_QUESTIONS) {
         let answer = if resource == scope.mrn() {
             inquiry.scope(&scope).await
         } else {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::answers::Answers;
-use super::found::{Cause, Found, What, what};
+use super::found::{Cause, Differing, What, what};
 use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
@@ -12,7 +12,7 @@ use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, in_gone};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Subject {
+pub(super) struct LogQuery {
     /// The scope whose log it is.
     pub(super) scope: Scope,
     /// The account, or the scope itself.
@@ -46,7 +46,7 @@ impl Facet {
 
 /// A difference, and what the log is to be asked.
 struct Case {
-    found: Found,
+    found: Differing,
     question: Question,
 }
 
@@ -60,7 +60,7 @@ enum Question {
 }
 
 /// What the log must be asked to tell the causes of a plan's differences.
-pub(super) fn subjects(plan: &Plan) -> impl Iterator<Item = Subject> + '_ {
+pub(super) fn queries(plan: &Plan) -> impl Iterator<Item = LogQuery> + '_ {
     cases(plan).filter_map(|case| {
         let scope = case.found.scope;
         let resource = match case.question {
@@ -68,7 +68,7 @@ pub(super) fn subjects(plan: &Plan) -> impl Iterator<Item = Subject> + '_ {
             Question::Deletion(_) => scope.mrn(),
             Question::None => return None,
         };
-        Some(Subject { scope, resource })
+        Some(LogQuery { scope, resource })
     })
 }
 
@@ -79,13 +79,13 @@ pub(super) fn all(
     live: &Live,
     inventory: &Inventory,
     answers: &Answers,
-) -> Vec<Found> {
+) -> Vec<Differing> {
     let strays = strays(desired, live, inventory);
     let judge = Trust {
         caller: &plan.caller.mrn,
         trusted: &desired.trusted_creators,
     };
-    let mut all: Vec<Found> = cases(plan)
+    let mut all: Vec<Differing> = cases(plan)
         .map(
             |Case {
                  mut found,
@@ -151,11 +151,11 @@ fn gone<'a>(
     plan: &'a Plan,
     desired: &'a Desired,
     live: &'a Live,
-) -> impl Iterator<Item = Found> + 'a {
+) -> impl Iterator<Item = Differing> + 'a {
     let told: BTreeSet<&Address> = plan.blocked.iter().map(|b| &b.address).collect();
     in_gone(desired, live)
         .filter(move |account| !told.contains(&account.address))
-        .map(|account| Found {
+        .map(|account| Differing {
             address: account.address.clone(),
             scope: account.scope.clone(),
             account: None,
@@ -175,7 +175,7 @@ fn over(expired: &Expired) -> Case {
         declared_at,
     } = expired;
     Case {
-        found: Found {
+        found: Differing {
             address: address.clone(),
             scope: scope.clone(),
             account: Some(account.clone()),
@@ -205,7 +205,7 @@ fn changed(change: &Change, adopted: bool) -> Option<Case> {
         _ => Question::None,
     };
     Some(Case {
-        found: Found {
+        found: Differing {
             address: change.address.clone(),
             scope: change.scope.clone(),
             account,
@@ -250,7 +250,7 @@ fn stopped(blocked: &Blocked) -> Option<Case> {
         ),
     };
     Some(Case {
-        found: Found {
+        found: Differing {
             address: blocked.address.clone(),
             scope: blocked.scope.clone(),
             account,

@@ -8,7 +8,7 @@ use crate::plan::{Action, Blocked, Change, Reason};
 
 /// One account that is not as it is declared.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct Differing {
     /// The account's name in the configuration.
     pub address: Address,
     /// Where it lives, or should.

@@ -19,11 +19,11 @@ use crate::plan::{Blocked, LeftAlone, Obstacle, Plan};
 
 pub use answers::Answers;
 pub use ask::ask;
-pub use found::{Cause, Found, What};
+pub use found::{Cause, Differing, What};
 
 /// What is asked of a check besides drift.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub struct CheckOptions {
     /// How long an account must not have been used to be told of; `None` leaves that out.
     pub unused: Option<SignedDuration>,
     /// How soon an account must expire to be told of.
@@ -38,11 +38,11 @@ pub struct Check {
     /// The platform's clock at the time of reading.
     pub now: Timestamp,
     /// What somebody else changed, and what nobody can tell of; by address.
-    pub drift: Vec<Found>,
+    pub drift: Vec<Differing>,
     /// What no apply puts right: disputed, taken, protected and the like; by address.
-    pub needs_person: Vec<Found>,
+    pub needs_person: Vec<Differing>,
     /// What the configuration asks for and no run has applied yet; by address.
-    pub not_applied: Vec<Found>,
+    pub not_applied: Vec<Differing>,
     /// Accounts that no configuration manages, but the caller's own; owners first.
     pub unmanaged: Vec<LeftAlone>,
     /// Accounts that were not used for long, the powerful first; `None` if that was not asked.
@@ -103,7 +103,7 @@ pub fn check(
     inventory: &Inventory,
     answers: &Answers,
     clean_up: Vec<String>,
-    wishes: Wishes,
+    options: CheckOptions,
 ) -> Check {
     let now = live.facts.now;
     let found = cause::all(&plan, desired, live, inventory, answers);
@@ -130,8 +130,8 @@ pub fn check(
         needs_person,
         not_applied,
         unmanaged,
-        unused: wishes.unused.map(unused),
-        expiring: expiring(desired, live, inventory, wishes.expiring),
+        unused: options.unused.map(unused),
+        expiring: expiring(desired, live, inventory, options.expiring),
         clean_up,
         plan,
     }

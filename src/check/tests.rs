@@ -111,7 +111,7 @@ fn entry(by: &str, verb: &str, on: &Mrn) -> LogEntry {
     }
 }
 
-const LATER: Wishes = Wishes {
+const LATER: CheckOptions = CheckOptions {
     unused: None,
     expiring: SignedDuration::from_hours(24 * 30),
 };
@@ -381,7 +381,7 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
         },
         me,
     ]);
-    let wishes = Wishes {
+    let options = CheckOptions {
         unused: Some(SignedDuration::from_hours(24)),
         ..LATER
     };
@@ -393,7 +393,7 @@ fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
         &inventory,
         &Answers::default(),
         Vec::new(),
-        wishes,
+        options,
     );
     let unused = check.unused.expect("was asked for");
     let names: Vec<&str> = unused.iter().map(|i| i.account.name.as_str()).collect();
@@ -515,7 +515,7 @@ async fn a_log_that_knows_no_accounts_is_read_by_scope_once() {
     // Nothing anywhere.
     let (asked, check) = asked(|_| Ok(Vec::new())).await;
     assert_eq!(asked.len(), 4);
-    let unknown = |found: &Found| matches!(found.cause, Cause::Unknown(_));
+    let unknown = |found: &Differing| matches!(found.cause, Cause::Unknown(_));
     assert!(check.drift.iter().all(unknown));
 }
 
@@ -529,7 +529,7 @@ async fn a_scope_whose_log_is_closed_is_not_asked_about_again() {
         let (asked, check) = asked(|_| Err(kind)).await;
         assert_eq!(asked.len(), questions, "{kind:?}");
         let word = format!("{kind:?}");
-        let told = |found: &Found| matches!(&found.cause, Cause::Unknown(why) if *why == word);
+        let told = |found: &Differing| matches!(&found.cause, Cause::Unknown(why) if *why == word);
         assert!(check.drift.len() == 3 && check.drift.iter().all(told));
     }
 }

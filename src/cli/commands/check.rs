@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use jiff::SignedDuration;
 
-use crate::check::{Check, Wishes, ask, check};
+use crate::check::{Check, CheckOptions, ask, check};
 use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -90,11 +90,11 @@ async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let mut to_know = plan::extent(desired, live, inventory);
     let client = &looked.reached.client;
     to_know.extend(reach::clean_up(client, &plan, live, inventory, reporter).await);
-    let wishes = Wishes {
+    let options = CheckOptions {
         unused: args.unused,
         expiring: args.expiring,
     };
-    let found = check(plan, desired, live, inventory, &answers, to_know, wishes);
+    let found = check(plan, desired, live, inventory, &answers, to_know, options);
     reporter.emit(Event::Checked(&found));
     reporter.result(&human::check(&found));
     Ok(exit(&found, args.allow_unmanaged))

@@ -5,7 +5,7 @@ use super::obstacle;
 use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
-use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
+use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 use crate::view::inert;
@@ -14,7 +14,7 @@ use crate::view::inert;
 pub fn check(check: &Check) -> String {
     let plan = &check.plan;
     let mut out = String::new();
-    let (unknown, drift): (Vec<&Found>, Vec<&Found>) = split(check);
+    let (unknown, drift): (Vec<&Differing>, Vec<&Differing>) = split(check);
     let (person, pending) = (&check.needs_person, &check.not_applied);
     section(
         &mut out,
@@ -73,8 +73,8 @@ pub fn check(check: &Check) -> String {
 }
 
 /// What drifted: that of which nobody can tell, and that of which the log tells who did it.
-fn split(check: &Check) -> (Vec<&Found>, Vec<&Found>) {
-    let unknown = |found: &&Found| matches!(found.cause, Cause::Unknown(_));
+fn split(check: &Check) -> (Vec<&Differing>, Vec<&Differing>) {
+    let unknown = |found: &&Differing| matches!(found.cause, Cause::Unknown(_));
     check.drift.iter().partition(unknown)
 }
 
@@ -98,7 +98,7 @@ fn section(out: &mut String, title: &str, items: impl Iterator<Item = Vec<String
     }
 }
 
-fn one(found: &Found, plan: &Plan) -> Vec<String> {
+fn one(found: &Differing, plan: &Plan) -> Vec<String> {
     let sign = match found.cause {
         Cause::NotApplied(_) => paint(CHANGE, "~"),
         Cause::Drift(_) | Cause::Own(_) | Cause::Unknown(_) => paint(ALARM, "!"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{blocked, in_flight, place, roles, scope, state, unmanaged};
-use crate::check::{Cause, Check, Expiring, Found, Idle, Since, What};
+use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 
@@ -20,7 +20,7 @@ pub fn check(check: &Check) -> Value {
         expiring,
         clean_up,
     } = check;
-    let all = |found: &[Found]| -> Vec<Value> { found.iter().map(|f| one(f, plan)).collect() };
+    let all = |found: &[Differing]| -> Vec<Value> { found.iter().map(|f| one(f, plan)).collect() };
     json!({
         "now": now,
         "stack": plan.stack,
@@ -44,8 +44,8 @@ pub fn check(check: &Check) -> Value {
     })
 }
 
-fn one(found: &Found, plan: &Plan) -> Value {
-    let Found {
+fn one(found: &Differing, plan: &Plan) -> Value {
+    let Differing {
         address,
         scope: of,
         account,
