@@ -32,6 +32,7 @@ mod policies;
 mod properties;
 #[cfg(feature = "server")]
 mod records;
+mod renew;
 #[cfg(feature = "server")]
 mod scopes;
 #[cfg(feature = "server")]

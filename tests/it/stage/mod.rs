@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rolecall::model::{SealKey, SealKeys, Seals};
 use rolecall_server::{App, Options, Quirks, Seed, Storage};
 
+use crate::renew;
 pub use front::{Front, Then, answer};
 
 pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
@@ -204,7 +205,7 @@ impl Stage {
         code
     }
 
-    /// Compares the transcript with its golden file (`SNAPSHOTS=overwrite` writes it), and looks
+    /// Compares the transcript with its golden file (`UPDATE=1` writes it), and looks
     /// for keys wherever they must not be.
     pub fn compare(&self, golden: &str) {
         self.no_key_leaked();
@@ -241,14 +242,8 @@ impl Stage {
         redactions
             .insert("[DIR]", self.dir.path().display().to_string())
             .expect("a valid redaction");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/it/golden")
-            .join(golden);
-        let expected = snapbox::Data::read_from(&path, None).raw();
         let actual = redactions.redact(&self.transcript);
-        snapbox::Assert::new()
-            .action_env("SNAPSHOTS")
-            .eq(actual, expected);
+        renew::compare(&actual, Path::new("tests/it/golden").join(golden));
     }
 
     /// Every plan that a run has written keeps the rules of plans.
