@@ -6,6 +6,7 @@ mod bad_days;
 mod check;
 #[cfg(feature = "server")]
 mod commands;
+mod compatibility;
 #[cfg(feature = "server")]
 mod custody;
 mod dependencies;
