@@ -24,6 +24,7 @@ mod hostile;
 #[cfg(feature = "server")]
 mod judged;
 mod language;
+mod literals;
 #[cfg(feature = "server")]
 mod log;
 #[cfg(feature = "server")]
@@ -34,6 +35,7 @@ mod properties;
 #[cfg(feature = "server")]
 mod records;
 mod renew;
+mod samples;
 #[cfg(feature = "server")]
 mod scopes;
 #[cfg(feature = "server")]
