@@ -39,6 +39,8 @@ mod samples;
 #[cfg(feature = "server")]
 mod scopes;
 #[cfg(feature = "server")]
+mod scripts;
+#[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]
 mod seal_keys;

@@ -144,6 +144,11 @@ impl Stage {
         let _ = writeln!(self.transcript, "# {what}\n");
     }
 
+    /// Puts a line into the transcript.
+    pub fn tell(&mut self, line: &str) {
+        let _ = writeln!(self.transcript, "{line}");
+    }
+
     /// A command with the stage's surroundings and nothing of the caller's.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
@@ -208,6 +213,11 @@ impl Stage {
     /// Compares the transcript with its golden file (`UPDATE=1` writes it), and looks
     /// for keys wherever they must not be.
     pub fn compare(&self, golden: &str) {
+        renew::compare(&self.shown(), Path::new("tests/it/golden").join(golden));
+    }
+
+    /// The transcript without what chance and time put there, once no key is where it must not be.
+    pub fn shown(&self) -> String {
         self.no_key_leaked();
         self.no_plan_breaks_a_rule();
         let mut redactions = snapbox::Redactions::new();
@@ -242,8 +252,7 @@ impl Stage {
         redactions
             .insert("[DIR]", self.dir.path().display().to_string())
             .expect("a valid redaction");
-        let actual = redactions.redact(&self.transcript);
-        renew::compare(&actual, Path::new("tests/it/golden").join(golden));
+        redactions.redact(&self.transcript)
     }
 
     /// Every plan that a run has written keeps the rules of plans.
