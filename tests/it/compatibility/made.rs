@@ -144,8 +144,8 @@ impl Story {
     }
 
     fn digest(&self) -> String {
-        let plans = self.made.iter().filter(|(n, _)| n.starts_with("plan"));
-        let (_, bytes) = plans.last().expect("a plan");
+        let mut plans = self.made.iter().filter(|(n, _)| n.starts_with("plan"));
+        let (_, bytes) = plans.next_back().expect("a plan");
         let file: Value = serde_json::from_slice(bytes).expect("JSON");
         file["digest"].as_str().expect("a digest").to_owned()
     }
