@@ -11,15 +11,16 @@
     reason = "a program for developers that ends at the first surprise"
 )]
 
+#[path = "../tests/it/samples.rs"]
+mod samples;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rolecall::diff::diff;
 use rolecall::model::{
-    Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount, Destination,
-    Extent, Facts, FilePlace, Fingerprint, Inventory, Labels, Live, LiveAccount, Marks, Mrn, Nonce,
-    Place, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId,
+    Address, Desired, DesiredAccount, Inventory, Labels, Live, LiveAccount, Mrn, Role, RoleSet,
+    Scope, ScopeInfo, SealKey, SealKeys, Seals, SpaceId, StackId,
 };
 use rolecall::plan::build;
 use rolecall::view::human;
@@ -71,33 +72,16 @@ fn seals() -> Seals {
 
 /// So many declared accounts, in a tenth as many spaces.
 fn desired(n: usize) -> Desired {
-    let place = || SourceRef {
-        file: "access.hcl".to_owned(),
-        line: 7,
-    };
     let account = |i: usize| {
         let address = Address::new("ci", Some(format!("team-{i:06}")));
+        let scope = Scope::Space(SpaceId::new(format!("space-{:06}", i / 10)).unwrap());
         DesiredAccount {
-            scope: Scope::Space(SpaceId::new(format!("space-{:06}", i / 10)).unwrap()),
             name: format!("ci-{i:06}"),
             description: Some(format!("Scans the builds of team {i}")),
             labels: Some(Labels::from([("team".to_owned(), format!("t{i}"))])),
             roles: roles(&["agent", "viewer"]),
-            role_places: BTreeMap::new(),
-            valid_until: None,
-            deliver_to: vec![Destination::new(
-                "file.local",
-                Place::File(FilePlace {
-                    directory: "credentials".to_owned(),
-                    file: format!("ci.team-{i:06}.json"),
-                    format: CredentialFormat::Json,
-                }),
-            )],
-            protected: None,
-            formerly: Vec::new(),
-            import: None,
-            declared_at: place(),
-            address,
+            deliver_to: vec![samples::destination(format!("ci.team-{i:06}.json"))],
+            ..samples::declared(address, scope)
         }
     };
     let accounts = (0..n).map(account);
@@ -110,59 +94,32 @@ fn desired(n: usize) -> Desired {
 /// All of them live and sealed, each `nth` with another role than declared.
 fn live(desired: &Desired, nth: usize) -> Live {
     let seals = seals();
-    let mut accounts = BTreeMap::new();
+    let mut accounts = Vec::new();
     let mut scopes = BTreeMap::new();
     for (i, account) in desired.accounts.values().enumerate() {
         let mrn = Mrn::new(format!(
             "//agents.api.mondoo.app/spaces/{}/serviceaccounts/{i:027}",
             account.scope.id()
         ));
-        let places = account.deliver_to.iter();
-        let marks = Marks {
-            credential: CredentialMark::Delivered {
-                fingerprint: Fingerprint::of_public_key(b"key"),
-                nonce: Nonce::from_bytes([7; 16]),
-                destinations: places.map(|to| to.key_at(1, None)).collect(),
-            },
-            ..Marks::external(stack(), account.address.label(), false)
-        };
-        let mut labels = account.labels.clone().unwrap_or_default();
-        labels.extend(seals.seal(&mrn, marks).labels());
+        let marks = seals.seal(&mrn, samples::marks(account, stack(), b"key"));
         let differs = i % nth == 0;
         let found = LiveAccount {
-            mrn: mrn.clone(),
-            scope: account.scope.clone(),
-            name: account.name.clone(),
-            description: account.description.clone(),
-            labels: labels.into(),
             roles: roles(if differs {
                 &["viewer"]
             } else {
                 &["agent", "viewer"]
             }),
-            created_at: Some(Timestamp::UNIX_EPOCH),
-            last_used: None,
-            creator: Some(CALLER.to_owned()),
+            ..samples::born(account, mrn, &marks, CALLER)
         };
         scopes.entry(account.scope.clone()).or_insert(ScopeInfo {
             name: String::new(),
             organization: None,
         });
-        accounts.insert(mrn, found);
+        accounts.push(found);
     }
     Live {
-        facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new(CALLER),
-                name: None,
-            },
-            now: Timestamp::UNIX_EPOCH,
-            endpoint: "https://us.api.mondoo.com".to_owned(),
-        },
         scopes,
-        unread: BTreeMap::new(),
-        extent: Extent::default(),
-        accounts,
+        ..samples::live(CALLER, accounts)
     }
 }
 

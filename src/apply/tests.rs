@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::diff::diff;
+use crate::model::samples;
 use crate::model::{
     Address, Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount,
-    Destination, Extent, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential,
-    KeptText, Labels, Limits, Live, LiveAccount, Marks, Nonce, OrgId, Place, Role, RoleSet,
-    ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
+    Destination, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential, KeptText,
+    Labels, Live, LiveAccount, Marks, Nonce, OrgId, Place, Role, RoleSet, ScopeInfo, SealCheck,
+    SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
 };
 use crate::plan::Change;
 use crate::policy::{Acks, approve};
@@ -264,19 +265,8 @@ fn mrn(name: &str) -> Mrn {
 
 fn declared(name: &str, names: &[&str]) -> DesiredAccount {
     DesiredAccount {
-        address: Address::new(name, None),
-        scope: space(),
-        name: name.to_owned(),
-        description: None,
-        labels: None,
         roles: roles(names),
-        role_places: BTreeMap::new(),
-        valid_until: None,
-        deliver_to: Vec::new(),
-        protected: None,
-        formerly: Vec::new(),
-        import: None,
-        declared_at: place(),
+        ..samples::declared(Address::new(name, None), space())
     }
 }
 
@@ -304,15 +294,10 @@ fn managed(name: &str, names: &[&str]) -> LiveAccount {
         )
     };
     LiveAccount {
-        mrn: mrn(name),
-        scope: space(),
-        name: name.to_owned(),
-        description: None,
         labels: seals().seal(&mrn(name), marks).labels().into(),
         roles: roles(names),
-        created_at: None,
-        last_used: None,
         creator: Some("me".to_owned()),
+        ..samples::account(mrn(name), space(), name)
     }
 }
 
@@ -362,13 +347,7 @@ fn run_of(
     world: &Small,
 ) -> Outcome {
     let mut desired = Desired {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: vec!["me".to_owned()],
-        endpoint: None,
-        limits: Limits::default(),
-        policies: Vec::new(),
-        organizations: BTreeMap::new(),
-        spaces: BTreeMap::new(),
         accounts: declared
             .into_iter()
             .map(|a| (a.address.clone(), a))
@@ -379,12 +358,8 @@ fn run_of(
     more(&mut desired);
     let live = Live {
         facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new("me"),
-                name: None,
-            },
-            now: jiff::Timestamp::UNIX_EPOCH,
             endpoint: endpoint.to_owned(),
+            ..samples::facts("me")
         },
         scopes: [(
             space(),
@@ -394,9 +369,7 @@ fn run_of(
             },
         )]
         .into(),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: live.iter().map(|a| (a.mrn.clone(), a.clone())).collect(),
+        ..samples::live("me", live.iter().cloned())
     };
     let inventory = Inventory::take(&desired, &live, &seals());
     let delta = diff(&desired, &live, &inventory);

@@ -1,14 +1,14 @@
 //! Whose work a difference is, line by line of the log; who is idle; what expires.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use super::*;
 use crate::config::{self, SourceFile};
 use crate::diff::diff;
 use crate::model::LogEntry;
+use crate::model::samples;
 use crate::model::{
-    Caller, Extent, Facts, History, Labels, Marks, Role, ScopeInfo, Seals, SpaceId, StackId, Unread,
+    Facts, History, Labels, Marks, Role, ScopeInfo, Seals, SpaceId, StackId, Unread,
 };
 use crate::plan;
 use crate::ports::{AuditLog, ErrorKind, ReadError};
@@ -68,15 +68,11 @@ fn there(name: &str, role: &str, ours: bool, expires: Option<&str>) -> LiveAccou
         )
     };
     LiveAccount {
-        mrn: mrn(name),
-        scope: scope(),
-        name: name.to_owned(),
-        description: None,
         labels: if ours { marks.labels() } else { Labels::new() }.into(),
         roles: [Role::new(role)].into(),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
-        last_used: None,
         creator: Some(ME.to_owned()),
+        ..samples::account(mrn(name), scope(), name)
     }
 }
 
@@ -87,17 +83,11 @@ fn live(accounts: Vec<LiveAccount>) -> Live {
     };
     Live {
         facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new(ME),
-                name: None,
-            },
             now: NOW.parse().expect("a time"),
-            endpoint: "local".to_owned(),
+            ..samples::facts(ME)
         },
         scopes: [(scope(), info)].into(),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+        ..samples::live(ME, accounts)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::model::samples;
 use crate::model::{
-    Address, Birth, Caller, CredentialMark, Described, DesiredAccount, DesiredOrganization,
-    Destination, Extent, Facts, Fingerprint, Former, Import, Known, Labels, Limits, Marks, Nonce,
-    OrgId, Removed, Role, RoleSet, Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId,
-    StackId, Unmanaged, UnmanagedAction, Unread, VOID,
+    Address, Birth, CredentialMark, Described, DesiredAccount, DesiredOrganization, Destination,
+    Facts, Fingerprint, Former, Import, Known, Labels, Marks, Nonce, OrgId, Removed, Role, RoleSet,
+    Scope, ScopeInfo, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, Unmanaged,
+    UnmanagedAction, Unread, VOID,
 };
 
 mod custody;
@@ -44,19 +45,9 @@ fn roles(names: &[&str]) -> RoleSet {
 
 fn declared(name: &str) -> DesiredAccount {
     DesiredAccount {
-        address: Address::new(name, None),
-        scope: space(),
-        name: name.to_owned(),
-        description: None,
-        labels: None,
         roles: roles(&["viewer", "agent"]),
-        role_places: BTreeMap::new(),
-        valid_until: None,
-        deliver_to: Vec::new(),
-        protected: None,
-        formerly: Vec::new(),
-        import: None,
         declared_at: place(10),
+        ..samples::declared(Address::new(name, None), space())
     }
 }
 
@@ -83,15 +74,11 @@ fn marks(name: &str) -> Marks {
 
 fn live_account(name: &str, marks: Option<Marks>) -> LiveAccount {
     LiveAccount {
-        mrn: mrn(name),
-        scope: space(),
-        name: name.to_owned(),
-        description: None,
         labels: marks.map(|m| m.labels().into()).unwrap_or_default(),
         roles: roles(&["viewer", "agent"]),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
-        last_used: None,
         creator: Some("me".to_owned()),
+        ..samples::account(mrn(name), space(), name)
     }
 }
 
@@ -127,11 +114,7 @@ fn world(
     unread: &[Scope],
 ) -> (Desired, Live) {
     let desired = Desired {
-        stack: StackId::new("acme", "k7m2q9ta").expect("valid"),
         trusted_creators: vec!["trusted@acme.example".to_owned()],
-        endpoint: None,
-        limits: Limits::default(),
-        policies: Vec::new(),
         organizations: [(
             "acme".to_owned(),
             DesiredOrganization {
@@ -140,7 +123,6 @@ fn world(
             },
         )]
         .into(),
-        spaces: BTreeMap::new(),
         accounts: declared
             .into_iter()
             .map(|a| (a.address.clone(), a))
@@ -156,15 +138,10 @@ fn world(
     scopes.retain(|scope, _| !unread.contains(scope));
     let live = Live {
         facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new("me"),
-                name: None,
-            },
             now: NOW.parse().expect("valid"),
-            endpoint: "https://us.api.mondoo.com".to_owned(),
+            ..samples::facts("me")
         },
         scopes,
-        extent: Extent::default(),
         unread: unread
             .iter()
             .map(|s| {
@@ -176,7 +153,7 @@ fn world(
                 )
             })
             .collect(),
-        accounts: live.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+        ..samples::live("me", live)
     };
     (desired, live)
 }

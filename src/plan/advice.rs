@@ -91,10 +91,8 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        AccountState, Address, Caller, Extent, Facts, LiveLabels, Mrn, OrgId, RoleSet, ScopeInfo,
-        SpaceId, StackId,
-    };
+    use crate::model::samples;
+    use crate::model::{AccountState, Address, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId};
     use crate::plan::{Action, Difference, Reason};
 
     fn set(names: &[&str]) -> RoleSet {
@@ -110,47 +108,25 @@ mod tests {
     }
 
     fn said(lives_in: Scope, held: &[&str], gained: &[&str], at: &str) -> Vec<String> {
-        let caller = Mrn::new("me");
         let account = LiveAccount {
-            mrn: caller.clone(),
-            scope: lives_in,
-            name: "deployer".to_owned(),
-            description: None,
-            labels: LiveLabels::default(),
             roles: set(held),
-            created_at: None,
-            last_used: None,
-            creator: None,
+            ..samples::account(Mrn::new("me"), lives_in, "deployer")
         };
         let inside = |inside: bool| ScopeInfo {
             name: String::new(),
             organization: inside.then(organization),
         };
         let live = Live {
-            facts: Facts {
-                caller: Caller {
-                    mrn: caller.clone(),
-                    name: None,
-                },
-                now: jiff::Timestamp::UNIX_EPOCH,
-                endpoint: "https://us.api.mondoo.com".to_owned(),
-            },
             scopes: [
                 (scope("payments"), inside(true)),
                 (scope("other"), inside(false)),
             ]
             .into(),
-            extent: Extent::default(),
-            unread: BTreeMap::new(),
-            accounts: [(caller, account)].into(),
+            ..samples::live("me", [account])
         };
         let state = |names: &[&str]| AccountState {
-            name: "ci".to_owned(),
-            description: None,
-            labels: BTreeMap::new(),
             roles: set(names),
-            valid_until: None,
-            protected: false,
+            ..samples::state("ci")
         };
         let what = Difference {
             address: Address::new("ci", None),

@@ -65,10 +65,10 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::diff::{Action, Delta, Difference, Reason};
-    use crate::model::samples::destination;
+    use crate::model::samples::{self, destination};
     use crate::model::{
-        AccountState, Address, Caller, Desired, Facts, Inventory, LiveAccount, LiveLabels, Mrn,
-        Role, RoleSet, Scope, ScopeInfo, Seals, StackId,
+        AccountState, Address, Desired, Inventory, LiveAccount, Mrn, Role, RoleSet, Scope,
+        ScopeInfo, Seals, StackId,
     };
     use crate::plan::build;
 
@@ -80,26 +80,12 @@ mod tests {
         let space = SpaceId::new("payments").expect("valid");
         let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
         let owner: RoleSet = [Role::new("owner")].into();
+        let scope = Scope::Organization(organization.clone());
         let account = LiveAccount {
-            mrn: Mrn::new("boss"),
-            scope: Scope::Organization(organization.clone()),
-            name: "boss".to_owned(),
-            description: None,
-            labels: LiveLabels::default(),
             roles: owner,
-            created_at: None,
-            last_used: None,
-            creator: None,
+            ..samples::account(Mrn::new("boss"), scope, "boss")
         };
         let live = Live {
-            facts: Facts {
-                caller: Caller {
-                    mrn: Mrn::new("me"),
-                    name: None,
-                },
-                now: jiff::Timestamp::UNIX_EPOCH,
-                endpoint: "local".to_owned(),
-            },
             scopes: [account.scope.clone(), Scope::Space(space.clone())]
                 .map(|scope| {
                     (
@@ -111,9 +97,7 @@ mod tests {
                     )
                 })
                 .into(),
-            extent: crate::model::Extent::default(),
-            unread: BTreeMap::new(),
-            accounts: [(account.mrn.clone(), account.clone())].into(),
+            ..samples::live("me", [account.clone()])
         };
         let difference = |action, scope: Scope, before: Option<AccountState>| Difference {
             address: Address::new("a", None),

@@ -71,9 +71,8 @@ fn places(scopes: &BTreeMap<&Scope, usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        DesiredOrganization, DesiredSpace, LiveAccount, LiveLabels, Mrn, OrgId, SourceRef, SpaceId,
-    };
+    use crate::model::samples;
+    use crate::model::{DesiredOrganization, DesiredSpace, Mrn, OrgId, SourceRef, SpaceId};
 
     fn stack(name: &str, id: &str) -> StackId {
         StackId::new(name, id).expect("valid")
@@ -110,17 +109,7 @@ mod tests {
             },
         );
         let left = |(stack, scope): &(Option<StackId>, Scope)| LeftAlone {
-            account: LiveAccount {
-                mrn: Mrn::new("x"),
-                scope: scope.clone(),
-                name: String::new(),
-                description: None,
-                labels: LiveLabels::default(),
-                roles: std::iter::empty().collect(),
-                created_at: None,
-                last_used: None,
-                creator: None,
-            },
+            account: samples::account(Mrn::new("x"), scope.clone(), ""),
             stack: stack.clone(),
         };
         let left_alone: Vec<LeftAlone> = accounts.iter().map(left).collect();

@@ -1,8 +1,7 @@
 //! What moves power, and in which direction.
 
-use std::collections::BTreeMap;
-
 use super::*;
+use crate::model::samples;
 use crate::model::{
     AccountState, Address, Caller, Limits, Meant, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo,
     SpaceId, StackId,
@@ -85,12 +84,10 @@ fn power_is_said_in_a_sentence_with_its_reach() {
 #[test]
 fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
     let state = |roles: &[&str], until: Option<&str>, protected: bool| AccountState {
-        name: "ci".to_owned(),
-        description: None,
-        labels: BTreeMap::new(),
         roles: set(roles),
         valid_until: until.map(|t| t.parse().expect("a time")),
         protected,
+        ..samples::state("ci")
     };
     let of = |before: AccountState, after: AccountState| {
         let privilege = Privilege::of(Some(&before), Some(&after));
@@ -116,18 +113,11 @@ fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
 
 #[test]
 fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
-    use crate::model::{Extent, Facts, Live, LiveAccount, LiveLabels};
+    use crate::model::LiveAccount;
     let org = |id: &str| Scope::Organization(OrgId::new(id).expect("valid"));
     let live_account = |name: &str, at: &Scope, roles: &[&str]| LiveAccount {
-        mrn: Mrn::new(name),
-        scope: at.clone(),
-        name: name.to_owned(),
-        description: None,
-        labels: LiveLabels::default(),
         roles: set(roles),
-        created_at: None,
-        last_used: None,
-        creator: None,
+        ..samples::account(Mrn::new(name), at.clone(), name)
     };
     let acme = org("acme-corp");
     let accounts = [
@@ -139,12 +129,8 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
     ];
     let change = |name: &str, action: Action, before: &[&str], after: Option<&[&str]>| {
         let state = |roles: &[&str]| AccountState {
-            name: name.to_owned(),
-            description: None,
-            labels: BTreeMap::new(),
             roles: set(roles),
-            valid_until: None,
-            protected: false,
+            ..samples::state(name)
         };
         let (before, after) = (state(before), after.map(state));
         let what = Difference {
@@ -185,17 +171,7 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
         }
         .settle()
     };
-    let live = Live {
-        facts: Facts {
-            caller: caller(),
-            now: jiff::Timestamp::UNIX_EPOCH,
-            endpoint: "local".to_owned(),
-        },
-        scopes: BTreeMap::new(),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
-    };
+    let live = samples::live("me", accounts);
     let (roles, update) = (Action::UpdatePermissions, Action::Update);
     let found = owned_less(
         &plan(vec![

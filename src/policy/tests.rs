@@ -88,12 +88,8 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
     use crate::model::{AccountState, Address, Role, RoleSet, Scope, SpaceId};
     let set = |names: &[&str]| -> RoleSet { names.iter().map(|name| Role::new(name)).collect() };
     let state = |names: &[&str]| AccountState {
-        name: "a".to_owned(),
-        description: None,
-        labels: Default::default(),
         roles: set(names),
-        valid_until: None,
-        protected: false,
+        ..crate::model::samples::state("a")
     };
     let what = Difference {
         address: Address::new("a", None),

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::model::{Address, AddressLabel, Caller, Labels, Mrn, RoleSet};
+use crate::model::samples;
+use crate::model::{Address, AddressLabel, Caller, Labels, Mrn};
 
 /// Answers what it is told, and keeps what it was asked.
 #[derive(Default)]
@@ -120,19 +121,13 @@ fn account(scope: &Scope, name: &str, stack: Option<&StackId>) -> LiveAccount {
         })
         .unwrap_or_default();
     let kind = scope.kind();
+    let mrn = Mrn::new(format!(
+        "//agents.api.mondoo.app/{kind}s/{}/serviceaccounts/{name}",
+        scope.id()
+    ));
     LiveAccount {
-        mrn: Mrn::new(format!(
-            "//agents.api.mondoo.app/{kind}s/{}/serviceaccounts/{name}",
-            scope.id()
-        )),
-        scope: scope.clone(),
-        name: name.to_owned(),
-        description: None,
         labels: labels.into(),
-        roles: RoleSet::new(),
-        created_at: None,
-        last_used: None,
-        creator: None,
+        ..samples::account(mrn, scope.clone(), name)
     }
 }
 

@@ -11,20 +11,13 @@ use std::collections::BTreeSet;
 
 use rolecall::view::human;
 
+use crate::renew;
 use crate::stage::Stage;
 
-/// `docs/roles.md` is the table that `rolecall roles` prints. `UPDATE_DOCS=1` writes it.
+/// `docs/roles.md` is the table that `rolecall roles` prints. `UPDATE=1` writes it.
 #[test]
 fn the_page_of_roles_is_the_table_of_the_program() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/roles.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path, human::roles_page()).expect("written");
-    }
-    let page = std::fs::read_to_string(path).expect("the page is there");
-    assert!(
-        page == human::roles_page(),
-        "docs/roles.md is old: UPDATE_DOCS=1 cargo test"
-    );
+    renew::compare(&human::roles_page(), "docs/roles.md");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Who has an account: renamed addresses, accounts that are given up, taken over or protected, and
-//! those that nobody has.
+//! those that nobody has. Most of these stories are files of `scripts`.
 
 use std::fs;
 
@@ -9,17 +9,12 @@ use rolecall_server::SeedAccount;
 use crate::stage::{HEAD, PAYMENTS, Stage, Then};
 
 const APPLY: [&str; 3] = ["apply", "--yes", "access"];
-const PLAN: [&str; 3] = ["plan", "--detailed-exitcode", "access"];
 
 fn block(label: &str, more: &str) -> String {
     format!(
         "service_account \"{label}\" {{\n  scope = space.payments\n  name  = \"ci\"\n  roles = \
          [\"viewer\"]\n{more}\n  credential {{\n    deliver_to = [sink.file.local]\n  }}\n}}\n"
     )
-}
-
-fn lifecycle(prevent: bool) -> String {
-    format!("\n  lifecycle {{\n    prevent_destroy = {prevent}\n  }}\n")
 }
 
 /// The live accounts of this name: resource name and labels.
@@ -36,13 +31,6 @@ fn named(stage: &Stage, name: &str) -> Vec<(String, Vec<(String, String)>)> {
             (text(&a["mrn"]), labels.collect())
         })
         .collect()
-}
-
-fn label(stage: &Stage, name: &str, key: &str) -> Option<String> {
-    let found = named(stage, name);
-    assert_eq!(found.len(), 1, "exactly one {name}");
-    let mut labels = found[0].1.iter();
-    labels.find(|(k, _)| k == key).map(|(_, v)| v.clone())
 }
 
 fn by_hand(stage: &Stage, name: &str, labels: &[(String, String)]) {
@@ -92,117 +80,6 @@ fn accounts_of_a_scope_that_no_block_names_are_seen_where_the_login_lives() {
     write(&(HEAD.replacen(belongs, "", 1).replacen(space, "", 1) + &of_organization));
     let text = said(&["plan", "access"]);
     assert!(text.contains("- delete service_account.ci"), "{text}");
-}
-
-/// H: an address renamed. Terraform destroys and creates: a new key, and an outage.
-#[test]
-fn h_a_renamed_address_moves_a_label_and_nothing_else() {
-    let mut stage = Stage::small();
-    stage.configure(&block("old", ""));
-    assert_eq!(stage.run(&APPLY), 0);
-    let before = named(&stage, "ci");
-    stage.say("without a moved block it would be another account, which the name forbids");
-    stage.configure(&block("new", ""));
-    assert_eq!(stage.run(&PLAN), 3);
-    stage.say("with it");
-    let moved = "moved {\n  from = service_account.old\n  to   = service_account.new\n}\n";
-    stage.configure(&format!("{}{moved}", block("new", "")));
-    assert_eq!(stage.run(&APPLY), 0);
-    let after = named(&stage, "ci");
-    assert_eq!(before[0].0, after[0].0, "the same account");
-    assert_eq!(
-        label(&stage, "ci", "rolecall-address").as_deref(),
-        Some("new")
-    );
-    let writes = stage.front.seen();
-    let wrote = |operation: &str| writes.iter().filter(|o| *o == operation).count();
-    assert_eq!(wrote("createServiceAccount"), 1, "{writes:?}");
-    assert_eq!(wrote("deleteServiceAccounts"), 0, "{writes:?}");
-    stage.say("the block may stay, and may go");
-    assert_eq!(stage.run(&PLAN), 0);
-    stage.configure(&block("new", ""));
-    assert_eq!(stage.run(&PLAN), 0);
-    stage.compare("custody/moved.txt");
-}
-
-/// F: the block of a protected account deleted. Terraform destroys the account.
-#[test]
-fn f_protection_is_on_the_account_and_outlives_its_block() {
-    let mut stage = Stage::small();
-    stage.configure(&block("ci", &lifecycle(true)));
-    assert_eq!(stage.run(&APPLY), 0);
-    let protected = |stage: &Stage| {
-        let mark = label(stage, "ci", "rolecall-mark").expect("marked");
-        mark.contains(".p1")
-    };
-    assert!(protected(&stage));
-    stage.say("the block is gone");
-    stage.configure("");
-    assert_eq!(stage.run(&["apply", "--yes", "--destroy", "access"]), 3);
-    stage.say("only the lifecycle block is gone: protection stays");
-    stage.configure(&block("ci", ""));
-    assert_eq!(stage.run(&PLAN), 0);
-    stage.say("to lift it is a change that everybody sees");
-    stage.configure(&block("ci", &lifecycle(false)));
-    assert_eq!(stage.run(&APPLY), 0);
-    assert!(!protected(&stage));
-    stage.configure("");
-    assert_eq!(stage.run(&["apply", "--yes", "--destroy", "access"]), 0);
-    assert!(named(&stage, "ci").is_empty());
-    stage.compare("custody/protected.txt");
-}
-
-#[test]
-fn what_is_given_up_stays_live_and_is_nobodys() {
-    let mut stage = Stage::small();
-    stage.configure(&format!(
-        "{}{}",
-        block("ci", ""),
-        block("kept", "").replace("\"ci\"", "\"kept\"")
-    ));
-    assert_eq!(stage.run(&APPLY), 0);
-    let removed =
-        "removed {\n  from = service_account.ci\n\n  lifecycle {\n    destroy = false\n  }\n}\n";
-    stage.configure(&format!(
-        "{}{removed}",
-        block("kept", "").replace("\"ci\"", "\"kept\"")
-    ));
-    assert_eq!(stage.run(&APPLY), 0);
-    let found = named(&stage, "ci");
-    assert_eq!(found.len(), 1);
-    assert!(found[0].1.is_empty(), "no mark is left: {found:?}");
-    stage.say("it is listed as nobody's, and the block may go");
-    assert_eq!(stage.run(&PLAN), 0);
-    stage.compare("custody/forgotten.txt");
-}
-
-#[test]
-fn another_stacks_account_is_taken_only_on_a_word_outside_of_the_configuration() {
-    let mut stage = Stage::small();
-    let marks: Vec<(String, String)> = [
-        ("rolecall-stack", "old-access.aaaa1111"),
-        ("rolecall-address", "ci"),
-        ("rolecall-mark", "v1.0-1-0.g1.p0d0r0.e-.t-"),
-        ("rolecall-written", "-.-"),
-        ("rolecall-credential", "external"),
-    ]
-    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-    .into();
-    by_hand(&stage, "ci", &marks);
-    let mrn = named(&stage, "ci")[0].0.clone();
-    let import = format!("import {{\n  to = service_account.ci\n  id = \"{mrn}\"\n}}\n");
-    stage.configure(&format!("{}{import}", block("ci", "")));
-    assert_eq!(stage.run(&APPLY), 3);
-    stage.say("another stack than the one it belongs to");
-    let take = |stack: &str| ["apply", "--yes", "--take-over", stack, "access"].map(str::to_owned);
-    let run = |stage: &mut Stage, stack: &str| {
-        let arguments = take(stack);
-        stage.run(&arguments.each_ref().map(String::as_str))
-    };
-    assert_eq!(run(&mut stage, "other-access/bbbb2222"), 3);
-    assert_eq!(run(&mut stage, "old-access/aaaa1111"), 0);
-    assert_eq!(stage.run(&PLAN), 0);
-    stage.compare("custody/taken.txt");
 }
 
 #[test]

@@ -69,13 +69,7 @@ fn every_example_plans_as_written_applies_and_is_then_unchanged() {
         redactions
             .insert("[DIGEST]", digest)
             .expect("a valid redaction");
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(&example)
-            .join("expected-plan.txt");
-        let expected = snapbox::Data::read_from(&golden, None).raw();
-        snapbox::Assert::new()
-            .action_env("SNAPSHOTS")
-            .eq(redactions.redact(&plan), expected);
+        crate::renew::compare(&redactions.redact(&plan), example.join("expected-plan.txt"));
 
         let (code, text) = rolecall(dir.path(), &["apply", "--local", "--yes"]);
         assert_eq!(code, 0, "{}: {text}", example.display());

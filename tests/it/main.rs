@@ -6,6 +6,7 @@ mod bad_days;
 mod check;
 #[cfg(feature = "server")]
 mod commands;
+mod compatibility;
 #[cfg(feature = "server")]
 mod custody;
 mod dependencies;
@@ -21,6 +22,7 @@ mod holes;
 #[cfg(feature = "server")]
 mod hostile;
 mod language;
+mod literals;
 #[cfg(feature = "server")]
 mod log;
 #[cfg(feature = "server")]
@@ -30,10 +32,14 @@ mod policies;
 mod properties;
 #[cfg(feature = "server")]
 mod records;
+mod renew;
 #[cfg(feature = "server")]
 mod reviewed;
+mod samples;
 #[cfg(feature = "server")]
 mod scopes;
+#[cfg(feature = "server")]
+mod scripts;
 #[cfg(feature = "server")]
 mod seal;
 #[cfg(feature = "server")]

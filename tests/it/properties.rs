@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rolecall::diff::diff;
 use rolecall::model::{
-    Address, Caller, CredentialFormat, CredentialMark, Desired, DesiredAccount,
-    DesiredOrganization, DesiredSpace, Destination, Extent, Facts, FilePlace, Fingerprint, Former,
-    Home, Inventory, Known, Labels, Limits, Live, LiveAccount, Marks, Mrn, Nonce, OrgId, Place,
-    Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
+    Address, Caller, CredentialMark, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
+    Destination, Fingerprint, Former, Home, Inventory, Known, Labels, Live, LiveAccount, Marks,
+    Mrn, Nonce, OrgId, Queries, Removed, Role, RoleSet, Scope, ScopeInfo, Seals, SpaceId, StackId,
     Unmanaged, UnmanagedAction, Unread,
 };
 use rolecall::plan::{Action, Plan, Reason, build, lint};
@@ -22,17 +21,12 @@ use rolecall::ports::{ReadError, Reader};
 use rolecall::refresh::{refresh, refresh_beyond};
 use rolecall::view::human;
 
+use crate::samples::{self, place};
+
 const CALLER: &str = "//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/caller";
 
 fn stack() -> StackId {
     StackId::new("acme-access", "k7m2q9ta").expect("valid")
-}
-
-fn place() -> SourceRef {
-    SourceRef {
-        file: "access.hcl".to_owned(),
-        line: 1,
-    }
 }
 
 fn org() -> OrgId {
@@ -61,12 +55,7 @@ fn labels() -> impl Strategy<Value = Labels> {
 
 /// Where the key of an account goes.
 fn key_file(address: &Address) -> Destination {
-    let place = FilePlace {
-        directory: "credentials".to_owned(),
-        file: format!("{}.json", address.label().as_str()),
-        format: CredentialFormat::Json,
-    };
-    Destination::new("file.local", Place::File(place))
+    samples::destination(format!("{}.json", address.label().as_str()))
 }
 
 prop_compose! {
@@ -81,13 +70,11 @@ prop_compose! {
     ) -> DesiredAccount {
         let address = Address::new(format!("a{n}"), keyed.then(|| format!("key {n}")));
         DesiredAccount {
-            scope,
             name: format!("account {n}"),
             description,
             labels,
             role_places: roles.iter().map(|role| (role.clone(), place())).collect(),
             roles,
-            valid_until: None,
             deliver_to: vec![key_file(&address)],
             protected,
             formerly: moved
@@ -97,9 +84,7 @@ prop_compose! {
                 })
                 .into_iter()
                 .collect(),
-            import: None,
-            declared_at: place(),
-            address,
+            ..samples::declared(address, scope)
         }
     }
 }
@@ -112,9 +97,6 @@ fn desired_of(accounts: Vec<DesiredAccount>) -> Desired {
     Desired {
         stack: stack(),
         trusted_creators: vec!["somebody@acme.example".to_owned()],
-        endpoint: None,
-        limits: Limits::default(),
-        policies: Vec::new(),
         organizations: BTreeMap::from([("acme".to_owned(), organization)]),
         spaces: (0..3)
             .map(|n| {
@@ -151,48 +133,15 @@ fn mrn(scope: &Scope, id: &str) -> Mrn {
 
 /// The live account that a finished birth of a declared one leaves.
 fn materialise(account: &DesiredAccount, id: &str) -> LiveAccount {
-    let marks = Marks {
-        credential: CredentialMark::Delivered {
-            fingerprint: Fingerprint::of_public_key(id.as_bytes()),
-            nonce: Nonce::from_bytes([9; 16]),
-            destinations: account
-                .deliver_to
-                .iter()
-                .map(|to| to.key_at(1, None))
-                .collect(),
-        },
-        expires: account.valid_until,
-        ..Marks::external(
-            stack(),
-            account.address.label(),
-            account.protected.unwrap_or(false),
-        )
-    };
-    let mut labels = account.labels.clone().unwrap_or_default();
-    labels.extend(marks.labels());
+    let marks = samples::marks(account, stack(), id.as_bytes());
     LiveAccount {
-        mrn: mrn(&account.scope, id),
-        scope: account.scope.clone(),
-        name: account.name.clone(),
-        description: account.description.clone(),
-        labels: labels.into(),
-        roles: account.roles.clone(),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
-        last_used: None,
-        creator: Some(CALLER.to_owned()),
+        ..samples::born(account, mrn(&account.scope, id), &marks, CALLER)
     }
 }
 
 fn live_of(accounts: impl IntoIterator<Item = LiveAccount>) -> Live {
-    Live {
-        facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new(CALLER),
-                name: None,
-            },
-            now: "2026-11-23T12:00:00Z".parse().expect("valid"),
-            endpoint: "https://us.api.mondoo.com".to_owned(),
-        },
+    let mut live = Live {
         scopes: scopes()
             .into_iter()
             .map(|scope| {
@@ -206,10 +155,10 @@ fn live_of(accounts: impl IntoIterator<Item = LiveAccount>) -> Live {
                 )
             })
             .collect(),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
-    }
+        ..samples::live(CALLER, accounts)
+    };
+    live.facts.now = "2026-11-23T12:00:00Z".parse().expect("valid");
+    live
 }
 
 /// What somebody else may have done to a live account.
@@ -392,15 +341,15 @@ fn execute(plan: &Plan, live: &Live) -> Live {
                 let mut labels = after.labels.clone();
                 labels.extend(marks.labels());
                 let account = LiveAccount {
-                    mrn: mrn(&change.scope, &id),
-                    scope: change.scope.clone(),
-                    name: after.name.clone(),
                     description: after.description.clone(),
                     labels: labels.into(),
                     roles: after.roles.clone(),
-                    created_at: None,
-                    last_used: None,
                     creator: Some(CALLER.to_owned()),
+                    ..samples::account(
+                        mrn(&change.scope, &id),
+                        change.scope.clone(),
+                        after.name.clone(),
+                    )
                 };
                 live.accounts.insert(account.mrn.clone(), account);
             }

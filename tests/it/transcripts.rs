@@ -1,4 +1,5 @@
-//! Stories of whole runs, as a user sees them, compared with golden files.
+//! Stories of whole runs, as a user sees them, compared with golden files. What happens in them is more
+//! than the files of `scripts` can say.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use rolecall::model::{AddressLabel, Birth, Marks, Nonce, StackId};
 use rolecall_server::SeedAccount;
 
-use crate::stage::{ORG, PAYMENTS, Stage, Then};
+use crate::stage::{PAYMENTS, Stage, Then};
 
 const CI: &str = r#"role "scanner" {
   includes = ["agent", "viewer"]
@@ -89,68 +90,6 @@ fn first_run_and_no_op() {
     ];
     assert_eq!(stage.run(&key), 0);
     stage.compare("first-run.txt");
-}
-
-#[test]
-fn a_role_changed_behind_its_back() {
-    let mut stage = Stage::new();
-    stage.configure(CI);
-    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
-    stage.say("somebody makes ci-payments an owner");
-    let mrn = mrn_of(&stage, "ci-payments");
-    stage
-        .app
-        .admin_set_roles(PAYMENTS, &mrn, &["owner", "viewer"], Timestamp::now())
-        .expect("set");
-    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 2);
-    assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
-    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
-    stage.compare("role-changed-behind-its-back.txt");
-}
-
-#[test]
-fn import_update_permissions_delete() {
-    let mut stage = Stage::new();
-    stage.configure(&account("scanner", "space.payments", r#"["agent"]"#));
-    stage.say("the name is taken by an account made by hand");
-    assert_eq!(stage.run(&["plan", "access"]), 3);
-    let mrn = mrn_of(&stage, "scanner");
-    let import = format!("import {{\n  to = service_account.scanner\n  id = \"{mrn}\"\n}}\n");
-    let imported = |roles: &str, more: &str| {
-        format!(
-            "{}{import}{more}",
-            account("scanner", "space.payments", roles).replace(
-                "  roles",
-                "  description = <<-TEXT\n    Nightly scan of the payments space.\n    \
-                 Ask #platform-security before you change it.\n  TEXT\n  roles"
-            )
-        )
-    };
-    stage.say("the block is added, and a description");
-    stage.configure(&imported(r#"["agent"]"#, ""));
-    assert_eq!(
-        stage.run(&["apply", "--yes", "--parallelism", "1", "access"]),
-        0
-    );
-    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
-    stage.say("its roles change in the configuration, and another account is declared");
-    let other = account("reader", "organization.acme", r#"["viewer"]"#);
-    stage.configure(&imported(r#"["viewer", "policy-editor"]"#, &other));
-    assert_eq!(
-        stage.run(&["apply", "--yes", "--parallelism", "1", "access"]),
-        0
-    );
-    stage.say("the other one is taken out again, and the description changes");
-    stage.configure(
-        &imported(r#"["viewer", "policy-editor"]"#, "")
-            .replace("Ask #platform-security", "Ask #access"),
-    );
-    assert_eq!(
-        stage.run(&["apply", "--yes", "--parallelism", "1", "access"]),
-        0
-    );
-    assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
-    stage.compare("import-update-delete.txt");
 }
 
 #[test]
@@ -266,23 +205,6 @@ fn what_moves_between_plan_and_write_is_stale() {
     stage.compare("stale.txt");
 }
 
-#[test]
-fn exit_codes_of_plain_errors() {
-    let mut stage = Stage::new();
-    stage.configure(CI);
-    assert_eq!(stage.run(&["apply", "access"]), 1);
-    assert_eq!(stage.run(&["plan", "--nope", "access"]), 64);
-    assert_eq!(stage.run(&["plan", "--strict", "access"]), 6);
-    assert_eq!(stage.run(&["plan", "nowhere"]), 1);
-    stage.configure("service_acount \"ci\" {}\n");
-    assert_eq!(stage.run(&["validate", "access"]), 1);
-    stage.configure(CI);
-    stage.say("the credential is revoked");
-    stage.front.hook(|_, _| Then::Refuse(401));
-    assert_eq!(stage.run(&["plan", "access"]), 1);
-    stage.compare("exit-codes.txt");
-}
-
 fn interrupt(pid: u32) {
     let pid = pid.to_string();
     let status = std::process::Command::new("kill")
@@ -339,24 +261,6 @@ fn interrupted_in_the_middle_finishes_the_change_in_hand() {
     stage.front.hook(|_, _| Then::Answer);
     assert_eq!(stage.run(&["apply", "--yes", "access"]), 0);
     stage.compare("interrupted-in-the-middle.txt");
-}
-
-#[test]
-fn an_owner_made_by_hand_and_hostile_names_are_shown_inert() {
-    let mut stage = Stage::new();
-    stage.configure("");
-    let account: SeedAccount = serde_json::from_value(serde_json::json!({
-        "name": "::add-mask::x\n\u{1b}[31mred \u{202e}evil\u{2066} ##[group]",
-        "description": "\r\n::error::gotcha",
-        "roles": ["owner"],
-    }))
-    .expect("an account");
-    stage
-        .app
-        .admin_create_account(ORG, &account, Timestamp::now())
-        .expect("created");
-    assert_eq!(stage.run(&["plan", "access"]), 0);
-    stage.compare("hostile-names.txt");
 }
 
 /// Everything in a folder but the sinks.

@@ -1,7 +1,8 @@
 use super::*;
+use crate::model::samples;
 use crate::model::{
-    Birth, Caller, DesiredAccount, Extent, Facts, Former, Import, LiveLabels, Nonce, RoleSet,
-    Scope, SealKey, SealKeys, SourceRef, SpaceId, VOID,
+    Birth, DesiredAccount, Former, Import, LiveLabels, Nonce, Scope, SealKey, SealKeys, SourceRef,
+    SpaceId, VOID,
 };
 
 const ME: &str = "me";
@@ -22,21 +23,7 @@ fn space() -> Scope {
 }
 
 fn declared(address: &Address) -> DesiredAccount {
-    DesiredAccount {
-        address: address.clone(),
-        scope: space(),
-        name: address.name.clone(),
-        description: None,
-        labels: None,
-        roles: RoleSet::new(),
-        role_places: BTreeMap::new(),
-        valid_until: None,
-        deliver_to: Vec::new(),
-        protected: None,
-        formerly: Vec::new(),
-        import: None,
-        declared_at: place(),
-    }
+    samples::declared(address.clone(), space())
 }
 
 fn desired(accounts: Vec<DesiredAccount>) -> Desired {
@@ -51,33 +38,14 @@ fn desired(accounts: Vec<DesiredAccount>) -> Desired {
 
 fn account(id: &str, labels: impl Into<LiveLabels>) -> LiveAccount {
     LiveAccount {
-        mrn: Mrn::new(id),
-        scope: space(),
-        name: id.to_owned(),
-        description: None,
         labels: labels.into(),
-        roles: RoleSet::new(),
-        created_at: None,
-        last_used: None,
         creator: Some(ME.to_owned()),
+        ..samples::account(Mrn::new(id), space(), id)
     }
 }
 
 fn live(accounts: Vec<LiveAccount>) -> Live {
-    Live {
-        facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new(ME),
-                name: None,
-            },
-            now: jiff::Timestamp::UNIX_EPOCH,
-            endpoint: "local".to_owned(),
-        },
-        scopes: BTreeMap::new(),
-        unread: BTreeMap::new(),
-        extent: Extent::default(),
-        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
-    }
+    samples::live(ME, accounts)
 }
 
 fn ci() -> Address {

@@ -1,13 +1,11 @@
 //! The order of a plan, and what is left out of it.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::diff::{Action, Blocked, Difference, LeftAlone, Obstacle, Reason};
-use crate::model::samples::destination;
+use crate::model::samples::{self, destination};
 use crate::model::{
-    AccountState, Address, Caller, Extent, Facts, Inventory, LiveAccount, LiveLabels, Meant, Mrn,
-    Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId,
+    AccountState, Address, Inventory, LiveAccount, Meant, Mrn, Role, RoleSet, Scope, ScopeInfo,
+    SpaceId, StackId,
 };
 use crate::plan::{Step, Verdict};
 
@@ -22,12 +20,9 @@ fn space(name: &str) -> Scope {
 fn difference(address: &str, action: Action, before: &[&str], after: &[&str]) -> Difference {
     let creates = action == Action::Create;
     let state = |roles: &[&str], description: Option<&str>| AccountState {
-        name: address.to_owned(),
         description: description.map(str::to_owned),
-        labels: BTreeMap::new(),
         roles: set(roles),
-        valid_until: None,
-        protected: false,
+        ..samples::state(address)
     };
     Difference {
         address: Address::new(address, None),
@@ -53,14 +48,6 @@ fn plan(delta: Delta) -> Plan {
 fn plan_of(caller: &str, delta: Delta) -> Plan {
     let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
     let live = Live {
-        facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new(caller),
-                name: None,
-            },
-            now: jiff::Timestamp::UNIX_EPOCH,
-            endpoint: "local".to_owned(),
-        },
         scopes: ["alpha", "payments"]
             .map(|name| {
                 let name = name.to_owned();
@@ -73,9 +60,7 @@ fn plan_of(caller: &str, delta: Delta) -> Plan {
                 )
             })
             .into(),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: BTreeMap::new(),
+        ..samples::live(caller, [])
     };
     let take_over = ["other", "third"].map(|name| StackId::new(name, "k7m2q9ta").expect("valid"));
     let desired = Desired {
@@ -313,15 +298,8 @@ fn nothing_is_done_at_an_address_where_something_is_in_the_way() {
 fn of_the_accounts_left_alone_the_strongest_come_first() {
     let left = |name: &str, roles: &[&str]| LeftAlone {
         account: LiveAccount {
-            mrn: Mrn::new(name),
-            scope: space("payments"),
-            name: name.to_owned(),
-            description: None,
-            labels: LiveLabels::default(),
             roles: set(roles),
-            created_at: None,
-            last_used: None,
-            creator: None,
+            ..samples::account(Mrn::new(name), space("payments"), name)
         },
         stack: None,
     };
@@ -371,17 +349,7 @@ fn to_take_an_owner_into_custody_or_out_of_it_is_flagged_and_moves_no_power() {
 #[test]
 fn a_plan_tells_of_other_stacks() {
     let left = |stack: Option<&str>| LeftAlone {
-        account: LiveAccount {
-            mrn: Mrn::new("a"),
-            scope: space("payments"),
-            name: "a".to_owned(),
-            description: None,
-            labels: LiveLabels::default(),
-            roles: RoleSet::new(),
-            created_at: None,
-            last_used: None,
-            creator: None,
-        },
+        account: samples::account(Mrn::new("a"), space("payments"), "a"),
         stack: stack.map(|id| StackId::new("acme", id).expect("valid")),
     };
     let told = |left: LeftAlone| {

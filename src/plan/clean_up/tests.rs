@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::diff::{Delta, Difference, Reason};
-use crate::model::samples::destination;
+use crate::model::samples::{self, destination, state};
 use crate::model::{
-    AccountState, Caller, Desired, Extent, Facts, Inventory, Labels, LiveLabels, Marks, RoleSet,
-    ScopeInfo, Seals, SourceRef, StackId,
+    Desired, Facts, Inventory, LiveLabels, Marks, ScopeInfo, Seals, SourceRef, StackId,
 };
 use crate::plan::build;
 
@@ -31,31 +30,16 @@ fn account(at: &str, name: &str, created: Option<&str>, used: Option<&str>) -> L
     let marks = Marks::external(stack(), Address::new(name, None).label(), false);
     let day = |day: &str| format!("{day}T12:00:00Z").parse().expect("a time");
     LiveAccount {
-        mrn: mrn(at, name),
-        scope: Scope::Space(space(at)),
-        name: name.to_owned(),
-        description: None,
         labels: marks.labels().into(),
-        roles: RoleSet::new(),
         created_at: created.map(day),
         last_used: used.map(day),
         creator: Some(ME.to_owned()),
+        ..samples::account(mrn(at, name), Scope::Space(space(at)), name)
     }
 }
 
 fn used(name: &str, day: &str) -> LiveAccount {
     account("payments", name, Some("2026-01-01"), Some(day))
-}
-
-fn state(name: &str) -> AccountState {
-    AccountState {
-        name: name.to_owned(),
-        description: None,
-        labels: Labels::new(),
-        roles: RoleSet::new(),
-        valid_until: None,
-        protected: false,
-    }
 }
 
 fn difference(action: Action, at: &str, account: Option<Mrn>, address: &str) -> Difference {
@@ -82,12 +66,8 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
     let desired = Desired::nothing(stack());
     let live = Live {
         facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new(ME),
-                name: None,
-            },
             now: NOW.parse().expect("a time"),
-            endpoint: "local".to_owned(),
+            ..samples::facts(ME)
         },
         scopes: [(
             Scope::Space(space("payments")),
@@ -97,9 +77,7 @@ fn unused(accounts: Vec<LiveAccount>, differences: Vec<Difference>) -> Unused {
             },
         )]
         .into(),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+        ..samples::live(ME, accounts)
     };
     let delta = Delta {
         differences,

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::diff::{Blocked, InFlight, Obstacle, Reason};
+use crate::model::samples;
 use crate::model::{
-    AccountState, Caller, Destination, Limits, Marks, Place, RoleSet, Scope, ScopeInfo, SpaceId,
-    StackId, Unread,
+    AccountState, Caller, Destination, Limits, Marks, Place, Scope, ScopeInfo, SpaceId, StackId,
+    Unread,
 };
 
 fn address(name: &str) -> Address {
@@ -42,12 +43,8 @@ fn plan() -> Contents {
 
 fn state(roles: &[&str]) -> AccountState {
     AccountState {
-        name: "ci".to_owned(),
-        description: None,
-        labels: BTreeMap::new(),
-        roles: roles.iter().map(|r| Role::new(r)).collect::<RoleSet>(),
-        valid_until: None,
-        protected: false,
+        roles: roles.iter().map(|r| Role::new(r)).collect(),
+        ..samples::state("ci")
     }
 }
 

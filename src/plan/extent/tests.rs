@@ -1,7 +1,8 @@
 use super::*;
+use crate::model::samples;
 use crate::model::{
-    Address, Caller, DesiredOrganization, DesiredSpace, Extent, Facts, Former, LiveAccount, Marks,
-    Mrn, RoleSet, ScopeInfo, Seals, SourceRef, SpaceId, StackId,
+    Address, DesiredOrganization, DesiredSpace, Extent, Former, LiveAccount, Marks, Mrn, ScopeInfo,
+    Seals, SourceRef, SpaceId, StackId,
 };
 
 fn extent_of(desired: &Desired, live: &Live) -> Vec<String> {
@@ -36,19 +37,8 @@ fn declared(id: &str, accounts: usize) -> Desired {
     for n in 0..accounts {
         let address = Address::new(format!("ci-{n}"), None);
         let account = DesiredAccount {
-            address: address.clone(),
-            scope: space(id),
-            name: address.name.clone(),
-            description: None,
-            labels: None,
-            roles: RoleSet::new(),
-            role_places: BTreeMap::new(),
-            valid_until: None,
-            deliver_to: Vec::new(),
-            protected: None,
-            formerly: Vec::new(),
-            import: None,
             declared_at: place(9),
+            ..samples::declared(address.clone(), space(id))
         };
         desired.accounts.insert(address, account);
     }
@@ -83,18 +73,10 @@ fn gone(id: &str, listed: &[&str], change: impl FnOnce(&mut Desired, &mut Live))
 /// An account of a stack in a space, with the marks of this address.
 fn marked(stack: &str, address: &Address, scope: &Scope) -> LiveAccount {
     let stack = StackId::new("acme", stack).expect("valid");
+    let marks = Marks::external(stack, address.label(), false);
     LiveAccount {
-        mrn: Mrn::new(format!("//{address}")),
-        scope: scope.clone(),
-        name: "live".to_owned(),
-        description: None,
-        labels: Marks::external(stack, address.label(), false)
-            .labels()
-            .into(),
-        roles: RoleSet::new(),
-        created_at: None,
-        last_used: None,
-        creator: None,
+        labels: marks.labels().into(),
+        ..samples::account(Mrn::new(format!("//{address}")), scope.clone(), "live")
     }
 }
 
@@ -173,18 +155,8 @@ fn nobody_is_told_to_take_out_what_is_live_elsewhere() {
 
 fn live(extent: Extent) -> Live {
     Live {
-        facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new("me"),
-                name: None,
-            },
-            now: jiff::Timestamp::UNIX_EPOCH,
-            endpoint: "local".to_owned(),
-        },
-        scopes: BTreeMap::new(),
-        unread: BTreeMap::new(),
         extent,
-        accounts: BTreeMap::new(),
+        ..samples::live("me", [])
     }
 }
 

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::diff::{Action, Blocked, InFlight, Obstacle, Reason};
+use crate::model::samples;
 use crate::model::{
-    AccountState, Caller, Limits, LiveAccount, LiveLabels, Meant, Mrn, Role, RoleSet, SpaceId,
-    StackId,
+    AccountState, Caller, Limits, LiveAccount, Meant, Mrn, Role, RoleSet, SpaceId, StackId,
 };
 use crate::plan::{Change, Difference};
 
@@ -86,15 +86,8 @@ fn contents() -> Contents {
         annex: Annex {
             left_alone: vec![LeftAlone {
                 account: LiveAccount {
-                    mrn: Mrn::new("d"),
-                    scope: scope(),
-                    name: "d".to_owned(),
-                    description: None,
-                    labels: LiveLabels::default(),
                     roles,
-                    created_at: None,
-                    last_used: None,
-                    creator: None,
+                    ..samples::account(Mrn::new("d"), scope(), "d")
                 },
                 stack: None,
             }],

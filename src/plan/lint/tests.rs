@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::diff::{Blocked, Difference, InFlight, LeftAlone, Obstacle};
-use crate::model::samples::destination;
+use crate::model::samples::{self, destination};
 use crate::model::{
-    Caller, Labels, Limits, LiveAccount, Marks, Meant, Role, RoleSet, Scope, ScopeInfo, SpaceId,
-    StackId, Unread,
+    Caller, Limits, Marks, Meant, Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId, Unread,
 };
 use crate::plan::Annex;
 
@@ -27,15 +26,8 @@ fn mrn(id: &str) -> Mrn {
 
 fn state(name: &str, roles: &[&str]) -> AccountState {
     AccountState {
-        name: name.to_owned(),
-        description: None,
-        labels: Labels::new(),
-        roles: roles
-            .iter()
-            .map(|role| Role::new(role))
-            .collect::<RoleSet>(),
-        valid_until: None,
-        protected: false,
+        roles: roles.iter().map(|role| Role::new(role)).collect(),
+        ..samples::state(name)
     }
 }
 
@@ -452,17 +444,7 @@ fn what_is_done_where_something_is_in_the_way_is_found() {
 #[test]
 fn a_change_of_what_is_left_alone_is_found() {
     let left = |id: &str| LeftAlone {
-        account: LiveAccount {
-            mrn: mrn(id),
-            scope: space("payments"),
-            name: id.to_owned(),
-            description: None,
-            labels: crate::model::LiveLabels::default(),
-            roles: RoleSet::new(),
-            created_at: None,
-            last_used: None,
-            creator: None,
-        },
+        account: samples::account(mrn(id), space("payments"), id),
         stack: None,
     };
     for (id, found) in [("gone", 1), ("adopted", 2), ("stranger", 0)] {

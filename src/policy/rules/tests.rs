@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{self, Resolved, SourceFile, unknown_subject};
 use crate::diff::diff;
+use crate::model::samples;
 use crate::model::{
-    Caller, CredentialMark, Extent, Facts, Fingerprint, Inventory, LiveAccount, LiveLabels, Marks,
-    Mrn, OrgId, Role, Scope, ScopeInfo, Seals, SpaceId, StackId, Unread,
+    CredentialMark, Facts, Fingerprint, Inventory, LiveAccount, Marks, Mrn, OrgId, Role, Scope,
+    ScopeInfo, Seals, SpaceId, StackId, Unread,
 };
 use crate::plan::build;
 use crate::policy::{Acks, approve};
@@ -53,18 +54,14 @@ fn resolved(text: &str) -> Resolved {
 
 fn live(name: &str, roles: &[&str]) -> LiveAccount {
     let scope = Scope::Space(SpaceId::new("payments").expect("valid"));
+    let mrn = Mrn::new(format!(
+        "//agents.api.mondoo.app/spaces/payments/serviceaccounts/{name}"
+    ));
     LiveAccount {
-        mrn: Mrn::new(format!(
-            "//agents.api.mondoo.app/spaces/payments/serviceaccounts/{name}"
-        )),
-        scope,
-        name: name.to_owned(),
-        description: None,
-        labels: LiveLabels::default(),
         roles: roles.iter().map(|role| Role::new(role)).collect(),
         created_at: "2026-01-01T00:00:00Z".parse().ok(),
-        last_used: None,
         creator: Some("me".to_owned()),
+        ..samples::account(mrn, scope, name)
     }
 }
 
@@ -104,20 +101,14 @@ fn world(accounts: Vec<LiveAccount>) -> Live {
     let space = Scope::Space(SpaceId::new("payments").expect("valid"));
     Live {
         facts: Facts {
-            caller: Caller {
-                mrn: Mrn::new("me"),
-                name: None,
-            },
             now: "2026-04-11T12:00:00Z".parse().expect("valid"),
-            endpoint: "local".to_owned(),
+            ..samples::facts("me")
         },
         scopes: BTreeMap::from([
             (organization, info("Acme", None)),
             (space, info("Payments", Some("acme-corp"))),
         ]),
-        extent: Extent::default(),
-        unread: BTreeMap::new(),
-        accounts: accounts.into_iter().map(|a| (a.mrn.clone(), a)).collect(),
+        ..samples::live("me", accounts)
     }
 }
 

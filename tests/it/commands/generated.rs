@@ -1,16 +1,18 @@
 //! Laws of generated configuration, whatever the platform holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hcl_edit::expr::Expression;
 use proptest::prelude::*;
 use rolecall::config::{SourceFile, generate, parse, resolve};
 use rolecall::diff::{Action, diff};
 use rolecall::model::{
-    Caller, Extent, Facts, Inventory, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope,
-    ScopeInfo, SealKey, Seals, SpaceId, StackId,
+    Inventory, Labels, Live, LiveAccount, Mrn, OrgId, Role, RoleSet, Scope, ScopeInfo, SealKey,
+    Seals, SpaceId, StackId,
 };
 use zeroize::Zeroizing;
+
+use crate::samples;
 
 /// Texts of pieces that mean something to HCL, to terminals or to CI runners.
 fn hostile() -> impl Strategy<Value = String> {
@@ -94,15 +96,10 @@ prop_compose! {
         let roles: RoleSet = roles.into_iter().map(Role::new).collect();
         let labels: Labels = labels;
         LiveAccount {
-            mrn: Mrn::new(String::new()),
-            scope,
-            name,
             description: description.filter(|text| !text.is_empty()),
             labels: labels.into(),
             roles,
-            created_at: None,
-            last_used: None,
-            creator: None,
+            ..samples::account(Mrn::new(String::new()), scope, name)
         }
     }
 }
@@ -113,13 +110,13 @@ prop_compose! {
         names in proptest::collection::vec(hostile(), 3),
         caller in 0_usize..6,
     ) -> Live {
-        let mut by_mrn = BTreeMap::new();
+        let mut all = Vec::new();
         for (n, mut account) in accounts.into_iter().enumerate() {
             let kind = account.scope.kind();
             let id = account.scope.id();
             let mrn = format!("//agents.api.mondoo.app/{kind}s/{id}/serviceaccounts/account{n}");
             account.mrn = Mrn::new(mrn);
-            by_mrn.insert(account.mrn.clone(), account);
+            all.push(account);
         }
         let mrn = format!("//agents.api.mondoo.app/organizations/acme-corp/serviceaccounts/account{caller}");
         let infos = scopes().into_iter().zip(names).map(|(scope, name)| {
@@ -129,15 +126,8 @@ prop_compose! {
             (scope, ScopeInfo { name, organization })
         });
         Live {
-            facts: Facts {
-                caller: Caller { mrn: Mrn::new(mrn), name: None },
-                now: jiff::Timestamp::UNIX_EPOCH,
-                endpoint: "local".to_owned(),
-            },
             scopes: infos.collect(),
-            extent: Extent::default(),
-            unread: BTreeMap::new(),
-            accounts: by_mrn,
+            ..samples::live(&mrn, all)
         }
     }
 }

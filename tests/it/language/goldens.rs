@@ -1,4 +1,4 @@
-//! One transcript for each kind of finding: what a user sees. `SNAPSHOTS=overwrite` renews them.
+//! One transcript for each kind of finding: what a user sees. `UPDATE=1` renews them.
 
 use super::cases::{Case, fixture};
 use rolecall::config::{self, SourceFile, select};
@@ -97,7 +97,6 @@ fn policy_dir(text: &str) -> String {
 
 #[test]
 fn every_kind_of_finding_has_its_transcript() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for code in codes() {
         let shown = generated(code.id).unwrap_or_else(|| {
             let text = fixture(&format!("invalid/{}.hcl", code.id));
@@ -108,11 +107,8 @@ fn every_kind_of_finding_has_its_transcript() {
             "{}:\n{shown}",
             code.id
         );
-        let golden = root.join(format!("tests/it/language/golden/{}.txt", code.id));
-        snapbox::Assert::new().action_env("SNAPSHOTS").eq(
-            shown,
-            snapbox::Data::read_from(&golden, Some(snapbox::data::DataFormat::Text)),
-        );
+        let golden = format!("tests/it/language/golden/{}.txt", code.id);
+        crate::renew::compare(&shown, golden);
     }
 }
 

@@ -168,13 +168,7 @@ fn other_programs_are_told_what_policies_say() {
     );
     let junit = fs::read_to_string(stage.path("p.xml")).expect("written");
     well_formed(&junit);
-    let golden = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/it/golden/policies/junit.xml"
-    );
-    snapbox::Assert::new()
-        .action_env("SNAPSHOTS")
-        .eq(junit, snapbox::Data::read_from(golden.as_ref(), None).raw());
+    crate::renew::compare(&junit, "tests/it/golden/policies/junit.xml");
 }
 
 #[test]

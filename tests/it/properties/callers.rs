@@ -11,6 +11,7 @@ use rolecall::model::{
 use rolecall::plan::{Action, Plan, compare};
 use rolecall::policy::{Acks, approve};
 
+use crate::samples;
 use crate::stage::seals;
 
 use super::{CALLER, mrn, planned, roles, scopes, stack, worlds};
@@ -65,15 +66,8 @@ fn own(
         return one.get(&all).to_owned().clone();
     }
     let account = LiveAccount {
-        mrn: mrn(scope, id),
-        scope: scope.clone(),
-        name: id.to_owned(),
-        description: None,
-        labels: Default::default(),
         roles,
-        created_at: None,
-        last_used: None,
-        creator: None,
+        ..samples::account(mrn(scope, id), scope.clone(), id.to_owned())
     };
     let name = account.mrn.clone();
     live.accounts.insert(name.clone(), account);

@@ -3,29 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use rolecall::model::{Address, DesiredAccount, RoleSet, Scope};
+use rolecall::model::{Address, DesiredAccount, Scope};
 use rolecall::plan::Action;
 
-use super::{desired_of, key_file, live_of, materialise, place, plan, space};
+use crate::samples;
+
+use super::{desired_of, key_file, live_of, materialise, plan, space};
 
 const MOST: usize = 7;
 
 fn called(n: usize, name: usize) -> DesiredAccount {
     let address = Address::new(format!("a{n}"), None);
     DesiredAccount {
-        scope: Scope::Space(space(0)),
         name: format!("name {name}"),
-        description: None,
-        labels: None,
-        roles: RoleSet::new(),
-        role_places: BTreeMap::new(),
-        valid_until: None,
-        protected: None,
-        formerly: Vec::new(),
         deliver_to: vec![key_file(&address)],
-        import: None,
-        declared_at: place(),
-        address,
+        ..samples::declared(address, Scope::Space(space(0)))
     }
 }
 

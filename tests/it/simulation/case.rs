@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use rolecall::model::{
-    Address, CredentialFormat, Desired, DesiredAccount, DesiredOrganization, DesiredSpace,
-    Destination, FilePlace, Labels, Limits, OrgId, Place, Queries, Role, RoleSet, Scope, SourceRef,
-    SpaceId, StackId,
+    Address, Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Labels, OrgId, Queries,
+    Role, RoleSet, Scope, SpaceId, StackId,
 };
 use rolecall_server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
 use super::platform::{ORGANIZATION, SPACES};
+use crate::samples::{self, place};
 
 /// How it must end when nothing goes wrong any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,6 @@ pub struct Case {
 #[derive(Clone, Copy)]
 pub struct Wanted(pub usize, pub &'static [&'static str], pub usize);
 
-fn place() -> SourceRef {
-    SourceRef {
-        file: "access.hcl".to_owned(),
-        line: 1,
-    }
-}
-
 fn space(n: usize) -> SpaceId {
     SpaceId::new(SPACES[n]).expect("valid")
 }
@@ -55,28 +48,15 @@ fn organization() -> OrgId {
 
 fn account(n: usize, Wanted(at, roles, destinations): Wanted) -> DesiredAccount {
     let roles: RoleSet = roles.iter().map(|role| Role::new(role)).collect();
-    let file = |d: usize| {
-        let place = FilePlace {
-            directory: "credentials".to_owned(),
-            file: format!("a{n}-{d}.json"),
-            format: CredentialFormat::Json,
-        };
-        Destination::new("file.local", Place::File(place))
-    };
+    let file = |d: usize| samples::destination(format!("a{n}-{d}.json"));
     DesiredAccount {
-        address: Address::new(format!("a{n}"), None),
-        scope: Scope::Space(space(at)),
         name: format!("account {n}"),
         description: Some("made by simulation".to_owned()),
         labels: Some(Labels::from([("team".to_owned(), "blue".to_owned())])),
         role_places: roles.iter().map(|role| (role.clone(), place())).collect(),
         roles,
-        valid_until: None,
         deliver_to: (0..destinations).map(file).collect(),
-        protected: None,
-        formerly: Vec::new(),
-        import: None,
-        declared_at: place(),
+        ..samples::declared(Address::new(format!("a{n}"), None), Scope::Space(space(at)))
     }
 }
 
@@ -84,11 +64,6 @@ fn account(n: usize, Wanted(at, roles, destinations): Wanted) -> DesiredAccount 
 pub fn desired(wanted: &[Option<Wanted>]) -> Desired {
     let accounts = wanted.iter().enumerate();
     Desired {
-        stack: StackId::new("acme-access", "k7m2q9ta").expect("valid"),
-        trusted_creators: Vec::new(),
-        endpoint: None,
-        limits: Limits::default(),
-        policies: Vec::new(),
         organizations: BTreeMap::from([(
             "acme".to_owned(),
             DesiredOrganization {

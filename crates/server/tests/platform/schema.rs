@@ -12,13 +12,13 @@ const REFERENCE: &str = "../../fixtures/schema/reference.graphql";
 #[test]
 fn the_printed_schema_is_the_committed_one() {
     let sdl = memory(Quirks::default()).sdl();
-    if std::env::var_os("UPDATE_SDL").is_some() {
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         std::fs::write(PRINTED, &sdl).expect("writes");
     }
     let committed = std::fs::read_to_string(PRINTED).expect("reads");
     assert!(
         committed == sdl,
-        "the schema moved: look at it, then run with UPDATE_SDL=1"
+        "the schema moved: look at it, then run with UPDATE=1"
     );
 }
 
