@@ -116,7 +116,7 @@ impl Story {
         let previous = self.last.clone();
         let previous = previous.as_deref().map(|last| ["--previous", last]);
         let run = [
-            &["apply", "--parallelism", "1", "--report", &file, "access"][..],
+            &["apply", "--parallelism", "1", "--record", &file, "access"][..],
             options,
             previous.as_ref().map_or(&[], |link| &link[..]),
         ]
@@ -398,7 +398,7 @@ fn the_fixtures_hold_every_kind_of_change() {
         ),
         (
             "step",
-            "adopt birth delete forget grant reap rename revoke update",
+            "adopt birth delete forget grant remove-dead-birth rename revoke update",
         ),
         (
             "reason",
