@@ -1,5 +1,5 @@
 //! Changes of accounts that exist, over a small world whose answers are scripted. Births are
-//! simulated against the embedded platform in `tests/it/simulation.rs`.
+//! simulated against the embedded platform in `tests/it/simulation/mod.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};

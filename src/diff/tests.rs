@@ -1,4 +1,4 @@
-//! One case of the comparison each; the laws over all cases are in `tests/it/properties.rs`.
+//! One case of the comparison each; the laws over all cases are in `tests/it/properties/mod.rs`.
 
 use std::collections::BTreeMap;
 

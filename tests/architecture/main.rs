@@ -153,7 +153,7 @@ const STATE: &[&str] = &[];
 const SHARED: &[&str] = &[];
 
 /// Modules of several files that are no folder with a `mod.rs`.
-const BESIDE: &[&str] = &["cli/commands/init.rs", "lang/syntax.rs", "view/json.rs"];
+const BESIDE: &[&str] = &[];
 
 const FORBIDDEN_NAMES: &[&str] = &[
     "util", "utils", "helper", "helpers", "common", "manager", "managers", "errors", "misc",
