@@ -55,8 +55,8 @@ pub enum Content {
 /// Reads the one document of a text by YAML 1.2; `None` if it holds nothing.
 ///
 /// Refuses what a file that holds a credential does without: anchors, aliases and tags, folded
-/// texts, a key twice, a second document, and more than [`MAX_BYTES`], [`MAX_NODES`] or
-/// [`MAX_DEPTH`]. Where nothing can be repeated, nothing can grow when it is read.
+/// texts, a key twice, a second document, and more than `MAX_BYTES`, `MAX_NODES` or
+/// `MAX_DEPTH`. Where nothing can be repeated, nothing can grow when it is read.
 ///
 /// # Errors
 /// If it is not YAML or holds what is refused; names the line.
