@@ -329,21 +329,18 @@ impl<'a> Basis<'a> {
                 (marks, found.unwrap_or_else(look))
             }
             Marking::Unmarked => return Custody::Unmanaged,
-            Marking::Later { stack: None, .. } if our_key() => return torn(NO_STACK),
-            Marking::Later { stack: None, .. } => return Custody::Unmanaged,
-            Marking::Later {
-                stack: Some(stack),
-                needs,
-            } => {
-                return match stack == own {
-                    true => Custody::Later {
-                        needs: needs.clone(),
-                        claim: claim(),
-                    },
-                    false if our_key() => torn(OTHER_STACK),
-                    false => Custody::Foreign(stack.clone()),
+            // Where the seal names our key they are ours, whatever the label of the stack has come to say:
+            // only a later version can tell.
+            Marking::Later { stack, needs } if stack.as_ref() == Some(own) || our_key() => {
+                return Custody::Later {
+                    needs: needs.clone(),
+                    claim: claim(),
                 };
             }
+            Marking::Later {
+                stack: Some(stack), ..
+            } => return Custody::Foreign(stack.clone()),
+            Marking::Later { stack: None, .. } => return Custody::Unmanaged,
             Marking::Damaged { stack: None, .. } if our_key() => return torn(NO_STACK),
             Marking::Damaged { stack: None, .. } => return Custody::Unmanaged,
             Marking::Damaged {

@@ -94,7 +94,7 @@ fn accounts_for_tests_are_said_whole_in_two_places() {
             // What makes them, each in its one place.
             "src/config/accounts.rs DesiredAccount 1",
             "src/diff/account.rs AccountState 1",
-            "src/diff/cases.rs AccountState 1",
+            "src/diff/declared.rs AccountState 1",
             // Every field of a birth is looked at.
             "src/diff/tests/whole.rs AccountState 1",
             "src/model/live.rs AccountState 1",

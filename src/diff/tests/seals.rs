@@ -318,9 +318,16 @@ fn marks_of_a_later_version_are_no_dispute_and_are_not_touched() {
         for (form, stack, ours) in [
             ("v2.0-4-0.new.things", "acme.k7m2q9ta", true),
             ("v3.1-0-0", "acme.k7m2q9ta", true),
-            ("v2.0-4-0.new.things", "other.k7m2q9ta", false),
+            // The seal names this configuration's key, whatever the label of the stack says.
+            ("v2.0-4-0.new.things", "other.k7m2q9ta", true),
+            ("v2.0-4-0.new.things", "no stack", true),
+            ("v2.0-4-0.unsealed", "other.k7m2q9ta", false),
         ] {
             let mut account = sealed("ci", &holder("a"));
+            if form.ends_with("unsealed") {
+                account.labels.remove("rolecall-seal");
+                account.labels.remove("rolecall-seal-2");
+            }
             account
                 .labels
                 .insert("rolecall-mark".to_owned(), form.to_owned());

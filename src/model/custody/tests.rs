@@ -97,7 +97,7 @@ fn each_kind_of_labels_is_told_with_its_address_where_nothing_is_sealed() {
     for (what, labels, keeper, claim) in [
         ("ours", marks(&ci()).labels().into(), "managed", true),
         ("damaged", torn(&marks(&ci()), mark, None), "disputed", true),
-        ("later", torn(&marks(&ci()), mark, later), "managed", true),
+        ("later", torn(&marks(&ci()), mark, later), "newer", true),
         ("other", other.labels().into(), "foreign", false),
         (
             "other's, damaged",

@@ -239,15 +239,20 @@ fn v_the_guard_counts_grants_and_what_they_weigh() {
     assert_eq!(account(&stage).1, ["editor", "viewer"]);
 }
 
-/// The letters whose tests a file holds: `fn a_…` under a comment that begins with `A: `.
+/// The letters whose tests a file holds: `fn a_…` under a comment that begins with `A: `, or the same of a
+/// run that is a script: `a_…: "file",`.
 fn letters(text: &str, found: &mut BTreeMap<char, usize>) {
     let mut first = "";
     for line in text.lines() {
-        if let Some(words) = line.strip_prefix("/// ") {
+        let script = line
+            .strip_prefix("    ")
+            .filter(|line| line.ends_with("\","));
+        let words = line.strip_prefix("/// ").or(line.strip_prefix("    // "));
+        if let Some(words) = words {
             if first.is_empty() {
                 first = words;
             }
-        } else if let Some(name) = line.strip_prefix("fn ") {
+        } else if let Some(name) = line.strip_prefix("fn ").or(script) {
             let letter = name.chars().next().unwrap_or_default();
             let heading = format!("{}: ", letter.to_ascii_uppercase());
             if name[letter.len_utf8()..].starts_with('_') && first.starts_with(&heading) {
