@@ -593,4 +593,38 @@ mod tests {
         let back: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(back["error"]["message"], foreign);
     }
+
+    /// Whose an account is stands in documents by its word: every word is one that the schema has.
+    #[test]
+    fn the_schema_has_every_word_for_custody() {
+        use crate::model::Keeper;
+        let text = std::fs::read_to_string("docs/schema/plan.v1.json").expect("the schema");
+        let schema: Value = serde_json::from_str(&text).expect("JSON");
+        let mut lists = Vec::new();
+        gather(&schema, &mut lists);
+        assert_eq!(
+            lists.len(),
+            2,
+            "that of policies, and that of unused accounts"
+        );
+        for list in lists {
+            // Accounts of others are no business of what is unused.
+            for keeper in Keeper::ALL.into_iter().filter(|k| *k != Keeper::Foreign) {
+                assert!(list.contains(&json!(keeper.as_str())), "{keeper}: {list:?}");
+            }
+        }
+    }
+
+    fn gather<'a>(value: &'a Value, lists: &mut Vec<&'a Vec<Value>>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(list) = members.get("custody").and_then(|c| c["enum"].as_array()) {
+                    lists.push(list);
+                }
+                members.values().for_each(|member| gather(member, lists));
+            }
+            Value::Array(items) => items.iter().for_each(|item| gather(item, lists)),
+            _ => {}
+        }
+    }
 }
