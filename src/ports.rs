@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
@@ -202,7 +203,7 @@ pub enum Found {
 }
 
 /// A destination as it was looked at: it would take a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Probe {
     /// What is there.
     pub found: Found,
@@ -210,6 +211,9 @@ pub struct Probe {
     pub version: Option<StoreVersion>,
     /// What can be done there, as far as only the store itself could tell.
     pub abilities: Abilities,
+    /// What the store gave when it was looked at, in the kind's own form, so that a write changes only what
+    /// is ours of it.
+    pub read: Option<Arc<StoredCredential>>,
 }
 
 /// A key on its way into one destination.
@@ -240,6 +244,8 @@ pub struct Delivered {
     pub verified: Verified,
     /// The version that the store gave to the write, where it gives any.
     pub version: Option<StoreVersion>,
+    /// What is to be told besides, a fragment: what could not be done that the key does not depend on.
+    pub note: Option<String>,
 }
 
 /// What became of a delivery that was called off.

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use zeroize::Zeroize;
+use serde::{Deserialize, Deserializer};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Holds a value that is shown to nobody: `Debug` prints a placeholder, there is no `Display`,
 /// `Clone`, `PartialEq` or `Serialize`, and the memory is zeroed on drop.
@@ -31,6 +32,14 @@ impl<T: Zeroize> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0.zeroize();
     }
+}
+
+/// Reads a text that is zeroed on drop, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// If it is no text.
+pub fn zeroizing<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(from).map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -45,7 +45,14 @@ impl<W: World> Run<'_, W> {
                 return Err((result, format!("{why}{left}")));
             }
             match self.world.promote(to, credential, one).await {
-                Ok(Delivered { verified, version }) => {
+                Ok(Delivered {
+                    verified,
+                    version,
+                    note,
+                }) => {
+                    if let Some(note) = note {
+                        self.note(change, format!("{to}: {note}"));
+                    }
                     if verified == Verified::Accepted {
                         let told = format!("{to} accepted the key; it cannot be read");
                         self.note(change, told);

@@ -409,6 +409,7 @@ fn refused(endpoint: &str, found: Found) -> Option<String> {
         found,
         version: None,
         abilities: to.abilities(),
+        read: None,
     });
     let declared = DesiredAccount {
         deliver_to: vec![to],

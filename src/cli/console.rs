@@ -65,6 +65,7 @@ impl Console {
             // Commands print what people are to see of these, in their words.
             Event::Began { .. }
             | Event::Request(_)
+            | Event::SinkRequest(_)
             | Event::Ended(_)
             | Event::Result(_)
             | Event::LoggedIn { .. }

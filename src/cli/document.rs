@@ -79,6 +79,7 @@ impl Document {
             Event::Failed(failure) => failure.findings().iter().for_each(|one| self.finding(one)),
             Event::Began { .. }
             | Event::Request(_)
+            | Event::SinkRequest(_)
             | Event::Ended(_)
             | Event::Result(_)
             | Event::Data(_)

@@ -9,6 +9,7 @@ use crate::plan::{Change, Moved, Plan};
 use crate::platform::Exchange;
 use crate::policy::Refusal;
 use crate::ports;
+use crate::sinks::SinkRequest;
 use jiff::Timestamp;
 
 use super::exit::Exit;
@@ -24,6 +25,8 @@ pub enum Event<'a> {
     },
     /// A request to the platform is over.
     Request(&'a Exchange),
+    /// A request of a sink to its store is over.
+    SinkRequest(&'a SinkRequest),
     /// A result for people.
     Result(&'a str),
     /// A result for programs, whatever the form of standard output.

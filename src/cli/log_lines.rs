@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use crate::platform::Exchange;
 use crate::ports::{self, ErrorKind as Kind};
+use crate::sinks::SinkRequest;
 use crate::view::json::harmless;
 
 use super::events::Event;
@@ -92,6 +93,7 @@ fn entries(event: Event<'_>) -> Vec<Entry> {
             ],
         ),
         Event::Request(exchange) => request(exchange),
+        Event::SinkRequest(request) => sink_request(request),
         Event::Warning { message, help: _ } => {
             Entry::of(Warn, "warning", [("message", json!(message))])
         }
@@ -198,6 +200,28 @@ fn request(exchange: &Exchange) -> Entry {
             ("request_id", json!(request_id)),
             ("ms", json!(ms)),
             ("error", json!(error.map(kind))),
+        ],
+    )
+}
+
+fn sink_request(request: &SinkRequest) -> Entry {
+    let SinkRequest {
+        operation,
+        host,
+        attempt,
+        status,
+        took,
+    } = request;
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    Entry::of(
+        Level::Info,
+        "sink-request",
+        [
+            ("operation", json!(operation)),
+            ("host", json!(host)),
+            ("attempt", json!(attempt)),
+            ("status", json!(status)),
+            ("ms", json!(ms)),
         ],
     )
 }

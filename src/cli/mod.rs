@@ -16,6 +16,7 @@ mod load;
 mod local;
 mod log;
 mod log_lines;
+mod machine;
 mod options;
 mod outputs;
 mod paths;

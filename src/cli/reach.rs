@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::echo;
-use crate::http::{Proxy, holds_certificate};
+use crate::http::{Proxy, Time, holds_certificate};
 use crate::model::{CleanUp, Desired, Home, Inventory, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
-    Client, Environment, Http, Identity, Login, LoginError, Source, Time, Wanted, discover,
-    precedence,
+    Client, Environment, Http, Identity, Login, LoginError, Source, Wanted, discover, precedence,
 };
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh_beyond};
@@ -85,8 +85,8 @@ pub fn client(
     let http = connection(&login, ca).map_err(Failure::error)?;
     let watcher = reporter.clone();
     let time = Time {
-        now: Box::new(jiff::Timestamp::now),
-        sleep: Box::new(move |duration: Duration| {
+        now: Arc::new(jiff::Timestamp::now),
+        sleep: Arc::new(move |duration: Duration| {
             if duration >= TOLD {
                 let seconds = duration.as_secs_f64().round();
                 watcher.note(&format!(
@@ -136,7 +136,7 @@ pub fn certificates(path: Option<&Path>) -> Result<Option<Vec<u8>>, Failure> {
 
 /// What in the environment names the authorities to trust in place of the system's. A file that
 /// holds none is an error: TLS would pass over it.
-fn authorities() -> Result<Option<String>, String> {
+pub fn authorities() -> Result<Option<String>, String> {
     let mut named = Vec::new();
     if let Some(path) = variable("SSL_CERT_FILE") {
         if path.is_empty() {

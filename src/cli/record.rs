@@ -221,6 +221,7 @@ impl Recording {
             }
             Event::Began { .. }
             | Event::Request(_)
+            | Event::SinkRequest(_)
             | Event::Ended(_)
             | Event::Result(_)
             | Event::Data(_)

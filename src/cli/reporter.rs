@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::diag::{Diagnostics, SourceMap};
 use crate::platform::Exchange;
+use crate::sinks::SinkRequest;
 
 use super::console::Console;
 use super::document::{self, Document};
@@ -116,6 +117,11 @@ impl Reporter {
     /// Takes note of a request that is over.
     pub fn request(&self, exchange: &Exchange) {
         self.tell(Event::Request(exchange));
+    }
+
+    /// Takes note of a request to a store that is over.
+    pub fn sink_request(&self, request: &SinkRequest) {
+        self.tell(Event::SinkRequest(request));
     }
 
     /// Prints a result for people; nothing where standard output holds JSON.

@@ -14,6 +14,7 @@ use crate::sinks::Sinks;
 use super::console;
 use super::failure::Failure;
 use super::load::{self, Loaded};
+use super::machine::machine;
 use super::options::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::reach::{Kept, Reached};
 use super::reporter::Reporter;
@@ -134,7 +135,7 @@ pub async fn open(
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = match choice.local {
         true => Sinks::local(&config.dir),
-        false => Sinks::new(&config.dir),
+        false => Sinks::new(&config.dir, machine(choice, Vec::new(), reporter)?),
     };
     Ok(Session {
         sinks: sinks.root().to_owned(),

@@ -76,6 +76,14 @@ pub(super) const fn may_for_account(name: &'static str) -> Attribute {
     }
 }
 
+/// One that must be there and is evaluated for each account.
+pub(super) const fn must_for_account(name: &'static str) -> Attribute {
+    Attribute {
+        of_account: true,
+        ..must(name)
+    }
+}
+
 pub(super) const PLAIN: Schema = Schema {
     kind: "",
     labels: &[],

@@ -142,6 +142,11 @@ impl Client {
         Self { patience, ..self }
     }
 
+    /// Its base URL, as messages name it.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Sends a request once, and reads its answer.
     ///
     /// # Errors

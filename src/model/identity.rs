@@ -1,6 +1,7 @@
 //! What makes two places that keep credentials one place.
 //! Pure; the rule is promised for good (docs/compatibility.md).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use super::sink_kind::SinkKind;
 
 /// What makes a place the place it is, whatever the block that names it is called. A part that a kind
 /// has not is empty. What each part holds for each kind is in docs/compatibility.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
     /// The kind of sink.
     pub kind: SinkKind,
@@ -19,7 +20,7 @@ pub struct Identity<'a> {
     /// Which part of it: a namespace, an account, a project, a repository.
     pub namespace: &'a str,
     /// Where in that.
-    pub path: &'a str,
+    pub path: Cow<'a, str>,
     /// Which entry of what is at the path.
     pub key: &'a str,
     /// How the credential is written there.
@@ -39,7 +40,7 @@ impl Identity<'_> {
             format,
         } = self;
         let mut text = SignedText::new("rolecall destination v1", 160);
-        for part in [kind.as_str(), host, namespace, path, key, format] {
+        for part in [kind.as_str(), host, namespace, path.as_ref(), key, format] {
             text.part(part);
         }
         DestinationId::of(&text.bytes)
@@ -97,13 +98,13 @@ mod tests {
     /// every key look as if it had been delivered elsewhere.
     #[test]
     fn identities_are_the_documented_ones() {
-        let of = |kind: &str, host, namespace, path, key, format| {
+        let of = |kind: &str, host, namespace, path: &'static str, key, format| {
             let kind = SinkKind::named(kind).expect("a kind");
             Identity {
                 kind,
                 host,
                 namespace,
-                path,
+                path: path.into(),
                 key,
                 format,
             }
@@ -199,12 +200,12 @@ mod tests {
 
     #[test]
     fn no_two_places_share_an_identity_by_where_their_parts_end() {
-        let of = |path, key| {
+        let of = |path: &'static str, key| {
             Identity {
                 kind: SinkKind::File,
                 host: "",
                 namespace: "",
-                path,
+                path: path.into(),
                 key,
                 format: "json",
             }

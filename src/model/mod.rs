@@ -19,6 +19,7 @@ mod mark;
 mod meant;
 mod mrn;
 mod name;
+mod origin;
 mod place;
 mod policy;
 mod role;
@@ -51,7 +52,8 @@ pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreV
 pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
-pub use place::{Abilities, CredentialFormat, FilePlace, Place, PlaceKind};
+pub use origin::Origin;
+pub use place::{Abilities, CredentialFormat, FilePlace, Place, PlaceKind, VaultPlace};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use super::exchange::{self, Exchange, Observer};
 use super::failure::{self, Failure};
 use super::operation::{self, Request};
 use super::transport::Transport;
-use crate::http::{Again, Answer, Retry, Verdict};
+use crate::http::{self, Again, Answer, Retry, Time, Verdict};
 use crate::model::{
     Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
 };
@@ -42,17 +41,6 @@ const MOST_IDLE_PAGES: usize = 10;
 
 /// The history of one thing is read in this many pages at most, whatever a page holds.
 const MOST_LOG_PAGES: usize = 10;
-
-/// A wait under way.
-pub type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What the client knows of time: only `cli` reads the real clock.
-pub struct Time {
-    /// The local clock.
-    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Waits.
-    pub sleep: Box<dyn Fn(Duration) -> Pause + Send + Sync>,
-}
 
 /// The Mondoo API as one identity sees it.
 pub struct Client<T> {
@@ -216,7 +204,7 @@ impl<T: Transport> Client<T> {
         match outcome {
             Ok(answer) => Ok((answer, token)),
             Err(mut failure) => {
-                failure.why = failure::without_token(&failure.why, &token);
+                failure.why = http::without_token(&failure.why, &token);
                 Err(failure)
             }
         }
@@ -235,7 +223,7 @@ impl<T: Transport> Client<T> {
             let answer = self.attempt(request, &mut told).await;
             let answer = answer.and_then(|(answer, token)| {
                 decode(&answer.body, &token)
-                    .map_err(|why| Failure::malformed(failure::without_token(&why, &token)))
+                    .map_err(|why| Failure::malformed(http::without_token(&why, &token)))
             });
             let took = (self.time.now)().duration_since(began);
             told.took = Duration::try_from(took).unwrap_or_default();

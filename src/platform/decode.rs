@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::operation::PAGE;
 use super::{auth, failure};
+use crate::http;
 use crate::model::{
     CLEAN_UP_DAYS, Caller, CleanUp, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, Role,
     RoleSet, Scope, ScopeInfo, SpaceId,
@@ -558,7 +559,7 @@ pub(super) fn batch(body: &[u8], field: &str, token: &str) -> Decoded<BatchError
                     other => other.to_string(),
                 };
                 let words = failure::without_code(&why);
-                (Mrn::new(mrn), failure::excerpt(words, token))
+                (Mrn::new(mrn), http::excerpt(words, token))
             })
             .collect()),
         Some(Value::Array(errors)) if errors.is_empty() => Ok(BatchErrors::new()),

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::failure::without_token;
 use super::operation::Request;
+use crate::http::without_token;
 use crate::model::Scope;
 use crate::ports::ErrorKind;
 

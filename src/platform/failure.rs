@@ -1,25 +1,14 @@
 //! What an unhappy answer means: its kind, whether a write may have happened, whether to repeat.
 //! Pure: an answer in, a kind of failure out.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::http::{self, Again, Answer};
+use crate::http::{self, Again, Answer, excerpt, is_page};
 use crate::ports::{Effect, ErrorKind};
-
-/// How much of a foreign text a message repeats, in characters.
-const EXCERPT: usize = 300;
-
-/// What is looked at of a foreign text, in characters: more is never shown.
-const LOOKED_AT: usize = 65_536;
-/// So many bytes of a token in a row give it away; of a shorter token, all of them.
-const GIVEAWAY: usize = 16;
-/// The shortest text that is taken for a token, in bytes.
-const SHORTEST_TOKEN: usize = 8;
 
 /// A call that failed, before it is told as a read or a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -321,11 +310,6 @@ pub(super) fn without_code(message: &str) -> &str {
     }
 }
 
-/// Whether a body is a page for people.
-fn is_page(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'<')
-}
-
 /// The platform's own words in a body that is no success: GraphQL errors, an RPC status, or text.
 fn foreign_words(body: &[u8], token: &str) -> Option<String> {
     #[derive(Deserialize)]
@@ -350,46 +334,6 @@ fn foreign_words(body: &[u8], token: &str) -> Option<String> {
         }
     };
     (!words.trim().is_empty()).then(|| excerpt(without_code(words.trim()), token))
-}
-
-/// A foreign text, cut, and never a key or a part of `token`.
-pub(super) fn excerpt(text: &str, token: &str) -> String {
-    if text.contains("PRIVATE KEY") {
-        return "[withheld: the text holds a private key]".to_owned();
-    }
-    let end = text.char_indices().nth(LOOKED_AT);
-    let looked_at = &text[..end.map_or(text.len(), |(at, _)| at)];
-    // Before the cut: what is left of a token behind it could no longer be told.
-    let text = without_token(looked_at, token);
-    match text.char_indices().nth(EXCERPT) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-    }
-}
-
-/// A text in which every run of bytes of `token` that gives it away is left out. Some proxies and servers
-/// repeat the headers of a request that they refuse.
-pub(super) fn without_token(text: &str, token: &str) -> String {
-    let width = token.len().min(GIVEAWAY);
-    if width < SHORTEST_TOKEN || text.len() < width {
-        return text.to_owned();
-    }
-    let parts: BTreeSet<&[u8]> = token.as_bytes().windows(width).collect();
-    let mut out = String::with_capacity(text.len());
-    let (mut hidden_to, mut from) = (0, 0);
-    for (at, part) in text.as_bytes().windows(width).enumerate() {
-        if !parts.contains(part) {
-            continue;
-        }
-        if at > hidden_to || hidden_to == 0 {
-            out.push_str(text.get(from..at).unwrap_or_default());
-            out.push_str("[REDACTED]");
-        }
-        hidden_to = at + width;
-        from = hidden_to;
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    out
 }
 
 /// What is wrong with the local clock, if it differs from the platform's by more than a minute,
@@ -598,15 +542,6 @@ mod tests {
                     assert!(before > 270 || why.contains("[REDACTED]"), "{why}");
                 }
             }
-        }
-        for (text, token, shown) in [
-            ("abcdefgh", "abcdefgh", "[REDACTED]"),
-            ("abcdefg", "abcdefg", "abcdefg"),
-            ("x abcdefghi", "abcdefghi", "x [REDACTED]"),
-            ("abcdefgh", "abcdefghi", "abcdefgh"),
-            ("", "abcdefghi", ""),
-        ] {
-            assert_eq!(without_token(text, token), shown);
         }
     }
 

@@ -12,9 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use super::client::{Client, Time};
+use super::client::Client;
 use super::endpoint::Endpoint;
 use super::{Identity, ServiceAccount, Transport};
+use crate::http::Time;
 use crate::http::{Answer, Failure, FailureKind};
 use crate::model::Mrn;
 
@@ -95,8 +96,8 @@ impl Rig {
         let waits = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&waits);
         let time = Time {
-            now: Box::new(|| NOW.parse().expect("a time")),
-            sleep: Box::new(move |wait| {
+            now: Arc::new(|| NOW.parse().expect("a time")),
+            sleep: Arc::new(move |wait| {
                 seen.lock().expect("no panic").push(wait);
                 Box::pin(std::future::ready(()))
             }),

@@ -19,7 +19,7 @@ mod transport;
 
 pub use auth::{Identity, KeyError, ServiceAccount};
 pub use certificate::Certificate;
-pub use client::{Client, Pause, Time};
+pub use client::Client;
 pub use credential::{Credential, CredentialError};
 pub use discovery::{
     Environment, Login, LoginError, Source, Wanted, discover, endpoint, precedence, raw,

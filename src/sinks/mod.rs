@@ -1,15 +1,24 @@
 //! Where credentials are delivered: one folder a kind of destination, behind one port.
 //! The only place besides the platform that sees a key.
 
+mod actions;
 mod content;
 #[cfg(test)]
 mod contract;
 mod file;
+#[cfg(test)]
+mod fixture;
+mod machine;
+mod remote;
+mod vault;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
+pub use machine::{Machine, SinkObserver, SinkRequest};
 
+use self::vault::VaultSink;
 use crate::model::{Destination, IssuedCredential, Place};
 use crate::ports::{Abandoned, Delivered, Probe, SinkError, SinkStore, Staged};
 
@@ -17,22 +26,49 @@ use crate::ports::{Abandoned, Delivered, Probe, SinkError, SinkStore, Staged};
 /// embedded platform.
 const LOCAL: &str = ".rolecall";
 
+/// The variables of the environment that logins of sinks come from.
+pub const VARIABLES: &[&str] = &[
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "VAULT_ADDR",
+    "VAULT_AUTH_AUDIENCE",
+    "VAULT_AUTH_JWT_FILE",
+    "VAULT_AUTH_METHOD",
+    "VAULT_AUTH_MOUNT",
+    "VAULT_AUTH_ROLE",
+    "VAULT_CACERT",
+    "VAULT_NAMESPACE",
+    "VAULT_ROLE_ID",
+    "VAULT_SECRET_ID",
+    "VAULT_SKIP_VERIFY",
+    "VAULT_TOKEN",
+];
+
 /// All sinks of one run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sinks {
     root: PathBuf,
     file: FileSink,
-    /// Whether every kind is a file.
-    local: bool,
+    /// None where every kind is a file.
+    stores: Option<Stores>,
+}
+
+/// The sinks whose stores are elsewhere: one a kind.
+#[derive(Debug)]
+struct Stores {
+    vault: VaultSink,
 }
 
 impl Sinks {
-    /// The sinks of the configuration in this directory.
-    pub fn new(directory: &Path) -> Self {
+    /// The sinks of the configuration in this directory, with the logins of this machine.
+    pub fn new(directory: &Path, machine: Machine) -> Self {
+        let machine = Arc::new(machine);
         Self {
             root: directory.to_owned(),
             file: FileSink::new(directory),
-            local: false,
+            stores: Some(Stores {
+                vault: VaultSink::new(machine),
+            }),
         }
     }
 
@@ -43,7 +79,7 @@ impl Sinks {
         Self {
             file: FileSink::new(&root),
             root,
-            local: true,
+            stores: None,
         }
     }
 
@@ -56,13 +92,13 @@ impl Sinks {
 /// Asks the sink of a destination: one row a kind.
 macro_rules! ask {
     ($sinks:expr, $to:expr, $sink:ident => $asked:expr) => {
-        match $to.place() {
-            _ if $sinks.local => {
+        match (&$sinks.stores, $to.place()) {
+            (None, _) | (_, Place::File(_)) => {
                 let $sink = &$sinks.file;
                 $asked
             }
-            Place::File(_) => {
-                let $sink = &$sinks.file;
+            (Some(stores), Place::Vault(_)) => {
+                let $sink = &stores.vault;
                 $asked
             }
         }

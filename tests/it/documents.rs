@@ -94,7 +94,7 @@ mod promised {
             kind: SinkKind::Vault,
             host: "https://vault.acme.example",
             namespace: "team",
-            path: "secret/data/mondoo/ci",
+            path: "secret/data/mondoo/ci".into(),
             key: "credential",
             format: "json",
         };
@@ -151,7 +151,7 @@ mod promised {
             kind: SinkKind::File,
             host: "",
             namespace: "",
-            path: "credentials",
+            path: "credentials".into(),
             key: "ci.json",
             format: "json",
         };
@@ -229,7 +229,7 @@ mod promised {
                 kind,
                 host,
                 namespace,
-                path,
+                path: path.into(),
                 key,
                 format,
             };

@@ -96,6 +96,29 @@ fn the_page_has_every_variable_that_is_read_and_no_other() {
     assert_eq!(read, own);
 }
 
+/// What sinks may read is a list of the code's; each name in it is read by one of them.
+#[test]
+fn the_page_has_every_variable_of_a_login_and_no_other() {
+    let page = fs::read_to_string("docs/environment.md").expect("there");
+    let told = table(&page, "| variable | holds | sink |");
+    let known: BTreeSet<String> = rolecall::sinks::VARIABLES
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
+    assert_eq!(told, known);
+    let sinks = Path::new("src/sinks");
+    let mut files = Vec::new();
+    sources(sinks, &mut files);
+    files.retain(|file| *file != sinks.join("mod.rs"));
+    let code: String = files
+        .iter()
+        .map(|file| fs::read_to_string(file).expect("readable"))
+        .collect();
+    for name in known {
+        assert!(code.contains(&format!("\"{name}\"")), "nobody reads {name}");
+    }
+}
+
 #[test]
 fn the_page_has_every_variable_that_a_message_names() {
     let page = fs::read_to_string("docs/environment.md").expect("there");

@@ -21,6 +21,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/language.md"),
     ),
     (
+        "sink-vault",
+        "delivering keys to HashiCorp Vault or OpenBao",
+        include_str!("../../../docs/sinks/vault.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

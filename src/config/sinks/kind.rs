@@ -8,7 +8,7 @@ use crate::config::decode::{Decoded, Decoder};
 use crate::config::schema::Schema;
 use crate::diag::Diagnostic;
 use crate::lang::{Failed, Frame};
-use crate::model::{CredentialFormat, Place, SinkKind};
+use crate::model::{CredentialFormat, Origin, Place, SinkKind};
 
 /// What makes one kind of sink.
 pub(super) struct Kind {
@@ -56,4 +56,60 @@ pub(super) fn format(
             Err(Failed)
         }
     }
+}
+
+/// Decodes where a server is.
+pub(super) fn origin(
+    block: &Block,
+    name: &str,
+    frame: &Frame<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<Origin> {
+    let Some((text, span)) = decoder.text(block, name, frame)? else {
+        return Ok(None);
+    };
+    match Origin::new(&text) {
+        Ok(origin) => Ok(Some(origin)),
+        Err(why) => {
+            decoder.report(
+                Diagnostic::error(codes::INVALID_VALUE)
+                    .at(span, format!("this is no address of a server: {why}"))
+                    .help("write scheme and host, and a port where it is not the usual one"),
+            );
+            Err(Failed)
+        }
+    }
+}
+
+/// The longest path in a store, in bytes.
+const LONGEST: usize = 512;
+
+/// Decodes a path in a store: parts with `/` between them, none of which leads elsewhere, and no letter
+/// that means something in a URL.
+pub(super) fn path(
+    block: &Block,
+    name: &str,
+    frame: &Frame<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<String> {
+    let Some((text, span)) = decoder.text(block, name, frame)? else {
+        return Ok(None);
+    };
+    let trimmed = text.strip_prefix('/').unwrap_or(&text);
+    let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-@+=".contains(&b);
+    let fits =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(plain);
+    if trimmed.len() <= LONGEST && trimmed.split('/').all(fits) {
+        return Ok(Some(trimmed.to_owned()));
+    }
+    decoder.report(
+        Diagnostic::error(codes::INVALID_VALUE)
+            .at(span, "this is no path in a store")
+            .help(format!(
+                "write parts of letters, digits and `._-@+=` with `/` between them, {LONGEST} in all, \
+                 and neither `.` nor `..` as a part"
+            )),
+    );
+    Err(Failed)
 }

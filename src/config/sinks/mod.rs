@@ -4,6 +4,7 @@
 mod file;
 mod kind;
 mod recipient;
+mod vault;
 
 use super::block::Block;
 use super::codes;
@@ -19,11 +20,18 @@ use kind::{DecodedSink, Kind};
 pub(super) use recipient::Recipient;
 
 /// All kinds of this version: one row each.
-static KINDS: &[Kind] = &[Kind {
-    kind: SinkKind::File,
-    schema: &file::SCHEMA,
-    decode: file::decode,
-}];
+static KINDS: &[Kind] = &[
+    Kind {
+        kind: SinkKind::File,
+        schema: &file::SCHEMA,
+        decode: file::decode,
+    },
+    Kind {
+        kind: SinkKind::Vault,
+        schema: &vault::SCHEMA,
+        decode: vault::decode,
+    },
+];
 
 fn kind_named(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.kind.as_str() == name)

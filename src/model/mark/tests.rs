@@ -18,7 +18,7 @@ fn place(kind: SinkKind, path: &str) -> DestinationId {
         kind,
         host: "",
         namespace: "",
-        path,
+        path: path.into(),
         key: "",
         format: "json",
     }
@@ -98,7 +98,7 @@ fn labels_are_the_documented_ones() {
         kind: SinkKind::Vault,
         host: "https://vault.acme.example",
         namespace: "team",
-        path: "secret/data/mondoo/ci",
+        path: "secret/data/mondoo/ci".into(),
         key: "credential",
         format: "json",
     };

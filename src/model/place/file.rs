@@ -48,7 +48,7 @@ impl PlaceKind for FilePlace {
             kind: SinkKind::File,
             host: "",
             namespace: "",
-            path: &self.directory,
+            path: self.directory.as_str().into(),
             key: &self.file,
             format: self.format.as_str(),
         }
@@ -103,12 +103,12 @@ mod tests {
 
     #[test]
     fn the_file_that_stands_for_another_kind_has_a_safe_name_of_its_own() {
-        let of = |path| {
+        let of = |path: &'static str| {
             let identity = Identity {
                 kind: SinkKind::Vault,
                 host: "https://vault.acme.example",
                 namespace: "../..",
-                path,
+                path: path.into(),
                 key: "",
                 format: "base64",
             };

@@ -28,7 +28,7 @@ pub trait PlaceKind: fmt::Display {
             key,
             format: _,
         } = self.identity();
-        [kind.as_str(), host, namespace, path, key].join("\n")
+        [kind.as_str(), host, namespace, &path, key].join("\n")
     }
 
     /// How the credential is written there.

@@ -3,11 +3,13 @@
 
 mod file;
 mod kind;
+mod vault;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::FilePlace;
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
+pub use vault::VaultPlace;
 
 /// A place of one of the kinds that this version delivers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +17,8 @@ pub use kind::{Abilities, CredentialFormat, PlaceKind};
 pub enum Place {
     /// A file inside the configuration's directory.
     File(FilePlace),
+    /// A field of a secret in Vault or OpenBao.
+    Vault(VaultPlace),
 }
 
 impl Place {
@@ -22,6 +26,7 @@ impl Place {
     pub fn of_kind(&self) -> &dyn PlaceKind {
         match self {
             Self::File(place) => place,
+            Self::Vault(place) => place,
         }
     }
 
@@ -29,6 +34,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
+            Self::Vault(_) => None,
         }
     }
 }

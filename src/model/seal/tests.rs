@@ -38,7 +38,7 @@ fn marks() -> Marks {
         kind: SinkKind::File,
         host: "",
         namespace: "",
-        path: "credentials",
+        path: "credentials".into(),
         key: "ci.json",
         format: "json",
     };

@@ -64,6 +64,7 @@ impl SinkStore for FileSink {
             found,
             version: None,
             abilities: to.abilities(),
+            read: None,
         })
     }
 
@@ -132,6 +133,7 @@ impl SinkStore for FileSink {
         Ok(Delivered {
             verified: Verified::Equal,
             version: None,
+            note: None,
         })
     }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall::diff::PENDING_LEASE;
+use rolecall::http::Time;
 use rolecall::http::{Answer, Failure};
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
     Seals, StackId,
 };
-use rolecall::platform::{Client, Credential, Endpoint, Identity, Time, Transport};
+use rolecall::platform::{Client, Credential, Endpoint, Identity, Transport};
 use rolecall::ports::Reader;
 use rolecall_server::{App, Options, Quirks, SeedAccount, Storage};
 use serde_json::Value;
@@ -234,8 +235,8 @@ impl Platform {
         let endpoint = Endpoint::new("http://127.0.0.1:8989").expect("valid");
         let (now, sleep) = (Arc::clone(&self.clock), Arc::clone(&self.clock));
         let time = Time {
-            now: Box::new(move || now.now()),
-            sleep: Box::new(move |duration| Box::pin(sleep.sleep(duration))),
+            now: Arc::new(move || now.now()),
+            sleep: Arc::new(move |duration| Box::pin(sleep.sleep(duration))),
         };
         Client::new(Wire(self), endpoint, identity, time)
     }

@@ -299,6 +299,7 @@ impl SinkStore for World<'_> {
                     stage: self.stages,
                     ..to.abilities()
                 },
+                read: None,
             })
         };
         self.call("probe", Kind::Read, act).await
@@ -337,6 +338,7 @@ impl SinkStore for World<'_> {
             Ok(Delivered {
                 verified: Verified::Equal,
                 version: None,
+                note: None,
             })
         };
         self.call("promote", Kind::Deliver, act).await

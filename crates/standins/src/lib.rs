@@ -1,0 +1,8 @@
+//! Small servers that answer as stores of secrets do, for tests. Each holds to what its vendor publishes, and
+//! is driven by a client of the vendor's own before anything of rolecall's is tried on it.
+//! Nothing here is shipped.
+
+mod serve;
+pub mod vault;
+
+pub use serve::{Call, Reply, Running, Standin, serve};

@@ -1,0 +1,129 @@
+//! Requests of a sink to its store: sent again where that is safe, told in a log, lost with an effect.
+//! Knows no store; each says what its answers mean.
+
+use std::time::Duration;
+
+use super::machine::{Machine, SinkRequest};
+use crate::http::{Again, Answer, Client, Failure, Request, Retry, Verdict};
+use crate::model::Destination;
+use crate::ports::{Effect, SinkError, SinkErrorKind};
+
+/// How often one request is sent, and how long is waited in between.
+const RETRY: Retry = Retry::STEADY;
+
+/// A request of a kind, which can be made again and again.
+pub(super) struct Call<'a> {
+    /// What it asks for, a few words that are the same for every place: `vault read`.
+    pub(super) operation: &'static str,
+    /// Whether it changes something.
+    pub(super) writes: bool,
+    /// Makes it.
+    pub(super) make: &'a dyn Fn() -> Request,
+    /// Whether an answer asks for it to be sent again.
+    pub(super) again: fn(&Answer) -> Again,
+}
+
+/// Sends a request until its answer counts.
+///
+/// # Errors
+/// If no whole answer came. Its effect is unknown where the request writes and may have been sent.
+pub(super) async fn send(
+    machine: &Machine,
+    client: &Client,
+    call: &Call<'_>,
+) -> Result<Answer, SinkError> {
+    let mut tries = RETRY.tries();
+    let mut told = SinkRequest {
+        operation: call.operation,
+        host: client.shown().to_owned(),
+        attempt: 1,
+        status: None,
+        took: Duration::ZERO,
+    };
+    loop {
+        let began = (machine.time.now)();
+        let answer = client.send((call.make)()).await;
+        let took = (machine.time.now)().duration_since(began);
+        told.took = Duration::try_from(took).unwrap_or_default();
+        told.status = answer.as_ref().ok().map(|answer| answer.status);
+        (machine.observer)(&told);
+        told.attempt += 1;
+        let (again, asked) = match &answer {
+            Ok(answer) => ((call.again)(answer), answer.retry_after),
+            Err(failure) if failure.lasting => (Again::Never, None),
+            Err(failure) if failure.maybe_sent => (Again::Reads, None),
+            Err(_) => (Again::Always, None),
+        };
+        if again == Again::Never {
+            return answer.map_err(|failure| lost(&failure, call.writes));
+        }
+        let end = match tries.after(again, call.writes, asked) {
+            Verdict::Wait(wait) => {
+                (machine.time.sleep)(wait).await;
+                continue;
+            }
+            Verdict::Final => String::new(),
+            Verdict::TooLong => format!(
+                "; it asks to wait longer than the {} s that rolecall waits",
+                RETRY.longest_asked.as_secs()
+            ),
+            Verdict::Spent => format!("; gave up after {} attempts", RETRY.attempts),
+        };
+        // What an answer means is said by who knows the store.
+        return answer.map_err(|failure| {
+            let mut error = lost(&failure, call.writes);
+            error.message.push_str(&end);
+            error
+        });
+    }
+}
+
+fn lost(failure: &Failure, writes: bool) -> SinkError {
+    SinkError {
+        kind: SinkErrorKind::Unavailable,
+        effect: match writes && failure.maybe_sent {
+            true => Effect::Unknown,
+            false => Effect::None,
+        },
+        message: failure.message.clone(),
+        help: failure.help.clone(),
+    }
+}
+
+/// What most stores mean with a status: wait and ask again, or not.
+pub(super) fn usual(answer: &Answer) -> Again {
+    match answer.status {
+        429 => Again::Always,
+        500..=599 => Again::Reads,
+        _ => Again::Never,
+    }
+}
+
+/// The kind of a failure that a status tells, where a store says nothing better, and whether a write
+/// may have happened.
+pub(super) fn kind_of(status: u16, writes: bool) -> (SinkErrorKind, Effect) {
+    let kind = match status {
+        401 => SinkErrorKind::Unauthenticated,
+        403 => SinkErrorKind::PermissionDenied,
+        404 => SinkErrorKind::NotFound,
+        409 | 412 => SinkErrorKind::Moved,
+        413 | 507 => SinkErrorKind::Full,
+        429 => SinkErrorKind::RateLimited,
+        500..=599 => SinkErrorKind::Unavailable,
+        _ => SinkErrorKind::Malformed,
+    };
+    // An answer that is none of what a store refuses with says nothing of what it did.
+    let surely_nothing = matches!(status, 300..=499);
+    match !writes || surely_nothing {
+        true => (kind, Effect::None),
+        false => (kind, Effect::Unknown),
+    }
+}
+
+/// An error with the place and what was being done there.
+pub(super) fn at(to: &Destination, doing: &str, error: SinkError) -> SinkError {
+    SinkError {
+        message: format!("{to}: {doing} failed: {}", error.message),
+        ..error
+    }
+}
