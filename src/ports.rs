@@ -259,6 +259,15 @@ pub enum Abandoned {
     Stays,
 }
 
+/// What became of a key that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It was there and is not any more.
+    Removed,
+    /// It was not there: nothing is, or the key of another account, or what is no credential.
+    NotThere,
+}
+
 /// What kind of failure a destination met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
@@ -341,6 +350,17 @@ pub trait SinkStore {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> impl Future<Output = Result<Abandoned, SinkError>>;
+
+    /// Removes the key of this account, and nothing else: what is there of another stays, and so does
+    /// what stands beside it. May be asked again.
+    ///
+    /// # Errors
+    /// If the key is still there, or may be.
+    fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+    ) -> impl Future<Output = Result<Removal, SinkError>>;
 }
 
 /// Something that happened during apply, for people who watch.

@@ -1,11 +1,10 @@
-//! Accounts that this run has just created and that nobody relies on yet: whether they are still its own,
-//! and how they go again.
+//! Accounts that this run has just created and that nobody relies on yet: how they go again.
 
 use std::collections::BTreeMap;
 
 use super::outcome::ChangeResult;
 use super::run::{Ended, Run};
-use crate::model::{CredentialMark, LiveAccount, Mrn, RoleSet};
+use crate::model::{Mrn, RoleSet};
 use crate::plan::Change;
 use crate::ports::World;
 
@@ -13,24 +12,6 @@ use crate::ports::World;
 pub(super) const REMOVES_LATER: &str = "; a later run removes it";
 
 impl<W: World> Run<'_, W> {
-    /// Checks that the account still carries the mark this run put there.
-    pub(super) async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
-        let carries = |account: Option<&LiveAccount>| {
-            account
-                .and_then(LiveAccount::marks)
-                .is_some_and(|m| m.credential == *expected)
-        };
-        let (found, yes) = self.settle(mrn, self.world.elapsed(), carries).await;
-        if yes {
-            return Ok(());
-        }
-        let why = match found {
-            Ok(_) => format!("{mrn} no longer carries this run's mark; it was left as it is"),
-            Err(error) => format!("{mrn} could not be read again, and was left as it is: {error}"),
-        };
-        Err((ChangeResult::Failed, why))
-    }
-
     pub(super) async fn replace_roles(&self, change: &Change, mrn: &Mrn, roles: &RoleSet) -> bool {
         let wanted = BTreeMap::from([(mrn.clone(), roles.clone())]);
         let answer = self.set_roles(&change.scope, &wanted).await;

@@ -1,13 +1,14 @@
 //! Executes an approved plan over ports alone: no spawn, no sleep, no clock but theirs.
 //! Never fails as a whole: the outcome says of every change how it ended.
 //!
-//! Files, each using those before it: `outcome`, `run` and `stale`; `step` (writes to accounts that are
-//! there) and `probe` (what destinations hold); `fresh` (accounts that this run made); `deliver`; `birth`;
-//! and this one, which goes through the plan.
+//! Files, each using those before it: `outcome`, `run` and `stale`; `probe` (what destinations hold) and
+//! `leave` (keys that leave places); `step` (writes to accounts that are there); `fresh` (accounts that this
+//! run made); `deliver`; `birth`; and this one, which goes through the plan.
 
 mod birth;
 mod deliver;
 mod fresh;
+mod leave;
 mod outcome;
 mod probe;
 mod run;

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::outcome::{ChangeOutcome, ChangeResult, sentence};
-use crate::model::{Address, LiveAccount, Mrn, RoleSet, Scope, Seals, Written, same_name};
+use crate::model::{
+    Address, CredentialMark, LiveAccount, Mrn, RoleSet, Scope, Seals, Written, same_name,
+};
 use crate::plan::{Change, Plan};
 use crate::poll::{Pauses, poll};
 use crate::ports::{BatchErrors, Effect, ErrorKind, Event, ReadError, World, WriteError};
@@ -189,6 +191,24 @@ impl<W: World> Run<'_, W> {
         let shown = self.poll(Pauses::SHORT, start, look).await;
         // It always looks once.
         (last.unwrap_or(Ok(None)), shown.is_some())
+    }
+
+    /// Checks that the account still carries the mark this run put there.
+    pub(super) async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
+        let carries = |account: Option<&LiveAccount>| {
+            account
+                .and_then(LiveAccount::marks)
+                .is_some_and(|m| m.credential == *expected)
+        };
+        let (found, yes) = self.settle(mrn, self.world.elapsed(), carries).await;
+        if yes {
+            return Ok(());
+        }
+        let why = match found {
+            Ok(_) => format!("{mrn} no longer carries this run's mark; it was left as it is"),
+            Err(error) => format!("{mrn} could not be read again, and was left as it is: {error}"),
+        };
+        Err((ChangeResult::Failed, why))
     }
 
     /// Looks until there is something or the grace, counted from `start`, is over. Somebody who asked to

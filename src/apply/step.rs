@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::leave::without;
 use super::outcome::ChangeResult;
 use super::run::{Run, ScopeRun};
 use crate::model::{
@@ -58,6 +59,26 @@ impl<'a, W: World> Run<'a, W> {
             let why = format!("{holder} still has the name that it was to free");
             return (ChangeResult::Skipped, why);
         }
+        match self.leave(change, mrn, present.marks()).await {
+            Ok(told) => {
+                let (result, detail) = self.describe(change, mrn, after, scope_run).await;
+                (result, both(told, detail))
+            }
+            Err(ended) => ended,
+        }
+    }
+
+    /// Writes what is to be said of an account: name, description, labels and marks.
+    async fn describe(
+        &self,
+        change: &Change,
+        mrn: &Mrn,
+        after: &AccountState,
+        scope_run: &mut ScopeRun<'a>,
+    ) -> (ChangeResult, String) {
+        let Some(present) = scope_run.listed.get(mrn) else {
+            return (ChangeResult::Stale, "it is gone".to_owned());
+        };
         let before = change.before.as_ref();
         // `None` leaves it as it is, and empty clears it.
         let notes = match (&after.description, before.map(|before| &before.description)) {
@@ -75,6 +96,7 @@ impl<'a, W: World> Run<'a, W> {
             (_, None) => return (ChangeResult::Stale, "its marks are gone".to_owned()),
             (_, Some(marks)) => Some(Marks {
                 address: change.address.label(),
+                credential: without(marks.credential, change),
                 protected: after.protected,
                 described: match notes.as_deref().filter(|_| rewritten) {
                     None => marks.described,
@@ -327,9 +349,10 @@ impl<'a, W: World> Run<'a, W> {
             for index in batch {
                 let change = &self.plan.changes[*index];
                 let Some(mrn) = &change.account else { continue };
-                let (result, detail) = self.gone(&answer, mrn, start).await;
+                let (mut result, mut detail) = self.gone(&answer, mrn, start).await;
                 if result == ChangeResult::Done {
                     scope_run.listed.remove(mrn);
+                    (result, detail) = self.clear(change, mrn, detail).await;
                 }
                 self.end(scope_run, *index, result, detail);
             }
@@ -370,6 +393,15 @@ impl<'a, W: World> Run<'a, W> {
             }
             (false, Some(lost)) => (ChangeResult::Unknown, lost),
         }
+    }
+}
+
+/// Two fragments as one; either may be empty.
+fn both(one: String, other: String) -> String {
+    match (one.is_empty(), other.is_empty()) {
+        (true, _) => other,
+        (_, true) => one,
+        (false, false) => format!("{one}; {other}"),
     }
 }
 

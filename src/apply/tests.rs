@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+mod keys;
+
 use super::*;
 use crate::diff::diff;
 use crate::model::samples;
@@ -41,6 +43,10 @@ struct Small {
     keeps: Cell<bool>,
     /// What every destination holds.
     held: RefCell<Option<Probe>>,
+    /// Whose key each place has, by its text.
+    keys: RefCell<BTreeMap<String, Mrn>>,
+    /// How the next removal of a key fails.
+    stuck: RefCell<Option<Effect>>,
 }
 
 impl Small {
@@ -59,6 +65,8 @@ impl Small {
             merges: Cell::new(false),
             keeps: Cell::new(false),
             held: RefCell::default(),
+            keys: RefCell::default(),
+            stuck: RefCell::default(),
         }
     }
 
@@ -212,6 +220,23 @@ impl SinkStore for Small {
         _: &Staged,
     ) -> Result<Abandoned, SinkError> {
         unreachable!("only births deliver")
+    }
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        self.writes.borrow_mut().push(format!("remove {from}"));
+        if let Some(effect) = self.stuck.borrow_mut().take() {
+            return Err(SinkError {
+                kind: SinkErrorKind::Unavailable,
+                effect,
+                message: "the store is away".to_owned(),
+                help: None,
+            });
+        }
+        let mut keys = self.keys.borrow_mut();
+        if keys.get(&from.to_string()) != Some(account) {
+            return Ok(Removal::NotThere);
+        }
+        keys.remove(&from.to_string());
+        Ok(Removal::Removed)
     }
 }
 

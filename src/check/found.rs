@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::model::{AccountState, Address, LogEntry, Mrn, Scope, SourceRef};
-use crate::plan::{Action, Blocked, Change, Reason};
+use crate::plan::{Action, Blocked, Change, Leaving, Reason};
 
 /// One account that is not as it is declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +65,11 @@ pub enum What {
     },
     /// Its marks are to be sealed, or sealed with the present key.
     ToSeal,
+    /// Its key is in places that `deliver_to` names no more.
+    ToLeave {
+        /// The places.
+        leaves: Vec<Leaving>,
+    },
     /// Left without power by a run that died.
     Remnant {
         /// As it is.
@@ -138,6 +143,9 @@ pub(super) fn what(change: &Change) -> Option<What> {
         (Action::Delete, Reason::Unmanaged) => Some(What::Unmanaged { live: before? }),
         (Action::Delete, _) => Some(What::Undeclared { live: before? }),
         (Action::Update, Reason::Unsealed | Reason::SealedBefore) => Some(What::ToSeal),
+        (Action::Update, Reason::DeliverTo) => Some(What::ToLeave {
+            leaves: change.leaves.clone(),
+        }),
         (Action::Update | Action::UpdatePermissions, _) => Some(What::Differs {
             live: before?,
             declared: after?,

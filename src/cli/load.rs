@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    self, FileKind, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile,
+    self, DeclaredSinks, FileKind, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile,
 };
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use crate::echo;
@@ -32,6 +32,8 @@ pub struct Loaded {
     pub queries: Queries,
     /// What every account must keep to.
     pub policies: Vec<Policy>,
+    /// Its sinks, to be asked for places of accounts that are live.
+    pub sinks: DeclaredSinks,
 }
 
 /// Reads and evaluates a configuration. Besides it, this run reads the policy directories `policies`.
@@ -55,6 +57,7 @@ pub fn load(
                 desired: resolved.desired,
                 queries: resolved.queries,
                 policies: resolved.policies,
+                sinks: resolved.sinks,
             })
         }
         Err(errors) => Err(given.refuse(errors)),

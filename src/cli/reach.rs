@@ -401,9 +401,10 @@ pub async fn look(
     reporter: &Reporter,
 ) -> Result<Looked, Failure> {
     let Loaded {
-        desired,
+        mut desired,
         queries,
         policies: _,
+        sinks,
     } = load::load(config, &[], reporter)?;
     let reached = reach(choice, &config.dir, &desired, reporter).await?;
     let seals = keys(choice, &config.dir, &desired, reporter)?;
@@ -415,8 +416,10 @@ pub async fn look(
     for (scope, unread) in &live.unread {
         reporter.warn(&unread_scope(scope, unread));
     }
+    let inventory = Inventory::take(&desired, &live, &seals);
+    sinks.place(&mut desired, &live, &inventory);
     Ok(Looked {
-        inventory: Inventory::take(&desired, &live, &seals),
+        inventory,
         desired,
         live,
         reached,

@@ -100,6 +100,7 @@ pub async fn open(
         mut desired,
         queries,
         policies,
+        sinks: declared,
     } = loaded;
     desired.meant = intent.meant.clone();
     if desired.meant.destroy {
@@ -130,6 +131,7 @@ pub async fn open(
         .map_err(|e| Failure::error(e.message))?;
     drop(reading);
     let inventory = Inventory::take(&desired, &live, &seals);
+    declared.place(&mut desired, &live, &inventory);
     let delta = diff(&desired, &live, &inventory);
     let plan = plan::build(&desired, &live, &inventory, delta);
     // Under --local no real key may be replaced by one of the embedded platform.

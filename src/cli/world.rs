@@ -10,7 +10,7 @@ use crate::model::{
 use crate::platform::{Client, Http};
 use crate::ports::{
     Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe,
-    Random, ReadError, Reader, Recorder, SinkError, SinkStore, Staged, WriteError, Writer,
+    Random, ReadError, Reader, Recorder, Removal, SinkError, SinkStore, Staged, WriteError, Writer,
 };
 use crate::sinks::Sinks;
 
@@ -119,6 +119,11 @@ impl SinkStore for RealWorld {
         staged: &Staged,
     ) -> Result<Abandoned, SinkError> {
         self.sinks.abandon(to, credential, staged).await
+    }
+
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        self.signals.writing();
+        self.sinks.remove(from, account).await
     }
 }
 

@@ -49,5 +49,6 @@ pub use policies::{Exempt, Exemption, Policy, SUBJECT, unknown_subject};
 pub use policy_dir::{PolicyDir, policy_dir};
 pub use resolve::{Resolved, Rotation, resolve, sealing, validate};
 pub use sealing::{HandOver, Sealing};
+pub use sinks::DeclaredSinks;
 pub use time::duration;
 pub use variables::{Input, Origin};

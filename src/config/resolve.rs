@@ -10,6 +10,7 @@ use super::parse::{self, Module, module_scope};
 use super::policies::{self, Policy};
 use super::scopes::{self, Scopes};
 use super::sealing::{KeySpans, Sealing};
+use super::sinks::DeclaredSinks;
 use super::variables::{self, Input};
 use super::{imports, instances, moves, names, roles, settings, sinks};
 use crate::diag::{Diagnostics, SourceMap};
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use super::accounts::Rotation;
 
 /// What a configuration comes to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Resolved {
     /// All that it wants.
     pub desired: Desired,
@@ -33,6 +34,8 @@ pub struct Resolved {
     pub rotations: BTreeMap<Address, Rotation>,
     /// What every account must keep to; [`Desired::policies`] names them.
     pub policies: Vec<Policy>,
+    /// Its sinks, to be asked for places of accounts that are live.
+    pub sinks: DeclaredSinks,
     /// What is worth a look.
     pub warnings: Diagnostics,
 }
@@ -73,6 +76,8 @@ pub fn resolve(
         accounts: desired,
         removed: made.removed,
         unmanaged: made.scopes.unmanaged,
+        // Which live accounts it is about is known once they were read.
+        elsewhere: BTreeMap::new(),
         meant: Meant::default(),
     };
     let queries = queries(&desired);
@@ -81,6 +86,7 @@ pub fn resolve(
         queries,
         rotations,
         policies: made.policies,
+        sinks: made.sinks,
         warnings: found,
     })
 }
@@ -132,6 +138,7 @@ struct Made {
     endpoint: Option<EndpointAssertion>,
     limits: Limits,
     policies: Vec<Policy>,
+    sinks: DeclaredSinks,
     scopes: Scopes,
     instances: Vec<Instance>,
     removed: Vec<Removed>,
@@ -191,6 +198,7 @@ fn run(
     let sinks = sinks::blocks(&all("sink"), &scope, &mut decoder);
     let roles = roles::blocks(&all("role"), &scope, &mut decoder, &mut out);
     roles.fill(&all("role"), &mut scope);
+    made.sinks = DeclaredSinks::of(&sinks, &scope, decoder.sources);
     let (imports, imports_incomplete) = imports::blocks(&all("import"), &scope, &mut decoder);
     let parts = Parts {
         roles: &roles,

@@ -2,14 +2,13 @@
 //! Pure.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::delta::{Action, Blocked, Delta, Difference, Obstacle, Reason};
 use super::managed::Managed;
 use super::names::{Name, Names};
 use crate::model::{
-    Desired, DesiredAccount, Destination, DestinationId, Inventory, Known, Live, LiveAccount,
-    Marks, Removed, composed,
+    Desired, DesiredAccount, Inventory, Known, Live, LiveAccount, Marks, Removed, composed,
 };
 
 pub(super) struct Cases<'a> {
@@ -21,8 +20,6 @@ pub(super) struct Cases<'a> {
     pub(super) names: OnceCell<Names<'a>>,
     /// The names that declared accounts want; made when they are first asked for.
     pub(super) wanted: OnceCell<BTreeSet<Name<'a>>>,
-    /// The places that sinks name; made when they are first asked for.
-    pub(super) places: OnceCell<BTreeMap<DestinationId, &'a Destination>>,
 }
 
 impl<'a> Cases<'a> {
@@ -56,6 +53,7 @@ impl<'a> Cases<'a> {
             marks: Some(marks.clone()),
             moved_from: None,
             deliver_to: Vec::new(),
+            leaves: Vec::new(),
             places: vec![account.declared_at.clone()],
         }
     }

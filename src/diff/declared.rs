@@ -1,16 +1,14 @@
 //! What to do about one declared account: the case analysis of the comparison.
 //! Pure; the clock is the platform's, as it was read.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::cases::Cases;
-use super::delta::{Action, Delta, Difference, Expired, InFlight, Obstacle, Reason};
+use super::delta::{Action, Delta, Difference, Expired, InFlight, Leaving, Obstacle, Reason};
 use super::managed::Managed;
 use super::pending::{Pending, pending};
 use crate::model::{
-    AccountState, CredentialMark, Custody, DesiredAccount, Destination, DestinationId, KeyAt,
-    LiveAccount, Marks, Mrn, Ours, SealCheck, SourceRef, VOID, same_name,
+    AccountState, CredentialMark, Custody, DesiredAccount, LiveAccount, Marks, Mrn, Ours,
+    SealCheck, SourceRef, VOID, same_name,
 };
 
 impl Cases<'_> {
@@ -87,11 +85,7 @@ impl Cases<'_> {
                 ),
             ));
         }
-        if let CredentialMark::Delivered { destinations, .. } = &marks.credential
-            && let Some(moved) = self.delivered_elsewhere(destinations, &account.deliver_to)
-        {
-            delta.notes.push((account.address.clone(), moved));
-        }
+        let leaves = self.keys(account, present, marks, delta);
         if account.description.as_deref() == Some("")
             && let Some(shown) = &present.description
             && marks.described.excuses(shown)
@@ -115,55 +109,11 @@ impl Cases<'_> {
             | SealCheck::Wrong(_)
             | SealCheck::Unverified(_) => None,
         };
-        if reseal.is_some() || !as_declared(account, present, marks) {
-            self.change(account, present, marks, reseal, delta);
+        if reseal.is_some() || !leaves.is_empty() || !as_declared(account, present, marks) {
+            self.change(account, present, marks, reseal, leaves, delta);
         }
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
-        }
-    }
-
-    /// What to say of a key that is not where it is declared to go.
-    fn delivered_elsewhere(
-        &self,
-        destinations: &BTreeMap<DestinationId, KeyAt>,
-        declared: &[Destination],
-    ) -> Option<String> {
-        // As nearly always; then no set need be made.
-        if let ([only], 1) = (declared, destinations.len())
-            && destinations.contains_key(&only.id())
-        {
-            return None;
-        }
-        let wanted: BTreeSet<DestinationId> = declared.iter().map(Destination::id).collect();
-        let left: Vec<String> = destinations
-            .iter()
-            .filter(|(id, _)| !wanted.contains(id))
-            .map(|(id, at)| self.place(id, at))
-            .collect();
-        if left.is_empty() && wanted.len() == destinations.len() {
-            return None;
-        }
-        let still = match left.as_slice() {
-            [] => String::new(),
-            left => format!(" (it is still at {})", left.join(", ")),
-        };
-        Some(format!(
-            "its key was delivered to other places than deliver_to now names{still}, and a key cannot \
-             be read again; for one in the new places declare the account anew under another name, \
-             move its users, and remove this one"
-        ))
-    }
-
-    /// What a place is called: by a declared sink, else by its kind and identity.
-    fn place(&self, id: &DestinationId, at: &KeyAt) -> String {
-        let known = self.places.get_or_init(|| {
-            let declared = self.desired.accounts.values().flat_map(|a| &a.deliver_to);
-            declared.map(|to| (to.id(), to)).collect()
-        });
-        match known.get(id) {
-            Some(to) => to.to_string(),
-            None => format!("a {} of identity {id}", at.kind),
         }
     }
 
@@ -192,13 +142,14 @@ impl Cases<'_> {
     }
 
     /// Differences in name, description, labels and roles; `reseal` is why the seal is to be
-    /// written again even if nothing else differs.
+    /// written again even if nothing else differs, and `leaves` are the places that the key leaves.
     fn change(
         &self,
         account: &DesiredAccount,
         present: &LiveAccount,
         marks: &Marks,
         reseal: Option<Reason>,
+        leaves: Vec<Leaving>,
         delta: &mut Delta,
     ) {
         let before = present.state();
@@ -242,11 +193,17 @@ impl Cases<'_> {
                 ..base.clone()
             });
         }
-        match (spec, reseal) {
-            (true, _) => delta.differences.push(base),
-            (false, Some(reason)) => delta.differences.push(Difference { reason, ..base }),
-            (false, None) => {}
-        }
+        let reason = match (spec, reseal) {
+            (true, _) => Reason::Differs,
+            (false, Some(reason)) => reason,
+            (false, None) if !leaves.is_empty() => Reason::DeliverTo,
+            (false, None) => return,
+        };
+        delta.differences.push(Difference {
+            reason,
+            leaves,
+            ..base
+        });
     }
 
     /// A declared account that an `import` block names and that is not yet ours.
@@ -335,7 +292,7 @@ impl Cases<'_> {
             places: named.chain([account.declared_at.clone()]).collect(),
             ..self.difference(account, present, &marks, Action::Adopt, reason)
         });
-        self.change(account, present, &marks, None, delta);
+        self.change(account, present, &marks, None, Vec::new(), delta);
     }
 
     /// A declared account that is not live.
@@ -396,6 +353,7 @@ impl Cases<'_> {
             marks: None,
             moved_from: None,
             deliver_to: account.deliver_to.clone(),
+            leaves: Vec::new(),
             places,
         });
     }

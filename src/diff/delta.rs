@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccountState, Address, Destination, LiveAccount, Marks, Mrn, Scope, SourceRef, StackId,
+    AccountState, Address, Destination, DestinationId, LiveAccount, Marks, Mrn, Scope, SinkKind,
+    SourceRef, StackId,
 };
 
 /// What can be done to an account.
@@ -70,6 +71,32 @@ pub enum Reason {
     Unsealed,
     /// Its seal is by the former key.
     SealedBefore,
+    /// Its key is in other places than `deliver_to` names.
+    DeliverTo,
+}
+
+/// A place that an account's key leaves: the marks name it, and nobody is to read the key there any more.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaving {
+    /// What names the place in marks.
+    pub id: DestinationId,
+    /// Its kind.
+    pub kind: SinkKind,
+    /// The place, if a declared sink still has it for the account.
+    pub place: Option<Destination>,
+    /// Whether the key is removed there; otherwise it stays, and the marks do not name it any more.
+    pub removed: bool,
+}
+
+impl Leaving {
+    /// What the place is called: by a declared sink, else by its kind and identity.
+    pub fn called(&self) -> String {
+        match &self.place {
+            Some(place) => place.to_string(),
+            None => format!("a {} of identity {}", self.kind, self.id),
+        }
+    }
 }
 
 /// One difference between desired and live, to be ordered into a plan.
@@ -97,6 +124,9 @@ pub struct Difference {
     pub moved_from: Option<Address>,
     /// Where the key goes, for a create.
     pub deliver_to: Vec<Destination>,
+    /// Which places the key leaves: with an update, or after a deletion, then only those where it is
+    /// removed.
+    pub leaves: Vec<Leaving>,
     /// Where it is declared: the account's block, the `import` block, or the role block that
     /// brought a gained role; nothing for what is no longer declared.
     pub places: Vec<SourceRef>,

@@ -5,6 +5,7 @@ mod account;
 mod cases;
 mod declared;
 mod delta;
+mod keys;
 mod managed;
 mod names;
 mod pending;
@@ -17,7 +18,8 @@ use std::collections::BTreeSet;
 
 use cases::Cases;
 pub use delta::{
-    Action, Blocked, Delta, Difference, Expired, Held, InFlight, LeftAlone, Obstacle, Reason,
+    Action, Blocked, Delta, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle,
+    Reason,
 };
 use managed::Managed;
 pub use pending::PENDING_LEASE;
@@ -84,7 +86,6 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
         inventory,
         names: OnceCell::new(),
         wanted: OnceCell::new(),
-        places: OnceCell::new(),
     };
     cases.unread(&mut delta);
     for account in unmanaged {

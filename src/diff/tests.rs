@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 mod custody;
+mod keys;
 mod names;
 mod seals;
 mod told;

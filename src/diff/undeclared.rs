@@ -77,6 +77,7 @@ impl Cases<'_> {
             marks: Some((**marks).clone()),
             moved_from: None,
             deliver_to: Vec::new(),
+            leaves: Vec::new(),
             places: Vec::new(),
         };
         let mut block = None;
@@ -116,7 +117,12 @@ impl Cases<'_> {
                 block,
                 declared_at: difference.places.first().cloned(),
             }),
-            None => delta.differences.push(difference),
+            None => {
+                if difference.action == Action::Delete {
+                    difference.leaves = self.removed_with(account, marks);
+                }
+                delta.differences.push(difference);
+            }
         }
     }
 
@@ -189,6 +195,7 @@ impl Cases<'_> {
                     marks: None,
                     moved_from: None,
                     deliver_to: Vec::new(),
+                    leaves: Vec::new(),
                     places: vec![setting.declared_at.clone()],
                 });
                 return false;

@@ -57,6 +57,9 @@ pub struct Desired {
     pub removed: Vec<Removed>,
     /// What becomes of accounts without an owner, by the scope whose block says so.
     pub unmanaged: BTreeMap<Scope, Unmanaged>,
+    /// The places that declared sinks have for live accounts whose key is, by their marks, where no
+    /// `deliver_to` names it: all of them, by account.
+    pub elsewhere: BTreeMap<Mrn, Vec<Destination>>,
     /// What who runs this means by it.
     pub meant: Meant,
 }
@@ -76,6 +79,7 @@ impl Desired {
             accounts: BTreeMap::new(),
             removed: Vec::new(),
             unmanaged: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             meant: Meant::default(),
         }
     }

@@ -10,12 +10,40 @@ use super::mark::{KeyAt, StoreVersion};
 use super::place::{Abilities, FilePlace, Place};
 use super::sink_kind::SinkKind;
 
+/// What becomes of a key at a place that its account leaves, or whose account is deleted.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDelete {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is removed, if it is this account's still.
+    Remove,
+}
+
+impl OnDelete {
+    /// Its name in configurations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Remove => "remove",
+        }
+    }
+
+    fn keeps(&self) -> bool {
+        *self == Self::Keep
+    }
+}
+
 /// One rendered place that receives a credential.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "Form", from = "Form")]
 pub struct Destination {
     sink: String,
     place: Place,
+    on_delete: OnDelete,
     /// Made once: it is a digest, and asked for of every account.
     id: DestinationId,
 }
@@ -26,18 +54,34 @@ pub struct Destination {
 struct Form {
     sink: String,
     place: Place,
+    #[serde(default, skip_serializing_if = "OnDelete::keeps")]
+    on_delete: OnDelete,
 }
 
 impl From<Form> for Destination {
-    fn from(Form { sink, place }: Form) -> Self {
-        Self::new(sink, place)
+    fn from(of: Form) -> Self {
+        let Form {
+            sink,
+            place,
+            on_delete,
+        } = of;
+        Self::new(sink, place).with(on_delete)
     }
 }
 
 impl From<Destination> for Form {
     fn from(of: Destination) -> Self {
-        let Destination { sink, place, id: _ } = of;
-        Self { sink, place }
+        let Destination {
+            sink,
+            place,
+            on_delete,
+            id: _,
+        } = of;
+        Self {
+            sink,
+            place,
+            on_delete,
+        }
     }
 }
 
@@ -46,9 +90,21 @@ impl Destination {
     pub fn new(sink: impl Into<String>, place: Place) -> Self {
         Self {
             sink: sink.into(),
+            on_delete: OnDelete::Keep,
             id: place.of_kind().identity().id(),
             place,
         }
+    }
+
+    /// The same with another end of the keys there.
+    #[must_use]
+    pub fn with(self, on_delete: OnDelete) -> Self {
+        Self { on_delete, ..self }
+    }
+
+    /// What becomes of a key there that its account leaves.
+    pub fn on_delete(&self) -> OnDelete {
+        self.on_delete
     }
 
     /// The sink block: kind and name, `file.local`.
@@ -155,6 +211,19 @@ mod tests {
         let back: Destination = serde_json::from_value(told).expect("reads");
         assert_eq!(back, here);
         assert_eq!(back.to_string(), "sink.file.local at credentials/ci.json");
+    }
+
+    /// What becomes of a key says nothing of which place it is, and is a part of what is reviewed.
+    #[test]
+    fn the_end_of_keys_is_told_and_no_part_of_the_identity() {
+        let kept = file("credentials", CredentialFormat::Json);
+        let removed = kept.clone().with(OnDelete::Remove);
+        assert_eq!(removed.id(), kept.id());
+        assert_ne!(removed, kept);
+        let told = serde_json::to_value(&removed).expect("JSON");
+        assert_eq!(told["on_delete"], "remove");
+        let back: Destination = serde_json::from_value(told).expect("reads");
+        assert_eq!(back, removed);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, EndpointAssertion, Former, Import,
     Known, Removed, SourceRef, Unmanaged, UnmanagedAction, matches,
 };
-pub use destination::Destination;
+pub use destination::{Destination, OnDelete};
 pub use digest::short_digest;
 pub use history::{History, LogEntry};
 pub use identity::{DestinationId, Identity};

@@ -63,6 +63,22 @@ impl SinkKind {
         }
     }
 
+    /// Who can read what is at such a place, for people.
+    pub fn readers(self) -> &'static str {
+        match self {
+            Self::File => "whoever may read that file",
+            Self::Vault => "whoever may read that secret, its former versions too",
+            Self::Kubernetes => "whoever may read Secrets of that namespace or run a Pod in it",
+            Self::Github => "every workflow that the secret is given to",
+            Self::AwsSecretsmanager => "whoever may read that secret, its former versions too",
+            Self::AwsSsm => "whoever may read that parameter, its history too",
+            Self::Gitlab => "every job that the variable is given to, and maintainers",
+            Self::AzureKeyVault => "whoever may read secrets of that vault, former versions too",
+            Self::GcpSecretManager => "whoever may access that secret, its former versions too",
+            Self::Exec => "whoever may read where that program keeps it",
+        }
+    }
+
     /// The kind of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

@@ -140,6 +140,7 @@ mod tests {
             marks: None,
             moved_from: None,
             deliver_to: Vec::new(),
+            leaves: Vec::new(),
             places: Vec::new(),
         };
         let stack = StackId::new("acme", "k7m2q9ta").expect("valid");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Blocked, Change, Contents, Reason, Step};
+use super::{Action, Blocked, Change, Contents, Leaving, Reason, Step};
 use crate::diff::Difference;
 use crate::model::{
     AccountState, Address, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef, StackId,
@@ -45,6 +45,8 @@ pub(super) struct Due {
     moved_from: Option<Address>,
     taken_from: Option<StackId>,
     deliver_to: Vec<Destination>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaves: Vec<Leaving>,
 }
 
 /// What stands in the way, by kind and account: words about it may be anybody's.
@@ -73,6 +75,7 @@ impl Due {
                     marks: _,
                     moved_from,
                     deliver_to,
+                    leaves,
                     places: _,
                 },
             step,
@@ -95,6 +98,7 @@ impl Due {
             moved_from: moved_from.clone(),
             taken_from: taken_from.clone(),
             deliver_to: deliver_to.clone(),
+            leaves: leaves.clone(),
         }
     }
 
@@ -114,6 +118,7 @@ impl Due {
             moved_from,
             taken_from,
             deliver_to,
+            leaves,
         } = self;
         let what = Difference {
             address,
@@ -127,6 +132,7 @@ impl Due {
             marks: None,
             moved_from,
             deliver_to,
+            leaves,
             places,
         };
         Change::taking(what, taken_from)

@@ -335,6 +335,7 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
                 marks: _,
                 moved_from,
                 deliver_to,
+                leaves,
                 places: _,
             },
         // They follow from the rest.
@@ -367,6 +368,9 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
     }
     if *deliver_to != now.deliver_to {
         sides.push("its key goes elsewhere".to_owned());
+    }
+    if *leaves != now.leaves {
+        sides.push("what becomes of its key where it leaves is another".to_owned());
     }
     if *scope != now.scope {
         sides.push("its scope has changed".to_owned());

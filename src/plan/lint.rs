@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Action, Change, Contents, Reason, Step, Verdict};
-use crate::model::{AccountState, Address, Destination, Mrn, composed};
+use crate::model::{AccountState, Address, CredentialMark, Destination, Mrn, OnDelete, composed};
 
 /// A rule that every plan keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,6 +176,49 @@ fn shape(change: &Change, found: &mut Findings) {
         "a birth has nowhere to put the key",
     );
     note(!create && destinations > 0, "only births deliver a key");
+    let leaves = matches!(change.action, Action::Update | Action::Delete);
+    note(
+        !leaves && !change.leaves.is_empty(),
+        "a key leaves a place with updates and deletions alone",
+    );
+    for leaving in &change.leaves {
+        let place = leaving.place.as_ref();
+        let fits = place.is_none_or(|to| to.id() == leaving.id && to.kind() == leaving.kind);
+        note(!fits, "the place that the key leaves is another");
+        let meant = place.is_some_and(|to| to.on_delete() == OnDelete::Remove);
+        note(
+            leaving.removed != meant,
+            "its key is removed where nobody says so",
+        );
+        let ends = change.action == Action::Delete;
+        note(
+            ends && !leaving.removed,
+            "a key that is deleted leaves no place",
+        );
+        let known = change
+            .marks
+            .as_ref()
+            .is_none_or(|marks| match &marks.credential {
+                CredentialMark::Delivered { destinations, .. } => {
+                    destinations.contains_key(&leaving.id)
+                }
+                CredentialMark::Pending(_) | CredentialMark::External => false,
+            });
+        note(!known, "its key leaves a place where it is not");
+    }
+    let several: BTreeSet<_> = change.leaves.iter().map(|leaving| leaving.id).collect();
+    note(
+        several.len() < change.leaves.len(),
+        "a key leaves one place twice",
+    );
+    let all = change.marks.as_ref().is_some_and(|marks| {
+        let places = marks.credential.destinations();
+        places.is_some_and(|places| places.len() == several.len())
+    });
+    note(
+        change.action == Action::Update && !several.is_empty() && all,
+        "a live account's key leaves every place",
+    );
     let several: BTreeSet<_> = change.deliver_to.iter().map(Destination::id).collect();
     note(
         several.len() < destinations,
@@ -222,6 +265,7 @@ fn effect(change: &Change, found: &mut Findings) {
         *name == after.name && *description == after.description && *labels == after.labels;
     let same_rest = *valid_until == after.valid_until && *protected == after.protected;
     let only_seal = matches!(change.reason, Reason::Unsealed | Reason::SealedBefore);
+    let only_leaves = change.reason == Reason::DeliverTo && !change.leaves.is_empty();
     match change.action {
         Action::UpdatePermissions => {
             note(!sets_roles, "it sets roles that are there");
@@ -229,7 +273,10 @@ fn effect(change: &Change, found: &mut Findings) {
         }
         Action::Update => {
             note(sets_roles, "it changes roles");
-            note(same_words && same_rest && !only_seal, "it changes nothing");
+            note(
+                same_words && same_rest && !only_seal && !only_leaves,
+                "it changes nothing",
+            );
         }
         Action::Adopt | Action::Move | Action::Forget => {
             note(sets_roles, "it changes roles");

@@ -21,7 +21,7 @@ mod renames;
 mod settled;
 
 pub use crate::diff::{
-    Action, Blocked, Difference, Expired, Held, InFlight, LeftAlone, Obstacle, Reason,
+    Action, Blocked, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle, Reason,
 };
 pub use ask::{Answers, Questions};
 pub use build::build;

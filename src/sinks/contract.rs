@@ -2,7 +2,7 @@
 //! against the places that its [`Ground`] makes.
 
 use crate::model::{Destination, Fingerprint, IssuedCredential, Mrn};
-use crate::ports::{Abandoned, Found, Probe, SinkErrorKind, SinkStore, Staged, Verified};
+use crate::ports::{Abandoned, Found, Probe, Removal, SinkErrorKind, SinkStore, Staged, Verified};
 use crate::secret::Secret;
 
 /// A store of some kind that a test has for itself.
@@ -70,6 +70,7 @@ pub(super) async fn keeps_to_the_contract(ground: &impl Ground) {
     what_is_no_credential_is_told_and_stays(ground).await;
     what_is_called_off_leaves_what_was_there(ground).await;
     another_key_is_not_taken_back(ground).await;
+    a_key_is_removed_and_that_of_another_account_is_not(ground).await;
 }
 
 async fn a_free_place_says_so_and_a_probe_leaves_nothing(ground: &impl Ground) {
@@ -209,4 +210,26 @@ async fn another_key_is_not_taken_back(ground: &impl Ground) {
     sink.abandon(&to, &ours, &staged).await.expect("called off");
     assert_eq!(ground.read(&to), there);
     assert_eq!(ground.beside(), 0);
+}
+
+async fn a_key_is_removed_and_that_of_another_account_is_not(ground: &impl Ground) {
+    let (sink, to, ours) = (ground.sink(), ground.place(), credential("ours"));
+    let remove = async |key: &IssuedCredential| sink.remove(&to, &key.mrn).await;
+    assert_eq!(remove(&ours).await, Ok(Removal::NotThere), "nothing is");
+    put(sink, &to, &credential("theirs")).await;
+    let there = ground.read(&to);
+    assert_eq!(remove(&ours).await, Ok(Removal::NotThere));
+    assert_eq!(ground.read(&to), there);
+    put(sink, &to, &ours).await;
+    assert_eq!(remove(&ours).await, Ok(Removal::Removed));
+    assert_eq!((ground.read(&to), ground.beside()), (None, 0));
+    // As after an answer that was lost.
+    assert_eq!(remove(&ours).await, Ok(Removal::NotThere));
+    put(sink, &to, &credential("next")).await;
+    assert!(ground.read(&to).is_some(), "the place is free again");
+    let (to, notes) = (ground.place(), b"milk, eggs, a private thought");
+    ground.write(&to, notes);
+    // What is no credential is nobody's: it stays, whether that is told or refused.
+    let _ = sink.remove(&to, &ours.mrn).await;
+    assert_eq!(ground.read(&to).as_deref(), Some(notes.as_slice()));
 }

@@ -19,8 +19,8 @@ pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_
 pub use machine::{Machine, SinkObserver, SinkRequest};
 
 use self::vault::VaultSink;
-use crate::model::{Destination, IssuedCredential, Place};
-use crate::ports::{Abandoned, Delivered, Probe, SinkError, SinkStore, Staged};
+use crate::model::{Destination, IssuedCredential, Mrn, Place};
+use crate::ports::{Abandoned, Delivered, Probe, Removal, SinkError, SinkStore, Staged};
 
 /// The folder below the configuration's directory in which everything is kept that belongs to the
 /// embedded platform.
@@ -135,5 +135,9 @@ impl SinkStore for Sinks {
         staged: &Staged,
     ) -> Result<Abandoned, SinkError> {
         ask!(self, to, sink => sink.abandon(to, credential, staged).await)
+    }
+
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        ask!(self, from, sink => sink.remove(from, account).await)
     }
 }

@@ -1,7 +1,7 @@
 //! Sinks of the kind `file`: which file receives an account's credential.
 //! Pure: names only; nothing is written here.
 
-use super::kind::{DecodedSink, format};
+use super::kind::{DecodedSink, ON_DELETE, format};
 use super::recipient::{Recipient, safe_name};
 use crate::config::block::Block;
 use crate::config::codes;
@@ -19,6 +19,7 @@ pub(super) static SCHEMA: Schema = Schema {
         must("directory"),
         may("format"),
         may_for_account("filename"),
+        ON_DELETE,
     ],
     ..PLAIN
 };

@@ -5,10 +5,13 @@ use super::recipient::Recipient;
 use crate::config::block::Block;
 use crate::config::codes;
 use crate::config::decode::{Decoded, Decoder};
-use crate::config::schema::Schema;
+use crate::config::schema::{Attribute, Schema, may};
 use crate::diag::Diagnostic;
 use crate::lang::{Failed, Frame};
-use crate::model::{CredentialFormat, Origin, Place, SinkKind};
+use crate::model::{CredentialFormat, OnDelete, Origin, Place, SinkKind};
+
+/// What becomes of keys there, which all kinds say.
+pub(super) const ON_DELETE: Attribute = may("on_delete");
 
 /// What makes one kind of sink.
 pub(super) struct Kind {
@@ -19,7 +22,7 @@ pub(super) struct Kind {
 }
 
 /// A sink's block, decoded as far as it is the same for all accounts.
-pub(super) trait DecodedSink {
+pub(super) trait DecodedSink: Send + Sync {
     /// The place of one account's credential; `frame` holds what `account` is.
     fn place(
         &self,
@@ -28,6 +31,33 @@ pub(super) trait DecodedSink {
         frame: &Frame<'_>,
         decoder: &mut Decoder<'_>,
     ) -> Decoded<Place>;
+}
+
+/// Decodes the attribute `on_delete`, which all kinds have.
+pub(super) fn on_delete(
+    block: &Block,
+    scope: &Frame<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<OnDelete> {
+    if !decoder.is_set(block, ON_DELETE.name, scope)? {
+        return Ok(Some(OnDelete::default()));
+    }
+    let Some((text, span)) = decoder.text(block, ON_DELETE.name, scope)? else {
+        return Ok(None);
+    };
+    let mut known = [OnDelete::Keep, OnDelete::Remove].into_iter();
+    if let Some(found) = known.find(|one| one.as_str() == text) {
+        return Ok(Some(found));
+    }
+    decoder.report(
+        Diagnostic::error(codes::INVALID_VALUE)
+            .at(span, "nothing of this name can become of a key")
+            .help(
+                "write \"keep\", or \"remove\" for a key that its account leaves or whose account is \
+                 deleted",
+            ),
+    );
+    Err(Failed)
 }
 
 /// Decodes the attribute `format`, which all kinds have, by a kind's own default.

@@ -1,6 +1,7 @@
 //! Sinks: which place receives an account's credential. One file a kind, with its schema and its decoder.
 //! Pure: names only; nothing is written here.
 
+mod elsewhere;
 mod file;
 mod kind;
 mod recipient;
@@ -13,10 +14,12 @@ use super::frames::account_scope;
 use super::schema::{Attribute, Schema};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::Frame;
-use crate::model::{Destination, SinkKind};
+use crate::model::{Destination, OnDelete, SinkKind};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kind::{DecodedSink, Kind};
+pub use elsewhere::DeclaredSinks;
+use kind::{DecodedSink, Kind, on_delete};
 pub(super) use recipient::Recipient;
 
 /// All kinds of this version: one row each.
@@ -84,7 +87,8 @@ fn depend(attributes: &[Attribute]) -> String {
 /// One decoded sink.
 pub(super) struct Sink<'m> {
     block: &'m Block,
-    decoded: Box<dyn DecodedSink>,
+    decoded: Arc<dyn DecodedSink>,
+    on_delete: OnDelete,
 }
 
 /// All sinks by address; a failed or unknown one has no entry.
@@ -103,9 +107,16 @@ pub(super) fn blocks<'m>(
         let Some(kind) = kind_named(kind) else {
             continue;
         };
-        if let Ok(Some(decoded)) = (kind.decode)(block, scope, decoder) {
+        let decoded = (kind.decode)(block, scope, decoder);
+        let on_delete = on_delete(block, scope, decoder);
+        if let (Ok(Some(decoded)), Ok(Some(on_delete))) = (decoded, on_delete) {
             let address = format!("sink.{}", block.labels.join("."));
-            out.insert(address, Sink { block, decoded });
+            let sink = Sink {
+                block,
+                decoded: decoded.into(),
+                on_delete,
+            };
+            out.insert(address, sink);
         }
     }
     out
@@ -118,9 +129,20 @@ pub(super) fn destination(
     scope: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Destination> {
+    let place = rendered(sink.block, &*sink.decoded, recipient, scope, decoder)?;
+    Ok(place.map(|place| place.with(sink.on_delete)))
+}
+
+fn rendered(
+    block: &Block,
+    decoded: &dyn DecodedSink,
+    recipient: &Recipient<'_>,
+    scope: &Frame<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<Destination> {
     let frame = account_scope(scope, recipient::members(recipient));
-    let place = sink.decoded.place(sink.block, recipient, &frame, decoder)?;
-    Ok(place.map(|place| Destination::new(sink.block.labels.join("."), place)))
+    let place = decoded.place(block, recipient, &frame, decoder)?;
+    Ok(place.map(|place| Destination::new(block.labels.join("."), place)))
 }
 
 #[cfg(test)]
@@ -188,6 +210,19 @@ mod tests {
             assert!(
                 known.any(|one| one["properties"][name].is_object()),
                 "docs/schema/plan-file.v4.json: place has no {name}"
+            );
+        }
+    }
+
+    /// What all kinds have in common is decoded in one place, and every kind's form lists it.
+    #[test]
+    fn every_kind_says_what_becomes_of_its_keys() {
+        for kind in KINDS {
+            let mut attributes = kind.schema.attributes.iter();
+            assert!(
+                attributes.any(|attribute| attribute.name == kind::ON_DELETE.name),
+                "{}: ON_DELETE",
+                kind.kind
             );
         }
     }

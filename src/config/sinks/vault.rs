@@ -1,7 +1,7 @@
 //! Sinks of the kind `vault`: which field of which secret receives an account's credential.
 //! Pure: names only; nothing is sent here.
 
-use super::kind::{DecodedSink, format, origin, path};
+use super::kind::{DecodedSink, ON_DELETE, format, origin, path};
 use super::recipient::Recipient;
 use crate::config::block::Block;
 use crate::config::codes;
@@ -23,6 +23,7 @@ pub(super) static SCHEMA: Schema = Schema {
         may("namespace"),
         may("format"),
         may("metadata"),
+        ON_DELETE,
     ],
     ..PLAIN
 };

@@ -61,6 +61,7 @@ fn a_birth_has_all_that_is_declared_and_the_place_of_each_role_once() {
         marks: None,
         moved_from: None,
         deliver_to: vec![file("ci.json")],
+        leaves: Vec::new(),
         places: vec![place(3), place(12)],
     };
     let delta = compare(vec![wanted], Vec::new());
@@ -124,6 +125,7 @@ fn an_adoption_marks_the_account_as_born_elsewhere_and_changes_the_rest_beside_i
         marks: None,
         moved_from: None,
         deliver_to: Vec::new(),
+        leaves: Vec::new(),
         places: vec![place(2), place(10)],
     };
     let beside = |action: Action, after: AccountState| Difference {
@@ -131,6 +133,7 @@ fn an_adoption_marks_the_account_as_born_elsewhere_and_changes_the_rest_beside_i
         reason: Reason::Differs,
         after: Some(after),
         marks: Some(adopted.clone()),
+        leaves: Vec::new(),
         places: vec![place(10)],
         ..base.clone()
     };
@@ -281,6 +284,7 @@ fn a_move_says_whence_and_where_that_is_written() {
         marks: Some(marks("before")),
         moved_from: Some(Address::new("before", None)),
         deliver_to: Vec::new(),
+        leaves: Vec::new(),
         places: vec![place(20), place(10)],
     };
     let delta = compare(vec![wanted], vec![managed("before")]);

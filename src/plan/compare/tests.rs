@@ -65,6 +65,7 @@ fn changed(name: &str, edit: impl Fn(&mut Difference)) -> Change {
         marks: None,
         moved_from: None,
         deliver_to: Vec::new(),
+        leaves: Vec::new(),
         places: Vec::new(),
     };
     edit(&mut what);

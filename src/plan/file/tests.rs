@@ -45,6 +45,7 @@ fn contents() -> Contents {
         marks: None,
         moved_from: None,
         deliver_to: Vec::new(),
+        leaves: Vec::new(),
         places: vec![place(line)],
     };
     let unread = || Unread {

@@ -55,6 +55,7 @@ fn difference(name: &str, action: Action) -> Difference {
             .then(|| Marks::external(stack("acme"), Address::new(name, None).label(), false)),
         moved_from: (action == Action::Move).then(|| Address::new("before", None)),
         deliver_to: creates.then(|| destination("a.json")).into_iter().collect(),
+        leaves: Vec::new(),
         places: Vec::new(),
     }
 }

@@ -21,9 +21,9 @@ use gitignore::TEMPORARY;
 use target::Target;
 
 use super::content;
-use crate::model::{Destination, IssuedCredential};
+use crate::model::{Destination, IssuedCredential, Mrn};
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, SinkError, SinkStore, Staged, Verified,
+    Abandoned, Delivered, Effect, Found, Probe, Removal, SinkError, SinkStore, Staged, Verified,
 };
 use crate::secret::Secret;
 
@@ -171,6 +171,19 @@ impl SinkStore for FileSink {
         };
         undone(sync_folder(target.folder()), "writing the folder to disk")?;
         Ok(done)
+    }
+
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        let target = Target::new(&self.root, from)?;
+        let (held, _) = target.inspect()?;
+        if !matches!(&held, Found::Account { account: other, .. } if other == account) {
+            return Ok(Removal::NotThere);
+        }
+        remove(&target.path).or_else(|e| target.io("removing the key", &e))?;
+        sync_folder(target.folder())
+            .or_else(|e| target.io("writing the folder to disk", &e))
+            .map_err(unknown)?;
+        Ok(Removal::Removed)
     }
 }
 

@@ -105,6 +105,13 @@ impl Seen {
         text(fields.get(name)?)
     }
 
+    /// The version in which a field holds the key of this account; `None` if it does not.
+    pub(super) fn holds(&self, name: &str, account: &Mrn) -> Option<u64> {
+        let held = self.field(name)?;
+        let (holder, _) = credential_file::holder(held.as_bytes())?;
+        self.version.filter(|_| holder == account.as_str())
+    }
+
     /// What a field holds.
     pub(super) fn found(&self, name: &str) -> Result<Found, SinkError> {
         let fields = self.fields()?;

@@ -18,12 +18,11 @@ use self::login::{Login, Token};
 use super::content;
 use super::machine::Machine;
 use super::remote::{self, Call};
-use crate::credential_file;
 use crate::http::{Answer, Client, Method, Request, Words};
-use crate::model::{Destination, IssuedCredential, Origin, Place, StoreVersion, VaultPlace};
+use crate::model::{Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, VaultPlace};
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, SinkError, SinkErrorKind, SinkStore, Staged,
-    Verified,
+    Abandoned, Delivered, Effect, Found, Probe, Removal, SinkError, SinkErrorKind, SinkStore,
+    Staged, Verified,
 };
 
 /// How often a key is looked for where it was written: a standby may not have heard of it yet.
@@ -228,6 +227,29 @@ impl VaultSink {
         Written::read(&answer, place, &token)
     }
 
+    /// Deletes a version, so that nobody reads it any more.
+    async fn delete(
+        &self,
+        server: &Server,
+        place: &VaultPlace,
+        version: u64,
+    ) -> Result<(), SinkError> {
+        let path = format!("{}/delete/{}", place.mount, place.path);
+        let body = answer::versions(version);
+        let answer = self
+            .ask(
+                server,
+                place,
+                "vault delete",
+                Method::Post,
+                &path,
+                Some(&body),
+            )
+            .await?;
+        let token = self.token(server).await?;
+        answer::deleted(&answer, place, &token)
+    }
+
     /// Looks until the newest version is at least this one.
     async fn look_for(
         &self,
@@ -400,10 +422,7 @@ impl SinkStore for VaultSink {
             let place = Self::place(to)?;
             let server = self.server(place).await?;
             let seen = self.look(&server, place).await?;
-            let held = seen.field(&place.field);
-            let holder = held.and_then(|text| credential_file::holder(text.as_bytes()));
-            let ours = holder.is_some_and(|(account, _)| account == credential.mrn.as_str());
-            let Some(version) = seen.version.filter(|_| ours) else {
+            let Some(version) = seen.holds(&place.field, &credential.mrn) else {
                 return Ok(Abandoned::Gone);
             };
             let data = seen.with_former(&place.field, fields(&staged.probe)?)?;
@@ -411,20 +430,7 @@ impl SinkStore for VaultSink {
                 self.write(&server, place, version, &data).await?;
                 return Ok(Abandoned::Restored);
             }
-            let path = format!("{}/delete/{}", place.mount, place.path);
-            let body = answer::versions(version);
-            let answer = self
-                .ask(
-                    &server,
-                    place,
-                    "vault delete",
-                    Method::Post,
-                    &path,
-                    Some(&body),
-                )
-                .await?;
-            let token = self.token(&server).await?;
-            match answer::deleted(&answer, place, &token) {
+            match self.delete(&server, place, version).await {
                 Ok(()) => Ok(Abandoned::Gone),
                 Err(error) if error.kind == SinkErrorKind::PermissionDenied => Ok(Abandoned::Stays),
                 Err(error) => Err(error),
@@ -432,6 +438,27 @@ impl SinkStore for VaultSink {
         };
         work.await
             .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+    }
+
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        let work = async {
+            let place = Self::place(from)?;
+            let server = self.server(place).await?;
+            let seen = self.look(&server, place).await?;
+            let Some(version) = seen.holds(&place.field, account) else {
+                return Ok(Removal::NotThere);
+            };
+            // The other fields stay, in a version without this one.
+            match seen.with_former(&place.field, "{}")? {
+                Some(data) => {
+                    self.write(&server, place, version, &data).await?;
+                }
+                None => self.delete(&server, place, version).await?,
+            }
+            Ok(Removal::Removed)
+        };
+        work.await
+            .map_err(|error| remote::at(from, "removing the key", error))
     }
 }
 

@@ -210,6 +210,45 @@ async fn other_fields_stay_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_key_is_removed_from_beside_other_fields_and_bound_to_what_was_seen() {
+    let store = Store::of(CredentialFormat::Json);
+    let before = json!({ "password": "theirs", "nested": { "a": [1, 2.50] } });
+    store
+        .server
+        .with(|vault| vault.put("", "secret", "mondoo/ci", before.clone()));
+    store.put("one").await.expect("delivers");
+    store.server.with(|vault| vault.cas_required = true);
+    let one = credential("one").mrn;
+    let removed = store.sink.remove(&store.to(), &one).await;
+    assert_eq!((removed, store.fields()), (Ok(Removal::Removed), before));
+    assert_eq!(store.versions(), 3, "one version without the field");
+}
+
+#[tokio::test]
+async fn a_removal_that_is_refused_or_lost_says_whether_the_key_may_be_gone() {
+    let store = Store::of(CredentialFormat::Json);
+    store.put("one").await.expect("delivers");
+    let one = credential("one").mrn;
+    for (fault, effect) in [
+        (
+            Fault::Refuse(403, "permission denied".to_owned()),
+            Effect::None,
+        ),
+        (Fault::LostAnswer, Effect::Unknown),
+    ] {
+        store.fault("/delete/mondoo/ci", fault);
+        let failed = store.sink.remove(&store.to(), &one).await;
+        let failed = failed.expect_err("it fails");
+        assert_eq!(failed.effect, effect, "{failed}");
+    }
+    let again = store.sink.remove(&store.to(), &one).await;
+    assert_eq!(
+        (again, store.fields()),
+        (Ok(Removal::NotThere), Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn what_was_deleted_is_written_over_with_its_version() {
     let store = Store::of(CredentialFormat::Json);
     let (to, key) = (store.to(), credential("one"));

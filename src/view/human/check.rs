@@ -7,7 +7,7 @@ use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};
 use crate::model::{AccountState, LogEntry};
-use crate::plan::Plan;
+use crate::plan::{Leaving, Plan};
 use crate::view::inert;
 
 /// The whole report.
@@ -157,6 +157,19 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
         What::ToSeal => vec![(
             "differs",
             "its marks are not sealed with the present key".to_owned(),
+        )],
+        What::ToLeave { leaves } => vec![(
+            "differs",
+            format!(
+                "its key is at {}, which deliver_to does not name",
+                inert(
+                    &leaves
+                        .iter()
+                        .map(Leaving::called)
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )
+            ),
         )],
         What::Remnant { live } => known(
             live,

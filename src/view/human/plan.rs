@@ -10,7 +10,8 @@ use super::text::{
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Role, Scope};
 use crate::plan::{
-    Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
+    Action, Annex, Blocked, Change, Expired, Leaving, LeftAlone, Obstacle, Plan, Reason, Verdict,
+    power,
 };
 use crate::view::inert;
 
@@ -239,6 +240,7 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
             .collect();
         field("key goes to", places);
     }
+    field("key leaves", change.leaves.iter().map(leaves).collect());
     if let Some(sentence) = consequence(change, annex) {
         field("power", vec![sentence]);
     }
@@ -252,6 +254,16 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         field("from", vec![places.join(", ")]);
     }
     lines
+}
+
+/// What becomes of a key where it is not to be any more.
+fn leaves(leaving: &Leaving) -> String {
+    let place = inert(&leaving.called());
+    if leaving.removed {
+        return paint(REMOVE, &format!("{place}, and is removed there"));
+    }
+    let readers = leaving.kind.readers();
+    format!("{place}, and stays there, readable by {readers}")
 }
 
 /// What a change is about: an address, or the name of an account that has none.
@@ -437,6 +449,7 @@ fn why(change: &Change) -> String {
         Reason::CredentialPending => "takes the place of the account that a dead run left",
         Reason::Unsealed => "its marks carry no seal yet; it is taken for ours, and sealed",
         Reason::SealedBefore => "its marks are sealed with the former key; they are sealed again",
+        Reason::DeliverTo => "its key is in other places than deliver_to names",
     }
     .to_owned()
 }

@@ -63,6 +63,7 @@ fn one(found: &Differing, plan: &Plan) -> Value {
         What::ToMove { live } => ("to-move", (Some(live), None, None)),
         What::ToForget { live } => ("to-forget", (Some(live), None, None)),
         What::ToSeal => ("to-seal", none),
+        What::ToLeave { leaves: _ } => ("to-leave", none),
         What::Remnant { live } => ("remnant", (Some(live), None, None)),
         What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),
         What::Gone => ("gone", none),

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
-    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Verdict,
+    Judgement, Leaving, LeftAlone, Plan, PolicyInfo, Privilege, Said, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -237,6 +237,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
                 marks: _,
                 moved_from,
                 deliver_to,
+                leaves,
                 places,
             },
         step,
@@ -274,6 +275,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
         "moved_from": moved_from,
         "taken_from": taken_from,
         "deliver_to": deliver_to.iter().map(destination).collect::<Vec<_>>(),
+        "leaves": leaves.iter().map(leaving).collect::<Vec<_>>(),
         "places": places.iter().map(place).collect::<Vec<_>>(),
     })
 }
@@ -302,11 +304,31 @@ fn roles(roles: &RoleSet) -> Vec<&str> {
     roles.iter().map(Role::short).collect()
 }
 
+fn leaving(leaving: &Leaving) -> Value {
+    let Leaving {
+        id,
+        kind,
+        place,
+        removed,
+    } = leaving;
+    json!({
+        "id": id,
+        "kind": kind,
+        "place": place.as_ref().map(destination),
+        "removed": removed,
+        "readers": (!removed).then(|| kind.readers()),
+    })
+}
+
 fn destination(destination: &Destination) -> Value {
     let mut told = serde_json::Map::from_iter([
         ("sink".to_owned(), destination.sink().into()),
         ("kind".to_owned(), destination.kind().as_str().into()),
         ("id".to_owned(), destination.id().to_string().into()),
+        (
+            "on_delete".to_owned(),
+            destination.on_delete().as_str().into(),
+        ),
     ]);
     let facts = destination.facts().into_iter();
     told.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));

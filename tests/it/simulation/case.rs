@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use rolecall::model::{
-    Address, Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Labels, OrgId, Queries,
-    Role, RoleSet, Scope, SpaceId, StackId,
+    Address, Desired, DesiredAccount, DesiredOrganization, DesiredSpace, Destination, Labels,
+    OnDelete, OrgId, Queries, Role, RoleSet, Scope, SpaceId, StackId,
 };
 use rolecall_server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
@@ -122,6 +122,36 @@ impl Case {
             stages: false,
             ..self
         }
+    }
+
+    /// As it is, with sinks that keep no key which leaves them.
+    pub fn removing(mut self) -> Self {
+        let all = self.before.iter_mut().chain([&mut self.desired]);
+        for account in all.flat_map(|desired| desired.accounts.values_mut()) {
+            for to in &mut account.deliver_to {
+                *to = to.clone().with(OnDelete::Remove);
+            }
+        }
+        self.title.push_str("; keys are removed");
+        self
+    }
+
+    /// The places that were wanted for an account of this name, and are not any more; with the account,
+    /// those whose sink keeps keys.
+    pub fn left(&self, name: &str) -> Vec<Destination> {
+        let named = |desired: &Desired| {
+            let mut all = desired.accounts.values();
+            all.find(|account| account.name == name).cloned()
+        };
+        let now = named(&self.desired);
+        let before = self.before.as_ref().and_then(named);
+        let before = before.into_iter().flat_map(|account| account.deliver_to);
+        before
+            .filter(|to| match &now {
+                Some(now) => !now.deliver_to.contains(to),
+                None => to.on_delete() == OnDelete::Remove,
+            })
+            .collect()
     }
 
     fn of(quirks: Quirks, before: Option<Desired>, desired: Desired, outlook: Outlook) -> Self {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::apply::{ChangeOutcome, ChangeResult, Outcome};
-use rolecall::model::{DesiredAccount, Destination, Mrn, RoleSet};
-use rolecall::plan::{Action, Change};
+use rolecall::model::{DesiredAccount, Destination, Mrn, OnDelete, RoleSet};
+use rolecall::plan::{Action, Change, Leaving};
 use rolecall_server::{EmptyRoles, LabelsOnCreate};
 
 use super::case::Case;
@@ -64,6 +64,14 @@ fn delivered(platform: &Platform, account: &Seen, to: &[Destination]) -> bool {
         && to
             .iter()
             .all(|to| platform.holds(to, &account.mrn, fingerprint))
+}
+
+/// Whether the key of an account is out of all places from which a change removes it.
+fn gone(platform: &Platform, change: &Change, mrn: &str) -> Result<(), String> {
+    let removed = change.leaves.iter().filter(|leaving| leaving.removed);
+    let mut places = removed.flat_map(|leaving| &leaving.place);
+    let held = places.find(|to| platform.holder(to).is_some_and(|held| held.as_str() == mrn));
+    ensure(held.is_none(), || format!("its key is still in {held:?}"))
 }
 
 /// Whether the key is in every destination, whatever the account says.
@@ -129,7 +137,8 @@ impl<'a> Laws<'a> {
             ensure(names.insert(account.name.clone()), || {
                 format!("there are two accounts named {}", account.name)
             })?;
-            if delivered(platform, &account, &last.deliver_to) {
+            let mut wants = wanted.iter();
+            if wants.any(|wanted| delivered(platform, &account, &wanted.deliver_to)) {
                 let all: BTreeSet<String> = wanted.iter().flat_map(|w| roles(w)).collect();
                 ensure(account.roles.is_subset(&all), || {
                     format!("more power than anybody wants: {account:?}")
@@ -265,7 +274,13 @@ impl<'a> Laws<'a> {
                 });
                 ensure(safe, || format!("power without a key is left: {left:?}"))
             }
-            (Action::Delete, true) => ensure(is.is_none(), || format!("it is there: {is:?}")),
+            (Action::Delete, true) => {
+                ensure(is.is_none(), || format!("it is there: {is:?}"))?;
+                gone(platform, change, mrn)
+            }
+            (Action::Delete, false) if told.detail.contains("cannot delete its key") => {
+                ensure(is.is_none(), || format!("it is there: {is:?}"))
+            }
             (_, true) => {
                 let (Some(is), Some(wanted)) = (is, &change.after) else {
                     return Err("it is gone".to_owned());
@@ -273,7 +288,13 @@ impl<'a> Laws<'a> {
                 ensure(
                     change.action != Action::UpdatePermissions || is.roles == short(&wanted.roles),
                     || format!("it is not done: {is:?}"),
-                )
+                )?;
+                let label = |leaving: &Leaving| format!("rolecall-to-{}", leaving.id);
+                let mut left = change.leaves.iter().map(label);
+                ensure(left.all(|label| !is.labels.contains_key(&label)), || {
+                    format!("its marks name a place that it left: {is:?}")
+                })?;
+                gone(platform, change, mrn)
             }
             (action, false) => {
                 let same = match (was, is) {
@@ -326,6 +347,15 @@ impl<'a> Laws<'a> {
                     && delivered(platform, account, &wanted.deliver_to),
                 || format!("it is not as wanted: {account:#?}"),
             )?;
+            for to in self.case.left(&wanted.name) {
+                let removed = to.on_delete() == OnDelete::Remove;
+                let held = platform.holder(&to).is_some();
+                ensure(held != removed, || format!("{to} holds a key: {held}"))?;
+                let label = format!("rolecall-to-{}", to.id());
+                ensure(!account.labels.contains_key(&label), || {
+                    format!("its marks name a place that it left: {account:#?}")
+                })?;
+            }
             for to in &wanted.deliver_to {
                 let who = platform.authenticates(to);
                 ensure(who.as_ref() == Ok(&account.mrn), || {

@@ -164,3 +164,24 @@ fn changes_of_what_is_there() {
     let cases = [PROMPT, LATE].map(|lag| Case::change(quirks(lag), &before, &after));
     simulate("changes", &cases, 120);
 }
+
+/// One key leaves one of two places, one account is deleted with its key, and one leaves a place while its
+/// roles change.
+#[test]
+fn keys_that_leave_places() {
+    let before = [
+        Some(Wanted(0, AGENT, 2)),
+        Some(Wanted(0, AGENT, 1)),
+        Some(Wanted(0, BOTH, 3)),
+    ];
+    let after = [Some(Wanted(0, AGENT, 1)), None, Some(Wanted(0, VIEWER, 1))];
+    let case = |lag| {
+        let quirks = Quirks {
+            read_lag_ms: lag,
+            ..Quirks::default()
+        };
+        Case::change(quirks, &before, &after)
+    };
+    let cases = [case(PROMPT), case(PROMPT).removing(), case(LATE).removing()];
+    simulate("keys that leave places", &cases, 200);
+}

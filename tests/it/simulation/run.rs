@@ -56,6 +56,11 @@ fn go(
         // Accounts that an earlier run left unsealed are taken at the word of the configuration.
         let desired = Desired {
             trusted_creators: vec![live.facts.caller.mrn.to_string()],
+            elsewhere: live
+                .accounts
+                .values()
+                .map(|account| (account.mrn.clone(), case.left(&account.name)))
+                .collect(),
             ..desired.clone()
         };
         let inventory = Inventory::take(&desired, &live, &seals);

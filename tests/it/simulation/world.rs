@@ -12,8 +12,8 @@ use rolecall::model::{
 use rolecall::platform::Client;
 use rolecall::ports::{
     Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Effect, ErrorKind, Event, Found,
-    Interrupt, NewAccount, Probe, Random, ReadError, Reader, Recorder, SinkError, SinkErrorKind,
-    SinkStore, Staged, Verified, WriteError, Writer,
+    Interrupt, NewAccount, Probe, Random, ReadError, Reader, Recorder, Removal, SinkError,
+    SinkErrorKind, SinkStore, Staged, Verified, WriteError, Writer,
 };
 
 use rolecall::secret::Secret;
@@ -364,6 +364,16 @@ impl SinkStore for World<'_> {
             })
         };
         self.call("abandon", Kind::Deliver, act).await
+    }
+
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        let act = async {
+            Ok(match self.platform.take_back(from, account, None) {
+                true => Removal::Removed,
+                false => Removal::NotThere,
+            })
+        };
+        self.call("remove", Kind::Deliver, act).await
     }
 }
 
