@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::echo;
@@ -113,6 +114,94 @@ pub fn holder(bytes: &[u8]) -> Option<(String, Option<String>)> {
         serde_json::from_slice(&json).ok()?
     };
     (!found.mrn.is_empty()).then_some((found.mrn, found.api_endpoint))
+}
+
+/// The text that a JSON string stands for, in one piece of memory; `None` if it is no string.
+pub fn unescape(raw: &str) -> Option<Zeroizing<String>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    // No escape is shorter than what it stands for, so this never grows and leaves no copy.
+    let mut text = Zeroizing::new(String::with_capacity(inner.len()));
+    let mut rest = inner;
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        let mut escaped = rest[at + 1..].chars();
+        let (c, width) = match escaped.next()? {
+            'n' => ('\n', 1),
+            'r' => ('\r', 1),
+            't' => ('\t', 1),
+            'b' => ('\u{8}', 1),
+            'f' => ('\u{c}', 1),
+            'u' => {
+                // A pair of them is a letter that no key has.
+                let code = escaped.as_str().get(..4)?;
+                (char::from_u32(u32::from_str_radix(code, 16).ok()?)?, 5)
+            }
+            c @ ('"' | '\\' | '/') => (c, 1),
+            _ => return None,
+        };
+        text.push(c);
+        rest = &rest[at + 1 + width..];
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+/// A whole credential as it was delivered, in either form.
+pub struct Whole {
+    /// The account's resource name.
+    pub mrn: String,
+    /// Its certificate in PEM; empty where there is none.
+    pub certificate: String,
+    /// Its private key in PEM.
+    pub private_key: Zeroizing<String>,
+    /// The scope that it lives in.
+    pub scope_mrn: String,
+    /// The scope as older tools read it.
+    pub space_mrn: String,
+    /// The API's base URL, if it names one.
+    pub api_endpoint: Option<String>,
+}
+
+/// Reads a whole credential, in JSON or in base64 of it, without leaving a copy of its key behind;
+/// `None` if it is none.
+pub fn whole(bytes: &[u8]) -> Option<Whole> {
+    #[derive(Deserialize)]
+    struct File<'a> {
+        mrn: String,
+        certificate: Option<String>,
+        // As it stands there: where serde_json takes it apart, a copy is left behind.
+        #[serde(borrow)]
+        private_key: &'a RawValue,
+        scope_mrn: Option<String>,
+        space_mrn: Option<String>,
+        api_endpoint: Option<String>,
+    }
+    let bytes = bytes.trim_ascii();
+    let decoded;
+    let json = if bytes.starts_with(b"{") {
+        bytes
+    } else {
+        decoded = STANDARD.decode(bytes).map(Zeroizing::new).ok()?;
+        decoded.as_slice()
+    };
+    let File {
+        mrn,
+        certificate,
+        private_key,
+        scope_mrn,
+        space_mrn,
+        api_endpoint,
+    } = serde_json::from_slice(json).ok()?;
+    let scope_mrn = scope_mrn.or_else(|| space_mrn.clone())?;
+    let private_key = unescape(private_key.get())?;
+    (!mrn.is_empty()).then(|| Whole {
+        mrn,
+        certificate: certificate.unwrap_or_default(),
+        private_key,
+        space_mrn: space_mrn.unwrap_or_else(|| scope_mrn.clone()),
+        scope_mrn,
+        api_endpoint,
+    })
 }
 
 /// What stands in Mondoo's files besides what rolecall reads. Source: cnquery's `cli/config`.

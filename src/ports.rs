@@ -268,6 +268,17 @@ pub enum Removal {
     NotThere,
 }
 
+/// What a destination holds that is read for its key.
+#[derive(Debug)]
+pub enum ReadKey {
+    /// Nothing.
+    Nothing,
+    /// This credential.
+    Key(Box<IssuedCredential>),
+    /// Something that is no credential whose key could be used, a fragment that says what.
+    Other(String),
+}
+
 /// What kind of failure a destination met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
@@ -350,6 +361,13 @@ pub trait SinkStore {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> impl Future<Output = Result<Abandoned, SinkError>>;
+
+    /// Reads the credential that is there, so that it is delivered elsewhere too. Asked by apply alone,
+    /// and for nothing else.
+    ///
+    /// # Errors
+    /// If nobody can tell what is there, or it cannot be read back.
+    fn read(&self, from: &Destination) -> impl Future<Output = Result<ReadKey, SinkError>>;
 
     /// Removes the key of this account, and nothing else: what is there of another stays, and so does
     /// what stands beside it. May be asked again.

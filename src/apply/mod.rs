@@ -2,8 +2,9 @@
 //! Never fails as a whole: the outcome says of every change how it ended.
 //!
 //! Files, each using those before it: `outcome`, `run` and `stale`; `probe` (what destinations hold) and
-//! `leave` (keys that leave places); `step` (writes to accounts that are there); `fresh` (accounts that this
-//! run made); `deliver`; `birth`; and this one, which goes through the plan.
+//! `leave` (keys that leave places); `step` (writes to accounts that are there); `redeliver` (keys into
+//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; and this one, which goes
+//! through the plan.
 
 mod birth;
 mod deliver;
@@ -11,6 +12,7 @@ mod fresh;
 mod leave;
 mod outcome;
 mod probe;
+mod redeliver;
 mod run;
 mod stale;
 mod step;
@@ -75,17 +77,22 @@ impl<'a, W: World> Run<'a, W> {
     /// If one would not, nothing is begun: the result says of every change how it ended then.
     async fn preflight(&self) -> BTreeMap<usize, ChangeOutcome> {
         let changes = || self.plan.changes.iter().enumerate();
-        let births = changes().filter(|(_, change)| change.step == Step::Birth);
+        let delivers = |step: Step| matches!(step, Step::Birth | Step::Redeliver);
+        let deliveries = changes().filter(|(_, change)| delivers(change.step));
         let going: BTreeSet<&Mrn> = changes()
             .filter(|(_, change)| change.step == Step::RemoveDeadBirth)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
-        for (index, change) in births {
+        for (index, change) in deliveries {
             if self.world.stop_requested() {
                 return BTreeMap::new();
             }
-            if let Err((result, why)) = self.probe(&change.deliver_to, &going).await {
+            let may = match change.step {
+                Step::Redeliver => self.may_redeliver(change, &going).await,
+                _ => self.probe(&change.deliver_to, &going).await.map(drop),
+            };
+            if let Err((result, why)) = may {
                 ended.insert(index, self.ended(change, result, why));
             }
         }
@@ -163,6 +170,7 @@ impl<'a, W: World> Run<'a, W> {
                     self.updates(scope_run, group).await
                 }
                 Step::RemoveDeadBirth | Step::Delete => self.deletes(scope_run, group).await,
+                Step::Redeliver => self.redeliveries(scope_run, group).await,
                 Step::Birth => self.births(scope_run, group).await,
                 Step::Grant | Step::Revoke => self.roles(scope_run, group).await,
             };

@@ -15,6 +15,8 @@ pub enum ChangeResult {
     Done,
     /// What is live had moved since the plan; nothing was written.
     Stale,
+    /// What a place holds is not what the change rests on; nothing was written for it.
+    Refused,
     /// It was refused or could not be finished; what is left is safe.
     Failed,
     /// Nobody can tell whether it happened.
@@ -33,6 +35,7 @@ impl ChangeResult {
         match self {
             Self::Done => "done",
             Self::Stale => "stale",
+            Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::Undelivered => "undelivered",
@@ -113,12 +116,17 @@ pub fn sentence(action: Action, result: ChangeResult, detail: &str) -> String {
         Action::Create => ("create", "created"),
         Action::Update => ("update", "updated"),
         Action::UpdatePermissions => ("update permissions", "permissions updated"),
+        Action::Redeliver => (
+            "deliver its key to further places",
+            "key delivered to further places",
+        ),
         Action::Forget => ("forget", "forgotten"),
         Action::Delete => ("delete", "deleted"),
     };
     let head = match result {
         ChangeResult::Done => participle.to_owned(),
         ChangeResult::Stale => format!("stale, did not {infinitive}"),
+        ChangeResult::Refused => format!("refused to {infinitive}"),
         ChangeResult::Failed => format!("failed to {infinitive}"),
         ChangeResult::Unknown => format!("unknown whether {participle}"),
         ChangeResult::Undelivered => "key undelivered, account removed again".to_owned(),

@@ -86,7 +86,7 @@ impl<W: World> Run<'_, W> {
 }
 
 /// Whether two base URLs are one, but for what never matters at their end.
-fn same_endpoint(one: &str, other: &str) -> bool {
+pub(super) fn same_endpoint(one: &str, other: &str) -> bool {
     one.trim_end_matches('/')
         .eq_ignore_ascii_case(other.trim_end_matches('/'))
 }

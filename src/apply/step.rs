@@ -44,9 +44,11 @@ impl<'a, W: World> Run<'a, W> {
             Action::Adopt => "adopting",
             Action::Move => "moving",
             Action::Forget => "forgetting",
-            Action::Create | Action::Update | Action::UpdatePermissions | Action::Delete => {
-                "updating"
-            }
+            Action::Create
+            | Action::Update
+            | Action::UpdatePermissions
+            | Action::Redeliver
+            | Action::Delete => "updating",
         };
         self.start(change, doing);
         let (Some(mrn), Some(after)) = (&change.account, &change.after) else {
@@ -154,7 +156,7 @@ impl<'a, W: World> Run<'a, W> {
 
     /// Writes name, description and exactly these labels, and looks whether that shows. Where the
     /// platform took all but kept labels that were to go, these are written once more, as void.
-    async fn rewrite(
+    pub(super) async fn rewrite(
         &self,
         mrn: &Mrn,
         after: &AccountState,

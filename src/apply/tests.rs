@@ -45,6 +45,8 @@ struct Small {
     held: RefCell<Option<Probe>>,
     /// Whose key each place has, by its text.
     keys: RefCell<BTreeMap<String, Mrn>>,
+    /// What is read of every place, where it is not of its key.
+    read: RefCell<Option<Box<dyn Fn() -> ReadKey>>>,
     /// How the next removal of a key fails.
     stuck: RefCell<Option<Effect>>,
 }
@@ -66,6 +68,7 @@ impl Small {
             keeps: Cell::new(false),
             held: RefCell::default(),
             keys: RefCell::default(),
+            read: RefCell::default(),
             stuck: RefCell::default(),
         }
     }
@@ -193,33 +196,69 @@ impl Writer for Small {
 }
 
 impl SinkStore for Small {
-    async fn probe(&self, _: &Destination) -> Result<Probe, SinkError> {
-        let held = self.held.borrow().clone();
-        Ok(held.expect("births are simulated elsewhere"))
+    async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
+        if let Some(held) = self.held.borrow().clone() {
+            return Ok(held);
+        }
+        let found = match self.keys.borrow().get(&to.to_string()) {
+            Some(account) => Found::Account {
+                account: account.clone(),
+                endpoint: None,
+            },
+            None => Found::Nobody,
+        };
+        Ok(Probe {
+            found,
+            version: None,
+            abilities: to.abilities(),
+            read: None,
+        })
     }
     async fn stage(
         &self,
         _: &Destination,
         _: &IssuedCredential,
-        _: Probe,
+        probe: Probe,
     ) -> Result<Staged, SinkError> {
-        unreachable!("only births deliver")
+        Ok(Staged {
+            probe,
+            beside: None,
+            former: None,
+        })
     }
     async fn promote(
         &self,
-        _: &Destination,
-        _: &IssuedCredential,
+        to: &Destination,
+        credential: &IssuedCredential,
         _: &Staged,
     ) -> Result<Delivered, SinkError> {
-        unreachable!("only births deliver")
+        self.writes.borrow_mut().push(format!("promote {to}"));
+        let mut keys = self.keys.borrow_mut();
+        keys.insert(to.to_string(), credential.mrn.clone());
+        Ok(Delivered {
+            verified: Verified::Equal,
+            version: None,
+            note: None,
+        })
     }
     async fn abandon(
         &self,
-        _: &Destination,
+        to: &Destination,
         _: &IssuedCredential,
         _: &Staged,
     ) -> Result<Abandoned, SinkError> {
-        unreachable!("only births deliver")
+        self.keys.borrow_mut().remove(&to.to_string());
+        Ok(Abandoned::Gone)
+    }
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        if let Some(read) = &*self.read.borrow() {
+            return Ok(read());
+        }
+        let keys = self.keys.borrow();
+        Ok(match keys.get(&from.to_string()) {
+            Some(mrn) => ReadKey::Key(Box::new(keys::key_of(mrn))),
+            None => ReadKey::Nothing,
+        })
     }
     async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
         self.writes.borrow_mut().push(format!("remove {from}"));

@@ -8,7 +8,7 @@ use super::found::{Cause, Differing, What, what};
 use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
-use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, in_gone};
+use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, Undelivered, in_gone};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,8 +98,10 @@ pub(super) fn all(
                         judge.deletion(account.as_ref(), &found.scope, live, &strays, answers)
                     }
                 };
-                if let (What::Blocked(_) | What::Expired { .. }, Cause::NotApplied(entry)) =
-                    (&found.what, &found.cause)
+                if let (
+                    What::Blocked(_) | What::Expired { .. } | What::Undelivered { .. },
+                    Cause::NotApplied(entry),
+                ) = (&found.what, &found.cause)
                 {
                     found.cause = Cause::Own(entry.clone());
                 }
@@ -140,9 +142,11 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
         .iter()
         .filter_map(move |change| changed(change, adopted.contains(&change.address)));
     let over = plan.annex.expired.iter().map(over);
+    let needy = plan.annex.undelivered.iter().map(needy);
     changes
         .chain(plan.blocked.iter().filter_map(stopped))
         .chain(over)
+        .chain(needy)
 }
 
 /// What is declared in scopes that are gone or hidden, but where an obstacle says more of it. No log
@@ -180,6 +184,32 @@ fn over(expired: &Expired) -> Case {
             scope: scope.clone(),
             account: Some(account.clone()),
             what: What::Expired { until: *until },
+            cause: Cause::NotApplied(None),
+            places: vec![declared_at.clone()],
+        },
+        question: Question::None,
+    }
+}
+
+/// An account that needs a new key: the configuration asks for what nobody can do.
+fn needy(undelivered: &Undelivered) -> Case {
+    let Undelivered {
+        address,
+        account,
+        scope,
+        to,
+        why,
+        declared_at,
+    } = undelivered;
+    Case {
+        found: Differing {
+            address: address.clone(),
+            scope: scope.clone(),
+            account: Some(account.clone()),
+            what: What::Undelivered {
+                to: to.clone(),
+                why: why.clone(),
+            },
             cause: Cause::NotApplied(None),
             places: vec![declared_at.clone()],
         },

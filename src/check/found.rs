@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AccountState, Address, LogEntry, Mrn, Scope, SourceRef};
+use crate::model::{AccountState, Address, Destination, LogEntry, Mrn, Scope, SourceRef};
 use crate::plan::{Action, Blocked, Change, Leaving, Reason};
 
 /// One account that is not as it is declared.
@@ -69,6 +69,18 @@ pub enum What {
     ToLeave {
         /// The places.
         leaves: Vec<Leaving>,
+    },
+    /// Its key is to be delivered to further places.
+    ToRedeliver {
+        /// The places.
+        to: Vec<Destination>,
+    },
+    /// Its key is not in these places, and cannot be read again: no plan puts that right.
+    Undelivered {
+        /// The places.
+        to: Vec<Destination>,
+        /// Why not, a fragment.
+        why: String,
     },
     /// Left without power by a run that died.
     Remnant {
@@ -143,6 +155,9 @@ pub(super) fn what(change: &Change) -> Option<What> {
         (Action::Delete, Reason::Unmanaged) => Some(What::Unmanaged { live: before? }),
         (Action::Delete, _) => Some(What::Undeclared { live: before? }),
         (Action::Update, Reason::Unsealed | Reason::SealedBefore) => Some(What::ToSeal),
+        (Action::Redeliver, _) => Some(What::ToRedeliver {
+            to: change.deliver_to.clone(),
+        }),
         (Action::Update, Reason::DeliverTo) => Some(What::ToLeave {
             leaves: change.leaves.clone(),
         }),

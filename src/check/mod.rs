@@ -110,7 +110,7 @@ pub fn check(
     let (needs_person, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| {
         matches!(
             found.what,
-            What::Blocked(_) | What::Gone | What::Expired { .. }
+            What::Blocked(_) | What::Gone | What::Expired { .. } | What::Undelivered { .. }
         )
     });
     let (not_applied, drift) = found

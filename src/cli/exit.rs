@@ -115,7 +115,8 @@ impl Exit {
                 short: "refused by a guard, a policy or a dispute",
                 meaning: "A guard or a policy refuses the whole plan, or something stands in the \
                           way: a disputed account, a name that is taken; with `apply` also a scope \
-                          that could not be read and in which an account is declared. With \
+                          that could not be read and in which an account is declared, or a place \
+                          that does not hold the key that was to be read there. With \
                           `verify`: a record is missing, was changed, or is out of order.",
                 then: "The plan says what to settle; nothing of it is done by halves. `verify` names the \
                        record.",
@@ -146,7 +147,7 @@ impl Exit {
                 name: "unmanaged",
                 short: "unmanaged or expired accounts, or whose space is gone (plan --strict, check), or drift or a dispute (check)",
                 meaning: "`plan --strict` or `check` found accounts that this configuration does \
-                          not manage, or accounts of it that have expired, or accounts declared in \
+                          not manage, or accounts of it that have expired or need a new key, or accounts declared in \
                           a space that is gone or hidden from this login, or `check` found drift, or what no apply puts right: a \
                           dispute, a name that is taken, a protected account that is declared no \
                           longer. It goes before 1 for a scope that could not be read, and before 2.",

@@ -10,7 +10,8 @@ use crate::model::{
 use crate::platform::{Client, Http};
 use crate::ports::{
     Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe,
-    Random, ReadError, Reader, Recorder, Removal, SinkError, SinkStore, Staged, WriteError, Writer,
+    Random, ReadError, ReadKey, Reader, Recorder, Removal, SinkError, SinkStore, Staged,
+    WriteError, Writer,
 };
 use crate::sinks::Sinks;
 
@@ -100,6 +101,7 @@ impl SinkStore for RealWorld {
         credential: &IssuedCredential,
         probe: Probe,
     ) -> Result<Staged, SinkError> {
+        self.signals.writing();
         self.sinks.stage(to, credential, probe).await
     }
 
@@ -109,6 +111,7 @@ impl SinkStore for RealWorld {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> Result<Delivered, SinkError> {
+        self.signals.writing();
         self.sinks.promote(to, credential, staged).await
     }
 
@@ -119,6 +122,10 @@ impl SinkStore for RealWorld {
         staged: &Staged,
     ) -> Result<Abandoned, SinkError> {
         self.sinks.abandon(to, credential, staged).await
+    }
+
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        self.sinks.read(from).await
     }
 
     async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use super::accounts::Rotation;
 
 /// What a configuration comes to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Resolved {
     /// All that it wants.
     pub desired: Desired,

@@ -53,6 +53,7 @@ impl<'a> Cases<'a> {
             marks: Some(marks.clone()),
             moved_from: None,
             deliver_to: Vec::new(),
+            key_from: None,
             leaves: Vec::new(),
             places: vec![account.declared_at.clone()],
         }

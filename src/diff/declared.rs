@@ -4,6 +4,7 @@
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::cases::Cases;
 use super::delta::{Action, Delta, Difference, Expired, InFlight, Leaving, Obstacle, Reason};
+use super::keys::Keys;
 use super::managed::Managed;
 use super::pending::{Pending, pending};
 use crate::model::{
@@ -85,7 +86,7 @@ impl Cases<'_> {
                 ),
             ));
         }
-        let leaves = self.keys(account, present, marks, delta);
+        let Keys { leaves, redelivery } = self.keys(account, present, marks, delta);
         if account.description.as_deref() == Some("")
             && let Some(shown) = &present.description
             && marks.described.excuses(shown)
@@ -99,6 +100,14 @@ impl Cases<'_> {
         }
         let before = delta.differences.len() + delta.blocked.len();
         let moved = self.moved(account, present, marks, delta);
+        if let Some((from, to)) = redelivery {
+            let (action, reason) = (Action::Redeliver, Reason::DeliverTo);
+            delta.differences.push(Difference {
+                deliver_to: to,
+                key_from: Some(from),
+                ..self.difference(account, present, marks, action, reason)
+            });
+        }
         let reseal = match seal {
             // A move writes all marks anew.
             _ if moved => None,
@@ -353,6 +362,7 @@ impl Cases<'_> {
             marks: None,
             moved_from: None,
             deliver_to: account.deliver_to.clone(),
+            key_from: None,
             leaves: Vec::new(),
             places,
         });

@@ -22,6 +22,8 @@ pub enum Action {
     Update,
     /// Change the roles.
     UpdatePermissions,
+    /// Deliver the key of an account to further places, from one that has it.
+    Redeliver,
     /// Give an account up and leave it as it is.
     Forget,
     /// Delete the account.
@@ -37,6 +39,7 @@ impl Action {
             Self::Create => "create",
             Self::Update => "update",
             Self::UpdatePermissions => "update-permissions",
+            Self::Redeliver => "redeliver",
             Self::Forget => "forget",
             Self::Delete => "delete",
         }
@@ -122,8 +125,10 @@ pub struct Difference {
     pub marks: Option<Marks>,
     /// The address before, for a move.
     pub moved_from: Option<Address>,
-    /// Where the key goes, for a create.
+    /// Where the key goes, for a create and a redelivery.
     pub deliver_to: Vec<Destination>,
+    /// Where the key is read, for a redelivery.
+    pub key_from: Option<Destination>,
     /// Which places the key leaves: with an update, or after a deletion, then only those where it is
     /// removed.
     pub leaves: Vec<Leaving>,
@@ -321,6 +326,24 @@ pub struct Expired {
     pub declared_at: SourceRef,
 }
 
+/// A declared account that is live and whose key is not in all places that `deliver_to` names, and cannot be
+/// read where it is: it needs a new key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// The account.
+    pub account: Mrn,
+    /// Where it lives.
+    pub scope: Scope,
+    /// The places that have no key.
+    pub to: Vec<Destination>,
+    /// Why the key is not delivered there, a fragment.
+    pub why: String,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
 /// A live account that this configuration leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftAlone {
@@ -343,6 +366,8 @@ pub struct Delta {
     pub left_alone: Vec<LeftAlone>,
     /// Accounts that have expired: no plan puts that right.
     pub expired: Vec<Expired>,
+    /// Accounts that need a new key: no plan puts that right.
+    pub undelivered: Vec<Undelivered>,
     /// Sentences worth telling that change nothing, with the address they are about.
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.

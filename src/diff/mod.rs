@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use cases::Cases;
 pub use delta::{
     Action, Blocked, Delta, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle,
-    Reason,
+    Reason, Undelivered,
 };
 use managed::Managed;
 pub use pending::PENDING_LEASE;
@@ -138,6 +138,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
     delta.in_flight.sort();
     delta.notes.sort();
     delta.expired.sort();
+    delta.undelivered.sort();
     delta
 }
 

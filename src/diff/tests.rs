@@ -520,22 +520,6 @@ fn what_is_declared_in_a_gone_scope_is_neither_born_nor_in_the_way() {
     assert_eq!(delta.unchanged, 1);
 }
 
-#[test]
-fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
-    let mut wanted = declared("ci");
-    wanted.deliver_to = vec![Destination::new(
-        "file.local",
-        crate::model::Place::File(crate::model::FilePlace {
-            directory: "new".to_owned(),
-            file: "ci.json".to_owned(),
-            format: crate::model::CredentialFormat::Json,
-        }),
-    )];
-    let delta = compare(vec![wanted], vec![managed("ci")]);
-    assert!(delta.differences.is_empty());
-    assert_eq!(delta.notes.len(), 1);
-}
-
 /// An empty description is a wish of its own, and one that the platform did not take is no difference.
 /// What somebody wrote after the clear is one.
 #[test]

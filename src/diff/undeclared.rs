@@ -77,6 +77,7 @@ impl Cases<'_> {
             marks: Some((**marks).clone()),
             moved_from: None,
             deliver_to: Vec::new(),
+            key_from: None,
             leaves: Vec::new(),
             places: Vec::new(),
         };
@@ -195,6 +196,7 @@ impl Cases<'_> {
                     marks: None,
                     moved_from: None,
                     deliver_to: Vec::new(),
+                    key_from: None,
                     leaves: Vec::new(),
                     places: vec![setting.declared_at.clone()],
                 });

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
 
 use super::digest::short_digest;
 use super::mrn::Mrn;
-use crate::encoding::hex;
+use crate::encoding::{Pem, hex};
 use crate::secret::Secret;
 
 /// The base URL to which a credential leads that names none. Source: mondoo-go's `option` package
@@ -42,6 +43,15 @@ impl Fingerprint {
     /// The fingerprint of a public key's bytes.
     pub fn of_public_key(bytes: &[u8]) -> Self {
         Self(short_digest(bytes, 16))
+    }
+
+    /// The fingerprint of the public half of a private key in PKCS#8 PEM, ECDSA on P-384; `None` if it
+    /// is another kind of key, or none.
+    pub fn of_private_key(pem: &str) -> Option<Self> {
+        let block = Pem::first(pem).filter(|block| block.label == "PRIVATE KEY")?;
+        let der = block.der().ok()?;
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &der).ok()?;
+        Some(Self::of_public_key(key.public_key().as_ref()))
     }
 
     /// Takes a fingerprint read from a label.

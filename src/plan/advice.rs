@@ -140,6 +140,7 @@ mod tests {
             marks: None,
             moved_from: None,
             deliver_to: Vec::new(),
+            key_from: None,
             leaves: Vec::new(),
             places: Vec::new(),
         };

@@ -117,6 +117,7 @@ mod tests {
             before,
             marks: None,
             moved_from: None,
+            key_from: None,
             leaves: Vec::new(),
             places: Vec::new(),
         };

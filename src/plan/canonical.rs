@@ -45,6 +45,8 @@ pub(super) struct Due {
     moved_from: Option<Address>,
     taken_from: Option<StackId>,
     deliver_to: Vec<Destination>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_from: Option<Destination>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     leaves: Vec<Leaving>,
 }
@@ -75,6 +77,7 @@ impl Due {
                     marks: _,
                     moved_from,
                     deliver_to,
+                    key_from,
                     leaves,
                     places: _,
                 },
@@ -98,6 +101,7 @@ impl Due {
             moved_from: moved_from.clone(),
             taken_from: taken_from.clone(),
             deliver_to: deliver_to.clone(),
+            key_from: key_from.clone(),
             leaves: leaves.clone(),
         }
     }
@@ -118,6 +122,7 @@ impl Due {
             moved_from,
             taken_from,
             deliver_to,
+            key_from,
             leaves,
         } = self;
         let what = Difference {
@@ -132,6 +137,7 @@ impl Due {
             marks: None,
             moved_from,
             deliver_to,
+            key_from,
             leaves,
             places,
         };

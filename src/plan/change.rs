@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Privilege, Reason, Verdict};
+use super::{Action, Exposure, Privilege, Reason, Verdict};
 use crate::diff::Difference;
 use crate::model::{Mrn, Role, StackId, same_name};
 
@@ -19,6 +19,8 @@ pub enum Step {
     Adopt,
     /// To remove an account that a run created before it died.
     RemoveDeadBirth,
+    /// To deliver keys to further places, before anything leaves one.
+    Redeliver,
     /// To free a name that the plan gives again.
     Rename,
     /// To create, deliver and grant.
@@ -64,6 +66,7 @@ impl Change {
             (Action::Adopt | Action::Move, ..) => Step::Adopt,
             (Action::Delete, Reason::CredentialPending, _) => Step::RemoveDeadBirth,
             (Action::Create, ..) => Step::Birth,
+            (Action::Redeliver, ..) => Step::Redeliver,
             (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => Step::Grant,
             (Action::Update, ..) => Step::Update,
             (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Revoke,
@@ -133,9 +136,16 @@ fn privilege(what: &Difference) -> Privilege {
         | Action::Create
         | Action::Update
         | Action::UpdatePermissions
+        | Action::Redeliver
         | Action::Forget
         | Action::Delete => Privilege::of(what.before.as_ref(), what.after.as_ref()),
     };
+    if what.action == Action::Redeliver {
+        privilege.expose(Exposure::NewPlace);
+        // Who reads the new place is the account, whatever it may do.
+        let roles = what.before.iter().flat_map(|state| &state.roles);
+        privilege.owner |= roles.into_iter().any(Role::owns);
+    }
     // Who keeps an owner concerns a reviewer, though its roles stay.
     if matches!(what.action, Action::Adopt | Action::Forget) {
         let roles = what.before.iter().flat_map(|state| &state.roles);

@@ -335,6 +335,7 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
                 marks: _,
                 moved_from,
                 deliver_to,
+                key_from,
                 leaves,
                 places: _,
             },
@@ -368,6 +369,9 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
     }
     if *deliver_to != now.deliver_to {
         sides.push("its key goes elsewhere".to_owned());
+    }
+    if *key_from != now.key_from {
+        sides.push("its key is read elsewhere".to_owned());
     }
     if *leaves != now.leaves {
         sides.push("what becomes of its key where it leaves is another".to_owned());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Blocked, Change, Expired, InFlight, Judgement, LeftAlone};
+use super::{Action, Blocked, Change, Expired, InFlight, Judgement, LeftAlone, Undelivered};
 use crate::model::{
     Address, Caller, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
 };
@@ -17,6 +17,8 @@ pub struct Annex {
     pub left_alone: Vec<LeftAlone>,
     /// Declared accounts that have expired: no plan puts that right.
     pub expired: Vec<Expired>,
+    /// Declared accounts that need a new key: no plan puts that right.
+    pub undelivered: Vec<Undelivered>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
     /// What the platform may object to or do by itself, and who else works in these scopes.

@@ -10,6 +10,7 @@ use super::canonical::{Form, NamedObstacle, in_order};
 use super::once::Once;
 use super::{
     Annex, Blocked, Contents, Expired, FORMAT, InFlight, Judgement, LeftAlone, OwnersLeft, Plan,
+    Undelivered,
 };
 use crate::model::{
     Address, Caller, Mrn, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest,
@@ -57,6 +58,8 @@ struct Aside {
     blocked: Vec<Blocked>,
     left_alone: Vec<LeftAlone>,
     expired: Vec<Expired>,
+    #[serde(default)]
+    undelivered: Vec<Undelivered>,
     notes: Vec<(Address, String)>,
     advice: Vec<String>,
     unread: Vec<(Scope, Unread)>,
@@ -87,6 +90,7 @@ impl Aside {
                 Annex {
                     left_alone,
                     expired,
+                    undelivered,
                     notes,
                     advice,
                     unread,
@@ -111,6 +115,7 @@ impl Aside {
             blocked: blocked.clone(),
             left_alone: left_alone.clone(),
             expired: expired.clone(),
+            undelivered: undelivered.clone(),
             notes: notes.clone(),
             advice: advice.clone(),
             unread: unread.iter().map(pairs).collect(),
@@ -150,6 +155,7 @@ impl Aside {
             annex: Annex {
                 left_alone: self.left_alone,
                 expired: self.expired,
+                undelivered: self.undelivered,
                 notes: self.notes,
                 advice: self.advice,
                 unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),

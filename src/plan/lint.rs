@@ -71,6 +71,7 @@ pub fn lint(plan: &Contents) -> Vec<Finding> {
     }
     scopes(plan, &mut found);
     once(plan, &mut found);
+    nowhere(plan, &mut found);
     in_the_way(plan, &mut found);
     names(plan, &mut found);
     found.0
@@ -137,6 +138,7 @@ fn step(change: &Change, found: &mut Findings) {
     let allowed: &[Step] = match (change.action, change.reason) {
         (Action::Adopt | Action::Move, _) => &[Step::Adopt],
         (Action::Create, _) => &[Step::Birth],
+        (Action::Redeliver, _) => &[Step::Redeliver],
         (Action::Update, _) => &[Step::Rename, Step::Update],
         (Action::UpdatePermissions, _) if change.privilege.verdict == Verdict::Reduction => {
             &[Step::Revoke]
@@ -175,7 +177,24 @@ fn shape(change: &Change, found: &mut Findings) {
         create && destinations == 0,
         "a birth has nowhere to put the key",
     );
-    note(!create && destinations > 0, "only births deliver a key");
+    let again = change.action == Action::Redeliver;
+    note(
+        !create && !again && destinations > 0,
+        "only births and redeliveries deliver a key",
+    );
+    note(
+        again && destinations == 0,
+        "a redelivery has nowhere to put the key",
+    );
+    note(
+        again != change.key_from.is_some(),
+        "a place to read a key from belongs to redeliveries alone",
+    );
+    let circle = |from: &Destination| change.deliver_to.iter().any(|to| to.id() == from.id());
+    note(
+        change.key_from.as_ref().is_some_and(circle),
+        "its key goes to where it is read",
+    );
     let leaves = matches!(change.action, Action::Update | Action::Delete);
     note(
         !leaves && !change.leaves.is_empty(),
@@ -210,14 +229,6 @@ fn shape(change: &Change, found: &mut Findings) {
     note(
         several.len() < change.leaves.len(),
         "a key leaves one place twice",
-    );
-    let all = change.marks.as_ref().is_some_and(|marks| {
-        let places = marks.credential.destinations();
-        places.is_some_and(|places| places.len() == several.len())
-    });
-    note(
-        change.action == Action::Update && !several.is_empty() && all,
-        "a live account's key leaves every place",
     );
     let several: BTreeSet<_> = change.deliver_to.iter().map(Destination::id).collect();
     note(
@@ -278,6 +289,13 @@ fn effect(change: &Change, found: &mut Findings) {
                 "it changes nothing",
             );
         }
+        Action::Redeliver => {
+            note(sets_roles, "it changes roles");
+            note(
+                !same_words || !same_rest,
+                "it changes more than where the key is",
+            );
+        }
         Action::Adopt | Action::Move | Action::Forget => {
             note(sets_roles, "it changes roles");
             note(!same_words, "it changes more than whose the account is");
@@ -334,6 +352,24 @@ fn once(plan: &Contents, found: &mut Findings) {
             found.note(Rule::Once, change, how);
         }
         before.push(action);
+    }
+}
+
+/// A live account's key leaves no place that is the last one.
+fn nowhere(plan: &Contents, found: &mut Findings) {
+    let again = plan.changes.iter();
+    let again: BTreeSet<&Mrn> = again
+        .filter(|change| change.action == Action::Redeliver)
+        .filter_map(|change| change.account.as_ref())
+        .collect();
+    for change in &plan.changes {
+        let marks = change.marks.as_ref();
+        let places = marks.and_then(|marks| marks.credential.destinations());
+        let all = places.is_some_and(|places| places.len() == change.leaves.len());
+        let elsewhere = change.account.as_ref().is_some_and(|of| again.contains(of));
+        let lost = change.action == Action::Update && !change.leaves.is_empty() && all;
+        let how = "a live account's key leaves every place";
+        found.note_if(lost && !elsewhere, Rule::Shape, change, how);
     }
 }
 

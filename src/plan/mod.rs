@@ -22,6 +22,7 @@ mod settled;
 
 pub use crate::diff::{
     Action, Blocked, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle, Reason,
+    Undelivered,
 };
 pub use ask::{Answers, Questions};
 pub use build::build;

@@ -44,13 +44,15 @@ pub enum Exposure {
     LaterExpiry,
     /// It can be deleted afterwards, and could not before.
     ProtectionRemoved,
+    /// A new place receives its key.
+    NewPlace,
 }
 
 /// A rule of exposure: what it is, and whether a change from one state to another brings it.
 type Rule = (Exposure, fn(&AccountState, &AccountState) -> bool);
 
-/// Every rule of exposure. That a key goes to a new place is a birth, whose roles are gained; that
-/// an account reaches further is a birth too, since accounts do not change their scope.
+/// Every rule of exposure that two states tell. That an account reaches further is a birth, whose roles are
+/// gained, since accounts do not change their scope; that a key goes to a new place is one, or a redelivery.
 const RULES: [Rule; 2] = [
     (Exposure::LaterExpiry, |before, after| {
         match (before.valid_until, after.valid_until) {
@@ -79,6 +81,12 @@ impl Privilege {
             all.verdict = Verdict::Escalation;
         }
         all
+    }
+
+    /// The same with something besides that makes the account more dangerous.
+    pub(super) fn expose(&mut self, exposure: Exposure) {
+        self.exposures.push(exposure);
+        self.verdict = Verdict::Escalation;
     }
 
     /// Compares two sets of roles held on one scope.

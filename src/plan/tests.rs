@@ -145,6 +145,7 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
             marks: None,
             moved_from: None,
             deliver_to: Vec::new(),
+            key_from: None,
             leaves: Vec::new(),
             places: Vec::new(),
         };

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::operation::PAGE;
 use super::{auth, failure};
+use crate::credential_file;
 use crate::http;
 use crate::model::{
     CLEAN_UP_DAYS, Caller, CleanUp, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, Role,
@@ -501,33 +501,9 @@ pub(super) fn created(body: &[u8], scope: &Scope, endpoint: &str) -> Decoded<Iss
     })
 }
 
-/// The text that a JSON string stands for, in one piece of memory; `None` if it is no string.
+/// The text that a JSON string stands for, under the seal of secrecy; `None` if it is no string.
 fn unescape(raw: &str) -> Option<Secret<String>> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    // No escape is shorter than what it stands for, so this never grows and leaves no copy.
-    let mut text = Zeroizing::new(String::with_capacity(inner.len()));
-    let mut rest = inner;
-    while let Some(at) = rest.find('\\') {
-        text.push_str(&rest[..at]);
-        let mut escaped = rest[at + 1..].chars();
-        let (c, width) = match escaped.next()? {
-            'n' => ('\n', 1),
-            'r' => ('\r', 1),
-            't' => ('\t', 1),
-            'b' => ('\u{8}', 1),
-            'f' => ('\u{c}', 1),
-            'u' => {
-                // A pair of them is a letter that no key has.
-                let code = escaped.as_str().get(..4)?;
-                (char::from_u32(u32::from_str_radix(code, 16).ok()?)?, 5)
-            }
-            c @ ('"' | '\\' | '/') => (c, 1),
-            _ => return None,
-        };
-        text.push(c);
-        rest = &rest[at + 1 + width..];
-    }
-    text.push_str(rest);
+    let mut text = credential_file::unescape(raw)?;
     Some(Secret::new(std::mem::take(&mut *text)))
 }
 

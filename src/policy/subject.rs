@@ -162,6 +162,7 @@ fn present(
         Action::Adopt,
         Action::Create,
         Action::UpdatePermissions,
+        Action::Redeliver,
         Action::Update,
         Action::Move,
         Action::Forget,

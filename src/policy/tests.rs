@@ -107,6 +107,7 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
         marks: None,
         moved_from: None,
         deliver_to: Vec::new(),
+        key_from: None,
         leaves: Vec::new(),
         places: Vec::new(),
     };

@@ -3,8 +3,12 @@
 
 use zeroize::Zeroizing;
 
-use crate::credential_file::{self, CredentialFile, Typename};
-use crate::model::{CredentialFormat, IssuedCredential, Mrn};
+use crate::credential_file::{self, CredentialFile, Typename, Whole};
+use crate::model::{
+    CredentialFormat, DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Mrn, StoredCredential,
+};
+use crate::ports::ReadKey;
+use crate::secret::Secret;
 
 /// The bytes of a credential file; `None` only if it cannot be written as JSON.
 pub(super) fn render(
@@ -43,14 +47,40 @@ pub(super) fn holder(bytes: &[u8]) -> Option<(Mrn, Option<String>)> {
     Some((Mrn::new(mrn), endpoint))
 }
 
+/// What a place holds, read for its key.
+pub(super) fn held(stored: &StoredCredential) -> ReadKey {
+    let other = |what: &str| ReadKey::Other(what.to_owned());
+    let Some(whole) = credential_file::whole(stored.expose()) else {
+        return other("something that is not a credential");
+    };
+    let Whole {
+        mrn,
+        certificate,
+        mut private_key,
+        scope_mrn,
+        space_mrn,
+        api_endpoint,
+    } = whole;
+    let Some(fingerprint) = Fingerprint::of_private_key(&private_key) else {
+        return other("a credential whose private key cannot be used");
+    };
+    ReadKey::Key(Box::new(IssuedCredential {
+        mrn: Mrn::new(mrn),
+        certificate,
+        private_key: Secret::new(std::mem::take(&mut *private_key)),
+        scope_mrn,
+        space_mrn,
+        api_endpoint: api_endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned()),
+        fingerprint,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
-    use crate::model::Fingerprint;
-    use crate::secret::Secret;
 
     fn credential() -> IssuedCredential {
         let scope = "//captain.api.mondoo.app/spaces/abcd";

@@ -1,8 +1,12 @@
 //! What every kind of sink keeps to, whatever store is behind it: one suite, which each kind's tests run
 //! against the places that its [`Ground`] makes.
 
+use base64::Engine as _;
+
 use crate::model::{Destination, Fingerprint, IssuedCredential, Mrn};
-use crate::ports::{Abandoned, Found, Probe, Removal, SinkErrorKind, SinkStore, Staged, Verified};
+use crate::ports::{
+    Abandoned, Found, Probe, ReadKey, Removal, SinkErrorKind, SinkStore, Staged, Verified,
+};
 use crate::secret::Secret;
 
 /// A store of some kind that a test has for itself.
@@ -71,6 +75,7 @@ pub(super) async fn keeps_to_the_contract(ground: &impl Ground) {
     what_is_called_off_leaves_what_was_there(ground).await;
     another_key_is_not_taken_back(ground).await;
     a_key_is_removed_and_that_of_another_account_is_not(ground).await;
+    a_key_is_read_as_it_was_delivered(ground).await;
 }
 
 async fn a_free_place_says_so_and_a_probe_leaves_nothing(ground: &impl Ground) {
@@ -232,4 +237,80 @@ async fn a_key_is_removed_and_that_of_another_account_is_not(ground: &impl Groun
     // What is no credential is nobody's: it stays, whether that is told or refused.
     let _ = sink.remove(&to, &ours.mrn).await;
     assert_eq!(ground.read(&to).as_deref(), Some(notes.as_slice()));
+}
+
+/// The credential of an account with a key that can be used.
+fn usable(id: &str) -> IssuedCredential {
+    let rng = aws_lc_rs::rand::SystemRandom::new();
+    let algorithm = &aws_lc_rs::signature::ECDSA_P384_SHA384_FIXED_SIGNING;
+    let key = aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(algorithm, &rng);
+    let body = base64::engine::general_purpose::STANDARD.encode(key.expect("a key").as_ref());
+    let lines: Vec<String> = body
+        .as_bytes()
+        .chunks(64)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        lines.join("\n")
+    );
+    IssuedCredential {
+        fingerprint: Fingerprint::of_private_key(&pem).expect("a key"),
+        private_key: Secret::new(pem),
+        certificate: "-----BEGIN CERTIFICATE-----\nc\n-----END CERTIFICATE-----\n".to_owned(),
+        ..credential(id)
+    }
+}
+
+async fn a_key_is_read_as_it_was_delivered(ground: &impl Ground) {
+    let (sink, to, key) = (ground.sink(), ground.place(), usable("read"));
+    if !to.abilities().read_back {
+        put(sink, &to, &key).await;
+        assert!(sink.read(&to).await.is_err(), "it cannot be read back");
+        return;
+    }
+    let read = sink.read(&to).await.expect("looks");
+    assert!(matches!(read, ReadKey::Nothing), "{read:?}");
+    put(sink, &to, &key).await;
+    let there = ground.read(&to);
+    let read = sink.read(&to).await.expect("looks");
+    let told = format!("{read:?}");
+    let ReadKey::Key(read) = read else {
+        panic!("{told}")
+    };
+    assert!(!told.contains("PRIVATE KEY"), "{told}");
+    let all = |key: &IssuedCredential| {
+        let IssuedCredential {
+            mrn,
+            certificate,
+            private_key,
+            scope_mrn,
+            space_mrn,
+            api_endpoint,
+            fingerprint,
+        } = key;
+        let texts = [
+            certificate,
+            private_key.expose(),
+            scope_mrn,
+            space_mrn,
+            api_endpoint,
+        ];
+        (mrn.clone(), texts.map(Clone::clone), fingerprint.clone())
+    };
+    assert_eq!(all(&read), all(&key));
+    assert_eq!(ground.read(&to), there, "reading changes nothing");
+    // A credential whose key nobody can use, and what is no credential.
+    put(sink, &to, &credential("other")).await;
+    let other = ground.place();
+    ground.write(&other, b"milk, eggs, a private thought");
+    for place in [&to, &other] {
+        match sink.read(place).await.expect("looks") {
+            ReadKey::Other(what) => {
+                let leaks = what.contains("not really") || what.contains("thought");
+                assert!(!leaks, "{what}");
+            }
+            read => panic!("{read:?}"),
+        }
+    }
 }

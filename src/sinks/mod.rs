@@ -20,7 +20,7 @@ pub use machine::{Machine, SinkObserver, SinkRequest};
 
 use self::vault::VaultSink;
 use crate::model::{Destination, IssuedCredential, Mrn, Place};
-use crate::ports::{Abandoned, Delivered, Probe, Removal, SinkError, SinkStore, Staged};
+use crate::ports::{Abandoned, Delivered, Probe, ReadKey, Removal, SinkError, SinkStore, Staged};
 
 /// The folder below the configuration's directory in which everything is kept that belongs to the
 /// embedded platform.
@@ -135,6 +135,10 @@ impl SinkStore for Sinks {
         staged: &Staged,
     ) -> Result<Abandoned, SinkError> {
         ask!(self, to, sink => sink.abandon(to, credential, staged).await)
+    }
+
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        ask!(self, from, sink => sink.read(from).await)
     }
 
     async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {

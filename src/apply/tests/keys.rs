@@ -177,3 +177,172 @@ fn a_key_goes_after_its_account_and_only_then() {
     );
     assert!(world.accounts.borrow().is_empty());
 }
+
+/// The key of an account, as a place holds it in these tests.
+pub(super) fn key_of(mrn: &Mrn) -> IssuedCredential {
+    let scope = "//captain.api.mondoo.app/spaces/payments".to_owned();
+    IssuedCredential {
+        mrn: mrn.clone(),
+        certificate: String::new(),
+        private_key: crate::secret::Secret::new("the key".to_owned()),
+        scope_mrn: scope.clone(),
+        space_mrn: scope,
+        api_endpoint: "https://us.api.mondoo.com/".to_owned(),
+        fingerprint: Fingerprint::of_public_key(b"key"),
+    }
+}
+
+/// Why nothing is begun where a key is to be read from a place that holds this; `None` if it is begun.
+fn refused(held: impl Fn() -> ReadKey + 'static) -> Option<(ChangeResult, String)> {
+    let (a, b) = (file("a"), file("b"));
+    let account = live_at("ci", &[&a]);
+    let world = world_at(&account, &[&a]);
+    *world.read.borrow_mut() = Some(Box::new(held));
+    // Something else is due, and is not begun either.
+    let other = managed("other", &[]);
+    world
+        .accounts
+        .borrow_mut()
+        .insert(other.mrn.clone(), other.clone());
+    let renamed = DesiredAccount {
+        name: "another name".to_owned(),
+        ..declared("other", &[])
+    };
+    let declared = vec![declared_at("ci", &[&a, &b]), renamed];
+    let outcome = run(declared, &[account, other], &world);
+    let ended = outcome
+        .results
+        .iter()
+        .find(|ended| ended.address.name == "ci");
+    let ended = ended.expect("a redelivery");
+    let begun = !world.writes.borrow().is_empty();
+    assert_eq!(begun, ended.result == ChangeResult::Done, "{outcome:?}");
+    (!begun).then(|| (ended.result, ended.detail.clone()))
+}
+
+#[test]
+fn a_key_is_read_before_the_first_write_and_only_the_marked_one_of_this_account_here_goes_on() {
+    let account = mrn("ci");
+    let key = move || key_of(&account);
+    let of = |edit: fn(&mut IssuedCredential)| {
+        let key = key.clone();
+        move || {
+            let mut key = key();
+            edit(&mut key);
+            ReadKey::Key(Box::new(key))
+        }
+    };
+    assert_eq!(refused(of(|_| ())), None);
+    for (found, told) in [
+        (refused(|| ReadKey::Nothing), "but nothing is there"),
+        (
+            refused(|| ReadKey::Other("a shopping list".to_owned())),
+            "but it holds a shopping list",
+        ),
+        (
+            refused(of(|key| key.mrn = mrn("other"))),
+            "serviceaccounts/other",
+        ),
+        (
+            refused(of(|key| {
+                key.api_endpoint = "https://eu.api.mondoo.com".to_owned()
+            })),
+            "at https://eu.api.mondoo.com, which is another platform",
+        ),
+        (
+            refused(of(|key| key.fingerprint = Fingerprint::of_public_key(b"x"))),
+            "its fingerprint is ",
+        ),
+    ] {
+        let (result, why) = found.expect("nothing is begun");
+        assert_eq!(result, ChangeResult::Refused);
+        assert!(why.contains(told) && why.contains("keys/a"), "{why}");
+        assert!(!why.contains("the key\""), "{why}");
+    }
+}
+
+#[test]
+fn a_key_goes_to_a_further_place_and_then_the_marks_name_it() {
+    let (a, b) = (file("a"), file("b"));
+    let account = live_at("ci", &[&a]);
+    let world = world_at(&account, &[&a]);
+    let outcome = run(vec![declared_at("ci", &[&a, &b])], &[account], &world);
+    assert_eq!(only(&outcome), (ChangeResult::Done, ""));
+    assert_eq!(outcome.results[0].delivered_to, [b.clone()]);
+    assert_eq!(
+        *world.writes.borrow(),
+        [format!("promote {b}"), "update ci".to_owned()]
+    );
+    let mut expected = [a.id().to_string(), b.id().to_string()];
+    expected.sort();
+    assert_eq!(marked(&world), expected);
+    assert_eq!(world.keys.borrow().len(), 2);
+}
+
+/// The place has the key from a run that died before the marks said so.
+#[test]
+fn a_place_that_has_the_key_already_is_marked_then() {
+    let (a, b) = (file("a"), file("b"));
+    let account = live_at("ci", &[&a]);
+    let world = world_at(&account, &[&a, &b]);
+    let outcome = run(vec![declared_at("ci", &[&a, &b])], &[account], &world);
+    assert_eq!(only(&outcome).0, ChangeResult::Done);
+    assert_eq!(marked(&world).len(), 2);
+}
+
+#[test]
+fn a_key_is_taken_back_where_the_marks_surely_do_not_name_its_place() {
+    for (script, result, places) in [
+        (
+            Scripted::Fail(ErrorKind::PermissionDenied, Effect::None),
+            ChangeResult::Failed,
+            1,
+        ),
+        // Where nobody can tell, the marks may name it: then it is to be there.
+        (
+            Scripted::Fail(ErrorKind::Transport, Effect::Unknown),
+            ChangeResult::Unknown,
+            2,
+        ),
+    ] {
+        let (a, b) = (file("a"), file("b"));
+        let account = live_at("ci", &[&a]);
+        let world = world_at(&account, &[&a]);
+        world.script.borrow_mut().push_back(script);
+        let outcome = run(vec![declared_at("ci", &[&a, &b])], &[account], &world);
+        assert_eq!(only(&outcome).0, result);
+        assert_eq!(world.keys.borrow().len(), places);
+        assert_eq!(marked(&world).len(), 1);
+    }
+}
+
+/// The former place goes only after the new one is marked, and not at all if that fails.
+#[test]
+fn a_key_that_moves_is_never_nowhere() {
+    let (a, b) = (file("a").with(OnDelete::Remove), file("b"));
+    let account = live_at("ci", &[&a]);
+    let accounts = std::slice::from_ref(&account);
+    let moved = || vec![declared_at("ci", &[&b])];
+    let world = world_at(&account, &[&a]);
+    let outcome = run_as(known("ci", &[&a]), moved(), accounts, &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(
+        *world.writes.borrow(),
+        [
+            format!("promote {b}"),
+            "update ci".to_owned(),
+            format!("remove {a}"),
+            "update ci".to_owned(),
+        ]
+    );
+    assert_eq!(marked(&world), [b.id().to_string()]);
+
+    let world = world_at(&account, &[&a]);
+    let fails = Scripted::Fail(ErrorKind::PermissionDenied, Effect::None);
+    world.script.borrow_mut().push_back(fails);
+    let outcome = run_as(known("ci", &[&a]), moved(), accounts, &world);
+    let ended: Vec<ChangeResult> = outcome.results.iter().map(|r| r.result).collect();
+    assert_eq!(ended, [ChangeResult::Failed, ChangeResult::Skipped]);
+    let keys: Vec<String> = world.keys.borrow().keys().cloned().collect();
+    assert_eq!(keys, [a.to_string()]);
+}

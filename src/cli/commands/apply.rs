@@ -368,10 +368,11 @@ fn exit(outcome: &Outcome) -> Exit {
         .results
         .iter()
         .any(|r| r.result == ChangeResult::Stale);
-    let failed = outcome
-        .results
-        .iter()
-        .any(|r| r.result == ChangeResult::Failed);
+    let ended = |with: ChangeResult| outcome.results.iter().any(|r| r.result == with);
+    let (refused, failed) = (ended(ChangeResult::Refused), ended(ChangeResult::Failed));
+    if refused && !failed {
+        return Exit::Refused;
+    }
     if stale && !failed {
         Exit::Stale
     } else {

@@ -129,7 +129,7 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .left_alone
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
-    let expired = !plan.annex.expired.is_empty();
+    let expired = !plan.annex.expired.is_empty() || !plan.annex.undelivered.is_empty();
     if let Err(refusals) = approve(plan, &Acks::default(), None) {
         reporter.emit(Event::Refused(&refusals));
         reporter.result(&human::refusals(&refusals, false));

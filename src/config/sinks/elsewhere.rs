@@ -40,6 +40,19 @@ impl fmt::Debug for DeclaredSinks {
     }
 }
 
+/// By the sinks alone: which places they have shows in the accounts that use them.
+impl PartialEq for DeclaredSinks {
+    fn eq(&self, other: &Self) -> bool {
+        let named = |of: &Self| -> Vec<(Vec<String>, OnDelete)> {
+            let sinks = of.sinks.iter();
+            sinks
+                .map(|sink| (sink.block.labels.clone(), sink.on_delete))
+                .collect()
+        };
+        named(self) == named(other)
+    }
+}
+
 impl DeclaredSinks {
     /// Keeps the sinks of a module.
     pub(in crate::config) fn of(

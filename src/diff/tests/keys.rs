@@ -123,18 +123,98 @@ fn the_last_place_of_a_key_is_not_left_before_another_has_it() {
     let live = live_at("ci", &[&a]);
     let delta = compare_at(Some(declared_at("ci", &[&b])), live.clone(), &[]);
     assert_eq!((leaves(&delta), delta.unchanged), (Vec::new(), 1));
-    let said = noted(&delta);
-    assert!(
-        said.contains("it needs a new key for sink.file.local at keys/b.json")
-            && said.contains("(it stays at a file of identity "),
-        "{said}"
+    assert_eq!(delta.differences, []);
+    let [needy] = delta.undelivered.as_slice() else {
+        panic!("one: {:?}", delta.undelivered);
+    };
+    assert_eq!(
+        (needy.to.as_slice(), &needy.account),
+        (&[b][..], &mrn("ci"))
     );
+    let told = "no place that has its key is one of a declared sink that can be read back; the key stays \
+                at a file of identity ";
+    assert!(needy.why.starts_with(told), "{}", needy.why);
+
     let delta = compare_at(Some(declared_at("ci", &[])), live, &[&a]);
     assert_eq!((leaves(&delta), delta.unchanged), (Vec::new(), 1));
     let said = noted(&delta);
     let expected = "deliver_to names no place that has its key, which stays where it is: \
                     sink.file.local at keys/a.json";
-    assert_eq!(said, expected);
+    assert_eq!((said.as_str(), delta.undelivered.len()), (expected, 0));
+}
+
+fn redeliveries(delta: &Delta) -> Vec<(String, Vec<String>)> {
+    let all = delta.differences.iter();
+    let again = all.filter(|difference| difference.action == Action::Redeliver);
+    again
+        .map(|difference| {
+            let from = difference.key_from.as_ref().expect("it is read somewhere");
+            let to = difference.deliver_to.iter().map(ToString::to_string);
+            (from.to_string(), to.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn a_key_is_delivered_again_from_a_place_that_can_be_read() {
+    let (a, b, c) = (gone("a"), file("b"), file("c"));
+    let texts =
+        |of: &[&Destination]| -> Vec<String> { of.iter().map(|to| to.to_string()).collect() };
+    // Beside the one that has it.
+    let live = live_at("ci", &[&a]);
+    let delta = compare_at(Some(declared_at("ci", &[&a, &b, &c])), live.clone(), &[]);
+    assert_eq!(redeliveries(&delta), [(a.to_string(), texts(&[&b, &c]))]);
+    assert_eq!((delta.unchanged, leaves(&delta)), (0, Vec::new()));
+    let [difference] = delta.differences.as_slice() else {
+        panic!("one: {:?}", delta.differences);
+    };
+    assert_eq!(difference.before, difference.after);
+
+    // In its place: it goes there first, and leaves the former place with a change of its own.
+    let delta = compare_at(Some(declared_at("ci", &[&b])), live, &[&a]);
+    assert_eq!(redeliveries(&delta), [(a.to_string(), texts(&[&b]))]);
+    let left = (Action::Update, Reason::DeliverTo, a.to_string(), true);
+    assert_eq!(leaves(&delta), [left]);
+    assert_eq!(delta.undelivered, []);
+
+    // A place that stays named is read before one that is left.
+    let live = live_at("ci", &[&a, &c]);
+    let delta = compare_at(Some(declared_at("ci", &[&b, &c])), live, &[&a]);
+    assert_eq!(redeliveries(&delta), [(c.to_string(), texts(&[&b]))]);
+}
+
+/// As somebody may have written them.
+#[test]
+fn marks_without_a_place_need_a_new_key_for_all() {
+    let (a, b) = (file("a"), file("b"));
+    let delta = compare_at(Some(declared_at("ci", &[&a, &b])), managed("ci"), &[]);
+    let [needy] = delta.undelivered.as_slice() else {
+        panic!("one: {:?}", delta.undelivered);
+    };
+    assert_eq!(needy.to, [a, b]);
+    assert_eq!(needy.why, "its marks name no place that has its key");
+    assert_eq!((delta.differences.len(), delta.unchanged), (0, 1));
+}
+
+/// What is there is the key of another generation.
+#[test]
+fn a_former_key_is_not_delivered_again() {
+    let (a, b) = (file("a"), file("b"));
+    let old = live_at("ci", &[&a]);
+    let marks = old.marks().expect("marked").clone();
+    let later = Marks {
+        generation: 2,
+        ..marks
+    };
+    let live = LiveAccount {
+        labels: later.labels().into(),
+        ..old
+    };
+    let delta = compare_at(Some(declared_at("ci", &[&a, &b])), live, &[]);
+    assert_eq!(
+        (redeliveries(&delta), delta.undelivered.len()),
+        (Vec::new(), 1)
+    );
 }
 
 /// What else differs is written by the same update.
@@ -159,7 +239,7 @@ fn a_deletion_removes_the_key_where_its_sink_says_so_and_nowhere_else() {
     let delta = compare_at(None, live.clone(), &[&kept, &removed]);
     let deleted = (
         Action::Delete,
-        Reason::Undeclared,
+        Reason::ScopeUndeclared,
         removed.to_string(),
         true,
     );

@@ -37,6 +37,7 @@ fn difference(address: &str, action: Action, before: &[&str], after: &[&str]) ->
         marks: None,
         moved_from: (action == Action::Move).then(|| Address::new("before", None)),
         deliver_to: creates.then(|| destination("a.json")).into_iter().collect(),
+        key_from: None,
         leaves: Vec::new(),
         places: Vec::new(),
     }

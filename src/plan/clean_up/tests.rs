@@ -58,6 +58,7 @@ fn difference(action: Action, at: &str, account: Option<Mrn>, address: &str) -> 
         account,
         marks: None,
         moved_from: None,
+        key_from: None,
         leaves: Vec::new(),
         places: Vec::<SourceRef>::new(),
     }

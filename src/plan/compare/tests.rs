@@ -65,6 +65,7 @@ fn changed(name: &str, edit: impl Fn(&mut Difference)) -> Change {
         marks: None,
         moved_from: None,
         deliver_to: Vec::new(),
+        key_from: None,
         leaves: Vec::new(),
         places: Vec::new(),
     };

@@ -45,6 +45,7 @@ fn contents() -> Contents {
         marks: None,
         moved_from: None,
         deliver_to: Vec::new(),
+        key_from: None,
         leaves: Vec::new(),
         places: vec![place(line)],
     };
@@ -98,6 +99,14 @@ fn contents() -> Contents {
                 scope: scope(),
                 until: "2026-11-23T12:00:00Z".parse().expect("a time"),
                 declared_at: place(4),
+            }],
+            undelivered: vec![crate::plan::Undelivered {
+                address: Address::new("f", None),
+                account: Mrn::new("f"),
+                scope: scope(),
+                to: vec![crate::model::samples::destination("f.json")],
+                why: "why".to_owned(),
+                declared_at: place(5),
             }],
             notes: vec![(Address::new("a1", None), "a note".to_owned())],
             advice: vec!["advice".to_owned()],

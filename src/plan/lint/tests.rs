@@ -4,9 +4,10 @@ use super::*;
 use crate::diff::{Blocked, Difference, InFlight, LeftAlone, Obstacle};
 use crate::model::samples::{self, destination};
 use crate::model::{
-    Caller, Limits, Marks, Meant, Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId, Unread,
+    Caller, CredentialMark, Fingerprint, Limits, Marks, Meant, Nonce, OnDelete, Role, RoleSet,
+    Scope, ScopeInfo, SpaceId, StackId, Unread,
 };
-use crate::plan::Annex;
+use crate::plan::{Annex, Leaving};
 
 const ME: &str = "//agents.api.mondoo.app/spaces/payments/serviceaccounts/me";
 
@@ -55,6 +56,7 @@ fn difference(name: &str, action: Action) -> Difference {
             .then(|| Marks::external(stack("acme"), Address::new(name, None).label(), false)),
         moved_from: (action == Action::Move).then(|| Address::new("before", None)),
         deliver_to: creates.then(|| destination("a.json")).into_iter().collect(),
+        key_from: None,
         leaves: Vec::new(),
         places: Vec::new(),
     }
@@ -513,4 +515,101 @@ fn a_finding_names_its_change() {
         found,
         ["service_account.reborn: a birth has nowhere to put the key (Shape)"]
     );
+}
+
+/// A live account whose key is at `a.json` and `b.json`, with one change of it.
+fn keyed(action: Action, edit: impl FnOnce(&mut Difference)) -> Vec<Rule> {
+    let places = ["a.json", "b.json"].map(destination);
+    let credential = CredentialMark::Delivered {
+        fingerprint: Fingerprint::from_label("00"),
+        nonce: Nonce::from_label("00"),
+        destinations: places.iter().map(|to| to.key_at(1, None)).collect(),
+    };
+    let mut what = difference("ci", action);
+    what.marks = what.marks.map(|marks| Marks {
+        credential,
+        ..marks
+    });
+    if action == Action::Redeliver {
+        what.reason = Reason::DeliverTo;
+        what.key_from = Some(destination("a.json"));
+        what.deliver_to = vec![destination("c.json")];
+    }
+    edit(&mut what);
+    let plan = Contents {
+        changes: vec![change(what)],
+        ..good()
+    };
+    lint(&plan).into_iter().map(|found| found.rule).collect()
+}
+
+fn leaving(file: &str, removed: bool) -> Leaving {
+    let place = destination(file).with(match removed {
+        true => OnDelete::Remove,
+        false => OnDelete::Keep,
+    });
+    Leaving {
+        id: place.id(),
+        kind: place.kind(),
+        place: Some(place),
+        removed,
+    }
+}
+
+#[test]
+fn what_a_key_cannot_do_is_found() {
+    use Action::{Delete, Redeliver, Update, UpdatePermissions};
+    let fine = Vec::<Rule>::new();
+    assert_eq!(keyed(Redeliver, |_| ()), fine);
+    for removed in [false, true] {
+        assert_eq!(
+            keyed(Update, |d| d.leaves = vec![leaving("b.json", removed)]),
+            fine
+        );
+    }
+    assert_eq!(
+        keyed(Delete, |d| d.leaves = vec![leaving("b.json", true)]),
+        fine
+    );
+    type Break = fn(&mut Difference);
+    let cases: [(&str, Action, Break); 10] = [
+        ("read nowhere", Redeliver, |d| d.key_from = None),
+        ("delivered nowhere", Redeliver, |d| d.deliver_to.clear()),
+        ("delivered to where it is read", Redeliver, |d| {
+            d.deliver_to = vec![destination("a.json")];
+        }),
+        ("read for an update", Update, |d| {
+            d.key_from = Some(destination("a.json"));
+        }),
+        ("left with roles", UpdatePermissions, |d| {
+            d.leaves = vec![leaving("b.json", false)];
+        }),
+        ("removed where it is kept", Update, |d| {
+            d.leaves = vec![Leaving {
+                removed: true,
+                ..leaving("b.json", false)
+            }];
+        }),
+        ("left where it is not", Update, |d| {
+            d.leaves = vec![leaving("c.json", false)];
+        }),
+        ("left twice", Update, |d| {
+            d.leaves = vec![leaving("b.json", false), leaving("b.json", false)];
+        }),
+        ("left everywhere", Update, |d| {
+            d.leaves = vec![leaving("a.json", false), leaving("b.json", false)];
+        }),
+        ("deleted and kept", Delete, |d| {
+            d.leaves = vec![leaving("b.json", false)];
+        }),
+    ];
+    for (what, action, edit) in cases {
+        let found = keyed(action, edit);
+        assert!(found.contains(&Rule::Shape), "{what}: {found:?}");
+    }
+    let changed = keyed(Redeliver, |d| {
+        let after = d.after.as_mut().expect("a state");
+        after.description = Some("new".to_owned());
+    });
+    assert_eq!(changed, [Rule::Effect]);
 }

@@ -23,7 +23,8 @@ use target::Target;
 use super::content;
 use crate::model::{Destination, IssuedCredential, Mrn};
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, Removal, SinkError, SinkStore, Staged, Verified,
+    Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkStore, Staged,
+    Verified,
 };
 use crate::secret::Secret;
 
@@ -173,9 +174,24 @@ impl SinkStore for FileSink {
         Ok(done)
     }
 
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
         let target = Target::new(&self.root, from)?;
         let (held, _) = target.inspect()?;
+        Ok(match held {
+            Found::Nobody => ReadKey::Nothing,
+            Found::Foreign { what } => ReadKey::Other(what),
+            Found::Unreadable => ReadKey::Other("something that cannot be read".to_owned()),
+            Found::Account { .. } => {
+                let mut bytes = target.read("reading the file")?;
+                content::held(&Secret::new(std::mem::take(&mut *bytes)))
+            }
+        })
+    }
+
+    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+        let target = Target::new(&self.root, from)?;
+        // It also removes what a killed run left of the key beside it.
+        let held = self.probe(from).await?.found;
         if !matches!(&held, Found::Account { account: other, .. } if other == account) {
             return Ok(Removal::NotThere);
         }

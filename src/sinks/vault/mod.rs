@@ -19,10 +19,12 @@ use super::content;
 use super::machine::Machine;
 use super::remote::{self, Call};
 use crate::http::{Answer, Client, Method, Request, Words};
-use crate::model::{Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, VaultPlace};
+use crate::model::{
+    Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, StoredCredential, VaultPlace,
+};
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, Removal, SinkError, SinkErrorKind, SinkStore,
-    Staged, Verified,
+    Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
+    SinkStore, Staged, Verified,
 };
 
 /// How often a key is looked for where it was written: a standby may not have heard of it yet.
@@ -438,6 +440,25 @@ impl SinkStore for VaultSink {
         };
         work.await
             .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+    }
+
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        let work = async {
+            let place = Self::place(from)?;
+            let server = self.server(place).await?;
+            let seen = self.look(&server, place).await?;
+            Ok(match seen.found(&place.field)? {
+                Found::Nobody => ReadKey::Nothing,
+                Found::Foreign { what } => ReadKey::Other(what),
+                Found::Unreadable => ReadKey::Other("something that cannot be read".to_owned()),
+                Found::Account { .. } => {
+                    let text = seen.field(&place.field).unwrap_or_default();
+                    content::held(&StoredCredential::new(text.as_bytes().to_vec()))
+                }
+            })
+        };
+        work.await
+            .map_err(|error| remote::at(from, "reading", error))
     }
 
     async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {

@@ -2,11 +2,11 @@
 
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
+use super::plan::{WAY_FROM_UNDELIVERED, WAYS_FROM_EXPIRY, left_alone, scope};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};
-use crate::model::{AccountState, LogEntry};
+use crate::model::{AccountState, Destination, LogEntry};
 use crate::plan::{Leaving, Plan};
 use crate::view::inert;
 
@@ -171,6 +171,20 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
                 )
             ),
         )],
+        What::ToRedeliver { to } => vec![(
+            "differs",
+            format!(
+                "its key is not at {}, and is to be delivered there",
+                places(to)
+            ),
+        )],
+        What::Undelivered { to, why } => vec![
+            (
+                "differs",
+                format!("it needs a new key for {}: {}", places(to), inert(why)),
+            ),
+            ("way out", WAY_FROM_UNDELIVERED.to_owned()),
+        ],
         What::Remnant { live } => known(
             live,
             "left without power by a run that died before its key was delivered",
@@ -197,6 +211,11 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
             ),
         ],
     }
+}
+
+fn places(of: &[Destination]) -> String {
+    let places: Vec<String> = of.iter().map(|to| inert(&to.to_string())).collect();
+    places.join(", ")
 }
 
 fn differences(

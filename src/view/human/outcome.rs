@@ -14,7 +14,10 @@ pub fn outcome(outcome: &Outcome, left_out: &[Moved]) -> String {
         let style = match change.result {
             ChangeResult::Done => ADD,
             ChangeResult::Skipped | ChangeResult::NotAttempted | ChangeResult::Stale => CHANGE,
-            ChangeResult::Failed | ChangeResult::Unknown | ChangeResult::Undelivered => ALARM,
+            ChangeResult::Refused
+            | ChangeResult::Failed
+            | ChangeResult::Unknown
+            | ChangeResult::Undelivered => ALARM,
         };
         let how = inert(&sentence(change.action, change.result, &change.detail));
         out.push_str(&format!(
@@ -47,6 +50,7 @@ fn summary(outcome: &Outcome, left_out: &[Moved]) -> String {
             let how = match result {
                 ChangeResult::Done => "done",
                 ChangeResult::Stale => "stale",
+                ChangeResult::Refused => "refused",
                 ChangeResult::Failed => "failed",
                 ChangeResult::Unknown => "unknown",
                 ChangeResult::Undelivered => "undelivered",
@@ -93,7 +97,7 @@ pub fn next(outcome: &Outcome, reviewed: bool, left_out: &[Moved]) -> Option<Str
     if outcome.complete() && left_out.is_empty() {
         return None;
     }
-    use ChangeResult::{Done, Failed, NotAttempted, Skipped, Stale, Undelivered, Unknown};
+    use ChangeResult::{Done, Failed, NotAttempted, Refused, Skipped, Stale, Undelivered, Unknown};
     let ended = |wanted: &[ChangeResult]| {
         let results = outcome.results.iter();
         let these = results.filter(|change| wanted.contains(&change.result));
@@ -109,7 +113,7 @@ pub fn next(outcome: &Outcome, reviewed: bool, left_out: &[Moved]) -> Option<Str
             "what is done stays done ({these}); the next plan shows what others may have left behind"
         ),
     }];
-    if let Some(these) = ended(&[Failed, Undelivered]) {
+    if let Some(these) = ended(&[Refused, Failed, Undelivered]) {
         say.push(format!(
             "If the reason given above for {these} is something that you can mend, mend it first"
         ));

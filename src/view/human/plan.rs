@@ -1,7 +1,7 @@
 //! The plan for a reviewer: what stands in the way, then who gains power and what is lost, then the
 //! rest; what does not change is only counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::text::{
@@ -10,8 +10,8 @@ use super::text::{
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Role, Scope};
 use crate::plan::{
-    Action, Annex, Blocked, Change, Expired, Leaving, LeftAlone, Obstacle, Plan, Reason, Verdict,
-    power,
+    Action, Annex, Blocked, Change, Expired, Leaving, LeftAlone, Obstacle, Plan, Reason,
+    Undelivered, Verdict, power,
 };
 use crate::view::inert;
 
@@ -89,7 +89,45 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         &plan.annex.expired,
         expired,
     );
+    section(
+        out,
+        "Need a new key: their own cannot be read again, and no apply changes that",
+        &plan.annex.undelivered,
+        undelivered,
+    );
 }
+
+/// An account that needs a new key, and what to do about it.
+pub(super) fn undelivered(of: &Undelivered) -> Vec<String> {
+    let Undelivered {
+        address,
+        account,
+        scope: _,
+        to,
+        why,
+        declared_at,
+    } = of;
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&address.to_string()))
+        ),
+        format!("      account  {}", inert(account.as_str())),
+    ];
+    lines.extend(
+        to.iter()
+            .map(|to| format!("      for      {}", inert(&to.to_string()))),
+    );
+    lines.push(format!("      why      {}", inert(why)));
+    lines.push(format!("      = {WAY_FROM_UNDELIVERED}"));
+    lines.push(format!("      from {}", inert(&declared_at.to_string())));
+    lines
+}
+
+/// What to do about an account that needs a new key. A key is told once.
+pub(super) const WAY_FROM_UNDELIVERED: &str = "declare the account anew under another name with these \
+     places, move its users to that key, then remove this one";
 
 /// What is done, the grave first.
 pub(super) fn changes(out: &mut String, plan: &Plan) {
@@ -178,7 +216,9 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     let annex = &plan.annex;
     let (sign, style) = match change.action {
         Action::Adopt => ("&", CHANGE),
-        Action::Move | Action::Update | Action::UpdatePermissions => ("~", CHANGE),
+        Action::Move | Action::Update | Action::UpdatePermissions | Action::Redeliver => {
+            ("~", CHANGE)
+        }
         Action::Create => ("+", ADD),
         Action::Forget => ("x", CHANGE),
         Action::Delete => ("-", REMOVE),
@@ -239,6 +279,16 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
             .map(|to| inert(&to.to_string()))
             .collect();
         field("key goes to", places);
+    }
+    if let Some(from) = &change.key_from {
+        field("key is from", vec![inert(&from.to_string())]);
+        let readers: BTreeSet<&str> = change
+            .deliver_to
+            .iter()
+            .map(|to| to.kind().readers())
+            .collect();
+        let readers: Vec<String> = readers.into_iter().map(str::to_owned).collect();
+        field("read then by", readers);
     }
     field("key leaves", change.leaves.iter().map(leaves).collect());
     if let Some(sentence) = consequence(change, annex) {
@@ -518,6 +568,7 @@ pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
         (Action::Move, "move"),
         (Action::Update, "update"),
         (Action::UpdatePermissions, "update permissions"),
+        (Action::Redeliver, "redeliver"),
         (Action::Forget, "forget"),
         (Action::Delete, "delete"),
     ]
@@ -554,6 +605,13 @@ pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
     }
     if seen && !plan.annex.expired.is_empty() {
         let _ = write!(line, "; {} expired", plan.annex.expired.len());
+    }
+    if seen && !plan.annex.undelivered.is_empty() {
+        let _ = write!(
+            line,
+            "; {} in need of a new key",
+            plan.annex.undelivered.len()
+        );
     }
     if seen {
         let _ = write!(line, "; {} as declared", count(unchanged, "account"));

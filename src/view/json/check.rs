@@ -64,6 +64,8 @@ fn one(found: &Differing, plan: &Plan) -> Value {
         What::ToForget { live } => ("to-forget", (Some(live), None, None)),
         What::ToSeal => ("to-seal", none),
         What::ToLeave { leaves: _ } => ("to-leave", none),
+        What::ToRedeliver { to: _ } => ("to-redeliver", none),
+        What::Undelivered { to: _, why: _ } => ("undelivered", none),
         What::Remnant { live } => ("remnant", (Some(live), None, None)),
         What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),
         What::Gone => ("gone", none),

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
-    Judgement, Leaving, LeftAlone, Plan, PolicyInfo, Privilege, Said, Verdict,
+    Judgement, Leaving, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -148,6 +148,7 @@ pub fn plan(plan: &Plan) -> Value {
         owners: _,
         left_alone,
         expired,
+        undelivered,
         notes,
         advice,
         unread,
@@ -182,6 +183,7 @@ pub fn plan(plan: &Plan) -> Value {
                 .map(|(of, why)| json!({ "scope": scope(of), "why": why.why }))
                 .collect::<Vec<_>>(),
             "expired": expired.iter().map(|e| expiry(e, annex)).collect::<Vec<_>>(),
+            "undelivered": undelivered.iter().map(|u| needy(u, annex)).collect::<Vec<_>>(),
             "notes": notes
                 .iter()
                 .map(|(address, note)| json!({ "address": address, "note": note }))
@@ -195,6 +197,7 @@ pub fn plan(plan: &Plan) -> Value {
             "move": plan.count(Action::Move),
             "update": plan.count(Action::Update),
             "update_permissions": plan.count(Action::UpdatePermissions),
+            "redeliver": plan.count(Action::Redeliver),
             "forget": plan.count(Action::Forget),
             "delete": plan.count(Action::Delete),
             "escalations": verdicts(Verdict::Escalation),
@@ -237,6 +240,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
                 marks: _,
                 moved_from,
                 deliver_to,
+                key_from,
                 leaves,
                 places,
             },
@@ -275,6 +279,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
         "moved_from": moved_from,
         "taken_from": taken_from,
         "deliver_to": deliver_to.iter().map(destination).collect::<Vec<_>>(),
+        "key_from": key_from.as_ref().map(destination),
         "leaves": leaves.iter().map(leaving).collect::<Vec<_>>(),
         "places": places.iter().map(place).collect::<Vec<_>>(),
     })
@@ -371,6 +376,25 @@ fn expiry(expired: &Expired, annex: &Annex) -> Value {
         "account": account,
         "scope": scope(of, annex),
         "until": until,
+        "place": place(declared_at),
+    })
+}
+
+fn needy(undelivered: &Undelivered, annex: &Annex) -> Value {
+    let Undelivered {
+        address,
+        account,
+        scope: of,
+        to,
+        why,
+        declared_at,
+    } = undelivered;
+    json!({
+        "address": address,
+        "account": account,
+        "scope": scope(of, annex),
+        "to": to.iter().map(destination).collect::<Vec<_>>(),
+        "why": why,
         "place": place(declared_at),
     })
 }

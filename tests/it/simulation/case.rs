@@ -124,6 +124,15 @@ impl Case {
         }
     }
 
+    /// As it is, with other places for the keys of all accounts but the first.
+    pub fn moving(mut self) -> Self {
+        for (n, account) in self.desired.accounts.values_mut().enumerate().skip(1) {
+            account.deliver_to[0] = samples::destination(format!("a{n}-moved.json"));
+        }
+        self.title.push_str("; keys move");
+        self
+    }
+
     /// As it is, with sinks that keep no key which leaves them.
     pub fn removing(mut self) -> Self {
         let all = self.before.iter_mut().chain([&mut self.desired]);

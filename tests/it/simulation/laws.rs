@@ -66,6 +66,21 @@ fn delivered(platform: &Platform, account: &Seen, to: &[Destination]) -> bool {
             .all(|to| platform.holds(to, &account.mrn, fingerprint))
 }
 
+/// Takes over the marks that a redelivery writes: of places, and what hangs on them.
+fn take_marks(labels: &mut BTreeMap<String, String>, now: &BTreeMap<String, String>) {
+    let ours = |key: &String| {
+        ["rolecall-to-", "rolecall-seal", "rolecall-written"]
+            .iter()
+            .any(|mark| key.starts_with(mark))
+    };
+    labels.retain(|key, _| !ours(key));
+    labels.extend(
+        now.iter()
+            .filter(|(key, _)| ours(key))
+            .map(|(k, v)| (k.clone(), v.clone())),
+    );
+}
+
 /// Whether the key of an account is out of all places from which a change removes it.
 fn gone(platform: &Platform, change: &Change, mrn: &str) -> Result<(), String> {
     let removed = change.leaves.iter().filter(|leaving| leaving.removed);
@@ -206,7 +221,20 @@ impl<'a> Laws<'a> {
             format!("something was written, but not told: {outcome:#?}")
         })?;
         for (change, result) in changes.iter().zip(&outcome.results) {
-            self.truth(platform, before, &after, change, result)
+            // What an earlier change of the same account wrote is no work of this one.
+            let marked = |other: &ChangeOutcome| {
+                other.address == result.address
+                    && (other.action, other.result) == (Action::Redeliver, ChangeResult::Done)
+            };
+            let mut was = before.clone();
+            if outcome.results.iter().any(marked) {
+                for (mrn, account) in &mut was {
+                    if let Some(now) = after.get(mrn) {
+                        take_marks(&mut account.labels, &now.labels);
+                    }
+                }
+            }
+            self.truth(platform, &was, &after, change, result)
                 .map_err(|why| format!("{why}; told {result:#?}\nby {outcome:#?}"))?;
             // Only the run that met the fault found the destinations as they are in the beginning.
             if report.fault.is_some() && result.result == ChangeResult::Undelivered {
@@ -273,6 +301,27 @@ impl<'a> Laws<'a> {
                         || self.unremovable(platform, left)
                 });
                 ensure(safe, || format!("power without a key is left: {left:?}"))
+            }
+            (Action::Redeliver, true) => {
+                let Some(is) = is else {
+                    return Err("it is gone".to_owned());
+                };
+                ensure(
+                    delivered(platform, is, &change.deliver_to)
+                        && told.delivered_to == change.deliver_to,
+                    || format!("it is not done: {is:?}"),
+                )
+            }
+            (Action::Redeliver, false) => {
+                let has = |to: &&Destination| platform.holder(to).is_some();
+                let held = change.deliver_to.iter().find(has);
+                // Where it may be is told; what was there before is not this run's.
+                let excuse =
+                    told.detail.contains("may be at") || told.result == ChangeResult::Unknown;
+                let tried = told.result == ChangeResult::Failed;
+                ensure(held.is_none() || excuse || !tried, || {
+                    format!("a key is left in {held:?}, and the marks do not say so")
+                })
             }
             (Action::Delete, true) => {
                 ensure(is.is_none(), || format!("it is there: {is:?}"))?;

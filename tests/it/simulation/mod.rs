@@ -183,5 +183,34 @@ fn keys_that_leave_places() {
         Case::change(quirks, &before, &after)
     };
     let cases = [case(PROMPT), case(PROMPT).removing(), case(LATE).removing()];
-    simulate("keys that leave places", &cases, 200);
+    simulate("keys that leave places", &cases, 160);
+}
+
+/// A key goes to a second place, one moves to another place, and one moves while its account changes.
+#[test]
+fn keys_that_are_delivered_again() {
+    let before = [
+        Some(Wanted(0, AGENT, 1)),
+        Some(Wanted(0, AGENT, 1)),
+        Some(Wanted(0, BOTH, 2)),
+    ];
+    let after = [
+        Some(Wanted(0, AGENT, 2)),
+        Some(Wanted(0, AGENT, 1)),
+        Some(Wanted(0, VIEWER, 3)),
+    ];
+    let case = |lag| {
+        let quirks = Quirks {
+            read_lag_ms: lag,
+            ..Quirks::default()
+        };
+        Case::change(quirks, &before, &after).moving()
+    };
+    let cases = [
+        case(PROMPT),
+        case(PROMPT).removing(),
+        case(PROMPT).removing().without_staging(),
+        case(LATE).removing(),
+    ];
+    simulate("keys that are delivered again", &cases, 550);
 }

@@ -11,11 +11,12 @@ use rolecall::diff::PENDING_LEASE;
 use rolecall::http::Time;
 use rolecall::http::{Answer, Failure};
 use rolecall::model::{
-    CredentialMark, DesiredAccount, Destination, Fingerprint, Marking, Marks, Mrn, Nonce, Role,
-    Seals, StackId,
+    CredentialMark, DesiredAccount, Destination, Fingerprint, IssuedCredential, Marking, Marks,
+    Mrn, Nonce, Role, Seals, StackId,
 };
 use rolecall::platform::{Client, Credential, Endpoint, Identity, Transport};
 use rolecall::ports::Reader;
+use rolecall::secret::Secret;
 use rolecall_server::{App, Options, Quirks, SeedAccount, Storage};
 use serde_json::Value;
 
@@ -353,6 +354,23 @@ impl Platform {
         own
     }
 
+    /// The credential that a destination holds, as it was issued.
+    pub fn key(&self, destination: &Destination) -> Option<IssuedCredential> {
+        let sinks = self.sinks.borrow();
+        let held = sinks.get(destination)?;
+        let file: Value = serde_json::from_str(&held.json).expect("a credential file");
+        let text = |name: &str| file[name].as_str().unwrap_or_default().to_owned();
+        Some(IssuedCredential {
+            mrn: held.mrn.clone(),
+            certificate: String::new(),
+            private_key: Secret::new(text("private_key")),
+            scope_mrn: text("scope_mrn"),
+            space_mrn: text("scope_mrn"),
+            api_endpoint: text("api_endpoint"),
+            fingerprint: held.fingerprint.clone(),
+        })
+    }
+
     /// The credential that a destination holds, as its file.
     pub fn read(&self, destination: &Destination) -> Option<Vec<u8>> {
         let sinks = self.sinks.borrow();
@@ -361,10 +379,14 @@ impl Platform {
             .map(|held| held.json.clone().into_bytes())
     }
 
-    /// Accounts of which a key stands beside a destination.
+    /// Accounts of which a key stands beside a destination, but where the destination holds it as well:
+    /// there the same people read it, and the next look at the place removes it.
     pub fn beside(&self) -> Vec<Mrn> {
         let beside = self.beside.borrow();
-        beside.values().map(|one| one.held.mrn.clone()).collect()
+        let alone = beside
+            .values()
+            .filter(|one| self.holder(&one.to).as_ref() != Some(&one.held.mrn));
+        alone.map(|one| one.held.mrn.clone()).collect()
     }
 
     /// Asks the platform who it is that the key in a destination stands for.

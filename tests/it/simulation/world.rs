@@ -366,6 +366,16 @@ impl SinkStore for World<'_> {
         self.call("abandon", Kind::Deliver, act).await
     }
 
+    async fn read(&self, from: &Destination) -> Result<rolecall::ports::ReadKey, SinkError> {
+        let act = async {
+            Ok(match self.platform.key(from) {
+                Some(key) => rolecall::ports::ReadKey::Key(Box::new(key)),
+                None => rolecall::ports::ReadKey::Nothing,
+            })
+        };
+        self.call("read", Kind::Read, act).await
+    }
+
     async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
         let act = async {
             Ok(match self.platform.take_back(from, account, None) {
