@@ -58,7 +58,7 @@ struct Aside {
     blocked: Vec<Blocked>,
     left_alone: Vec<LeftAlone>,
     expired: Vec<Expired>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     undelivered: Vec<Undelivered>,
     notes: Vec<(Address, String)>,
     advice: Vec<String>,

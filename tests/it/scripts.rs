@@ -253,7 +253,7 @@ scripts! {
     exit_codes_of_plain_errors: "exit-codes",
     an_owner_made_by_hand_and_hostile_names_are_shown_inert: "hostile-names",
     // H: an address renamed. Terraform destroys and creates: a new key, and an outage.
-    h_a_renamed_address_moves_a_label_and_nothing_else: "moved",
+    h_a_renamed_address_moves_a_label_and_a_key_whose_file_is_named_after_it: "moved",
     // F: the block of a protected account deleted. Terraform destroys the account.
     f_protection_is_on_the_account_and_outlives_its_block: "protected",
     what_is_given_up_stays_live_and_is_nobodys: "forgotten",
