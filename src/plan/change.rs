@@ -141,7 +141,7 @@ fn privilege(what: &Difference) -> Privilege {
         | Action::Delete => Privilege::of(what.before.as_ref(), what.after.as_ref()),
     };
     if what.action == Action::Redeliver {
-        privilege.expose(Exposure::NewPlace);
+        privilege.endanger(Exposure::NewPlace);
         // Who reads the new place is the account, whatever it may do.
         let roles = what.before.iter().flat_map(|state| &state.roles);
         privilege.owner |= roles.into_iter().any(Role::owns);

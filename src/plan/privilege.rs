@@ -84,7 +84,7 @@ impl Privilege {
     }
 
     /// The same with something besides that makes the account more dangerous.
-    pub(super) fn expose(&mut self, exposure: Exposure) {
+    pub(super) fn endanger(&mut self, exposure: Exposure) {
         self.exposures.push(exposure);
         self.verdict = Verdict::Escalation;
     }

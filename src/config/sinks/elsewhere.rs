@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::kind::DecodedSink;
 use super::recipient::Recipient;
-use super::{Sinks, rendered};
+use super::sink::{Sinks, rendered};
 use crate::config::block::Block;
 use crate::config::decode::Decoder;
 use crate::diag::SourceMap;

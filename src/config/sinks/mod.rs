@@ -5,22 +5,22 @@ mod elsewhere;
 mod file;
 mod kind;
 mod recipient;
+mod sink;
 mod vault;
 
 use super::block::Block;
 use super::codes;
 use super::decode::{Decoded, Decoder};
-use super::frames::account_scope;
 use super::schema::{Attribute, Schema};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::Frame;
-use crate::model::{Destination, OnDelete, SinkKind};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use crate::model::{Destination, SinkKind};
 
 pub use elsewhere::DeclaredSinks;
-use kind::{DecodedSink, Kind, on_delete};
+use kind::{Kind, on_delete};
 pub(super) use recipient::Recipient;
+pub(super) use sink::Sinks;
+use sink::{Sink, rendered};
 
 /// All kinds of this version: one row each.
 static KINDS: &[Kind] = &[
@@ -84,16 +84,6 @@ fn depend(attributes: &[Attribute]) -> String {
     }
 }
 
-/// One decoded sink.
-pub(super) struct Sink<'m> {
-    block: &'m Block,
-    decoded: Arc<dyn DecodedSink>,
-    on_delete: OnDelete,
-}
-
-/// All sinks by address; a failed or unknown one has no entry.
-pub(super) type Sinks<'m> = BTreeMap<String, Sink<'m>>;
-
 /// Decodes all `sink` blocks.
 pub(super) fn blocks<'m>(
     blocks: &[&'m Block],
@@ -131,18 +121,6 @@ pub(super) fn destination(
 ) -> Decoded<Destination> {
     let place = rendered(sink.block, &*sink.decoded, recipient, scope, decoder)?;
     Ok(place.map(|place| place.with(sink.on_delete)))
-}
-
-fn rendered(
-    block: &Block,
-    decoded: &dyn DecodedSink,
-    recipient: &Recipient<'_>,
-    scope: &Frame<'_>,
-    decoder: &mut Decoder<'_>,
-) -> Decoded<Destination> {
-    let frame = account_scope(scope, recipient::members(recipient));
-    let place = decoded.place(block, recipient, &frame, decoder)?;
-    Ok(place.map(|place| Destination::new(block.labels.join("."), place)))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What a check found: drift with its author, what waits for an apply, and accounts to look at.
 
+use super::keys::WAY_FROM_UNDELIVERED;
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{WAY_FROM_UNDELIVERED, WAYS_FROM_EXPIRY, left_alone, scope};
+use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};

@@ -3,6 +3,7 @@
 
 mod check;
 mod credential;
+mod keys;
 mod list;
 mod obstacle;
 mod outcome;

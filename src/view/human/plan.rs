@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::keys::{leaves, undelivered};
 use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Labels, Role, Scope};
 use crate::plan::{
-    Action, Annex, Blocked, Change, Expired, Leaving, LeftAlone, Obstacle, Plan, Reason,
-    Undelivered, Verdict, power,
+    Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
 };
 use crate::view::inert;
 
@@ -96,38 +96,6 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         undelivered,
     );
 }
-
-/// An account that needs a new key, and what to do about it.
-pub(super) fn undelivered(of: &Undelivered) -> Vec<String> {
-    let Undelivered {
-        address,
-        account,
-        scope: _,
-        to,
-        why,
-        declared_at,
-    } = of;
-    let mut lines = vec![
-        format!(
-            "  {} {}",
-            paint(ALARM, "!"),
-            paint(HEAD, &inert(&address.to_string()))
-        ),
-        format!("      account  {}", inert(account.as_str())),
-    ];
-    lines.extend(
-        to.iter()
-            .map(|to| format!("      for      {}", inert(&to.to_string()))),
-    );
-    lines.push(format!("      why      {}", inert(why)));
-    lines.push(format!("      = {WAY_FROM_UNDELIVERED}"));
-    lines.push(format!("      from {}", inert(&declared_at.to_string())));
-    lines
-}
-
-/// What to do about an account that needs a new key. A key is told once.
-pub(super) const WAY_FROM_UNDELIVERED: &str = "declare the account anew under another name with these \
-     places, move its users to that key, then remove this one";
 
 /// What is done, the grave first.
 pub(super) fn changes(out: &mut String, plan: &Plan) {
@@ -304,16 +272,6 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         field("from", vec![places.join(", ")]);
     }
     lines
-}
-
-/// What becomes of a key where it is not to be any more.
-fn leaves(leaving: &Leaving) -> String {
-    let place = inert(&leaving.called());
-    if leaving.removed {
-        return paint(REMOVE, &format!("{place}, and is removed there"));
-    }
-    let readers = leaving.kind.readers();
-    format!("{place}, and stays there, readable by {readers}")
 }
 
 /// What a change is about: an address, or the name of an account that has none.

@@ -3,6 +3,7 @@
 //! written as `\u` escapes, so that showing the document is safe and parsing it gives the original.
 
 pub mod check;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,14 +11,13 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::keys::{destination, leaving};
 use crate::apply::{ChangeOutcome, Outcome};
 use crate::diag::{Diagnostic, SourceMap, acts};
-use crate::model::{
-    AccountState, Caller, Destination, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef,
-};
+use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
-    Judgement, Leaving, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
+    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -307,37 +307,6 @@ fn state(state: &AccountState) -> Value {
 /// Short names where there are such, else resource names.
 fn roles(roles: &RoleSet) -> Vec<&str> {
     roles.iter().map(Role::short).collect()
-}
-
-fn leaving(leaving: &Leaving) -> Value {
-    let Leaving {
-        id,
-        kind,
-        place,
-        removed,
-    } = leaving;
-    json!({
-        "id": id,
-        "kind": kind,
-        "place": place.as_ref().map(destination),
-        "removed": removed,
-        "readers": (!removed).then(|| kind.readers()),
-    })
-}
-
-fn destination(destination: &Destination) -> Value {
-    let mut told = serde_json::Map::from_iter([
-        ("sink".to_owned(), destination.sink().into()),
-        ("kind".to_owned(), destination.kind().as_str().into()),
-        ("id".to_owned(), destination.id().to_string().into()),
-        (
-            "on_delete".to_owned(),
-            destination.on_delete().as_str().into(),
-        ),
-    ]);
-    let facts = destination.facts().into_iter();
-    told.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));
-    Value::Object(told)
 }
 
 fn place(place: &SourceRef) -> Value {
