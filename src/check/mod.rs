@@ -6,6 +6,7 @@ mod answers;
 mod ask;
 mod cause;
 mod found;
+mod places;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::plan::{Blocked, LeftAlone, Obstacle, Plan};
 pub use answers::Answers;
 pub use ask::ask;
 pub use found::{Cause, Differing, What};
+pub use places::{KeyFound, Misplaced, look};
 
 /// What is asked of a check besides drift.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,8 @@ pub struct Check {
     /// What the platform does by itself with accounts that nobody uses, and what was not looked at
     /// or is gone, in sentences.
     pub clean_up: Vec<String>,
+    /// Places that do not hold the key that they should, by address; `None` if that was not asked.
+    pub places: Option<Vec<Misplaced>>,
 }
 
 /// One account that was not used for long.
@@ -133,6 +137,7 @@ pub fn check(
         unused: options.unused.map(unused),
         expiring: expiring(desired, live, inventory, options.expiring),
         clean_up,
+        places: None,
         plan,
     }
 }
@@ -141,7 +146,16 @@ impl Check {
     /// Whether something that should have been read could not be.
     pub fn partial(&self) -> bool {
         let unread = |blocked: &Blocked| matches!(blocked.block, Obstacle::Unread { .. });
-        !self.plan.annex.unread.is_empty() || self.plan.blocked.iter().any(unread)
+        let unknown = |one: &Misplaced| matches!(one.found, KeyFound::Unknown(_));
+        !self.plan.annex.unread.is_empty()
+            || self.plan.blocked.iter().any(unread)
+            || self.places.iter().flatten().any(unknown)
+    }
+
+    /// Whether some key is lost, or another is in its place.
+    pub fn misplaced(&self) -> bool {
+        let known = |one: &Misplaced| !matches!(one.found, KeyFound::Unknown(_));
+        self.places.iter().flatten().any(known)
     }
 
     /// Whether something waits for an apply, or for another run's.

@@ -402,3 +402,55 @@ fn a_log_that_lies_about_its_order_or_never_ends_is_not_believed() {
         "unknown"
     );
 }
+
+/// Only this flag looks into a destination, and it writes nothing.
+#[test]
+fn keys_that_are_lost_or_anothers_are_found_where_one_looks() {
+    let stage = applied(&[("ci", VIEWER), ("other", VIEWER)]);
+    let code = |arguments: &[&str]| {
+        let output = stage.command(arguments).output().expect("runs");
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).expect("text"),
+        )
+    };
+    let with = ["check", "--sinks", "--allow-unmanaged", "access"];
+    let without = ["check", "--allow-unmanaged", "access"];
+    let (exit, text) = code(&with);
+    assert_eq!(exit, Some(0), "{text}");
+    let file = |name: &str| stage.path(&format!("access/credentials/{name}.json"));
+    std::fs::copy(file("other"), file("ci")).expect("copied");
+    std::fs::remove_file(file("other")).expect("removed");
+    assert_eq!(code(&without).0, Some(0));
+    assert_eq!(
+        code(&["plan", "--strict", "--detailed-exitcode", "access"]).0,
+        Some(0),
+        "a plan reads no sink"
+    );
+    let (exit, text) = code(&with);
+    assert_eq!(exit, Some(6), "{text}");
+    let (foreign, lost) = text.split_once("service_account.other").expect("both");
+    assert!(
+        foreign.contains(&format!("the key of {} is there", mrn(&stage, "other"))),
+        "{text}"
+    );
+    assert!(lost.contains("nothing is there"), "{text}");
+    let json = [
+        "check",
+        "--sinks",
+        "--allow-unmanaged",
+        "--format",
+        "json",
+        "access",
+    ];
+    let (_, text) = code(&json);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    schema::check(&document);
+    let found: Vec<&Value> = document["check"]["places"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| &one["found"])
+        .collect();
+    assert_eq!(found, ["foreign", "lost"]);
+}

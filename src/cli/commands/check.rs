@@ -3,11 +3,12 @@
 use clap::Args as ClapArgs;
 use jiff::SignedDuration;
 
-use crate::check::{Check, CheckOptions, ask, check};
+use crate::check::{Check, CheckOptions, ask, check, look};
 use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
+use crate::cli::machine::machine;
 use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, Scopes, duration};
 use crate::cli::outputs::Files;
 use crate::cli::reach;
@@ -15,6 +16,7 @@ use crate::cli::reporter::Reporter;
 use crate::cli::signals::Signals;
 use crate::diff::diff;
 use crate::plan;
+use crate::sinks::Sinks;
 use crate::view::human;
 
 /// `rolecall check`.
@@ -24,6 +26,7 @@ use crate::view::human;
 not be read, else 2 if the configuration waits for an apply, else 0.\n\nExamples:\n  \
 rolecall check --local examples/quickstart\n  \
 rolecall check --unused 90d --expiring 14d access/\n  \
+rolecall check --sinks access/                # with the rights of an apply: are the keys there?\n  \
 rolecall check --allow-unmanaged --format json access/ | jq .check.drift"
 )]
 pub struct CheckArgs {
@@ -51,6 +54,11 @@ pub struct CheckArgs {
     /// List managed accounts that expire within this time, and expired ones
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30d")]
     pub expiring: SignedDuration,
+
+    /// Look into the destinations of managed accounts too, with the logins and rights of an apply, for keys
+    /// that are lost and for others in their place
+    #[arg(long)]
+    pub sinks: bool,
 
     /// Do not exit 6 for accounts that no configuration manages
     #[arg(long)]
@@ -94,14 +102,24 @@ async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         unused: args.unused,
         expiring: args.expiring,
     };
-    let found = check(plan, desired, live, inventory, &answers, to_know, options);
+    let mut found = check(plan, desired, live, inventory, &answers, to_know, options);
+    if args.sinks {
+        let dir = &args.config.dir;
+        let sinks = match args.platform.local {
+            true => Sinks::local(dir),
+            false => Sinks::new(dir, machine(&args.platform, Vec::new(), reporter)?),
+        };
+        let looking = reporter.waiting("looking into destinations");
+        found.places = Some(look(&sinks, desired, live, inventory).await);
+        drop(looking);
+    }
     reporter.emit(Event::Checked(&found));
     reporter.result(&human::check(&found));
     Ok(exit(&found, args.allow_unmanaged))
 }
 
 fn exit(found: &Check, allow_unmanaged: bool) -> Exit {
-    let alarming = !(found.drift.is_empty() && found.needs_person.is_empty());
+    let alarming = !(found.drift.is_empty() && found.needs_person.is_empty()) || found.misplaced();
     if alarming || !(allow_unmanaged || found.unmanaged.is_empty()) {
         Exit::Unmanaged
     } else if found.partial() {

@@ -6,7 +6,7 @@ use super::obstacle;
 use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
-use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};
+use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};
 use crate::model::{AccountState, Destination, LogEntry};
 use crate::plan::{Leaving, Plan};
 use crate::view::inert;
@@ -36,6 +36,11 @@ pub fn check(check: &Check) -> String {
         &mut out,
         "Not applied yet: the configuration changed, nobody else did anything",
         pending.iter().map(|found| one(found, plan)),
+    );
+    section(
+        &mut out,
+        "Keys that are not where they should be",
+        check.places.iter().flatten().map(misplaced),
     );
     let flying = plan.in_flight.iter().map(|flying| {
         let address = inert(&flying.address.to_string());
@@ -128,6 +133,45 @@ fn one(found: &Differing, plan: &Plan) -> Vec<String> {
     if !found.places.is_empty() {
         let places = found.places.iter().map(|place| inert(&place.to_string()));
         field("from", places.collect::<Vec<_>>().join(", "));
+    }
+    lines
+}
+
+/// A place that does not hold the key that it should, and what to do about it.
+fn misplaced(one: &Misplaced) -> Vec<String> {
+    const ANEW: &str = "take the place out of deliver_to and apply, then put it back: the key is delivered \
+         again from another place, if one has it";
+    let Misplaced {
+        address,
+        account,
+        at,
+        found,
+        declared_at,
+    } = one;
+    let (what, way) = match found {
+        KeyFound::Lost => ("nothing is there".to_owned(), Some(ANEW)),
+        KeyFound::Foreign(what) => (inert(what), Some(ANEW)),
+        KeyFound::WrittenAfter => (
+            "written by someone after us: its version is not the one that our last write left"
+                .to_owned(),
+            Some(ANEW),
+        ),
+        KeyFound::Unknown(why) => (format!("unknown: {}", inert(why)), None),
+    };
+    let mut lines = vec![format!(
+        "  {} {}",
+        paint(ALARM, "!"),
+        paint(HEAD, &inert(&address.to_string()))
+    )];
+    let mut field = |name: &str, value: String| lines.push(format!("      {name:<12} {value}"));
+    field("account", inert(account.as_str()));
+    field("place", inert(&at.to_string()));
+    field("found", what);
+    if let Some(way) = way {
+        field("way out", way.to_owned());
+    }
+    if let Some(declared_at) = declared_at {
+        field("from", inert(&declared_at.to_string()));
     }
     lines
 }
@@ -358,6 +402,7 @@ fn summary(check: &Check) -> String {
         (drift.len(), "drifted"),
         (unknown.len(), "perhaps drifted"),
         (check.needs_person.len(), "for a person"),
+        (check.places.as_ref().map_or(0, Vec::len), "misplaced keys"),
         (check.not_applied.len(), "not applied yet"),
         (plan.in_flight.len(), "being created"),
         (check.unmanaged.len(), "unmanaged"),

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::keys::destination;
 use super::{blocked, in_flight, place, roles, scope, state, unmanaged};
-use crate::check::{Cause, Check, Differing, Expiring, Idle, Since, What};
+use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
 
@@ -19,6 +20,7 @@ pub fn check(check: &Check) -> Value {
         unused,
         expiring,
         clean_up,
+        places,
     } = check;
     let all = |found: &[Differing]| -> Vec<Value> { found.iter().map(|f| one(f, plan)).collect() };
     json!({
@@ -36,6 +38,9 @@ pub fn check(check: &Check) -> Value {
             .map(|all| all.iter().map(|i| idle(i, plan)).collect::<Vec<_>>()),
         "expiring": expiring.iter().map(|e| expires(e, plan)).collect::<Vec<_>>(),
         "clean_up": clean_up,
+        "places": places
+            .as_ref()
+            .map(|all| all.iter().map(misplaced).collect::<Vec<_>>()),
         "unread": plan.annex.unread
             .iter()
             .map(|(of, why)| json!({ "scope": scope(of, &plan.annex), "why": why.why }))
@@ -91,6 +96,30 @@ fn one(found: &Differing, plan: &Plan) -> Value {
         "why": why,
         "last_write": entry.map(write),
         "places": places.iter().map(place).collect::<Vec<_>>(),
+    })
+}
+
+fn misplaced(one: &Misplaced) -> Value {
+    let Misplaced {
+        address,
+        account,
+        at,
+        found,
+        declared_at,
+    } = one;
+    let (kind, what) = match found {
+        KeyFound::Lost => ("lost", None),
+        KeyFound::Foreign(what) => ("foreign", Some(what)),
+        KeyFound::WrittenAfter => ("written-after", None),
+        KeyFound::Unknown(why) => ("unknown", Some(why)),
+    };
+    json!({
+        "address": address,
+        "account": account,
+        "at": destination(at),
+        "found": kind,
+        "what": what,
+        "place": declared_at.as_ref().map(place),
     })
 }
 

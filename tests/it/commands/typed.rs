@@ -23,6 +23,7 @@ const ENDS: &[(&str, i32)] = &[
     // Nothing is applied yet, and the platform has accounts that nobody declares.
     ("rolecall check --local examples/quickstart", 2),
     ("rolecall check --unused 90d --expiring 14d access/", 6),
+    ("rolecall check --sinks access/", 6),
     (
         "rolecall check --allow-unmanaged --format json access/ | jq .check.drift",
         2,
