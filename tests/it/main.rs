@@ -21,6 +21,8 @@ mod fuzz;
 mod holes;
 #[cfg(feature = "server")]
 mod hostile;
+#[cfg(feature = "server")]
+mod keys;
 mod language;
 mod literals;
 #[cfg(feature = "server")]

@@ -268,7 +268,7 @@ fn a_key_goes_to_a_further_place_and_then_the_marks_name_it() {
     let world = world_at(&account, &[&a]);
     let outcome = run(vec![declared_at("ci", &[&a, &b])], &[account], &world);
     assert_eq!(only(&outcome), (ChangeResult::Done, ""));
-    assert_eq!(outcome.results[0].delivered_to, [b.clone()]);
+    assert_eq!(outcome.results[0].delivered_to, std::slice::from_ref(&b));
     assert_eq!(
         *world.writes.borrow(),
         [format!("promote {b}"), "update ci".to_owned()]
