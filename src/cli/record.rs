@@ -321,7 +321,7 @@ impl Recording {
         Left::Lost {
             exit: if self.written(exit) {
                 Exit::Partial
-            } else if exit == Exit::Done {
+            } else if exit.is_result() {
                 Exit::Error
             } else {
                 exit

@@ -320,13 +320,8 @@ impl Reporter {
 fn unseen(exit: Exit, written: bool) -> Exit {
     match exit {
         _ if written => Exit::Partial,
-        Exit::Done | Exit::Pending | Exit::Unmanaged => Exit::Error,
-        Exit::Error
-        | Exit::Refused
-        | Exit::Stale
-        | Exit::Partial
-        | Exit::Usage
-        | Exit::Interrupted => exit,
+        exit if exit.is_result() => Exit::Error,
+        exit => exit,
     }
 }
 
@@ -439,8 +434,13 @@ mod tests {
             assert_eq!(unseen(exit, true), Exit::Partial);
             let not_seen = unseen(exit, false);
             assert_ne!(not_seen, Exit::Done);
-            let success = matches!(exit, Exit::Done | Exit::Pending | Exit::Unmanaged);
-            assert_eq!(not_seen, if success { Exit::Error } else { exit });
+            assert!(not_seen == exit || not_seen == Exit::Error, "{exit:?}");
+        }
+        for result in [Exit::Done, Exit::Pending, Exit::Unmanaged] {
+            assert_eq!(unseen(result, false), Exit::Error);
+        }
+        for reason in [Exit::Refused, Exit::Stale, Exit::Usage] {
+            assert_eq!(unseen(reason, false), reason);
         }
     }
 }

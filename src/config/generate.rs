@@ -461,6 +461,8 @@ fn unique(base: String, taken: &mut BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::samples::account;
+    use crate::model::{LiveLabels, Mrn, Scope, SpaceId};
 
     #[test]
     fn template_sequences_and_what_nobody_sees_are_escaped() {
@@ -476,6 +478,27 @@ mod tests {
         ] {
             assert_eq!(quote(text), expected);
         }
+    }
+
+    #[test]
+    fn labels_are_written_where_there_are_some_on_as_many_lines_as_they_need() {
+        let written = |labels: Labels| {
+            let scope = Scope::Space(SpaceId::new("prod-883120").expect("an id"));
+            let mrn = Mrn::new("//agents.api.mondoo.app/spaces/prod-883120/serviceaccounts/x");
+            let account = LiveAccount {
+                labels: LiveLabels::from(labels),
+                ..account(mrn, scope, "ci")
+            };
+            let mut out = String::new();
+            account_blocks(&mut out, "ci", "space.prod", &account);
+            out
+        };
+        assert!(!written(Labels::new()).contains("labels"));
+        let one = |value: &str| Labels::from([("team".to_owned(), value.to_owned())]);
+        let short = written(one("a"));
+        assert!(short.contains("\n  labels = { team = \"a\" }\n"), "{short}");
+        let tall = written(one(&"a".repeat(MAX_LABEL)));
+        assert!(tall.contains("\n  labels = {\n    team = \"aaa"), "{tall}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! what becomes of others' accounts, and what two blocks may not say both.
 
 use super::trial::{come_to, marked, whole, wrong};
-use super::{PolicyDir, Resolved, SourceFile, codes, policy_dir};
+use super::{Input, PolicyDir, Resolved, SourceFile, codes, parse, policy_dir, resolve};
 use crate::model::{
     EndpointAssertion, Limits, PolicyReach, PolicySeverity, Scope, UnmanagedAction,
 };
@@ -479,4 +479,116 @@ fn a_policy_speaks_of_whom_it_says() {
             "\"legacy-*\""
         ]
     );
+}
+
+/// What there is to do about everything that is wrong.
+#[track_caller]
+fn ways(text: &str) -> Vec<String> {
+    let (_, found) = come_to(text).expect_err(text);
+    let ways = found.iter().flat_map(|one| one.ways_out());
+    ways.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_block_in_a_block_is_judged_by_its_form() {
+    let variable = |blocks: &str| format!("variable \"a\" {{\n  default = 1\n  {blocks}\n}}\n");
+    let check = "validation {\n condition = var.a > 0\n error_message = \"Above 0.\"\n}\n";
+    good(&variable(&format!("{check}{check}")));
+    let protect = "credential { deliver_to = [sink.file.local] }\n\
+                   lifecycle { prevent_destroy = true }\n";
+    good(&account("a", "a", protect));
+    let twice = account(
+        "a",
+        "a",
+        &format!("{protect}lifecycle {{ prevent_destroy = true }}\n"),
+    );
+    assert_eq!(code(&twice), "duplicate-declaration");
+    // What is an attribute is told from what is nothing at all.
+    let born = "credential { deliver_to = [sink.file.local] }";
+    let ways = ways(&account(
+        "a",
+        "a",
+        &format!("{born}\nlabels {{\n team = \"x\"\n}}"),
+    ));
+    assert_eq!(ways, ["write `labels = …`"]);
+}
+
+#[test]
+fn a_count_of_a_length_becomes_that_list() {
+    let text = format!(
+        "locals {{ teams = [\"a\", \"b\"] }}\n{}",
+        born("a", "a").replace("scope =", "count = length(local.teams)\nscope =")
+    );
+    let ways = ways(&text);
+    let told = |part: &str| ways.iter().any(|way| way.contains(part));
+    assert!(told("for_each = toset(local.teams)"), "{ways:?}");
+    let other = text.replace("length(local.teams)", "max(2, 3)");
+    let ways = self::ways(&other);
+    assert!(
+        ways.iter().any(|way| way.contains("range(max(2, 3))")),
+        "{ways:?}"
+    );
+}
+
+#[test]
+fn an_attribute_of_a_type_is_optional_only_where_it_says_so() {
+    let text = "variable \"a\" {\n  type = object({ names = list(string), n = optional(number, 3) })\n  \
+                default = { names = [\"x\"] }\n}\n";
+    let name = born("a", "ci").replace("\"ci\"", "\"${var.a.names[0]}-${var.a.n}\"");
+    let came = good(&format!("{text}{name}"));
+    let account = came.desired.accounts.values().next().expect("one");
+    assert_eq!(account.name, "x-3");
+    let lacks = format!("{}{name}", text.replace("{ names = [\"x\"] }", "{ n = 1 }"));
+    assert_eq!(code(&lacks), "invalid-variable-value");
+}
+
+#[test]
+fn a_format_that_is_to_come_is_told_from_one_that_is_none() {
+    let sink = |format: &str| {
+        format!("sink \"file\" \"b\" {{\n  directory = \"b\"\n  format = \"{format}\"\n}}\n")
+    };
+    assert_eq!(code(&sink("yaml")), "not-supported-yet");
+    assert_eq!(code(&sink("toml")), "invalid-value");
+    good(&sink("base64"));
+}
+
+#[test]
+fn null_that_is_given_is_the_default_where_null_may_not_be() {
+    for (nullable, name) in [("nullable = false", "x"), ("", "none")] {
+        let text = format!(
+            "{}variable \"a\" {{\n  type = string\n  default = \"x\"\n  {nullable}\n}}\n{}",
+            super::trial::HEAD,
+            born("a", "ci").replace("\"ci\"", "var.a == null ? \"none\" : var.a")
+        );
+        let file = SourceFile {
+            path: "main.hcl".to_owned(),
+            bytes: text.into_bytes(),
+        };
+        let given = Input::File {
+            path: "values.hcl".to_owned(),
+            bytes: b"a = null\n".to_vec(),
+        };
+        let (mut sources, module) = parse(vec![file]);
+        let came = resolve(&module, &mut sources, &[given]).expect("is right");
+        let account = came.desired.accounts.values().next().expect("one");
+        assert_eq!(account.name, name);
+    }
+}
+
+#[test]
+fn a_role_that_only_names_itself_or_nothing_else_names_is_unused() {
+    let role =
+        |name: &str, includes: &str| format!("role \"{name}\" {{ includes = [{includes}] }}\n");
+    let unused = |text: &str| {
+        let came = good(text);
+        let codes = came.warnings.iter().map(|one| one.code);
+        codes.filter(|code| *code == "unused-role").count()
+    };
+    let (reader, writer) = (role("reader", "\"viewer\""), role("writer", "role.reader"));
+    let uses =
+        |name: &str| born("a", "ci").replace("roles = []", &format!("roles = [role.{name}]"));
+    assert_eq!(unused(&format!("{reader}{}", uses("reader"))), 0);
+    assert_eq!(unused(&format!("{reader}{writer}{}", uses("writer"))), 0);
+    assert_eq!(unused(&format!("{reader}{writer}{}", uses("reader"))), 1);
+    assert_eq!(unused(&format!("{reader}{}", born("a", "ci"))), 1);
 }

@@ -4,7 +4,7 @@ use super::{Resolved, SourceFile, parse, resolve};
 use crate::diag::{Diagnostics, SourceMap};
 
 /// What stands before every configuration that is tried.
-const HEAD: &str = r#"
+pub const HEAD: &str = r#"
 rolecall {
   stack = "acme-access"
   id    = "k7m2q9ta"

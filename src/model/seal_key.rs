@@ -285,6 +285,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_shown_by_the_id_of_its_public_half() {
+        let key = key();
+        assert_eq!(
+            format!("{key:?}"),
+            format!("SealKey({})", key.public().id())
+        );
+    }
+
+    #[test]
     fn keys_and_signatures_are_those_of_rfc_8032() {
         let key = key();
         let public = format!("ed25519:{}", URL_SAFE_NO_PAD.encode(bytes(PUBLIC)));

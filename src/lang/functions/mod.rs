@@ -1,4 +1,4 @@
-//! The functions of the language, with Terraform's names and results.
+//! The functions of the language: those that Terraform has, with its names and results.
 //!
 //! Pure: none reads the clock, random numbers, files or the environment.
 
