@@ -15,6 +15,8 @@ use crate::sinks::remote;
 
 use std::sync::Arc;
 
+/// By which a standby knows what it must have heard of. Source: Vault's documentation of consistency.
+pub(super) const INDEX: &str = "x-vault-index";
 /// The keys of custom metadata that are ours. Source: at most 64 keys of 128 bytes, values of 512.
 const ACCOUNT: &str = "rolecall_account";
 const FINGERPRINT: &str = "rolecall_fingerprint";

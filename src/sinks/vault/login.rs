@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::{INDEX, answer};
+use super::answer::{self, INDEX};
 use crate::http::{Client, Method, Request, excerpt};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;

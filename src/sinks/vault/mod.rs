@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::answer::{Seen, Written};
+use self::answer::{INDEX, Seen, Written};
 use self::login::{Login, Token};
 use super::content;
 use super::machine::Machine;
@@ -31,8 +31,6 @@ use crate::ports::{
 const LOOKS: u32 = 5;
 /// The largest answer that is read: twice what Vault takes for a secret on integrated storage (1 MiB).
 const LARGEST: usize = 2 * 1024 * 1024;
-/// By which a standby knows what it must have heard of. Source: Vault's documentation of consistency.
-const INDEX: &str = "x-vault-index";
 
 const WORDS: Words = Words {
     authorities: "VAULT_CACERT or --ca-file",
