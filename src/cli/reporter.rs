@@ -439,7 +439,14 @@ mod tests {
         for result in [Exit::Done, Exit::Pending, Exit::Unmanaged] {
             assert_eq!(unseen(result, false), Exit::Error);
         }
-        for reason in [Exit::Refused, Exit::Stale, Exit::Usage] {
+        for reason in [
+            Exit::Error,
+            Exit::Refused,
+            Exit::Stale,
+            Exit::Partial,
+            Exit::Usage,
+            Exit::Interrupted,
+        ] {
             assert_eq!(unseen(reason, false), reason);
         }
     }

@@ -1,8 +1,9 @@
 //! What decides about writes besides the accounts themselves: who is believed, how much one plan may do,
-//! what becomes of others' accounts, and what two blocks may not say both.
+//! what becomes of others' accounts, what two blocks may not say both, and how blocks, types and values
+//! are judged.
 
-use super::trial::{come_to, marked, whole, wrong};
-use super::{Input, PolicyDir, Resolved, SourceFile, codes, parse, policy_dir, resolve};
+use super::trial::{come_to, come_to_with, marked, whole, wrong};
+use super::{Input, PolicyDir, Resolved, SourceFile, codes, policy_dir};
 use crate::model::{
     EndpointAssertion, Limits, PolicyReach, PolicySeverity, Scope, UnmanagedAction,
 };
@@ -556,20 +557,14 @@ fn a_format_that_is_to_come_is_told_from_one_that_is_none() {
 fn null_that_is_given_is_the_default_where_null_may_not_be() {
     for (nullable, name) in [("nullable = false", "x"), ("", "none")] {
         let text = format!(
-            "{}variable \"a\" {{\n  type = string\n  default = \"x\"\n  {nullable}\n}}\n{}",
-            super::trial::HEAD,
+            "variable \"a\" {{\n  type = string\n  default = \"x\"\n  {nullable}\n}}\n{}",
             born("a", "ci").replace("\"ci\"", "var.a == null ? \"none\" : var.a")
         );
-        let file = SourceFile {
-            path: "main.hcl".to_owned(),
-            bytes: text.into_bytes(),
-        };
         let given = Input::File {
             path: "values.hcl".to_owned(),
             bytes: b"a = null\n".to_vec(),
         };
-        let (mut sources, module) = parse(vec![file]);
-        let came = resolve(&module, &mut sources, &[given]).expect("is right");
+        let came = come_to_with(&text, &[given]).expect("is right");
         let account = came.desired.accounts.values().next().expect("one");
         assert_eq!(account.name, name);
     }

@@ -1,10 +1,10 @@
 //! How tests of this room try a configuration.
 
-use super::{Resolved, SourceFile, parse, resolve};
+use super::{Input, Resolved, SourceFile, parse, resolve};
 use crate::diag::{Diagnostics, SourceMap};
 
 /// What stands before every configuration that is tried.
-pub const HEAD: &str = r#"
+const HEAD: &str = r#"
 rolecall {
   stack = "acme-access"
   id    = "k7m2q9ta"
@@ -22,14 +22,23 @@ pub fn come_to(text: &str) -> Result<Resolved, (SourceMap, Diagnostics)> {
     whole(&format!("{HEAD}{text}"))
 }
 
+/// The same with values of its variables.
+pub fn come_to_with(text: &str, given: &[Input]) -> Result<Resolved, (SourceMap, Diagnostics)> {
+    whole_with(&format!("{HEAD}{text}"), given)
+}
+
 /// The same of one that has a head of its own.
 pub fn whole(text: &str) -> Result<Resolved, (SourceMap, Diagnostics)> {
+    whole_with(text, &[])
+}
+
+fn whole_with(text: &str, given: &[Input]) -> Result<Resolved, (SourceMap, Diagnostics)> {
     let file = SourceFile {
         path: "main.hcl".to_owned(),
         bytes: text.as_bytes().to_owned(),
     };
     let (mut sources, module) = parse(vec![file]);
-    resolve(&module, &mut sources, &[]).map_err(|found| (sources, found))
+    resolve(&module, &mut sources, given).map_err(|found| (sources, found))
 }
 
 /// The codes of what is wrong with a configuration, each with the marked text.

@@ -111,7 +111,7 @@ pub(super) fn read(
                 let file = sources.add(shown, text.as_str());
                 sources.hide_since(before);
                 let span = Span::new(file, 0, text.len());
-                let expression = hcl_edit::parser::parse_expr(text).ok();
+                let expression = syntax::expression(text);
                 let text = text.clone();
                 all.given.insert(
                     name.clone(),

@@ -18,6 +18,11 @@ pub fn destination(file: &str) -> Destination {
     Destination::new("file.local", Place::File(place))
 }
 
+/// A place of each kind that this version delivers to: that of the example in docs/compatibility.md.
+pub fn places() -> Vec<Place> {
+    vec![destination("ci.json").place().clone()]
+}
+
 /// An account that is declared without a role, and of which no more is said.
 pub fn declared(address: Address, scope: Scope) -> DesiredAccount {
     DesiredAccount {

@@ -330,7 +330,7 @@ fn hints(outcome: &Outcome, plan: &Plan, dir: &Path) -> String {
                 ),
                 (None, None) => {
                     let to = inert(&destination.to_string());
-                    format!("\nThe key of {address} is at {to}\n")
+                    format!("\nThe key of {address} is in {to}\n")
                 }
             });
         }

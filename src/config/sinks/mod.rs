@@ -129,6 +129,7 @@ mod tests {
 
     use super::super::schema::{may, may_for_account, must};
     use super::*;
+    use crate::model::{Identity, samples};
 
     fn page(path: &str) -> String {
         let path = format!("{}/docs/{path}", env!("CARGO_MANIFEST_DIR"));
@@ -154,40 +155,133 @@ mod tests {
         assert_eq!(depend(&[must("mount"), may("format")]), "use another sink");
     }
 
-    /// For people and for programs: each place where a kind is described.
+    fn names(object: &Value) -> Vec<String> {
+        let members = object.as_object().into_iter().flatten();
+        members.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Strings of a list, in order.
+    fn listed(list: &Value) -> Vec<String> {
+        let items = list.as_array().into_iter().flatten();
+        let mut texts: Vec<String> = items.filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+        texts.sort();
+        texts
+    }
+
+    /// What a schema's object must have and may have is just this.
+    fn described(schema: &Value, members: &[String], whose: &str, lacking: &mut Vec<String>) {
+        for (what, found) in [
+            ("properties", names(&schema["properties"])),
+            ("required", listed(&schema["required"])),
+        ] {
+            if found != members {
+                lacking.push(format!("{whose}: {what} are {found:?}, not {members:?}"));
+            }
+        }
+    }
+
+    /// For people and for programs: each place where a kind is described. All that is missing is told at
+    /// once.
     #[test]
     fn every_kind_is_described_with_its_attributes() {
         let language = page("language.md");
         let (_, section) = language.split_once("\n### sink\n").expect("a section");
         let section = section.split("\n### ").next().expect("its end");
+        let compatibility = page("compatibility.md");
+        let (_, delivers) = compatibility
+            .split_once("This version delivers to")
+            .expect("a sentence");
+        let delivers = delivers.split(';').next().expect("its end");
         let documents = schema("plan.v1.json");
         let files = schema("plan-file.v4.json");
+        let samples = samples::places();
+        let mut lacking = Vec::new();
         for kind in KINDS {
             let name = kind.kind.as_str();
-            assert!(
-                section.contains(&format!("\nsink \"{name}\" ")),
-                "docs/language.md has no example of a sink of the kind {name}"
-            );
+            let mut need = |there: bool, what: &str| {
+                if !there {
+                    lacking.push(format!("{name}: {what}"));
+                }
+            };
+            let example = format!("\nsink \"{name}\" ");
+            need(section.contains(&example), "no example in docs/language.md");
+            // What describes it stands between its own example and that of the next kind.
+            let own = section.split_once(&example).map_or("", |(_, rest)| rest);
+            let ends = KINDS.iter().filter(|other| other.kind != kind.kind);
+            let end = ends.filter_map(|other| own.find(&format!("\nsink \"{}\" ", other.kind)));
+            let own = &own[..end.min().unwrap_or(own.len())];
             for attribute in kind.schema.attributes {
-                assert!(
-                    section.contains(&format!("| `{}` |", attribute.name)),
-                    "docs/language.md: {name}: {}",
-                    attribute.name
-                );
+                let row = format!("| `{}` |", attribute.name);
+                let told = format!("no row {row} below its example in docs/language.md");
+                need(own.contains(&row), &told);
             }
+            let (first, _) = section.split_once("\n```").expect("an example");
+            need(
+                first.contains(&format!("`{name}`")),
+                "the first sentence on sinks in docs/language.md does not name it",
+            );
+            need(
+                delivers.contains(&format!("`{name}`")),
+                "docs/compatibility.md does not say that this version delivers to it",
+            );
             let known = documents["$defs"]["destination"]["oneOf"].as_array();
             let wanted = format!("#/$defs/{name}_destination");
             let mut known = known.expect("a list").iter();
-            assert!(
-                known.any(|one| one["$ref"] == wanted.as_str())
-                    && documents["$defs"][format!("{name}_destination")].is_object(),
-                "docs/schema/plan.v1.json has no {wanted}"
+            need(
+                known.any(|one| one["$ref"] == wanted.as_str()),
+                "no option of `destination` in docs/schema/plan.v1.json",
             );
-            let known = files["$defs"]["place"]["oneOf"].as_array();
-            let mut known = known.expect("a list").iter();
+            let mut of_kind = samples
+                .iter()
+                .filter(|place| place.of_kind().kind() == kind.kind);
+            let Some(place) = of_kind.next() else {
+                need(false, "no place in src/model/samples.rs");
+                continue;
+            };
+            let mut facts: Vec<String> = ["sink", "kind", "id"].map(str::to_owned).into();
+            let told = place.of_kind().facts().into_iter();
+            facts.extend(told.map(|(name, _)| name.to_owned()));
+            facts.sort();
+            let form = &documents["$defs"][format!("{name}_destination")];
+            described(
+                form,
+                &facts,
+                &format!("{name} in docs/schema/plan.v1.json"),
+                &mut lacking,
+            );
+            let written = serde_json::to_value(place).expect("JSON");
+            let options = files["$defs"]["place"]["oneOf"].as_array();
+            let mut options = options.expect("a list").iter();
+            let form = options.find_map(|one| one["properties"].get(name));
+            described(
+                form.unwrap_or(&Value::Null),
+                &names(&written[name]),
+                &format!("{name} in docs/schema/plan-file.v4.json"),
+                &mut lacking,
+            );
+        }
+        assert!(lacking.is_empty(), "\n{}\n", lacking.join("\n"));
+    }
+
+    /// Identities are promised for good: each kind's own code makes that of the page's example.
+    #[test]
+    fn the_place_of_every_kind_has_the_identity_of_the_page() {
+        let page = page("compatibility.md");
+        for place in samples::places() {
+            let identity = place.of_kind().identity();
+            let Identity {
+                kind,
+                host,
+                namespace,
+                path,
+                key,
+                format,
+            } = &identity;
+            let parts = format!("{kind} | {host} | {namespace} | {path} | {key} | {format}");
+            let line = format!("\n{}   {parts}\n", identity.id());
             assert!(
-                known.any(|one| one["properties"][name].is_object()),
-                "docs/schema/plan-file.v4.json: place has no {name}"
+                page.contains(&line),
+                "docs/compatibility.md has no line{line}"
             );
         }
     }

@@ -6,6 +6,7 @@ mod scan;
 
 use super::codes;
 use crate::diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use hcl_edit::expr::Expression;
 use hcl_edit::structure::Body;
 use std::sync::Arc;
 
@@ -58,30 +59,29 @@ pub fn parse(
         }
     };
     let file = sources.add(path, text);
-    if let Some(markers) = conflict::find(text) {
-        let parses = || hcl_edit::parser::parse_body(text).is_ok();
-        if markers.whole || !parses() {
-            out.push(conflict(file, &markers));
-            return None;
-        }
-    }
     let scanned = scan::scan(text);
-    if let Err(problem) = &scanned
-        && problem.certain
-    {
-        out.push(syntax_error(file, problem));
+    let parsed = match &scanned {
+        Err(problem) if problem.certain => Err(syntax_error(file, problem)),
+        _ => hcl_edit::parser::parse_body(text).map_err(|error| match &scanned {
+            Err(problem) => syntax_error(file, problem),
+            Ok(()) => parser_error(file, text, &error),
+        }),
+    };
+    let markers = conflict::find(text).filter(|markers| markers.whole || parsed.is_err());
+    match (parsed, markers) {
+        (_, Some(markers)) => out.push(conflict(file, &markers)),
+        (Err(wrong), None) => out.push(wrong),
+        (Ok(body), None) => return Some(SyntaxTree { file, body }),
+    }
+    None
+}
+
+/// A text that is one expression, if it is one and none that the parser would take forever over.
+pub fn expression(text: &str) -> Option<Expression> {
+    if scan::scan(text).is_err_and(|problem| problem.certain) {
         return None;
     }
-    match hcl_edit::parser::parse_body(text) {
-        Ok(body) => Some(SyntaxTree { file, body }),
-        Err(error) => {
-            out.push(match scanned {
-                Err(problem) => syntax_error(file, &problem),
-                Ok(()) => parser_error(file, text, &error),
-            });
-            None
-        }
-    }
+    hcl_edit::parser::parse_expr(text).ok()
 }
 
 fn conflict(file: FileId, markers: &conflict::Markers) -> Diagnostic {
@@ -101,7 +101,7 @@ fn conflict(file: FileId, markers: &conflict::Markers) -> Diagnostic {
 
 fn syntax_error(file: FileId, problem: &scan::Problem) -> Diagnostic {
     let span = Span::new(file, problem.range.start, problem.range.end);
-    let found = Diagnostic::error(codes::SYNTAX).at(span, problem.message.clone());
+    let found = Diagnostic::error(problem.code).at(span, problem.message.clone());
     match problem.help {
         Some(help) => found.help(help),
         None => found,
@@ -127,4 +127,25 @@ fn parser_error(file: FileId, text: &str, error: &hcl_edit::parser::Error) -> Di
         },
     );
     found.at(Span::new(file, at, at + width), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every way to the parser refuses what it would take forever over.
+    #[test]
+    fn no_way_to_the_parser_goes_round_the_scan() {
+        let endless = "1 + 1 + (".repeat(40) + "1 !" + &")".repeat(40);
+        assert!(expression(&endless).is_none());
+        assert!(expression("1 + (2 * 3)").is_some());
+        let side = format!("a = {endless}\n");
+        let conflict = format!("<<<<<<< HEAD\n{side}=======\nb = 1\n>>>>>>> theirs\n");
+        for (text, code) in [(&side, codes::TOO_DEEP), (&conflict, codes::MERGE_CONFLICT)] {
+            let (mut sources, mut out) = (SourceMap::default(), Diagnostics::new());
+            assert!(parse("main.hcl", text.as_bytes(), &mut sources, &mut out).is_none());
+            let found: Vec<_> = out.iter().map(|item| item.code).collect();
+            assert_eq!(found, [code.id]);
+        }
+    }
 }

@@ -1,12 +1,22 @@
 //! A look at the characters of a file before it is parsed.
 //!
-//! The parser tells no place for what is wrong inside a token, and takes long over huge objects;
-//! this pass finds the place of the first and refuses the second.
+//! The parser tells no place for what is wrong inside a token, and takes long over huge objects
+//! and over some nested expressions; this pass finds the place of the first and refuses the rest.
 
 use std::ops::Range;
 
+use crate::diag::Code;
+use crate::lang::codes;
+
 /// The most keys of one object that is written out.
 const MAX_KEYS: usize = 4096;
+
+/// The most levels around one part of an expression which each have two operators before it, an
+/// index counted as one.
+///
+/// Where such an expression is wrong at its end, hcl-edit 0.10 takes its last operator back and
+/// reads what is nested twice: each of these levels doubles its time.
+const MAX_OPERATOR_LEVELS: usize = 12;
 
 /// What the scan stumbled over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +26,23 @@ pub(super) struct Problem {
     pub(super) help: Option<&'static str>,
     /// Whether it is an error even when the parser takes the file.
     pub(super) certain: bool,
+    pub(super) code: Code,
 }
 
+/// What operators end with.
+const OPERATORS: &[u8] = b"=!&|<>+-*/%";
+
 enum Mode {
-    /// Blocks and expressions; the bracket that ends them, and the keys seen when an object.
+    /// Blocks and expressions; the bracket that ends them, the keys seen when an object, and the
+    /// binary operators of the expression so far.
     Code {
         open: usize,
         close: u8,
         object: bool,
+        /// Whether a line end ends the expression, as in bodies and objects.
+        lines: bool,
         keys: usize,
+        operators: usize,
     },
     /// A quoted string.
     Quoted { open: usize },
@@ -39,6 +57,7 @@ pub(super) fn scan(text: &str) -> Result<(), Problem> {
         bytes: text.as_bytes(),
         at: 0,
         modes: Vec::new(),
+        operators: 0,
         before: 0,
     }
     .run()
@@ -49,6 +68,8 @@ struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
     modes: Vec<Mode>,
+    /// The binary operators of the line so far, outside of all brackets.
+    operators: usize,
     /// The last byte of code that was not white space.
     before: u8,
 }
@@ -63,7 +84,7 @@ impl Scanner<'_> {
                 }
                 Some(Mode::Heredoc { word, .. }) => {
                     let word = word.clone();
-                    self.heredoc(&word);
+                    self.heredoc(&word)?;
                 }
                 _ => self.code()?,
             }
@@ -97,6 +118,7 @@ impl Scanner<'_> {
             message: message.to_owned(),
             help,
             certain: false,
+            code: codes::SYNTAX,
         })
     }
 
@@ -122,7 +144,19 @@ impl Scanner<'_> {
     fn code(&mut self) -> Result<(), Problem> {
         let byte = self.bytes[self.at];
         match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => {
+            b' ' | b'\t' | b'\r' => {
+                self.at += 1;
+                return Ok(());
+            }
+            b'\n' => {
+                // After an operator the expression goes on.
+                let ends = matches!(
+                    self.modes.last(),
+                    None | Some(Mode::Code { lines: true, .. })
+                );
+                if ends && !OPERATORS.contains(&self.before) {
+                    *self.operators() = 0;
+                }
                 self.at += 1;
                 return Ok(());
             }
@@ -155,15 +189,37 @@ impl Scanner<'_> {
                 };
                 // A block's brace follows its name or label, an object's an operator or bracket.
                 let object = byte == b'{' && b"=([,:?{>".contains(&self.before);
+                let index = byte == b'['
+                    && !b"([{,:?".contains(&self.before)
+                    && !OPERATORS.contains(&self.before);
+                if index && *self.operators() > 0 {
+                    *self.operators() += 1;
+                }
+                self.nested()?;
                 self.modes.push(Mode::Code {
                     open: self.at,
                     close,
                     object,
+                    // What follows `for` goes on after line ends.
+                    lines: byte == b'{'
+                        && !self.text[self.at + 1..].trim_start().starts_with("for "),
                     keys: 0,
+                    operators: 0,
                 });
                 self.at += 1;
             }
             b'}' | b']' | b')' => self.close(byte)?,
+            b'!' | b'=' | b'<' | b'>' if self.bytes.get(self.at + 1) == Some(&b'=') => {
+                self.operator(2);
+            }
+            b'=' if self.starts("=>") => self.at += 2,
+            b'&' | b'|' if self.bytes.get(self.at + 1) == Some(&byte) => self.operator(2),
+            b'!' | b'<' | b'>' | b'+' | b'-' | b'*' | b'/' | b'%' => self.operator(1),
+            b',' => {
+                *self.operators() = 0;
+                self.at += 1;
+            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => self.word(),
             b'=' | b':' => {
                 if let Some(Mode::Code {
                     open,
@@ -179,6 +235,7 @@ impl Scanner<'_> {
                             message: format!("this object has more than {MAX_KEYS} keys"),
                             help: Some("split it and put the parts together with merge()"),
                             certain: true,
+                            code: codes::SYNTAX,
                         });
                     }
                 }
@@ -209,6 +266,47 @@ impl Scanner<'_> {
         }
         self.before = byte;
         Ok(())
+    }
+
+    /// The count of operators of the innermost expression.
+    fn operators(&mut self) -> &mut usize {
+        match self.modes.last_mut() {
+            Some(Mode::Code { operators, .. }) => operators,
+            _ => &mut self.operators,
+        }
+    }
+
+    fn operator(&mut self, width: usize) {
+        *self.operators() += 1;
+        self.at += width;
+    }
+
+    /// Steps over a name, whose dashes are no operators.
+    fn word(&mut self) {
+        let part =
+            |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte) || *byte >= 0x80;
+        self.at += self.bytes[self.at..]
+            .iter()
+            .take_while(|byte| part(byte))
+            .count();
+    }
+
+    /// Refuses to open what would be read twice for too many of the levels around it.
+    fn nested(&self) -> Result<(), Problem> {
+        let twice = |mode: &&Mode| matches!(mode, Mode::Code { operators: 2.., .. });
+        let levels = self.modes.iter().filter(twice).count() + usize::from(self.operators >= 2);
+        if levels <= MAX_OPERATOR_LEVELS {
+            return Ok(());
+        }
+        Err(Problem {
+            range: self.at..self.at + 1,
+            message: format!(
+                "more than {MAX_OPERATOR_LEVELS} levels around this each have two operators before it"
+            ),
+            help: None,
+            certain: true,
+            code: codes::TOO_DEEP,
+        })
     }
 
     fn close(&mut self, byte: u8) -> Result<(), Problem> {
@@ -270,7 +368,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn heredoc(&mut self, word: &Range<usize>) {
+    fn heredoc(&mut self, word: &Range<usize>) -> Result<(), Problem> {
         if self.bytes[self.at] == b'\n' {
             let line = &self.text[self.at + 1..];
             let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
@@ -286,28 +384,32 @@ impl Scanner<'_> {
             if ends {
                 self.at += 1 + indent + marker.len();
                 self.modes.pop();
-                return;
+                return Ok(());
             }
         }
-        self.template();
+        self.template()
     }
 
     /// Steps over one character of a template or enters an interpolation.
-    fn template(&mut self) {
+    fn template(&mut self) -> Result<(), Problem> {
         if self.starts("$${") || self.starts("%%{") {
             self.at += 3;
         } else if self.starts("${") || self.starts("%{") {
+            self.nested()?;
             self.modes.push(Mode::Code {
                 open: self.at,
                 close: b'}',
                 object: false,
+                lines: false,
                 keys: 0,
+                operators: 0,
             });
             self.at += 2;
             self.at += usize::from(self.bytes.get(self.at) == Some(&b'~'));
         } else {
             self.at = self.char_here().end;
         }
+        Ok(())
     }
 
     fn quoted(&mut self, open: usize) -> Result<(), Problem> {
@@ -324,10 +426,11 @@ impl Scanner<'_> {
                     message: "this string does not end on its line".to_owned(),
                     help,
                     certain: true,
+                    code: codes::SYNTAX,
                 });
             }
             b'\\' => self.escape()?,
-            _ => self.template(),
+            _ => self.template()?,
         }
         Ok(())
     }
@@ -401,6 +504,61 @@ mod tests {
         assert_eq!(place("a = <<EOT\nx\n").0, 4..9);
         assert_eq!(place("a = }").0, 4..5);
         assert_eq!(place("/* x").0, 0..2);
+    }
+
+    /// What opens one more level around an expression, and what closes it.
+    const LEVELS: &[(&str, &str)] = &[
+        ("1 + 1 + (", ")"),
+        ("a != \"\" && !(", ")"),
+        ("a <= 1 || -(", ")"),
+        ("1 * 2 / {b = ", "}"),
+        ("1 % 2 > [for x in y : ", "]"),
+        ("1 - 2 == x[", "]"),
+        ("a < 1 && \"${", "}\""),
+        ("a >= 1 && true ? (", ") : 1"),
+        ("1 + 1 +\n(", ")"),
+        ("{b = 1 + 1 +\n{c = ", "}}"),
+        ("!x.y[", "]"),
+        ("-(x)[0][", "]"),
+    ];
+
+    fn nested(levels: usize, with: (&str, &str), end: &str) -> String {
+        let (open, close) = (with.0.repeat(levels), with.1.repeat(levels));
+        format!("a = {open}1{end}{close}\n")
+    }
+
+    #[test]
+    fn what_would_be_read_twice_at_every_level_is_refused() {
+        for &level in LEVELS {
+            // Without the bound, the parser would not come back from these.
+            let problem = scan(&nested(40, level, " + 1 !")).expect_err(level.0);
+            assert!(problem.certain, "{}", level.0);
+            assert_eq!(problem.code, codes::TOO_DEEP);
+            assert_eq!(scan(&nested(12, level, "")), Ok(()), "{}", level.0);
+            let goes_on = level.0.contains('\n');
+            let parsed = hcl_edit::parser::parse_body(&nested(12, level, ""));
+            assert!(parsed.is_ok() || goes_on, "{}", level.0);
+        }
+        let place = |text: &str| scan(text).expect_err(text).range;
+        assert_eq!(place(&nested(13, LEVELS[0], "")).start, 4 + 13 * 9 - 1);
+    }
+
+    #[test]
+    fn operators_beside_each_other_are_no_levels() {
+        for text in [
+            // One operator at each level.
+            &nested(40, ("1 + (", ")"), ""),
+            // What looks like operators, and is none.
+            &nested(40, ("x-y-z(", ")"), ""),
+            &nested(40, ("!(", ")"), "b"),
+            &nested(40, ("{ /* + + */ b = ", "}"), ""),
+            // Other attributes and other items.
+            &nested(40, ("[1 + 1 + 1, ", "]"), ""),
+            &(("b {\n a = 1 + 1 + 1\n").repeat(40) + &"}\n".repeat(40)),
+        ] {
+            let found = scan(text);
+            assert!(!found.is_err_and(|problem| problem.certain), "{text}");
+        }
     }
 
     #[test]

@@ -227,6 +227,11 @@ fn values_that_grow_without_end_are_given_up() {
             value(&("(".repeat(deep) + "1" + &")".repeat(deep))),
             "[too-deep]",
         ),
+        (
+            "parentheses behind operators",
+            value(&("!a && b || (".repeat(50) + "1 !" + &")".repeat(50))),
+            "[too-deep]",
+        ),
         ("signs", value(&("!".repeat(deep) + "true")), "[too-deep]"),
         (
             "templates",

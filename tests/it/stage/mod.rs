@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rolecall::model::{SealKey, SealKeys, Seals};
+use rolecall::model::{SealKey, SealKeys, Seals, SinkKind};
 use rolecall_server::{App, Options, Quirks, Seed, Storage};
 
 use crate::renew;
@@ -272,7 +272,10 @@ impl Stage {
         let mut others = vec![(PathBuf::from("output"), self.printed.clone())];
         for path in files(self.dir.path()) {
             let text = String::from_utf8_lossy(&fs::read(&path).expect("readable")).into_owned();
-            let sink = path.parent().is_some_and(|p| p.ends_with("credentials"));
+            // Under `--local` every kind is delivered into a folder of its name.
+            let folder = |name: &str| path.parent().is_some_and(|p| p.ends_with(name));
+            let kinds = SinkKind::ALL.map(|kind| format!(".rolecall/{kind}"));
+            let sink = folder("credentials") || kinds.iter().any(|kind| folder(kind));
             if path.ends_with("seal.key") {
                 keys.push(text.trim().to_owned());
             } else if sink || path.ends_with("owner.json") {
