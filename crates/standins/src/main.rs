@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{serve, vault};
+use rolecall_standins::{github, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -21,6 +21,12 @@ fn main() -> ExitCode {
     let served = match kind.as_str() {
         "vault" => serve(vault::Vault::new(), at).map(|running| {
             println!("{}", running.url);
+            wait();
+        }),
+        "github" => serve(github::Github::by_the_clock(), at).map(|running| {
+            println!("{}", running.url);
+            // For a client that logs in as the App.
+            println!("{}", running.with(github::Github::app_key));
             wait();
         }),
         _ => {

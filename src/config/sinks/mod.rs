@@ -2,6 +2,7 @@
 //! Pure: names only; nothing is written here.
 
 mod file;
+mod github;
 mod kind;
 mod recipient;
 mod vault;
@@ -30,6 +31,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Vault,
         schema: &vault::SCHEMA,
         decode: vault::decode,
+    },
+    Kind {
+        kind: SinkKind::Github,
+        schema: &github::SCHEMA,
+        decode: github::decode,
     },
 ];
 
