@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The packages of this workspace.
-const OWN: [&str; 2] = ["rolecall", "rolecall-server"];
+const OWN: [&str; 3] = ["rolecall", "rolecall-server", "rolecall-standins"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

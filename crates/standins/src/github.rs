@@ -270,6 +270,9 @@ impl Github {
         let path = call.path.strip_prefix("/api/v3").unwrap_or(&call.path);
         let parts: Vec<String> = path.split('/').skip(1).map(plain).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        if parts == ["stand-in"] {
+            return Reply::json(200, &self.all());
+        }
         if let ["app", "installations", installation, "access_tokens"] = parts.as_slice() {
             return self.login(installation, call);
         }
@@ -278,12 +281,15 @@ impl Github {
         }
         match parts.as_slice() {
             ["repos", owner, name] => match self.repositories.get(&joined(owner, name)) {
-                Some(id) => Reply::json(200, &repository(owner, name, *id)),
+                Some(id) => Reply::json(200, &repository(&base(call), owner, name, *id)),
                 None => refuse(404, "Not Found"),
             },
             ["repos", owner, name, "environments", environment] => {
                 match self.known(&joined(owner, name), Some(environment)) {
-                    true => Reply::json(200, &shown_environment(owner, name, environment)),
+                    true => Reply::json(
+                        200,
+                        &shown_environment(&base(call), owner, name, environment),
+                    ),
                     false => refuse(404, "Not Found"),
                 }
             }
@@ -324,7 +330,7 @@ impl Github {
                 }
             }
             ["orgs", name] if self.organizations.contains(&name.to_ascii_lowercase()) => {
-                let url = format!("https://api.github.com/orgs/{name}");
+                let url = format!("{}/orgs/{name}", base(call));
                 Reply::json(200, &json!({"login": name, "id": 1, "url": url}))
             }
             [
@@ -339,6 +345,19 @@ impl Github {
             }
             _ => refuse(404, "Not Found"),
         }
+    }
+
+    /// All that it holds, for scripts: GitHub has nothing of the kind.
+    fn all(&self) -> Value {
+        let secrets = self.secrets.iter().map(|((at, name), kept)| {
+            let value = kept.value.as_ref().map(|value| STANDARD.encode(value));
+            json!({
+                "at": at, "name": name, "encrypted": kept.encrypted, "value": value,
+                "visibility": kept.visibility, "selected": kept.selected,
+            })
+        });
+        let secrets: Vec<Value> = secrets.collect();
+        json!({"private_key": STANDARD.encode(self.key.to_bytes()), "secrets": secrets})
     }
 
     fn known(&self, repository: &str, environment: Option<&str>) -> bool {
@@ -390,7 +409,9 @@ impl Github {
         match (call.method.as_str(), rest) {
             ("GET", []) => {
                 let all = self.secrets.iter().filter(|((place, _), _)| place == at);
-                let all: Vec<Value> = all.map(|((_, name), kept)| told(at, name, kept)).collect();
+                let all: Vec<Value> = all
+                    .map(|((_, name), kept)| told(&base(call), at, name, kept))
+                    .collect();
                 Reply::json(200, &json!({"total_count": all.len(), "secrets": all}))
             }
             ("GET", ["public-key"]) => {
@@ -400,7 +421,7 @@ impl Github {
             ("GET", [name]) => {
                 let name = name.to_ascii_uppercase();
                 match self.secrets.get(&(at.to_owned(), name.clone())) {
-                    Some(kept) => Reply::json(200, &told(at, &name, kept)),
+                    Some(kept) => Reply::json(200, &told(&base(call), at, &name, kept)),
                     None => refuse(404, "Not Found"),
                 }
             }
@@ -443,7 +464,7 @@ impl Github {
             let name =
                 known.map_or_else(|| format!("acme/repository-{id}"), |(name, _)| name.clone());
             let (owner, name) = name.split_once('/').unwrap_or_default();
-            repository(owner, name, *id)
+            repository(&base(call), owner, name, *id)
         });
         let shown: Vec<Value> = shown.collect();
         Reply::json(
@@ -598,7 +619,12 @@ fn time_of(seconds: i64) -> String {
     time.map(|time| time.to_string()).unwrap_or_default()
 }
 
-fn told(at: &str, name: &str, kept: &Kept) -> Value {
+/// The base URL at which it is asked, which its answers name.
+fn base(call: &Call) -> String {
+    format!("http://{}", call.header("host"))
+}
+
+fn told(base: &str, at: &str, name: &str, kept: &Kept) -> Value {
     let mut told = json!({
         "name": name,
         "created_at": time_of(kept.created),
@@ -607,15 +633,15 @@ fn told(at: &str, name: &str, kept: &Kept) -> Value {
     if let Some(visibility) = &kept.visibility {
         told["visibility"] = json!(visibility);
         if visibility == "selected" {
-            let url = format!("https://api.github.com/{at}/secrets/{name}/repositories");
+            let url = format!("{base}/{at}/secrets/{name}/repositories");
             told["selected_repositories_url"] = json!(url);
         }
     }
     told
 }
 
-fn owner(login: &str) -> Value {
-    let url = format!("https://api.github.com/users/{login}");
+fn owner(base: &str, login: &str) -> Value {
+    let url = format!("{base}/users/{login}");
     let mut owner = json!({
         "login": login, "id": 1, "node_id": "MDQ6VXNlcjE=", "gravatar_id": "", "site_admin": false,
         "type": "Organization", "url": url,
@@ -638,11 +664,11 @@ fn owner(login: &str) -> Value {
     owner
 }
 
-fn repository(login: &str, name: &str, id: u64) -> Value {
-    let url = format!("https://api.github.com/repos/{login}/{name}");
+fn repository(base: &str, login: &str, name: &str, id: u64) -> Value {
+    let url = format!("{base}/repos/{login}/{name}");
     let mut repository = json!({
         "id": id, "node_id": "MDEwOlJlcG9zaXRvcnkx", "name": name, "full_name": format!("{login}/{name}"),
-        "owner": owner(login), "private": true, "fork": false, "description": null, "url": url,
+        "owner": owner(base, login), "private": true, "fork": false, "description": "of the stand-in", "url": url,
     });
     for name in [
         "archive",
@@ -688,8 +714,8 @@ fn repository(login: &str, name: &str, id: u64) -> Value {
     repository
 }
 
-fn shown_environment(login: &str, name: &str, environment: &str) -> Value {
-    let url = format!("https://api.github.com/repos/{login}/{name}/environments/{environment}");
+fn shown_environment(base: &str, login: &str, name: &str, environment: &str) -> Value {
+    let url = format!("{base}/repos/{login}/{name}/environments/{environment}");
     json!({
         "id": 1, "node_id": "MDExOkVudmlyb25tZW50MQ==", "name": environment, "url": url,
         "html_url": format!("https://github.com/{login}/{name}/deployments"),

@@ -23,12 +23,15 @@ fn main() -> ExitCode {
             println!("{}", running.url);
             wait();
         }),
-        "github" => serve(github::Github::by_the_clock(), at).map(|running| {
-            println!("{}", running.url);
+        "github" => {
+            let mut github = github::Github::by_the_clock();
             // For a client that logs in as the App.
-            println!("{}", running.with(github::Github::app_key));
-            wait();
-        }),
+            println!("{}", github.app_key());
+            serve(github, at).map(|running| {
+                println!("{}", running.url);
+                wait();
+            })
+        }
         _ => {
             eprintln!("there is no stand-in of the kind {kind}");
             return ExitCode::from(64);

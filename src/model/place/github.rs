@@ -32,6 +32,7 @@ impl GithubApi {
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let bare = text.strip_suffix('/').unwrap_or(text);
         let (host, path) = match bare.strip_suffix(Self::ENTERPRISE) {
+            Some(host) if host.ends_with('/') => return Err("its path is /api/v3"),
             Some(host) => (host, Self::ENTERPRISE),
             None => (bare, ""),
         };
