@@ -175,6 +175,16 @@ pub(super) fn malformed(why: &str) -> SinkError {
     }
 }
 
+/// What rolecall does not write to as it is.
+pub(super) fn unfit(message: String, help: Option<String>) -> SinkError {
+    SinkError {
+        kind: SinkErrorKind::Unfit,
+        effect: Effect::None,
+        message,
+        help,
+    }
+}
+
 /// What an error says of a login.
 pub(super) struct Known<'a> {
     /// The token that was sent, which no error repeats.

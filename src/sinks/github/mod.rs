@@ -4,47 +4,29 @@
 //! Source: GitHub's OpenAPI description of its REST API.
 
 mod answer;
+mod api;
 mod limits;
 mod login;
 mod sealed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::answer::{Known, Listed, Seen, Seers};
-use self::limits::Limits;
-use self::login::{Login, Token};
-use self::sealed::Key;
+use self::answer::{Seen, unfit};
+use self::api::{Asked, Server};
 use super::content;
 use super::machine::Machine;
-use super::remote::{self, Call};
-use crate::http::{Answer, Client, Method, Words};
+use super::remote;
+use crate::http::Method;
 use crate::model::{
-    Destination, DestinationId, GithubApi, GithubOwner, GithubPlace, GithubVisibility,
-    IssuedCredential, Mrn, Origin, Place, StoreVersion,
+    Destination, DestinationId, GithubApi, GithubPlace, IssuedCredential, Mrn, Place, StoreVersion,
 };
 use crate::ports::{
     Abandoned, Delivered, Effect, Found, Probe, SinkError, SinkErrorKind, SinkStore, Staged,
     Verified,
-};
-
-/// How often a write is looked for: what answers may not have heard of it yet.
-const LOOKS: u32 = 4;
-/// How many repositories a page lists.
-const PAGE: usize = 100;
-/// How many pages are read at most.
-const PAGES: usize = 200;
-
-const WORDS: Words = Words {
-    authorities: "--ca-file",
-    trust: "--ca-file FILE (or SSL_CERT_FILE)",
-    longer: "--timeout SECONDS waits longer",
-    address: "the sink's address",
 };
 
 /// Delivers into GitHub.
@@ -57,17 +39,6 @@ pub struct GithubSink {
     written: Mutex<BTreeMap<DestinationId, Written>>,
 }
 
-/// A server as one run sees it.
-#[derive(Debug)]
-struct Server {
-    client: Client,
-    login: Login,
-    token: Mutex<Option<Token>>,
-    limits: Limits,
-    /// The public keys, by where the secrets are.
-    keys: Mutex<BTreeMap<String, Key>>,
-}
-
 /// A value that this run wrote.
 #[derive(Clone, Debug)]
 struct Written {
@@ -78,30 +49,6 @@ struct Written {
     new: bool,
     /// Whether GitHub said that it was written; else it was seen to have changed, or nothing was seen.
     sure: bool,
-}
-
-/// A request about a place.
-struct Asked<'a> {
-    operation: &'static str,
-    method: Method,
-    /// What follows the path of its owner's secrets, with its `/`.
-    rest: &'a str,
-    body: Option<&'a Zeroizing<Vec<u8>>>,
-}
-
-impl<'a> Asked<'a> {
-    fn read(operation: &'static str, rest: &'a str) -> Self {
-        Self {
-            operation,
-            method: Method::Get,
-            rest,
-            body: None,
-        }
-    }
-
-    fn writes(&self) -> bool {
-        self.method != Method::Get
-    }
 }
 
 impl GithubSink {
@@ -128,14 +75,8 @@ impl GithubSink {
             return Ok(Arc::clone(server));
         }
         self.may_log_in(&place.address)?;
-        let base = place.address.origin().as_str();
-        let server = Arc::new(Server {
-            client: self.machine.client(base, None, WORDS)?,
-            login: Login::find(&self.machine)?,
-            token: Mutex::default(),
-            limits: Limits::default(),
-            keys: Mutex::default(),
-        });
+        let server = Server::new(Arc::clone(&self.machine), &place.address)?;
+        let server = Arc::new(server);
         servers.insert(place.address.clone(), Arc::clone(&server));
         Ok(server)
     }
@@ -148,7 +89,9 @@ impl GithubSink {
         // What is no base URL is refused there, with the words for it.
         let came_with = own.as_ref().map_or(told, |own| own.origin().as_str());
         self.machine.may_log_in(to.origin(), Some(came_with), API)?;
-        let elsewhere = own.as_ref().is_ok_and(|own| own != to && same(own, to));
+        let elsewhere = own
+            .as_ref()
+            .is_ok_and(|own| own != to && own.origin() == to.origin());
         if elsewhere && !self.machine.allowed.contains(to.origin()) {
             return Err(SinkError {
                 kind: SinkErrorKind::Unauthenticated,
@@ -158,246 +101,6 @@ impl GithubSink {
             });
         }
         Ok(())
-    }
-
-    /// Asks the server about a place, as who is logged in, once GitHub lets us. Gives the token that was
-    /// sent besides, since no error may repeat it.
-    async fn ask(
-        &self,
-        server: &Server,
-        place: &GithubPlace,
-        asked: &Asked<'_>,
-    ) -> Result<(Answer, Zeroizing<String>), SinkError> {
-        let url = format!("{}{}{}", place.address, place.secrets(), asked.rest);
-        let mut waited = Duration::ZERO;
-        let mut tried = 0;
-        loop {
-            server.limits.open(&self.machine.time).await;
-            let token = self.token(server, &place.address).await?;
-            let make = || {
-                let request = answer::request(asked.method, &url, &token);
-                match asked.body {
-                    Some(body) => request
-                        .header("content-type", "application/json")
-                        .body(body.clone()),
-                    None => request,
-                }
-            };
-            let call = Call {
-                operation: asked.operation,
-                writes: asked.writes(),
-                make: &make,
-                again: answer::again,
-            };
-            let answer = remote::send(&self.machine, &server.client, &call).await?;
-            let now = (self.machine.time.now)();
-            let Some(wait) = limits::asked(&answer, tried, now) else {
-                return Ok((answer, token));
-            };
-            waited = waited.saturating_add(wait);
-            tried += 1;
-            let seconds = wait.as_secs();
-            if waited > limits::LONGEST {
-                return Err(SinkError {
-                    kind: SinkErrorKind::RateLimited,
-                    effect: Effect::None,
-                    message: format!(
-                        "GitHub takes no more requests for now ({}), and wants another {seconds} s \
-                         of quiet, which is longer than rolecall waits",
-                        answer::shown(&answer, &token)
-                    ),
-                    help: Some(format!("run again in {seconds} s")),
-                });
-            }
-            let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
-            server.limits.close(now + wait).await;
-        }
-    }
-
-    /// A token that is good for a while; one that is about to end is replaced.
-    async fn token(
-        &self,
-        server: &Server,
-        api: &GithubApi,
-    ) -> Result<Zeroizing<String>, SinkError> {
-        let mut held = server.token.lock().await;
-        let now = (self.machine.time.now)();
-        if let Some(token) = held.as_ref().filter(|token| token.lasts(now)) {
-            return Ok(token.text());
-        }
-        let login = &server.login;
-        let fresh = login.enter(&self.machine, &server.client, api.as_str());
-        let fresh = fresh.await?;
-        let text = fresh.text();
-        *held = Some(fresh);
-        Ok(text)
-    }
-
-    /// Refuses a login of which GitHub says that it may not write there.
-    async fn may_write(&self, server: &Server, place: &GithubPlace) -> Result<(), SinkError> {
-        self.token(server, &place.address).await?;
-        let held = server.token.lock().await;
-        let permission = answer::permission(place);
-        if held
-            .as_ref()
-            .is_none_or(|token| token.may_write(permission))
-        {
-            return Ok(());
-        }
-        Err(SinkError {
-            kind: SinkErrorKind::PermissionDenied,
-            effect: Effect::None,
-            message: format!(
-                "the App may not write there: it lacks {}",
-                answer::right(place)
-            ),
-            help: Some("give it to the App, and accept it where the App is installed".to_owned()),
-        })
-    }
-
-    /// The public key of the place's secrets; `fresh` asks for it even if it is known.
-    async fn key(
-        &self,
-        server: &Server,
-        place: &GithubPlace,
-        fresh: bool,
-    ) -> Result<Key, SinkError> {
-        let at = place.secrets();
-        let mut keys = server.keys.lock().await;
-        if let Some(key) = keys.get(&at).filter(|_| !fresh) {
-            return Ok(key.clone());
-        }
-        let asked = Asked::read("github key", "/public-key");
-        let (answer, token) = self.ask(server, place, &asked).await?;
-        if answer.status != 200 {
-            return Err(answer::refused(
-                &answer,
-                place,
-                &known(server, &token),
-                false,
-            ));
-        }
-        let key = Key::read(&answer.body)?;
-        keys.insert(at, key.clone());
-        Ok(key)
-    }
-
-    /// What is told of the secret.
-    async fn look(&self, server: &Server, place: &GithubPlace) -> Result<Seen, SinkError> {
-        let rest = format!("/{}", place.name);
-        let asked = Asked::read("github look", &rest);
-        let (answer, token) = self.ask(server, place, &asked).await?;
-        let seen = Seen::read(&answer, place, &known(server, &token))?;
-        if let (GithubOwner::Organization { visibility, .. }, Some(is)) =
-            (&place.owner, seen.visibility)
-            && let Some(wanted) = visibility.filter(|wanted| *wanted != is)
-        {
-            return Err(unfit(
-                format!(
-                    "the secret is visible to {}, and the sink says {}",
-                    is.as_str(),
-                    wanted.as_str()
-                ),
-                Some("change one of them: a delivery leaves it as it is".to_owned()),
-            ));
-        }
-        Ok(seen)
-    }
-
-    /// Looks a few times, until the secret was written since `before`.
-    async fn look_since(
-        &self,
-        server: &Server,
-        place: &GithubPlace,
-        before: Option<&StoreVersion>,
-    ) -> Result<Seen, SinkError> {
-        for look in 1..LOOKS {
-            let seen = self.look(server, place).await?;
-            if seen.version.as_ref() != before {
-                return Ok(seen);
-            }
-            (self.machine.time.sleep)(Duration::from_millis(250 << look)).await;
-        }
-        self.look(server, place).await
-    }
-
-    /// Which repositories see the secret: those that do now, else those that the sink names.
-    async fn seers(
-        &self,
-        server: &Server,
-        place: &GithubPlace,
-        seen: &Seen,
-    ) -> Result<Option<Seers>, SinkError> {
-        let GithubOwner::Organization {
-            name: _,
-            visibility,
-        } = &place.owner
-        else {
-            return Ok(None);
-        };
-        let visibility = seen.visibility.or(*visibility);
-        let visibility = visibility.unwrap_or(GithubVisibility::Selected);
-        let mut selected = Vec::new();
-        if seen.version.is_some() && visibility == GithubVisibility::Selected {
-            for page in 1..=PAGES {
-                let rest = format!("/{}/repositories?per_page={PAGE}&page={page}", place.name);
-                let asked = Asked::read("github list", &rest);
-                let (answer, token) = self.ask(server, place, &asked).await?;
-                let listed = Listed::read(&answer, place, &known(server, &token))?;
-                if listed.join(&mut selected)? {
-                    return Ok(Some(Seers {
-                        visibility,
-                        selected,
-                    }));
-                }
-            }
-            let message = "more repositories see the secret than rolecall lists".to_owned();
-            return Err(unfit(message, None));
-        }
-        Ok(Some(Seers {
-            visibility,
-            selected,
-        }))
-    }
-
-    /// Writes a value, with a key that is fetched anew if GitHub has another by now.
-    async fn write(
-        &self,
-        server: &Server,
-        place: &GithubPlace,
-        value: &[u8],
-        seers: Option<&Seers>,
-    ) -> Result<(), SinkError> {
-        let mut key = self.key(server, place, false).await?;
-        let mut renewed = false;
-        loop {
-            let body = answer::body(&key.seal(value)?, &key.id, seers)?;
-            let rest = format!("/{}", place.name);
-            let asked = Asked {
-                operation: "github write",
-                method: Method::Put,
-                rest: &rest,
-                body: Some(&body),
-            };
-            let (answer, token) = self.ask(server, place, &asked).await?;
-            if matches!(answer.status, 201 | 204) {
-                return Ok(());
-            }
-            if answer.status == 422 && !renewed {
-                renewed = true;
-                let fresh = self.key(server, place, true).await?;
-                if fresh != key {
-                    key = fresh;
-                    continue;
-                }
-            }
-            return Err(answer::refused(
-                &answer,
-                place,
-                &known(server, &token),
-                true,
-            ));
-        }
     }
 
     /// What this run wrote of a credential at a destination, if nothing of another one since.
@@ -421,7 +124,7 @@ impl GithubSink {
         let place = Self::place(to)?;
         let server = self.server(place).await?;
         let value = rendered(credential, place)?;
-        let seen = self.look(&server, place).await?;
+        let seen = server.look(place).await?;
         let before = staged.probe.version.as_ref();
         if seen.version.as_ref() != before {
             return match self.written(to, credential).await {
@@ -435,16 +138,16 @@ impl GithubSink {
                 _ => Err(moved()),
             };
         }
-        let seers = self.seers(&server, place, &seen).await?;
+        let seers = server.seers(place, &seen).await?;
         let written = |version: Option<StoreVersion>, sure: bool| Written {
             account: credential.mrn.clone(),
             version,
             new: before.is_none(),
             sure,
         };
-        let refused = match self.write(&server, place, &value, seers.as_ref()).await {
+        let refused = match server.write(place, &value, seers.as_ref()).await {
             Ok(()) => {
-                let after = self.look_since(&server, place, before).await;
+                let after = server.look_since(place, before).await;
                 let version = after.as_ref().ok().and_then(|seen| seen.version.clone());
                 self.note(to, written(version, true)).await;
                 return Ok(match after {
@@ -463,8 +166,8 @@ impl GithubSink {
         };
         // An answer may refuse what was done, or be lost: only the secret's time tells.
         let after = match refused.effect {
-            Effect::None => self.look(&server, place).await,
-            Effect::Unknown => self.look_since(&server, place, before).await,
+            Effect::None => server.look(place).await,
+            Effect::Unknown => server.look_since(place, before).await,
         };
         match after {
             Ok(seen) if seen.version.as_ref() == before => Err(SinkError {
@@ -497,7 +200,7 @@ impl GithubSink {
         };
         let place = Self::place(to)?;
         let server = self.server(place).await?;
-        let seen = self.look(&server, place).await?;
+        let seen = server.look(place).await?;
         match (seen.version, mine.version) {
             (None, _) => return Ok(Abandoned::Gone),
             (Some(found), Some(ours)) if found != ours => return Ok(Abandoned::Gone),
@@ -511,30 +214,12 @@ impl GithubSink {
             rest: &rest,
             body: None,
         };
-        let (answer, token) = self.ask(&server, place, &asked).await?;
+        let (answer, token) = server.ask(place, &asked).await?;
         match answer.status {
             204 | 404 => Ok(Abandoned::Gone),
             403 => Ok(Abandoned::Stays),
-            _ => Err(answer::refused(
-                &answer,
-                place,
-                &known(&server, &token),
-                true,
-            )),
+            _ => Err(server.refused(&answer, place, &token)),
         }
-    }
-}
-
-/// Whether two APIs are of one server.
-fn same(one: &GithubApi, other: &GithubApi) -> bool {
-    let origins: [&Origin; 2] = [one.origin(), other.origin()];
-    origins[0] == origins[1]
-}
-
-fn known<'a>(server: &Server, token: &'a str) -> Known<'a> {
-    Known {
-        token,
-        source: server.login.source(),
     }
 }
 
@@ -570,15 +255,6 @@ fn moved() -> SinkError {
     }
 }
 
-fn unfit(message: String, help: Option<String>) -> SinkError {
-    SinkError {
-        kind: SinkErrorKind::Unfit,
-        effect: Effect::None,
-        message,
-        help,
-    }
-}
-
 /// The same error, of what may be there all the same.
 fn unsure(error: SinkError) -> SinkError {
     SinkError {
@@ -592,9 +268,9 @@ impl SinkStore for GithubSink {
         let work = async {
             let place = Self::place(to)?;
             let server = self.server(place).await?;
-            self.may_write(&server, place).await?;
-            self.key(&server, place, false).await?;
-            let seen = self.look(&server, place).await?;
+            server.may_write(place).await?;
+            server.key(place, false).await?;
+            let seen = server.look(place).await?;
             Ok(Probe {
                 found: match seen.version {
                     Some(_) => Found::Unreadable,

@@ -7,8 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use rolecall_standins::github::{APP, Fault, Github, INSTALLATION, TOKEN};
 use rolecall_standins::{Running, serve};
 
+use jiff::SignedDuration;
+
 use super::*;
-use crate::model::{CredentialFormat, GithubApp};
+use crate::model::{CredentialFormat, GithubApp, GithubOwner, GithubVisibility, Origin};
 use crate::sinks::contract::{Ground, credential, keeps_to_the_contract};
 use crate::sinks::fixture::Lent;
 
