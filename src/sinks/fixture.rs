@@ -22,14 +22,22 @@ impl Lent {
         // Whoever comes first does it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let start: Timestamp = "2026-11-01T10:00:00Z".parse().expect("a time");
-        let now = Arc::new(Mutex::new(start));
-        let told = Arc::new(Mutex::new(Vec::new()));
+        let lent = Self {
+            now: Arc::new(Mutex::new(start)),
+            told: Arc::new(Mutex::new(Vec::new())),
+        };
+        (lent.also(variables), lent)
+    }
+
+    /// Another machine with the same clock.
+    pub(super) fn also(&self, variables: &[(&'static str, &str)]) -> Machine {
         let variables: BTreeMap<_, _> = variables
             .iter()
             .map(|(name, value)| (*name, Secret::new((*value).to_owned())))
             .collect();
-        let (clock, sleeper, log) = (Arc::clone(&now), Arc::clone(&now), Arc::clone(&told));
-        let machine = Machine {
+        let Self { now, told } = self;
+        let (clock, sleeper, log) = (Arc::clone(now), Arc::clone(now), Arc::clone(told));
+        Machine {
             variables,
             time: Time {
                 now: Arc::new(move || *clock.lock().expect("no panic")),
@@ -47,8 +55,7 @@ impl Lent {
             observer: Box::new(move |request| {
                 log.lock().expect("no panic").push(request.clone());
             }),
-        };
-        (machine, Self { now, told })
+        }
     }
 
     /// Lets time pass.

@@ -8,6 +8,7 @@ mod contract;
 mod file;
 #[cfg(test)]
 mod fixture;
+mod github;
 mod machine;
 mod remote;
 mod vault;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use machine::{Machine, SinkObserver, SinkRequest};
 
+use self::github::GithubSink;
 use self::vault::VaultSink;
 use crate::model::{Destination, IssuedCredential, Mrn, Place};
 use crate::ports::{Abandoned, Delivered, Probe, ReadKey, Removal, SinkError, SinkStore, Staged};
@@ -30,6 +32,12 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "GITHUB_API_URL",
+    "ROLECALL_GITHUB_APP_ID",
+    "ROLECALL_GITHUB_APP_INSTALLATION_ID",
+    "ROLECALL_GITHUB_APP_PRIVATE_KEY",
+    "ROLECALL_GITHUB_APP_PRIVATE_KEY_FILE",
+    "ROLECALL_GITHUB_TOKEN",
     "VAULT_ADDR",
     "VAULT_AUTH_AUDIENCE",
     "VAULT_AUTH_JWT_FILE",
@@ -57,6 +65,7 @@ pub struct Sinks {
 #[derive(Debug)]
 struct Stores {
     vault: VaultSink,
+    github: GithubSink,
 }
 
 impl Sinks {
@@ -67,7 +76,8 @@ impl Sinks {
             root: directory.to_owned(),
             file: FileSink::new(directory),
             stores: Some(Stores {
-                vault: VaultSink::new(machine),
+                vault: VaultSink::new(Arc::clone(&machine)),
+                github: GithubSink::new(machine),
             }),
         }
     }
@@ -99,6 +109,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Vault(_)) => {
                 let $sink = &stores.vault;
+                $asked
+            }
+            (Some(stores), Place::Github(_)) => {
+                let $sink = &stores.github;
                 $asked
             }
         }

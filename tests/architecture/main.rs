@@ -57,6 +57,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "secret",
             "echo",
             "http",
+            "encoding",
             "private_file",
             "credential_file",
             "model",

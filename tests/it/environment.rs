@@ -123,6 +123,7 @@ fn the_page_has_every_variable_of_a_login_and_no_other() {
 fn the_page_has_every_variable_that_a_message_names() {
     let page = fs::read_to_string("docs/environment.md").expect("there");
     let mut known = table(&page, "| variable | holds | read by |");
+    known.extend(table(&page, "| variable | holds | sink |"));
     known.extend(table(&page, "| variable | effect |"));
     let pattern: regex::Regex =
         r"\b(?:(?:ROLECALL|MONDOO|SSL)_[A-Z0-9_]+[A-Z0-9]|[A-Z]+_PROXY|NO_COLOR)\b"

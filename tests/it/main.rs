@@ -18,6 +18,8 @@ mod examples;
 mod formats;
 mod fuzz;
 #[cfg(feature = "server")]
+mod github;
+#[cfg(feature = "server")]
 mod holes;
 #[cfg(feature = "server")]
 mod hostile;

@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{serve, vault};
+use rolecall_standins::{github, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -23,6 +23,15 @@ fn main() -> ExitCode {
             println!("{}", running.url);
             wait();
         }),
+        "github" => {
+            let mut github = github::Github::by_the_clock();
+            // For a client that logs in as the App.
+            println!("{}", github.app_key());
+            serve(github, at).map(|running| {
+                println!("{}", running.url);
+                wait();
+            })
+        }
         _ => {
             eprintln!("there is no stand-in of the kind {kind}");
             return ExitCode::from(64);

@@ -26,6 +26,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/vault.md"),
     ),
     (
+        "sink-github",
+        "delivering keys to secrets of GitHub Actions, Dependabot and Codespaces",
+        include_str!("../../../docs/sinks/github.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

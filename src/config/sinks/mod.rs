@@ -3,6 +3,7 @@
 
 mod elsewhere;
 mod file;
+mod github;
 mod kind;
 mod recipient;
 mod sink;
@@ -33,6 +34,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Vault,
         schema: &vault::SCHEMA,
         decode: vault::decode,
+    },
+    Kind {
+        kind: SinkKind::Github,
+        schema: &github::SCHEMA,
+        decode: github::decode,
     },
 ];
 

@@ -2,12 +2,14 @@
 //! Pure.
 
 mod file;
+mod github;
 mod kind;
 mod vault;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::FilePlace;
+pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
 pub use vault::VaultPlace;
 
@@ -19,6 +21,8 @@ pub enum Place {
     File(FilePlace),
     /// A field of a secret in Vault or OpenBao.
     Vault(VaultPlace),
+    /// A secret of GitHub Actions, Dependabot or Codespaces.
+    Github(GithubPlace),
 }
 
 impl Place {
@@ -27,6 +31,7 @@ impl Place {
         match self {
             Self::File(place) => place,
             Self::Vault(place) => place,
+            Self::Github(place) => place,
         }
     }
 
@@ -34,7 +39,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) => None,
+            Self::Vault(_) | Self::Github(_) => None,
         }
     }
 }

@@ -1,0 +1,780 @@
+//! GitHub: secrets of Actions, Dependabot and Codespaces, and the login of an App. It holds the private key and
+//! opens each value.
+//! Sources: GitHub's OpenAPI description of its REST API (`@octokit/openapi`), and its documentation of secrets
+//! and of rate limits. `scripts/services/github-client` drives it with PyGithub, and holds its answers to that
+//! description.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use crypto_box::SecretKey;
+use crypto_box::aead::OsRng;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use serde_json::{Value, json};
+
+use crate::serve::{Call, Reply, Standin};
+
+/// The token that a new server takes.
+pub const TOKEN: &str = "github_pat_of.the_stand-in.11AAAAAAA0";
+/// The id of its App.
+pub const APP: &str = "123456";
+/// The installation of the App.
+pub const INSTALLATION: &str = "7890";
+
+/// The largest value of a secret, in bytes.
+const LARGEST: usize = 48 * 1024;
+
+/// What the next requests meet besides the server's own will.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The answer is lost; the request was worked on.
+    LostAnswer,
+    /// The request is not worked on and not answered.
+    Cut,
+    /// This status and this message, and nothing is done.
+    Refuse(u16, String),
+    /// The same, and it is done all the same.
+    RefuseDone(u16, String),
+    /// It is worked on and answered, and no token is good afterwards.
+    Revoked,
+    /// A redirect to another path.
+    Moved,
+    /// The public key changes before the request is worked on.
+    NewKey,
+}
+
+/// A secret.
+#[derive(Clone, Debug)]
+struct Kept {
+    created: i64,
+    updated: i64,
+    encrypted: String,
+    /// What the box held; `None` if it did not open, which GitHub does not look at.
+    value: Option<Vec<u8>>,
+    visibility: Option<String>,
+    selected: Vec<u64>,
+}
+
+/// The server.
+pub struct Github {
+    clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// How far its clock is before that of others, in seconds.
+    pub skew: i64,
+    /// The last second in which something was written: two writes never share one, unless [`Self::coarse`].
+    last: i64,
+    /// Whether two writes may be in one second.
+    pub coarse: bool,
+    /// By `owner/name`, with the ids.
+    repositories: BTreeMap<String, u64>,
+    /// By repository and name.
+    environments: BTreeSet<(String, String)>,
+    organizations: BTreeSet<String>,
+    /// By where they are (`repos/acme/app/actions`) and name.
+    secrets: BTreeMap<(String, String), Kept>,
+    key: SecretKey,
+    key_id: u64,
+    /// Tokens, each with the paths (`METHOD path`) that it may not use.
+    tokens: BTreeMap<String, BTreeSet<String>>,
+    app_key: Option<RsaKeyPair>,
+    /// What a token of the App may do.
+    pub permissions: Value,
+    logins: u64,
+    ends: BTreeMap<String, i64>,
+    /// How many writes a minute it takes; `None` for all.
+    pub most_a_minute: Option<usize>,
+    written: VecDeque<i64>,
+    /// How many of the next answers to too many writes do not say how long to wait.
+    pub silent: usize,
+    limited: u64,
+    /// What the next requests whose `METHOD path` has this text meet, each once.
+    pub faults: Vec<(String, Fault)>,
+}
+
+impl fmt::Debug for Github {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Github({} secrets)", self.secrets.len())
+    }
+}
+
+impl Github {
+    /// A server with the repositories `acme/app` and `acme/web`, the first with the environment `production`,
+    /// and the organization `acme`. The clock gives seconds since 1970.
+    pub fn new(clock: Arc<dyn Fn() -> i64 + Send + Sync>) -> Self {
+        Self {
+            clock,
+            skew: 0,
+            last: 0,
+            coarse: false,
+            repositories: [("acme/app".to_owned(), 1001), ("acme/web".to_owned(), 1002)].into(),
+            environments: [("acme/app".to_owned(), "production".to_owned())].into(),
+            organizations: ["acme".to_owned()].into(),
+            secrets: BTreeMap::new(),
+            key: SecretKey::generate(&mut OsRng),
+            key_id: 568_250_167_242_549_700,
+            tokens: [(TOKEN.to_owned(), BTreeSet::new())].into(),
+            app_key: None,
+            permissions: json!({"metadata": "read", "secrets": "write"}),
+            logins: 0,
+            ends: BTreeMap::new(),
+            most_a_minute: None,
+            written: VecDeque::new(),
+            silent: 0,
+            limited: 0,
+            faults: Vec::new(),
+        }
+    }
+
+    /// A server that goes by the clock of this machine.
+    pub fn by_the_clock() -> Self {
+        Self::new(Arc::new(|| Timestamp::now().as_second()))
+    }
+
+    /// A token that may not use what has one of these texts in its `METHOD path`.
+    pub fn token(&mut self, token: &str, forbidden: &[&str]) {
+        let forbidden = forbidden.iter().map(|text| (*text).to_owned()).collect();
+        self.tokens.insert(token.to_owned(), forbidden);
+    }
+
+    /// A new private key of the App, as GitHub gives it: PKCS#1 in PEM.
+    ///
+    /// # Panics
+    /// If the machine makes no key.
+    pub fn app_key(&mut self) -> String {
+        let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+        let der = key.as_der().expect("a form of it");
+        // PKCS#8 of an RSA key is 26 bytes and then PKCS#1.
+        let inner = STANDARD.encode(der.as_ref().get(26..).unwrap_or_default());
+        let lines: Vec<&str> = inner
+            .as_bytes()
+            .chunks(64)
+            .map(|line| std::str::from_utf8(line).unwrap_or_default())
+            .collect();
+        self.app_key = Some(key);
+        let label = "RSA PRIVATE KEY";
+        let lines = lines.join("\n");
+        format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
+    }
+
+    /// How often the App logged in.
+    pub fn logins(&self) -> u64 {
+        self.logins
+    }
+
+    /// How many writes were refused because there were too many.
+    pub fn limited(&self) -> u64 {
+        self.limited
+    }
+
+    /// Makes a repository.
+    pub fn repository(&mut self, name: &str) {
+        let id = 1001 + self.repositories.len() as u64;
+        self.repositories.insert(name.to_owned(), id);
+    }
+
+    /// Another key for all secrets from now on.
+    pub fn new_key(&mut self) {
+        self.key = SecretKey::generate(&mut OsRng);
+        self.key_id += 1;
+    }
+
+    /// The value of a secret: what a job reads. `at` is where it is: `repos/acme/app/actions`,
+    /// `repos/acme/app/environments/production`, `orgs/acme/actions`.
+    pub fn value(&self, at: &str, name: &str) -> Option<Vec<u8>> {
+        self.secrets
+            .get(&(at.to_owned(), name.to_owned()))?
+            .value
+            .clone()
+    }
+
+    /// What was sent as the value of a secret.
+    pub fn encrypted(&self, at: &str, name: &str) -> Option<String> {
+        let kept = self.secrets.get(&(at.to_owned(), name.to_owned()))?;
+        Some(kept.encrypted.clone())
+    }
+
+    /// Which repositories see a secret, and the ids of those that are listed.
+    pub fn seers(&self, at: &str, name: &str) -> Option<(String, Vec<u64>)> {
+        let kept = self.secrets.get(&(at.to_owned(), name.to_owned()))?;
+        Some((kept.visibility.clone()?, kept.selected.clone()))
+    }
+
+    /// How many secrets there are.
+    pub fn count(&self) -> usize {
+        self.secrets.len()
+    }
+
+    /// Writes a value as somebody does in the web page.
+    pub fn put(&mut self, at: &str, name: &str, value: &[u8]) {
+        let sealed = self.key.public_key().seal(&mut OsRng, value);
+        let encrypted = STANDARD.encode(sealed.unwrap_or_default());
+        let seers = self.seers(at, name).or_else(|| {
+            at.starts_with("orgs/")
+                .then(|| ("private".to_owned(), Vec::new()))
+        });
+        self.keep(at, name, encrypted, seers);
+    }
+
+    /// Says which repositories see a secret.
+    pub fn show(&mut self, at: &str, name: &str, visibility: &str, selected: &[u64]) {
+        if let Some(kept) = self.secrets.get_mut(&(at.to_owned(), name.to_owned())) {
+            kept.visibility = Some(visibility.to_owned());
+            kept.selected = selected.to_vec();
+        }
+    }
+
+    /// Keeps a value; tells whether it is new.
+    fn keep(
+        &mut self,
+        at: &str,
+        name: &str,
+        encrypted: String,
+        seers: Option<(String, Vec<u64>)>,
+    ) -> bool {
+        let sealed = STANDARD.decode(&encrypted).unwrap_or_default();
+        let value = self.key.unseal(&sealed).ok();
+        let now = match self.coarse {
+            true => self.now(),
+            false => self.now().max(self.last + 1),
+        };
+        self.last = now;
+        let key = (at.to_owned(), name.to_owned());
+        let former = self.secrets.get(&key).map(|kept| kept.created);
+        let (visibility, selected) = match seers {
+            Some((visibility, selected)) => (Some(visibility), selected),
+            None => (None, Vec::new()),
+        };
+        let kept = Kept {
+            created: former.unwrap_or(now),
+            updated: now,
+            encrypted,
+            value,
+            visibility,
+            selected,
+        };
+        self.secrets.insert(key, kept);
+        former.is_none()
+    }
+
+    fn now(&self) -> i64 {
+        (self.clock)() + self.skew
+    }
+
+    fn work(&mut self, call: &Call) -> Reply {
+        let path = call.path.strip_prefix("/api/v3").unwrap_or(&call.path);
+        let parts: Vec<String> = path.split('/').skip(1).map(plain).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        if parts == ["stand-in"] {
+            return Reply::json(200, &self.all());
+        }
+        if let ["app", "installations", installation, "access_tokens"] = parts.as_slice() {
+            return self.login(installation, call);
+        }
+        if let Some(refused) = self.refuses(call) {
+            return refused;
+        }
+        match parts.as_slice() {
+            ["repos", owner, name] => match self.repositories.get(&joined(owner, name)) {
+                Some(id) => Reply::json(200, &repository(&base(call), owner, name, *id)),
+                None => refuse(404, "Not Found"),
+            },
+            ["repos", owner, name, "environments", environment] => {
+                match self.known(&joined(owner, name), Some(environment)) {
+                    true => Reply::json(
+                        200,
+                        &shown_environment(&base(call), owner, name, environment),
+                    ),
+                    false => refuse(404, "Not Found"),
+                }
+            }
+            [
+                "repos",
+                owner,
+                name,
+                "environments",
+                environment,
+                "secrets",
+                rest @ ..,
+            ] => {
+                let repository = joined(owner, name);
+                match self.known(&repository, Some(environment)) {
+                    true => {
+                        let environment = environment.to_ascii_lowercase();
+                        self.of_owner(
+                            &format!("repos/{repository}/environments/{environment}"),
+                            rest,
+                            call,
+                        )
+                    }
+                    false => refuse(404, "Not Found"),
+                }
+            }
+            [
+                "repos",
+                owner,
+                name,
+                app @ ("actions" | "dependabot" | "codespaces"),
+                "secrets",
+                rest @ ..,
+            ] => {
+                let repository = joined(owner, name);
+                match self.known(&repository, None) {
+                    true => self.of_owner(&format!("repos/{repository}/{app}"), rest, call),
+                    false => refuse(404, "Not Found"),
+                }
+            }
+            ["orgs", name] if self.organizations.contains(&name.to_ascii_lowercase()) => {
+                let url = format!("{}/orgs/{name}", base(call));
+                Reply::json(200, &json!({"login": name, "id": 1, "url": url}))
+            }
+            [
+                "orgs",
+                name,
+                app @ ("actions" | "dependabot" | "codespaces"),
+                "secrets",
+                rest @ ..,
+            ] if self.organizations.contains(&name.to_ascii_lowercase()) => {
+                let at = format!("orgs/{}/{app}", name.to_ascii_lowercase());
+                self.of_owner(&at, rest, call)
+            }
+            _ => refuse(404, "Not Found"),
+        }
+    }
+
+    /// All that it holds, for scripts: GitHub has nothing of the kind.
+    fn all(&self) -> Value {
+        let secrets = self.secrets.iter().map(|((at, name), kept)| {
+            let value = kept.value.as_ref().map(|value| STANDARD.encode(value));
+            json!({
+                "at": at, "name": name, "encrypted": kept.encrypted, "value": value,
+                "visibility": kept.visibility, "selected": kept.selected,
+            })
+        });
+        let secrets: Vec<Value> = secrets.collect();
+        json!({"private_key": STANDARD.encode(self.key.to_bytes()), "secrets": secrets})
+    }
+
+    fn known(&self, repository: &str, environment: Option<&str>) -> bool {
+        self.repositories.contains_key(repository)
+            && environment.is_none_or(|name| {
+                let key = (repository.to_owned(), name.to_ascii_lowercase());
+                self.environments.contains(&key)
+            })
+    }
+
+    /// Whether the login, or the number of writes, is in the way.
+    fn refuses(&mut self, call: &Call) -> Option<Reply> {
+        let header = call.header("authorization");
+        let token = header
+            .strip_prefix("Bearer ")
+            .or_else(|| header.strip_prefix("token "));
+        let token = token.unwrap_or_default();
+        let ended = self.ends.get(token).is_some_and(|end| *end <= self.now());
+        let Some(forbidden) = self.tokens.get(token).filter(|_| !ended) else {
+            return Some(refuse(401, "Bad credentials"));
+        };
+        let asked = format!("{} {}", call.method, call.path);
+        if forbidden.iter().any(|text| asked.contains(text.as_str())) {
+            return Some(refuse(403, "Resource not accessible by integration"));
+        }
+        let writes = matches!(call.method.as_str(), "PUT" | "POST" | "PATCH" | "DELETE");
+        let most = self.most_a_minute.filter(|_| writes)?;
+        let now = self.now();
+        while self.written.front().is_some_and(|at| *at <= now - 60) {
+            self.written.pop_front();
+        }
+        if self.written.len() < most {
+            self.written.push_back(now);
+            return None;
+        }
+        self.limited += 1;
+        let told = refuse(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        );
+        if self.silent > 0 {
+            self.silent -= 1;
+            return Some(told);
+        }
+        Some(told.header("retry-after", "60"))
+    }
+
+    fn of_owner(&mut self, at: &str, rest: &[&str], call: &Call) -> Reply {
+        match (call.method.as_str(), rest) {
+            ("GET", []) => {
+                let all = self.secrets.iter().filter(|((place, _), _)| place == at);
+                let all: Vec<Value> = all
+                    .map(|((_, name), kept)| told(&base(call), at, name, kept))
+                    .collect();
+                Reply::json(200, &json!({"total_count": all.len(), "secrets": all}))
+            }
+            ("GET", ["public-key"]) => {
+                let key = STANDARD.encode(self.key.public_key().as_bytes());
+                Reply::json(200, &json!({"key_id": self.key_id.to_string(), "key": key}))
+            }
+            ("GET", [name]) => {
+                let name = name.to_ascii_uppercase();
+                match self.secrets.get(&(at.to_owned(), name.clone())) {
+                    Some(kept) => Reply::json(200, &told(&base(call), at, &name, kept)),
+                    None => refuse(404, "Not Found"),
+                }
+            }
+            ("PUT", [name]) => self.write(at, name, call),
+            ("DELETE", [name]) => {
+                let key = (at.to_owned(), name.to_ascii_uppercase());
+                match self.secrets.remove(&key) {
+                    Some(_) => Reply::empty(204),
+                    None => refuse(404, "Not Found"),
+                }
+            }
+            ("GET", [name, "repositories"]) if at.starts_with("orgs/") => {
+                self.list(at, &name.to_ascii_uppercase(), call)
+            }
+            _ => refuse(404, "Not Found"),
+        }
+    }
+
+    fn list(&self, at: &str, name: &str, call: &Call) -> Reply {
+        let Some(kept) = self.secrets.get(&(at.to_owned(), name.to_owned())) else {
+            return refuse(404, "Not Found");
+        };
+        if kept.visibility.as_deref() != Some("selected") {
+            return refuse(409, "Visibility is not set to selected");
+        }
+        let number = |key: &str, usual: usize| {
+            let mut pairs = call
+                .query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='));
+            let found = pairs.find(|(name, _)| *name == key);
+            found
+                .and_then(|(_, text)| text.parse().ok())
+                .unwrap_or(usual)
+        };
+        let size = number("per_page", 30).clamp(1, 100);
+        let from = (number("page", 1).max(1) - 1) * size;
+        let shown = kept.selected.iter().skip(from).take(size).map(|id| {
+            let known = self.repositories.iter().find(|(_, known)| *known == id);
+            let name =
+                known.map_or_else(|| format!("acme/repository-{id}"), |(name, _)| name.clone());
+            let (owner, name) = name.split_once('/').unwrap_or_default();
+            repository(&base(call), owner, name, *id)
+        });
+        let shown: Vec<Value> = shown.collect();
+        Reply::json(
+            200,
+            &json!({"total_count": kept.selected.len(), "repositories": shown}),
+        )
+    }
+
+    fn write(&mut self, at: &str, name: &str, call: &Call) -> Reply {
+        let name = name.to_ascii_uppercase();
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let digit = name.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        if digit || !name.bytes().all(fits) || name.starts_with("GITHUB_") {
+            return refuse(422, "Secret names can only contain alphanumeric characters");
+        }
+        let body = call.json();
+        let Some(key_id) = body["key_id"].as_str() else {
+            return refuse(422, "Invalid request.\n\n\"key_id\" wasn't supplied.");
+        };
+        let Some(encrypted) = body["encrypted_value"].as_str() else {
+            return refuse(
+                422,
+                "Invalid request.\n\n\"encrypted_value\" wasn't supplied.",
+            );
+        };
+        let Ok(sealed) = STANDARD.decode(encrypted) else {
+            return refuse(422, "encrypted_value does not match the pattern");
+        };
+        if key_id != self.key_id.to_string() {
+            return refuse(422, "The key_id is not that of the current public key");
+        }
+        if sealed.len() > LARGEST + 48 {
+            return refuse(422, "The secret is larger than 48 KB");
+        }
+        let seers = match at.starts_with("orgs/") {
+            false => None,
+            true => {
+                let visibility = body["visibility"].as_str();
+                let Some(visibility @ ("all" | "private" | "selected")) = visibility else {
+                    return refuse(422, "Invalid request.\n\n\"visibility\" wasn't supplied.");
+                };
+                let ids = body["selected_repository_ids"].as_array();
+                // What is left out is taken off. Source: external-secrets/external-secrets#6519.
+                let ids = ids.into_iter().flatten().filter_map(|id| {
+                    id.as_u64()
+                        .or_else(|| id.as_str().and_then(|id| id.parse().ok()))
+                });
+                let selected = match visibility {
+                    "selected" => ids.collect(),
+                    _ => Vec::new(),
+                };
+                Some((visibility.to_owned(), selected))
+            }
+        };
+        match self.keep(at, &name, encrypted.to_owned(), seers) {
+            true => Reply::json(201, &json!({})),
+            false => Reply::empty(204),
+        }
+    }
+
+    /// The login of an App by a signed assertion.
+    fn login(&mut self, installation: &str, call: &Call) -> Reply {
+        let undecoded = || refuse(401, "A JSON web token could not be decoded");
+        let assertion = call.header("authorization").strip_prefix("Bearer ");
+        let Some((signed, signature)) = assertion.and_then(|text| text.rsplit_once('.')) else {
+            return undecoded();
+        };
+        let part = |text: &str| {
+            let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+            serde_json::from_slice::<Value>(&bytes).unwrap_or_default()
+        };
+        let (head, claims) = signed.split_once('.').unwrap_or_default();
+        let (head, claims) = (part(head), part(claims));
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+        let good = self.app_key.as_ref().is_some_and(|key| {
+            let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key());
+            public.verify(signed.as_bytes(), &signature).is_ok()
+        });
+        if head["alg"] != "RS256" || !good {
+            return undecoded();
+        }
+        let issuer = claims["iss"].as_str().map(str::to_owned);
+        let issuer = issuer.or_else(|| claims["iss"].as_u64().map(|id| id.to_string()));
+        if issuer.as_deref() != Some(APP) {
+            return refuse(404, "Integration not found");
+        }
+        let now = self.now();
+        let time = |claim: &str| claims[claim].as_i64().unwrap_or(0);
+        if time("exp") > now + 600 {
+            return refuse(
+                401,
+                "'Expiration time' claim ('exp') is too far in the future",
+            );
+        }
+        if time("exp") <= now {
+            return refuse(
+                401,
+                "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
+            );
+        }
+        if time("iat") > now {
+            return refuse(
+                401,
+                "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+            );
+        }
+        if installation != INSTALLATION {
+            return refuse(404, "Not Found");
+        }
+        self.logins += 1;
+        // As long as those are that GitHub makes since April 2026, with dots in them.
+        let token = format!(
+            "ghs_{APP}_eyJ{}.{}.{}",
+            self.logins,
+            "aB3-_".repeat(60),
+            "x9".repeat(90)
+        );
+        self.tokens.insert(token.clone(), BTreeSet::new());
+        self.ends.insert(token.clone(), now + 3600);
+        let answer = json!({
+            "token": token,
+            "expires_at": time_of(now + 3600),
+            "permissions": self.permissions,
+            "repository_selection": "all",
+        });
+        Reply::json(201, &answer)
+    }
+}
+
+/// A part of a path without its escapes.
+fn plain(part: &str) -> String {
+    let mut out = Vec::new();
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digits = [bytes.next().unwrap_or(b'0'), bytes.next().unwrap_or(b'0')];
+        let digits = std::str::from_utf8(&digits).unwrap_or("00");
+        out.push(u8::from_str_radix(digits, 16).unwrap_or(b'?'));
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn joined(owner: &str, name: &str) -> String {
+    format!("{owner}/{name}").to_ascii_lowercase()
+}
+
+fn time_of(seconds: i64) -> String {
+    let time = Timestamp::from_second(seconds);
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// The base URL at which it is asked, which its answers name.
+fn base(call: &Call) -> String {
+    format!("http://{}", call.header("host"))
+}
+
+fn told(base: &str, at: &str, name: &str, kept: &Kept) -> Value {
+    let mut told = json!({
+        "name": name,
+        "created_at": time_of(kept.created),
+        "updated_at": time_of(kept.updated),
+    });
+    if let Some(visibility) = &kept.visibility {
+        told["visibility"] = json!(visibility);
+        if visibility == "selected" {
+            let url = format!("{base}/{at}/secrets/{name}/repositories");
+            told["selected_repositories_url"] = json!(url);
+        }
+    }
+    told
+}
+
+fn owner(base: &str, login: &str) -> Value {
+    let url = format!("{base}/users/{login}");
+    let mut owner = json!({
+        "login": login, "id": 1, "node_id": "MDQ6VXNlcjE=", "gravatar_id": "", "site_admin": false,
+        "type": "Organization", "url": url,
+    });
+    for name in [
+        "avatar",
+        "events",
+        "followers",
+        "following",
+        "gists",
+        "html",
+        "organizations",
+        "received_events",
+        "repos",
+        "starred",
+        "subscriptions",
+    ] {
+        owner[format!("{name}_url")] = json!(format!("{url}/{name}"));
+    }
+    owner
+}
+
+fn repository(base: &str, login: &str, name: &str, id: u64) -> Value {
+    let url = format!("{base}/repos/{login}/{name}");
+    let mut repository = json!({
+        "id": id, "node_id": "MDEwOlJlcG9zaXRvcnkx", "name": name, "full_name": format!("{login}/{name}"),
+        "owner": owner(base, login), "private": true, "fork": false, "description": "of the stand-in", "url": url,
+    });
+    for name in [
+        "archive",
+        "assignees",
+        "blobs",
+        "branches",
+        "collaborators",
+        "comments",
+        "commits",
+        "compare",
+        "contents",
+        "contributors",
+        "deployments",
+        "downloads",
+        "events",
+        "forks",
+        "git_commits",
+        "git_refs",
+        "git_tags",
+        "hooks",
+        "html",
+        "issue_comment",
+        "issue_events",
+        "issues",
+        "keys",
+        "labels",
+        "languages",
+        "merges",
+        "milestones",
+        "notifications",
+        "pulls",
+        "releases",
+        "stargazers",
+        "statuses",
+        "subscribers",
+        "subscription",
+        "tags",
+        "teams",
+        "trees",
+    ] {
+        repository[format!("{name}_url")] = json!(format!("{url}/{name}"));
+    }
+    repository
+}
+
+fn shown_environment(base: &str, login: &str, name: &str, environment: &str) -> Value {
+    let url = format!("{base}/repos/{login}/{name}/environments/{environment}");
+    json!({
+        "id": 1, "node_id": "MDExOkVudmlyb25tZW50MQ==", "name": environment, "url": url,
+        "html_url": format!("https://github.com/{login}/{name}/deployments"),
+        "created_at": "2026-11-01T09:00:00Z", "updated_at": "2026-11-01T09:00:00Z",
+    })
+}
+
+fn refuse(status: u16, message: &str) -> Reply {
+    let body = json!({
+        "message": message,
+        "documentation_url": "https://docs.github.com/rest",
+        "status": status.to_string(),
+    });
+    Reply::json(status, &body)
+}
+
+impl Standin for Github {
+    fn answer(&mut self, call: &Call) -> Reply {
+        let asked = format!("{} {}", call.method, call.path);
+        let at = self
+            .faults
+            .iter()
+            .position(|(text, _)| asked.contains(text));
+        let fault = at.map(|at| self.faults.remove(at).1);
+        let reply = match fault {
+            None => self.work(call),
+            Some(Fault::LostAnswer) => {
+                self.work(call);
+                Reply::cut()
+            }
+            Some(Fault::Cut) => Reply::cut(),
+            Some(Fault::Refuse(status, message)) => refuse(status, &message),
+            Some(Fault::RefuseDone(status, message)) => {
+                self.work(call);
+                refuse(status, &message)
+            }
+            Some(Fault::Revoked) => {
+                let reply = self.work(call);
+                self.tokens.clear();
+                reply
+            }
+            Some(Fault::Moved) => {
+                let to = "https://api.github.com/repositories/1001/actions/secrets";
+                refuse(301, "Moved Permanently").header("location", to)
+            }
+            Some(Fault::NewKey) => {
+                self.new_key();
+                self.work(call)
+            }
+        };
+        let date = Timestamp::from_second(self.now()).ok();
+        let date = date.and_then(|date| {
+            DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&date)
+                .ok()
+        });
+        match (reply.status, date) {
+            (0, _) | (_, None) => reply,
+            (_, Some(date)) => reply.header("date", &date),
+        }
+    }
+}
