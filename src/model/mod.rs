@@ -53,7 +53,9 @@ pub use meant::Meant;
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
-pub use place::{Abilities, CredentialFormat, FilePlace, Place, PlaceKind, VaultPlace};
+pub use place::{
+    Abilities, CredentialFormat, FilePlace, KubernetesPlace, Place, PlaceKind, VaultPlace,
+};
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{
     PLATFORM_ROLES, ROLE_SOURCES, ROLES, ROLES_UNKNOWN, Role, RoleFacts, RoleSet, birth_roles_only,

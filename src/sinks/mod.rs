@@ -8,6 +8,7 @@ mod contract;
 mod file;
 #[cfg(test)]
 mod fixture;
+mod kubernetes;
 mod machine;
 mod remote;
 mod vault;
@@ -18,8 +19,9 @@ use std::sync::Arc;
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use machine::{Machine, SinkObserver, SinkRequest};
 
+use self::kubernetes::KubernetesSink;
 use self::vault::VaultSink;
-use crate::model::{Destination, IssuedCredential, Place};
+use crate::model::{Destination, IssuedCredential, Place, StackId};
 use crate::ports::{Abandoned, Delivered, Probe, SinkError, SinkStore, Staged};
 
 /// The folder below the configuration's directory in which everything is kept that belongs to the
@@ -30,6 +32,13 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "KUBE_CA_FILE",
+    "KUBE_SERVER",
+    "KUBE_TOKEN",
+    "KUBE_TOKEN_FILE",
     "VAULT_ADDR",
     "VAULT_AUTH_AUDIENCE",
     "VAULT_AUTH_JWT_FILE",
@@ -57,17 +66,20 @@ pub struct Sinks {
 #[derive(Debug)]
 struct Stores {
     vault: VaultSink,
+    kubernetes: KubernetesSink,
 }
 
 impl Sinks {
-    /// The sinks of the configuration in this directory, with the logins of this machine.
-    pub fn new(directory: &Path, machine: Machine) -> Self {
+    /// The sinks of the configuration in this directory, with the logins of this machine. What a store
+    /// keeps of who wrote there is the stack.
+    pub fn new(directory: &Path, machine: Machine, stack: &StackId) -> Self {
         let machine = Arc::new(machine);
         Self {
             root: directory.to_owned(),
             file: FileSink::new(directory),
             stores: Some(Stores {
-                vault: VaultSink::new(machine),
+                vault: VaultSink::new(Arc::clone(&machine)),
+                kubernetes: KubernetesSink::new(machine, stack),
             }),
         }
     }
@@ -99,6 +111,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Vault(_)) => {
                 let $sink = &stores.vault;
+                $asked
+            }
+            (Some(stores), Place::Kubernetes(_)) => {
+                let $sink = &stores.kubernetes;
                 $asked
             }
         }

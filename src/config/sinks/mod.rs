@@ -3,6 +3,7 @@
 
 mod file;
 mod kind;
+mod kubernetes;
 mod recipient;
 mod vault;
 
@@ -30,6 +31,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Vault,
         schema: &vault::SCHEMA,
         decode: vault::decode,
+    },
+    Kind {
+        kind: SinkKind::Kubernetes,
+        schema: &kubernetes::SCHEMA,
+        decode: kubernetes::decode,
     },
 ];
 

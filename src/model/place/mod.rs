@@ -3,12 +3,14 @@
 
 mod file;
 mod kind;
+mod kubernetes;
 mod vault;
 
 use serde::{Deserialize, Serialize};
 
 pub use file::FilePlace;
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
+pub use kubernetes::KubernetesPlace;
 pub use vault::VaultPlace;
 
 /// A place of one of the kinds that this version delivers to.
@@ -19,6 +21,8 @@ pub enum Place {
     File(FilePlace),
     /// A field of a secret in Vault or OpenBao.
     Vault(VaultPlace),
+    /// A key of a Secret in Kubernetes.
+    Kubernetes(KubernetesPlace),
 }
 
 impl Place {
@@ -27,6 +31,7 @@ impl Place {
         match self {
             Self::File(place) => place,
             Self::Vault(place) => place,
+            Self::Kubernetes(place) => place,
         }
     }
 
@@ -34,7 +39,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) => None,
+            Self::Vault(_) | Self::Kubernetes(_) => None,
         }
     }
 }

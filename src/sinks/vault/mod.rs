@@ -73,7 +73,7 @@ impl VaultSink {
     fn place(to: &Destination) -> Result<&VaultPlace, SinkError> {
         match to.place() {
             Place::Vault(place) => Ok(place),
-            Place::File(_) => Err(SinkError {
+            Place::File(_) | Place::Kubernetes(_) => Err(SinkError {
                 kind: SinkErrorKind::Unfit,
                 effect: Effect::None,
                 message: "it is no place in Vault".to_owned(),
