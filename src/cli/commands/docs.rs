@@ -26,6 +26,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/vault.md"),
     ),
     (
+        "sink-kubernetes",
+        "delivering keys into Secrets of Kubernetes",
+        include_str!("../../../docs/sinks/kubernetes.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

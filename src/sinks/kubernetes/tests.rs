@@ -280,10 +280,15 @@ async fn applied_by_zarf(store: &Store, id: &str) {
         manager: "zarf".to_owned(),
         ..KubernetesSink::new(Arc::new(machine), &stack())
     };
-    let (to, key) = (store.to(), credential(id));
-    let probe = zarf.probe(&to).await.expect("takes a key");
-    let staged = zarf.stage(&to, &key, probe).await.expect("stages");
-    zarf.promote(&to, &key, &staged).await.expect("delivers");
+    let server = zarf.server(&store.place).await.expect("a login");
+    let (seen, _) = zarf.look(&server, &store.place).await.expect("read");
+    let bytes = content::render(&credential(id), store.place.format).expect("renders");
+    let value = encoded(bytes.trim_ascii_end()).expect("text");
+    let done = zarf
+        .apply(&server, &store.place, &seen, Some(&value))
+        .await
+        .expect("applied");
+    assert!(matches!(done, Applied::Done(_)));
     store.server.calls();
 }
 
