@@ -465,4 +465,6 @@ impl SinkStore for KubernetesSink {
 }
 
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;
