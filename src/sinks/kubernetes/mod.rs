@@ -465,6 +465,4 @@ impl SinkStore for KubernetesSink {
 }
 
 #[cfg(test)]
-mod real;
-#[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::sync::Mutex as Held;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::*;
+use super::super::*;
 use crate::model::CredentialFormat;
 use crate::sinks::contract::{Ground, credential, keeps_to_the_contract};
 use crate::sinks::fixture::Lent;

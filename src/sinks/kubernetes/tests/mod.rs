@@ -1,5 +1,7 @@
 //! The sink against a server that answers as Kubernetes does.
 
+mod real;
+
 use std::sync::Mutex as Held;
 
 use base64::Engine as _;
