@@ -137,7 +137,10 @@ pub async fn open(
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = match choice.local {
         true => Sinks::local(&config.dir),
-        false => Sinks::new(&config.dir, machine(choice, Vec::new(), reporter)?),
+        false => {
+            let machine = machine(choice, Vec::new(), reporter)?;
+            Sinks::new(&config.dir, machine, &desired.stack)
+        }
     };
     Ok(Session {
         sinks: sinks.root().to_owned(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Url, redirect};
+use reqwest::{Certificate, Identity, Url, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
@@ -34,6 +34,8 @@ pub fn holds_certificate(pem: &[u8]) -> bool {
 pub struct Settings<'a> {
     /// Certificates in PEM that are trusted besides the system's.
     pub authorities: Option<&'a [u8]>,
+    /// A certificate with its private key, both in PEM, by which the server knows who asks.
+    pub identity: Option<&'a [u8]>,
     /// What in the environment names authorities in the place of the system's; then no others stand
     /// in for them.
     pub in_place: Option<&'a str>,
@@ -67,6 +69,7 @@ impl Client {
     pub fn new(base: &str, settings: &Settings<'_>) -> Result<Self, SetupError> {
         let Settings {
             authorities,
+            identity,
             in_place,
             proxy,
             patience,
@@ -85,6 +88,11 @@ impl Client {
         if authorities.is_some() && own.is_empty() {
             return Err(refuse(format!("{file} holds no certificate in PEM")));
         }
+        // What the library says of it may hold a letter of it.
+        let identity = identity.map(Identity::from_pem).transpose();
+        let identity = identity.map_err(|_| {
+            refuse("the client certificate is no certificate with a private key in PEM".to_owned())
+        })?;
         let rule = proxy.map(Proxy::rule).transpose();
         let rule = rule.map_err(|e| failed("the proxy cannot be used", &e))?;
         let local = origin.host_str().is_some_and(is_loopback);
@@ -94,6 +102,10 @@ impl Client {
                 .retry(reqwest::retry::never())
                 .connect_timeout(CONNECT_TIMEOUT)
                 .user_agent(concat!("rolecall/", env!("CARGO_PKG_VERSION")));
+            let builder = match &identity {
+                Some(identity) => builder.identity(identity.clone()),
+                None => builder,
+            };
             // A proxy would carry plain http, and the token in it, off the machine.
             match &rule {
                 _ if local => builder.no_proxy(),
@@ -364,6 +376,7 @@ mod tests {
     fn settings() -> Settings<'static> {
         Settings {
             authorities: None,
+            identity: None,
             in_place: None,
             proxy: None,
             patience: Duration::from_secs(60),
@@ -589,5 +602,20 @@ mod tests {
         }
         let why = Client::new("nonsense", &settings()).expect_err("no URL");
         assert_eq!(why.to_string(), "the address is no URL");
+    }
+
+    #[test]
+    fn a_client_certificate_that_is_none_is_refused_without_a_letter_of_it() {
+        let key = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
+        for pem in [&key[..], b"s3cr3t", b""] {
+            let settings = Settings {
+                identity: Some(pem),
+                ..settings()
+            };
+            let why = Client::new("https://k8s.example", &settings).expect_err("no certificate");
+            let told = format!("{why} {why:?}");
+            assert!(told.contains("the client certificate is no"), "{told}");
+            assert!(!told.contains("s3cr3t") && !told.contains("c2Vj"), "{told}");
+        }
     }
 }

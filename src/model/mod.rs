@@ -55,7 +55,7 @@ pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
     Abilities, CredentialFormat, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace,
-    GithubVisibility, Place, PlaceKind, VaultPlace,
+    GithubVisibility, KubernetesPlace, Place, PlaceKind, VaultPlace,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

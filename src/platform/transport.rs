@@ -55,6 +55,7 @@ impl Http {
     ) -> Result<Self, SetupError> {
         let settings = Settings {
             authorities: ca,
+            identity: None,
             in_place: named,
             proxy,
             patience: PATIENCE,

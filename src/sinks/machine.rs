@@ -113,8 +113,23 @@ impl Machine {
         authorities: Option<&[u8]>,
         words: Words,
     ) -> Result<Client, SinkError> {
+        self.client_as(base, authorities, None, words)
+    }
+
+    /// The same with a certificate and its private key, in PEM, by which the store knows who asks.
+    ///
+    /// # Errors
+    /// Why no connection can be prepared.
+    pub(super) fn client_as(
+        &self,
+        base: &str,
+        authorities: Option<&[u8]>,
+        identity: Option<&[u8]>,
+        words: Words,
+    ) -> Result<Client, SinkError> {
         let settings = Settings {
             authorities: authorities.or(self.authorities.as_deref()),
+            identity,
             in_place: self.in_place.as_deref(),
             proxy: self.proxy.as_ref(),
             patience: self.patience,

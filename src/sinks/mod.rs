@@ -9,6 +9,7 @@ mod file;
 #[cfg(test)]
 mod fixture;
 mod github;
+mod kubernetes;
 mod machine;
 mod remote;
 mod vault;
@@ -20,8 +21,9 @@ pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_
 pub use machine::{Machine, SinkObserver, SinkRequest};
 
 use self::github::GithubSink;
+use self::kubernetes::KubernetesSink;
 use self::vault::VaultSink;
-use crate::model::{Destination, IssuedCredential, Mrn, Place};
+use crate::model::{Destination, IssuedCredential, Mrn, Place, StackId};
 use crate::ports::{Abandoned, Delivered, Probe, ReadKey, Removal, SinkError, SinkStore, Staged};
 
 /// The folder below the configuration's directory in which everything is kept that belongs to the
@@ -33,6 +35,13 @@ pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
     "GITHUB_API_URL",
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "KUBE_CA_FILE",
+    "KUBE_SERVER",
+    "KUBE_TOKEN",
+    "KUBE_TOKEN_FILE",
     "ROLECALL_GITHUB_APP_ID",
     "ROLECALL_GITHUB_APP_INSTALLATION_ID",
     "ROLECALL_GITHUB_APP_PRIVATE_KEY",
@@ -65,18 +74,21 @@ pub struct Sinks {
 #[derive(Debug)]
 struct Stores {
     vault: VaultSink,
+    kubernetes: KubernetesSink,
     github: GithubSink,
 }
 
 impl Sinks {
-    /// The sinks of the configuration in this directory, with the logins of this machine.
-    pub fn new(directory: &Path, machine: Machine) -> Self {
+    /// The sinks of the configuration in this directory, with the logins of this machine. What a store
+    /// keeps of who wrote there is the stack.
+    pub fn new(directory: &Path, machine: Machine, stack: &StackId) -> Self {
         let machine = Arc::new(machine);
         Self {
             root: directory.to_owned(),
             file: FileSink::new(directory),
             stores: Some(Stores {
                 vault: VaultSink::new(Arc::clone(&machine)),
+                kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(machine),
             }),
         }
@@ -109,6 +121,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Vault(_)) => {
                 let $sink = &stores.vault;
+                $asked
+            }
+            (Some(stores), Place::Kubernetes(_)) => {
+                let $sink = &stores.kubernetes;
                 $asked
             }
             (Some(stores), Place::Github(_)) => {

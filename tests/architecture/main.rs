@@ -56,6 +56,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "secret",
             "echo",
+            "yaml",
             "http",
             "encoding",
             "private_file",

@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{github, serve, vault};
+use rolecall_standins::{github, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -20,6 +20,10 @@ fn main() -> ExitCode {
     };
     let served = match kind.as_str() {
         "vault" => serve(vault::Vault::new(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
+        "kubernetes" => serve(kubernetes::Kubernetes::new(), at).map(|running| {
             println!("{}", running.url);
             wait();
         }),

@@ -26,6 +26,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/vault.md"),
     ),
     (
+        "sink-kubernetes",
+        "delivering keys into Secrets of Kubernetes",
+        include_str!("../../../docs/sinks/kubernetes.md"),
+    ),
+    (
         "sink-github",
         "delivering keys to secrets of GitHub Actions, Dependabot and Codespaces",
         include_str!("../../../docs/sinks/github.md"),

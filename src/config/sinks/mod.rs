@@ -5,6 +5,7 @@ mod elsewhere;
 mod file;
 mod github;
 mod kind;
+mod kubernetes;
 mod recipient;
 mod sink;
 mod vault;
@@ -34,6 +35,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Vault,
         schema: &vault::SCHEMA,
         decode: vault::decode,
+    },
+    Kind {
+        kind: SinkKind::Kubernetes,
+        schema: &kubernetes::SCHEMA,
+        decode: kubernetes::decode,
     },
     Kind {
         kind: SinkKind::Github,

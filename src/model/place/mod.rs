@@ -4,6 +4,7 @@
 mod file;
 mod github;
 mod kind;
+mod kubernetes;
 mod vault;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
+pub use kubernetes::KubernetesPlace;
 pub use vault::VaultPlace;
 
 /// A place of one of the kinds that this version delivers to.
@@ -21,6 +23,8 @@ pub enum Place {
     File(FilePlace),
     /// A field of a secret in Vault or OpenBao.
     Vault(VaultPlace),
+    /// A key of a Secret in Kubernetes.
+    Kubernetes(KubernetesPlace),
     /// A secret of GitHub Actions, Dependabot or Codespaces.
     Github(GithubPlace),
 }
@@ -31,6 +35,7 @@ impl Place {
         match self {
             Self::File(place) => place,
             Self::Vault(place) => place,
+            Self::Kubernetes(place) => place,
             Self::Github(place) => place,
         }
     }
@@ -39,7 +44,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) | Self::Github(_) => None,
+            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) => None,
         }
     }
 }
