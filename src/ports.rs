@@ -266,6 +266,8 @@ pub enum Removal {
     Removed,
     /// It was not there: nothing is, or the key of another account, or what is no credential.
     NotThere,
+    /// What is there cannot be read back, and is not what our last write left; it stays.
+    Unknown,
 }
 
 /// What a destination holds that is read for its key.
@@ -370,7 +372,8 @@ pub trait SinkStore {
     fn read(&self, from: &Destination) -> impl Future<Output = Result<ReadKey, SinkError>>;
 
     /// Removes the key of this account, and nothing else: what is there of another stays, and so does
-    /// what stands beside it. May be asked again.
+    /// what stands beside it. What cannot be read back is this account's only if it has the version that
+    /// our last write `left`, as the account's mark of the place tells. May be asked again.
     ///
     /// # Errors
     /// If the key is still there, or may be.
@@ -378,6 +381,7 @@ pub trait SinkStore {
         &self,
         from: &Destination,
         account: &Mrn,
+        left: Option<&StoreVersion>,
     ) -> impl Future<Output = Result<Removal, SinkError>>;
 }
 

@@ -25,7 +25,7 @@ impl<W: World> Run<'_, W> {
         };
         self.still(mrn, &marks.credential).await?;
         for place in places {
-            let done = self.take_away(place, mrn).await;
+            let done = self.take_away(place, mrn, Some(marks)).await;
             told.push(done.map_err(|error| {
                 let result = match error.effect {
                     Effect::None => ChangeResult::Failed,
@@ -39,11 +39,17 @@ impl<W: World> Run<'_, W> {
 
     /// Removes the key of an account that is deleted, and opens nothing any more. No later run knows of
     /// it, so that what fails is told.
-    pub(super) async fn clear(&self, change: &Change, mrn: &Mrn, detail: String) -> Ended {
+    pub(super) async fn clear(
+        &self,
+        change: &Change,
+        mrn: &Mrn,
+        marks: Option<&Marks>,
+        detail: String,
+    ) -> Ended {
         let mut told: Vec<String> = Some(detail).into_iter().filter(|d| !d.is_empty()).collect();
         let mut failed = Vec::new();
         for place in removed(change) {
-            match self.take_away(place, mrn).await {
+            match self.take_away(place, mrn, marks).await {
                 Ok(done) => told.push(done),
                 Err(error) => failed.push(format!(
                     "cannot delete its key at {place}, which opens nothing any more, since the account \
@@ -58,10 +64,20 @@ impl<W: World> Run<'_, W> {
     }
 
     /// Removes the key of an account from one place. Gives a fragment that says so.
-    async fn take_away(&self, from: &Destination, mrn: &Mrn) -> Result<String, SinkError> {
-        let done = self.world.remove(from, mrn).await;
+    async fn take_away(
+        &self,
+        from: &Destination,
+        mrn: &Mrn,
+        marks: Option<&Marks>,
+    ) -> Result<String, SinkError> {
+        let left = marks.and_then(|marks| match &marks.credential {
+            CredentialMark::Delivered { destinations, .. } => destinations.get(&from.id()),
+            CredentialMark::Pending(_) | CredentialMark::External => None,
+        });
+        let left = left.and_then(|key| key.version.as_ref());
+        let done = self.world.remove(from, mrn, left).await;
         let untouched = match &done {
-            Ok(Removal::NotThere) => true,
+            Ok(Removal::NotThere | Removal::Unknown) => true,
             Ok(Removal::Removed) => false,
             Err(error) => error.effect == Effect::None,
         };
@@ -71,6 +87,9 @@ impl<W: World> Run<'_, W> {
         Ok(match done? {
             Removal::Removed => format!("its key is removed from {from}"),
             Removal::NotThere => format!("{from} did not hold its key any more"),
+            Removal::Unknown => format!(
+                "{from} was written since its key was, and cannot be read: what it holds stays there"
+            ),
         })
     }
 }

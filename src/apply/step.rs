@@ -353,8 +353,9 @@ impl<'a, W: World> Run<'a, W> {
                 let Some(mrn) = &change.account else { continue };
                 let (mut result, mut detail) = self.gone(&answer, mrn, start).await;
                 if result == ChangeResult::Done {
-                    scope_run.listed.remove(mrn);
-                    (result, detail) = self.clear(change, mrn, detail).await;
+                    let gone = scope_run.listed.remove(mrn);
+                    let marks = gone.as_ref().and_then(LiveAccount::marks);
+                    (result, detail) = self.clear(change, mrn, marks, detail).await;
                 }
                 self.end(scope_run, *index, result, detail);
             }

@@ -14,7 +14,7 @@ use crate::model::{
     Address, Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount,
     Destination, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential, KeptText,
     Labels, Live, LiveAccount, Marks, Nonce, OrgId, Place, Role, RoleSet, ScopeInfo, SealCheck,
-    SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
+    SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, StoreVersion, VOID,
 };
 use crate::plan::Change;
 use crate::policy::{Acks, approve};
@@ -260,7 +260,12 @@ impl SinkStore for Small {
             None => ReadKey::Nothing,
         })
     }
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        _: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
         self.writes.borrow_mut().push(format!("remove {from}"));
         if let Some(effect) = self.stuck.borrow_mut().take() {
             return Err(SinkError {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{
     Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope,
-    ScopeInfo, SpaceId,
+    ScopeInfo, SpaceId, StoreVersion,
 };
 use crate::platform::{Client, Http};
 use crate::ports::{
@@ -128,9 +128,14 @@ impl SinkStore for RealWorld {
         self.sinks.read(from).await
     }
 
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        left: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
         self.signals.writing();
-        self.sinks.remove(from, account).await
+        self.sinks.remove(from, account, left).await
     }
 }
 

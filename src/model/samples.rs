@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{
     AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, Extent, Facts,
-    FilePlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Place, RoleSet, Scope, SourceRef,
+    FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, KubernetesPlace, Labels, Live,
+    LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -20,7 +21,37 @@ pub fn destination(file: &str) -> Destination {
 
 /// A place of each kind that this version delivers to: that of the example in docs/compatibility.md.
 pub fn places() -> Vec<Place> {
-    vec![destination("ci.json").place().clone()]
+    let server = |text| Origin::new(text).expect("a server");
+    vec![
+        destination("ci.json").place().clone(),
+        Place::Vault(VaultPlace {
+            address: server("https://vault.acme.example"),
+            namespace: "team".to_owned(),
+            mount: "secret".to_owned(),
+            path: "mondoo/ci".to_owned(),
+            field: "credential".to_owned(),
+            format: CredentialFormat::Json,
+            metadata: false,
+        }),
+        Place::Kubernetes(KubernetesPlace {
+            address: server("https://k8s.acme.example:6443"),
+            namespace: "mondoo-operator".to_owned(),
+            name: "mondoo-client".to_owned(),
+            key: "config".to_owned(),
+            r#type: "Opaque".to_owned(),
+            format: CredentialFormat::Json,
+        }),
+        Place::Github(GithubPlace {
+            address: GithubApi::new(GithubApi::PUBLIC).expect("a server"),
+            owner: GithubOwner::Environment {
+                repository: "acme/app".to_owned(),
+                name: "production".to_owned(),
+            },
+            app: GithubApp::Actions,
+            name: "MONDOO_CONFIG_BASE64".to_owned(),
+            format: CredentialFormat::Base64,
+        }),
+    ]
 }
 
 /// An account that is declared without a role, and of which no more is said.

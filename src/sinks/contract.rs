@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 
-use crate::model::{Destination, Fingerprint, IssuedCredential, Mrn};
+use crate::model::{Destination, Fingerprint, IssuedCredential, Mrn, StoreVersion};
 use crate::ports::{
     Abandoned, Found, Probe, ReadKey, Removal, SinkErrorKind, SinkStore, Staged, Verified,
 };
@@ -217,23 +217,36 @@ async fn another_key_is_not_taken_back(ground: &impl Ground) {
 
 async fn a_key_is_removed_and_that_of_another_account_is_not(ground: &impl Ground) {
     let (sink, to, ours) = (ground.sink(), ground.place(), credential("ours"));
-    let remove = async |key: &IssuedCredential| sink.remove(&to, &key.mrn).await;
-    assert_eq!(remove(&ours).await, Ok(Removal::NotThere), "nothing is");
-    put(sink, &to, &credential("theirs")).await;
-    let there = ground.read(&to);
-    assert_eq!(remove(&ours).await, Ok(Removal::NotThere));
-    assert_eq!(ground.read(&to), there);
-    put(sink, &to, &ours).await;
-    assert_eq!(remove(&ours).await, Ok(Removal::Removed));
+    // What cannot be read back is known by the version that our last write left.
+    let stays = match to.abilities().read_back {
+        true => Removal::NotThere,
+        false => Removal::Unknown,
+    };
+    let mut left = None;
+    let remove = async |left: &Option<StoreVersion>| {
+        let done = sink.remove(&to, &ours.mrn, left.as_ref()).await;
+        done.expect("looks")
+    };
+    assert_eq!(remove(&left).await, Removal::NotThere, "nothing is");
+    for theirs in ["theirs", "those of others"] {
+        put(sink, &to, &credential(theirs)).await;
+        let there = ground.read(&to);
+        assert_eq!(remove(&left).await, stays);
+        assert_eq!(ground.read(&to), there);
+        let staged = staged(sink, &to, &ours).await;
+        let wrote = sink.promote(&to, &ours, &staged).await.expect("delivers");
+        left = wrote.version;
+    }
+    assert_eq!(remove(&left).await, Removal::Removed);
     assert_eq!((ground.read(&to), ground.beside()), (None, 0));
     // As after an answer that was lost.
-    assert_eq!(remove(&ours).await, Ok(Removal::NotThere));
+    assert_eq!(remove(&left).await, Removal::NotThere);
     put(sink, &to, &credential("next")).await;
     assert!(ground.read(&to).is_some(), "the place is free again");
     let (to, notes) = (ground.place(), b"milk, eggs, a private thought");
     ground.write(&to, notes);
     // What is no credential is nobody's: it stays, whether that is told or refused.
-    let _ = sink.remove(&to, &ours.mrn).await;
+    let _ = sink.remove(&to, &ours.mrn, None).await;
     assert_eq!(ground.read(&to).as_deref(), Some(notes.as_slice()));
 }
 

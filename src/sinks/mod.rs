@@ -23,7 +23,7 @@ pub use machine::{Machine, SinkObserver, SinkRequest};
 use self::github::GithubSink;
 use self::kubernetes::KubernetesSink;
 use self::vault::VaultSink;
-use crate::model::{Destination, IssuedCredential, Mrn, Place, StackId};
+use crate::model::{Destination, IssuedCredential, Mrn, Place, StackId, StoreVersion};
 use crate::ports::{Abandoned, Delivered, Probe, ReadKey, Removal, SinkError, SinkStore, Staged};
 
 /// The folder below the configuration's directory in which everything is kept that belongs to the
@@ -171,7 +171,12 @@ impl SinkStore for Sinks {
         ask!(self, from, sink => sink.read(from).await)
     }
 
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
-        ask!(self, from, sink => sink.remove(from, account).await)
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        left: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
+        ask!(self, from, sink => sink.remove(from, account, left).await)
     }
 }

@@ -107,7 +107,11 @@ async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         let dir = &args.config.dir;
         let sinks = match args.platform.local {
             true => Sinks::local(dir),
-            false => Sinks::new(dir, machine(&args.platform, Vec::new(), reporter)?),
+            false => Sinks::new(
+                dir,
+                machine(&args.platform, Vec::new(), reporter)?,
+                &desired.stack,
+            ),
         };
         let looking = reporter.waiting("looking into destinations");
         found.places = Some(look(&sinks, desired, live, inventory).await);

@@ -5,7 +5,7 @@
 //! Source of what names may be: GitHub's documentation, "Secrets reference" and "Managing environments for
 //! deployment".
 
-use super::kind::{DecodedSink, format};
+use super::kind::{DecodedSink, ON_DELETE, format};
 use super::recipient::Recipient;
 use crate::config::block::Block;
 use crate::config::codes;
@@ -30,6 +30,7 @@ pub(super) static SCHEMA: Schema = Schema {
         may_for_account("name"),
         may("format"),
         may("address"),
+        ON_DELETE,
     ],
     ..PLAIN
 };

@@ -4,7 +4,7 @@
 //! Sources: Kubernetes' documentation, "Object Names and IDs" and "Secrets"; `IsConfigMapKey` of
 //! k8s.io/apimachinery for the keys.
 
-use super::kind::{DecodedSink, format, origin};
+use super::kind::{DecodedSink, ON_DELETE, format, origin};
 use super::recipient::Recipient;
 use crate::config::block::Block;
 use crate::config::codes;
@@ -25,6 +25,7 @@ pub(super) static SCHEMA: Schema = Schema {
         may_for_account("key"),
         may("type"),
         may("format"),
+        ON_DELETE,
     ],
     ..PLAIN
 };

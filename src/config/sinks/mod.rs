@@ -250,7 +250,9 @@ mod tests {
                 need(false, "no place in src/model/samples.rs");
                 continue;
             };
-            let mut facts: Vec<String> = ["sink", "kind", "id"].map(str::to_owned).into();
+            let mut facts: Vec<String> = ["sink", "kind", "id", "on_delete"]
+                .map(str::to_owned)
+                .into();
             let told = place.of_kind().facts().into_iter();
             facts.extend(told.map(|(name, _)| name.to_owned()));
             facts.sort();

@@ -21,7 +21,7 @@ use gitignore::TEMPORARY;
 use target::Target;
 
 use super::content;
-use crate::model::{Destination, IssuedCredential, Mrn};
+use crate::model::{Destination, IssuedCredential, Mrn, StoreVersion};
 use crate::ports::{
     Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkStore, Staged,
     Verified,
@@ -188,7 +188,12 @@ impl SinkStore for FileSink {
         })
     }
 
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        _: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
         let target = Target::new(&self.root, from)?;
         // It also removes what a killed run left of the key beside it.
         let held = self.probe(from).await?.found;

@@ -25,8 +25,8 @@ use crate::model::{
     Destination, DestinationId, GithubApi, GithubPlace, IssuedCredential, Mrn, Place, StoreVersion,
 };
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, SinkError, SinkErrorKind, SinkStore, Staged,
-    Verified,
+    Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
+    SinkStore, Staged, Verified,
 };
 
 /// Delivers into GitHub.
@@ -207,6 +207,15 @@ impl GithubSink {
             (Some(_), Some(_)) if mine.new => {}
             (Some(_), _) => return Ok(Abandoned::Stays),
         }
+        match Self::delete(&server, place).await {
+            Ok(()) => Ok(Abandoned::Gone),
+            Err(error) if error.kind == SinkErrorKind::PermissionDenied => Ok(Abandoned::Stays),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a secret; one that is not there any more is deleted.
+    async fn delete(server: &Server, place: &GithubPlace) -> Result<(), SinkError> {
         let rest = format!("/{}", place.name);
         let asked = Asked {
             operation: "github delete",
@@ -216,8 +225,7 @@ impl GithubSink {
         };
         let (answer, token) = server.ask(place, &asked).await?;
         match answer.status {
-            204 | 404 => Ok(Abandoned::Gone),
-            403 => Ok(Abandoned::Stays),
+            204 | 404 => Ok(()),
             _ => Err(server.refused(&answer, place, &token)),
         }
     }
@@ -319,6 +327,34 @@ impl SinkStore for GithubSink {
         let work = self.take_back(to, credential);
         work.await
             .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+    }
+
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        let unread = unfit("nobody can read a secret of GitHub back".to_owned(), None);
+        Err(remote::at(from, "reading", unread))
+    }
+
+    async fn remove(
+        &self,
+        from: &Destination,
+        _: &Mrn,
+        left: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
+        let work = async {
+            let place = Self::place(from)?;
+            let server = self.server(place).await?;
+            let seen = server.look(place).await?;
+            if seen.version.is_none() {
+                return Ok(Removal::NotThere);
+            }
+            if seen.version.as_ref() != left {
+                return Ok(Removal::Unknown);
+            }
+            Self::delete(&server, place).await?;
+            Ok(Removal::Removed)
+        };
+        work.await
+            .map_err(|error| remote::at(from, "removing the key", error))
     }
 }
 

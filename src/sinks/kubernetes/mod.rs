@@ -28,8 +28,8 @@ use crate::model::{
     StoredCredential,
 };
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, SinkError, SinkErrorKind, SinkStore, Staged,
-    Verified,
+    Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
+    SinkStore, Staged, Verified,
 };
 
 /// How often a write is tried on a Secret of which others write other parts.
@@ -98,7 +98,7 @@ impl KubernetesSink {
     fn place(to: &Destination) -> Result<&KubernetesPlace, SinkError> {
         match to.place() {
             Place::Kubernetes(place) => Ok(place),
-            Place::File(_) | Place::Vault(_) => Err(SinkError {
+            _ => Err(SinkError {
                 kind: SinkErrorKind::Unfit,
                 effect: Effect::None,
                 message: "it is no place in Kubernetes".to_owned(),
@@ -461,6 +461,52 @@ impl SinkStore for KubernetesSink {
         };
         work.await
             .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+    }
+
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        let work = async {
+            let place = Self::place(from)?;
+            let server = self.server(place).await?;
+            let (seen, _) = self.look(&server, place).await?;
+            Ok(match seen.value(&place.key) {
+                None => ReadKey::Nothing,
+                Some(_) => content::held(&StoredCredential::new(seen.decoded(&place.key).to_vec())),
+            })
+        };
+        work.await
+            .map_err(|error| remote::at(from, "reading", error))
+    }
+
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        _: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
+        let work = async {
+            let place = Self::place(from)?;
+            let server = self.server(place).await?;
+            let (seen, _) = self.look(&server, place).await?;
+            if seen
+                .holder(&place.key)
+                .is_none_or(|(holder, _)| holder != *account)
+            {
+                return Ok(Removal::NotThere);
+            }
+            match self.take_out(place, account, None).await? {
+                Abandoned::Gone | Abandoned::Restored => Ok(Removal::Removed),
+                Abandoned::Stays => Err(SinkError {
+                    kind: SinkErrorKind::PermissionDenied,
+                    effect: Effect::None,
+                    message: "who is logged in may not take it out, or another manager writes the \
+                              same"
+                        .to_owned(),
+                    help: Some("see who manages the Secret's fields, and may patch it".to_owned()),
+                }),
+            }
+        };
+        work.await
+            .map_err(|error| remote::at(from, "removing the key", error))
     }
 }
 

@@ -110,9 +110,19 @@ impl Seen {
         Some(value.0.as_str())
     }
 
+    /// What a key holds; nothing where it is not there.
+    pub(super) fn decoded(&self, key: &str) -> Zeroizing<Vec<u8>> {
+        let value = self.value(key).unwrap_or_default();
+        // Servers take nothing but base64.
+        STANDARD
+            .decode(value)
+            .map(Zeroizing::new)
+            .unwrap_or_default()
+    }
+
     /// Whose credential a key holds, and the endpoint that it names.
     pub(super) fn holder(&self, key: &str) -> Option<(Mrn, Option<String>)> {
-        let value = STANDARD.decode(self.value(key)?).map(Zeroizing::new).ok()?;
+        let value = self.decoded(key);
         let (account, endpoint) = credential_file::holder(&value)?;
         Some((Mrn::new(account), endpoint))
     }

@@ -459,7 +459,12 @@ impl SinkStore for VaultSink {
             .map_err(|error| remote::at(from, "reading", error))
     }
 
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        _: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
         let work = async {
             let place = Self::place(from)?;
             let server = self.server(place).await?;

@@ -219,7 +219,7 @@ async fn a_key_is_removed_from_beside_other_fields_and_bound_to_what_was_seen() 
     store.put("one").await.expect("delivers");
     store.server.with(|vault| vault.cas_required = true);
     let one = credential("one").mrn;
-    let removed = store.sink.remove(&store.to(), &one).await;
+    let removed = store.sink.remove(&store.to(), &one, None).await;
     assert_eq!((removed, store.fields()), (Ok(Removal::Removed), before));
     assert_eq!(store.versions(), 3, "one version without the field");
 }
@@ -237,11 +237,11 @@ async fn a_removal_that_is_refused_or_lost_says_whether_the_key_may_be_gone() {
         (Fault::LostAnswer, Effect::Unknown),
     ] {
         store.fault("/delete/mondoo/ci", fault);
-        let failed = store.sink.remove(&store.to(), &one).await;
+        let failed = store.sink.remove(&store.to(), &one, None).await;
         let failed = failed.expect_err("it fails");
         assert_eq!(failed.effect, effect, "{failed}");
     }
-    let again = store.sink.remove(&store.to(), &one).await;
+    let again = store.sink.remove(&store.to(), &one, None).await;
     assert_eq!(
         (again, store.fields()),
         (Ok(Removal::NotThere), Value::Null)

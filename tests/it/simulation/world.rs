@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rolecall::model::{
     Abilities, Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet,
-    Scope, ScopeInfo, SpaceId,
+    Scope, ScopeInfo, SpaceId, StoreVersion,
 };
 use rolecall::platform::Client;
 use rolecall::ports::{
@@ -376,7 +376,12 @@ impl SinkStore for World<'_> {
         self.call("read", Kind::Read, act).await
     }
 
-    async fn remove(&self, from: &Destination, account: &Mrn) -> Result<Removal, SinkError> {
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        _: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
         let act = async {
             Ok(match self.platform.take_back(from, account, None) {
                 true => Removal::Removed,
