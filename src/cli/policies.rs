@@ -1,11 +1,13 @@
 //! Policies from outside of the configuration, what all policies say, and the files of that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::config::Policy;
+use crate::config::{Destinations, Policy};
 use crate::echo;
-use crate::model::{Desired, Inventory, Limits, Live, PolicyReach, PolicySeverity, SourceRef};
+use crate::model::{
+    Desired, Inventory, Limits, Live, Origin, PolicyReach, PolicySeverity, SourceRef,
+};
 use crate::plan::Plan;
 use crate::policy;
 use crate::view::{human, inert, junit, sarif};
@@ -19,12 +21,20 @@ use crate::private_file::{WriteMode, write_private};
 /// Names a policy directory for every run of a machine.
 const VARIABLE: &str = "ROLECALL_POLICY_DIR";
 
-/// Adds the policies and limits of policy directories, which only tighten.
+/// Adds the policies and limits of policy directories, which only tighten, and gives the servers that
+/// logins of sinks may go to besides: those of all directories, since whoever names a directory chooses
+/// the logins too.
 ///
 /// # Errors
 /// What is wrong with one of them, or that two have a policy of one name: there is no run
 /// without what was asked for.
-pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs, reporter: &Reporter) -> Result<(), Failure> {
+pub fn tighten(
+    loaded: &mut Loaded,
+    configuration: &Path,
+    args: &PolicyArgs,
+    reporter: &Reporter,
+) -> Result<Vec<Origin>, Failure> {
+    let mut allowed = BTreeSet::new();
     let mut places: BTreeMap<String, SourceRef> = BTreeMap::new();
     let mut twice = Vec::new();
     for (taker, dir) in dirs(args)? {
@@ -32,6 +42,21 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs, reporter: &Reporter) -> R
         let mut holds = human::count(found.policies.len(), "policy block");
         if found.limits != Limits::NONE {
             holds.push_str(", and limits that hold beside the configuration's");
+        }
+        if let Some(Destinations { allow, declared_at }) = found.destinations {
+            if lies_in(&dir, configuration) {
+                return Err(the_configurations(&declared_at));
+            }
+            let shown: Vec<&str> = allow.iter().map(Origin::as_str).collect();
+            holds.push_str(&format!(
+                "; logins of sinks may go to {}",
+                if shown.is_empty() {
+                    "no further server".to_owned()
+                } else {
+                    shown.join(", ")
+                }
+            ));
+            allowed.extend(allow);
         }
         let shown = inert(&echo::path(&dir).to_string());
         reporter.note(&format!("Policies  {shown}: {holds}"));
@@ -54,7 +79,7 @@ pub fn tighten(loaded: &mut Loaded, args: &PolicyArgs, reporter: &Reporter) -> R
     }
     loaded.policies.sort_by_cached_key(Policy::reference);
     loaded.desired.policies = loaded.policies.iter().map(Policy::reference).collect();
-    Ok(())
+    Ok(allowed.into_iter().collect())
 }
 
 /// The directories of the environment and of the command line, each with what names it: neither takes the
@@ -77,6 +102,28 @@ pub fn dirs(args: &PolicyArgs) -> Result<Vec<(&'static str, PathBuf)>, Failure> 
         dirs.push(("--policy-dir", dir.clone()));
     }
     Ok(dirs)
+}
+
+/// Whether a directory is below another, or is it, wherever links lead.
+fn lies_in(dir: &Path, other: &Path) -> bool {
+    match (dir.canonicalize(), other.canonicalize()) {
+        (Ok(dir), Ok(other)) => dir.starts_with(other),
+        // Both were read already: what is gone now is not to be trusted.
+        _ => true,
+    }
+}
+
+/// Whoever writes the configuration could send logins wherever they like.
+fn the_configurations(declared_at: &SourceRef) -> Failure {
+    let place = inert(&declared_at.to_string());
+    Failure::error(format!(
+        "{place}: a `destinations` block in a policy directory that lies in the configuration's, whose \
+         author would say with it where logins go"
+    ))
+    .help(
+        "keep the policy directory where who writes the configuration cannot write, or take the block \
+         out (`rolecall docs policies`)",
+    )
 }
 
 /// Whether two paths name one directory. What is not there is told when it is read.

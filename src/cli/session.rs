@@ -95,7 +95,7 @@ pub async fn open(
     let dirs: Vec<PathBuf> = dirs.map(|(_, dir)| dir).collect();
     let mut loaded = load::load(config, &dirs, reporter)?;
     record::of_stack(intent.follows.as_deref(), &loaded.desired.stack)?;
-    policies::tighten(&mut loaded, intent.policies, reporter)?;
+    let allowed = policies::tighten(&mut loaded, &config.dir, intent.policies, reporter)?;
     let Loaded {
         mut desired,
         queries,
@@ -135,7 +135,7 @@ pub async fn open(
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = match choice.local {
         true => Sinks::local(&config.dir),
-        false => Sinks::new(&config.dir, machine(choice, Vec::new(), reporter)?),
+        false => Sinks::new(&config.dir, machine(choice, allowed, reporter)?),
     };
     Ok(Session {
         sinks: sinks.root().to_owned(),

@@ -300,6 +300,11 @@ async fn a_login_goes_only_where_it_came_from() {
         let to = Destination::new("vault.ci", Place::Vault(evil.clone()));
         let refused = sink.probe(&to).await.expect_err("refused");
         assert!(refused.to_string().contains(told), "{refused}");
+        let way = format!(
+            "or let a policy directory say destinations {{ allow = [\"{}\"] }}",
+            evil.address
+        );
+        assert!(refused.to_string().ends_with(&way), "{refused}");
         assert_eq!(refused.kind, SinkErrorKind::Unauthenticated);
     }
     assert!(server.calls().is_empty(), "something was sent");
