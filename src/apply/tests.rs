@@ -15,7 +15,7 @@ use crate::model::{
     SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, VOID,
 };
 use crate::plan::Change;
-use crate::policy::{Acks, approve};
+use crate::policy::{Acks, LocalFiles, approve};
 use crate::ports::*;
 
 /// What the world answers to the next write instead of doing as it is told.
@@ -377,7 +377,7 @@ fn run_of(
     let mut contents = plan.into_contents();
     contents.changes.iter_mut().for_each(edit);
     let plan = contents.settle();
-    let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
+    let plan = approve(plan, &Acks::default(), None, LocalFiles::Stay).expect("no guard objects");
     let options = Options {
         seals: seals(),
         ..Options::default()
@@ -403,6 +403,7 @@ fn refused(endpoint: &str, found: Found) -> Option<String> {
         directory: "keys".to_owned(),
         file: "ci.json".to_owned(),
         format: CredentialFormat::Json,
+        keep: false,
     });
     let to = Destination::new("file.local", place);
     *world.held.borrow_mut() = Some(Probe {

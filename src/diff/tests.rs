@@ -528,6 +528,7 @@ fn a_key_that_went_elsewhere_is_noted_and_changes_nothing() {
             directory: "new".to_owned(),
             file: "ci.json".to_owned(),
             format: crate::model::CredentialFormat::Json,
+            keep: false,
         }),
     )];
     let delta = compare(vec![wanted], vec![managed("ci")]);

@@ -121,6 +121,7 @@ mod tests {
             directory: directory.to_owned(),
             file: "ci.json".to_owned(),
             format,
+            keep: false,
         };
         Destination::new("file.local", Place::File(place))
     }

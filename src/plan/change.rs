@@ -129,8 +129,10 @@ fn privilege(what: &Difference) -> Privilege {
     let mut privilege = match what.action {
         // Whose it is says nothing of what it can do.
         Action::Adopt => Privilege::none(),
+        Action::Create => {
+            Privilege::of(what.before.as_ref(), what.after.as_ref()).born(&what.deliver_to)
+        }
         Action::Move
-        | Action::Create
         | Action::Update
         | Action::UpdatePermissions
         | Action::Forget

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountState, Role, RoleSet, Scope};
+use crate::model::{AccountState, Destination, Role, RoleSet, Scope};
 
 /// The direction in which power moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,13 +44,15 @@ pub enum Exposure {
     LaterExpiry,
     /// It can be deleted afterwards, and could not before.
     ProtectionRemoved,
+    /// A new place receives its key and keeps it, though it is on the machine that applies.
+    NewPlace,
 }
 
 /// A rule of exposure: what it is, and whether a change from one state to another brings it.
 type Rule = (Exposure, fn(&AccountState, &AccountState) -> bool);
 
-/// Every rule of exposure. That a key goes to a new place is a birth, whose roles are gained; that
-/// an account reaches further is a birth too, since accounts do not change their scope.
+/// Every rule of exposure between two states. That a key goes to a new place is a birth, whose roles are
+/// gained; that an account reaches further is a birth too, since accounts do not change their scope.
 const RULES: [Rule; 2] = [
     (Exposure::LaterExpiry, |before, after| {
         match (before.valid_until, after.valid_until) {
@@ -79,6 +81,16 @@ impl Privilege {
             all.verdict = Verdict::Escalation;
         }
         all
+    }
+
+    /// The same of an account that is born, by the places that receive its key.
+    pub(super) fn born(mut self, places: &[Destination]) -> Self {
+        let kept = |to: &Destination| to.place().file().is_some_and(|file| file.keep);
+        if places.iter().any(kept) {
+            self.exposures.push(Exposure::NewPlace);
+            self.verdict = Verdict::Escalation;
+        }
+        self
     }
 
     /// Compares two sets of roles held on one scope.

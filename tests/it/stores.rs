@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use rolecall_standins::vault::{ROOT, Vault};
 use rolecall_standins::{Running, serve};
 
-use crate::stage::Stage;
+use crate::stage::{HEAD, Stage};
 
 /// A server of the kind that is nobody's.
 fn vault() -> Running<Vault> {
@@ -85,4 +85,84 @@ fn a_login_goes_where_a_policy_directory_says_and_no_configuration() {
         1
     );
     assert!(mine.calls().is_empty(), "the other server was asked");
+}
+
+/// An account whose keys go to these sinks.
+fn account(name: &str, sinks: &str) -> String {
+    format!(
+        "service_account \"{name}\" {{\n  scope = space.payments\n  name  = \"{name}\"\n  roles = \
+         [\"agent\"]\n\n  credential {{\n    deliver_to = [{sinks}]\n  }}\n}}\n\n"
+    )
+}
+
+fn writes(stage: &Stage) -> usize {
+    let reads = |operation: &&String| !operation.starts_with("create") && *operation != "setRoles";
+    let seen = stage.front.seen();
+    seen.len() - seen.iter().filter(reads).count()
+}
+
+/// In CI the file goes with the runner, and its account would be live for nobody.
+#[test]
+fn a_key_that_would_be_lost_with_the_machine_is_not_made() {
+    let vault = vault();
+    let mut stage = Stage::small();
+    let head = HEAD.replace("  keep      = true\n", "");
+    assert_ne!(head, HEAD);
+    let main = stage.path("access/main.hcl");
+    let write = |text: &str| fs::write(&main, text).expect("written");
+    write(&(head.clone() + &account("ci", "sink.file.local")));
+    assert_eq!(stage.run(&["plan", "access"]), 0);
+    let apply = ["apply", "--yes", "access"];
+    assert_eq!(stage.run(&apply), 3);
+    assert_eq!(writes(&stage), 0);
+    assert!(!stage.path("access/credentials").exists());
+    let arguments = ["apply", "--yes", "--format", "json", "access"];
+    let output = stage.command(&arguments).output().expect("runs");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    crate::formats::schema::check(&document);
+    assert_eq!(document["refusals"][0]["guard"], "lost-key");
+    assert_eq!(document["refusals"][0]["apply_only"], true);
+    stage.say("under --local nothing is lost");
+    assert_eq!(stage.run(&["apply", "--yes", "--local", "access"]), 0);
+    stage.say("another plan's acknowledgement");
+    let ack = |digest: &str| format!("lost-key={digest}");
+    let other = ack(&"0".repeat(64));
+    let arguments = ["apply", "--yes", "--ack", &other, "access"];
+    assert_eq!(
+        stage
+            .command(&arguments)
+            .output()
+            .expect("runs")
+            .status
+            .code(),
+        Some(3)
+    );
+    stage.say("a later step takes the file away");
+    let digest = document["plan"]["digest"].as_str().expect("a digest");
+    let this = ack(digest);
+    assert_eq!(stage.run(&["apply", "--yes", "--ack", &this, "access"]), 0);
+    stage.say("a volume: what is there stays there, and is no change");
+    let kept = head.replace(
+        "\"credentials\"\n}",
+        "\"credentials\"\n  keep      = true\n}",
+    );
+    assert_ne!(kept, head);
+    let two = account("ci", "sink.file.local") + &account("two", "sink.file.local");
+    write(&(kept + &two));
+    assert_eq!(stage.run(&apply), 0);
+    stage.say("a store beside the file");
+    let sink = delivering(&vault.url, &[]);
+    let three = two + &sink + &account("three", "sink.file.local, sink.vault.ci");
+    write(&(head + &three));
+    let output = {
+        let mut command = stage.command(&apply);
+        command.envs([("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", ROOT)]);
+        command.output().expect("runs")
+    };
+    assert_eq!(stage.note(&apply, &output), 0);
+    assert_eq!(
+        vault.with(|vault| vault.versions("", "secret", "mondoo/three")),
+        1
+    );
+    stage.compare("lost-key.txt");
 }
