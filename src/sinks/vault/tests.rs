@@ -209,6 +209,48 @@ async fn other_fields_stay_byte_for_byte() {
     assert_eq!(store.fields(), changed);
 }
 
+/// Two accounts may have a field each of one secret, and be born together.
+#[tokio::test]
+async fn a_neighbour_that_moves_is_kept_and_stands_in_nobodys_way() {
+    let store = Store::of(CredentialFormat::Json);
+    let (to, key) = (store.to(), credential("one"));
+    let probe = store.sink.probe(&to).await.expect("takes a key");
+    let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+    let neighbour = json!({"neighbour": "of another"});
+    store
+        .server
+        .with(|vault| vault.put("", "secret", "mondoo/ci", neighbour.clone()));
+    store.server.calls();
+    let delivered = store.sink.promote(&to, &key, &staged).await;
+    let version = delivered.expect("delivers").version;
+    assert_eq!(version, Some(StoreVersion::new("2")));
+    assert_eq!(store.fields()["neighbour"], "of another");
+    // Written, looked at, written, read back.
+    assert_eq!(store.server.calls().len(), 4);
+    // The field itself is another matter.
+    let probe = store.sink.probe(&to).await.expect("takes a key");
+    let next = credential("two");
+    let staged = store.sink.stage(&to, &next, probe).await.expect("stages");
+    let moved = json!({"credential": "somebody's", "neighbour": "of another"});
+    store
+        .server
+        .with(|vault| vault.put("", "secret", "mondoo/ci", moved.clone()));
+    let refused = store.sink.promote(&to, &next, &staged).await;
+    assert_eq!(refused.expect_err("refused").kind, SinkErrorKind::Moved);
+    assert_eq!(store.fields(), moved);
+}
+
+#[tokio::test]
+async fn several_looks_at_an_engine_at_once_try_it_once() {
+    let store = Store::of(CredentialFormat::Json);
+    let to = store.to();
+    let (one, two) = tokio::join!(store.sink.probe(&to), store.sink.probe(&to));
+    assert!(one.is_ok() && two.is_ok());
+    let calls = store.server.calls();
+    let tries = calls.iter().filter(|call| call.method == "POST").count();
+    assert_eq!((calls.len(), tries), (3, 1));
+}
+
 #[tokio::test]
 async fn what_was_deleted_is_written_over_with_its_version() {
     let store = Store::of(CredentialFormat::Json);
