@@ -874,6 +874,7 @@ fn keys_that_would_be_lost_are_not_made() {
     let born = |name: &str, to: Vec<Destination>| {
         edited(change(name, &[], Some(&[])), |what| {
             what.action = Action::Create;
+            what.address = Address::new(name, None);
             (what.before, what.account) = (None, None);
             what.deliver_to.clone_from(&to);
         })
