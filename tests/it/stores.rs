@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use rolecall_standins::vault::{ROOT, Vault};
@@ -10,7 +11,7 @@ use rolecall_standins::{Running, serve};
 use crate::stage::{HEAD, Stage};
 
 /// A server of the kind that is nobody's.
-fn vault() -> Running<Vault> {
+fn served() -> Running<Vault> {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     serve(Vault::new(), here).expect("served")
 }
@@ -38,7 +39,7 @@ fn said(output: &Output) -> String {
 /// Who writes the configuration cannot say that a login is for another server; a policy directory can.
 #[test]
 fn a_login_goes_where_a_policy_directory_says_and_no_configuration() {
-    let (mine, other) = (vault(), vault());
+    let (mine, other) = (served(), served());
     let mut stage = Stage::small();
     let allow = format!("destinations {{\n  allow = [\"{}\"]\n}}\n", other.url);
     let accounts = delivering(&other.url, &["ci"]);
@@ -104,7 +105,7 @@ fn writes(stage: &Stage) -> usize {
 /// In CI the file goes with the runner, and its account would be live for nobody.
 #[test]
 fn a_key_that_would_be_lost_with_the_machine_is_not_made() {
-    let vault = vault();
+    let vault = served();
     let mut stage = Stage::small();
     let head = HEAD.replace("  keep      = true\n", "");
     assert_ne!(head, HEAD);
@@ -165,4 +166,147 @@ fn a_key_that_would_be_lost_with_the_machine_is_not_made() {
         1
     );
     stage.compare("lost-key.txt");
+}
+
+/// The preflight's look is carried into the birth, which writes and reads back. Which version an engine is of is
+/// asked once, where it holds nothing yet.
+#[test]
+fn a_birth_into_vault_costs_three_requests() {
+    let vault = served();
+    let mut stage = Stage::small();
+    stage.configure(&delivering(&vault.url, &["a", "b", "c"]));
+    let mut command = stage.command(&["apply", "--yes", "access"]);
+    command.envs([("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", ROOT)]);
+    let output = command.output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let calls = vault.calls();
+    let empty = |body: &[u8]| body == b"{}";
+    let tries = calls.iter().filter(|call| empty(&call.body)).count();
+    assert_eq!(tries, 1);
+    for name in ["a", "b", "c"] {
+        let path = format!("/v1/secret/data/mondoo/{name}");
+        let asked: Vec<&str> = calls
+            .iter()
+            .filter(|call| call.path == path && !empty(&call.body))
+            .map(|call| call.method.as_str())
+            .collect();
+        assert_eq!(asked, ["GET", "POST", "GET"], "{name}");
+    }
+    assert_eq!(calls.len(), 3 * 3 + tries);
+}
+
+/// Every file below a directory, as text.
+fn files(dir: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => {
+                let bytes = fs::read(&path).expect("readable");
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+}
+
+/// As a job of a CI system runs it: no terminal, no home, logins in the environment, a log for the worst day.
+#[test]
+fn a_job_delivers_a_key_that_another_program_uses_and_leaves_nothing_behind() {
+    use base64::Engine as _;
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let (vault, evil) = (served(), served());
+    let mut stage = Stage::small();
+    // The job's own credential is in its environment alone.
+    let owner = fs::read_to_string(stage.path("owner.json")).expect("there");
+    fs::remove_file(stage.path("owner.json")).expect("removed");
+    let mut printed = Vec::new();
+    let mut runs = 0;
+    let mut run = |stage: &Stage, arguments: &[&str], variables: &[(&str, &str)]| {
+        runs += 1;
+        let log = format!("{runs}.log");
+        let mut command = stage.command(arguments);
+        command
+            .env_remove("HOME")
+            .env_remove("MONDOO_CONFIG_PATH")
+            .env("CI", "1")
+            .envs([
+                ("ROLECALL_LOG", log.as_str()),
+                ("ROLECALL_LOG_LEVEL", "debug"),
+            ])
+            .envs(variables.iter().copied());
+        let output = command.output().expect("runs");
+        let text = said(&output);
+        printed.push(("output".to_owned(), text.clone()));
+        (output.status.code(), text)
+    };
+    let owner = base64(&owner);
+    let platform = ("MONDOO_CONFIG_BASE64", owner.as_str());
+    let login = [
+        platform,
+        ("VAULT_ADDR", vault.url.as_str()),
+        ("VAULT_TOKEN", ROOT),
+    ];
+    stage.configure(&delivering(&vault.url, &["scanner"]));
+    let (code, text) = run(
+        &stage,
+        &["plan", "--out", "plan.json", "access"],
+        &[platform],
+    );
+    assert_eq!(code, Some(0), "{text}");
+    assert!(vault.calls().is_empty(), "a plan asked Vault");
+    let apply = [
+        "apply",
+        "--plan",
+        "plan.json",
+        "--record",
+        "record.json",
+        "access",
+    ];
+    let (code, text) = run(&stage, &apply, &login);
+    assert_eq!(code, Some(0), "{text}");
+    let fields = vault.with(|vault| vault.fields("", "secret", "mondoo/scanner"));
+    let key = fields.expect("delivered")["credential"]
+        .as_str()
+        .expect("a text")
+        .to_owned();
+    let used = base64(&key);
+    let consumer = [("MONDOO_CONFIG_BASE64", used.as_str())];
+    let (code, text) = run(&stage, &["credential", "verify"], &consumer);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("scanner"), "{text}");
+    let (code, text) = run(
+        &stage,
+        &["plan", "--detailed-exitcode", "access"],
+        &[platform],
+    );
+    assert_eq!(code, Some(0), "{text}");
+    // Who changes the configuration gets no login.
+    vault.calls();
+    stage.configure(&delivering(&evil.url, &["scanner", "more"]));
+    let (code, text) = run(&stage, &["apply", "--yes", "access"], &login);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("it was not sent"), "{text}");
+    assert!(evil.calls().is_empty() && vault.calls().is_empty());
+    let whole: serde_json::Value = serde_json::from_str(&key).expect("JSON");
+    let private = whole["private_key"].as_str().expect("a key");
+    let lines = private
+        .lines()
+        .filter(|line| line.len() > 20 && !line.contains("-----"));
+    let mut secrets: Vec<String> = lines.map(str::to_owned).collect();
+    assert!(!secrets.is_empty());
+    secrets.extend([key.clone(), used.clone(), ROOT.to_owned(), owner.clone()]);
+    files(stage.dir.path(), &mut printed);
+    let logs = || printed.iter().filter(|(name, _)| name.ends_with(".log"));
+    assert_eq!(logs().count(), 5);
+    assert!(
+        logs().any(|(_, log)| log.contains("vault write")),
+        "{printed:?}"
+    );
+    for (name, text) in &printed {
+        for secret in &secrets {
+            assert!(!text.contains(secret), "a secret is in {name}");
+        }
+    }
+    assert!(!stage.path("access/credentials").exists());
 }
