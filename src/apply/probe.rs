@@ -56,6 +56,13 @@ impl<W: World> Run<'_, W> {
                 Some(probe) => self.judged(to, probe, &none_going).await?,
                 None => self.probe(to, &none_going).await?,
             });
+            if probed
+                .last()
+                .is_some_and(|probe| probe.found == Found::Unreadable)
+            {
+                let told = format!("{to}: what is there cannot be read and is overwritten");
+                self.note(change, told);
+            }
         }
         Ok(probed)
     }
@@ -73,7 +80,7 @@ impl<W: World> Run<'_, W> {
         probe: Probe,
         going: &BTreeSet<&Mrn>,
     ) -> Result<Probe, Ended> {
-        match self.replaceable(&probe, going).await {
+        match self.replaceable(to, &probe, going).await {
             Ok(()) => Ok(probe),
             Err(why) => Err((ChangeResult::Failed, format!("{to}: {why}"))),
         }
@@ -82,13 +89,21 @@ impl<W: World> Run<'_, W> {
     /// Whether a key that is born may take the place of what a destination holds: where that is nothing, or
     /// the credential of an account that is no more. The account of this birth is new, so that none of
     /// what is there can be its own.
-    async fn replaceable(&self, probe: &Probe, going: &BTreeSet<&Mrn>) -> Result<(), String> {
+    async fn replaceable(
+        &self,
+        to: &Destination,
+        probe: &Probe,
+        going: &BTreeSet<&Mrn>,
+    ) -> Result<(), String> {
         let (other, endpoint) = match &probe.found {
             Found::Nobody => return Ok(()),
             Found::Foreign { what } => return Err(what.clone()),
+            // No mark proves what it is: those of an account go with it, and a live one still needs its key.
+            Found::Unreadable if to.overwrites_unreadable() => return Ok(()),
             Found::Unreadable => {
                 return Err(
-                    "something is there that cannot be read, and may be a key in use; move it away"
+                    "something is there that cannot be read, and may be a key in use; move it away, or \
+                     say overwrite_unreadable = true in the sink if it may be lost"
                         .to_owned(),
                 );
             }

@@ -16,6 +16,7 @@ use super::sink_kind::SinkKind;
 pub struct Destination {
     sink: String,
     place: Place,
+    overwrite_unreadable: bool,
     /// Made once: it is a digest, and asked for of every account.
     id: DestinationId,
 }
@@ -26,18 +27,34 @@ pub struct Destination {
 struct Form {
     sink: String,
     place: Place,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overwrite_unreadable: bool,
 }
 
 impl From<Form> for Destination {
-    fn from(Form { sink, place }: Form) -> Self {
-        Self::new(sink, place)
+    fn from(form: Form) -> Self {
+        let Form {
+            sink,
+            place,
+            overwrite_unreadable,
+        } = form;
+        Self::new(sink, place).overwriting_unreadable(overwrite_unreadable)
     }
 }
 
 impl From<Destination> for Form {
     fn from(of: Destination) -> Self {
-        let Destination { sink, place, id: _ } = of;
-        Self { sink, place }
+        let Destination {
+            sink,
+            place,
+            overwrite_unreadable,
+            id: _,
+        } = of;
+        Self {
+            sink,
+            place,
+            overwrite_unreadable,
+        }
     }
 }
 
@@ -48,7 +65,22 @@ impl Destination {
             sink: sink.into(),
             id: place.of_kind().identity().id(),
             place,
+            overwrite_unreadable: false,
         }
+    }
+
+    /// The same place; whether what it holds and nobody can read may be overwritten is no part of what it is.
+    #[must_use]
+    pub fn overwriting_unreadable(self, may: bool) -> Self {
+        Self {
+            overwrite_unreadable: may,
+            ..self
+        }
+    }
+
+    /// Whether what the place holds and nobody can read may be overwritten, as the sink says.
+    pub fn overwrites_unreadable(&self) -> bool {
+        self.overwrite_unreadable
     }
 
     /// The sink block: kind and name, `file.local`.
@@ -153,8 +185,17 @@ mod tests {
             },
         });
         assert_eq!(told, expected);
-        let back: Destination = serde_json::from_value(told).expect("reads");
+        let back: Destination = serde_json::from_value(told.clone()).expect("reads");
         assert_eq!(back, here);
+        // What a sink allows is told, and the place is the same.
+        let allowing = here.clone().overwriting_unreadable(true);
+        let mut more = told;
+        more["overwrite_unreadable"] = true.into();
+        assert_eq!(serde_json::to_value(&allowing).expect("JSON"), more);
+        let read: Destination = serde_json::from_value(more).expect("reads");
+        assert_eq!(read, allowing);
+        assert_ne!(read, here);
+        assert_eq!(read.id(), here.id());
         assert_eq!(back.to_string(), "sink.file.local at credentials/ci.json");
     }
 

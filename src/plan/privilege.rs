@@ -46,6 +46,8 @@ pub enum Exposure {
     ProtectionRemoved,
     /// A new place receives its key and keeps it, though it is on the machine that applies.
     NewPlace,
+    /// What a place holds and nobody can read may be overwritten.
+    OverwritesUnreadable,
 }
 
 /// A rule of exposure: what it is, and whether a change from one state to another brings it.
@@ -88,6 +90,11 @@ impl Privilege {
         let kept = |to: &Destination| to.place().file().is_some_and(|file| file.keep);
         if places.iter().any(kept) {
             self.exposures.push(Exposure::NewPlace);
+        }
+        if places.iter().any(Destination::overwrites_unreadable) {
+            self.exposures.push(Exposure::OverwritesUnreadable);
+        }
+        if !self.exposures.is_empty() {
             self.verdict = Verdict::Escalation;
         }
         self

@@ -113,7 +113,7 @@ fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
 
 /// A birth without a role gives nobody power, but for who reads what is kept.
 #[test]
-fn a_new_file_that_is_kept_is_an_escalation() {
+fn a_new_file_that_is_kept_is_an_escalation_and_so_is_to_overwrite_what_nobody_can_read() {
     let of = |keep: bool| {
         let to = samples::destination("ci.json");
         let file = to.place().file().cloned().expect("a file");
@@ -124,6 +124,10 @@ fn a_new_file_that_is_kept_is_an_escalation() {
     };
     assert_eq!(of(false), (Verdict::Neutral, Vec::new()));
     assert_eq!(of(true), (Verdict::Escalation, vec![Exposure::NewPlace]));
+    let to = samples::destination("ci.json").overwriting_unreadable(true);
+    let blind = Privilege::of(None, Some(&samples::state("ci"))).born(&[to]);
+    assert_eq!(blind.verdict, Verdict::Escalation);
+    assert_eq!(blind.exposures, [Exposure::OverwritesUnreadable]);
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn depend(attributes: &[Attribute]) -> String {
 pub(super) struct Sink<'m> {
     block: &'m Block,
     decoded: Box<dyn DecodedSink>,
+    overwrite_unreadable: bool,
 }
 
 /// All sinks by address; a failed or unknown one has no entry.
@@ -103,9 +104,16 @@ pub(super) fn blocks<'m>(
         let Some(kind) = kind_named(kind) else {
             continue;
         };
-        if let Ok(Some(decoded)) = (kind.decode)(block, scope, decoder) {
+        let overwrites = kind::overwrite_unreadable(block, scope, decoder);
+        let decoded = (kind.decode)(block, scope, decoder);
+        if let (Ok(Some(decoded)), Ok(Some(overwrite_unreadable))) = (decoded, overwrites) {
             let address = format!("sink.{}", block.labels.join("."));
-            out.insert(address, Sink { block, decoded });
+            let sink = Sink {
+                block,
+                decoded,
+                overwrite_unreadable,
+            };
+            out.insert(address, sink);
         }
     }
     out
@@ -120,7 +128,10 @@ pub(super) fn destination(
 ) -> Decoded<Destination> {
     let frame = account_scope(scope, recipient::members(recipient));
     let place = sink.decoded.place(sink.block, recipient, &frame, decoder)?;
-    Ok(place.map(|place| Destination::new(sink.block.labels.join("."), place)))
+    Ok(place.map(|place| {
+        Destination::new(sink.block.labels.join("."), place)
+            .overwriting_unreadable(sink.overwrite_unreadable)
+    }))
 }
 
 #[cfg(test)]
@@ -128,6 +139,7 @@ mod tests {
     use serde_json::Value;
 
     use super::super::schema::{may, may_for_account, must};
+    use super::super::trial;
     use super::*;
 
     fn page(path: &str) -> String {
@@ -190,6 +202,34 @@ mod tests {
                 "docs/schema/plan-file.v4.json: place has no {name}"
             );
         }
+    }
+
+    /// Any block may stand for the sink: what decodes the attribute looks at nothing else.
+    #[test]
+    fn only_a_sink_that_says_so_overwrites_what_cannot_be_read() {
+        use super::super::{SourceFile, parse};
+        for (line, allowed) in [
+            ("", Ok(Some(false))),
+            ("overwrite_unreadable = null", Ok(Some(false))),
+            ("overwrite_unreadable = false", Ok(Some(false))),
+            ("overwrite_unreadable = true", Ok(Some(true))),
+            ("overwrite_unreadable = \"yes\"", Err(())),
+        ] {
+            let file = SourceFile {
+                path: "main.hcl".to_owned(),
+                bytes: format!("locals {{\n{line}\n}}\n").into_bytes(),
+            };
+            let (sources, module) = parse(vec![file]);
+            let block = module.of("locals").next().expect("a block");
+            let mut decoder = Decoder::new(&sources, false);
+            let found = kind::overwrite_unreadable(block, &Frame::new(), &mut decoder);
+            assert_eq!(found.map_err(|_| ()), allowed, "{line}");
+        }
+        // It would say nothing where all places can be read.
+        let told = trial::wrong(
+            "sink \"file\" \"x\" {\ndirectory = \"c\"\noverwrite_unreadable = true\n}\n",
+        );
+        assert_eq!(told[0].0, "unknown-attribute");
     }
 
     /// A configuration is read by many and stays in its history: a login comes from the environment.

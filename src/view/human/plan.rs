@@ -252,7 +252,10 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
 
 /// A place that receives a key, with what becomes of it there.
 fn goes_to(to: &Destination) -> String {
-    let shown = inert(&to.to_string());
+    let mut shown = inert(&to.to_string());
+    if to.overwrites_unreadable() {
+        shown.push_str(", over whatever is there and cannot be read");
+    }
     match to.place().file() {
         Some(file) if file.keep => {
             format!("a file on the machine that applies, kept there: {shown}")
