@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fresh::REMOVES_LATER;
 use super::outcome::{ChangeOutcome, ChangeResult};
+use super::probe::NO_DESTINATION;
 use super::run::{Ended, Run, ScopeRun};
 use crate::model::{
     AccountState, Birth, CredentialMark, IssuedCredential, LiveAccount, Marks, Mrn, Role, RoleSet,
@@ -88,7 +89,10 @@ impl<'a, W: World> Run<'a, W> {
                 "the platform does not keep labels, so it cannot be managed",
             ));
         }
-        let probed = self.probe(&change.deliver_to, &BTreeSet::new()).await?;
+        if change.deliver_to.is_empty() {
+            return Err(failed(NO_DESTINATION));
+        }
+        let probed = self.probe_for_birth(index, change).await?;
 
         let birth = Birth::new(self.world.nonce(), self.world.platform_time());
         let pending = Marks::pending(

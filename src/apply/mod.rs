@@ -17,7 +17,7 @@ mod run;
 mod stale;
 mod step;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
@@ -26,12 +26,13 @@ use indexmap::IndexMap;
 use crate::model::{Address, Mrn, Scope, Written};
 use crate::plan::Step;
 use crate::policy::ApprovedPlan;
-use crate::ports::World;
+use crate::ports::{Probe, World};
 
 pub use crate::ports::Event;
 pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
 pub use run::Options;
 
+use probe::NO_DESTINATION;
 use run::{Run, ScopeRun};
 use stale::{Present, stale};
 
@@ -52,6 +53,7 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),
         merges: Cell::new(false),
+        probed: RefCell::default(),
     };
     let mut results = run.preflight().await;
     if results.is_empty() {
@@ -73,29 +75,56 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
 }
 
 impl<'a, W: World> Run<'a, W> {
-    /// Asks every destination of the plan whether it would take a key, before anything is written.
-    /// If one would not, nothing is begun: the result says of every change how it ended then.
+    /// Asks every destination of the plan whether it would take a key, before anything is written, and
+    /// keeps what a write will be bound to. If one would not take it, nothing is begun: the result says of
+    /// every change how it ended then.
     async fn preflight(&self) -> BTreeMap<usize, ChangeOutcome> {
         let changes = || self.plan.changes.iter().enumerate();
-        let delivers = |step: Step| matches!(step, Step::Birth | Step::Redeliver);
-        let deliveries = changes().filter(|(_, change)| delivers(change.step));
+        let of = |step: Step| {
+            let of_step = changes().filter(move |(_, change)| change.step == step);
+            of_step.map(|(index, _)| index)
+        };
         let going: BTreeSet<&Mrn> = changes()
             .filter(|(_, change)| change.step == Step::RemoveDeadBirth)
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
-        for (index, change) in deliveries {
+        let fails = |index: usize, result, why| self.ended(&self.plan.changes[index], result, why);
+        for index in of(Step::Redeliver) {
             if self.world.stop_requested() {
                 return BTreeMap::new();
             }
-            let may = match change.step {
-                Step::Redeliver => self.may_redeliver(change, &going).await,
-                _ => self.probe(&change.deliver_to, &going).await.map(drop),
-            };
-            if let Err((result, why)) = may {
-                ended.insert(index, self.ended(change, result, why));
+            let change = &self.plan.changes[index];
+            if let Err((result, why)) = self.may_redeliver(change, &going).await {
+                ended.insert(index, fails(index, result, why));
             }
         }
+        for index in of(Step::Birth) {
+            if self.plan.changes[index].deliver_to.is_empty() {
+                let why = NO_DESTINATION.to_owned();
+                ended.insert(index, fails(index, ChangeResult::Failed, why));
+            }
+        }
+        let answers = self.probe_all(of(Step::Birth), &going).await;
+        if answers.iter().any(|(_, answer)| answer.is_none()) {
+            return BTreeMap::new();
+        }
+        let mut probed: BTreeMap<usize, Vec<Option<Probe>>> = BTreeMap::new();
+        for (index, answer) in answers {
+            match answer {
+                Some(Ok(probe)) => {
+                    let bound = Some(probe).filter(|probe| probe.abilities.compare_and_swap);
+                    probed.entry(index).or_default().push(bound);
+                }
+                Some(Err((result, why))) => {
+                    ended
+                        .entry(index)
+                        .or_insert_with(|| fails(index, result, why));
+                }
+                None => {}
+            }
+        }
+        self.probed.replace(probed);
         if ended.is_empty() {
             return ended;
         }

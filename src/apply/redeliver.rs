@@ -25,7 +25,10 @@ impl<'a, W: World> Run<'a, W> {
         self.source(change).await?;
         // A run that died may have put it there already.
         let replaceable = going.iter().copied().chain(&change.account).collect();
-        self.probe(&change.deliver_to, &replaceable).await.map(drop)
+        for to in &change.deliver_to {
+            self.probe(to, &replaceable).await?;
+        }
+        Ok(())
     }
 
     /// Delivers keys again, one after the other. Gives back what a stop left.
@@ -69,7 +72,12 @@ impl<'a, W: World> Run<'a, W> {
         let marks = present.marks().ok_or_else(|| gone("its marks are gone"))?;
         let credential = self.source(change).await?;
         let own = BTreeSet::from([&present.mrn]);
-        let probed = self.probe(&change.deliver_to, &own).await?;
+        let mut probed = Vec::new();
+        for to in &change.deliver_to {
+            let probe = self.probe(to, &own).await?;
+            self.tell_unreadable(change, to, &probe);
+            probed.push(probe);
+        }
         let mut staged: Vec<(&Destination, Staged)> = Vec::new();
         for (to, probe) in change.deliver_to.iter().zip(probed) {
             match self.world.stage(to, &credential, probe).await {

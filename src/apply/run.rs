@@ -1,7 +1,7 @@
 //! One run of apply, and what all its steps have in common: writing once, looking until it shows, and
 //! saying how a change ended.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::plan::{Change, Plan};
 use crate::poll::{Pauses, poll};
-use crate::ports::{BatchErrors, Effect, ErrorKind, Event, ReadError, World, WriteError};
+use crate::ports::{BatchErrors, Effect, ErrorKind, Event, Probe, ReadError, World, WriteError};
 
 /// How patient and how broad apply is.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub(super) struct Run<'a, W> {
     pub(super) unmanageable: Cell<bool>,
     /// Whether the platform was found to keep labels that an update leaves out.
     pub(super) merges: Cell<bool>,
+    /// What the destinations of births held, in the order of each change, where a write is bound to that.
+    pub(super) probed: RefCell<BTreeMap<usize, Vec<Option<Probe>>>>,
 }
 
 /// The work in one scope.

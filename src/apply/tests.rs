@@ -17,7 +17,7 @@ use crate::model::{
     SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, StoreVersion, VOID,
 };
 use crate::plan::Change;
-use crate::policy::{Acks, approve};
+use crate::policy::{Acks, LocalFiles, approve};
 use crate::ports::*;
 
 /// What the world answers to the next write instead of doing as it is told.
@@ -49,6 +49,10 @@ struct Small {
     read: RefCell<Option<Box<dyn Fn() -> ReadKey>>>,
     /// How the next removal of a key fails.
     stuck: RefCell<Option<Effect>>,
+    /// How often destinations were looked at.
+    probes: Cell<usize>,
+    /// How many are being looked at, and how many were at once at most.
+    looking: Cell<(usize, usize)>,
 }
 
 impl Small {
@@ -70,6 +74,8 @@ impl Small {
             keys: RefCell::default(),
             read: RefCell::default(),
             stuck: RefCell::default(),
+            probes: Cell::new(0),
+            looking: Cell::default(),
         }
     }
 
@@ -197,6 +203,12 @@ impl Writer for Small {
 
 impl SinkStore for Small {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
+        self.probes.set(self.probes.get() + 1);
+        let (now, most) = self.looking.get();
+        self.looking.set((now + 1, most.max(now + 1)));
+        tokio::task::yield_now().await;
+        let (now, most) = self.looking.get();
+        self.looking.set((now - 1, most));
         if let Some(held) = self.held.borrow().clone() {
             return Ok(held);
         }
@@ -446,7 +458,7 @@ fn run_of(
     let mut contents = plan.into_contents();
     contents.changes.iter_mut().for_each(edit);
     let plan = contents.settle();
-    let plan = approve(plan, &Acks::default(), None).expect("no guard objects");
+    let plan = approve(plan, &Acks::default(), None, LocalFiles::Stay).expect("no guard objects");
     let options = Options {
         seals: seals(),
         ..Options::default()
@@ -472,6 +484,7 @@ fn refused(endpoint: &str, found: Found) -> Option<String> {
         directory: "keys".to_owned(),
         file: "ci.json".to_owned(),
         format: CredentialFormat::Json,
+        keep: false,
     });
     let to = Destination::new("file.local", place);
     *world.held.borrow_mut() = Some(Probe {
@@ -491,6 +504,79 @@ fn refused(endpoint: &str, found: Found) -> Option<String> {
     assert_eq!(ended.result, ChangeResult::Failed);
     let tried = !world.writes.borrow().is_empty();
     (!tried).then(|| ended.detail.clone())
+}
+
+/// Accounts that would be born, if the platform made any, with a place each.
+fn births(world: &Small, found: Found, bound: bool, of: Vec<Destination>) -> Outcome {
+    let [first, ..] = of.as_slice() else {
+        panic!("no place")
+    };
+    *world.held.borrow_mut() = Some(Probe {
+        found,
+        version: None,
+        abilities: crate::model::Abilities {
+            compare_and_swap: bound,
+            ..first.abilities()
+        },
+        read: None,
+    });
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let accounts = of.into_iter().zip(names).map(|(to, name)| DesiredAccount {
+        deliver_to: vec![to],
+        ..declared(name, &[])
+    });
+    run_at("local", accounts.collect(), &[], world)
+}
+
+fn refusing(n: usize) -> Small {
+    let refuse = |_| Scripted::Fail(ErrorKind::Invalid, Effect::None);
+    Small::new(&[], (0..n).map(refuse).collect())
+}
+
+/// What a write is bound to need not be looked at again; a file must.
+#[test]
+fn a_place_is_asked_once_where_a_write_is_bound_to_what_was_found() {
+    for (bound, probes) in [(true, 1), (false, 2)] {
+        let world = refusing(2);
+        let outcome = births(
+            &world,
+            Found::Nobody,
+            bound,
+            vec![samples::destination("a")],
+        );
+        assert_eq!(outcome.results.len(), 1);
+        assert!(!world.writes.borrow().is_empty(), "{outcome:?}");
+        assert_eq!(world.probes.get(), probes, "bound: {bound}");
+    }
+}
+
+#[test]
+fn as_many_destinations_are_asked_at_once_as_scopes_are_worked_on() {
+    let world = refusing(14);
+    let places = ["a", "b", "c", "d", "e", "f", "g"].map(samples::destination);
+    births(&world, Found::Nobody, true, places.into());
+    assert_eq!(world.probes.get(), 7);
+    assert_eq!(world.looking.get(), (0, Options::default().parallelism));
+}
+
+#[test]
+fn what_cannot_be_read_is_overwritten_only_where_the_sink_says_so() {
+    for (allowed, tried) in [(false, false), (true, true)] {
+        let world = refusing(2);
+        let to = samples::destination("a").overwriting_unreadable(allowed);
+        let outcome = births(&world, Found::Unreadable, false, vec![to]);
+        assert_eq!(!world.writes.borrow().is_empty(), tried, "{outcome:?}");
+        if !allowed {
+            let told = &outcome.results[0].detail;
+            assert!(told.contains("overwrite_unreadable = true"), "{told}");
+        }
+    }
+    // It is about what cannot be read, and nothing else.
+    let world = refusing(2);
+    let to = samples::destination("a").overwriting_unreadable(true);
+    let what = "a shopping list".to_owned();
+    births(&world, Found::Foreign { what }, false, vec![to]);
+    assert!(world.writes.borrow().is_empty());
 }
 
 /// As [`refused`], for a destination that holds a key.

@@ -120,8 +120,8 @@ pub fn policy_dir(dir: &Path, taker: &str, reporter: &Reporter) -> Result<Policy
     let shown_dir = echo::path(dir).given(taker);
     let refuse_dir = |why: &str| {
         let what = format!("the policy directory {shown_dir}: {why}");
-        let help = "it holds .hcl files with `policy` and `limits` blocks (rolecall docs policies); \
-                    without it nothing is planned";
+        let help = "it holds .hcl files with `policy`, `limits` and `destinations` blocks (rolecall docs \
+                    policies); without it nothing is planned";
         Failure::error(what).help(help).helps(tilde(dir))
     };
     let names = list(dir).map_err(|error| refuse_dir(&listing(echo::path(dir), &error)))?;
@@ -154,7 +154,9 @@ pub fn policy_dir(dir: &Path, taker: &str, reporter: &Reporter) -> Result<Policy
     }
     let (sources, read) = config::policy_dir(files);
     match read {
-        Ok(read) if read.empty => Err(refuse_dir("its files hold no policy and no limits")),
+        Ok(read) if read.empty => Err(refuse_dir(
+            "its files hold no policy, no limits and no destinations",
+        )),
         Ok(read) => {
             reporter.found(&read.warnings, &sources);
             Ok(read)

@@ -91,11 +91,11 @@ pub async fn open(
     reporter: &Reporter,
 ) -> Result<Session, Failure> {
     let signals = Signals::listen(reporter)?;
-    let dirs = policies::dirs(intent.policies)?.into_iter();
+    let dirs = policies::dirs(intent.policies.policy_dir.as_deref())?.into_iter();
     let dirs: Vec<PathBuf> = dirs.map(|(_, dir)| dir).collect();
     let mut loaded = load::load(config, &dirs, reporter)?;
     record::of_stack(intent.follows.as_deref(), &loaded.desired.stack)?;
-    policies::tighten(&mut loaded, intent.policies, reporter)?;
+    let allowed = policies::tighten(&mut loaded, &config.dir, intent.policies, reporter)?;
     let Loaded {
         mut desired,
         queries,
@@ -138,7 +138,7 @@ pub async fn open(
     let sinks = match choice.local {
         true => Sinks::local(&config.dir),
         false => {
-            let machine = machine(choice, Vec::new(), reporter)?;
+            let machine = machine(choice, allowed, reporter)?;
             Sinks::new(&config.dir, machine, &desired.stack)
         }
     };

@@ -84,8 +84,12 @@ crate::diag::codes! {
         "write it as `rolecall docs language` says, or move it away";
     CONSTANT_POLICY = "constant-policy", "policy does not look at the account",
         "let the condition use `self`, the account that is judged";
-    NOT_A_POLICY = "not-a-policy", "only policies and limits may stand here",
-        "keep this block in the configuration; a policy directory holds `policy` and `limits` blocks";
+    NOT_A_POLICY = "not-a-policy", "only policies, limits and destinations may stand here",
+        "keep this block in the configuration; a policy directory holds `policy`, `limits` and \
+         `destinations` blocks";
+    NOT_THE_CONFIGURATIONS = "not-the-configurations", "a configuration cannot say this",
+        "let a policy directory say it (--policy-dir, ROLECALL_POLICY_DIR), which who writes the \
+         configuration cannot change";
     TOO_MANY_INSTANCES = "too-many-instances", "too many service accounts",
         "split the configuration into several stacks, each in its own directory with its own `id`";
 }

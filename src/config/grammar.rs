@@ -92,6 +92,12 @@ pub(super) static BLOCKS: &[Schema] = &[
         ..PLAIN
     },
     Schema {
+        kind: "destinations",
+        attributes: &[must("allow")],
+        single: true,
+        ..PLAIN
+    },
+    Schema {
         kind: "variable",
         labels: &["name"],
         attributes: &[

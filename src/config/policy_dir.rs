@@ -1,4 +1,4 @@
-//! The policies and limits that somebody else keeps beside the configuration.
+//! The policies, limits and destinations that somebody else keeps beside the configuration.
 //! Pure. Nothing of the configuration reaches them: they have no variables, locals or references.
 
 use super::decode::Decoder;
@@ -7,7 +7,7 @@ use super::policies::{self, Policy};
 use super::{codes, settings};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap};
 use crate::lang::Names;
-use crate::model::{Limits, PolicyOrigin};
+use crate::model::{Limits, Origin, PolicyOrigin, SourceRef};
 
 /// What a policy directory holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,18 +16,30 @@ pub struct PolicyDir {
     pub policies: Vec<Policy>,
     /// Its limits; what it does not say forbids nothing.
     pub limits: Limits,
+    /// Where logins of sinks may go besides where they came from.
+    pub destinations: Option<Destinations>,
     /// What is worth a look.
     pub warnings: Diagnostics,
     /// Whether there is any block in it.
     pub empty: bool,
 }
 
-/// Reads the files of a policy directory. Only `policy` and `limits` blocks may stand there.
+/// What the `destinations` block of a policy directory says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destinations {
+    /// The servers that a login of a sink may be sent to, wherever it came from.
+    pub allow: Vec<Origin>,
+    /// The block.
+    pub declared_at: SourceRef,
+}
+
+/// Reads the files of a policy directory. Only `policy`, `limits` and `destinations` blocks may stand
+/// there.
 pub fn policy_dir(files: Vec<SourceFile>) -> (SourceMap, Result<PolicyDir, Diagnostics>) {
     let (sources, module) = parse::parse(files);
     let mut out = module.found.clone();
     for block in &module.blocks {
-        if !matches!(block.schema.kind, "policy" | "limits") {
+        if !matches!(block.schema.kind, "policy" | "limits" | "destinations") {
             out.push(
                 Diagnostic::error(codes::NOT_A_POLICY)
                     .at(block.span, format!("a `{}` block", block.schema.kind)),
@@ -46,6 +58,15 @@ pub fn policy_dir(files: Vec<SourceFile>) -> (SourceMap, Result<PolicyDir, Diagn
         let said = settings::limits(block, Limits::NONE, &scope, &mut decoder);
         limits = said.unwrap_or(limits);
     }
+    let mut destinations = None;
+    for block in module.of("destinations") {
+        destinations = settings::destinations(block, &scope, &mut decoder)
+            .ok()
+            .map(|allow| Destinations {
+                allow,
+                declared_at: decoder.place(block.span),
+            });
+    }
     let blocks: Vec<_> = module.of("policy").collect();
     let origin = PolicyOrigin::PolicyDir;
     let blameless = module.complete && !out.has_errors();
@@ -58,6 +79,7 @@ pub fn policy_dir(files: Vec<SourceFile>) -> (SourceMap, Result<PolicyDir, Diagn
         Ok(PolicyDir {
             policies,
             limits,
+            destinations,
             warnings: out,
             empty: module.blocks.is_empty(),
         })

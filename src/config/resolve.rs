@@ -12,8 +12,8 @@ use super::scopes::{self, Scopes};
 use super::sealing::{KeySpans, Sealing};
 use super::sinks::DeclaredSinks;
 use super::variables::{self, Input};
-use super::{imports, instances, moves, names, roles, settings, sinks};
-use crate::diag::{Diagnostics, SourceMap};
+use super::{codes, imports, instances, moves, names, roles, settings, sinks};
+use crate::diag::{Diagnostic, Diagnostics, SourceMap};
 use crate::lang::Frame;
 use crate::model::{
     Address, Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, SealKeys,
@@ -254,6 +254,10 @@ fn run(
     expect_values(module, &scope, &made.scopes, &mut ledger);
     for block in &module.blocks {
         let kind = block.schema.kind;
+        if ELSEWHERE.contains(&kind) {
+            let what = format!("a `{kind}` block in a configuration");
+            out.push(Diagnostic::error(codes::NOT_THE_CONFIGURATIONS).at(block.span, what));
+        }
         ledger.expect(MADE.contains(&kind), block.span, || {
             format!("a `{kind}` block")
         });
@@ -310,6 +314,9 @@ const MADE: [&str; 14] = [
     "removed",
 ];
 
+/// The blocks that are a policy directory's alone, and refused here.
+const ELSEWHERE: [&str; 1] = ["destinations"];
+
 /// Notes which names have no value, and which `unmanaged` blocks say nothing.
 fn expect_values(module: &Module, scope: &Frame<'_>, scopes: &Scopes, ledger: &mut Ledger) {
     for (root, kind) in [
@@ -363,6 +370,9 @@ mod tests {
     #[test]
     fn something_is_made_of_every_block_of_the_grammar() {
         let known: Vec<&str> = BLOCKS.iter().map(|schema| schema.kind).collect();
-        assert_eq!(known, MADE);
+        let elsewhere = |kind: &&str| ELSEWHERE.contains(kind);
+        let (elsewhere, here): (Vec<_>, Vec<_>) = known.into_iter().partition(elsewhere);
+        assert_eq!(here, MADE);
+        assert_eq!(elsewhere, ELSEWHERE);
     }
 }

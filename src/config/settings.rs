@@ -1,4 +1,4 @@
-//! The `rolecall`, `platform` and `limits` blocks.
+//! The `rolecall`, `platform`, `limits` and `destinations` blocks.
 //! Pure.
 
 use super::block::Block;
@@ -6,7 +6,7 @@ use super::decode::{Decoded, Decoder};
 use super::{codes, version};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::{Failed, Frame, Type};
-use crate::model::{EndpointAssertion, Limits, SealKeys, SealPublicKey, StackId};
+use crate::model::{EndpointAssertion, Limits, Origin, SealKeys, SealPublicKey, StackId};
 
 /// What the `rolecall` block says.
 pub(super) struct Settings {
@@ -331,6 +331,38 @@ fn base_url(text: &str) -> Option<String> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
     (host_ok && (scheme == "https" || (scheme == "http" && loopback))).then(|| trimmed.to_owned())
+}
+
+/// Decodes the `destinations` block of a policy directory: the servers, in order, each once.
+pub(super) fn destinations(
+    block: &Block,
+    scope: &Frame<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Result<Vec<Origin>, Failed> {
+    let mut allow = Vec::new();
+    let mut wrong = false;
+    for (value, span) in decoder.elements(block, "allow", scope)?.unwrap_or_default() {
+        let why = match value.as_str().map(Origin::new) {
+            Some(Ok(origin)) => {
+                allow.push(origin);
+                continue;
+            }
+            Some(Err(why)) => why,
+            None => "a text is required",
+        };
+        wrong = true;
+        decoder.report(
+            Diagnostic::error(codes::INVALID_VALUE)
+                .at(span, format!("this is no address of a server: {why}"))
+                .help(
+                    "write each server whole, with scheme and host, and a port where it is not the usual \
+                     one; there are no patterns",
+                ),
+        );
+    }
+    allow.sort();
+    allow.dedup();
+    if wrong { Err(Failed) } else { Ok(allow) }
 }
 
 #[cfg(test)]

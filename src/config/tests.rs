@@ -5,7 +5,7 @@
 use super::trial::{come_to, come_to_with, marked, whole, wrong};
 use super::{Input, PolicyDir, Resolved, SourceFile, codes, policy_dir};
 use crate::model::{
-    EndpointAssertion, Limits, PolicyReach, PolicySeverity, Scope, UnmanagedAction,
+    EndpointAssertion, Limits, Origin, PolicyReach, PolicySeverity, Scope, UnmanagedAction,
 };
 
 const ID: &str = "29AhkZ1VRHbEjiyIHUzF3VOh5Gt";
@@ -447,6 +447,48 @@ fn a_policy_directory_forbids_what_its_limits_say() {
         directory("limits { max_deletes = -3 }"),
         Err(vec![codes::INVALID_VALUE.id])
     );
+}
+
+#[test]
+fn a_policy_directory_says_where_logins_may_go_and_a_configuration_cannot() {
+    let allow = |list: &str| format!("destinations {{\nallow = {list}\n}}\n");
+    let text =
+        allow("[\"https://Vault.acme.example:443/\", \"https://b:8200\", \"https://b:8200\"]");
+    let said = directory(&text).expect("in order");
+    let found = said.destinations.expect("a block");
+    let origins: Vec<&str> = found.allow.iter().map(Origin::as_str).collect();
+    assert_eq!(origins, ["https://b:8200", "https://vault.acme.example"]);
+    assert_eq!(found.declared_at.to_string(), "rules.hcl:1");
+    assert!(!said.empty);
+    assert_eq!(
+        directory("limits { max_deletes = 3 }")
+            .expect("ok")
+            .destinations,
+        None
+    );
+    let invalid = codes::INVALID_VALUE.id;
+    for (list, code) in [
+        ("[\"https://*.acme.example\"]", invalid),
+        ("[\"http://vault.acme.example\"]", invalid),
+        ("[\"https://vault.acme.example/v1\"]", invalid),
+        ("[\"https://me:pw@vault.acme.example\"]", invalid),
+        ("[8200]", invalid),
+        ("\"https://vault.acme.example\"", invalid),
+        ("null", invalid),
+        ("[var.where]", "unknown-reference"),
+    ] {
+        assert_eq!(directory(&allow(list)), Err(vec![code]), "{list}");
+    }
+    let twice = directory(&(allow("[]") + &allow("[]")));
+    assert_eq!(twice, Err(vec![codes::DUPLICATE_DECLARATION.id]));
+    // Whatever it says there, and whatever else is wrong.
+    for list in ["[\"https://vault.evil.example\"]", "[]"] {
+        let marked = format!("destinations {{\nallow = {list}\n}}");
+        let found = wrong(&(born("ci", "ci") + &allow(list)));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, codes::NOT_THE_CONFIGURATIONS.id);
+        assert!(marked.starts_with(&found[0].1), "{found:?}");
+    }
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub struct Destination {
     sink: String,
     place: Place,
     on_delete: OnDelete,
+    overwrite_unreadable: bool,
     /// Made once: it is a digest, and asked for of every account.
     id: DestinationId,
 }
@@ -56,6 +57,8 @@ struct Form {
     place: Place,
     #[serde(default, skip_serializing_if = "OnDelete::keeps")]
     on_delete: OnDelete,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    overwrite_unreadable: bool,
 }
 
 impl From<Form> for Destination {
@@ -64,8 +67,11 @@ impl From<Form> for Destination {
             sink,
             place,
             on_delete,
+            overwrite_unreadable,
         } = of;
-        Self::new(sink, place).with(on_delete)
+        Self::new(sink, place)
+            .with(on_delete)
+            .overwriting_unreadable(overwrite_unreadable)
     }
 }
 
@@ -75,12 +81,14 @@ impl From<Destination> for Form {
             sink,
             place,
             on_delete,
+            overwrite_unreadable,
             id: _,
         } = of;
         Self {
             sink,
             place,
             on_delete,
+            overwrite_unreadable,
         }
     }
 }
@@ -93,6 +101,7 @@ impl Destination {
             on_delete: OnDelete::Keep,
             id: place.of_kind().identity().id(),
             place,
+            overwrite_unreadable: false,
         }
     }
 
@@ -105,6 +114,20 @@ impl Destination {
     /// What becomes of a key there that its account leaves.
     pub fn on_delete(&self) -> OnDelete {
         self.on_delete
+    }
+
+    /// The same place; whether what it holds and nobody can read may be overwritten is no part of what it is.
+    #[must_use]
+    pub fn overwriting_unreadable(self, may: bool) -> Self {
+        Self {
+            overwrite_unreadable: may,
+            ..self
+        }
+    }
+
+    /// Whether what the place holds and nobody can read may be overwritten, as the sink says.
+    pub fn overwrites_unreadable(&self) -> bool {
+        self.overwrite_unreadable
     }
 
     /// The sink block: kind and name, `file.local`.
@@ -177,6 +200,7 @@ mod tests {
             directory: directory.to_owned(),
             file: "ci.json".to_owned(),
             format,
+            keep: false,
         };
         Destination::new("file.local", Place::File(place))
     }
@@ -208,8 +232,17 @@ mod tests {
             },
         });
         assert_eq!(told, expected);
-        let back: Destination = serde_json::from_value(told).expect("reads");
+        let back: Destination = serde_json::from_value(told.clone()).expect("reads");
         assert_eq!(back, here);
+        // What a sink allows is told, and the place is the same.
+        let allowing = here.clone().overwriting_unreadable(true);
+        let mut more = told;
+        more["overwrite_unreadable"] = true.into();
+        assert_eq!(serde_json::to_value(&allowing).expect("JSON"), more);
+        let read: Destination = serde_json::from_value(more).expect("reads");
+        assert_eq!(read, allowing);
+        assert_ne!(read, here);
+        assert_eq!(read.id(), here.id());
         assert_eq!(back.to_string(), "sink.file.local at credentials/ci.json");
     }
 

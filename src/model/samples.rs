@@ -15,6 +15,7 @@ pub fn destination(file: &str) -> Destination {
         directory: "credentials".to_owned(),
         file: file.to_owned(),
         format: CredentialFormat::Json,
+        keep: false,
     };
     Destination::new("file.local", Place::File(place))
 }

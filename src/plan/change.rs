@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Exposure, Privilege, Reason, Verdict};
+use super::{Action, Privilege, Reason, Verdict};
 use crate::diff::Difference;
 use crate::model::{Mrn, Role, StackId, same_name};
 
@@ -132,16 +132,17 @@ fn privilege(what: &Difference) -> Privilege {
     let mut privilege = match what.action {
         // Whose it is says nothing of what it can do.
         Action::Adopt => Privilege::none(),
+        Action::Create => Privilege::of(what.before.as_ref(), what.after.as_ref())
+            .delivered(&what.deliver_to, true),
+        Action::Redeliver => Privilege::of(what.before.as_ref(), what.after.as_ref())
+            .delivered(&what.deliver_to, false),
         Action::Move
-        | Action::Create
         | Action::Update
         | Action::UpdatePermissions
-        | Action::Redeliver
         | Action::Forget
         | Action::Delete => Privilege::of(what.before.as_ref(), what.after.as_ref()),
     };
     if what.action == Action::Redeliver {
-        privilege.endanger(Exposure::NewPlace);
         // Who reads the new place is the account, whatever it may do.
         let roles = what.before.iter().flat_map(|state| &state.roles);
         privilege.owner |= roles.into_iter().any(Role::owns);

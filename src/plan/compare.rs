@@ -7,7 +7,8 @@ use super::canonical::NamedObstacle;
 use super::{Action, Annex, Change, Contents, Plan, Reason};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Role, Scope, StackId,
+    AccountState, Address, Destination, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Role, Scope,
+    StackId,
 };
 
 /// Scopes that only one of two plans could read and that are told one by one.
@@ -368,7 +369,12 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
         sides.push("the stack whose marks it carries is another".to_owned());
     }
     if *deliver_to != now.deliver_to {
-        sides.push("its key goes elsewhere".to_owned());
+        let ids = |places: &[Destination]| places.iter().map(Destination::id).collect::<Vec<_>>();
+        sides.push(if ids(deliver_to) == ids(&now.deliver_to) {
+            "what is said of where its key goes has changed".to_owned()
+        } else {
+            "its key goes elsewhere".to_owned()
+        });
     }
     if *key_from != now.key_from {
         sides.push("its key is read elsewhere".to_owned());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountState, Role, RoleSet, Scope};
+use crate::model::{AccountState, Destination, Role, RoleSet, Scope};
 
 /// The direction in which power moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,8 +44,10 @@ pub enum Exposure {
     LaterExpiry,
     /// It can be deleted afterwards, and could not before.
     ProtectionRemoved,
-    /// A new place receives its key.
+    /// A new place receives its key, or keeps it though it is on the machine that applies.
     NewPlace,
+    /// What a place holds and nobody can read may be overwritten.
+    OverwritesUnreadable,
 }
 
 /// A rule of exposure: what it is, and whether a change from one state to another brings it.
@@ -83,10 +85,19 @@ impl Privilege {
         all
     }
 
-    /// The same with something besides that makes the account more dangerous.
-    pub(super) fn endanger(&mut self, exposure: Exposure) {
-        self.exposures.push(exposure);
-        self.verdict = Verdict::Escalation;
+    /// The same of an account whose key goes to these places. `first` if none had it before.
+    pub(super) fn delivered(mut self, places: &[Destination], first: bool) -> Self {
+        let kept = |to: &Destination| to.place().file().is_some_and(|file| file.keep);
+        if !first || places.iter().any(kept) {
+            self.exposures.push(Exposure::NewPlace);
+        }
+        if places.iter().any(Destination::overwrites_unreadable) {
+            self.exposures.push(Exposure::OverwritesUnreadable);
+        }
+        if !self.exposures.is_empty() {
+            self.verdict = Verdict::Escalation;
+        }
+        self
     }
 
     /// Compares two sets of roles held on one scope.

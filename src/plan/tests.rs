@@ -111,6 +111,25 @@ fn what_exposes_an_account_is_an_escalation_whatever_happens_to_its_roles() {
     assert_eq!(raised, (Verdict::Neutral, Vec::new()));
 }
 
+/// A birth without a role gives nobody power, but for who reads what is kept.
+#[test]
+fn a_new_file_that_is_kept_is_an_escalation_and_so_is_to_overwrite_what_nobody_can_read() {
+    let of = |keep: bool| {
+        let to = samples::destination("ci.json");
+        let file = to.place().file().cloned().expect("a file");
+        let place = crate::model::Place::File(crate::model::FilePlace { keep, ..file });
+        let to = crate::model::Destination::new(to.sink(), place);
+        let privilege = Privilege::of(None, Some(&samples::state("ci"))).delivered(&[to], true);
+        (privilege.verdict, privilege.exposures)
+    };
+    assert_eq!(of(false), (Verdict::Neutral, Vec::new()));
+    assert_eq!(of(true), (Verdict::Escalation, vec![Exposure::NewPlace]));
+    let to = samples::destination("ci.json").overwriting_unreadable(true);
+    let blind = Privilege::of(None, Some(&samples::state("ci"))).delivered(&[to], true);
+    assert_eq!(blind.verdict, Verdict::Escalation);
+    assert_eq!(blind.exposures, [Exposure::OverwritesUnreadable]);
+}
+
 #[test]
 fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
     use crate::model::LiveAccount;

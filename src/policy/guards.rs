@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::refusal::{Refusal, count};
-use crate::model::{Limits, Role};
+use crate::model::{Destination, Limits, Role};
 use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
 
 pub(super) const MAX_DELETES: &str = "max-deletes";
@@ -16,6 +16,7 @@ pub(super) const MAX_GAINED_GRANTS: &str = "max-gained-grants";
 pub(super) const MAX_REVOKED_GRANTS: &str = "max-revoked-grants";
 pub(super) const NONE_FOUND: &str = "none-found";
 pub(super) const MIN_OWNERS: &str = "min-owners";
+pub(super) const LOST_KEY: &str = "lost-key";
 /// No acknowledgement lifts it.
 const PROTECTED: &str = "protected";
 
@@ -184,6 +185,42 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
         );
     }
     all
+}
+
+/// Births whose keys would be in files of a machine that may be gone after the run, and nowhere else. Their
+/// accounts would be live, and nobody could ever use them.
+pub(super) fn lost_keys(plan: &Plan, digest: &str) -> Option<Refusal> {
+    const NAMED: usize = 3;
+    let goes = |to: &Destination| to.place().file().is_some_and(|file| !file.keep);
+    let lost =
+        |change: &&Change| change.action == Action::Create && change.deliver_to.iter().all(goes);
+    let lost: Vec<String> = (plan.changes.iter().filter(lost))
+        .map(|change| change.address.to_string())
+        .collect();
+    let (whose, keys) = match lost.as_slice() {
+        [] => return None,
+        [one] => (format!("The key of {one}"), "the key"),
+        some if some.len() <= NAMED => (format!("The keys of {}", some.join(", ")), "the keys"),
+        many => {
+            let others = many.len() - NAMED;
+            let named = many[..NAMED].join(", ");
+            (format!("The keys of {named} and {others} more"), "the keys")
+        }
+    };
+    Some(Refusal {
+        guard: LOST_KEY,
+        message: format!(
+            "{whose} would be in a file of this machine and nowhere else. Nobody is at a terminal: where \
+             the machine goes, as that of a CI job does, {keys} would be lost."
+        ),
+        help: format!(
+            "Deliver to a store too (`rolecall docs language`, sink); or, where the folder outlives the \
+             machine, as a volume does, say `keep = true` in its sink; or, if a later step takes the \
+             file away, apply with --ack {LOST_KEY}={digest}."
+        ),
+        apply_only: true,
+        broken: None,
+    })
 }
 
 /// What was deleted under protection, whatever the reason: the comparison blocks all of that, and this

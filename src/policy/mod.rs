@@ -22,7 +22,7 @@ pub const RAISE: &str = "raise";
 /// The guard of accounts that are sealed with a key which has not handed over to the configuration's.
 pub const SEAL_KEY: &str = "seal-key";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 10] = [
+pub const ACKNOWLEDGEABLE: [&str; 11] = [
     RAISE,
     SEAL_KEY,
     guards::MAX_DELETES,
@@ -33,11 +33,21 @@ pub const ACKNOWLEDGEABLE: [&str; 10] = [
     guards::MAX_REVOKED_GRANTS,
     guards::NONE_FOUND,
     guards::MIN_OWNERS,
+    guards::LOST_KEY,
 ];
 /// The digits of a plan's digest. Fewer do not name it: whoever writes the configuration can find two
 /// plans whose digests begin with the same twelve digits in minutes, one to be judged and one to be
 /// applied.
 const DIGITS: usize = 64;
+
+/// Whether the files that an apply writes are there for somebody once it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalFiles {
+    /// They are: a person sees to them, or nothing is applied.
+    Stay,
+    /// The machine may be gone with them, as that of a CI job.
+    MayGo,
+}
 
 /// A plan that passed every guard. Only [`approve`] makes one.
 #[derive(Debug)]
@@ -118,7 +128,8 @@ impl Acks {
 /// Judges the whole plan. If it names policies, [`judge`] must have been asked and the answer be in the
 /// plan's annex; no acknowledgement lifts what they say. An acknowledgement counts for the plan that it
 /// names and for no other, and one that names another refuses. `part_of` is the digest of the judged
-/// plan of which this one is what has not moved since.
+/// plan of which this one is what has not moved since. `files` says what becomes of keys in files: it is
+/// about the run and not about the plan.
 ///
 /// # Errors
 /// Gives every guard's objection.
@@ -126,6 +137,7 @@ pub fn approve(
     mut plan: Plan,
     acks: &Acks,
     part_of: Option<&str>,
+    files: LocalFiles,
 ) -> Result<ApprovedPlan, Vec<Refusal>> {
     let digest = plan.digest().to_owned();
     let named = |ack: &str| ack == digest || Some(ack) == part_of;
@@ -201,6 +213,10 @@ pub fn approve(
         guards::objections(&plan, &digest)
             .into_iter()
             .chain(raised(&plan, &digest))
+            .chain(match files {
+                LocalFiles::Stay => None,
+                LocalFiles::MayGo => guards::lost_keys(&plan, &digest),
+            })
             .filter(|refusal| !lifted(refusal.guard)),
     );
     let strange = acks.0.iter().filter(|(_, ack)| !named(ack));

@@ -5,7 +5,7 @@ use crate::model::{Caller, Limits, Meant, Mrn, StackId};
 use crate::plan::{Annex, Contents as Plan, Difference};
 
 fn approve(plan: Plan, acks: &Acks, part_of: Option<&str>) -> Result<ApprovedPlan, Vec<Refusal>> {
-    super::approve(plan.settle(), acks, part_of)
+    super::approve(plan.settle(), acks, part_of, LocalFiles::Stay)
 }
 
 fn named(plan: &Plan) -> String {
@@ -855,4 +855,86 @@ fn an_organization_keeps_an_owner_or_somebody_says_that_it_is_meant() {
     let ack = Acks::parse([format!("min-owners={}", plan.clone().settle().digest()).as_str()])
         .expect("an ack");
     assert!(approve(plan, &ack, None).is_ok());
+}
+
+/// A key that is in a file of a machine which goes away is lost, and its account is live.
+#[test]
+fn keys_that_would_be_lost_are_not_made() {
+    use crate::model::{Destination, FilePlace, Place, samples};
+    let file = |name: &str, keep: bool| {
+        let to = samples::destination(name);
+        let place = to.place().file().cloned().expect("a file");
+        Destination::new(to.sink(), Place::File(FilePlace { keep, ..place }))
+    };
+    let vault = || {
+        let place = serde_json::json!({"vault": {
+            "address": "https://vault.acme.example", "namespace": "", "mount": "secret", "path": "ci",
+            "field": "credential", "format": "json", "metadata": false,
+        }});
+        Destination::new("vault.ci", serde_json::from_value(place).expect("a place"))
+    };
+    let born = |name: &str, to: Vec<Destination>| {
+        edited(change(name, &[], Some(&[])), |what| {
+            what.action = Action::Create;
+            what.address = Address::new(name, None);
+            (what.before, what.account) = (None, None);
+            what.deliver_to.clone_from(&to);
+        })
+    };
+    let refused = |changes: Vec<crate::plan::Change>, files: LocalFiles, acks: &Acks| {
+        let plan = Plan {
+            declared: 9,
+            changes,
+            ..plan()
+        };
+        super::approve(plan.settle(), acks, None, files).map_or_else(|found| found, |_| Vec::new())
+    };
+    let none = Acks::default();
+    for (to, lost) in [
+        (vec![file("a", false)], true),
+        (vec![file("a", false), file("b", false)], true),
+        (vec![file("a", true)], false),
+        (vec![file("a", false), file("b", true)], false),
+        (vec![file("a", false), vault()], false),
+        (vec![vault()], false),
+    ] {
+        let changes = || vec![born("a", to.clone())];
+        let found = refused(changes(), LocalFiles::MayGo, &none);
+        let guards: Vec<_> = found
+            .iter()
+            .map(|one| (one.guard, one.apply_only))
+            .collect();
+        let wanted: &[_] = if lost { &[("lost-key", true)] } else { &[] };
+        assert_eq!(guards, wanted, "{to:?}");
+        assert_eq!(refused(changes(), LocalFiles::Stay, &none), [], "{to:?}");
+    }
+    // What is there keeps its key.
+    let kept = || vec![change("a", &["viewer"], Some(&["agent"]))];
+    assert_eq!(refused(kept(), LocalFiles::MayGo, &none), []);
+    let many = |n: usize| -> Vec<_> {
+        let names = ["a", "b", "c", "d", "e"];
+        names[..n]
+            .iter()
+            .map(|name| born(name, vec![file(name, false)]))
+            .collect()
+    };
+    for (n, told) in [
+        (1, "The key of service_account.a would"),
+        (2, "The keys of service_account.a, service_account.b would"),
+        (5, "service_account.b, service_account.c and 2 more would"),
+    ] {
+        let found = refused(many(n), LocalFiles::MayGo, &none);
+        assert!(found[0].message.contains(told), "{}", found[0].message);
+    }
+    let digest = named(&Plan {
+        declared: 9,
+        changes: many(2),
+        ..plan()
+    });
+    let ack = format!("lost-key={digest}");
+    let acked = Acks::parse([ack.as_str()]).expect("an ack");
+    assert_eq!(refused(many(2), LocalFiles::MayGo, &acked), []);
+    let other = refused(many(3), LocalFiles::MayGo, &acked);
+    let guards: Vec<_> = other.iter().map(|one| one.guard).collect();
+    assert_eq!(guards, ["lost-key", "ack"]);
 }

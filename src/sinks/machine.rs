@@ -81,7 +81,9 @@ impl Machine {
                 kind: SinkErrorKind::Unauthenticated,
                 effect: Effect::None,
                 message,
-                help: Some(help),
+                help: Some(format!(
+                    "{help}, or let a policy directory say destinations {{ allow = [\"{to}\"] }}"
+                )),
             })
         };
         let Some(text) = came_with else {

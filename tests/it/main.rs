@@ -57,6 +57,8 @@ mod spilled;
 #[cfg(feature = "server")]
 mod stage;
 #[cfg(feature = "server")]
+mod stores;
+#[cfg(feature = "server")]
 mod surroundings;
 #[cfg(feature = "server")]
 mod told;

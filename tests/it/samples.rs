@@ -24,6 +24,7 @@ pub fn destination(file: String) -> Destination {
         directory: "credentials".to_owned(),
         file,
         format: CredentialFormat::Json,
+        keep: false,
     };
     Destination::new("file.local", Place::File(place))
 }

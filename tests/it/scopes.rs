@@ -14,7 +14,7 @@ const THIRD: &str = "//captain.api.mondoo.app/spaces/relaxed-khayyam-961566";
 /// The beginning of a configuration without any scope.
 const BARE: &str = "rolecall {\n  stack = \"acme-access\"\n  id    = \"k7m2q9ta\"\n  \
                     seal_key = \"ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg\"\n}\n\n\
-                    sink \"file\" \"local\" {\n  directory = \"credentials\"\n}\n\n";
+                    sink \"file\" \"local\" {\n  directory = \"credentials\"\n  keep      = true\n}\n";
 
 fn account(name: &str, scope: &str) -> String {
     format!(

@@ -31,7 +31,7 @@ fn configuration(seal_key: &str, accounts: &[(&str, &str)]) -> String {
         "# Who may do what.\nrolecall {{\n  stack    = \"acme-access\" # ours\n  id       = \
          \"k7m2q9ta\"\n  seal_key = \"{seal_key}\"\n}}\n\nspace \"payments\" {{\n  id = \
          \"amazing-hofstadter-175565\"\n}}\n\nsink \"file\" \"local\" {{\n  directory = \
-         \"credentials\"\n}}\n"
+         \"credentials\"\n  keep = true\n}}\n"
     );
     for (name, role) in accounts {
         text.push_str(&format!(
@@ -662,7 +662,7 @@ fn a_first_project_is_sealed_from_its_first_apply() {
         "{main}"
     );
     assert!(SealPublicKey::parse(public(&made)).is_ok() && !main.contains(secret(&private)));
-    let space = "\nsink \"file\" \"local\" {\n  directory = \"credentials\"\n}\n\nservice_account \"ci\" {\n  \
+    let space = "\nsink \"file\" \"local\" {\n  directory = \"credentials\"\n  keep = true\n}\n\nservice_account \"ci\" {\n  \
                  scope = space.payments\n  name  = \"ci\"\n  roles = []\n  credential {\n    deliver_to = \
                  [sink.file.local]\n  }\n}\n";
     fs::write(stage.path("first/main.hcl"), format!("{main}{space}")).expect("written");

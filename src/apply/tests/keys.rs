@@ -9,6 +9,7 @@ fn file(name: &str) -> Destination {
         directory: "keys".to_owned(),
         file: name.to_owned(),
         format: CredentialFormat::Json,
+        keep: false,
     };
     Destination::new("file.local", Place::File(place))
 }

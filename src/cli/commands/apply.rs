@@ -17,11 +17,11 @@ use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
 use crate::cli::reviewed::{self, Reviewed};
-use crate::cli::{commit, record, session};
+use crate::cli::{commit, console, record, session};
 use crate::echo;
 use crate::model::{Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan};
-use crate::policy::{Acks, approve};
+use crate::policy::{Acks, LocalFiles, approve};
 use crate::sinks::{configure_hint, path_of};
 use crate::view::{human, inert};
 
@@ -179,7 +179,11 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
         ));
     }
     let in_flight = !session.plan.in_flight.is_empty();
-    let approved = match approve(session.plan, &acks, part_of.as_deref()) {
+    let files = match args.platform.local || console::interactive() {
+        true => LocalFiles::Stay,
+        false => LocalFiles::MayGo,
+    };
+    let approved = match approve(session.plan, &acks, part_of.as_deref(), files) {
         Ok(approved) => approved,
         Err(refusals) => {
             reporter.emit(Event::Refused(&refusals));

@@ -1,5 +1,7 @@
 //! `rolecall check`: what drifted, who did it, and which accounts to look at. Writes nothing.
 
+use std::path::PathBuf;
+
 use clap::Args as ClapArgs;
 use jiff::SignedDuration;
 
@@ -11,6 +13,7 @@ use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::machine::machine;
 use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, Scopes, duration};
 use crate::cli::outputs::Files;
+use crate::cli::policies;
 use crate::cli::reach;
 use crate::cli::reporter::Reporter;
 use crate::cli::signals::Signals;
@@ -60,6 +63,11 @@ pub struct CheckArgs {
     #[arg(long)]
     pub sinks: bool,
 
+    /// With --sinks: a policy directory whose `destinations` block says where logins of sinks may go besides
+    /// (and ROLECALL_POLICY_DIR, beside it)
+    #[arg(long, value_name = "DIR", requires = "sinks")]
+    pub policy_dir: Option<PathBuf>,
+
     /// Do not exit 6 for accounts that no configuration manages
     #[arg(long)]
     pub allow_unmanaged: bool,
@@ -88,6 +96,10 @@ impl Invocation for CheckArgs {
 
 async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     Signals::listen(reporter)?;
+    let allowed = match args.sinks {
+        true => policies::logins(&args.config.dir, args.policy_dir.as_deref(), reporter)?,
+        false => Vec::new(),
+    };
     let looked = reach::look(&args.config, &args.platform, args.scopes, reporter).await?;
     let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
     let delta = diff(desired, live, inventory);
@@ -109,7 +121,7 @@ async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             true => Sinks::local(dir),
             false => Sinks::new(
                 dir,
-                machine(&args.platform, Vec::new(), reporter)?,
+                machine(&args.platform, allowed, reporter)?,
                 &desired.stack,
             ),
         };

@@ -16,7 +16,7 @@ use crate::cli::{reviewed, session};
 use crate::echo;
 use crate::model::StackId;
 use crate::plan::in_gone;
-use crate::policy::{Acks, approve};
+use crate::policy::{Acks, LocalFiles, approve};
 use crate::private_file::is_special;
 use crate::view::{human, inert};
 
@@ -130,7 +130,7 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
     let expired = !plan.annex.expired.is_empty() || !plan.annex.undelivered.is_empty();
-    if let Err(refusals) = approve(plan, &Acks::default(), None) {
+    if let Err(refusals) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
         reporter.emit(Event::Refused(&refusals));
         reporter.result(&human::refusals(&refusals, false));
         if refusals.iter().any(|refusal| !refusal.apply_only) {

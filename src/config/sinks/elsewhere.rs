@@ -203,6 +203,7 @@ mod tests {
                 directory: (*directory).to_owned(),
                 file: (*file).to_owned(),
                 format: CredentialFormat::Json,
+                keep: false,
             };
             Destination::new("file.x", Place::File(place))
         });

@@ -18,6 +18,7 @@ pub(super) static SCHEMA: Schema = Schema {
     attributes: &[
         must("directory"),
         may("format"),
+        may("keep"),
         may_for_account("filename"),
         ON_DELETE,
     ],
@@ -27,6 +28,7 @@ pub(super) static SCHEMA: Schema = Schema {
 struct File {
     directory: String,
     format: CredentialFormat,
+    keep: bool,
 }
 
 /// Decodes what is the same for all accounts.
@@ -37,15 +39,22 @@ pub(super) fn decode(
 ) -> Decoded<Box<dyn DecodedSink>> {
     let directory = decoder.text(block, "directory", scope);
     let format = format(block, CredentialFormat::Json, scope, decoder);
+    let keep = match decoder.is_set(block, "keep", scope)? {
+        true => decoder.flag(block, "keep", scope),
+        false => Ok(Some(false)),
+    };
     let directory = match directory? {
         Some((text, span)) => Some(directory_of(&text, span, decoder)?),
         None => None,
     };
-    let format = format?;
-    let (Some(directory), Some(format)) = (directory, format) else {
+    let (Some(directory), Some(format), Some(keep)) = (directory, format?, keep?) else {
         return Ok(None);
     };
-    Ok(Some(Box::new(File { directory, format })))
+    Ok(Some(Box::new(File {
+        directory,
+        format,
+        keep,
+    })))
 }
 
 impl DecodedSink for File {
@@ -69,6 +78,7 @@ impl DecodedSink for File {
             directory: self.directory.clone(),
             file,
             format: self.format,
+            keep: self.keep,
         })))
     }
 }
@@ -134,4 +144,34 @@ fn checked_name(
         return Err(Failed);
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::trial::{come_to, wrong};
+
+    fn with(keep: &str) -> String {
+        format!(
+            "sink \"file\" \"volume\" {{\ndirectory = \"volume\"\n{keep}\n}}\n\
+             service_account \"scan\" {{\n  name = \"scan\"\n  scope = space.prod\n  \
+             roles = [\"viewer\"]\n  credential {{ deliver_to = [sink.file.volume] }}\n}}\n"
+        )
+    }
+
+    #[test]
+    fn a_file_is_kept_where_the_sink_says_so_and_nowhere_else() {
+        for (text, kept) in [
+            ("", false),
+            ("keep = null", false),
+            ("keep = false", false),
+            ("keep = true", true),
+        ] {
+            let came = come_to(&with(text)).expect("is right");
+            let account = came.desired.accounts.values().next().expect("one");
+            let file = account.deliver_to[0].place().file().expect("a file");
+            assert_eq!(file.keep, kept, "{text}");
+        }
+        let found = wrong(&with("keep = \"always\""));
+        assert_eq!(found, [("invalid-value", "\"always\"".to_owned())]);
+    }
 }

@@ -5,7 +5,7 @@
 //! Source of what names may be: GitHub's documentation, "Secrets reference" and "Managing environments for
 //! deployment".
 
-use super::kind::{DecodedSink, ON_DELETE, format};
+use super::kind::{DecodedSink, ON_DELETE, OVERWRITE_UNREADABLE, format};
 use super::recipient::Recipient;
 use crate::config::block::Block;
 use crate::config::codes;
@@ -31,6 +31,7 @@ pub(super) static SCHEMA: Schema = Schema {
         may("format"),
         may("address"),
         ON_DELETE,
+        OVERWRITE_UNREADABLE,
     ],
     ..PLAIN
 };

@@ -88,6 +88,22 @@ pub(super) fn format(
     }
 }
 
+/// The attribute of kinds whose places cannot be read back: each has it in its schema.
+pub(super) const OVERWRITE_UNREADABLE: Attribute = may("overwrite_unreadable");
+
+/// Decodes whether what a place holds and nobody can read may be overwritten; it may not where nothing
+/// says so.
+pub(super) fn overwrite_unreadable(
+    block: &Block,
+    scope: &Frame<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Decoded<bool> {
+    match decoder.is_set(block, OVERWRITE_UNREADABLE.name, scope)? {
+        true => decoder.flag(block, OVERWRITE_UNREADABLE.name, scope),
+        false => Ok(Some(false)),
+    }
+}
+
 /// Decodes where a server is.
 pub(super) fn origin(
     block: &Block,

@@ -19,7 +19,7 @@ use crate::lang::Frame;
 use crate::model::{Destination, SinkKind};
 
 pub use elsewhere::DeclaredSinks;
-use kind::{Kind, on_delete};
+use kind::{Kind, on_delete, overwrite_unreadable};
 pub(super) use recipient::Recipient;
 pub(super) use sink::Sinks;
 use sink::{Sink, rendered};
@@ -111,12 +111,16 @@ pub(super) fn blocks<'m>(
         };
         let decoded = (kind.decode)(block, scope, decoder);
         let on_delete = on_delete(block, scope, decoder);
-        if let (Ok(Some(decoded)), Ok(Some(on_delete))) = (decoded, on_delete) {
+        let overwrites = overwrite_unreadable(block, scope, decoder);
+        if let (Ok(Some(decoded)), Ok(Some(on_delete)), Ok(Some(overwrite_unreadable))) =
+            (decoded, on_delete, overwrites)
+        {
             let address = format!("sink.{}", block.labels.join("."));
             let sink = Sink {
                 block,
                 decoded: decoded.into(),
                 on_delete,
+                overwrite_unreadable,
             };
             out.insert(address, sink);
         }
@@ -132,7 +136,11 @@ pub(super) fn destination(
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Destination> {
     let place = rendered(sink.block, &*sink.decoded, recipient, scope, decoder)?;
-    Ok(place.map(|place| place.with(sink.on_delete)))
+    Ok(place.map(|place| {
+        place
+            .with(sink.on_delete)
+            .overwriting_unreadable(sink.overwrite_unreadable)
+    }))
 }
 
 #[cfg(test)]
@@ -140,6 +148,7 @@ mod tests {
     use serde_json::Value;
 
     use super::super::schema::{may, may_for_account, must};
+    use super::super::trial;
     use super::*;
     use crate::model::{Identity, samples};
 
@@ -180,11 +189,20 @@ mod tests {
         texts
     }
 
-    /// What a schema's object must have and may have is just this.
-    fn described(schema: &Value, members: &[String], whose: &str, lacking: &mut Vec<String>) {
-        for (what, found) in [
-            ("properties", names(&schema["properties"])),
-            ("required", listed(&schema["required"])),
+    /// What a schema's object must have is just this, and what it may have is besides what `may` says.
+    fn described(
+        schema: &Value,
+        members: &[String],
+        may: &[&str],
+        whose: &str,
+        lacking: &mut Vec<String>,
+    ) {
+        let mut all = members.to_vec();
+        all.extend(may.iter().copied().map(str::to_owned));
+        all.sort();
+        for (what, found, members) in [
+            ("properties", names(&schema["properties"]), &*all),
+            ("required", listed(&schema["required"]), members),
         ] {
             if found != members {
                 lacking.push(format!("{whose}: {what} are {found:?}, not {members:?}"));
@@ -256,10 +274,21 @@ mod tests {
             let told = place.of_kind().facts().into_iter();
             facts.extend(told.map(|(name, _)| name.to_owned()));
             facts.sort();
+            let blind: &[&str] = match place.of_kind().abilities().read_back {
+                true => &[],
+                false => &[kind::OVERWRITE_UNREADABLE.name],
+            };
+            let overwrites = kind.schema.attributes.iter();
+            let overwrites = overwrites.filter(|one| one.name == kind::OVERWRITE_UNREADABLE.name);
+            need(
+                overwrites.count() == blind.len(),
+                "OVERWRITE_UNREADABLE is for kinds that cannot be read back, and for all of them",
+            );
             let form = &documents["$defs"][format!("{name}_destination")];
             described(
                 form,
                 &facts,
+                blind,
                 &format!("{name} in docs/schema/plan.v1.json"),
                 &mut lacking,
             );
@@ -270,6 +299,11 @@ mod tests {
             described(
                 form.unwrap_or(&Value::Null),
                 &names(&written[name]),
+                // What is false may be left out.
+                match kind.kind {
+                    SinkKind::File => &["keep"],
+                    _ => &[],
+                },
                 &format!("{name} in docs/schema/plan-file.v4.json"),
                 &mut lacking,
             );
@@ -311,6 +345,34 @@ mod tests {
                 kind.kind
             );
         }
+    }
+
+    /// Any block may stand for the sink: what decodes the attribute looks at nothing else.
+    #[test]
+    fn only_a_sink_that_says_so_overwrites_what_cannot_be_read() {
+        use super::super::{SourceFile, parse};
+        for (line, allowed) in [
+            ("", Ok(Some(false))),
+            ("overwrite_unreadable = null", Ok(Some(false))),
+            ("overwrite_unreadable = false", Ok(Some(false))),
+            ("overwrite_unreadable = true", Ok(Some(true))),
+            ("overwrite_unreadable = \"yes\"", Err(())),
+        ] {
+            let file = SourceFile {
+                path: "main.hcl".to_owned(),
+                bytes: format!("locals {{\n{line}\n}}\n").into_bytes(),
+            };
+            let (sources, module) = parse(vec![file]);
+            let block = module.of("locals").next().expect("a block");
+            let mut decoder = Decoder::new(&sources, false);
+            let found = kind::overwrite_unreadable(block, &Frame::new(), &mut decoder);
+            assert_eq!(found.map_err(|_| ()), allowed, "{line}");
+        }
+        // It would say nothing where all places can be read.
+        let told = trial::wrong(
+            "sink \"file\" \"x\" {\ndirectory = \"c\"\noverwrite_unreadable = true\n}\n",
+        );
+        assert_eq!(told[0].0, "unknown-attribute");
     }
 
     /// A configuration is read by many and stays in its history: a login comes from the environment.

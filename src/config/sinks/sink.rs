@@ -17,6 +17,7 @@ pub(in crate::config) struct Sink<'m> {
     pub(super) block: &'m Block,
     pub(super) decoded: Arc<dyn DecodedSink>,
     pub(super) on_delete: OnDelete,
+    pub(super) overwrite_unreadable: bool,
 }
 
 /// All sinks by address; a failed or unknown one has no entry.

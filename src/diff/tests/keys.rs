@@ -8,6 +8,7 @@ fn file(name: &str) -> Destination {
         directory: "keys".to_owned(),
         file: format!("{name}.json"),
         format: CredentialFormat::Json,
+        keep: false,
     };
     Destination::new("file.local", Place::File(place))
 }

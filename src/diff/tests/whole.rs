@@ -10,6 +10,7 @@ fn file(name: &str) -> Destination {
             directory: "keys".to_owned(),
             file: name.to_owned(),
             format: CredentialFormat::Json,
+            keep: false,
         }),
     )
 }

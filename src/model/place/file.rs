@@ -19,6 +19,10 @@ pub struct FilePlace {
     pub file: String,
     /// How the credential is written.
     pub format: CredentialFormat,
+    /// Whether the folder outlives the machine that applies, as a volume does. It is no part of what the
+    /// place is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
 }
 
 impl FilePlace {
@@ -34,6 +38,7 @@ impl FilePlace {
             directory: kind.as_str().to_owned(),
             file: format!("{sink}-{id}.{}", format.extension()),
             format,
+            keep: false,
         }
     }
 }
@@ -78,10 +83,12 @@ impl PlaceKind for FilePlace {
             directory,
             file,
             format,
+            keep,
         } = self;
         vec![
             ("path", format!("{directory}/{file}")),
             ("format", format.as_str().to_owned()),
+            ("keep", keep.to_string()),
         ]
     }
 }
@@ -92,6 +99,7 @@ impl fmt::Display for FilePlace {
             directory,
             file,
             format: _,
+            keep: _,
         } = self;
         write!(f, "{directory}/{file}")
     }
@@ -121,5 +129,24 @@ mod tests {
         assert!(place.file.starts_with(name) && place.file.ends_with(".b64"));
         assert_eq!(place.file.len(), name.len() + digits + ".b64".len());
         assert_ne!(of("secret/data/ci"), place);
+    }
+    /// Documents that were written before there was the word are read, and digests stay.
+    #[test]
+    fn that_a_file_is_kept_changes_what_is_told_and_not_which_place_it_is() {
+        let kept = |keep| FilePlace {
+            directory: "volume".to_owned(),
+            file: "ci.json".to_owned(),
+            format: CredentialFormat::Json,
+            keep,
+        };
+        let plain = serde_json::json!({"directory": "volume", "file": "ci.json", "format": "json"});
+        assert_eq!(serde_json::to_value(kept(false)).expect("JSON"), plain);
+        let read: FilePlace = serde_json::from_value(plain.clone()).expect("reads");
+        assert_eq!(read, kept(false));
+        let mut told = plain;
+        told["keep"] = true.into();
+        assert_eq!(serde_json::to_value(kept(true)).expect("JSON"), told);
+        assert_eq!(kept(true).identity().id(), kept(false).identity().id());
+        assert_eq!(kept(true).to_string(), kept(false).to_string());
     }
 }

@@ -334,6 +334,29 @@ fn policies_that_were_added_changed_or_taken_away_are_named() {
 }
 
 #[test]
+fn a_place_that_is_kept_from_now_on_is_told_as_the_same_place() {
+    let to = |keep| {
+        let place = Place::File(crate::model::FilePlace {
+            directory: "keys".to_owned(),
+            file: "ci.json".to_owned(),
+            format: crate::model::CredentialFormat::Json,
+            keep,
+        });
+        vec![Destination::new("file.local", place)]
+    };
+    let with = |keep| {
+        let mut plan = plan();
+        plan.changes[0] = changed("a", |now| now.deliver_to.clear());
+        plan.changes[0].what.deliver_to = to(keep);
+        plan
+    };
+    let moved = held(with(false), with(true));
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    let told = "what is said of where its key goes has changed";
+    assert!(moved[0].what.ends_with(told), "{}", moved[0].what);
+}
+
+#[test]
 fn each_side_of_a_change_that_moved_is_named() {
     let says = |edit: fn(&mut Difference), words: &str| {
         let (what, can) = one(|now| now.changes[0] = changed("a", edit));
@@ -376,6 +399,7 @@ fn each_side_of_a_change_that_moved_is_named() {
                     directory: "new".to_owned(),
                     file: "ci.json".to_owned(),
                     format: crate::model::CredentialFormat::Json,
+                    keep: false,
                 }),
             )];
         },

@@ -11,7 +11,7 @@ use crate::model::{
     ScopeInfo, Seals, SpaceId, StackId, Unread,
 };
 use crate::plan::build;
-use crate::policy::{Acks, approve};
+use crate::policy::{Acks, LocalFiles, approve};
 
 const HEAD: &str = r#"
 rolecall {
@@ -144,7 +144,7 @@ fn said(plan: &Plan) -> Vec<String> {
 }
 
 fn refusals(plan: &Plan) -> Vec<String> {
-    match approve(plan.clone(), &Acks::default(), None) {
+    match approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay) {
         Ok(_) => Vec::new(),
         Err(refusals) => refusals.into_iter().map(|r| r.message).collect(),
     }
@@ -255,7 +255,7 @@ fn an_error_refuses_and_a_warning_does_not() {
         refusals(&plan),
         ["service_account.a would break the policy no_owners: an owner"]
     );
-    let refused = approve(plan, &Acks::default(), None).expect_err("refused");
+    let refused = approve(plan, &Acks::default(), None, LocalFiles::Stay).expect_err("refused");
     assert!(!refused[0].apply_only, "the plan itself is not in order");
     let broken = refused[0].broken.as_ref().expect("both are named");
     assert_eq!(broken.policy.declared_at.to_string(), "main.hcl:29");
@@ -396,7 +396,8 @@ fn a_plan_without_its_judgement_is_refused() {
     }
     for contents in [unasked, changed, others, fewer] {
         let plan = contents.settle();
-        let refused = approve(plan.clone(), &Acks::default(), None).expect_err("refused");
+        let refused =
+            approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay).expect_err("refused");
         assert!(!refused[0].apply_only);
         assert_eq!(
             refusals(&plan),
@@ -424,7 +425,7 @@ fn what_could_not_be_read_cannot_be_said_to_keep_to_a_policy_about_all() {
         live.unread.insert(other, Unread { why });
         let plan = judged(&resolved, &live);
         assert_eq!(refusals(&plan).len(), refused);
-        if let Err(refused) = approve(plan, &Acks::default(), None) {
+        if let Err(refused) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
             assert!(!refused[0].apply_only);
         }
         live.unread.clear();

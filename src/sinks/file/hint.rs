@@ -11,6 +11,7 @@ pub fn path_of(place: &FilePlace, root: &Path) -> PathBuf {
         directory,
         file,
         format: _,
+        keep: _,
     } = place;
     root.join(directory).join(file)
 }
@@ -53,6 +54,7 @@ mod tests {
                 directory: directory.to_owned(),
                 file: file.to_owned(),
                 format,
+                keep: false,
             };
             configure_hint(&place, Path::new(root))
         };

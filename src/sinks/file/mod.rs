@@ -320,6 +320,7 @@ mod tests {
             directory: directory.to_owned(),
             file: file.to_owned(),
             format,
+            keep: false,
         };
         Destination::new("file.local", Place::File(place))
     }

@@ -141,6 +141,28 @@ impl Seen {
         Some(Arc::new(StoredCredential::new(data.as_bytes().to_vec())))
     }
 
+    /// Whether a field holds what it held in `former`, nothing included.
+    pub(super) fn holds_as_in(&self, name: &str, former: &str) -> Result<bool, SinkError> {
+        let (fields, former) = (self.fields()?, parsed(former)?);
+        let raw = |fields: &Fields<'_>| fields.get(name).map(|value| value.get().to_owned());
+        // What a field held is a key, also where that is of no use any more.
+        let (one, other) = (
+            raw(&fields).map(Zeroizing::new),
+            raw(&former).map(Zeroizing::new),
+        );
+        Ok(one == other)
+    }
+
+    /// The fields with one that holds a text.
+    pub(super) fn with_field(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> Result<Zeroizing<String>, SinkError> {
+        let fields = self.data.as_ref().map_or("{}", |data| data.as_str());
+        with_field(fields, name, value)
+    }
+
     /// The fields with one of them as it was in `former`, or without it; `None` if none is left then.
     pub(super) fn with_former(
         &self,

@@ -29,6 +29,8 @@ use crate::ports::{
 
 /// How often a key is looked for where it was written: a standby may not have heard of it yet.
 const LOOKS: u32 = 5;
+/// How often a key is written while other fields of its secret move, as where several accounts share one.
+const WRITES: u32 = 5;
 /// The largest answer that is read: twice what Vault takes for a secret on integrated storage (1 MiB).
 const LARGEST: usize = 2 * 1024 * 1024;
 
@@ -172,12 +174,12 @@ impl VaultSink {
         let token = self.token(server).await?;
         let seen = Seen::read(&answer, place, &token)?;
         let engine = (place.namespace.clone(), place.mount.clone());
-        if seen.version.is_some() {
-            server.engines.lock().await.insert(engine);
-        } else if !server.engines.lock().await.contains(&engine) {
+        // Held while the engine is asked, so that several looks at once ask once.
+        let mut engines = server.engines.lock().await;
+        if seen.version.is_none() && !engines.contains(&engine) {
             self.is_of_version_2(server, place, &path).await?;
-            server.engines.lock().await.insert(engine);
         }
+        engines.insert(engine);
         Ok(seen)
     }
 
@@ -383,16 +385,29 @@ impl SinkStore for VaultSink {
             let place = Self::place(to)?;
             let server = self.server(place).await?;
             let text = rendered(credential, place)?;
-            let data = answer::with_field(fields(&staged.probe)?, &place.field, &text)?;
-            let cas = bound_to(&staged.probe);
-            let wrote = self.write(&server, place, cas, &data).await;
-            let (seen, refused) = match wrote {
-                Ok(Written { version }) => (self.look_for(&server, place, version).await, None),
-                // What moved may be our own write, whose answer was lost.
-                Err(error) if error.kind == SinkErrorKind::Moved => {
-                    (self.look(&server, place).await, Some(error))
+            let former = fields(&staged.probe)?;
+            let mut data = answer::with_field(former, &place.field, &text)?;
+            let mut cas = bound_to(&staged.probe);
+            let mut writes = 1;
+            let (seen, refused) = loop {
+                let error = match self.write(&server, place, cas, &data).await {
+                    Ok(Written { version }) => {
+                        break (self.look_for(&server, place, version).await, None);
+                    }
+                    Err(error) if error.kind == SinkErrorKind::Moved => error,
+                    Err(error) => return Err(error),
+                };
+                let seen = match self.look(&server, place).await {
+                    Ok(seen) => seen,
+                    failed => break (failed, Some(error)),
+                };
+                // What moved may be our own write, whose answer was lost; or another field.
+                if writes == WRITES || !seen.holds_as_in(&place.field, former)? {
+                    break (Ok(seen), Some(error));
                 }
-                Err(error) => return Err(error),
+                data = seen.with_field(&place.field, &text)?;
+                cas = seen.version.unwrap_or(0);
+                writes += 1;
             };
             let seen = seen.map_err(unsure)?;
             if seen.field(&place.field).is_none_or(|held| *held != *text) {

@@ -209,6 +209,48 @@ async fn other_fields_stay_byte_for_byte() {
     assert_eq!(store.fields(), changed);
 }
 
+/// Two accounts may have a field each of one secret, and be born together.
+#[tokio::test]
+async fn a_neighbour_that_moves_is_kept_and_stands_in_nobodys_way() {
+    let store = Store::of(CredentialFormat::Json);
+    let (to, key) = (store.to(), credential("one"));
+    let probe = store.sink.probe(&to).await.expect("takes a key");
+    let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+    let neighbour = json!({"neighbour": "of another"});
+    store
+        .server
+        .with(|vault| vault.put("", "secret", "mondoo/ci", neighbour.clone()));
+    store.server.calls();
+    let delivered = store.sink.promote(&to, &key, &staged).await;
+    let version = delivered.expect("delivers").version;
+    assert_eq!(version, Some(StoreVersion::new("2")));
+    assert_eq!(store.fields()["neighbour"], "of another");
+    // Written, looked at, written, read back.
+    assert_eq!(store.server.calls().len(), 4);
+    // The field itself is another matter.
+    let probe = store.sink.probe(&to).await.expect("takes a key");
+    let next = credential("two");
+    let staged = store.sink.stage(&to, &next, probe).await.expect("stages");
+    let moved = json!({"credential": "somebody's", "neighbour": "of another"});
+    store
+        .server
+        .with(|vault| vault.put("", "secret", "mondoo/ci", moved.clone()));
+    let refused = store.sink.promote(&to, &next, &staged).await;
+    assert_eq!(refused.expect_err("refused").kind, SinkErrorKind::Moved);
+    assert_eq!(store.fields(), moved);
+}
+
+#[tokio::test]
+async fn several_looks_at_an_engine_at_once_try_it_once() {
+    let store = Store::of(CredentialFormat::Json);
+    let to = store.to();
+    let (one, two) = tokio::join!(store.sink.probe(&to), store.sink.probe(&to));
+    assert!(one.is_ok() && two.is_ok());
+    let calls = store.server.calls();
+    let tries = calls.iter().filter(|call| call.method == "POST").count();
+    assert_eq!((calls.len(), tries), (3, 1));
+}
+
 #[tokio::test]
 async fn a_key_is_removed_from_beside_other_fields_and_bound_to_what_was_seen() {
     let store = Store::of(CredentialFormat::Json);
@@ -339,6 +381,11 @@ async fn a_login_goes_only_where_it_came_from() {
         let to = Destination::new("vault.ci", Place::Vault(evil.clone()));
         let refused = sink.probe(&to).await.expect_err("refused");
         assert!(refused.to_string().contains(told), "{refused}");
+        let way = format!(
+            "or let a policy directory say destinations {{ allow = [\"{}\"] }}",
+            evil.address
+        );
+        assert!(refused.to_string().ends_with(&way), "{refused}");
         assert_eq!(refused.kind, SinkErrorKind::Unauthenticated);
     }
     assert!(server.calls().is_empty(), "something was sent");

@@ -9,7 +9,7 @@ use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
 use super::{obstacle, refusal};
-use crate::model::{AccountState, Labels, Role, Scope};
+use crate::model::{AccountState, Destination, Labels, Role, Scope};
 use crate::plan::{
     Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
 };
@@ -241,11 +241,7 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         }
     }
     if !change.deliver_to.is_empty() {
-        let places = change
-            .deliver_to
-            .iter()
-            .map(|to| inert(&to.to_string()))
-            .collect();
+        let places = change.deliver_to.iter().map(goes_to).collect();
         field("key goes to", places);
     }
     if let Some(from) = &change.key_from {
@@ -272,6 +268,21 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         field("from", vec![places.join(", ")]);
     }
     lines
+}
+
+/// A place that receives a key, with what becomes of it there.
+fn goes_to(to: &Destination) -> String {
+    let mut shown = inert(&to.to_string());
+    if to.overwrites_unreadable() {
+        shown.push_str(", over whatever is there and cannot be read");
+    }
+    match to.place().file() {
+        Some(file) if file.keep => {
+            format!("a file on the machine that applies, kept there: {shown}")
+        }
+        Some(_) => format!("a file on the machine that applies: {shown}"),
+        None => shown,
+    }
 }
 
 /// What a change is about: an address, or the name of an account that has none.

@@ -35,5 +35,8 @@ pub(super) fn destination(destination: &Destination) -> Value {
     ]);
     let facts = destination.facts().into_iter();
     told.extend(facts.map(|(name, value)| (name.to_owned(), value.into())));
+    if destination.overwrites_unreadable() {
+        told.insert("overwrite_unreadable".to_owned(), true.into());
+    }
     Value::Object(told)
 }

@@ -61,6 +61,7 @@ fn the_cookbook_is_a_policy_directory() {
     let (sources, read) = policy_dir(vec![file]);
     let read = read.unwrap_or_else(|found| panic!("{}", render_all(&found, &sources, false)));
     assert!(read.policies.len() >= 6 && read.limits != Limits::NONE);
+    assert!(read.destinations.is_some());
     assert!(read.warnings.is_empty(), "{:?}", read.warnings);
 }
 

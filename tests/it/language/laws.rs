@@ -85,6 +85,7 @@ fn a_whole_configuration_comes_to_what_it_says() {
                 directory,
                 file,
                 format: _,
+                keep: _,
             } = destination.place().file().expect("a file");
             format!("{directory}/{file}")
         })

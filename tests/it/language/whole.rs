@@ -576,6 +576,7 @@ fn a_file_name_that_is_not_set_is_the_accounts() {
         directory: _,
         file,
         format: _,
+        keep: _,
     } = account.deliver_to[0].place().file().expect("a file");
     assert_eq!(file, "ci.json");
 }

@@ -457,7 +457,7 @@ fn of_many_accounts_that_break_a_policy_a_few_are_shown_and_all_are_counted() {
     for (severity, code) in [("error", 3), ("warning", 0)] {
         let policy = format!(
             "policy \"p\" {{\n  condition = self.name == \"\"\n  message = \"broken\"\n  severity = \
-             \"{severity}\"\n}}\n"
+             \"{severity}\"\n}}\nlimits {{\n  max_escalations = 30\n}}\n"
         );
         stage.configure(&(many.to_owned() + &policy));
         let run = ["plan", "--json-out", "p.json", "access"];

@@ -9,7 +9,7 @@ use rolecall::model::{
     Seals, Unread,
 };
 use rolecall::plan::{Action, Plan, compare};
-use rolecall::policy::{Acks, approve};
+use rolecall::policy::{Acks, LocalFiles, approve};
 
 use crate::samples;
 use crate::stage::seals;
@@ -148,7 +148,7 @@ proptest! {
                 change.account.as_ref() == Some(&caller)
                     && (change.action == Action::Delete || change.privilege.loses)
             });
-            let refused = approve(plan, &Acks::default(), None).err().unwrap_or_default();
+            let refused = approve(plan, &Acks::default(), None, LocalFiles::Stay).err().unwrap_or_default();
             let guarded = refused.iter().any(|refusal| refusal.guard == "own-account");
             prop_assert_eq!(guarded, weakened);
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rolecall::config::{Policy, SourceFile, policy_dir};
 use rolecall::model::{AccountState, Limits, LiveAccount, Role, Scope, Seals};
 use rolecall::plan::{Action, Obstacle, Plan, Reason, Verdict};
-use rolecall::policy::{ACKNOWLEDGEABLE, Acks, approve, judge};
+use rolecall::policy::{ACKNOWLEDGEABLE, Acks, LocalFiles, approve, judge};
 
 use super::{execute, plan, planned, worlds};
 
@@ -139,7 +139,7 @@ proptest! {
         let (mut plan, inventory) = planned(&desired, &live, &Seals::default());
         plan.judged(judge(&plan, &policies, &desired, &live, &inventory));
         let acks = every_ack(&plan);
-        let result = approve(plan.clone(), &acks, None);
+        let result = approve(plan.clone(), &acks, None, LocalFiles::Stay);
         let left_alone = plan.annex.left_alone.iter().map(|l| &l.account.mrn);
         let disputed = plan.blocked.iter().filter_map(|blocked| match &blocked.block {
             Obstacle::Disputed { account, .. } => Some(account),
@@ -170,7 +170,7 @@ proptest! {
         desired.limits = limits;
         let plan = plan(&desired, &live);
         let harmless = keeps(&plan);
-        match approve(plan.clone(), &Acks::default(), None) {
+        match approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay) {
             Ok(approved) => {
                 prop_assert!(harmless, "{:#?}", plan.changes);
                 prop_assert!(approved.plan().blocked.is_empty());
@@ -185,7 +185,7 @@ proptest! {
                     .map(|r| format!("{}={}", r.guard, "0".repeat(64)))
                     .collect();
                 let acks = Acks::parse(acks.iter().map(String::as_str)).expect("acks");
-                let mut again = approve(plan, &acks, None).expect_err("refused");
+                let mut again = approve(plan, &acks, None, LocalFiles::Stay).expect_err("refused");
                 again.retain(|r| r.guard != "ack");
                 prop_assert_eq!(again, refusals);
             }

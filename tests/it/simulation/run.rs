@@ -8,7 +8,7 @@ use rolecall::apply::{Options, Outcome, apply};
 use rolecall::diff::{PENDING_LEASE, diff};
 use rolecall::model::{Desired, Inventory};
 use rolecall::plan::{Plan, build, lint};
-use rolecall::policy::{Acks, approve};
+use rolecall::policy::{Acks, LocalFiles, approve};
 use rolecall::refresh::refresh;
 use rolecall::view::human;
 
@@ -71,7 +71,7 @@ fn go(
             *world.broken.borrow_mut() = Some(broken.join("; "));
             return (Some(plan), None, String::new());
         }
-        let approved = match approve(plan.clone(), &Acks::default(), None) {
+        let approved = match approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay) {
             Ok(approved) => approved,
             Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),
         };

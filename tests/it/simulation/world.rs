@@ -297,6 +297,8 @@ impl SinkStore for World<'_> {
                 version: None,
                 abilities: Abilities {
                     stage: self.stages,
+                    // As Vault: what cannot stage binds a write to what was seen.
+                    compare_and_swap: !self.stages,
                     ..to.abilities()
                 },
                 read: None,
@@ -331,6 +333,20 @@ impl SinkStore for World<'_> {
         staged: &Staged,
     ) -> Result<Delivered, SinkError> {
         let act = async {
+            let holder = self.platform.holder(to);
+            let seen = match &staged.probe.found {
+                Found::Account { account, .. } => Some(account),
+                _ => None,
+            };
+            let own = holder.as_ref() == Some(&credential.mrn);
+            if staged.probe.abilities.compare_and_swap && holder.as_ref() != seen && !own {
+                return Err(SinkError {
+                    kind: SinkErrorKind::Moved,
+                    effect: Effect::None,
+                    message: "simulated move".to_owned(),
+                    help: None,
+                });
+            }
             let beside = staged.beside.as_deref();
             let beside = beside.and_then(|name| self.platform.take_beside(name));
             self.platform

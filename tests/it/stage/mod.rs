@@ -25,7 +25,7 @@ pub const SEAL_KEY: &str = "rolecall-seal-ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFR
 /// Its public half, as [`HEAD`] has it.
 pub const SEAL_PUBLIC: &str = "ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg";
 
-/// What every configuration of the tests begins with.
+/// What every configuration of the tests begins with. Runs have no terminal, and their files stay.
 pub const HEAD: &str = r#"rolecall {
   stack    = "acme-access"
   id       = "k7m2q9ta"
@@ -42,8 +42,8 @@ space "payments" {
 
 sink "file" "local" {
   directory = "credentials"
+  keep      = true
 }
-
 "#;
 
 /// What a run knows of seals that applies the configuration of [`HEAD`].
