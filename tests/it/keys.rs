@@ -7,7 +7,7 @@ use crate::stage::Stage;
 /// A stage with one account whose key goes to these sinks; the second sink is at `directory`.
 fn configured(stage: &mut Stage, sinks: &str, directory: &str) {
     stage.configure(&format!(
-        "sink \"file\" \"second\" {{\n  directory = \"{directory}\"\n  on_delete = \"remove\"\n}}\n\n\
+        "sink \"file\" \"second\" {{\n  directory = \"{directory}\"\n  on_delete = \"remove\"\n  keep      = true\n}}\n\n\
          service_account \"ci\" {{\n  scope = space.payments\n  name  = \"ci\"\n  roles = [\"viewer\"]\n\n  \
          credential {{\n    deliver_to = [{sinks}]\n  }}\n}}\n"
     ));
