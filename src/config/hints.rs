@@ -120,3 +120,21 @@ pub(super) fn for_each(text: &str, expression: &Expression, items: &[Value]) -> 
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_that_is_long_is_not_repeated() {
+        for (length, repeated) in [(MAX_SHOWN, true), (MAX_SHOWN + 1, false), (300, false)] {
+            let name = "n".repeat(length - "var.".len());
+            let text = format!("count = var.{name}\n");
+            let body = hcl_edit::parser::parse_body(&text).expect("parses");
+            let expression = &body.attributes().next().expect("there").value;
+            let hint = count(&text, expression);
+            assert_eq!(hint.contains(&name), repeated, "{length}: {hint}");
+            assert_eq!(hint.contains("COUNT"), !repeated, "{length}: {hint}");
+        }
+    }
+}

@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rolecall_standins::kubernetes::{ADMIN, Kubernetes};
 use rolecall_standins::vault::{ROOT, Vault};
 use rolecall_standins::{Running, serve};
 
@@ -210,12 +213,83 @@ fn files(dir: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// As a job of a CI system runs it: no terminal, no home, logins in the environment, a log for the worst day.
+/// A store that a job delivers into, and one that is nobody's.
+struct Used<'s> {
+    /// The sink at an address, and accounts whose keys go there.
+    sink: fn(&str, &[&str]) -> String,
+    address: &'s str,
+    nobodys: &'s str,
+    /// The variables of the login, the last of them the secret.
+    login: [(&'s str, &'s str); 2],
+    /// How logs call the write.
+    writes: &'s str,
+    /// How often each of the two was asked, since it was asked for that.
+    asked: &'s dyn Fn() -> [usize; 2],
+    /// The key of the account `scanner` there.
+    key: &'s dyn Fn() -> String,
+}
+
 #[test]
-fn a_job_delivers_a_key_that_another_program_uses_and_leaves_nothing_behind() {
-    use base64::Engine as _;
-    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+fn a_job_delivers_a_key_into_vault_that_another_program_uses_and_leaves_nothing_behind() {
     let (vault, evil) = (served(), served());
+    job_leaves_nothing_behind(&Used {
+        sink: delivering,
+        address: &vault.url,
+        nobodys: &evil.url,
+        login: [("VAULT_ADDR", &vault.url), ("VAULT_TOKEN", ROOT)],
+        writes: "vault write",
+        asked: &|| [vault.calls().len(), evil.calls().len()],
+        key: &|| {
+            let fields = vault.with(|vault| vault.fields("", "secret", "mondoo/scanner"));
+            let field = &fields.expect("delivered")["credential"];
+            field.as_str().expect("a text").to_owned()
+        },
+    });
+}
+
+#[test]
+fn a_job_delivers_a_key_into_kubernetes_that_another_program_uses_and_leaves_nothing_behind() {
+    let served = || {
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        serve(Kubernetes::new(), here).expect("served")
+    };
+    let (cluster, evil) = (served(), served());
+    job_leaves_nothing_behind(&Used {
+        sink: |address, accounts| {
+            let sink = format!(
+                "sink \"kubernetes\" \"ci\" {{\n  address   = \"{address}\"\n  namespace = \
+                 \"mondoo-operator\"\n  name      = account.id\n}}\n"
+            );
+            let accounts =
+                delivering(address, accounts).replace("sink.vault.ci", "sink.kubernetes.ci");
+            let (_, accounts) = accounts.split_once("}\n").expect("a sink");
+            format!("{sink}{accounts}")
+        },
+        address: &cluster.url,
+        nobodys: &evil.url,
+        login: [("KUBE_SERVER", &cluster.url), ("KUBE_TOKEN", ADMIN)],
+        writes: "kubernetes write",
+        asked: &|| [cluster.calls().len(), evil.calls().len()],
+        key: &|| {
+            let value = cluster.with(|held| held.value("mondoo-operator", "scanner", "config"));
+            let bytes = STANDARD.decode(value.expect("delivered")).expect("base64");
+            String::from_utf8(bytes).expect("a text")
+        },
+    });
+}
+
+/// As a job of a CI system runs it: no terminal, no home, logins in the environment, a log for the worst day.
+fn job_leaves_nothing_behind(used: &Used<'_>) {
+    let base64 = |text: &str| STANDARD.encode(text);
+    let Used {
+        sink,
+        address,
+        nobodys,
+        login: store,
+        writes,
+        asked,
+        key,
+    } = used;
     let mut stage = Stage::small();
     // The job's own credential is in its environment alone.
     let owner = fs::read_to_string(stage.path("owner.json")).expect("there");
@@ -242,19 +316,15 @@ fn a_job_delivers_a_key_that_another_program_uses_and_leaves_nothing_behind() {
     };
     let owner = base64(&owner);
     let platform = ("MONDOO_CONFIG_BASE64", owner.as_str());
-    let login = [
-        platform,
-        ("VAULT_ADDR", vault.url.as_str()),
-        ("VAULT_TOKEN", ROOT),
-    ];
-    stage.configure(&delivering(&vault.url, &["scanner"]));
+    let login = [platform, store[0], store[1]];
+    stage.configure(&sink(address, &["scanner"]));
     let (code, text) = run(
         &stage,
         &["plan", "--out", "plan.json", "access"],
         &[platform],
     );
     assert_eq!(code, Some(0), "{text}");
-    assert!(vault.calls().is_empty(), "a plan asked Vault");
+    assert_eq!(asked(), [0, 0], "a plan asked the store");
     let apply = [
         "apply",
         "--plan",
@@ -265,11 +335,7 @@ fn a_job_delivers_a_key_that_another_program_uses_and_leaves_nothing_behind() {
     ];
     let (code, text) = run(&stage, &apply, &login);
     assert_eq!(code, Some(0), "{text}");
-    let fields = vault.with(|vault| vault.fields("", "secret", "mondoo/scanner"));
-    let key = fields.expect("delivered")["credential"]
-        .as_str()
-        .expect("a text")
-        .to_owned();
+    let key = key();
     let used = base64(&key);
     let consumer = [("MONDOO_CONFIG_BASE64", used.as_str())];
     let (code, text) = run(&stage, &["credential", "verify"], &consumer);
@@ -282,12 +348,12 @@ fn a_job_delivers_a_key_that_another_program_uses_and_leaves_nothing_behind() {
     );
     assert_eq!(code, Some(0), "{text}");
     // Who changes the configuration gets no login.
-    vault.calls();
-    stage.configure(&delivering(&evil.url, &["scanner", "more"]));
+    asked();
+    stage.configure(&sink(nobodys, &["scanner", "more"]));
     let (code, text) = run(&stage, &["apply", "--yes", "access"], &login);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("it was not sent"), "{text}");
-    assert!(evil.calls().is_empty() && vault.calls().is_empty());
+    assert_eq!(asked(), [0, 0]);
     let whole: serde_json::Value = serde_json::from_str(&key).expect("JSON");
     let private = whole["private_key"].as_str().expect("a key");
     let lines = private
@@ -295,14 +361,16 @@ fn a_job_delivers_a_key_that_another_program_uses_and_leaves_nothing_behind() {
         .filter(|line| line.len() > 20 && !line.contains("-----"));
     let mut secrets: Vec<String> = lines.map(str::to_owned).collect();
     assert!(!secrets.is_empty());
-    secrets.extend([key.clone(), used.clone(), ROOT.to_owned(), owner.clone()]);
+    secrets.extend([
+        key.clone(),
+        used.clone(),
+        store[1].1.to_owned(),
+        owner.clone(),
+    ]);
     files(stage.dir.path(), &mut printed);
     let logs = || printed.iter().filter(|(name, _)| name.ends_with(".log"));
     assert_eq!(logs().count(), 5);
-    assert!(
-        logs().any(|(_, log)| log.contains("vault write")),
-        "{printed:?}"
-    );
+    assert!(logs().any(|(_, log)| log.contains(writes)), "{printed:?}");
     for (name, text) in &printed {
         for secret in &secrets {
             assert!(!text.contains(secret), "a secret is in {name}");

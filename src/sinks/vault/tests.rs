@@ -1,5 +1,7 @@
 //! The sink against a server that answers as Vault does.
 
+mod real;
+
 use std::sync::Mutex;
 
 use rolecall_standins::vault::{Fault, ROOT, Vault};
