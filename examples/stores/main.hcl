@@ -1,0 +1,54 @@
+rolecall {
+  stack = "stores"
+  id    = "s4n6t8vb"
+}
+
+organization "acme" {
+  id = "acme-corp-883120"
+}
+
+space "payments" {
+  organization = organization.acme
+  id           = "amazing-hofstadter-175565"
+}
+
+# Logins come from the environment of the job that applies, never from here: VAULT_ADDR and its
+# login, KUBE_SERVER and KUBE_TOKEN, ROLECALL_GITHUB_TOKEN.
+sink "vault" "team" {
+  address   = "https://vault.acme.example"
+  mount     = "secret"
+  path      = "mondoo/${account.id}"
+  on_delete = "remove" # a key that its account leaves is of no use there
+}
+
+sink "kubernetes" "operator" {
+  address   = "https://k8s.acme.example:6443"
+  namespace = "mondoo-operator"
+  name      = "mondoo-client" # Mondoo's operator reads its key `config`
+}
+
+sink "github" "ci" {
+  repository  = "acme/payments"
+  environment = "production"
+}
+
+# Scans builds: the job reads MONDOO_CONFIG_BASE64, and people who debug it read Vault.
+service_account "builds" {
+  scope = space.payments
+  name  = "builds-payments"
+  roles = ["agent"]
+
+  credential {
+    deliver_to = [sink.github.ci, sink.vault.team]
+  }
+}
+
+service_account "cluster" {
+  scope = space.payments
+  name  = "cluster-payments"
+  roles = ["agent"]
+
+  credential {
+    deliver_to = [sink.kubernetes.operator]
+  }
+}
