@@ -358,6 +358,18 @@ fn idle_counts_from_the_last_use_or_else_from_creation() {
 }
 
 #[test]
+fn what_could_not_be_read_makes_it_partial() {
+    let desired = desired(&account("ci", ""));
+    let mut live = live(vec![there("ci", "viewer", true, None)]);
+    assert!(!checked(&desired, &live, Vec::new()).partial());
+    live.accounts.clear();
+    live.scopes.clear();
+    let why = "HTTP status 403".to_owned();
+    live.unread.insert(scope(), Unread { why });
+    assert!(checked(&desired, &live, Vec::new()).partial());
+}
+
+#[test]
 fn the_idle_are_told_with_the_powerful_first_and_without_the_caller() {
     let mut me = there("me", "owner", false, None);
     me.mrn = Mrn::new(ME);

@@ -465,6 +465,25 @@ mod tests {
     use crate::model::{LiveLabels, Mrn, Scope, SpaceId};
 
     #[test]
+    fn labels_that_no_configuration_may_hold_are_not_declared() {
+        let long = "x".repeat(MAX_LABEL + 1);
+        let ours = format!("{}x", MARK_PREFIX.to_uppercase());
+        for (key, value, good) in [
+            ("team", "platform", true),
+            ("team", "", true),
+            ("", "platform", false),
+            (ours.as_str(), "platform", false),
+            ("te\u{1}am", "platform", false),
+            ("team", "plat\u{1}form", false),
+            (long.as_str(), "platform", false),
+            ("team", long.as_str(), false),
+        ] {
+            let labels = Labels::from([(key.to_owned(), value.to_owned())]);
+            assert_eq!(declarable(&labels).is_some(), good, "{key:?} = {value:?}");
+        }
+    }
+
+    #[test]
     fn template_sequences_and_what_nobody_sees_are_escaped() {
         for (text, expected) in [
             ("plain", r#""plain""#),

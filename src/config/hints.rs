@@ -125,14 +125,26 @@ pub(super) fn for_each(text: &str, expression: &Expression, items: &[Value]) -> 
 mod tests {
     use super::*;
 
+    fn counting(text: &str) -> String {
+        let text = format!("count = {text}\n");
+        let body = hcl_edit::parser::parse_body(&text).expect("parses");
+        count(&text, &body.attributes().next().expect("there").value)
+    }
+
+    #[test]
+    fn only_the_length_of_one_list_is_counted_by_its_elements() {
+        assert!(counting("length(var.a)").contains("toset(var.a)"));
+        for other in ["max(var.a)", "length(var.a, var.b)"] {
+            let hint = counting(other);
+            assert!(!hint.contains("toset(var.a)"), "{hint}");
+        }
+    }
+
     #[test]
     fn an_expression_that_is_long_is_not_repeated() {
         for (length, repeated) in [(MAX_SHOWN, true), (MAX_SHOWN + 1, false), (300, false)] {
             let name = "n".repeat(length - "var.".len());
-            let text = format!("count = var.{name}\n");
-            let body = hcl_edit::parser::parse_body(&text).expect("parses");
-            let expression = &body.attributes().next().expect("there").value;
-            let hint = count(&text, expression);
+            let hint = counting(&format!("var.{name}"));
             assert_eq!(hint.contains(&name), repeated, "{length}: {hint}");
             assert_eq!(hint.contains("COUNT"), !repeated, "{length}: {hint}");
         }

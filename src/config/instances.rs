@@ -225,3 +225,22 @@ fn element_type(ty: &Type, span: Span, decoder: &mut Decoder<'_>) -> Result<Type
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SourceFile, parse};
+    use super::*;
+
+    #[test]
+    fn a_configuration_has_its_most_accounts_and_no_more() {
+        let file = SourceFile {
+            path: "main.hcl".to_owned(),
+            bytes: b"locals {\n}\n".to_vec(),
+        };
+        let (sources, module) = parse(vec![file]);
+        let block = module.of("locals").next().expect("a block");
+        let mut decoder = Decoder::new(&sources, false);
+        assert!(limit(block, MAX_ACCOUNTS, &mut decoder).is_ok());
+        assert!(limit(block, MAX_ACCOUNTS + 1, &mut decoder).is_err());
+    }
+}

@@ -211,7 +211,7 @@ fn hints(scope: &mut Frame<'static>) {
     );
     scope.hint(
         "account",
-        "`account` stands only in the `filename` of a sink",
+        "`account` stands only in a `sink`, in attributes that are made for each account, such as `filename`",
     );
     scope.hint(
         "data",

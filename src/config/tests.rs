@@ -629,3 +629,34 @@ fn a_role_that_only_names_itself_or_nothing_else_names_is_unused() {
     assert_eq!(unused(&format!("{reader}{writer}{}", uses("reader"))), 1);
     assert_eq!(unused(&format!("{reader}{}", born("a", "ci"))), 1);
 }
+
+/// Names that Terraform has, or that stand elsewhere only, say so.
+#[test]
+fn names_that_are_looked_for_in_vain_have_a_hint() {
+    for (name, hint) in [
+        ("each.key", "a block with `for_each`"),
+        ("count.index", "there is no `count`"),
+        ("account.id", "made for each account"),
+        ("data.spaces", "data sources are not supported"),
+        ("module.a", "modules are not supported"),
+        ("self.name", "the `condition` and the `message` of a policy"),
+        ("path.module", "functions on files"),
+        ("terraform.workspace", "no `terraform` value"),
+    ] {
+        let text = format!("locals {{\n  a = {name}\n}}\n") + &born("ci", "local.a");
+        let (sources, found) = come_to(&text).expect_err(name);
+        let shown = crate::diag::render_all(&found, &sources, false);
+        assert!(shown.contains(hint), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn what_is_required_is_not_null_and_the_rest_may_be() {
+    let space = |id: &str| format!("space \"other\" {{\n  id = {id}\n}}\n");
+    assert_eq!(
+        wrong(&space("null")),
+        [("invalid-value", "null".to_owned())]
+    );
+    let described = born("ci", "ci").replace("roles =", "description = null\n  roles =");
+    good(&described);
+}

@@ -268,6 +268,15 @@ mod tests {
     const PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
     const EMPTY: &str = "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
 
+    #[test]
+    fn debug_shows_the_public_half_and_nothing_of_the_other() {
+        let key = key();
+        let public = format!("{:?}", key.public());
+        assert_eq!(public, format!("SealPublicKey({})", key.public().text()));
+        let (own, text) = (format!("{key:?}"), key.text());
+        assert!(!own.contains(text.as_str()) && !own.contains(SEED), "{own}");
+    }
+
     fn bytes(hex: &str) -> Vec<u8> {
         (0..hex.len())
             .step_by(2)
