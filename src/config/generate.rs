@@ -465,6 +465,21 @@ mod tests {
     use crate::model::{LiveLabels, Mrn, Scope, SpaceId};
 
     #[test]
+    fn a_description_is_declared_up_to_what_a_configuration_holds() {
+        for (length, declared) in [(MAX_DESCRIPTION, true), (MAX_DESCRIPTION + 1, false)] {
+            let scope = Scope::Space(SpaceId::new("payments").expect("valid"));
+            let live = LiveAccount {
+                description: Some("d".repeat(length)),
+                ..account(Mrn::new("//x"), scope, "ci")
+            };
+            let mut out = String::new();
+            account_blocks(&mut out, "ci", "space.payments", &live);
+            assert_eq!(out.contains("description = "), declared, "{length}");
+            assert_eq!(out.contains("is too long"), !declared, "{length}");
+        }
+    }
+
+    #[test]
     fn labels_that_no_configuration_may_hold_are_not_declared() {
         let long = "x".repeat(MAX_LABEL + 1);
         let ours = format!("{}x", MARK_PREFIX.to_uppercase());
