@@ -8,7 +8,7 @@ use super::{codes, imports};
 use crate::diag::{Diagnostic, Span};
 use crate::lang::refs::Uses;
 use crate::lang::types::noun_of;
-use crate::lang::value::{Members, RefKind, Value};
+use crate::lang::value::{Field, Members, RefKind, Value};
 use crate::lang::{Deferred, Failed, Frame, Kind, Type};
 use crate::model::{
     Address, PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity, SourceRef, short_digest,
@@ -128,6 +128,8 @@ pub fn unknown_subject() -> Value {
     let text = || Value::unknown(Type::String);
     let number = || Value::unknown(Type::Number);
     let texts = || Value::unknown(Type::list(Type::String));
+    let place = ["sink", "kind", "host", "namespace", "path", "key", "format"];
+    let place = place.map(|name| (name.into(), Field::required(Type::String)));
     let members: Members = [
         ("address", text()),
         ("name", text()),
@@ -145,6 +147,10 @@ pub fn unknown_subject() -> Value {
         ("valid_until", text()),
         ("change", text()),
         ("gained", texts()),
+        (
+            "destinations",
+            Value::unknown(Type::list(Type::Object(place.into()))),
+        ),
     ]
     .map(|(name, value)| (name.into(), value))
     .into();

@@ -72,12 +72,12 @@ impl<'a> Names<'a> {
         self.holders.get(&name).map_or(&[], Vec::as_slice)
     }
 
-    /// The only other account that has the name which an account is to get, if it is to get another
-    /// one itself.
+    /// The only account that has the name which an account is to get. One that keeps its name waits for nobody, so
+    /// that a way ends there.
     fn waits_for(&self, mrn: &Mrn) -> Option<&'a Mrn> {
         let declared = self.renames.get(mrn)?;
         match self.holders(declared) {
-            [only] if self.renames.contains_key(&only.mrn) => Some(&only.mrn),
+            [only] => Some(&only.mrn),
             _ => None,
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lang::{Number, RefKind, Reference, Value, value::Members};
 use crate::model::{
-    AccountState, Address, Desired, DesiredAccount, Inventory, Keeper, Live, LiveAccount, Mrn,
-    RoleSet, Scope,
+    AccountState, Address, Desired, DesiredAccount, Destination, Identity, Inventory, Keeper, Live,
+    LiveAccount, Mrn, RoleSet, Scope,
 };
 use crate::plan::{Action, Change, JudgedAccount, Plan};
 
@@ -132,7 +132,7 @@ fn born(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = Some((change.action, change.privilege.gained.clone()));
-    let value = value(&account, after, None, change, around);
+    let value = value(&account, after, None, declared, change, around);
     Subject { account, value }
 }
 
@@ -179,7 +179,7 @@ fn present(
         declared_at: declared.map(|declared| declared.declared_at.clone()),
     };
     let change = gravest.map(|action| (action, gained));
-    let value = value(&judged, &state, Some(account), change, around);
+    let value = value(&judged, &state, Some(account), declared, change, around);
     Subject {
         account: judged,
         value,
@@ -204,7 +204,7 @@ fn hindered(declared: &DesiredAccount, around: &Around<'_>) -> Subject {
         valid_until: declared.valid_until,
         protected: declared.protected.unwrap_or(false),
     };
-    let value = value(&account, &state, None, None, around);
+    let value = value(&account, &state, None, Some(declared), None, around);
     Subject { account, value }
 }
 
@@ -243,6 +243,7 @@ fn value(
     account: &JudgedAccount,
     state: &AccountState,
     live_account: Option<&LiveAccount>,
+    declared: Option<&DesiredAccount>,
     change: Option<(Action, RoleSet)>,
     around: &Around<'_>,
 ) -> Value {
@@ -279,6 +280,8 @@ fn value(
         .iter()
         .map(|(key, value)| (key.as_str().into(), Value::from(value.as_str())))
         .collect();
+    let places = declared.iter().flat_map(|declared| &declared.deliver_to);
+    let places = places.map(destination);
     let members: Members = [
         ("address", text(address.as_ref().map(Address::to_string))),
         ("name", Value::from(name.as_str())),
@@ -296,6 +299,7 @@ fn value(
         ("protected", Value::from(*protected)),
         ("change", text(action)),
         ("gained", names(&gained)),
+        ("destinations", Value::list(places.collect())),
     ]
     .map(|(name, value)| (name.into(), value))
     .into();
@@ -326,6 +330,31 @@ fn place(scope: &Scope, around: &Around<'_>) -> Value {
         attributes,
         includes: None,
     })
+}
+
+/// A place that a key goes to, by the parts of its identity.
+fn destination(to: &Destination) -> Value {
+    let identity = to.place().of_kind().identity();
+    let Identity {
+        kind,
+        host,
+        namespace,
+        path,
+        key,
+        format,
+    } = &identity;
+    let members: Members = [
+        ("sink", to.sink()),
+        ("kind", kind.as_str()),
+        ("host", host),
+        ("namespace", namespace),
+        ("path", path),
+        ("key", key),
+        ("format", format),
+    ]
+    .map(|(name, text)| (name.into(), Value::from(text)))
+    .into();
+    Value::map(members)
 }
 
 fn text(text: Option<impl Into<String>>) -> Value {

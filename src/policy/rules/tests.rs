@@ -857,3 +857,41 @@ fn the_characters_of_messages_count_as_work() {
     spent.keep(&long);
     assert_eq!((spent.left, spent.said.len()), (0, 1));
 }
+
+#[test]
+fn a_policy_sees_where_keys_go() {
+    let vault = "sink \"vault\" \"v\" {\n  address = \"https://vault.acme.example\"\n  mount = \"secret\"\n  path = \
+                 account.id\n}\n";
+    let text = format!(
+        "{vault}{}{}",
+        account("ci", "[]").replace("[sink.file.local]", "[sink.vault.v, sink.file.local]"),
+        picture("all", "jsonencode(self.destinations)")
+    );
+    let plan = judged(&resolved(&text), &world(vec![live("other", &["viewer"])]));
+    let place = |of: [&str; 7]| {
+        let names = ["format", "host", "key", "kind", "namespace", "path", "sink"];
+        let members = names
+            .iter()
+            .zip(of)
+            .map(|(name, value)| format!("\"{name}\":\"{value}\""));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    };
+    let file = place(["json", "", "ci.json", "file", "", "credentials", "file.local"]);
+    let host = "https://vault.acme.example";
+    let secret = place([
+        "json",
+        host,
+        "credential",
+        "vault",
+        "",
+        "secret/data/ci",
+        "vault.v",
+    ]);
+    assert_eq!(
+        said(&plan),
+        [
+            format!("p ci: violated: [{secret},{file}]"),
+            "p other: violated: []".to_owned(),
+        ]
+    );
+}
