@@ -876,7 +876,15 @@ fn a_policy_sees_where_keys_go() {
             .map(|(name, value)| format!("\"{name}\":\"{value}\""));
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     };
-    let file = place(["json", "", "ci.json", "file", "", "credentials", "file.local"]);
+    let file = place([
+        "json",
+        "",
+        "ci.json",
+        "file",
+        "",
+        "credentials",
+        "file.local",
+    ]);
     let host = "https://vault.acme.example";
     let secret = place([
         "json",
