@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::keys::{leaves, undelivered};
+use super::keys::{leaves, receiving, store, undelivered};
 use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
 use super::{obstacle, refusal};
-use crate::model::{Abilities, AccountState, Destination, Labels, Role, Scope};
+use crate::model::{AccountState, Destination, Labels, Role, Scope};
 use crate::plan::{
     Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
 };
@@ -110,45 +110,6 @@ pub(super) fn changes(out: &mut String, plan: &Plan) {
     };
     section(out, title, &rest, |c| change(c, plan));
     section(out, "Stores that receive keys", receiving(plan), store);
-}
-
-/// A place of each sink that receives keys outside of the machine.
-fn receiving(plan: &Plan) -> Vec<&Destination> {
-    let places = plan.changes.iter().flat_map(|change| &change.deliver_to);
-    let stores = places.filter(|to| to.place().file().is_none());
-    let by_sink: BTreeMap<&str, &Destination> = stores.map(|to| (to.sink(), to)).collect();
-    by_sink.into_values().collect()
-}
-
-/// Who reads what is delivered into a store, and what a write there can do.
-fn store(to: &Destination) -> Vec<String> {
-    let Abilities {
-        read_back,
-        stage,
-        compare_and_swap,
-        restore,
-    } = to.abilities();
-    let can = [
-        match compare_and_swap {
-            true => "bound to what was seen there",
-            false => "not bound to what was seen there",
-        },
-        match read_back {
-            true => "read back",
-            false => "never read back",
-        },
-        match restore {
-            true => "undone where another place refuses",
-            false => "not undone over a former key",
-        },
-    ];
-    let staged = stage.then_some("first beside what is there");
-    let writes: Vec<&str> = staged.into_iter().chain(can).collect();
-    vec![
-        format!("  sink.{}", inert(to.sink())),
-        format!("      readable by  {}", to.kind().readers()),
-        format!("      writes are   {}", writes.join(", ")),
-    ]
 }
 
 /// What changes nothing.
