@@ -5,7 +5,7 @@
 //! project and group names", and `maskable.rb` and `regex.rb` of its program.
 
 use super::kind::{
-    DecodedSink, ON_DELETE, OVERWRITE_UNREADABLE, format, origin, overwrite_unreadable,
+    DecodedSink, ON_DELETE, OVERWRITE_UNREADABLE, format, on_delete, origin, overwrite_unreadable,
 };
 use super::recipient::Recipient;
 use crate::config::block::Block;
@@ -14,7 +14,9 @@ use crate::config::decode::{Decoded, Decoder};
 use crate::config::schema::{PLAIN, Schema, may, may_for_account};
 use crate::diag::{Code, Diagnostic, Span};
 use crate::lang::{Failed, Frame};
-use crate::model::{CredentialFormat, GitlabOwner, GitlabPlace, GitlabType, Origin, Place};
+use crate::model::{
+    CredentialFormat, GitlabOwner, GitlabPlace, GitlabType, OnDelete, Origin, Place,
+};
 
 /// The form of `sink "gitlab"`.
 pub(super) static SCHEMA: Schema = Schema {
@@ -222,6 +224,16 @@ impl Gitlab {
                 );
             }
             (CredentialFormat::Json, GitlabType::File) | (CredentialFormat::Base64, _) => {}
+        }
+        // A later run removes it, which has only versions to know it by.
+        if self.hidden && on_delete(block, frame, decoder)? == Some(OnDelete::Remove) {
+            return wrong(
+                decoder,
+                of(ON_DELETE.name),
+                "GitLab tells nothing of a hidden variable by which a key could be known again, so that \
+                 none would be removed",
+                "remove it, or `hidden`",
+            );
         }
         let overwrites = overwrite_unreadable(block, frame, decoder)?;
         if overwrites == Some(true) && !self.hidden {
@@ -509,6 +521,15 @@ mod tests {
             )));
             assert_eq!(found, [("invalid-value", json.to_owned())], "{attributes}");
         }
+    }
+
+    #[test]
+    fn no_plan_says_that_a_hidden_key_will_be_removed() {
+        let hidden = "project = \"a/b\"\nhidden = true\non_delete = \"remove\"";
+        let found = wrong(&with(hidden));
+        assert_eq!(found, [("invalid-value", "\"remove\"".to_owned())]);
+        told("project = \"a/b\"\nhidden = true\non_delete = \"keep\"");
+        told("project = \"a/b\"\non_delete = \"remove\"");
     }
 
     #[test]
