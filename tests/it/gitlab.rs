@@ -81,7 +81,7 @@ fn made(stage: &Stage, before: usize) -> usize {
 #[test]
 fn a_key_gets_into_a_variable_from_which_a_job_logs_in_and_nowhere_else() {
     for (attributes, told) in [
-        ("", "read back"),
+        ("", "The key of service_account.ci is in"),
         ("  hidden = true", "accepted the key; it cannot be read"),
     ] {
         let gitlab = served();
