@@ -55,7 +55,8 @@ pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
     Abilities, CredentialFormat, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace,
-    GithubVisibility, KubernetesPlace, Place, PlaceKind, VaultPlace,
+    GithubVisibility, GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace, Place, PlaceKind,
+    VaultPlace,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{
     AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, Extent, Facts,
-    FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, KubernetesPlace, Labels, Live,
-    LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef, VaultPlace,
+    FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner, GitlabPlace,
+    GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place,
+    RoleSet, Scope, SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -52,7 +53,24 @@ pub fn places() -> Vec<Place> {
             name: "MONDOO_CONFIG_BASE64".to_owned(),
             format: CredentialFormat::Base64,
         }),
+        gitlab(false),
+        gitlab(true),
     ]
+}
+
+/// A variable that can be read back, or cannot.
+fn gitlab(hidden: bool) -> Place {
+    Place::Gitlab(GitlabPlace {
+        address: Origin::new(GitlabPlace::PUBLIC).expect("a server"),
+        owner: GitlabOwner::Project("acme/app".to_owned()),
+        environment_scope: "production".to_owned(),
+        name: "MONDOO_CONFIG_BASE64".to_owned(),
+        r#type: GitlabType::EnvVar,
+        masked: true,
+        hidden,
+        protected: None,
+        format: CredentialFormat::Base64,
+    })
 }
 
 /// An account that is declared without a role, and of which no more is said.

@@ -9,6 +9,7 @@ mod file;
 #[cfg(test)]
 mod fixture;
 mod github;
+mod gitlab;
 mod kubernetes;
 mod machine;
 mod remote;
@@ -21,6 +22,7 @@ pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_
 pub use machine::{Machine, SinkObserver, SinkRequest};
 
 use self::github::GithubSink;
+use self::gitlab::GitlabSink;
 use self::kubernetes::KubernetesSink;
 use self::vault::VaultSink;
 use crate::model::{Destination, IssuedCredential, Mrn, Place, StackId, StoreVersion};
@@ -34,6 +36,7 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "CI_API_V4_URL",
     "GITHUB_API_URL",
     "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
@@ -47,6 +50,7 @@ pub const VARIABLES: &[&str] = &[
     "ROLECALL_GITHUB_APP_PRIVATE_KEY",
     "ROLECALL_GITHUB_APP_PRIVATE_KEY_FILE",
     "ROLECALL_GITHUB_TOKEN",
+    "ROLECALL_GITLAB_TOKEN",
     "VAULT_ADDR",
     "VAULT_AUTH_AUDIENCE",
     "VAULT_AUTH_JWT_FILE",
@@ -76,6 +80,7 @@ struct Stores {
     vault: VaultSink,
     kubernetes: KubernetesSink,
     github: GithubSink,
+    gitlab: GitlabSink,
 }
 
 impl Sinks {
@@ -89,7 +94,8 @@ impl Sinks {
             stores: Some(Stores {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
-                github: GithubSink::new(machine),
+                github: GithubSink::new(Arc::clone(&machine)),
+                gitlab: GitlabSink::new(machine),
             }),
         }
     }
@@ -129,6 +135,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Github(_)) => {
                 let $sink = &stores.github;
+                $asked
+            }
+            (Some(stores), Place::Gitlab(_)) => {
+                let $sink = &stores.gitlab;
                 $asked
             }
         }

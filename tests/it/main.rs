@@ -19,6 +19,7 @@ mod formats;
 mod fuzz;
 #[cfg(feature = "server")]
 mod github;
+mod gitlab;
 #[cfg(feature = "server")]
 mod holes;
 #[cfg(feature = "server")]

@@ -3,6 +3,7 @@
 //! Nothing here is shipped.
 
 pub mod github;
+pub mod gitlab;
 pub mod kubernetes;
 mod serve;
 pub mod vault;

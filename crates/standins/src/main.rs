@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{github, kubernetes, serve, vault};
+use rolecall_standins::{github, gitlab, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -36,6 +36,10 @@ fn main() -> ExitCode {
                 wait();
             })
         }
+        "gitlab" => serve(gitlab::Gitlab::new(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
         _ => {
             eprintln!("there is no stand-in of the kind {kind}");
             return ExitCode::from(64);

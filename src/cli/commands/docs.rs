@@ -36,6 +36,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/github.md"),
     ),
     (
+        "sink-gitlab",
+        "delivering keys to CI/CD variables of GitLab",
+        include_str!("../../../docs/sinks/gitlab.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

@@ -4,6 +4,7 @@
 mod elsewhere;
 mod file;
 mod github;
+mod gitlab;
 mod kind;
 mod kubernetes;
 mod recipient;
@@ -45,6 +46,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Github,
         schema: &github::SCHEMA,
         decode: github::decode,
+    },
+    Kind {
+        kind: SinkKind::Gitlab,
+        schema: &gitlab::SCHEMA,
+        decode: gitlab::decode,
     },
 ];
 
@@ -150,7 +156,7 @@ mod tests {
     use super::super::schema::{may, may_for_account, must};
     use super::super::trial;
     use super::*;
-    use crate::model::{Identity, samples};
+    use crate::model::{Identity, Place, samples};
 
     fn page(path: &str) -> String {
         let path = format!("{}/docs/{path}", env!("CARGO_MANIFEST_DIR"));
@@ -274,7 +280,9 @@ mod tests {
             let told = place.of_kind().facts().into_iter();
             facts.extend(told.map(|(name, _)| name.to_owned()));
             facts.sort();
-            let blind: &[&str] = match place.of_kind().abilities().read_back {
+            let of_kind: Vec<_> = std::iter::once(place).chain(of_kind).collect();
+            let readable = |place: &&Place| place.of_kind().abilities().read_back;
+            let blind: &[&str] = match of_kind.iter().all(readable) {
                 true => &[],
                 false => &[kind::OVERWRITE_UNREADABLE.name],
             };
@@ -282,7 +290,7 @@ mod tests {
             let overwrites = overwrites.filter(|one| one.name == kind::OVERWRITE_UNREADABLE.name);
             need(
                 overwrites.count() == blind.len(),
-                "OVERWRITE_UNREADABLE is for kinds that cannot be read back, and for all of them",
+                "OVERWRITE_UNREADABLE is for kinds with places that cannot be read back, and for all of them",
             );
             let form = &documents["$defs"][format!("{name}_destination")];
             described(

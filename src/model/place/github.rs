@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{Abilities, CredentialFormat, PlaceKind};
+use super::kind::{Abilities, CredentialFormat, PlaceKind, escaped};
 use crate::model::identity::Identity;
 use crate::model::origin::Origin;
 use crate::model::sink_kind::SinkKind;
@@ -180,18 +180,6 @@ impl GithubPlace {
             } => format!("/orgs/{name}/{app}/secrets"),
         }
     }
-}
-
-/// A text as one part of a path in a URL (RFC 3986).
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => out.push(char::from(byte)),
-            false => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 impl PlaceKind for GithubPlace {

@@ -3,6 +3,7 @@
 
 mod file;
 mod github;
+mod gitlab;
 mod kind;
 mod kubernetes;
 mod vault;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
+pub use gitlab::{GitlabOwner, GitlabPlace, GitlabType};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
 pub use kubernetes::KubernetesPlace;
 pub use vault::VaultPlace;
@@ -27,6 +29,8 @@ pub enum Place {
     Kubernetes(KubernetesPlace),
     /// A secret of GitHub Actions, Dependabot or Codespaces.
     Github(GithubPlace),
+    /// A CI/CD variable of GitLab.
+    Gitlab(GitlabPlace),
 }
 
 impl Place {
@@ -37,6 +41,7 @@ impl Place {
             Self::Vault(place) => place,
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
+            Self::Gitlab(place) => place,
         }
     }
 
@@ -44,7 +49,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) => None,
+            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) | Self::Gitlab(_) => None,
         }
     }
 }
