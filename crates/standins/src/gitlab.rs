@@ -27,7 +27,7 @@ pub enum Fault {
     RefuseDone(u16, Value),
     /// A redirect to another host.
     Moved,
-    /// Somebody writes this value before the request is worked on.
+    /// Somebody writes this value before the request is worked on, and makes the variable that it would make.
     Written(String),
     /// A read is answered as before the last write.
     Stale,
@@ -384,6 +384,15 @@ impl Gitlab {
         }
     }
 
+    /// The variable that a call has made.
+    fn made(&self, call: &Call) -> Option<At> {
+        let body = call.json();
+        let made = self.variables.iter().find(|((_, name, scope), _)| {
+            body["key"] == **name && body["environment_scope"].as_str().unwrap_or("*") == scope
+        });
+        made.map(|(at, _)| at.clone())
+    }
+
     fn has_scopes(&self, owner: &str) -> bool {
         self.group_scopes || owner.starts_with("projects/")
     }
@@ -529,6 +538,15 @@ impl Standin for Gitlab {
             Some(Fault::Written(value)) => {
                 for kept in self.variables.values_mut() {
                     kept.value.clone_from(&value);
+                }
+                if call.method == "POST" {
+                    let theirs = self.work(call);
+                    if theirs.status == 201
+                        && let Some(at) = self.made(call)
+                        && let Some(kept) = self.variables.get_mut(&at)
+                    {
+                        kept.value = value;
+                    }
                 }
                 self.work(call)
             }

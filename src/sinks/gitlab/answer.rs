@@ -8,11 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::login::TOKEN;
 use crate::http::{Answer, excerpt, is_page, without_token};
 use crate::model::{GitlabOwner, GitlabPlace};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::remote;
+
+/// The variable of the environment that holds the token.
+pub(super) const TOKEN: &str = "ROLECALL_GITLAB_TOKEN";
 
 /// A variable as GitLab tells of it.
 #[derive(Deserialize)]
@@ -211,6 +213,11 @@ fn said(answer: &Answer) -> String {
 /// Whether a read found no such variable, though its owner.
 pub(super) fn is_absent(answer: &Answer) -> bool {
     answer.status == 404 && said(answer).contains("Variable Not Found")
+}
+
+/// Whether a read found several variables of the name, of different scopes.
+pub(super) fn is_ambiguous(answer: &Answer) -> bool {
+    answer.status == 409 && said(answer).contains("multiple variables")
 }
 
 /// Whether a new variable was refused since one is there.

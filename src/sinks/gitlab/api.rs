@@ -7,8 +7,8 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::answer::{self, Asked, Variable, malformed, refuse};
-use super::login::{self, TOKEN};
+use super::answer::{self, Asked, TOKEN, Variable, malformed, refuse};
+use super::login;
 use crate::http::{Answer, Client, Method, Request, Words};
 use crate::model::{GitlabPlace, Origin};
 use crate::ports::{SinkError, SinkErrorKind};
@@ -190,6 +190,41 @@ impl Server {
             404 if answer::is_absent(&answer) => Ok(Looked::default()),
             _ => Err(self.refused(&answer, place, false, "")),
         }
+    }
+
+    /// What is at a place, and whether a variable of the same name and of another scope is there, which a job
+    /// may get in its place: only where a scope is of several environments.
+    pub(super) async fn look_around(
+        &self,
+        place: &GitlabPlace,
+    ) -> Result<(Looked, bool), SinkError> {
+        if !place.environment_scope.contains('*') {
+            return Ok((self.look(place).await?, false));
+        }
+        let url = format!("{}/{}", place.variables(), place.name);
+        let wanted = Wanted {
+            operation: "gitlab look",
+            method: Method::Get,
+            url: &url,
+            body: None,
+        };
+        let answer = self.ask(&wanted).await?;
+        match answer.status {
+            200 => {}
+            404 if answer::is_absent(&answer) => return Ok((Looked::default(), false)),
+            409 if answer::is_ambiguous(&answer) => return Ok((self.look(place).await?, true)),
+            _ => return Err(self.refused(&answer, place, false, "")),
+        }
+        let only = Variable::read(&answer.body)?;
+        let scope = only.environment_scope.as_deref();
+        if scope.is_some_and(|scope| scope != place.environment_scope) {
+            return Ok((Looked::default(), true));
+        }
+        let looked = Looked {
+            variable: Some(only),
+            body: answer.body,
+        };
+        Ok((looked, false))
     }
 
     /// Looks a few times, until what is there is as `done` wants it.

@@ -4,13 +4,11 @@
 
 use zeroize::Zeroizing;
 
-use super::answer::refuse;
+use super::answer::{TOKEN, refuse};
 use crate::model::{GitlabPlace, Origin};
 use crate::ports::{SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 
-/// The variable that holds the token.
-pub(super) const TOKEN: &str = "ROLECALL_GITLAB_TOKEN";
 /// The variable that says where the API of a job's own GitLab is.
 const API: &str = "CI_API_V4_URL";
 

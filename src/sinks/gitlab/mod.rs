@@ -3,6 +3,7 @@
 //!
 //! Sources: GitLab's documentation, "Project-level CI/CD variables API" and "Group-level Variables API".
 
+mod after;
 mod answer;
 mod api;
 mod login;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+use self::after::{delivered, moved, read_back, seen_after, unsure, untold};
 use self::answer::{Variable, can_be_masked, malformed, refuse};
 use self::api::{Looked, Server, Unwritten};
 use super::content;
@@ -60,25 +62,30 @@ struct Last {
 struct Probed {
     /// How often this run had written there.
     writes: u64,
+    /// Whether a variable of the same name and of another scope was there.
+    others: bool,
     variable: Option<Variable>,
 }
 
 impl Probed {
     /// In the form that a probe keeps.
-    fn kept(writes: u64, looked: &Looked) -> StoredCredential {
-        let mut bytes = Vec::with_capacity(8 + looked.body.len());
+    fn kept(writes: u64, others: bool, looked: &Looked) -> StoredCredential {
+        let mut bytes = Vec::with_capacity(9 + looked.body.len());
         bytes.extend(writes.to_be_bytes());
+        bytes.push(others.into());
         bytes.extend(looked.body.iter());
         StoredCredential::new(bytes)
     }
 
     fn of(probe: &Probe) -> Result<Self, SinkError> {
         let kept = probe.read.as_ref().map(|read| read.expose());
-        let Some((writes, body)) = kept.and_then(|kept| kept.split_first_chunk()) else {
+        let kept = kept.and_then(|kept| kept.split_first_chunk());
+        let Some((writes, [others, body @ ..])) = kept else {
             return Err(malformed("it was not looked at"));
         };
         Ok(Self {
             writes: u64::from_be_bytes(*writes),
+            others: *others != 0,
             variable: match body {
                 [] => None,
                 body => Some(Variable::read(body)?),
@@ -359,113 +366,6 @@ fn rendered(
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-fn delivered(verified: Verified) -> Delivered {
-    Delivered {
-        verified,
-        // GitLab gives variables none.
-        version: None,
-        note: None,
-    }
-}
-
-fn moved() -> SinkError {
-    refuse(
-        SinkErrorKind::Moved,
-        "the variable was written since it was looked at".to_owned(),
-        "run again",
-    )
-}
-
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
-}
-
-fn unwritten(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::None,
-        message: format!("{}; the variable was not written", error.message),
-        ..error
-    }
-}
-
-/// Sees that a place holds what was written.
-async fn read_back(
-    server: &Server,
-    place: &GitlabPlace,
-    value: &str,
-) -> Result<Delivered, SinkError> {
-    let ours = |looked: &Looked| looked.bytes() == Some(value.as_bytes());
-    let looked = server.look_for(place, ours).await.map_err(unsure)?;
-    match ours(&looked) {
-        true => Ok(delivered(Verified::Equal)),
-        false => Err(unsure(malformed(
-            "what is there is not what was written; something else writes to it",
-        ))),
-    }
-}
-
-/// What came of a write that failed: what is there tells.
-async fn seen_after(
-    server: &Server,
-    place: &GitlabPlace,
-    value: &str,
-    before: Option<&[u8]>,
-    Unwritten {
-        error,
-        taken: _,
-        surely,
-    }: Unwritten,
-) -> Result<Delivered, SinkError> {
-    let ours = |looked: &Looked| looked.bytes() == Some(value.as_bytes());
-    let looked = match surely {
-        true => server.look(place).await,
-        false => server.look_for(place, ours).await,
-    };
-    match looked {
-        Ok(looked) if ours(&looked) => Ok(delivered(Verified::Equal)),
-        Ok(looked) if looked.bytes() == before => Err(unwritten(error)),
-        Ok(_) if surely => Err(moved()),
-        Ok(_) => Err(unsure(SinkError {
-            message: format!("{}; and somebody else wrote the variable", error.message),
-            ..error
-        })),
-        Err(_) if surely => Err(error),
-        Err(_) => Err(unsure(error)),
-    }
-}
-
-/// What came of a write to a hidden variable that failed, as far as that can be told, and whether it may
-/// have been done.
-async fn untold(
-    server: &Server,
-    place: &GitlabPlace,
-    new: bool,
-    Unwritten {
-        error,
-        taken,
-        surely,
-    }: Unwritten,
-) -> (SinkError, bool) {
-    if taken {
-        return (moved(), false);
-    }
-    if surely {
-        return (unwritten(error), false);
-    }
-    if new {
-        let there = |looked: &Looked| looked.variable.is_some();
-        let looked = server.look_for(place, there).await;
-        if looked.is_ok_and(|looked| looked.variable.is_none()) {
-            return (unwritten(error), false);
-        }
-    }
-    (unsure(error), true)
-}
-
 impl SinkStore for GitlabSink {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
         let work = async {
@@ -473,7 +373,7 @@ impl SinkStore for GitlabSink {
             let server = self.server(place).await?;
             server.may_write(place).await?;
             let writes = self.written(to).await.writes;
-            let looked = server.look(place).await?;
+            let (looked, others) = server.look_around(place).await?;
             let variable = looked.variable.as_ref();
             if let Some(variable) = variable {
                 variable.is_as(place)?;
@@ -482,7 +382,7 @@ impl SinkStore for GitlabSink {
                 found: found(place, variable),
                 version: None,
                 abilities: to.abilities(),
-                read: Some(Arc::new(Probed::kept(writes, &looked))),
+                read: Some(Arc::new(Probed::kept(writes, others, &looked))),
             })
         };
         work.await.map_err(|error| remote::at(to, "looking", error))
@@ -521,7 +421,17 @@ impl SinkStore for GitlabSink {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> Result<Delivered, SinkError> {
-        let work = self.deliver(to, credential, staged);
+        let work = async {
+            let mut delivered = self.deliver(to, credential, staged).await?;
+            if Probed::of(&staged.probe)?.others {
+                delivered.note = Some(
+                    "another variable of this name has a scope of its own: jobs that fit both get \
+                     the one whose scope is more specific"
+                        .to_owned(),
+                );
+            }
+            Ok(delivered)
+        };
         work.await.map_err(|error| remote::at(to, "writing", error))
     }
 

@@ -236,10 +236,55 @@ async fn a_delivery_takes_four_requests_and_the_token_is_looked_at_once() {
         operations[..3],
         ["gitlab login", "gitlab look", "gitlab write"]
     );
-    // Nobody can read back what is hidden.
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_not_asked_for_after_the_write() {
     let store = Store::hidden();
     store.put("one").await.expect("delivers");
-    assert_eq!(store.asked().len(), 4);
+    let expected = ["self", NAME, NAME].map(|end| format!("GET {end}"));
+    assert_eq!(
+        store.asked(),
+        [&expected[..], &["POST variables".to_owned()]].concat()
+    );
+}
+
+/// A job gets the variable of the more specific scope: a key in the other is not what it logs in with.
+#[tokio::test]
+async fn a_variable_of_another_scope_is_told_and_stays() {
+    for (ours, others, noted) in [
+        ("*", &["production"][..], true),
+        ("*", &["production", "staging"], true),
+        ("review/*", &["*"], true),
+        ("production", &["*", "staging"], false),
+        ("*", &[], false),
+    ] {
+        for again in [false, true] {
+            let store = Store::at(|place| place.environment_scope = ours.to_owned());
+            if again {
+                store.put("before").await.expect("delivers");
+            }
+            for scope in others {
+                let kept = Kept::plain("of others, which is no credential");
+                store
+                    .server
+                    .with(|gitlab| gitlab.put(APP, NAME, scope, kept));
+            }
+            let delivered = store.put("one").await.expect("delivers");
+            let note = delivered.note.unwrap_or_default();
+            assert_eq!(
+                note.contains("more specific"),
+                noted,
+                "{ours} {others:?}: {note}"
+            );
+            for scope in others {
+                let kept = store
+                    .server
+                    .with(|gitlab| gitlab.variable(APP, NAME, scope).cloned());
+                assert_eq!(kept, Some(Kept::plain("of others, which is no credential")));
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -463,14 +508,16 @@ async fn a_variable_that_somebody_makes_at_the_same_moment_stays() {
         let store = Store::at(|place| place.hidden = hidden);
         let key = credential("ours");
         let staged = store.staged(&key).await.expect("stages");
-        let taken = json!({"message": {"key": ["(X) has already been taken"]}});
-        store.fault("POST ", Fault::Refuse(400, taken));
+        store.fault("POST ", Fault::Written("theirs-it-is".to_owned()));
         let late = store.sink.promote(&store.to(), &key, &staged).await;
         let late = late.expect_err("refused");
-        assert_eq!(late.effect, Effect::None);
-        if hidden {
-            assert_eq!(late.kind, SinkErrorKind::Moved);
-        }
+        assert_eq!(
+            (late.kind, late.effect),
+            (SinkErrorKind::Moved, Effect::None)
+        );
+        let done = store.sink.abandon(&store.to(), &key, &staged).await;
+        assert_eq!(done, Ok(Abandoned::Gone), "nothing of ours is there");
+        assert_eq!(store.there(), Some(b"theirs-it-is".to_vec()));
     }
 }
 
