@@ -11,7 +11,7 @@ use super::answer::{self, Asked, TOKEN, Variable, malformed, refuse};
 use super::login;
 use crate::http::{Answer, Client, Method, Request, Words};
 use crate::model::{GitlabPlace, Origin};
-use crate::ports::{SinkError, SinkErrorKind};
+use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
 
@@ -271,7 +271,7 @@ impl Server {
             Ok(answer) => answer,
             Err(error) => {
                 return Err(Unwritten {
-                    surely: error.effect == crate::ports::Effect::None,
+                    surely: error.effect == Effect::None,
                     taken: false,
                     error,
                 });

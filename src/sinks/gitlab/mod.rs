@@ -25,8 +25,8 @@ use crate::model::{
     StoredCredential,
 };
 use crate::ports::{
-    Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
-    SinkStore, Staged, Verified,
+    Abandoned, Delivered, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind, SinkStore,
+    Staged, Verified,
 };
 
 /// Delivers into GitLab.
