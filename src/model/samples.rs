@@ -1,12 +1,13 @@
 //! Values for tests: what a literal would say of every field, said once. A test changes what it is
 //! about, with `..`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, Extent, Facts,
-    FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, KubernetesPlace, Labels, Live,
-    LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef, VaultPlace,
+    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, ExecPlace,
+    Extent, Facts, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, KubernetesPlace,
+    Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef,
+    VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -51,6 +52,13 @@ pub fn places() -> Vec<Place> {
             app: GithubApp::Actions,
             name: "MONDOO_CONFIG_BASE64".to_owned(),
             format: CredentialFormat::Base64,
+        }),
+        Place::Exec(ExecPlace {
+            program: "store-key".to_owned(),
+            place: "ci".to_owned(),
+            arguments: Vec::new(),
+            abilities: BTreeSet::new(),
+            format: CredentialFormat::Json,
         }),
     ]
 }

@@ -5,12 +5,14 @@ mod actions;
 mod content;
 #[cfg(test)]
 mod contract;
+mod exec;
 mod file;
 #[cfg(test)]
 mod fixture;
 mod github;
 mod kubernetes;
 mod machine;
+mod programs;
 mod remote;
 mod vault;
 
@@ -19,7 +21,9 @@ use std::sync::Arc;
 
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use machine::{Machine, SinkObserver, SinkRequest};
+pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
+use self::exec::ExecSink;
 use self::github::GithubSink;
 use self::kubernetes::KubernetesSink;
 use self::vault::VaultSink;
@@ -76,6 +80,7 @@ struct Stores {
     vault: VaultSink,
     kubernetes: KubernetesSink,
     github: GithubSink,
+    exec: ExecSink,
 }
 
 impl Sinks {
@@ -89,7 +94,8 @@ impl Sinks {
             stores: Some(Stores {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
-                github: GithubSink::new(machine),
+                github: GithubSink::new(Arc::clone(&machine)),
+                exec: ExecSink::new(machine),
             }),
         }
     }
@@ -129,6 +135,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Github(_)) => {
                 let $sink = &stores.github;
+                $asked
+            }
+            (Some(stores), Place::Exec(_)) => {
+                let $sink = &stores.exec;
                 $asked
             }
         }

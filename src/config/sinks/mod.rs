@@ -2,6 +2,7 @@
 //! Pure: names only; nothing is written here.
 
 mod elsewhere;
+mod exec;
 mod file;
 mod github;
 mod kind;
@@ -45,6 +46,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Github,
         schema: &github::SCHEMA,
         decode: github::decode,
+    },
+    Kind {
+        kind: SinkKind::Exec,
+        schema: &exec::SCHEMA,
+        decode: exec::decode,
     },
 ];
 

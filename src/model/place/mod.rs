@@ -1,6 +1,7 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod exec;
 mod file;
 mod github;
 mod kind;
@@ -9,6 +10,7 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
@@ -27,6 +29,8 @@ pub enum Place {
     Kubernetes(KubernetesPlace),
     /// A secret of GitHub Actions, Dependabot or Codespaces.
     Github(GithubPlace),
+    /// What a program of the one who applies keeps.
+    Exec(ExecPlace),
 }
 
 impl Place {
@@ -37,6 +41,7 @@ impl Place {
             Self::Vault(place) => place,
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
+            Self::Exec(place) => place,
         }
     }
 
@@ -44,7 +49,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) => None,
+            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) | Self::Exec(_) => None,
         }
     }
 }
