@@ -23,6 +23,7 @@ use crate::sinks::{ProgramEnd, Programs, Ran};
 
 use super::failure::Failure;
 use super::options::ExecArgs;
+use super::reach::variable;
 
 /// The one argument of every program: an interpreter, or a program that was allowed by mistake, finds no such
 /// file and ends.
@@ -65,7 +66,7 @@ pub fn allowed(args: &ExecArgs, dir: &Path, patience: Duration) -> Result<Progra
 
 fn lent(
     programs: BTreeMap<String, PathBuf>,
-    environment: Vec<(OsString, OsString)>,
+    environment: Vec<(String, String)>,
     patience: Duration,
 ) -> Programs {
     let allowed = programs.keys().cloned().collect();
@@ -117,7 +118,7 @@ pub fn known(programs: &Programs, desired: &Desired) -> Result<(), Failure> {
 }
 
 /// The variables of every program: what is not set is not given.
-fn environment(named: &[String]) -> Result<Vec<(OsString, OsString)>, Failure> {
+fn environment(named: &[String]) -> Result<Vec<(String, String)>, Failure> {
     for name in named {
         let shown = echo::text(name);
         if NEVER
@@ -143,7 +144,7 @@ fn environment(named: &[String]) -> Result<Vec<(OsString, OsString)>, Failure> {
     let names: BTreeSet<&str> = names.collect();
     let set = names
         .into_iter()
-        .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+        .filter_map(|name| Some((name.to_owned(), variable(name)?)));
     Ok(set.collect())
 }
 
@@ -252,7 +253,7 @@ enum Told {
 /// Runs a program once, to its end or to the end of anybody's patience. Nothing of its group outlives that.
 fn run(
     path: &Path,
-    environment: &[(OsString, OsString)],
+    environment: &[(String, String)],
     patience: Duration,
     input: Zeroizing<Vec<u8>>,
 ) -> Ran {

@@ -413,3 +413,111 @@ async fn no_part_of_a_key_is_in_what_is_told_of_a_program() {
         "{told}"
     );
 }
+
+/// The program that docs/sinks/exec.md shows, which is of another language and of another hand than what
+/// stands for programs above.
+mod real {
+    use std::fs;
+    use std::io::Write as _;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/exec/store-key");
+
+    struct Files {
+        sink: ExecSink,
+        home: tempfile::TempDir,
+        places: AtomicUsize,
+    }
+
+    fn run(home: &Path, input: &[u8]) -> Ran {
+        let mut child = Command::new(PROGRAM)
+            .arg("rolecall-sink-1")
+            .env("HOME", home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("starts");
+        let mut stdin = child.stdin.take().expect("is piped");
+        stdin.write_all(input).expect("is read");
+        drop(stdin);
+        let output = child.wait_with_output().expect("ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said, "", "it complains");
+        let code = output.status.code().expect("by itself");
+        ran(ProgramEnd::Code(code), &output.stdout, b"")
+    }
+
+    impl Files {
+        fn path(&self, to: &Destination) -> PathBuf {
+            let name = Store::named(to).replace('/', "%");
+            self.home.path().join("keys").join(name)
+        }
+    }
+
+    impl Ground for Files {
+        type Sink = ExecSink;
+
+        fn sink(&self) -> &ExecSink {
+            &self.sink
+        }
+
+        fn place(&self) -> Destination {
+            let at = self.places.fetch_add(1, Ordering::Relaxed);
+            let place = ExecPlace {
+                program: "store-key".to_owned(),
+                place: format!("teams/{at}"),
+                arguments: Vec::new(),
+                abilities: ExecAbility::ALL.into(),
+                format: CredentialFormat::Json,
+            };
+            Destination::new("exec.store", Place::Exec(place))
+        }
+
+        fn read(&self, to: &Destination) -> Option<Vec<u8>> {
+            fs::read(self.path(to)).ok()
+        }
+
+        fn write(&self, to: &Destination, bytes: &[u8]) {
+            fs::create_dir_all(self.home.path().join("keys")).expect("made");
+            fs::write(self.path(to), bytes).expect("written");
+        }
+
+        fn beside(&self) -> usize {
+            let names = fs::read_dir(self.home.path().join("keys")).into_iter();
+            let names = names.flatten().flatten().map(|entry| entry.file_name());
+            names
+                .filter(|name| {
+                    let name = name.to_string_lossy();
+                    name.ends_with("%beside") || name.ends_with("%new")
+                })
+                .count()
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs Python: scripts/services/exec-program"]
+    async fn the_reference_program_keeps_to_the_contract() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (mut machine, _lent) = Lent::machine(&[]);
+        let at = home.path().to_owned();
+        machine.programs = Programs {
+            allowed: ["store-key".to_owned()].into(),
+            run: Arc::new(move |_, input| Box::pin(std::future::ready(run(&at, &input)))),
+        };
+        let sink = ExecSink::new(Arc::new(machine));
+        let places = AtomicUsize::new(0);
+        keeps_to_the_contract(&Files { sink, home, places }).await;
+    }
+
+    /// What people copy is what was tried.
+    #[test]
+    fn the_page_shows_the_program_that_is_tried() {
+        let page = include_str!("../../../docs/sinks/exec.md");
+        let program = fs::read_to_string(PROGRAM).expect("is there");
+        assert!(page.contains(&format!("```python\n{program}```\n")));
+    }
+}
