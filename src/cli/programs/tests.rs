@@ -20,10 +20,7 @@ fn put(path: &Path, text: &str, mode: u32) {
 
 fn ran(text: &str, limit: Duration, input: &[u8]) -> Ran {
     let (_dir, path) = script(text);
-    let path_variable = (
-        OsString::from("PATH"),
-        std::env::var_os("PATH").expect("set"),
-    );
+    let path_variable = ("PATH".to_owned(), variable("PATH").expect("set"));
     run(
         &path,
         &[path_variable],
