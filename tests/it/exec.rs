@@ -283,6 +283,18 @@ fn a_program_of_the_configuration_is_refused_before_anything_is_asked() {
         assert_eq!(code, 64, "{told}");
         assert!(told.contains(why), "{told}");
     }
+    // Nor is what it says of itself written over it.
+    let program = kept.stage.path("store-key");
+    let program = program.to_str().expect("text");
+    let option = kept.option();
+    let (code, told) = kept.said(&["apply", "access", "--yes", &option, "--json-out", program]);
+    assert_ne!(code, 0, "{told}");
+    assert!(told.contains("--allow-exec"), "{told}");
+    assert!(
+        fs::read_to_string(program)
+            .expect("there")
+            .starts_with("#!")
+    );
     assert_eq!(kept.stage.front.requests().len(), before);
     assert_eq!(kept.file("asked"), "");
 }

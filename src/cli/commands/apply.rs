@@ -110,6 +110,7 @@ impl Invocation for ApplyArgs {
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
+            .programs(&self.exec)
             .reads("--previous", self.previous.as_ref())
             .reads("--plan", self.reviewed.plan.as_ref())
             // A plan file.

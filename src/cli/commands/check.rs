@@ -88,6 +88,7 @@ impl Invocation for CheckArgs {
             .form(&self.form)
             .configuration(&self.config)
             .platform(&self.platform)
+            .programs(&self.exec)
     }
 
     fn values(&mut self) -> Option<&mut ConfigArgs> {
