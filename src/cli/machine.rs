@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::http::{Proxy, Time};
 use crate::model::Origin;
 use crate::secret::Secret;
-use crate::sinks::{Machine, VARIABLES};
+use crate::sinks::{Machine, Programs, VARIABLES};
 
 use super::failure::Failure;
 use super::options::PlatformChoice;
@@ -18,13 +18,14 @@ use super::reporter::Reporter;
 const TOLD: Duration = Duration::from_secs(3);
 
 /// Takes from the environment what sinks may have of it. Logins go only where they came from, or where
-/// `allowed` says.
+/// `allowed` says. The programs are those that the command line allows.
 ///
 /// # Errors
 /// What is wrong with the proxy or the authorities that the environment names.
 pub fn machine(
     choice: &PlatformChoice,
     allowed: Vec<Origin>,
+    programs: Programs,
     reporter: &Reporter,
 ) -> Result<Machine, Failure> {
     let variables: BTreeMap<&'static str, Secret<String>> = VARIABLES
@@ -55,6 +56,7 @@ pub fn machine(
         in_place: authorities().map_err(Failure::error)?,
         patience: choice.patience(),
         allowed,
+        programs,
         observer: Box::new(move |request| observer.sink_request(request)),
     })
 }

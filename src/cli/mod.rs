@@ -21,6 +21,7 @@ mod options;
 mod outputs;
 mod paths;
 mod policies;
+mod programs;
 mod progress;
 mod random;
 mod reach;

@@ -144,6 +144,19 @@ pub struct PolicyArgs {
     pub junit: Option<PathBuf>,
 }
 
+/// Programs that sinks of the kind `exec` may run.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct ExecArgs {
+    /// Let sinks of the kind `exec` run a program: the name is the one that the configuration uses, the
+    /// path is absolute and outside of the configuration (docs/sinks/exec.md)
+    #[arg(long, value_name = "NAME=PATH")]
+    pub allow_exec: Vec<String>,
+
+    /// Give a variable of the environment to those programs, besides PATH, HOME and LANG
+    #[arg(long, value_name = "NAME")]
+    pub exec_env: Vec<String>,
+}
+
 /// Which scopes are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Scopes {

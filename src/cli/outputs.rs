@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::echo;
 
 use super::failure::Failure;
-use super::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs};
+use super::options::{ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs};
 use super::seal::FILE_VARIABLE;
 use crate::private_file::is_special;
 
@@ -67,6 +67,15 @@ impl<'a> Files<'a> {
     pub fn platform(self, choice: &'a PlatformChoice) -> Self {
         self.reads("--credentials", choice.credentials.as_ref())
             .reads("--ca-file", choice.ca_file.as_ref())
+    }
+
+    /// What all that may run programs name.
+    pub fn programs(mut self, exec: &'a ExecArgs) -> Self {
+        let flag = "--allow-exec";
+        let paths = exec.allow_exec.iter();
+        let paths = paths.filter_map(|given| Some(Path::new(given.split_once('=')?.1)));
+        self.read.extend(paths.map(|path| Named { flag, path }));
+        self
     }
 
     /// What all that ask policies name.

@@ -9,18 +9,18 @@ use crate::model::{Desired, Inventory, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh_beyond;
-use crate::sinks::Sinks;
+use crate::sinks::{Programs, Sinks};
 
 use super::console;
 use super::failure::Failure;
 use super::load::{self, Loaded};
 use super::machine::machine;
-use super::options::{ConfigArgs, PlatformChoice, PolicyArgs, Scopes};
+use super::options::{ConfigArgs, ExecArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::reach::{Kept, Reached};
 use super::reporter::Reporter;
 use super::signals::Signals;
 use super::world::RealWorld;
-use super::{policies, reach, record, seal};
+use super::{policies, programs, reach, record, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
 pub struct Session {
@@ -74,6 +74,8 @@ pub struct Intent<'a> {
     pub scopes: Scopes,
     /// Policies from outside of it.
     pub policies: &'a PolicyArgs,
+    /// Programs that sinks may run.
+    pub exec: Option<&'a ExecArgs>,
     /// The plan is to be applied.
     pub apply: bool,
     /// The stack of the record that this run's is linked to.
@@ -106,6 +108,10 @@ pub async fn open(
     if desired.meant.destroy {
         desired.accounts.clear();
     }
+    let programs = match intent.exec {
+        Some(exec) => programs::allowed(exec, &config.dir, choice.patience())?,
+        None => Programs::none(),
+    };
     let start = Instant::now();
     let mut seals = Seals::default();
     let reached = reach::reach_if(choice, &config.dir, &desired, reporter, |login| {
@@ -132,13 +138,16 @@ pub async fn open(
     drop(reading);
     let inventory = Inventory::take(&desired, &live, &seals);
     declared.place(&mut desired, &live, &inventory);
+    if intent.apply && !choice.local {
+        programs::known(&programs, &desired)?;
+    }
     let delta = diff(&desired, &live, &inventory);
     let plan = plan::build(&desired, &live, &inventory, delta);
     // Under --local no real key may be replaced by one of the embedded platform.
     let sinks = match choice.local {
         true => Sinks::local(&config.dir),
         false => {
-            let machine = machine(choice, allowed, reporter)?;
+            let machine = machine(choice, allowed, programs, reporter)?;
             Sinks::new(&config.dir, machine, &desired.stack)
         }
     };

@@ -1,10 +1,10 @@
 //! Values for tests: what a literal would say of every field, said once. A test changes what it is
 //! about, with `..`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, Extent, Facts,
+    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, ExecPlace, Extent, Facts,
     FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner, GitlabPlace,
     GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place,
     RoleSet, Scope, SourceRef, VaultPlace,
@@ -55,6 +55,13 @@ pub fn places() -> Vec<Place> {
         }),
         gitlab(false),
         gitlab(true),
+        Place::Exec(ExecPlace {
+            program: "store-key".to_owned(),
+            place: "ci".to_owned(),
+            arguments: Vec::new(),
+            abilities: BTreeSet::new(),
+            format: CredentialFormat::Json,
+        }),
     ]
 }
 

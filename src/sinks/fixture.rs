@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Machine, SinkRequest};
+use super::programs::Programs;
 use crate::http::Time;
 use crate::secret::Secret;
 
@@ -52,6 +53,7 @@ impl Lent {
             in_place: None,
             patience: Duration::from_secs(10),
             allowed: Vec::new(),
+            programs: Programs::none(),
             observer: Box::new(move |request| {
                 log.lock().expect("no panic").push(request.clone());
             }),

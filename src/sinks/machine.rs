@@ -10,6 +10,8 @@ use crate::model::Origin;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::secret::Secret;
 
+use super::programs::Programs;
+
 /// One request of a sink, sent once, and how that went: what a log may hold of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkRequest {
@@ -44,6 +46,8 @@ pub struct Machine {
     pub patience: Duration,
     /// Where logins may go besides where they came from, as the policy directories say.
     pub allowed: Vec<Origin>,
+    /// The programs that sinks may ask.
+    pub programs: Programs,
     /// Is told of every request.
     pub observer: SinkObserver,
 }

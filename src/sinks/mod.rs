@@ -5,6 +5,7 @@ mod actions;
 mod content;
 #[cfg(test)]
 mod contract;
+mod exec;
 mod file;
 #[cfg(test)]
 mod fixture;
@@ -12,6 +13,7 @@ mod github;
 mod gitlab;
 mod kubernetes;
 mod machine;
+mod programs;
 mod remote;
 mod vault;
 
@@ -20,7 +22,9 @@ use std::sync::Arc;
 
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use machine::{Machine, SinkObserver, SinkRequest};
+pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
+use self::exec::ExecSink;
 use self::github::GithubSink;
 use self::gitlab::GitlabSink;
 use self::kubernetes::KubernetesSink;
@@ -81,6 +85,7 @@ struct Stores {
     kubernetes: KubernetesSink,
     github: GithubSink,
     gitlab: GitlabSink,
+    exec: ExecSink,
 }
 
 impl Sinks {
@@ -95,7 +100,8 @@ impl Sinks {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
-                gitlab: GitlabSink::new(machine),
+                gitlab: GitlabSink::new(Arc::clone(&machine)),
+                exec: ExecSink::new(machine),
             }),
         }
     }
@@ -139,6 +145,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Gitlab(_)) => {
                 let $sink = &stores.gitlab;
+                $asked
+            }
+            (Some(stores), Place::Exec(_)) => {
+                let $sink = &stores.exec;
                 $asked
             }
         }

@@ -15,6 +15,8 @@ mod environment;
 #[cfg(feature = "server")]
 mod examples;
 #[cfg(feature = "server")]
+mod exec;
+#[cfg(feature = "server")]
 mod formats;
 mod fuzz;
 #[cfg(feature = "server")]

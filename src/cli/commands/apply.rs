@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, stack,
+    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -50,6 +50,10 @@ pub struct ApplyArgs {
     /// The policies.
     #[command(flatten)]
     pub policies: PolicyArgs,
+
+    /// The programs of sinks.
+    #[command(flatten)]
+    pub exec: ExecArgs,
 
     /// The forms of the answer.
     #[command(flatten)]
@@ -106,6 +110,7 @@ impl Invocation for ApplyArgs {
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
+            .programs(&self.exec)
             .reads("--previous", self.previous.as_ref())
             .reads("--plan", self.reviewed.plan.as_ref())
             // A plan file.
@@ -144,6 +149,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
         meant,
         scopes: args.scopes,
         policies: &args.policies,
+        exec: Some(&args.exec),
         apply: true,
         follows,
     };

@@ -11,15 +11,16 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::machine::machine;
-use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, Scopes, duration};
+use crate::cli::options::{ConfigArgs, ExecArgs, FormArgs, PlatformChoice, Scopes, duration};
 use crate::cli::outputs::Files;
 use crate::cli::policies;
+use crate::cli::programs;
 use crate::cli::reach;
 use crate::cli::reporter::Reporter;
 use crate::cli::signals::Signals;
 use crate::diff::diff;
 use crate::plan;
-use crate::sinks::Sinks;
+use crate::sinks::{Programs, Sinks};
 use crate::view::human;
 
 /// `rolecall check`.
@@ -68,6 +69,10 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DIR", requires = "sinks")]
     pub policy_dir: Option<PathBuf>,
 
+    /// The programs of sinks.
+    #[command(flatten)]
+    pub exec: ExecArgs,
+
     /// Do not exit 6 for accounts that no configuration manages
     #[arg(long)]
     pub allow_unmanaged: bool,
@@ -83,6 +88,7 @@ impl Invocation for CheckArgs {
             .form(&self.form)
             .configuration(&self.config)
             .platform(&self.platform)
+            .programs(&self.exec)
     }
 
     fn values(&mut self) -> Option<&mut ConfigArgs> {
@@ -99,6 +105,10 @@ async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let allowed = match args.sinks {
         true => policies::logins(&args.config.dir, args.policy_dir.as_deref(), reporter)?,
         false => Vec::new(),
+    };
+    let programs = match args.sinks {
+        true => programs::allowed(&args.exec, &args.config.dir, args.platform.patience())?,
+        false => Programs::none(),
     };
     let looked = reach::look(&args.config, &args.platform, args.scopes, reporter).await?;
     let (desired, live, inventory) = (&looked.desired, &looked.live, &looked.inventory);
@@ -121,7 +131,7 @@ async fn run(args: CheckArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             true => Sinks::local(dir),
             false => Sinks::new(
                 dir,
-                machine(&args.platform, allowed, reporter)?,
+                machine(&args.platform, allowed, programs, reporter)?,
                 &desired.stack,
             ),
         };

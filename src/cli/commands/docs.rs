@@ -41,6 +41,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/gitlab.md"),
     ),
     (
+        "sink-exec",
+        "delivering keys by programs of your own",
+        include_str!("../../../docs/sinks/exec.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

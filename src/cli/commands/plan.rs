@@ -101,6 +101,7 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         meant: meant(args.destroy, &args.take_over, &args.platform),
         scopes: args.scopes,
         policies: &args.policies,
+        exec: None,
         apply: false,
         follows: None,
     };

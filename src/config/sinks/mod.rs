@@ -2,6 +2,7 @@
 //! Pure: names only; nothing is written here.
 
 mod elsewhere;
+mod exec;
 mod file;
 mod github;
 mod gitlab;
@@ -51,6 +52,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Gitlab,
         schema: &gitlab::SCHEMA,
         decode: gitlab::decode,
+    },
+    Kind {
+        kind: SinkKind::Exec,
+        schema: &exec::SCHEMA,
+        decode: exec::decode,
     },
 ];
 

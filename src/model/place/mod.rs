@@ -1,6 +1,7 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod exec;
 mod file;
 mod github;
 mod gitlab;
@@ -10,6 +11,7 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use gitlab::{GitlabOwner, GitlabPlace, GitlabType};
@@ -31,6 +33,8 @@ pub enum Place {
     Github(GithubPlace),
     /// A CI/CD variable of GitLab.
     Gitlab(GitlabPlace),
+    /// What a program of the one who applies keeps.
+    Exec(ExecPlace),
 }
 
 impl Place {
@@ -42,6 +46,7 @@ impl Place {
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
             Self::Gitlab(place) => place,
+            Self::Exec(place) => place,
         }
     }
 
@@ -49,7 +54,7 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) | Self::Gitlab(_) => None,
+            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) | Self::Gitlab(_) | Self::Exec(_) => None,
         }
     }
 }
