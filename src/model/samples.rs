@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, ExecPlace, Extent, Facts,
-    FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner, GitlabPlace,
-    GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place,
-    RoleSet, Scope, SourceRef, VaultPlace,
+    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, ExecPlace,
+    Extent, Facts, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner,
+    GitlabPlace, GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin,
+    Place, RoleSet, Scope, SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.

@@ -54,7 +54,11 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) | Self::Gitlab(_) | Self::Exec(_) => None,
+            Self::Vault(_)
+            | Self::Kubernetes(_)
+            | Self::Github(_)
+            | Self::Gitlab(_)
+            | Self::Exec(_) => None,
         }
     }
 }
