@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{CredentialFormat, GitlabOwner, GitlabType};
+use crate::ports::Effect;
 use crate::sinks::contract::{Ground, credential, keeps_to_the_contract};
 use crate::sinks::fixture::Lent;
 
