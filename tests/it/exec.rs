@@ -184,6 +184,14 @@ fn a_key_is_kept_by_a_program_and_logs_in_and_is_nowhere_else() {
     ];
     let (code, checked) = kept.said(&check);
     assert_eq!(code, 0, "{checked}");
+    let (code, checked) = kept.said(&check[..check.len() - 1]);
+    assert_eq!(code, 1, "{checked}");
+    assert!(
+        checked.contains("--allow-exec=store-key=/absolute/path"),
+        "{checked}"
+    );
+    let (code, checked) = kept.said(&["check", "access", &kept.option()]);
+    assert_eq!(code, 64, "nothing would be asked: {checked}");
     fs::remove_file(kept.folder.join("ci-key")).expect("was there");
     let (code, checked) = kept.said(&check);
     assert_eq!(code, 6, "{checked}");
