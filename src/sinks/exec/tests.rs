@@ -147,12 +147,16 @@ impl Store {
         self.kept(|kept| kept.fails = Some((verb, ran, done)));
     }
 
-    /// The name of a destination's place.
-    fn named(to: &Destination) -> String {
+    fn of(to: &Destination) -> &ExecPlace {
         match to.place() {
-            Place::Exec(place) => place.place.clone(),
+            Place::Exec(place) => place,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The name of a destination's place.
+    fn named(to: &Destination) -> String {
+        Self::of(to).place.clone()
     }
 }
 
@@ -446,6 +450,24 @@ async fn no_part_of_a_key_is_in_what_is_told_of_a_program() {
             "{told}"
         );
     }
+    // Nor of the key that is put back.
+    let before = credential("former");
+    let text = rendered(&before, Store::of(&to)).expect("renders");
+    store.write(&to, text.as_bytes());
+    let over = self::staged(&store, &to, &key).await;
+    store
+        .sink
+        .promote(&to, &key, &over)
+        .await
+        .expect("delivers");
+    let failed = ran(ProgramEnd::Code(10), b"", b"lost: really of former");
+    store.fails("promote", failed, false);
+    let error = store.sink.abandon(&to, &key, &over).await;
+    let told = error.expect_err("refused").to_string();
+    assert!(
+        told.contains("withheld") && !told.contains("former"),
+        "{told}"
+    );
     let failed = ran(ProgramEnd::Code(10), b"", b"\x1b[2Jthe vault is sealed\n");
     store.fails("promote", failed, false);
     let error = store.sink.promote(&to, &key, &staged).await;
