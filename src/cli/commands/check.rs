@@ -26,6 +26,8 @@ use crate::view::human;
 /// `rolecall check`.
 #[derive(Debug, ClapArgs)]
 #[command(
+    mut_arg("allow_exec", |arg| arg.requires("sinks")),
+    mut_arg("exec_env", |arg| arg.requires("sinks")),
     after_help = "Exits 6 if anything drifted, needs a person or is unmanaged, else 1 if something could \
 not be read, else 2 if the configuration waits for an apply, else 0.\n\nExamples:\n  \
 rolecall check --local examples/quickstart\n  \

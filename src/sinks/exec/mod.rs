@@ -18,6 +18,7 @@ use super::content;
 use super::machine::{Machine, SinkRequest};
 use super::programs::{ProgramEnd, Ran};
 use super::remote;
+use crate::credential_file;
 use crate::model::{
     Destination, DestinationId, ExecPlace, IssuedCredential, Mrn, Place, StoreVersion,
     StoredCredential,
@@ -64,12 +65,17 @@ fn unsure(error: SinkError) -> SinkError {
 }
 
 /// The letters of a private key, without what every key has around them.
-fn body(credential: &IssuedCredential) -> Zeroizing<String> {
-    let lines = credential.private_key.expose().lines();
-    let own = lines.filter(|line| !line.starts_with("-----END") && !line.ends_with("KEY-----"));
-    let mut out = Zeroizing::new(String::with_capacity(credential.private_key.expose().len()));
+fn letters(key: &str) -> Zeroizing<String> {
+    let own = key
+        .lines()
+        .filter(|line| !line.starts_with("-----END") && !line.ends_with("KEY-----"));
+    let mut out = Zeroizing::new(String::with_capacity(key.len()));
     own.for_each(|line| out.push_str(line));
     out
+}
+
+fn body(credential: &IssuedCredential) -> Zeroizing<String> {
+    letters(credential.private_key.expose())
 }
 
 /// The credential as the program is told it.
@@ -155,13 +161,13 @@ impl ExecSink {
         }
     }
 
-    /// Asks the program once. `secret` is the key that is on its way, which nothing of what it says may show.
+    /// Asks the program once. `secrets` are keys that it is told, of which nothing that it says may show a part.
     async fn ask<T>(
         &self,
         verb: Verb,
         place: &ExecPlace,
         with: &With<'_>,
-        secret: Option<&str>,
+        secrets: &[&str],
         read: impl FnOnce(&[u8]) -> Result<T, SinkError>,
     ) -> Result<T, SinkError> {
         let input = protocol::request(verb, place, with);
@@ -187,8 +193,7 @@ impl ExecSink {
                 Err(error) => error,
             },
         };
-        let secrets: Vec<&str> = secret.into_iter().collect();
-        Err(match words::repeatable(&said, &secrets) {
+        Err(match words::repeatable(&said, secrets) {
             Some(words) => SinkError {
                 message: format!("{}; it said: {words}", failed.message),
                 ..failed
@@ -215,7 +220,7 @@ impl ExecSink {
         }
         let with = With::default();
         let found = self
-            .ask(Verb::Abilities, place, &with, None, protocol::abilities)
+            .ask(Verb::Abilities, place, &with, &[], protocol::abilities)
             .await?;
         if found != place.abilities {
             let names = |of: &std::collections::BTreeSet<crate::model::ExecAbility>| {
@@ -241,7 +246,7 @@ impl ExecSink {
         self.able(place).await?;
         let reads = to.abilities().read_back;
         let read = |answer: &[u8]| protocol::seen(answer, reads);
-        self.ask(Verb::Probe, place, &With::default(), None, read)
+        self.ask(Verb::Probe, place, &With::default(), &[], read)
             .await
     }
 
@@ -262,7 +267,7 @@ impl ExecSink {
             ..With::default()
         };
         let secret = body(credential);
-        self.ask(Verb::Abandon, place, &with, Some(&secret), protocol::done)
+        self.ask(Verb::Abandon, place, &with, &[&secret], protocol::done)
             .await
     }
 
@@ -271,7 +276,7 @@ impl ExecSink {
             expect: Some(&seen.version),
             ..With::default()
         };
-        self.ask(Verb::Remove, place, &with, None, protocol::done)
+        self.ask(Verb::Remove, place, &with, &[], protocol::done)
             .await
     }
 
@@ -304,7 +309,7 @@ impl ExecSink {
         };
         let secret = body(credential);
         let wrote = self
-            .ask(Verb::Promote, place, &with, Some(&secret), protocol::wrote)
+            .ask(Verb::Promote, place, &with, &[&secret], protocol::wrote)
             .await;
         let reads = to.abilities().read_back;
         match wrote {
@@ -424,7 +429,11 @@ impl ExecSink {
             ..With::default()
         };
         let secret = body(credential);
-        self.ask(Verb::Promote, place, &with, Some(&secret), protocol::wrote)
+        let whole = credential_file::whole(former.as_bytes());
+        let theirs = whole.map(|whole| letters(&whole.private_key));
+        let theirs = theirs.as_ref().map_or("", |letters| letters.as_str());
+        let secrets = [&secret, theirs, former];
+        self.ask(Verb::Promote, place, &with, &secrets, protocol::wrote)
             .await?;
         Ok(Abandoned::Restored)
     }
@@ -480,8 +489,10 @@ impl SinkStore for ExecSink {
                 value: Some(&value),
             };
             let secret = body(credential);
-            let done = self.ask(Verb::Stage, place, &with, Some(&secret), protocol::done);
-            if let Err(error) = done.await {
+            let done = self
+                .ask(Verb::Stage, place, &with, &[&secret], protocol::done)
+                .await;
+            if let Err(error) = done {
                 if error.effect == Effect::None {
                     return Err(error);
                 }

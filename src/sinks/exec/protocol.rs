@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use crate::credential_file;
 use crate::model::{ExecAbility, ExecPlace};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::programs::ProgramEnd;
@@ -126,29 +128,36 @@ pub(super) fn request(verb: Verb, place: &ExecPlace, with: &With<'_>) -> Zeroizi
 
 /// An answer. What is not said is not there.
 #[derive(Deserialize)]
-struct Answer {
+struct Answer<'a> {
     protocol: u64,
     #[serde(default)]
     abilities: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "said")]
-    found: Option<Option<Held>>,
+    #[serde(borrow, default, deserialize_with = "said")]
+    found: Option<Option<Held<'a>>>,
     #[serde(default)]
     version: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Held {
+struct Held<'a> {
     version: String,
-    #[serde(default)]
-    value: Option<Value>,
+    // As it stands there: where serde_json takes it apart, a copy is left behind.
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Value(#[serde(deserialize_with = "crate::secret::zeroizing")] Zeroizing<String>);
+/// The text of a value; nothing where it is no text.
+fn text(value: &RawValue) -> Option<Zeroizing<String>> {
+    let raw = value.get();
+    // What holds letters that no key has is none, and may be copied.
+    let other = || serde_json::from_str(raw).ok().map(Zeroizing::new);
+    credential_file::unescape(raw).or_else(other)
+}
 
 /// That nothing is there is another answer than none.
-fn said<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Held>>, D::Error> {
+fn said<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Option<Held<'a>>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -170,7 +179,7 @@ pub(super) fn malformed(what: &str) -> SinkError {
     }
 }
 
-fn read(answer: &[u8]) -> Result<Answer, SinkError> {
+fn read(answer: &[u8]) -> Result<Answer<'_>, SinkError> {
     // The version first: what comes with another one may look like anything.
     #[derive(Deserialize)]
     struct Versioned {
@@ -217,7 +226,10 @@ pub(super) fn seen(answer: &[u8], reads: bool) -> Result<Option<Seen>, SinkError
     };
     let value = match (reads, value) {
         (true, None) => return Err(malformed("its answer has no `value`")),
-        (true, Some(Value(value))) => Some(Zeroizing::new(value.trim_end().to_owned())),
+        (true, Some(value)) => {
+            let value = text(value).ok_or_else(|| malformed("its `value` is no text"))?;
+            Some(Zeroizing::new(value.trim_end().to_owned()))
+        }
         (false, _) => None,
     };
     Ok(Some(Seen {
@@ -389,6 +401,14 @@ mod tests {
             (
                 r#"{"protocol":1,"found":{"version":"7"}}"#,
                 "its answer has no `value`",
+            ),
+            (
+                r#"{"protocol":1,"found":{"version":"7","value":9}}"#,
+                "its `value` is no text",
+            ),
+            (
+                r#"{"protocol":1,"found":{"version":"7","value":"\ud83d\ude00 \n"}}"#,
+                "7 Some(\"😀\")",
             ),
             (
                 r#"{"protocol":1,"found":{"version":"","value":"x"}}"#,

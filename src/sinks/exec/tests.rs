@@ -48,13 +48,13 @@ impl Kept {
         let reads = self.abilities.contains(&"read_back");
         let stages = self.abilities.contains(&"stage");
         let now = self.places.get(&place);
-        let stale = now.map(|(version, _)| version.to_string()) != text("expect");
+        let stale = now.map(|(at, _)| version(*at)) != text("expect");
         match verb {
             "abilities" => return (0, json!({"abilities": self.abilities})),
             "probe" => {
-                let found = now.map(|(version, value)| match reads {
-                    true => json!({"version": version.to_string(), "value": value}),
-                    false => json!({"version": version.to_string()}),
+                let found = now.map(|(at, value)| match reads {
+                    true => json!({"version": version(*at), "value": value}),
+                    false => json!({"version": version(*at)}),
                 });
                 return (0, json!({ "found": found }));
             }
@@ -76,7 +76,7 @@ impl Kept {
                 }
                 let value = text("value").expect("a value");
                 self.places.insert(place, (self.writes, value));
-                return (0, json!({"version": self.writes.to_string()}));
+                return (0, json!({"version": version(self.writes)}));
             }
             "remove" => {
                 self.places.remove(&place);
@@ -85,6 +85,11 @@ impl Kept {
         }
         (0, json!({}))
     }
+}
+
+/// A version that no mark has room for.
+fn version(at: u64) -> String {
+    format!("change {at} of the store at the other end of town")
 }
 
 fn ran(end: ProgramEnd, answer: &[u8], said: &[u8]) -> Ran {
@@ -142,12 +147,16 @@ impl Store {
         self.kept(|kept| kept.fails = Some((verb, ran, done)));
     }
 
-    /// The name of a destination's place.
-    fn named(to: &Destination) -> String {
+    fn of(to: &Destination) -> &ExecPlace {
         match to.place() {
-            Place::Exec(place) => place.place.clone(),
+            Place::Exec(place) => place,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The name of a destination's place.
+    fn named(to: &Destination) -> String {
+        Self::of(to).place.clone()
     }
 }
 
@@ -327,6 +336,43 @@ async fn a_write_that_nobody_answers_for_is_looked_for_or_unknown() {
     }
 }
 
+/// What is there has a version alone, by which it is this run's, what was there before, or somebody else's.
+#[tokio::test]
+async fn what_cannot_be_read_is_taken_back_only_where_its_version_says_whose_it_is() {
+    let killed = || ran(ProgramEnd::Signal(9), b"", b"");
+    let key = credential("new");
+    // It was there before, and the program died before it wrote.
+    let store = store(&[], CredentialFormat::Json);
+    let to = store.place();
+    store.write(&to, b"before");
+    let first = staged(&store, &to, &key).await;
+    store.fails("promote", killed(), false);
+    let _ = store.sink.promote(&to, &key, &first).await;
+    let gone = store.sink.abandon(&to, &key, &first).await;
+    assert_eq!(gone.expect("called off"), Abandoned::Gone);
+    assert_eq!(store.read(&to).as_deref(), Some(&b"before"[..]));
+    // It was written, and nobody can put back what was there.
+    store
+        .sink
+        .promote(&to, &key, &first)
+        .await
+        .expect("delivers");
+    let stays = store.sink.abandon(&to, &key, &first).await;
+    assert_eq!(stays.expect("called off"), Abandoned::Stays);
+    // It was written where nothing was, and then by somebody else.
+    let to = store.place();
+    let second = staged(&store, &to, &key).await;
+    store
+        .sink
+        .promote(&to, &key, &second)
+        .await
+        .expect("delivers");
+    store.write(&to, b"theirs");
+    let gone = store.sink.abandon(&to, &key, &second).await;
+    assert_eq!(gone.expect("called off"), Abandoned::Gone);
+    assert_eq!(store.read(&to).as_deref(), Some(&b"theirs"[..]));
+}
+
 #[tokio::test]
 async fn a_key_that_is_beside_without_an_answer_is_taken_back_by_its_name() {
     let store = store(&[ExecAbility::Stage], CredentialFormat::Json);
@@ -404,6 +450,24 @@ async fn no_part_of_a_key_is_in_what_is_told_of_a_program() {
             "{told}"
         );
     }
+    // Nor of the key that is put back.
+    let before = credential("former");
+    let text = rendered(&before, Store::of(&to)).expect("renders");
+    store.write(&to, text.as_bytes());
+    let over = self::staged(&store, &to, &key).await;
+    store
+        .sink
+        .promote(&to, &key, &over)
+        .await
+        .expect("delivers");
+    let failed = ran(ProgramEnd::Code(10), b"", b"lost: really of former");
+    store.fails("promote", failed, false);
+    let error = store.sink.abandon(&to, &key, &over).await;
+    let told = error.expect_err("refused").to_string();
+    assert!(
+        told.contains("withheld") && !told.contains("former"),
+        "{told}"
+    );
     let failed = ran(ProgramEnd::Code(10), b"", b"\x1b[2Jthe vault is sealed\n");
     store.fails("promote", failed, false);
     let error = store.sink.promote(&to, &key, &staged).await;
