@@ -210,6 +210,7 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
             "nobody=@",
             "@=1",
         ],
+        "NAME=PATH" => &["@", "store-key=@", "store-key=/@", "@=/bin/true", "FILE"],
         "GUARD=DIGEST" => &["@", "max-deletes=@", "@=0123"],
         "URL" => &[
             "@",
