@@ -3,7 +3,7 @@
 //! proxy that somebody named would be a surprise.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use reqwest::{NoProxy, Url};
 
@@ -95,6 +95,14 @@ pub fn is_loopback(host: &str) -> bool {
         || bare
             .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a host, as a URL names it, is this machine, or on its own link (RFC 3927): no proxy is asked for it.
+pub(super) fn is_near(host: &str) -> bool {
+    is_loopback(host)
+        || host
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|one| one.is_link_local())
 }
 
 /// `http://HOST:PORT`, where `http://` may be left out as other tools allow.
