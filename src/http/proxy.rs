@@ -138,6 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn no_proxy_is_asked_for_this_machine_and_its_own_link() {
+        for (host, near) in [
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("localhost", true),
+            ("169.254.169.254", true),
+            ("169.253.0.1", false),
+            ("169.254.169.254.evil.example", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(is_near(host), near, "{host}");
+        }
+    }
+
+    #[test]
     fn the_first_variable_that_is_set_counts_in_either_spelling() {
         let full = [
             ("all_proxy", "http://d"),

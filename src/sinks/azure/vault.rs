@@ -222,6 +222,10 @@ impl Vault {
             again: answer::again,
         };
         let answer = remote::send(&self.machine, &self.client, &call).await?;
+        if answer.status == 401 {
+            // The next request logs in anew.
+            *self.token.lock().await = None;
+        }
         let tenant = self.challenge.get().and_then(|one| one.tenant.clone());
         Ok(Answered {
             answer,

@@ -147,7 +147,7 @@ refused("what is purged", lambda: client.get_deleted_secret("case"), 404, "Secre
 client.set_secret("case", "four")
 check("its name is free again", client.get_secret("case").value, "four")
 
-# Another vault's domain in a challenge is refused by the client: the stand-in says that of the host that is asked.
+# The stand-in says in its challenge what the domain of the host is that was asked, and the client verifies it.
 other = SecretClient("https://acme.vault.azure.cn", logins["a secret"], transport=transport(URL), api_version="7.4")
 try:
     other.get_secret("case")

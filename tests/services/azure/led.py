@@ -4,8 +4,13 @@ The clients ask as they ask Azure: for https, under the names of its hosts, with
 last step, which would open a connection, is another one.
 """
 
+import logging
+
 import requests
 from azure.core.pipeline.transport import RequestsTransport
+
+# What is refused on purpose is no news.
+logging.getLogger("azure").setLevel(logging.CRITICAL)
 
 VAULT = "https://acme.vault.azure.net"
 
