@@ -670,23 +670,34 @@ async fn what_is_there_decides_whether_a_failed_write_was_done() {
 
 #[tokio::test]
 async fn an_answer_that_lags_is_asked_again_and_not_written_to_again() {
-    let store = Store::json();
-    store.put("one").await;
-    let key = credential("two");
-    let staged = store.staged(&key).await;
-    // The look before the write is met by a fault of its own.
-    store.fault("GET", Fault::Refuse(429, "Throttled", ""));
-    store.fault("PUT", Fault::Refuse(429, "Throttled", ""));
-    let done = store.sink.promote(&store.to(), &key, &staged).await;
-    assert!(done.is_ok() && store.versions() == 2, "{done:?}");
-    let key = credential("three");
-    let staged = store.staged(&key).await;
-    store.fault("PUT", Fault::LostAnswer);
-    // Three reads behind the lost write: two show what was before.
-    let before = store.sink.probe(&store.to()).await.expect("looks");
-    assert!(before.version.is_some());
-    let done = store.sink.promote(&store.to(), &key, &staged).await;
-    assert!(done.is_ok() && store.versions() == 3, "{done:?}");
+    for fault in [
+        Fault::Lag(2),
+        Fault::Refuse(429, "Throttled", ""),
+        Fault::LostAnswer,
+    ] {
+        let store = Store::json();
+        store.put("one").await;
+        let key = credential("two");
+        let staged = store.staged(&key).await;
+        store.asked();
+        store.fault("PUT", fault.clone());
+        let done = store.sink.promote(&store.to(), &key, &staged).await;
+        assert_eq!(
+            done.map(|done| done.verified),
+            Ok(Verified::Equal),
+            "{fault:?}"
+        );
+        assert_eq!(store.versions(), 2, "{fault:?}");
+        let asked = store.asked();
+        let puts = asked.iter().filter(|one| one.starts_with("PUT")).count();
+        let wanted = match fault {
+            // Nothing was done, so that it is sent again.
+            Fault::Refuse(..) => (2, 4),
+            Fault::Lag(_) => (1, 5),
+            _ => (1, 3),
+        };
+        assert_eq!((puts, asked.len()), wanted, "{fault:?}");
+    }
 }
 
 #[tokio::test]
