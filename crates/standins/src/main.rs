@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{github, gitlab, kubernetes, serve, vault};
+use rolecall_standins::{azure, github, gitlab, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -37,6 +37,10 @@ fn main() -> ExitCode {
             })
         }
         "gitlab" => serve(gitlab::Gitlab::new(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
+        "azure" => serve(azure::Azure::new(), at).map(|running| {
             println!("{}", running.url);
             wait();
         }),

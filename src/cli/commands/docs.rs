@@ -41,6 +41,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/gitlab.md"),
     ),
     (
+        "sink-azure",
+        "delivering keys to Azure Key Vault",
+        include_str!("../../../docs/sinks/azure_key_vault.md"),
+    ),
+    (
         "sink-exec",
         "delivering keys by programs of your own",
         include_str!("../../../docs/sinks/exec.md"),

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::cause::{Words, broken, chain, unreachable};
 use super::exchange::{Answer, Failure, FailureKind, Header, Method, Request};
-use super::proxy::{Proxy, is_loopback};
+use super::proxy::{Proxy, is_near};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -95,7 +95,7 @@ impl Client {
         })?;
         let rule = proxy.map(Proxy::rule).transpose();
         let rule = rule.map_err(|e| failed("the proxy cannot be used", &e))?;
-        let local = origin.host_str().is_some_and(is_loopback);
+        let local = origin.host_str().is_some_and(is_near);
         let builder = || {
             let builder = reqwest::Client::builder()
                 .redirect(redirect::Policy::none())

@@ -3,7 +3,7 @@
 //! proxy that somebody named would be a surprise.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use reqwest::{NoProxy, Url};
 
@@ -97,6 +97,14 @@ pub fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether a host, as a URL names it, is this machine, or on its own link (RFC 3927): no proxy is asked for it.
+pub(super) fn is_near(host: &str) -> bool {
+    is_loopback(host)
+        || host
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|one| one.is_link_local())
+}
+
 /// `http://HOST:PORT`, where `http://` may be left out as other tools allow.
 fn address(text: &str) -> Result<Url, &'static str> {
     const FORM: &str = "it should be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with %XX \
@@ -127,6 +135,21 @@ mod tests {
         };
         let found = Proxy::find(&var)?;
         Ok(found.map(|proxy| (proxy.named, proxy.url.to_string())))
+    }
+
+    #[test]
+    fn no_proxy_is_asked_for_this_machine_and_its_own_link() {
+        for (host, near) in [
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("localhost", true),
+            ("169.254.169.254", true),
+            ("169.253.0.1", false),
+            ("169.254.169.254.evil.example", false),
+            ("10.0.0.1", false),
+        ] {
+            assert_eq!(is_near(host), near, "{host}");
+        }
     }
 
     #[test]

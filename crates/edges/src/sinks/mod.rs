@@ -2,6 +2,7 @@
 //! The only place besides the platform that sees a key.
 
 mod actions;
+mod azure;
 mod content;
 #[cfg(test)]
 mod contract;
@@ -24,6 +25,7 @@ pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
+use self::azure::AzureKeyVaultSink;
 use self::exec::ExecSink;
 use self::github::GithubSink;
 use self::gitlab::GitlabSink;
@@ -40,8 +42,16 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "AZURE_TENANT_ID",
     "CI_API_V4_URL",
     "GITHUB_API_URL",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
     "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
@@ -85,6 +95,7 @@ struct Stores {
     kubernetes: KubernetesSink,
     github: GithubSink,
     gitlab: GitlabSink,
+    azure_key_vault: AzureKeyVaultSink,
     exec: ExecSink,
 }
 
@@ -101,6 +112,7 @@ impl Sinks {
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
+                azure_key_vault: AzureKeyVaultSink::new(Arc::clone(&machine)),
                 exec: ExecSink::new(machine),
             }),
         }
@@ -145,6 +157,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Gitlab(_)) => {
                 let $sink = &stores.gitlab;
+                $asked
+            }
+            (Some(stores), Place::AzureKeyVault(_)) => {
+                let $sink = &stores.azure_key_vault;
                 $asked
             }
             (Some(stores), Place::Exec(_)) => {

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, ExecPlace,
-    Extent, Facts, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner,
-    GitlabPlace, GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin,
-    Place, RoleSet, Scope, SourceRef, VaultPlace,
+    AccountState, Address, AzureKeyVaultPlace, Caller, CredentialFormat, DesiredAccount,
+    Destination, ExecPlace, Extent, Facts, FilePlace, GithubApi, GithubApp, GithubOwner,
+    GithubPlace, GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace, Labels, Live, LiveAccount,
+    LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -55,6 +55,11 @@ pub fn places() -> Vec<Place> {
         }),
         gitlab(false),
         gitlab(true),
+        Place::AzureKeyVault(AzureKeyVaultPlace {
+            vault: server("https://acme.vault.azure.net"),
+            name: "mondoo-ci".to_owned(),
+            format: CredentialFormat::Json,
+        }),
         Place::Exec(ExecPlace {
             program: "store-key".to_owned(),
             place: "ci".to_owned(),

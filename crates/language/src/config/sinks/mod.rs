@@ -1,6 +1,7 @@
 //! Sinks: which place receives an account's credential. One file a kind, with its schema and its decoder.
 //! Pure: names only; nothing is written here.
 
+mod azure_key_vault;
 mod elsewhere;
 mod exec;
 mod file;
@@ -52,6 +53,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Gitlab,
         schema: &gitlab::SCHEMA,
         decode: gitlab::decode,
+    },
+    Kind {
+        kind: SinkKind::AzureKeyVault,
+        schema: &azure_key_vault::SCHEMA,
+        decode: azure_key_vault::decode,
     },
     Kind {
         kind: SinkKind::Exec,
@@ -277,7 +283,7 @@ mod tests {
                 .iter()
                 .filter(|place| place.of_kind().kind() == kind.kind);
             let Some(place) = of_kind.next() else {
-                need(false, "no place in src/model/samples.rs");
+                need(false, "no place in crates/model/src/model/samples.rs");
                 continue;
             };
             let mut facts: Vec<String> = ["sink", "kind", "id", "on_delete"]

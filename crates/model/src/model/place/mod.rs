@@ -1,6 +1,7 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod azure_key_vault;
 mod exec;
 mod file;
 mod github;
@@ -11,6 +12,7 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use azure_key_vault::AzureKeyVaultPlace;
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
@@ -33,6 +35,8 @@ pub enum Place {
     Github(GithubPlace),
     /// A CI/CD variable of GitLab.
     Gitlab(GitlabPlace),
+    /// A secret in Azure Key Vault.
+    AzureKeyVault(AzureKeyVaultPlace),
     /// What a program of the one who applies keeps.
     Exec(ExecPlace),
 }
@@ -46,6 +50,7 @@ impl Place {
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
             Self::Gitlab(place) => place,
+            Self::AzureKeyVault(place) => place,
             Self::Exec(place) => place,
         }
     }
@@ -58,6 +63,7 @@ impl Place {
             | Self::Kubernetes(_)
             | Self::Github(_)
             | Self::Gitlab(_)
+            | Self::AzureKeyVault(_)
             | Self::Exec(_) => None,
         }
     }
