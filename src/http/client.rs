@@ -95,7 +95,8 @@ impl Client {
         })?;
         let rule = proxy.map(Proxy::rule).transpose();
         let rule = rule.map_err(|e| failed("the proxy cannot be used", &e))?;
-        let local = origin.host_str().is_some_and(is_loopback);
+        // A proxy would carry plain http, and the token in it, off the machine.
+        let near = origin.scheme() == "http" || origin.host_str().is_some_and(is_loopback);
         let builder = || {
             let builder = reqwest::Client::builder()
                 .redirect(redirect::Policy::none())
@@ -106,9 +107,8 @@ impl Client {
                 Some(identity) => builder.identity(identity.clone()),
                 None => builder,
             };
-            // A proxy would carry plain http, and the token in it, off the machine.
             match &rule {
-                _ if local => builder.no_proxy(),
+                _ if near => builder.no_proxy(),
                 Some(rule) => builder.proxy(rule.clone()),
                 None => builder,
             }

@@ -54,7 +54,7 @@ pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
-    Abilities, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GithubApi, GithubApp,
+    Abilities, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GcpPlace, GithubApi, GithubApp,
     GithubOwner, GithubPlace, GithubVisibility, GitlabOwner, GitlabPlace, GitlabType,
     KubernetesPlace, Place, PlaceKind, VaultPlace,
 };

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AccountState, Address, Caller, CredentialFormat, DesiredAccount, Destination, ExecPlace,
-    Extent, Facts, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner,
-    GitlabPlace, GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin,
-    Place, RoleSet, Scope, SourceRef, VaultPlace,
+    Extent, Facts, FilePlace, GcpPlace, GithubApi, GithubApp, GithubOwner, GithubPlace,
+    GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace, Labels, Live, LiveAccount, LiveLabels,
+    Mrn, Origin, Place, RoleSet, Scope, SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -55,6 +55,13 @@ pub fn places() -> Vec<Place> {
         }),
         gitlab(false),
         gitlab(true),
+        Place::GcpSecretManager(GcpPlace {
+            address: server("https://secretmanager.googleapis.com"),
+            project: "acme-prod".to_owned(),
+            location: String::new(),
+            name: "mondoo-ci".to_owned(),
+            format: CredentialFormat::Json,
+        }),
         Place::Exec(ExecPlace {
             program: "store-key".to_owned(),
             place: "ci".to_owned(),

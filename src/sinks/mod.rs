@@ -9,8 +9,10 @@ mod exec;
 mod file;
 #[cfg(test)]
 mod fixture;
+mod gcp;
 mod github;
 mod gitlab;
+mod jwt;
 mod kubernetes;
 mod machine;
 mod programs;
@@ -25,6 +27,7 @@ pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
 use self::exec::ExecSink;
+use self::gcp::GcpSink;
 use self::github::GithubSink;
 use self::gitlab::GitlabSink;
 use self::kubernetes::KubernetesSink;
@@ -41,7 +44,9 @@ pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
     "CI_API_V4_URL",
+    "GCE_METADATA_HOST",
     "GITHUB_API_URL",
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
@@ -85,6 +90,7 @@ struct Stores {
     kubernetes: KubernetesSink,
     github: GithubSink,
     gitlab: GitlabSink,
+    gcp: GcpSink,
     exec: ExecSink,
 }
 
@@ -101,6 +107,7 @@ impl Sinks {
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
+                gcp: GcpSink::new(Arc::clone(&machine)),
                 exec: ExecSink::new(machine),
             }),
         }
@@ -145,6 +152,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Gitlab(_)) => {
                 let $sink = &stores.gitlab;
+                $asked
+            }
+            (Some(stores), Place::GcpSecretManager(_)) => {
+                let $sink = &stores.gcp;
                 $asked
             }
             (Some(stores), Place::Exec(_)) => {

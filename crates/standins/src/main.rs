@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{github, gitlab, kubernetes, serve, vault};
+use rolecall_standins::{gcp, github, gitlab, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -37,6 +37,14 @@ fn main() -> ExitCode {
             })
         }
         "gitlab" => serve(gitlab::Gitlab::new(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
+        "gcp" => serve(gcp::Gcp::by_the_clock(), at).map(|running| {
+            // For a client that logs in as the service account.
+            let account = running.with(|gcp| gcp.account(&running.url));
+            println!("{account}");
+            running.with(|gcp| gcp.metadata = Some(true));
             println!("{}", running.url);
             wait();
         }),

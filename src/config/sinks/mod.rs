@@ -4,6 +4,7 @@
 mod elsewhere;
 mod exec;
 mod file;
+mod gcp;
 mod github;
 mod gitlab;
 mod kind;
@@ -52,6 +53,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Gitlab,
         schema: &gitlab::SCHEMA,
         decode: gitlab::decode,
+    },
+    Kind {
+        kind: SinkKind::GcpSecretManager,
+        schema: &gcp::SCHEMA,
+        decode: gcp::decode,
     },
     Kind {
         kind: SinkKind::Exec,

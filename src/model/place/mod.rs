@@ -3,6 +3,7 @@
 
 mod exec;
 mod file;
+mod gcp;
 mod github;
 mod gitlab;
 mod kind;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
+pub use gcp::GcpPlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use gitlab::{GitlabOwner, GitlabPlace, GitlabType};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
@@ -33,6 +35,8 @@ pub enum Place {
     Github(GithubPlace),
     /// A CI/CD variable of GitLab.
     Gitlab(GitlabPlace),
+    /// A secret in Google Cloud's Secret Manager.
+    GcpSecretManager(GcpPlace),
     /// What a program of the one who applies keeps.
     Exec(ExecPlace),
 }
@@ -46,6 +50,7 @@ impl Place {
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
             Self::Gitlab(place) => place,
+            Self::GcpSecretManager(place) => place,
             Self::Exec(place) => place,
         }
     }
@@ -58,6 +63,7 @@ impl Place {
             | Self::Kubernetes(_)
             | Self::Github(_)
             | Self::Gitlab(_)
+            | Self::GcpSecretManager(_)
             | Self::Exec(_) => None,
         }
     }

@@ -1,0 +1,3 @@
+//! Who logs in, and where a login is sent.
+
+use super::*;
