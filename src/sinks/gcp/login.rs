@@ -344,7 +344,13 @@ async fn of_machine(machine: &Machine) -> Result<Token, SinkError> {
 }
 
 /// An answer that does not let in.
-fn refused(answer: &Answer, whose: &str, help: &str, sent: &str, now: Timestamp) -> SinkError {
+pub(super) fn refused(
+    answer: &Answer,
+    whose: &str,
+    help: &str,
+    sent: &str,
+    now: Timestamp,
+) -> SinkError {
     let (kind, _) = remote::kind_of(answer.status, false);
     let words = match answer::said_of_login(&answer.body) {
         said if said.is_empty() => format!("HTTP {}", answer.status),
