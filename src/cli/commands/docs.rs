@@ -41,6 +41,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/gitlab.md"),
     ),
     (
+        "sink-gcp_secret_manager",
+        "delivering keys to Secret Manager of Google Cloud",
+        include_str!("../../../docs/sinks/gcp_secret_manager.md"),
+    ),
+    (
         "sink-exec",
         "delivering keys by programs of your own",
         include_str!("../../../docs/sinks/exec.md"),
