@@ -95,8 +95,7 @@ impl Client {
         })?;
         let rule = proxy.map(Proxy::rule).transpose();
         let rule = rule.map_err(|e| failed("the proxy cannot be used", &e))?;
-        // A proxy would carry plain http, and the token in it, off the machine.
-        let near = origin.scheme() == "http" || origin.host_str().is_some_and(is_loopback);
+        let near = is_near(&origin);
         let builder = || {
             let builder = reqwest::Client::builder()
                 .redirect(redirect::Policy::none())
@@ -296,6 +295,12 @@ impl Client {
     }
 }
 
+/// Whether a server is on this machine or beside it. A proxy would carry plain http, and the token in it, off
+/// the machine.
+fn is_near(origin: &Url) -> bool {
+    origin.scheme() == "http" || origin.host_str().is_some_and(is_loopback)
+}
+
 fn unsendable(message: String) -> Failure {
     Failure {
         kind: FailureKind::Unsendable,
@@ -346,6 +351,21 @@ mod tests {
     use std::thread::{self, JoinHandle};
 
     use super::*;
+
+    /// What a metadata server gives is a token in plain text.
+    #[test]
+    fn no_proxy_leads_to_this_machine_nor_to_what_speaks_http_beside_it() {
+        for (base, near) in [
+            ("http://169.254.169.254", true),
+            ("http://metadata.google.internal", true),
+            ("https://127.0.0.1:8200", true),
+            ("https://vault.acme.example", false),
+            ("https://169.254.169.254", false),
+        ] {
+            let origin = Url::parse(base).expect("a URL");
+            assert_eq!(is_near(&origin), near, "{base}");
+        }
+    }
 
     /// Serves one connection: reads a whole request, writes the answer, closes. Gives the request.
     fn serve(answer: &'static str) -> (String, JoinHandle<String>) {

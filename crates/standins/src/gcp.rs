@@ -5,7 +5,7 @@
 //! google-github-actions/get-secretmanager-secrets#268 and external-secrets/external-secrets#4812 met.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
@@ -85,6 +85,8 @@ pub enum Fault {
     Written(Vec<u8>),
     /// What is read is damaged on the way.
     Damaged,
+    /// A version is answered with under this name, though there may be none.
+    Named(&'static str),
 }
 
 /// The server.
@@ -145,9 +147,14 @@ impl Gcp {
     /// If no key can be made.
     #[expect(clippy::expect_used, reason = "a test ends where there is no key")]
     pub fn account(&mut self, url: &str) -> Value {
-        let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-        let der = key.as_der().expect("a form of it");
-        let body = STANDARD.encode(der.as_ref());
+        // One for all servers of a process, since to make one takes long.
+        static KEY: OnceLock<Vec<u8>> = OnceLock::new();
+        let der = KEY.get_or_init(|| {
+            let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+            key.as_der().expect("a form of it").as_ref().to_vec()
+        });
+        let key = RsaKeyPair::from_pkcs8(der).expect("a key");
+        let body = STANDARD.encode(der);
         let lines: Vec<&str> = body
             .as_bytes()
             .chunks(64)
@@ -770,6 +777,10 @@ impl Standin for Gcp {
                 let resource = path.split(':').next().unwrap_or_default().to_owned();
                 self.put(&resource, &value);
                 self.work(call)
+            }
+            Some(Fault::Named(name)) => {
+                let payload = json!({"data": STANDARD.encode("{}")});
+                Reply::json(200, &json!({"name": name, "payload": payload}))
             }
             Some(Fault::Damaged) => {
                 let mut reply = self.work(call);

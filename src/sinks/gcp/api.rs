@@ -17,8 +17,8 @@ use crate::sinks::remote::{self, Call};
 
 /// The largest answer that is read: a value of 64 KiB is about 90 KB in base64.
 const LARGEST: usize = 1024 * 1024;
-/// How many versions are looked through for a key that is to be removed.
-const LISTED: u32 = 100;
+/// How many versions are looked through for a key that is to be removed, and for the newest one.
+const LISTED: u64 = 100;
 
 pub(super) const WORDS: Words = Words {
     authorities: "--ca-file",
@@ -130,8 +130,14 @@ impl Server {
             body: None,
             needs: "secretmanager.versions.access",
         };
+        let is_asked = |version: Version| match which.parse::<u64>() {
+            Ok(number) if version.number != number => {
+                Err(answer::malformed("the answer is of another version"))
+            }
+            _ => Ok(Some(version)),
+        };
         match self.ask(place, ask, Accessed::read).await? {
-            Accessed::There(version) => return Ok(Some(version)),
+            Accessed::There(version) => return is_asked(version),
             Accessed::Absent => return Ok(None),
             Accessed::Closed => {}
         }
@@ -143,7 +149,7 @@ impl Server {
             body: None,
             needs: "secretmanager.versions.get",
         };
-        self.ask(place, ask, answer::closed).await.map(Some)
+        is_asked(self.ask(place, ask, answer::closed).await?)
     }
 
     /// The newest version. `latest` may lag behind, and is not asked where a number is known; versions that
@@ -158,13 +164,31 @@ impl Server {
             Some(number) => self.version(place, &number.to_string()).await?,
             None => self.version(place, "latest").await?,
         };
-        loop {
+        for _ in 0..LISTED {
             let next = newest.as_ref().map_or(1, |version| version.number + 1);
             match self.version(place, &next.to_string()).await? {
                 Some(version) => newest = Some(version),
                 None => return Ok(newest),
             }
         }
+        Err(endless())
+    }
+
+    /// The first version from a number on that holds a value: its number; or else the first that is not there.
+    pub(super) async fn find(
+        &self,
+        place: &GcpPlace,
+        value: &[u8],
+        from: u64,
+    ) -> Result<Result<u64, u64>, SinkError> {
+        for number in from..from.saturating_add(LISTED) {
+            match self.version(place, &number.to_string()).await? {
+                Some(version) if version.value() == Some(value) => return Ok(Ok(number)),
+                Some(_) => {}
+                None => return Ok(Err(number)),
+            }
+        }
+        Err(endless())
     }
 
     /// Adds a version: its number.
@@ -205,5 +229,13 @@ impl Server {
             needs: "secretmanager.versions.list",
         };
         self.ask(place, ask, answer::listed).await
+    }
+}
+
+/// That no end was found of versions that others add.
+fn endless() -> SinkError {
+    SinkError {
+        help: Some("look what writes there".to_owned()),
+        ..answer::malformed("the secret gets new versions faster than they can be read")
     }
 }

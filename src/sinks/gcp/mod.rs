@@ -105,7 +105,7 @@ impl GcpSink {
         };
         if number > next {
             // Somebody wrote at the same time, and was first.
-            return Err(self.give_way(server, place, number - 1).await);
+            self.give_way(server, place, value, number - 1).await?;
         }
         let read = server.version(place, &number.to_string()).await;
         let read = read.map_err(unsure)?;
@@ -128,14 +128,11 @@ impl GcpSink {
         let looks = if surely { 1 } else { LOOKS };
         let mut number = next;
         for look in 1..=looks {
-            loop {
-                match server.version(place, &number.to_string()).await {
-                    Ok(Some(version)) if version.value() == Some(value) => return Ok(number),
-                    Ok(Some(_)) => number += 1,
-                    Ok(None) => break,
-                    Err(_) if surely => return Err(error),
-                    Err(_) => return Err(unsure(error)),
-                }
+            match server.find(place, value, number).await {
+                Ok(Ok(number)) => return Ok(number),
+                Ok(Err(absent)) => number = absent,
+                Err(_) if surely => return Err(error),
+                Err(_) => return Err(unsure(error)),
             }
             if look < looks {
                 (self.machine.time.sleep)(Duration::from_millis(250 << look)).await;
@@ -155,27 +152,36 @@ impl GcpSink {
         }
     }
 
-    /// Writes again what another program wrote just before us, so that it stays the newest.
-    async fn give_way(&self, server: &Server, place: &GcpPlace, theirs: u64) -> SinkError {
+    /// Writes again what another program wrote just before us, so that it stays the newest; nothing is to be
+    /// done if that is the same.
+    async fn give_way(
+        &self,
+        server: &Server,
+        place: &GcpPlace,
+        ours: &[u8],
+        theirs: u64,
+    ) -> Result<(), SinkError> {
         let read = server.version(place, &theirs.to_string()).await;
         let value = read.as_ref().ok().and_then(Option::as_ref);
         let Some(value) = value.and_then(Version::value) else {
-            return unsure(moved());
+            return Err(unsure(moved()));
         };
+        if value == ours {
+            return Ok(());
+        }
         match server.add(place, value).await {
-            Ok(_) => SinkError {
+            Ok(_) => Err(SinkError {
                 message: format!(
                     "something else added the version {theirs} at the same moment, which was written \
                      again behind ours"
                 ),
                 ..moved()
-            },
-            Err(_) => unsure(moved()),
+            }),
+            Err(_) => Err(unsure(moved())),
         }
     }
 
-    /// Leaves a secret without the key that a version of it holds, which is the newest: whether nobody can
-    /// read it any more.
+    /// Leaves a secret without the key that a version of it holds, which is the newest.
     async fn empty(&self, server: &Server, place: &GcpPlace, holds: u64) -> Result<(), SinkError> {
         self.write(server, place, NOTHING, holds).await?;
         // No more the newest.
@@ -418,20 +424,25 @@ impl SinkStore for GcpSink {
         let work = async {
             let (place, server) = self.at(from).await?;
             let newest = server.newest(place, None).await?;
+            let disabled = newest
+                .as_ref()
+                .is_some_and(|version| matches!(version.state, State::Disabled));
             let holds = is_of(newest.as_ref(), account);
             if holds {
                 self.empty(&server, place, number(newest.as_ref())).await?;
             }
             // Former versions can be read by their numbers, as where another key took its place.
-            for former in server.readable(place).await? {
+            let formers = server.readable(place).await?.into_iter();
+            for former in formers.filter(|former| *former < number(newest.as_ref())) {
                 let version = server.version(place, &former.to_string()).await?;
                 if is_of(version.as_ref(), account) {
                     server.destroy(place, former).await?;
                 }
             }
-            Ok(match holds {
-                true => Removal::Removed,
-                false => Removal::NotThere,
+            Ok(match (holds, disabled) {
+                (true, _) => Removal::Removed,
+                (false, true) => Removal::Unknown,
+                (false, false) => Removal::NotThere,
             })
         };
         work.await

@@ -769,3 +769,50 @@ async fn who_is_asked_to_wait_waits() {
         [1, 2, 3, 4]
     );
 }
+
+/// Two runs that deliver one key at the same moment.
+#[tokio::test]
+async fn the_same_key_by_another_run_is_no_other_writer() {
+    let store = Store::new();
+    let (to, key) = (store.to(), credential("one"));
+    let staged = store.staged("one").await.expect("stages");
+    let same = rendered(&key, &store.place).expect("fits").to_vec();
+    store.fault("addVersion", Fault::Written(same));
+    let delivered = store
+        .sink
+        .promote(&to, &key, &staged)
+        .await
+        .expect("delivers");
+    assert_eq!(delivered.version, Some(StoreVersion::new("2")));
+    assert_eq!(store.told(), ["one", "one"]);
+}
+
+/// A server that answers with another version than was asked for could keep a run busy for ever.
+#[tokio::test]
+async fn an_answer_of_another_version_or_secret_is_not_taken() {
+    for (asked, name) in [
+        ("latest:access", "projects/1/secrets/another/versions/1"),
+        ("latest:access", "projects/1/secrets/mondoo-ci/versions/x"),
+        ("latest:access", "versions/1"),
+        ("2:access", "projects/1/secrets/mondoo-ci/versions/1"),
+    ] {
+        let store = Store::new();
+        store.put("one").await.expect("delivers");
+        store.fault(asked, Fault::Named(name));
+        let error = store.put("two").await.expect_err("refused");
+        assert_eq!(error.kind, SinkErrorKind::Malformed, "{name}: {error}");
+        assert_eq!(store.told(), ["one"]);
+    }
+}
+
+#[tokio::test]
+async fn a_newest_version_that_cannot_be_read_is_not_removed() {
+    let store = Store::new();
+    store.put("ours").await.expect("delivers");
+    let resource = store.place.resource();
+    store.server.with(|gcp| gcp.set(&resource, 1, Is::Disabled));
+    let account = credential("ours").mrn;
+    let removed = store.sink.remove(&store.to(), &account, None).await;
+    assert_eq!(removed, Ok(Removal::Unknown));
+    assert_eq!(store.told(), ["Disabled"]);
+}

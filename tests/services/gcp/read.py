@@ -46,7 +46,7 @@ for kind, (parent, in_base64) in places.items():
                 fail(f"{name} holds something")
             try:
                 client.access_secret_version(name=f"{name}/versions/1")
-            except exceptions.FailedPrecondition:
+            except exceptions.BadRequest:
                 continue
             fail(f"the key of {name} can still be read by its number")
         if b"\n" in value.strip(b"\n") and in_base64 or value.endswith(b"\n"):
