@@ -257,6 +257,6 @@ for parent, right, wrong in (
     found = manager.get_secret(name=name)
     check("what is said of the secret stays", dict(found.labels), {"team": "security"})
     # Where rolecall delivers to: it makes none.
-    for login in credentials:
+    for login in (*credentials, "kept"):
         make(f"rolecall-{login}", right)
 print(f"OK {len(held)} methods answer as Google describes them: {', '.join(sorted(held))}")

@@ -23,6 +23,14 @@ sink "gcp_secret_manager" "regional" {
   name     = "rolecall-${account.id}"
   format   = "base64"
 }
+service_account "kept" {
+  scope = space.payments
+  name  = "kept"
+  roles = ["viewer"]
+  credential {
+    deliver_to = [sink.gcp_secret_manager.global, sink.gcp_secret_manager.regional]
+  }
+}
 service_account "LOGIN" {
   scope = space.payments
   name  = "by LOGIN"

@@ -35,11 +35,11 @@ places = {
 }
 keys = set()
 for kind, (parent, in_base64) in places.items():
-    for login in ("key", "federated", "impersonated", "machine"):
+    for login in ("key", "federated", "impersonated", "machine", "kept"):
         name = f"{parent}/secrets/rolecall-{login}"
         found = client.access_secret_version(name=f"{name}/versions/latest")
         value = found.payload.data
-        gone = login != "machine"
+        gone = login not in ("machine", "kept")
         if gone and kind == "global":
             # Its account is deleted, and the sink removes its key.
             if value != b"{}":
@@ -60,6 +60,6 @@ for kind, (parent, in_base64) in places.items():
             file = FOLDER / f"{kind}-{login}.key"
             file.touch(mode=0o600)
             file.write_bytes(value)
-if len(keys) != 4:
+if len(keys) != 5:
     fail(f"{len(keys)} keys were written")
 print("OK Google's client reads what rolecall wrote, and not what it removed")
