@@ -398,13 +398,19 @@ impl Gcp {
     }
 
     fn secret_manager(&mut self, path: &str, call: &Call) -> Reply {
+        // A project is known by its number as well.
+        let path = path.replacen(
+            &format!("projects/{NUMBER}/"),
+            &format!("projects/{PROJECT}/"),
+            1,
+        );
         let Some((parent, rest)) = path.split_once("/secrets") else {
             return Reply::empty(404);
         };
         let regional = match parent.split('/').collect::<Vec<_>>().as_slice() {
             ["projects", PROJECT] => false,
             ["projects", PROJECT, "locations", location] if !location.is_empty() => true,
-            _ => return self.deny("secretmanager.secrets.get", path),
+            _ => return self.deny("secretmanager.secrets.get", &path),
         };
         if rest.is_empty() {
             return match call.method.as_str() {

@@ -20,7 +20,7 @@ const LARGEST: usize = 1024 * 1024;
 /// How many versions are looked through for a key that is to be removed, and for the newest one.
 const LISTED: u64 = 100;
 
-pub(super) const WORDS: Words = Words {
+const WORDS: Words = Words {
     authorities: "--ca-file",
     trust: "--ca-file FILE (or SSL_CERT_FILE)",
     longer: "--timeout SECONDS waits longer",

@@ -13,10 +13,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::login::refuse;
 use crate::http::excerpt;
 use crate::model::Origin;
-use crate::ports::SinkError;
+use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::jwt;
 use crate::sinks::machine::Machine;
 
@@ -162,6 +161,19 @@ impl File {
             ),
         }
     }
+}
+
+/// That nobody is logged in, or a login is not sent; nothing was.
+pub(super) fn refuse<T>(
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Result<T, SinkError> {
+    Err(SinkError {
+        kind: SinkErrorKind::Unauthenticated,
+        effect: Effect::None,
+        message: message.into(),
+        help: Some(help.into()),
+    })
 }
 
 fn lacks<T>(what: &str) -> Result<T, SinkError> {

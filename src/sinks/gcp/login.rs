@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::answer::{self, malformed};
-use super::file::{FILE, Federated, File, Key};
+use super::file::{FILE, Federated, File, Key, refuse};
 use crate::http::{Answer, Method, Request, Words, excerpt};
 use crate::model::Origin;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
@@ -45,8 +45,10 @@ const APART: i64 = 30;
 const LARGEST: usize = 64 * 1024;
 
 const WORDS: Words = Words {
+    authorities: "--ca-file",
+    trust: "--ca-file FILE (or SSL_CERT_FILE)",
+    longer: "--timeout SECONDS waits longer",
     address: "an address in the file of GOOGLE_APPLICATION_CREDENTIALS",
-    ..super::api::WORDS
 };
 
 /// A token in use.
@@ -84,18 +86,6 @@ impl Logins {
         *held = Some(fresh);
         Ok(text)
     }
-}
-
-pub(super) fn refuse<T>(
-    message: impl Into<String>,
-    help: impl Into<String>,
-) -> Result<T, SinkError> {
-    Err(SinkError {
-        kind: SinkErrorKind::Unauthenticated,
-        effect: Effect::None,
-        message: message.into(),
-        help: Some(help.into()),
-    })
 }
 
 #[derive(Deserialize)]

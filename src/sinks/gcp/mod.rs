@@ -68,7 +68,7 @@ impl GcpSink {
         };
         // For each place, since one address may be right for a region and wrong for another.
         if !place.is_at_google() && !self.machine.allowed.contains(&place.address) {
-            return login::refuse(
+            return file::refuse(
                 format!(
                     "{} is not Google's address for this secret, so the login was not sent",
                     place.address
