@@ -135,8 +135,8 @@ pub(super) enum Accessed {
     There(Version),
     /// There is no such version.
     Absent,
-    /// It cannot be read as it is.
-    Closed,
+    /// It cannot be read as it is, in Google's words.
+    Closed(String),
 }
 
 impl Accessed {
@@ -157,7 +157,13 @@ impl Accessed {
         match answer.status {
             200 => {}
             404 => return Ok(Self::Absent),
-            400 if said(&answer.body).status == "FAILED_PRECONDITION" => return Ok(Self::Closed),
+            400 => {
+                let said = said(&answer.body);
+                return match said.status == "FAILED_PRECONDITION" {
+                    true => Ok(Self::Closed(excerpt(&said.message, asked.token))),
+                    false => Err(refused(answer, asked)),
+                };
+            }
             _ => return Err(refused(answer, asked)),
         }
         let access: Access = serde_json::from_slice(&answer.body).map_err(|_| {
@@ -207,12 +213,18 @@ impl Described {
     }
 }
 
-/// Reads the answer about a version that cannot be read.
-pub(super) fn closed(answer: &Answer, asked: &Asked<'_>) -> Result<Version, SinkError> {
+/// Reads the answer about a version that was not given, and why not, in Google's words.
+pub(super) fn closed(
+    answer: &Answer,
+    asked: &Asked<'_>,
+    words: &str,
+) -> Result<Version, SinkError> {
     let described = described(answer, asked)?;
-    described.closed(asked.place)?.ok_or_else(|| SinkError {
-        help: Some("run again".to_owned()),
-        ..malformed("a version could not be read, and can be by now")
+    described.closed(asked.place)?.ok_or_else(|| {
+        refuse(
+            &format!("Google does not give a version that is enabled ({words})"),
+            "see whether the key that encrypts it can be used, and run again",
+        )
     })
 }
 

@@ -136,11 +136,11 @@ impl Server {
             }
             _ => Ok(Some(version)),
         };
-        match self.ask(place, ask, Accessed::read).await? {
+        let words = match self.ask(place, ask, Accessed::read).await? {
             Accessed::There(version) => return is_asked(version),
             Accessed::Absent => return Ok(None),
-            Accessed::Closed => {}
-        }
+            Accessed::Closed(words) => words,
+        };
         let rest = format!("/versions/{which}");
         let ask = Ask {
             operation: "gcp look",
@@ -149,7 +149,8 @@ impl Server {
             body: None,
             needs: "secretmanager.versions.get",
         };
-        is_asked(self.ask(place, ask, answer::closed).await?)
+        let read = |answer: &Answer, asked: &Asked<'_>| answer::closed(answer, asked, &words);
+        is_asked(self.ask(place, ask, read).await?)
     }
 
     /// The newest version. `latest` may lag behind, and is not asked where a number is known; versions that

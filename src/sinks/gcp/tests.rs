@@ -748,6 +748,28 @@ async fn a_refusal_names_the_permission_or_what_else_must_be_mended() {
     assert!(!error.to_string().contains(TOKEN), "{error}");
 }
 
+/// As where the key of the customer's own that encrypts it was disabled.
+#[tokio::test]
+async fn a_version_that_is_enabled_and_not_given_is_told_in_googles_words() {
+    let store = Store::new();
+    store.put("one").await.expect("delivers");
+    store.fault(
+        "latest:access",
+        Fault::Refuse(400, "FAILED_PRECONDITION", ""),
+    );
+    let error = store.put("two").await.expect_err("refused");
+    assert_eq!(
+        (error.kind, error.effect),
+        (SinkErrorKind::Unfit, Effect::None)
+    );
+    let told = error.to_string();
+    assert!(
+        told.contains("It was refused.") && told.contains("encrypts"),
+        "{told}"
+    );
+    assert_eq!(store.told(), ["one"]);
+}
+
 #[tokio::test]
 async fn who_is_asked_to_wait_waits() {
     let store = Store::new();
