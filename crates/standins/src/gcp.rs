@@ -75,6 +75,10 @@ pub enum Fault {
     LostAnswer,
     /// The request is not worked on and not answered.
     Cut,
+    /// The same, and it is worked on after so many other requests.
+    Late(usize),
+    /// None: the next fault with this text is for the next request.
+    Pass,
     /// This status, canonical code and reason, and nothing is done.
     Refuse(u16, &'static str, &'static str),
     /// The same, and it is done all the same.
@@ -100,7 +104,7 @@ pub struct Gcp {
     logins: u64,
     /// How long a token of a login is said to last, in seconds.
     pub lifetime: i64,
-    /// What the next requests whose `METHOD path` has this text meet, each once.
+    /// What the next requests whose `METHOD path?query` has this text meet, each once.
     pub faults: Vec<(String, Fault)>,
     /// Whether `latest` tells of a version only after the next request.
     pub lags: bool,
@@ -109,6 +113,7 @@ pub struct Gcp {
     /// What who reads `latest` of a secret got after each request: a value, or why not.
     pub seen: Vec<(String, Result<Vec<u8>, State>)>,
     before: BTreeMap<String, usize>,
+    late: Option<(usize, Call)>,
 }
 
 impl std::fmt::Debug for Gcp {
@@ -133,6 +138,7 @@ impl Gcp {
             metadata: None,
             seen: Vec::new(),
             before: BTreeMap::new(),
+            late: None,
         }
     }
 
@@ -751,14 +757,25 @@ fn absent(resource: &str) -> Reply {
 
 impl Standin for Gcp {
     fn answer(&mut self, call: &Call) -> Reply {
-        let asked = format!("{} {}", call.method, call.path);
+        let asked = format!("{} {}?{}", call.method, call.path, call.query);
         let at = self
             .faults
             .iter()
             .position(|(text, _)| asked.contains(text));
         let fault = at.map(|at| self.faults.remove(at).1);
+        match self.late.take() {
+            Some((0, late)) => {
+                self.work(&late);
+            }
+            Some((after, late)) => self.late = Some((after - 1, late)),
+            None => {}
+        }
         let reply = match fault {
-            None => self.work(call),
+            None | Some(Fault::Pass) => self.work(call),
+            Some(Fault::Late(after)) => {
+                self.late = Some((after, call.clone()));
+                Reply::cut()
+            }
             Some(Fault::LostAnswer) => {
                 self.work(call);
                 Reply::cut()
@@ -780,7 +797,12 @@ impl Standin for Gcp {
             }
             Some(Fault::Written(value)) => {
                 let path = call.path.trim_start_matches("/v1/");
-                let resource = path.split(':').next().unwrap_or_default().to_owned();
+                let resource = path.split(':').next().unwrap_or_default();
+                let resource = resource
+                    .split("/versions")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 self.put(&resource, &value);
                 self.work(call)
             }

@@ -603,21 +603,24 @@ async fn a_write_that_failed_was_done_if_its_version_is_there() {
             "{error}"
         );
     }
-    // Nobody can tell, since the versions cannot be read either.
+    // It is done after a while.
+    let store = Store::new();
+    store.fault("addVersion", Fault::Late(3));
+    let delivered = store.put("one").await.expect("was done");
+    assert_eq!(delivered.version, Some(StoreVersion::new("1")));
+    assert_eq!(store.told(), ["one"]);
+    // Nobody can tell, since the versions cannot be read any more.
     let store = Store::new();
     let staged = store.staged("one").await.expect("stages");
     store.fault("addVersion", Fault::LostAnswer);
-    let written = Fault::Refuse(403, "PERMISSION_DENIED", "");
-    store
-        .server
-        .with(|gcp| gcp.faults.push(("1:access".to_owned(), written.clone())));
-    // The look before the write is the first to meet it.
+    store.fault("1:access", Fault::Pass);
+    store.fault("1:access", Fault::Refuse(403, "PERMISSION_DENIED", ""));
     let error = store
         .sink
         .promote(&store.to(), &credential("one"), &staged)
         .await;
-    assert_eq!(error.expect_err("denied").effect, Effect::None);
-    assert!(store.versions().is_empty());
+    assert_eq!(error.expect_err("is not known").effect, Effect::Unknown);
+    assert_eq!(store.told(), ["one"]);
 }
 
 /// A second promotion after a lost answer finds its own write.
@@ -837,4 +840,16 @@ async fn a_newest_version_that_cannot_be_read_is_not_removed() {
     let removed = store.sink.remove(&store.to(), &account, None).await;
     assert_eq!(removed, Ok(Removal::Unknown));
     assert_eq!(store.told(), ["Disabled"]);
+}
+
+#[tokio::test]
+async fn a_key_that_comes_while_another_is_removed_stays_the_newest() {
+    let store = Store::new();
+    let key = credential("ours");
+    store.put("ours").await.expect("delivers");
+    let again = rendered(&key, &store.place).expect("fits").to_vec();
+    store.fault("/versions?pageSize", Fault::Written(again));
+    let removed = store.sink.remove(&store.to(), &key.mrn, None).await;
+    assert_eq!(removed, Ok(Removal::Removed));
+    assert_eq!(store.told(), ["Destroyed", "{}", "ours"]);
 }
