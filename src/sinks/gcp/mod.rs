@@ -131,8 +131,7 @@ impl GcpSink {
             match server.find(place, value, number).await {
                 Ok(Ok(number)) => return Ok(number),
                 Ok(Err(absent)) => number = absent,
-                Err(_) if surely => return Err(error),
-                Err(_) => return Err(unsure(error)),
+                Err(_) => return Err(error),
             }
             if look < looks {
                 (self.machine.time.sleep)(Duration::from_millis(250 << look)).await;
@@ -145,10 +144,10 @@ impl GcpSink {
                 ..error
             }),
             false if surely => Err(moved()),
-            false => Err(unsure(SinkError {
+            false => Err(SinkError {
                 message: format!("{}; and somebody else wrote there", error.message),
                 ..error
-            })),
+            }),
         }
     }
 
