@@ -21,7 +21,10 @@ mod exec;
 mod formats;
 mod fuzz;
 #[cfg(feature = "server")]
+mod gcp;
+#[cfg(feature = "server")]
 mod github;
+#[cfg(feature = "server")]
 mod gitlab;
 #[cfg(feature = "server")]
 mod holes;

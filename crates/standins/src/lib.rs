@@ -3,6 +3,7 @@
 //! Nothing here is shipped.
 
 pub mod azure;
+pub mod gcp;
 pub mod github;
 pub mod gitlab;
 pub mod kubernetes;

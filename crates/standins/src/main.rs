@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{azure, github, gitlab, kubernetes, serve, vault};
+use rolecall_standins::{azure, gcp, github, gitlab, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -41,6 +41,14 @@ fn main() -> ExitCode {
             wait();
         }),
         "azure" => serve(azure::Azure::new(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
+        "gcp" => serve(gcp::Gcp::by_the_clock(), at).map(|running| {
+            // For a client that logs in as the service account.
+            let account = running.with(|gcp| gcp.account(&running.url));
+            println!("{account}");
+            running.with(|gcp| gcp.metadata = Some(true));
             println!("{}", running.url);
             wait();
         }),

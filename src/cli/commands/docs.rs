@@ -41,9 +41,14 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/gitlab.md"),
     ),
     (
-        "sink-azure",
+        "sink-azure_key_vault",
         "delivering keys to Azure Key Vault",
         include_str!("../../../docs/sinks/azure_key_vault.md"),
+    ),
+    (
+        "sink-gcp_secret_manager",
+        "delivering keys to Secret Manager of Google Cloud",
+        include_str!("../../../docs/sinks/gcp_secret_manager.md"),
     ),
     (
         "sink-exec",

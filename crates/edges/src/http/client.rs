@@ -95,7 +95,7 @@ impl Client {
         })?;
         let rule = proxy.map(Proxy::rule).transpose();
         let rule = rule.map_err(|e| failed("the proxy cannot be used", &e))?;
-        let local = origin.host_str().is_some_and(is_near);
+        let direct = goes_direct(&origin);
         let builder = || {
             let builder = reqwest::Client::builder()
                 .redirect(redirect::Policy::none())
@@ -106,9 +106,8 @@ impl Client {
                 Some(identity) => builder.identity(identity.clone()),
                 None => builder,
             };
-            // A proxy would carry plain http, and the token in it, off the machine.
             match &rule {
-                _ if local => builder.no_proxy(),
+                _ if direct => builder.no_proxy(),
                 Some(rule) => builder.proxy(rule.clone()),
                 None => builder,
             }
@@ -296,6 +295,12 @@ impl Client {
     }
 }
 
+/// Whether a server is asked without a proxy: it is near, or is asked by plain http, which a proxy would carry
+/// off the machine with the token in it.
+fn goes_direct(origin: &Url) -> bool {
+    origin.scheme() == "http" || origin.host_str().is_some_and(is_near)
+}
+
 fn unsendable(message: String) -> Failure {
     Failure {
         kind: FailureKind::Unsendable,
@@ -346,6 +351,21 @@ mod tests {
     use std::thread::{self, JoinHandle};
 
     use super::*;
+
+    /// What a metadata server gives is a token in plain text.
+    #[test]
+    fn no_proxy_leads_to_this_machine_nor_to_what_speaks_http_beside_it() {
+        for (base, near) in [
+            ("http://169.254.169.254", true),
+            ("http://metadata.google.internal", true),
+            ("https://127.0.0.1:8200", true),
+            ("https://vault.acme.example", false),
+            ("https://169.254.169.254", true),
+        ] {
+            let origin = Url::parse(base).expect("a URL");
+            assert_eq!(goes_direct(&origin), near, "{base}");
+        }
+    }
 
     /// Serves one connection: reads a whole request, writes the answer, closes. Gives the request.
     fn serve(answer: &'static str) -> (String, JoinHandle<String>) {

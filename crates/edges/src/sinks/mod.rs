@@ -10,8 +10,10 @@ mod exec;
 mod file;
 #[cfg(test)]
 mod fixture;
+mod gcp;
 mod github;
 mod gitlab;
+mod jwt;
 mod kubernetes;
 mod machine;
 mod programs;
@@ -27,6 +29,7 @@ pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
 use self::azure::AzureKeyVaultSink;
 use self::exec::ExecSink;
+use self::gcp::GcpSink;
 use self::github::GithubSink;
 use self::gitlab::GitlabSink;
 use self::kubernetes::KubernetesSink;
@@ -49,9 +52,11 @@ pub const VARIABLES: &[&str] = &[
     "AZURE_POD_IDENTITY_AUTHORITY_HOST",
     "AZURE_TENANT_ID",
     "CI_API_V4_URL",
+    "GCE_METADATA_HOST",
     "GITHUB_API_URL",
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
+    "GOOGLE_APPLICATION_CREDENTIALS",
     "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
@@ -96,6 +101,7 @@ struct Stores {
     github: GithubSink,
     gitlab: GitlabSink,
     azure_key_vault: AzureKeyVaultSink,
+    gcp: GcpSink,
     exec: ExecSink,
 }
 
@@ -113,6 +119,7 @@ impl Sinks {
                 github: GithubSink::new(Arc::clone(&machine)),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
                 azure_key_vault: AzureKeyVaultSink::new(Arc::clone(&machine)),
+                gcp: GcpSink::new(Arc::clone(&machine)),
                 exec: ExecSink::new(machine),
             }),
         }
@@ -161,6 +168,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::AzureKeyVault(_)) => {
                 let $sink = &stores.azure_key_vault;
+                $asked
+            }
+            (Some(stores), Place::GcpSecretManager(_)) => {
+                let $sink = &stores.gcp;
                 $asked
             }
             (Some(stores), Place::Exec(_)) => {

@@ -54,9 +54,9 @@ pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
-    Abilities, AzureKeyVaultPlace, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GithubApi,
-    GithubApp, GithubOwner, GithubPlace, GithubVisibility, GitlabOwner, GitlabPlace, GitlabType,
-    KubernetesPlace, Place, PlaceKind, VaultPlace,
+    Abilities, AzureKeyVaultPlace, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GcpPlace,
+    GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility, GitlabOwner, GitlabPlace,
+    GitlabType, KubernetesPlace, Place, PlaceKind, VaultPlace,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AccountState, Address, AzureKeyVaultPlace, Caller, CredentialFormat, DesiredAccount,
-    Destination, ExecPlace, Extent, Facts, FilePlace, GithubApi, GithubApp, GithubOwner,
+    Destination, ExecPlace, Extent, Facts, FilePlace, GcpPlace, GithubApi, GithubApp, GithubOwner,
     GithubPlace, GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace, Labels, Live, LiveAccount,
     LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef, VaultPlace,
 };
@@ -57,6 +57,13 @@ pub fn places() -> Vec<Place> {
         gitlab(true),
         Place::AzureKeyVault(AzureKeyVaultPlace {
             vault: server("https://acme.vault.azure.net"),
+            name: "mondoo-ci".to_owned(),
+            format: CredentialFormat::Json,
+        }),
+        Place::GcpSecretManager(GcpPlace {
+            address: server("https://secretmanager.googleapis.com"),
+            project: "acme-prod".to_owned(),
+            location: String::new(),
             name: "mondoo-ci".to_owned(),
             format: CredentialFormat::Json,
         }),

@@ -423,7 +423,7 @@ pub(super) fn refused(answer: &Answer, asked: &Asked<'_>) -> SinkError {
         (403, _) => error(
             kind,
             format!("the vault does not allow it (HTTP 403{words})"),
-            "the login needs the right to get and set secrets (rolecall docs sink-azure)",
+            "the login needs the right to get and set secrets (rolecall docs sink-azure_key_vault)",
         ),
         (300..=399, _) => error(
             kind,

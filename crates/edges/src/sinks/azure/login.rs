@@ -483,7 +483,7 @@ async fn virtual_machine(machine: &Machine, challenge: &Challenge) -> Result<Tok
              IDENTITY_ENDPOINT are not set, and the identity of a virtual machine was asked for at {base}: \
              {why}"
         ),
-        "set one of them (rolecall docs sink-azure), or give the machine an identity; AZURE_CLIENT_ID \
+        "set one of them (rolecall docs sink-azure_key_vault), or give the machine an identity; AZURE_CLIENT_ID \
          names one of several",
     ))
 }

@@ -7,18 +7,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::RsaKeyPair;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::answer::{self, malformed};
-use crate::encoding::Pem;
 use crate::http::{Answer, Client, Method};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::sinks::jwt;
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
 
@@ -234,13 +231,7 @@ fn key(machine: &Machine) -> Result<RsaKeyPair, SinkError> {
             }
         },
     };
-    // GitHub gives the first form; the second is what other programs make of it.
-    let read = |label| Pem::labelled(&text, label)?.der().ok();
-    let key = match read("RSA PRIVATE KEY") {
-        Some(der) => RsaKeyPair::from_der(&der).ok(),
-        None => read("PRIVATE KEY").and_then(|der| RsaKeyPair::from_pkcs8(&der).ok()),
-    };
-    match key {
+    match jwt::key(&text) {
         Some(key) => Ok(key),
         None => refuse(
             format!("{named} holds no RSA key in PEM"),
@@ -260,17 +251,5 @@ fn assertion(key: &RsaKeyPair, id: &str, now: Timestamp) -> Result<Zeroizing<Str
         "exp": now.as_second() + ahead,
         "iss": id,
     });
-    let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-    let head = encode(br#"{"alg":"RS256","typ":"JWT"}"#);
-    let signed = format!("{head}.{}", encode(claims.to_string().as_bytes()));
-    let mut signature = vec![0; key.public_modulus_len()];
-    let random = SystemRandom::new();
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &random,
-        signed.as_bytes(),
-        &mut signature,
-    )
-    .map_err(|_| malformed("the App's key signs nothing"))?;
-    Ok(Zeroizing::new(format!("{signed}.{}", encode(&signature))))
+    jwt::signed(key, None, &claims).ok_or_else(|| malformed("the App's key signs nothing"))
 }

@@ -5,6 +5,7 @@ mod azure_key_vault;
 mod elsewhere;
 mod exec;
 mod file;
+mod gcp;
 mod github;
 mod gitlab;
 mod kind;
@@ -58,6 +59,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::AzureKeyVault,
         schema: &azure_key_vault::SCHEMA,
         decode: azure_key_vault::decode,
+    },
+    Kind {
+        kind: SinkKind::GcpSecretManager,
+        schema: &gcp::SCHEMA,
+        decode: gcp::decode,
     },
     Kind {
         kind: SinkKind::Exec,

@@ -4,6 +4,7 @@
 mod azure_key_vault;
 mod exec;
 mod file;
+mod gcp;
 mod github;
 mod gitlab;
 mod kind;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use azure_key_vault::AzureKeyVaultPlace;
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
+pub use gcp::GcpPlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use gitlab::{GitlabOwner, GitlabPlace, GitlabType};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
@@ -37,6 +39,8 @@ pub enum Place {
     Gitlab(GitlabPlace),
     /// A secret in Azure Key Vault.
     AzureKeyVault(AzureKeyVaultPlace),
+    /// A secret in Google Cloud's Secret Manager.
+    GcpSecretManager(GcpPlace),
     /// What a program of the one who applies keeps.
     Exec(ExecPlace),
 }
@@ -51,6 +55,7 @@ impl Place {
             Self::Github(place) => place,
             Self::Gitlab(place) => place,
             Self::AzureKeyVault(place) => place,
+            Self::GcpSecretManager(place) => place,
             Self::Exec(place) => place,
         }
     }
@@ -64,6 +69,7 @@ impl Place {
             | Self::Github(_)
             | Self::Gitlab(_)
             | Self::AzureKeyVault(_)
+            | Self::GcpSecretManager(_)
             | Self::Exec(_) => None,
         }
     }
