@@ -257,7 +257,7 @@ fn none_found(plan: &Plan, measures: Measures) -> Option<String> {
     let live = plan
         .managed
         .saturating_sub(measures.dead_births + plan.in_flight.len());
-    if births > 0 && births == plan.declared && live > plan.declared {
+    if births == plan.declared && live > plan.declared {
         return Some(format!(
             "None of the declared accounts is live, and {} of this stack are, of which none is \
              declared.",

@@ -128,6 +128,17 @@ pub(super) fn check(instances: &[Instance], out: &mut Diagnostics) {
 mod tests {
     use super::*;
 
+    /// Among the letters of a script stand signs that are of none.
+    #[test]
+    fn a_sign_between_letters_is_of_no_script() {
+        for (letter, sign) in [('\u{d6}', '\u{d7}'), ('\u{38e}', '\u{387}')] {
+            assert!(Script::of(letter).is_some(), "{letter}");
+            assert!(sign.is_alphabetic() || Script::of(sign).is_none(), "{sign}");
+        }
+        assert!(mixed("\u{3b1}\u{d7}\u{3b2}").is_none());
+        assert!(mixed("\u{3b1}\u{d6}\u{3b2}").is_some());
+    }
+
     #[test]
     fn a_word_is_of_one_script() {
         for name in [

@@ -3,6 +3,7 @@
 //! are judged.
 
 use super::trial::{come_to, come_to_with, marked, whole, wrong};
+use super::variables::Origin as From;
 use super::{Input, PolicyDir, Resolved, SourceFile, codes, policy_dir};
 use crate::model::{
     EndpointAssertion, Limits, Origin, PolicyReach, PolicySeverity, Scope, UnmanagedAction,
@@ -610,6 +611,62 @@ fn null_that_is_given_is_the_default_where_null_may_not_be() {
         let account = came.desired.accounts.values().next().expect("one");
         assert_eq!(account.name, name);
     }
+}
+
+#[test]
+fn null_is_refused_where_there_is_nothing_in_its_place() {
+    let text = format!(
+        "variable \"a\" {{\n  type = string\n  nullable = false\n}}\n{}",
+        born("a", "ci").replace("\"ci\"", "var.a")
+    );
+    let given = |value: &str| {
+        let bytes = format!("a = {value}\n").into_bytes();
+        let path = "values.hcl".to_owned();
+        come_to_with(&text, &[Input::File { path, bytes }])
+    };
+    let came = given("\"ci-prod\"").expect("is right");
+    let account = came.desired.accounts.values().next().expect("one");
+    assert_eq!(account.name, "ci-prod");
+    let (_, found) = given("null").expect_err("is null");
+    let found: Vec<_> = found.iter().map(|one| one.code).collect();
+    assert_eq!(found, ["invalid-variable-value"]);
+}
+
+/// A name on the command line is meant; the environment is full of others' names.
+#[test]
+fn a_value_of_no_variable_is_refused_on_the_command_line_alone() {
+    let text = format!(
+        "variable \"a\" {{\n  type = string\n}}\n{}",
+        born("a", "ci").replace("\"ci\"", "var.a")
+    );
+    let given = |names: &[(&str, From)]| {
+        let input = |(name, origin): &(&str, From)| Input::Text {
+            name: (*name).to_owned(),
+            text: "ci-prod".to_owned(),
+            origin: *origin,
+        };
+        let inputs: Vec<Input> = names.iter().map(input).collect();
+        come_to_with(&text, &inputs)
+    };
+    for origin in [From::CommandLine, From::Environment] {
+        let came = given(&[("a", origin), ("b", From::Environment)]).expect("is right");
+        let account = came.desired.accounts.values().next().expect("one");
+        assert_eq!(account.name, "ci-prod");
+    }
+    let (_, found) = given(&[("a", From::CommandLine), ("b", From::CommandLine)]).expect_err("b");
+    let found: Vec<_> = found.iter().map(|one| one.code).collect();
+    assert_eq!(found, ["undeclared-variable"]);
+}
+
+/// A block that is written as an attribute is not missing as well; one that is not there is.
+#[test]
+fn what_is_only_miswritten_is_not_missing() {
+    let codes = |lines: &str| {
+        let found = wrong(&account("a", "ci", lines));
+        found.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("credential = {}"), ["unknown-attribute"]);
+    assert_eq!(codes("colour = 1").len(), 2);
 }
 
 #[test]

@@ -244,6 +244,8 @@ mod tests {
         assert_ne!(read, here);
         assert_eq!(read.id(), here.id());
         assert_eq!(back.to_string(), "sink.file.local at credentials/ci.json");
+        assert_eq!(back.facts(), back.place().of_kind().facts());
+        assert!(!back.facts().is_empty());
     }
 
     /// What becomes of a key says nothing of which place it is, and is a part of what is reviewed.

@@ -257,6 +257,18 @@ mod tests {
             Role::new("owner").weight()
         );
         assert!(Role::new("viewer").weight() < Role::new("editor").weight());
+        for known in PLATFORM_ROLES {
+            let weight = Role::new(known).weight();
+            let named = [
+                "org-member",
+                "space-member",
+                "agent",
+                "viewer",
+                "editor",
+                "owner",
+            ];
+            assert!(named.contains(&known) || weight == 2, "{known}: {weight}");
+        }
         assert!(Role::new("editor").weight() < Role::new("owner").weight());
     }
 

@@ -112,6 +112,12 @@ fn roles_hold_in_a_scope_and_in_nothing_else() {
         let found = wrong(&of(no_scope));
         assert_eq!(found.len(), 1, "{no_scope}: {found:?}");
         assert_eq!(found[0].0, codes::NOT_A_SCOPE.id, "{no_scope}");
+        let (_, found) = come_to(&of(no_scope)).expect_err("is wrong");
+        let help = found.iter().flat_map(|one| &one.help);
+        let declares = help
+            .filter(|help| help.starts_with("declare `space"))
+            .count();
+        assert_eq!(declares == 1, no_scope.starts_with('"'), "{no_scope}");
     }
 }
 

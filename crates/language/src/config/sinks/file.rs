@@ -174,4 +174,16 @@ mod tests {
         let found = wrong(&with("keep = \"always\""));
         assert_eq!(found, [("invalid-value", "\"always\"".to_owned())]);
     }
+
+    #[test]
+    fn a_file_has_a_name_that_every_machine_takes() {
+        let named = |name: &str| with(&format!("filename = \"{name}\""));
+        for name in ["a", "scan.json", "a-b_c@d+e", &"a".repeat(200)] {
+            assert!(come_to(&named(name)).is_ok(), "{name}");
+        }
+        for name in ["", ".hidden", ".gitignore", "a/b", "a b", &"a".repeat(201)] {
+            let found = wrong(&named(name));
+            assert_eq!(found, [("invalid-value", format!("\"{name}\""))]);
+        }
+    }
 }
