@@ -54,8 +54,8 @@ pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
-    Abilities, CredentialFormat, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace,
-    GithubVisibility, KubernetesPlace, Place, PlaceKind, VaultPlace,
+    Abilities, AwsSecretPlace, CredentialFormat, FilePlace, GithubApi, GithubApp, GithubOwner,
+    GithubPlace, GithubVisibility, KubernetesPlace, Place, PlaceKind, VaultPlace,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

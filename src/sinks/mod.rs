@@ -2,6 +2,7 @@
 //! The only place besides the platform that sees a key.
 
 mod actions;
+mod aws;
 mod content;
 #[cfg(test)]
 mod contract;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use machine::{Machine, SinkObserver, SinkRequest};
 
+use self::aws::AwsSecretsSink;
 use self::github::GithubSink;
 use self::kubernetes::KubernetesSink;
 use self::vault::VaultSink;
@@ -34,6 +36,15 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
     "GITHUB_API_URL",
     "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
@@ -76,6 +87,7 @@ struct Stores {
     vault: VaultSink,
     kubernetes: KubernetesSink,
     github: GithubSink,
+    aws_secretsmanager: AwsSecretsSink,
 }
 
 impl Sinks {
@@ -89,7 +101,8 @@ impl Sinks {
             stores: Some(Stores {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
-                github: GithubSink::new(machine),
+                github: GithubSink::new(Arc::clone(&machine)),
+                aws_secretsmanager: AwsSecretsSink::new(machine),
             }),
         }
     }
@@ -129,6 +142,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Github(_)) => {
                 let $sink = &stores.github;
+                $asked
+            }
+            (Some(stores), Place::AwsSecretsmanager(_)) => {
+                let $sink = &stores.aws_secretsmanager;
                 $asked
             }
         }

@@ -1,6 +1,7 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod aws_secretsmanager;
 mod file;
 mod github;
 mod kind;
@@ -9,6 +10,7 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use aws_secretsmanager::AwsSecretPlace;
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
 pub use kind::{Abilities, CredentialFormat, PlaceKind};
@@ -27,6 +29,8 @@ pub enum Place {
     Kubernetes(KubernetesPlace),
     /// A secret of GitHub Actions, Dependabot or Codespaces.
     Github(GithubPlace),
+    /// A secret in AWS Secrets Manager.
+    AwsSecretsmanager(AwsSecretPlace),
 }
 
 impl Place {
@@ -37,6 +41,7 @@ impl Place {
             Self::Vault(place) => place,
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
+            Self::AwsSecretsmanager(place) => place,
         }
     }
 
@@ -44,7 +49,9 @@ impl Place {
     pub fn file(&self) -> Option<&FilePlace> {
         match self {
             Self::File(place) => Some(place),
-            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) => None,
+            Self::Vault(_) | Self::Kubernetes(_) | Self::Github(_) | Self::AwsSecretsmanager(_) => {
+                None
+            }
         }
     }
 }
