@@ -1,8 +1,6 @@
 //! Signatures of requests to AWS: Signature Version 4, made by a library.
 //! Pure: the time is given.
 
-use std::time::{Duration, SystemTime};
-
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
@@ -42,12 +40,11 @@ pub(super) fn signature(
     let token = keys.token.as_ref().map(|token| token.to_string());
     let identity =
         Credentials::new(keys.id.as_str(), keys.key.as_str(), token, None, "rolecall").into();
-    let since = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
     let params = SigningParams::builder()
         .identity(&identity)
         .region(request.region)
         .name(request.service)
-        .time(SystemTime::UNIX_EPOCH + since)
+        .time(now.try_into().map_err(|_| refused(()))?)
         .settings(SigningSettings::default())
         .build()
         .map_err(|_| refused(()))?
