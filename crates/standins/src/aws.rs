@@ -283,10 +283,9 @@ impl Kept {
 
     fn move_to(&mut self, label: &str, version: &str) {
         let before = self.labels.insert(label.to_owned(), version.to_owned());
-        if label == "AWSCURRENT" {
-            if let Some(before) = before.filter(|before| before != version) {
-                self.labels.insert("AWSPREVIOUS".to_owned(), before);
-            }
+        let before = before.filter(|before| label == "AWSCURRENT" && before != version);
+        if let Some(before) = before {
+            self.labels.insert("AWSPREVIOUS".to_owned(), before);
         }
     }
 }
