@@ -54,8 +54,8 @@ pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
-    Abilities, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GithubApi, GithubApp,
-    GithubOwner, GithubPlace, GithubVisibility, GitlabOwner, GitlabPlace, GitlabType,
+    Abilities, AwsSecretPlace, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GithubApi,
+    GithubApp, GithubOwner, GithubPlace, GithubVisibility, GitlabOwner, GitlabPlace, GitlabType,
     KubernetesPlace, Place, PlaceKind, VaultPlace,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};

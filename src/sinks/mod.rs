@@ -2,6 +2,7 @@
 //! The only place besides the platform that sees a key.
 
 mod actions;
+mod aws;
 mod content;
 #[cfg(test)]
 mod contract;
@@ -24,6 +25,7 @@ pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
+use self::aws::AwsSecretsSink;
 use self::exec::ExecSink;
 use self::github::GithubSink;
 use self::gitlab::GitlabSink;
@@ -40,6 +42,15 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
     "CI_API_V4_URL",
     "GITHUB_API_URL",
     "KUBECONFIG",
@@ -84,6 +95,7 @@ struct Stores {
     vault: VaultSink,
     kubernetes: KubernetesSink,
     github: GithubSink,
+    aws_secretsmanager: AwsSecretsSink,
     gitlab: GitlabSink,
     exec: ExecSink,
 }
@@ -100,6 +112,7 @@ impl Sinks {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
+                aws_secretsmanager: AwsSecretsSink::new(Arc::clone(&machine)),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
                 exec: ExecSink::new(machine),
             }),
@@ -141,6 +154,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Github(_)) => {
                 let $sink = &stores.github;
+                $asked
+            }
+            (Some(stores), Place::AwsSecretsmanager(_)) => {
+                let $sink = &stores.aws_secretsmanager;
                 $asked
             }
             (Some(stores), Place::Gitlab(_)) => {

@@ -1,6 +1,7 @@
 //! Sinks: which place receives an account's credential. One file a kind, with its schema and its decoder.
 //! Pure: names only; nothing is written here.
 
+mod aws_secretsmanager;
 mod elsewhere;
 mod exec;
 mod file;
@@ -47,6 +48,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Github,
         schema: &github::SCHEMA,
         decode: github::decode,
+    },
+    Kind {
+        kind: SinkKind::AwsSecretsmanager,
+        schema: &aws_secretsmanager::SCHEMA,
+        decode: aws_secretsmanager::decode,
     },
     Kind {
         kind: SinkKind::Gitlab,

@@ -1,6 +1,7 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod aws_secretsmanager;
 mod exec;
 mod file;
 mod github;
@@ -11,6 +12,7 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use aws_secretsmanager::AwsSecretPlace;
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
 pub use github::{GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility};
@@ -31,6 +33,8 @@ pub enum Place {
     Kubernetes(KubernetesPlace),
     /// A secret of GitHub Actions, Dependabot or Codespaces.
     Github(GithubPlace),
+    /// A secret in AWS Secrets Manager.
+    AwsSecretsmanager(AwsSecretPlace),
     /// A CI/CD variable of GitLab.
     Gitlab(GitlabPlace),
     /// What a program of the one who applies keeps.
@@ -45,6 +49,7 @@ impl Place {
             Self::Vault(place) => place,
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
+            Self::AwsSecretsmanager(place) => place,
             Self::Gitlab(place) => place,
             Self::Exec(place) => place,
         }
@@ -57,6 +62,7 @@ impl Place {
             Self::Vault(_)
             | Self::Kubernetes(_)
             | Self::Github(_)
+            | Self::AwsSecretsmanager(_)
             | Self::Gitlab(_)
             | Self::Exec(_) => None,
         }
