@@ -56,7 +56,8 @@ pub use origin::Origin;
 pub use place::{
     Abilities, AwsSecretPlace, CredentialFormat, ExecAbility, ExecPlace, FilePlace, GithubApi,
     GithubApp, GithubOwner, GithubPlace, GithubVisibility, GitlabOwner, GitlabPlace, GitlabType,
-    KubernetesPlace, Place, PlaceKind, VaultPlace,
+    KubernetesPlace, Place, PlaceKind, VaultPlace, aws_address, aws_partition, is_aws_address,
+    is_aws_region,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

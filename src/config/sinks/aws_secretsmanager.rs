@@ -1,15 +1,14 @@
 //! Sinks of the kind `aws_secretsmanager`: which secret of which region receives an account's credential.
 //! Pure: names only; nothing is sent here.
 
-use super::kind::{DecodedSink, ON_DELETE, format, origin};
+use super::aws::{self, AtAws, checked};
+use super::kind::{DecodedSink, ON_DELETE};
 use super::recipient::Recipient;
 use crate::config::block::Block;
-use crate::config::codes;
 use crate::config::decode::{Decoded, Decoder};
 use crate::config::schema::{PLAIN, Schema, may, must, must_for_account};
-use crate::diag::Diagnostic;
-use crate::lang::{Failed, Frame};
-use crate::model::{AwsSecretPlace, CredentialFormat, Origin, Place};
+use crate::lang::Frame;
+use crate::model::{AwsSecretPlace, Place};
 
 /// The form of `sink "aws_secretsmanager"`.
 pub(super) static SCHEMA: Schema = Schema {
@@ -26,96 +25,17 @@ pub(super) static SCHEMA: Schema = Schema {
     ..PLAIN
 };
 
-struct AwsSecrets {
-    endpoint: Origin,
-    region: String,
-    account_id: String,
-    format: CredentialFormat,
-}
-
 /// Decodes what is the same for all accounts.
 pub(super) fn decode(
     block: &Block,
     frame: &Frame<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Box<dyn DecodedSink>> {
-    let region = checked(
-        block,
-        "region",
-        frame,
-        decoder,
-        is_region,
-        "this is no region",
-        "write it as in eu-central-1",
-    );
-    let account_id = checked(
-        block,
-        "account_id",
-        frame,
-        decoder,
-        |text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()),
-        "this is no id of an account",
-        "write its twelve digits as a text: `aws sts get-caller-identity` shows them",
-    );
-    let endpoint = match decoder.is_set(block, "endpoint", frame)? {
-        true => origin(block, "endpoint", frame, decoder).map(|found| found.map(Some)),
-        false => Ok(Some(None)),
-    };
-    let format = format(block, CredentialFormat::Json, frame, decoder);
-    let (Some(region), Some(account_id), Some(endpoint), Some(format)) =
-        (region?, account_id?, endpoint?, format?)
-    else {
-        return Ok(None);
-    };
-    let endpoint = endpoint.or_else(|| Origin::new(&own_address(&region)).ok());
-    let Some(endpoint) = endpoint else {
-        return Err(Failed);
-    };
-    Ok(Some(Box::new(AwsSecrets {
-        endpoint,
-        region,
-        account_id,
-        format,
-    })))
+    let at = aws::decode("secretsmanager", block, frame, decoder)?;
+    Ok(at.map(|at| Box::new(AwsSecrets(at)) as Box<dyn DecodedSink>))
 }
 
-/// Parts of small letters and digits with `-` between them.
-fn is_region(text: &str) -> bool {
-    let fits = |part: &str| {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        !part.is_empty() && part.bytes().all(plain)
-    };
-    text.len() <= 32 && text.split('-').count() >= 3 && text.split('-').all(fits)
-}
-
-/// The address of the service in a region.
-fn own_address(region: &str) -> String {
-    let end = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("https://secretsmanager.{region}.amazonaws.com{end}")
-}
-
-fn checked(
-    block: &Block,
-    name: &str,
-    frame: &Frame<'_>,
-    decoder: &mut Decoder<'_>,
-    fits: fn(&str) -> bool,
-    what: &str,
-    help: &str,
-) -> Decoded<String> {
-    let Some((text, span)) = decoder.text(block, name, frame)? else {
-        return Ok(None);
-    };
-    if fits(&text) {
-        return Ok(Some(text.to_string()));
-    }
-    decoder.report(
-        Diagnostic::error(codes::INVALID_VALUE)
-            .at(span, what.to_owned())
-            .help(help.to_owned()),
-    );
-    Err(Failed)
-}
+struct AwsSecrets(AtAws);
 
 /// Source: the API reference of AWS Secrets Manager, `CreateSecret`, `Name`.
 fn is_name(text: &str) -> bool {
@@ -139,6 +59,7 @@ impl DecodedSink for AwsSecrets {
         frame: &Frame<'_>,
         decoder: &mut Decoder<'_>,
     ) -> Decoded<Place> {
+        let Self(at) = self;
         let name = checked(
             block,
             "name",
@@ -153,11 +74,11 @@ impl DecodedSink for AwsSecrets {
             return Ok(None);
         };
         Ok(Some(Place::AwsSecretsmanager(AwsSecretPlace {
-            endpoint: self.endpoint.clone(),
-            region: self.region.clone(),
-            account_id: self.account_id.clone(),
+            endpoint: at.endpoint.clone(),
+            region: at.region.clone(),
+            account_id: at.account_id.clone(),
             name,
-            format: self.format,
+            format: at.format,
         })))
     }
 }
@@ -220,6 +141,7 @@ mod tests {
     fn what_leads_elsewhere_than_it_says_is_refused() {
         for (name, value) in [
             ("region", "\"eu-central-1.evil.example\""),
+            ("region", "\"eu-west-1.evil.example/\""),
             ("region", "\"evil.example/eu-central-1\""),
             ("region", "\"EU-CENTRAL-1\""),
             ("region", "\"europe\""),

@@ -1,6 +1,7 @@
 //! Sinks: which place receives an account's credential. One file a kind, with its schema and its decoder.
 //! Pure: names only; nothing is written here.
 
+mod aws;
 mod aws_secretsmanager;
 mod elsewhere;
 mod exec;

@@ -1,6 +1,7 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod aws;
 mod aws_secretsmanager;
 mod exec;
 mod file;
@@ -12,6 +13,7 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use aws::{aws_address, aws_partition, is_aws_address, is_aws_region};
 pub use aws_secretsmanager::AwsSecretPlace;
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::http::{Again, Answer};
-use crate::model::AwsSecretPlace;
+use crate::model::{AwsSecretPlace, aws_partition};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::remote;
 
@@ -28,6 +28,14 @@ pub(super) fn code(text: &str) -> String {
     let text = text.split(':').next().unwrap_or_default();
     let letters = text.chars().filter(char::is_ascii_alphanumeric);
     letters.take(64).collect()
+}
+
+/// The name of a region as an answer tells it.
+pub(super) fn region(text: &str) -> String {
+    let plain = text
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-');
+    plain.take(32).collect()
 }
 
 /// The name of the error that an answer tells.
@@ -115,10 +123,16 @@ pub(super) fn refused(
         "AccessDeniedException" | "AccessDenied" => (
             SinkErrorKind::PermissionDenied,
             // What the service says of its keys names no right of its own.
-            match told.message.contains("KMS") {
+            match told.message.contains("to KMS") || told.message.contains("kms:") {
                 true => "give the role kms:GenerateDataKey and kms:Decrypt on the secret's key"
                     .to_owned(),
-                false => format!("give the role {right} on {}", place.name),
+                false => format!(
+                    "give the role {right} on arn:{}:secretsmanager:{}:{}:secret:{}-??????",
+                    aws_partition(&place.region),
+                    place.region,
+                    place.account_id,
+                    place.name
+                ),
             },
         ),
         "DecryptionFailure" | "EncryptionFailure" => (
@@ -182,12 +196,22 @@ pub(super) struct Described {
     #[serde(default)]
     pub(super) owning_service: Option<String>,
     #[serde(default)]
-    pub(super) deleted_date: Option<serde::de::IgnoredAny>,
+    pub(super) deleted_date: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(super) primary_region: Option<String>,
     #[serde(default)]
     pub(super) version_ids_to_stages: Option<BTreeMap<String, Vec<String>>>,
 }
 
 impl Described {
+    /// The day of its deletion, where AWS says one: seconds since 1970.
+    pub(super) fn deletion_date(&self) -> Option<String> {
+        let seconds = self.deleted_date.as_ref()?.as_f64()?;
+        let at = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
+        let at = jiff::Timestamp::from_duration(at).ok()?;
+        Some(at.strftime("%Y-%m-%d").to_string())
+    }
+
     /// The version that has a label.
     pub(super) fn with(&self, label: &str) -> Option<&str> {
         let mut versions = self.version_ids_to_stages.iter().flatten();

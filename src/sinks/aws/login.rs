@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::answer;
 use crate::http::{Method, Request, Words};
-use crate::model::Origin;
+use crate::model::{Origin, aws_address, aws_partition, is_aws_address};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
@@ -157,17 +157,29 @@ fn profile(text: &str, wanted: &str) -> Result<Keys, SinkError> {
     }
 }
 
-/// Where STS is: the region's own address, or where the machine says.
+/// Where STS is: the region's own address, or where the machine says, if that is AWS's own too or a policy
+/// directory allows it.
 pub(super) fn sts(machine: &Machine, region: &str) -> Result<Origin, SinkError> {
-    let end = if region.starts_with("cn-") { ".cn" } else { "" };
-    let own = format!("https://sts.{region}.amazonaws.com{end}");
+    let own = aws_address("sts", region);
     let text = machine.variable("AWS_ENDPOINT_URL_STS").unwrap_or(&own);
-    Origin::new(text).or_else(|why| {
+    let origin = Origin::new(text).or_else(|why| {
         refuse(
             format!("AWS_ENDPOINT_URL_STS is no address, so that nothing was sent: {why}"),
             "unset it, or write scheme and host",
         )
-    })
+    })?;
+    let global = aws_partition(region) == "aws" && origin.as_str() == "https://sts.amazonaws.com";
+    if global || is_aws_address("sts", region, &origin) || machine.allowed.contains(&origin) {
+        return Ok(origin);
+    }
+    refuse(
+        format!(
+            "AWS_ENDPOINT_URL_STS is no address of AWS STS in {region}; the login was not sent"
+        ),
+        format!(
+            "unset it, or let a policy directory say destinations {{ allow = [\"{origin}\"] }}"
+        ),
+    )
 }
 
 /// A role that is given for the token of another identity. Nothing but that token is the login.

@@ -188,10 +188,18 @@ impl AwsSecretsSink {
             );
         }
         if described.deleted_date.is_some() {
-            return unfit(
-                "the secret is scheduled for deletion, and takes no key until it is gone",
-                "`aws secretsmanager restore-secret` brings it back, or name another secret",
-            );
+            return Err(scheduled(&described, place));
+        }
+        let primary = described.primary_region.as_ref();
+        if let Some(primary) = primary.filter(|primary| **primary != place.region) {
+            return Err(refuse(
+                SinkErrorKind::Unfit,
+                format!(
+                    "the secret is a copy of that in {}, and takes no key itself",
+                    answer::region(primary)
+                ),
+                "name the region of the primary secret, from which AWS copies",
+            ));
         }
         if described.rotation_enabled == Some(true) {
             return unfit(
@@ -283,11 +291,12 @@ impl AwsSecretsSink {
             }
             Err(refused) => return Err(refused.error()),
         };
-        if described.is_some_and(|known| known.with(PENDING) == Some(version)) {
-            let off = service.label(place, PENDING, None, Some(version)).await;
-            off.map_err(|refused| unsure(refused.error()))?;
+        match described.is_some_and(|known| known.with(PENDING) == Some(version)) {
+            true => Self::take_off(service, place, PENDING, version)
+                .await
+                .map_err(unsure),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Leaves the secret without a key, if this version is still its current one.
@@ -309,11 +318,50 @@ impl AwsSecretsSink {
         version: &str,
     ) -> Result<(), SinkError> {
         let described = service.describe(place).await?;
-        if described.is_some_and(|known| known.with(PREVIOUS) == Some(version)) {
-            let off = service.label(place, PREVIOUS, None, Some(version)).await;
-            off.map_err(Refused::error)?;
+        match described.is_some_and(|known| known.with(PREVIOUS) == Some(version)) {
+            true => Self::take_off(service, place, PREVIOUS, version).await,
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Takes a label off a version.
+    async fn take_off(
+        service: &Service,
+        place: &AwsSecretPlace,
+        label: &str,
+        version: &str,
+    ) -> Result<(), SinkError> {
+        match service.label(place, label, None, Some(version)).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Label(error)) => {
+                // It may be our own request, whose answer was lost.
+                let described = service.describe(place).await?;
+                let known = described.as_ref().and_then(|known| known.with(label));
+                match known == Some(version) {
+                    true => Err(error),
+                    false => Ok(()),
+                }
+            }
+            Err(refused) => Err(refused.error()),
+        }
+    }
+}
+
+/// That AWS is about to delete the secret.
+fn scheduled(described: &Described, place: &AwsSecretPlace) -> SinkError {
+    let at = described.deletion_date();
+    let at = at.map(|at| format!(" on {at}")).unwrap_or_default();
+    let AwsSecretPlace { region, name, .. } = place;
+    SinkError {
+        kind: SinkErrorKind::Unfit,
+        effect: Effect::None,
+        message: format!(
+            "the secret is scheduled for deletion{at}, and takes no key until it is gone"
+        ),
+        help: Some(format!(
+            "`aws secretsmanager restore-secret --region {region} --secret-id {name}` brings it back, or name \
+             another secret"
+        )),
     }
 }
 
@@ -457,8 +505,7 @@ impl SinkStore for AwsSecretsSink {
                 return Ok(Abandoned::Gone);
             };
             if described.with(PENDING) == Some(&ours) {
-                let off = service.label(place, PENDING, None, Some(&ours)).await;
-                off.map_err(Refused::error)?;
+                Self::take_off(&service, place, PENDING, &ours).await?;
             }
             if described.with(CURRENT) != Some(&ours) {
                 return Ok(Abandoned::Gone);

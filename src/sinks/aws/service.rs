@@ -12,7 +12,7 @@ use super::answer::{self, Described, ERROR_TYPE, Put, Refused, Value};
 use super::login::{self, Keys};
 use super::sign::{Signable, signature};
 use crate::http::{Client, Method, Request, Words};
-use crate::model::AwsSecretPlace;
+use crate::model::{AwsSecretPlace, is_aws_address};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
@@ -46,24 +46,11 @@ pub(super) struct Service {
     account: Mutex<Option<String>>,
 }
 
-/// Whether an address is the cloud's own for the service in a region.
-fn is_own(place: &AwsSecretPlace) -> bool {
-    let AwsSecretPlace { region, .. } = place;
-    let ends = match region.starts_with("cn-") {
-        true => ["amazonaws.com.cn", "api.amazonwebservices.com.cn"],
-        false => ["amazonaws.com", "api.aws"],
-    };
-    ["secretsmanager", "secretsmanager-fips"]
-        .into_iter()
-        .flat_map(|name| ends.map(|end| format!("https://{name}.{region}.{end}")))
-        .any(|own| own == place.endpoint.as_str())
-}
-
 impl Service {
     /// The service behind a place; nothing is sent yet.
     pub(super) fn new(machine: &Arc<Machine>, place: &AwsSecretPlace) -> Result<Self, SinkError> {
         let to = &place.endpoint;
-        if !is_own(place) && !machine.allowed.contains(to) {
+        if !is_aws_address("secretsmanager", &place.region, to) && !machine.allowed.contains(to) {
             return Err(SinkError {
                 kind: SinkErrorKind::Unauthenticated,
                 effect: Effect::None,
