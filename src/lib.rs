@@ -13,24 +13,12 @@
 pub mod apply;
 pub mod check;
 pub mod cli;
-pub mod config;
-pub mod credential_file;
-pub mod diag;
-pub mod diff;
-pub mod echo;
-pub mod encoding;
-pub mod http;
-pub mod lang;
-pub mod model;
 pub mod plan;
-pub mod platform;
 pub mod policy;
-pub mod poll;
-pub mod ports;
-pub mod private_file;
 pub mod record;
 pub mod refresh;
-pub mod secret;
-pub mod sinks;
 pub mod view;
-pub mod yaml;
+
+pub use rolecall_edges::{credential_file, http, platform, private_file, sinks, yaml};
+pub use rolecall_language::{config, lang};
+pub use rolecall_model::{diag, diff, echo, encoding, model, poll, ports, secret};

@@ -7,7 +7,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// The packages of this workspace.
-const OWN: [&str; 3] = ["rolecall", "rolecall-server", "rolecall-standins"];
+const OWN: [&str; 6] = [
+    "rolecall",
+    "rolecall-edges",
+    "rolecall-language",
+    "rolecall-model",
+    "rolecall-server",
+    "rolecall-standins",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use syn::visit::Visit;
 
+use crate::environment::HOUSE;
+
 /// The types of which tests make many.
 const TYPES: [&str; 5] = [
     "AccountState",
@@ -58,7 +60,7 @@ fn gather(dir: &Path, into: &mut BTreeMap<String, BTreeMap<String, usize>>) {
 #[test]
 fn accounts_for_tests_are_said_whole_in_two_places() {
     let mut found = BTreeMap::new();
-    for dir in ["src", "tests/it", "benches"] {
+    for dir in [&HOUSE[..], &["tests/it", "benches"]].concat() {
         gather(Path::new(dir), &mut found);
     }
     let found: Vec<String> = found
@@ -77,11 +79,11 @@ fn accounts_for_tests_are_said_whole_in_two_places() {
     assert_eq!(
         samples,
         [
-            "src/model/samples.rs AccountState 1",
-            "src/model/samples.rs DesiredAccount 1",
-            "src/model/samples.rs Facts 1",
-            "src/model/samples.rs Live 1",
-            "src/model/samples.rs LiveAccount 1",
+            "crates/model/src/model/samples.rs AccountState 1",
+            "crates/model/src/model/samples.rs DesiredAccount 1",
+            "crates/model/src/model/samples.rs Facts 1",
+            "crates/model/src/model/samples.rs Live 1",
+            "crates/model/src/model/samples.rs LiveAccount 1",
             "tests/it/samples.rs DesiredAccount 1",
             "tests/it/samples.rs Facts 1",
             "tests/it/samples.rs Live 1",
@@ -91,17 +93,17 @@ fn accounts_for_tests_are_said_whole_in_two_places() {
     assert_eq!(
         others,
         [
-            // What makes them, each in its one place.
-            "src/config/accounts.rs DesiredAccount 1",
-            "src/diff/account.rs AccountState 1",
-            "src/diff/declared.rs AccountState 1",
+            // What makes them, each in its one place; what is decoded, and the test that looks at every
+            // field of it.
+            "crates/edges/src/platform/decode.rs LiveAccount 2",
+            "crates/language/src/config/accounts.rs DesiredAccount 1",
+            "crates/model/src/diff/account.rs AccountState 1",
+            "crates/model/src/diff/declared.rs AccountState 1",
             // Every field of a birth is looked at.
-            "src/diff/tests/whole.rs AccountState 1",
-            "src/model/live.rs AccountState 1",
+            "crates/model/src/diff/tests/whole.rs AccountState 1",
+            "crates/model/src/model/live.rs AccountState 1",
             // A plan with something in every part.
             "src/plan/file/tests.rs AccountState 1",
-            // What is decoded, and the test that looks at every field of it.
-            "src/platform/decode.rs LiveAccount 2",
             "src/policy/subject.rs AccountState 1",
             "src/refresh.rs Facts 1",
             "src/refresh.rs Live 1",

@@ -1,5 +1,5 @@
 //! Values for integration tests and benches: what a literal would say of every field, said once. Unit
-//! tests have theirs in `src/model/samples.rs`.
+//! tests have theirs in `crates/model/src/model/samples.rs`.
 
 use std::collections::BTreeMap;
 

@@ -37,6 +37,10 @@ pub enum Fault {
     LostAnswer,
     /// This status and this error, and nothing is done.
     Refuse(u16, String),
+    /// The same with a message.
+    Say(u16, String, String),
+    /// Nothing happens to this one.
+    Pass,
 }
 
 /// The server.
@@ -82,6 +86,14 @@ impl Aws {
     /// How many roles were given.
     pub fn logins(&self) -> u64 {
         self.logins
+    }
+
+    /// Loses the answer to a request of this operation, after so many others.
+    pub fn lose(&mut self, op: &str, after: usize) {
+        let passed = std::iter::repeat_n(Fault::Pass, after);
+        let faults = passed.chain([Fault::LostAnswer]);
+        self.faults
+            .extend(faults.map(|fault| (op.to_owned(), fault)));
     }
 
     /// Writes as somebody else does.
@@ -200,6 +212,10 @@ impl Aws {
                     Some(_) => {}
                     None => {
                         kept.versions.insert(token.clone(), value);
+                        // The first one is current, whatever is asked for.
+                        if kept.versions.len() == 1 {
+                            kept.move_to("AWSCURRENT", &token);
+                        }
                         let labels = body["VersionStages"].as_array().cloned();
                         for label in labels.unwrap_or_else(|| vec![json!("AWSCURRENT")]) {
                             kept.move_to(label.as_str().unwrap_or_default(), &token);
@@ -362,8 +378,10 @@ impl Standin for Aws {
         let refuse = |status, code: &str, message: &str| {
             Reply::json(status, &json!({"__type": code, "message": message}))
         };
-        if let Some(Fault::Refuse(status, code)) = &fault {
-            return refuse(*status, code, "");
+        match &fault {
+            Some(Fault::Refuse(status, code)) => return refuse(*status, code, ""),
+            Some(Fault::Say(status, code, message)) => return refuse(*status, code, message),
+            Some(Fault::LostAnswer | Fault::Pass) | None => {}
         }
         if call.method != "POST"
             || call.path != "/"

@@ -112,7 +112,12 @@ fn unprivileged(stage: &Stage) -> Option<Somebody> {
     give(stage.dir.path());
     let program = tempfile::tempdir().expect("a temporary directory");
     let copy = program.path().join("rolecall");
-    fs::copy(env!("CARGO_BIN_EXE_rolecall"), &copy).expect("copied");
+    // Another process copies: a file that this one has open for writing, and with it whatever another
+    // test starts meanwhile, cannot be run ("text file busy").
+    let copied = Command::new("cp")
+        .args([Path::new(env!("CARGO_BIN_EXE_rolecall")), &copy])
+        .status();
+    assert!(copied.expect("cp runs").success());
     for path in [program.path(), &copy] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("changed");
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use rolecall::view::human;
 
+use crate::environment::HOUSE;
 use crate::renew;
 use crate::stage::Stage;
 
@@ -54,7 +55,7 @@ fn every_page_of_the_documentation_is_in_the_program() {
     assert!(pages.len() > 7, "{pages:?}");
     // No message sends anybody to a page that is not there, or to a file that was not installed.
     let mut named = 0;
-    let mut folders = vec![root.join("src")];
+    let mut folders = HOUSE.map(|folder| root.join(folder)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("readable") {
             let path = entry.expect("readable").path();

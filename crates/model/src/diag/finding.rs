@@ -40,7 +40,8 @@ pub struct Code {
     pub way_out: &'static str,
 }
 
-/// Declares a table of [`Code`]s and the list `ALL` of them.
+/// Declares a table of [`Code`](crate::diag::Code)s and the list `ALL` of them.
+#[macro_export]
 macro_rules! codes {
     ($($name:ident = $id:literal, $summary:literal, $way_out:literal;)*) => {
         $(
@@ -52,7 +53,7 @@ macro_rules! codes {
         pub const ALL: &[$crate::diag::Code] = &[$($name),*];
     };
 }
-pub(crate) use codes;
+pub use codes;
 
 /// A marked place of a source file and what is to be said about it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

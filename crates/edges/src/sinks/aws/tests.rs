@@ -154,7 +154,21 @@ async fn what_is_not_for_us_is_refused_at_the_probe_with_a_way_out() {
     for (member, value, told) in [
         ("RotationEnabled", json!(true), "rotates"),
         ("OwningService", json!("rds"), "another service"),
-        ("DeletedDate", json!(1.5), "scheduled for deletion"),
+        (
+            "DeletedDate",
+            json!(1_796_169_600.5),
+            "deletion on 2026-12-01",
+        ),
+        (
+            "DeletedDate",
+            json!("soon"),
+            "restore-secret --region eu-central-1 --secret-id mondoo/ci",
+        ),
+        (
+            "PrimaryRegion",
+            json!("us-east-1"),
+            "a copy of that in us-east-1",
+        ),
     ] {
         let store = Store::of(CredentialFormat::Json);
         store.server.with(|aws| {
@@ -236,7 +250,7 @@ async fn who_asks_too_much_waits_and_who_may_not_is_told_the_right() {
     assert!(
         error
             .to_string()
-            .contains("secretsmanager:GetSecretValue on mondoo/ci"),
+            .contains("secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:mondoo/ci-??????"),
         "{error}"
     );
 }
@@ -267,4 +281,144 @@ async fn a_web_identity_gives_one_login_a_run_which_is_renewed_before_it_ends() 
     ] {
         assert!(told.contains(source), "{told}");
     }
+}
+
+/// Each move of a label, the last one too.
+#[tokio::test]
+async fn a_label_that_moved_is_no_error_where_the_answer_was_lost() {
+    for lost in 0..3 {
+        let store = Store::of(CredentialFormat::Json);
+        let (to, key) = (store.to(), credential("x"));
+        let probe = store.sink.probe(&to).await.expect("looks");
+        let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+        if lost < 2 {
+            store
+                .server
+                .with(|aws| aws.lose("UpdateSecretVersionStage", lost));
+        }
+        store
+            .sink
+            .promote(&to, &key, &staged)
+            .await
+            .expect("is there");
+        let held = store.server.with(|aws| aws.secrets["mondoo/ci"].clone());
+        assert_eq!(held.labels.len(), 2, "{:?}", held.labels);
+        if lost == 2 {
+            store
+                .server
+                .with(|aws| aws.lose("UpdateSecretVersionStage", 1));
+        }
+        let gone = store.sink.remove(&to, &key.mrn, None).await;
+        assert_eq!(gone.expect("removes"), Removal::Removed);
+        let held = store.server.with(|aws| aws.secrets["mondoo/ci"].clone());
+        assert_eq!(held.labels.len(), 1, "{:?}", held.labels);
+        assert_eq!(store.server.with(|aws| aws.pending()), 0);
+    }
+}
+
+/// What is there under our token is somebody else's.
+#[tokio::test]
+async fn another_value_under_the_token_of_a_write_is_refused() {
+    let store = Store::of(CredentialFormat::Json);
+    let (to, key) = (store.to(), credential("x"));
+    let probe = store.sink.probe(&to).await.expect("looks");
+    let staged = store
+        .sink
+        .stage(&to, &key, probe.clone())
+        .await
+        .expect("stages");
+    let version = staged.beside.clone().expect("is beside");
+    store.server.with(|aws| {
+        let kept = aws.secrets.get_mut("mondoo/ci").expect("is there");
+        kept.versions.insert(version, "theirs".to_owned());
+    });
+    let error = store
+        .sink
+        .stage(&to, &key, probe)
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        (error.kind, error.effect),
+        (SinkErrorKind::Moved, Effect::None)
+    );
+    assert!(!error.to_string().contains("theirs"), "{error}");
+}
+
+/// A refusal is what its type says, whatever its status.
+#[tokio::test]
+async fn a_refusal_is_told_by_its_type_with_the_right_that_is_missing() {
+    for (op, code, message, kind, told) in [
+        (
+            "PutSecretValue",
+            "AccessDeniedException",
+            "Access to KMS is not allowed",
+            SinkErrorKind::PermissionDenied,
+            "kms:GenerateDataKey",
+        ),
+        (
+            "CreateSecret",
+            "AccessDeniedException",
+            "User: x is not authorized to perform: secretsmanager:CreateSecret",
+            SinkErrorKind::PermissionDenied,
+            "secretsmanager:CreateSecret on arn:aws:",
+        ),
+        (
+            "DescribeSecret",
+            "ExpiredTokenException",
+            "over",
+            SinkErrorKind::Unauthenticated,
+            "renew the login",
+        ),
+        (
+            "PutSecretValue",
+            "LimitExceededException",
+            "too many",
+            SinkErrorKind::Full,
+            "no room",
+        ),
+    ] {
+        let store = Store::of(CredentialFormat::Json);
+        store.server.with(|aws| {
+            let fault = Fault::Say(400, code.to_owned(), message.to_owned());
+            aws.faults.push((op.to_owned(), fault));
+        });
+        let error = store.put("x").await.expect_err("refused");
+        assert_eq!((error.kind, error.effect), (kind, Effect::None), "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn no_web_identity_goes_to_another_sts_than_awss() {
+    for (address, sent) in [
+        ("https://sts.eu-central-1.amazonaws.com", true),
+        ("https://sts-fips.eu-central-1.amazonaws.com", true),
+        ("https://sts.amazonaws.com", true),
+        ("https://sts.us-east-1.amazonaws.com", false),
+        ("https://sts.eu-central-1.amazonaws.com.evil.example", false),
+        ("http://127.0.0.1:9", false),
+    ] {
+        let (machine, _) = Lent::machine(&[("AWS_ENDPOINT_URL_STS", address)]);
+        assert_eq!(login::sts(&machine, REGION).is_ok(), sent, "{address}");
+    }
+    let (machine, _) = Lent::machine(&[("AWS_ENDPOINT_URL_STS", "https://sts.amazonaws.com")]);
+    login::sts(&machine, "cn-north-1").expect_err("is of another partition");
+}
+
+#[tokio::test]
+async fn a_credential_that_is_too_large_is_told_with_both_numbers() {
+    let store = Store::of(CredentialFormat::Json);
+    let key = IssuedCredential {
+        certificate: "c".repeat(LONGEST),
+        ..credential("x")
+    };
+    let probe = store.sink.probe(&store.to()).await.expect("looks");
+    let error = store
+        .sink
+        .stage(&store.to(), &key, probe)
+        .await
+        .expect_err("refused");
+    assert_eq!(error.kind, SinkErrorKind::Full);
+    assert!(error.to_string().contains("65536"), "{error}");
+    assert!(store.server.with(|aws| aws.secrets.is_empty()));
 }

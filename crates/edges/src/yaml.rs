@@ -303,7 +303,7 @@ mod tests {
     /// `fixtures/yaml/oracle.go` tells how it was made.
     #[test]
     fn the_library_of_mondoos_own_tools_reads_the_same() {
-        const ORACLE: &str = include_str!("../fixtures/yaml/oracle.jsonl");
+        const ORACLE: &str = include_str!("../../../fixtures/yaml/oracle.jsonl");
         // What is YAML, and no file that holds a credential needs.
         let declined = [
             "uses an anchor, alias or tag",

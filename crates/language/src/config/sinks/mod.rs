@@ -172,7 +172,7 @@ mod tests {
     use crate::model::{Identity, Place, samples};
 
     fn page(path: &str) -> String {
-        let path = format!("{}/docs/{path}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../docs/{path}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).expect("the page is there")
     }
 

@@ -488,7 +488,10 @@ mod real {
 
     use super::*;
 
-    const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/exec/store-key");
+    const PROGRAM: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/services/exec/store-key"
+    );
 
     struct Files {
         sink: ExecSink,
@@ -580,7 +583,7 @@ mod real {
     /// What people copy is what was tried.
     #[test]
     fn the_page_shows_the_program_that_is_tried() {
-        let page = include_str!("../../../docs/sinks/exec.md");
+        let page = include_str!("../../../../../docs/sinks/exec.md");
         let program = fs::read_to_string(PROGRAM).expect("is there");
         assert!(page.contains(&format!("```python\n{program}```\n")));
     }

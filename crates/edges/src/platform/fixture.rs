@@ -54,7 +54,10 @@ pub(super) fn account() -> ServiceAccount {
 
 /// A file of `fixtures/wire`.
 pub(super) fn wire(name: &str) -> Vec<u8> {
-    let path = format!("{}/fixtures/wire/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../fixtures/wire/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
     std::fs::read(&path).expect(&path)
 }
 

@@ -23,7 +23,7 @@ mod origin;
 mod place;
 mod policy;
 mod role;
-#[cfg(test)]
+#[cfg(any(test, feature = "samples"))]
 pub mod samples;
 mod seal;
 mod seal_key;

@@ -10,7 +10,7 @@ mod source;
 mod span;
 mod suggest;
 
-pub(crate) use finding::codes;
+pub use finding::codes;
 pub use finding::{Code, Diagnostic, Diagnostics, Label, Severity};
 pub use inert::{acts, inert};
 pub use render::{render, render_all};

@@ -280,7 +280,7 @@ mod tests {
             attributes: &[may("max_deletes"), may("max_moods")],
             ..PLAIN
         };
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/language.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/language.md");
         let page = std::fs::read_to_string(path).expect("the page is there");
         for schema in BLOCKS {
             let told = section(&page, schema.kind);

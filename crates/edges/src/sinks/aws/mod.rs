@@ -124,7 +124,10 @@ fn rendered(
     match text.len() > LONGEST {
         true => Err(refuse(
             SinkErrorKind::Full,
-            format!("the credential has more than the {LONGEST} bytes that a secret takes"),
+            format!(
+                "the credential is {} bytes long, and a secret takes {LONGEST} at most",
+                text.len()
+            ),
             "deliver it elsewhere",
         )),
         false => Ok(text),
