@@ -157,7 +157,7 @@ async fn what_is_not_for_us_is_refused_at_the_probe_with_a_way_out() {
         (
             "DeletedDate",
             json!(1_796_169_600.5),
-            "deletion on 2026-12-01",
+            "deletion on 2026-12-02",
         ),
         (
             "DeletedDate",
