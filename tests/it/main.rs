@@ -1,6 +1,8 @@
 //! The integration tests: one binary, since each would link the whole world.
 
 #[cfg(feature = "server")]
+mod aws;
+#[cfg(feature = "server")]
 mod azure;
 mod bad_days;
 #[cfg(feature = "server")]

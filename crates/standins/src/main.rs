@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{azure, gcp, github, gitlab, kubernetes, serve, vault};
+use rolecall_standins::{aws, azure, gcp, github, gitlab, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -24,6 +24,10 @@ fn main() -> ExitCode {
             wait();
         }),
         "kubernetes" => serve(kubernetes::Kubernetes::new(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
+        "aws" => serve(aws::Aws::new(), at).map(|running| {
             println!("{}", running.url);
             wait();
         }),

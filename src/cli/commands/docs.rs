@@ -36,6 +36,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/github.md"),
     ),
     (
+        "sink-aws_secretsmanager",
+        "delivering keys to secrets of AWS Secrets Manager",
+        include_str!("../../../docs/sinks/aws_secretsmanager.md"),
+    ),
+    (
         "sink-gitlab",
         "delivering keys to CI/CD variables of GitLab",
         include_str!("../../../docs/sinks/gitlab.md"),

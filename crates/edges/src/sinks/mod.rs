@@ -2,6 +2,7 @@
 //! The only place besides the platform that sees a key.
 
 mod actions;
+mod aws;
 mod azure;
 mod content;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
+use self::aws::AwsSecretsSink;
 use self::azure::AzureKeyVaultSink;
 use self::exec::ExecSink;
 use self::gcp::GcpSink;
@@ -45,6 +47,15 @@ const LOCAL: &str = ".rolecall";
 pub const VARIABLES: &[&str] = &[
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AZURE_AUTHORITY_HOST",
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
@@ -99,6 +110,7 @@ struct Stores {
     vault: VaultSink,
     kubernetes: KubernetesSink,
     github: GithubSink,
+    aws_secretsmanager: AwsSecretsSink,
     gitlab: GitlabSink,
     azure_key_vault: AzureKeyVaultSink,
     gcp: GcpSink,
@@ -117,6 +129,7 @@ impl Sinks {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
+                aws_secretsmanager: AwsSecretsSink::new(Arc::clone(&machine)),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
                 azure_key_vault: AzureKeyVaultSink::new(Arc::clone(&machine)),
                 gcp: GcpSink::new(Arc::clone(&machine)),
@@ -160,6 +173,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::Github(_)) => {
                 let $sink = &stores.github;
+                $asked
+            }
+            (Some(stores), Place::AwsSecretsmanager(_)) => {
+                let $sink = &stores.aws_secretsmanager;
                 $asked
             }
             (Some(stores), Place::Gitlab(_)) => {

@@ -1,6 +1,8 @@
 //! Sinks: which place receives an account's credential. One file a kind, with its schema and its decoder.
 //! Pure: names only; nothing is written here.
 
+mod aws;
+mod aws_secretsmanager;
 mod azure_key_vault;
 mod elsewhere;
 mod exec;
@@ -49,6 +51,11 @@ static KINDS: &[Kind] = &[
         kind: SinkKind::Github,
         schema: &github::SCHEMA,
         decode: github::decode,
+    },
+    Kind {
+        kind: SinkKind::AwsSecretsmanager,
+        schema: &aws_secretsmanager::SCHEMA,
+        decode: aws_secretsmanager::decode,
     },
     Kind {
         kind: SinkKind::Gitlab,

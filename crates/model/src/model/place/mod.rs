@@ -1,6 +1,8 @@
 //! Where exactly in a sink a credential goes: one file for each kind of place.
 //! Pure.
 
+mod aws;
+mod aws_secretsmanager;
 mod azure_key_vault;
 mod exec;
 mod file;
@@ -13,6 +15,8 @@ mod vault;
 
 use serde::{Deserialize, Serialize};
 
+pub use aws::{aws_address, aws_partition, is_aws_address, is_aws_region};
+pub use aws_secretsmanager::AwsSecretPlace;
 pub use azure_key_vault::AzureKeyVaultPlace;
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
@@ -35,6 +39,8 @@ pub enum Place {
     Kubernetes(KubernetesPlace),
     /// A secret of GitHub Actions, Dependabot or Codespaces.
     Github(GithubPlace),
+    /// A secret in AWS Secrets Manager.
+    AwsSecretsmanager(AwsSecretPlace),
     /// A CI/CD variable of GitLab.
     Gitlab(GitlabPlace),
     /// A secret in Azure Key Vault.
@@ -53,6 +59,7 @@ impl Place {
             Self::Vault(place) => place,
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
+            Self::AwsSecretsmanager(place) => place,
             Self::Gitlab(place) => place,
             Self::AzureKeyVault(place) => place,
             Self::GcpSecretManager(place) => place,
@@ -67,6 +74,7 @@ impl Place {
             Self::Vault(_)
             | Self::Kubernetes(_)
             | Self::Github(_)
+            | Self::AwsSecretsmanager(_)
             | Self::Gitlab(_)
             | Self::AzureKeyVault(_)
             | Self::GcpSecretManager(_)

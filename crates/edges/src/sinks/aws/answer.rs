@@ -1,0 +1,269 @@
+//! What AWS's answers mean, and the bodies of requests to it.
+//! Pure: bytes in, values out; no text of a secret gets into an error.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::http::{Again, Answer};
+use crate::model::{AwsSecretPlace, aws_partition};
+use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::sinks::remote;
+
+/// The header that names an error, where its body does not.
+pub(super) const ERROR_TYPE: &str = "x-amzn-errortype";
+
+#[derive(Deserialize, Default)]
+struct Refusal {
+    #[serde(rename = "__type", default)]
+    kind: String,
+    #[serde(alias = "Message", default)]
+    message: String,
+}
+
+/// The name of an error: letters only, without the namespace before `#` and what follows a `:`.
+pub(super) fn code(text: &str) -> String {
+    let text = text.rsplit('#').next().unwrap_or_default();
+    let text = text.split(':').next().unwrap_or_default();
+    let letters = text.chars().filter(char::is_ascii_alphanumeric);
+    letters.take(64).collect()
+}
+
+/// The name of a region as an answer tells it.
+pub(super) fn region(text: &str) -> String {
+    let plain = text
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-');
+    plain.take(32).collect()
+}
+
+/// The name of the error that an answer tells.
+fn code_of(answer: &Answer) -> String {
+    let told: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match told.kind.is_empty() {
+        true => code(answer.header(ERROR_TYPE).unwrap_or_default()),
+        false => code(&told.kind),
+    }
+}
+
+/// Whether an answer asks for the request to be sent again. Who is asked too much says so with 400.
+pub(super) fn again(answer: &Answer) -> Again {
+    match (answer.status, &*code_of(answer)) {
+        (400, "ThrottlingException" | "Throttling" | "RequestLimitExceeded") => Again::Always,
+        _ => remote::usual(answer),
+    }
+}
+
+pub(super) fn malformed(what: &str) -> SinkError {
+    SinkError {
+        kind: SinkErrorKind::Malformed,
+        effect: Effect::None,
+        message: what.to_owned(),
+        help: None,
+    }
+}
+
+/// The text of an element of XML that has no elements in it.
+pub(super) fn element(body: &[u8], name: &str) -> Option<Zeroizing<String>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (value, _) = rest.split_once('<')?;
+    Some(Zeroizing::new(value.trim().to_owned()))
+}
+
+/// A refusal of the service.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// There is no such secret, or no such version of it.
+    NotThere,
+    /// There is such a secret, or another value under this token.
+    Exists,
+    /// A label is not where the request says.
+    Label(SinkError),
+    /// Anything else.
+    Other(SinkError),
+}
+
+impl Refused {
+    /// The error, where the refusal is not expected.
+    pub(super) fn error(self) -> SinkError {
+        let of = |kind, message: &str| SinkError {
+            kind,
+            effect: Effect::None,
+            message: message.to_owned(),
+            help: None,
+        };
+        match self {
+            Self::NotThere => of(SinkErrorKind::NotFound, "the secret or its version is gone"),
+            Self::Exists => of(SinkErrorKind::Moved, "something else is there meanwhile"),
+            Self::Label(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<SinkError> for Refused {
+    fn from(error: SinkError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// What a refusal means. `right` is the permission that the request needs.
+pub(super) fn refused(
+    answer: &Answer,
+    right: &str,
+    place: &AwsSecretPlace,
+    writes: bool,
+) -> Refused {
+    let code = code_of(answer);
+    let told: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let (kind, help) = match &*code {
+        "ResourceNotFoundException" => return Refused::NotThere,
+        "ResourceExistsException" => return Refused::Exists,
+        "AccessDeniedException" | "AccessDenied" => (
+            SinkErrorKind::PermissionDenied,
+            // What the service says of its keys names no right of its own.
+            match told.message.contains("to KMS") || told.message.contains("kms:") {
+                true => "give the role kms:GenerateDataKey and kms:Decrypt on the secret's key"
+                    .to_owned(),
+                false => format!(
+                    "give the role {right} on arn:{}:secretsmanager:{}:{}:secret:{}-??????",
+                    aws_partition(&place.region),
+                    place.region,
+                    place.account_id,
+                    place.name
+                ),
+            },
+        ),
+        "DecryptionFailure" | "EncryptionFailure" => (
+            SinkErrorKind::PermissionDenied,
+            "look whether the secret's key is enabled, and whether the role may use it".to_owned(),
+        ),
+        "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "InvalidClientTokenId"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken" => (
+            SinkErrorKind::Unauthenticated,
+            "renew the login, and look at this machine's clock".to_owned(),
+        ),
+        "ThrottlingException" | "Throttling" | "RequestLimitExceeded" => {
+            (SinkErrorKind::RateLimited, "try again later".to_owned())
+        }
+        "LimitExceededException" => (
+            SinkErrorKind::Full,
+            "the account or the secret has no room; wait, or ask AWS for more".to_owned(),
+        ),
+        "InvalidParameterException" | "InvalidRequestException" => (
+            SinkErrorKind::Moved,
+            format!("look at the secret {} in AWS's console", place.name),
+        ),
+        _ => {
+            let (kind, _) = remote::kind_of(answer.status, writes);
+            (kind, "look at the sink's region and endpoint".to_owned())
+        }
+    };
+    let (_, effect) = remote::kind_of(answer.status, writes);
+    let named = if code.is_empty() {
+        String::new()
+    } else {
+        format!(", {code}")
+    };
+    let error = SinkError {
+        kind,
+        effect,
+        message: format!("AWS refused {right} (HTTP {}{named})", answer.status),
+        help: Some(help),
+    };
+    match &*code {
+        "InvalidParameterException" | "InvalidRequestException" => Refused::Label(error),
+        _ => Refused::Other(error),
+    }
+}
+
+/// A secret as it is described, without its value.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Described {
+    #[serde(rename = "ARN")]
+    pub(super) arn: String,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) rotation_enabled: Option<bool>,
+    #[serde(default)]
+    pub(super) owning_service: Option<String>,
+    #[serde(default)]
+    pub(super) deleted_date: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(super) primary_region: Option<String>,
+    #[serde(default)]
+    pub(super) version_ids_to_stages: Option<BTreeMap<String, Vec<String>>>,
+}
+
+impl Described {
+    /// The day of its deletion, where AWS says one: seconds since 1970.
+    pub(super) fn deletion_date(&self) -> Option<String> {
+        let seconds = self.deleted_date.as_ref()?.as_f64()?;
+        let at = jiff::SignedDuration::try_from_secs_f64(seconds).ok()?;
+        let at = jiff::Timestamp::from_duration(at).ok()?;
+        Some(at.strftime("%Y-%m-%d").to_string())
+    }
+
+    /// The version that has a label.
+    pub(super) fn with(&self, label: &str) -> Option<&str> {
+        let mut versions = self.version_ids_to_stages.iter().flatten();
+        let has = |labels: &[String]| labels.iter().any(|known| known == label);
+        versions.find_map(|(id, labels)| has(labels).then_some(id.as_str()))
+    }
+}
+
+/// A value as it is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Value {
+    pub(super) version_id: String,
+    #[serde(default, deserialize_with = "optional")]
+    pub(super) secret_string: Option<Zeroizing<String>>,
+}
+
+fn optional<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Option::<String>::deserialize(from).map(|text| text.map(Zeroizing::new))
+}
+
+/// The answer to a write of a value.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Put {
+    #[serde(default)]
+    pub(super) version_stages: Vec<String>,
+}
+
+/// A body in JSON of texts, and of lists of one text; nothing of it is left behind in memory.
+pub(super) fn body(members: &[(&str, &str)], lists: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let all = members.iter().chain(lists);
+    let room = all
+        .map(|(name, value)| name.len() + 6 * value.len() + 16)
+        .sum::<usize>();
+    let mut out = Zeroizing::new(Vec::with_capacity(room + 16));
+    let texts = members.iter().map(|pair| (pair, false));
+    for (n, ((name, value), list)) in texts
+        .chain(lists.iter().map(|pair| (pair, true)))
+        .enumerate()
+    {
+        out.extend_from_slice(if n == 0 { b"{\"" } else { b",\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(if list { b"\":[" } else { b"\":" });
+        // A text is always written, and there is room.
+        let _ = serde_json::to_writer(&mut *out, value);
+        if list {
+            out.push(b']');
+        }
+    }
+    out.push(b'}');
+    out
+}

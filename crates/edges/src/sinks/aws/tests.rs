@@ -1,0 +1,424 @@
+//! The sink against a server that answers as AWS does, and computes every signature anew.
+
+use std::sync::Mutex;
+
+use rolecall_standins::aws::{ACCOUNT, Aws, Fault, ID, KEY, REGION};
+use rolecall_standins::{Running, serve};
+use serde_json::json;
+
+use super::*;
+use crate::model::CredentialFormat;
+use crate::sinks::contract::{Ground, credential, keeps_to_the_contract};
+use crate::sinks::fixture::Lent;
+
+const LOGIN: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", ID), ("AWS_SECRET_ACCESS_KEY", KEY)];
+
+struct Store {
+    server: Running<Aws>,
+    sink: AwsSecretsSink,
+    lent: Lent,
+    place: AwsSecretPlace,
+    places: Mutex<usize>,
+}
+
+impl Store {
+    fn of(format: CredentialFormat) -> Self {
+        Self::with(format, LOGIN)
+    }
+
+    fn with(format: CredentialFormat, variables: &[(&'static str, &str)]) -> Self {
+        let server = serve(Aws::new(), ([127, 0, 0, 1], 0).into()).expect("a port");
+        let mut all = vec![("AWS_ENDPOINT_URL_STS", server.url.as_str())];
+        all.extend(variables);
+        let (mut machine, lent) = Lent::machine(&all);
+        let endpoint = Origin::new(&server.url).expect("an address");
+        machine.allowed.push(endpoint.clone());
+        Self {
+            sink: AwsSecretsSink::new(Arc::new(machine)),
+            server,
+            lent,
+            place: AwsSecretPlace {
+                endpoint,
+                region: REGION.to_owned(),
+                account_id: ACCOUNT.to_owned(),
+                name: "mondoo/ci".to_owned(),
+                format,
+            },
+            places: Mutex::default(),
+        }
+    }
+
+    fn to(&self) -> Destination {
+        Destination::new(
+            "aws_secretsmanager.ci",
+            Place::AwsSecretsmanager(self.place.clone()),
+        )
+    }
+
+    async fn put(&self, id: &str) -> Result<Delivered, SinkError> {
+        let (to, key) = (self.to(), credential(id));
+        let probe = self.sink.probe(&to).await?;
+        let staged = self.sink.stage(&to, &key, probe).await?;
+        self.sink.promote(&to, &key, &staged).await
+    }
+
+    fn ops(&self) -> Vec<String> {
+        let calls = self.server.calls();
+        let ops = calls
+            .iter()
+            .map(|call| call.header("x-amz-target").to_owned());
+        ops.map(|op| op.replace("secretsmanager.", "")).collect()
+    }
+}
+
+fn name_of(to: &Destination) -> &str {
+    let Place::AwsSecretsmanager(place) = to.place() else {
+        panic!("{to}")
+    };
+    &place.name
+}
+
+impl Ground for Store {
+    type Sink = AwsSecretsSink;
+
+    fn sink(&self) -> &AwsSecretsSink {
+        &self.sink
+    }
+
+    fn place(&self) -> Destination {
+        let mut places = self.places.lock().expect("no panic");
+        *places += 1;
+        let place = AwsSecretPlace {
+            name: format!("mondoo/{places}"),
+            ..self.place.clone()
+        };
+        Destination::new("aws_secretsmanager.ci", Place::AwsSecretsmanager(place))
+    }
+
+    fn read(&self, to: &Destination) -> Option<Vec<u8>> {
+        self.server.with(|aws| {
+            // A secret without a key.
+            let held = aws.current(name_of(to)).filter(|held| *held != NOTHING);
+            held.map(|held| held.as_bytes().to_vec())
+        })
+    }
+
+    fn write(&self, to: &Destination, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        self.server.with(|aws| aws.write(name_of(to), &text));
+    }
+
+    fn beside(&self) -> usize {
+        self.server.with(|aws| aws.pending())
+    }
+}
+
+#[tokio::test]
+async fn all_formats_keep_to_the_contract() {
+    for format in [CredentialFormat::Json, CredentialFormat::Base64] {
+        keeps_to_the_contract(&Store::of(format)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_goes_to_the_clouds_own_addresses_or_where_a_policy_says() {
+    let sink = |endpoint: &str| {
+        let (machine, _) = Lent::machine(LOGIN);
+        let place = AwsSecretPlace {
+            endpoint: Origin::new(endpoint).expect("an address"),
+            ..Store::of(CredentialFormat::Json).place
+        };
+        Service::new(&Arc::new(machine), &place).map(|_| ())
+    };
+    for own in [
+        "https://secretsmanager.eu-central-1.amazonaws.com",
+        "https://secretsmanager-fips.eu-central-1.amazonaws.com",
+        "https://secretsmanager.eu-central-1.api.aws",
+    ] {
+        sink(own).expect("is AWS's own");
+    }
+    for other in [
+        "https://secretsmanager.us-east-1.amazonaws.com",
+        "https://secretsmanager.eu-central-1.amazonaws.com.evil.example",
+        "https://secretsmanager.eu-central-1.amazonaws.com:8443",
+        "https://s3.eu-central-1.amazonaws.com",
+        "http://127.0.0.1:9",
+    ] {
+        let error = sink(other).expect_err(other);
+        assert!(error.to_string().contains("was not sent"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_for_us_is_refused_at_the_probe_with_a_way_out() {
+    for (member, value, told) in [
+        ("RotationEnabled", json!(true), "rotates"),
+        ("OwningService", json!("rds"), "another service"),
+        (
+            "DeletedDate",
+            json!(1_796_169_600.5),
+            "deletion on 2026-12-02",
+        ),
+        (
+            "DeletedDate",
+            json!("soon"),
+            "restore-secret --region eu-central-1 --secret-id mondoo/ci",
+        ),
+        (
+            "PrimaryRegion",
+            json!("us-east-1"),
+            "a copy of that in us-east-1",
+        ),
+    ] {
+        let store = Store::of(CredentialFormat::Json);
+        store.server.with(|aws| {
+            aws.write("mondoo/ci", "{}");
+            let kept = aws.secrets.get_mut("mondoo/ci").expect("is there");
+            kept.more.insert(member.to_owned(), value);
+        });
+        let error = store.put("x").await.expect_err("refused");
+        assert_eq!(error.kind, SinkErrorKind::Unfit);
+        assert!(
+            error.to_string().contains(told) && error.help.is_some(),
+            "{error}"
+        );
+        assert_eq!(store.ops(), ["DescribeSecret"], "{member}");
+    }
+    let store = Store::of(CredentialFormat::Json);
+    store.server.with(|aws| {
+        aws.write("mondoo/ci", "{}");
+        let kept = aws.secrets.get_mut("mondoo/ci").expect("is there");
+        kept.versions.insert("theirs".to_owned(), "x".to_owned());
+        kept.labels
+            .insert("AWSPENDING".to_owned(), "theirs".to_owned());
+    });
+    let error = store.put("x").await.expect_err("refused");
+    assert!(error.to_string().contains("AWSPENDING"), "{error}");
+}
+
+#[tokio::test]
+async fn another_account_is_told_whether_the_secret_is_there_or_not() {
+    for there in [false, true] {
+        let mut store = Store::of(CredentialFormat::Json);
+        if there {
+            store.server.with(|aws| aws.write("mondoo/ci", "{}"));
+        }
+        store.place.account_id = "210987654321".to_owned();
+        let error = store.put("x").await.expect_err("refused");
+        let told = error.to_string();
+        assert!(
+            told.contains(ACCOUNT) && told.contains("210987654321"),
+            "{told}"
+        );
+        let written = store
+            .server
+            .with(|aws| aws.secrets.get("mondoo/ci").map(|k| k.versions.len()));
+        assert_eq!(written, there.then_some(1));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_makes_no_second_version() {
+    for op in ["CreateSecret", "PutSecretValue", "UpdateSecretVersionStage"] {
+        let store = Store::of(CredentialFormat::Json);
+        store
+            .server
+            .with(|aws| aws.faults.push((op.to_owned(), Fault::LostAnswer)));
+        store.put("x").await.expect(op);
+        let kept = store.server.with(|aws| aws.secrets["mondoo/ci"].clone());
+        assert_eq!(kept.versions.len(), 2, "{op}: the empty one and the key");
+        assert_eq!(store.server.with(|aws| aws.pending()), 0, "{op}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_too_much_waits_and_who_may_not_is_told_the_right() {
+    let store = Store::of(CredentialFormat::Json);
+    let fault = |code: &str| Fault::Refuse(400, code.to_owned());
+    store.server.with(|aws| {
+        aws.faults
+            .push(("PutSecretValue".to_owned(), fault("ThrottlingException")));
+    });
+    store.put("x").await.expect("waits");
+    store.server.with(|aws| {
+        let namespaced = "com.amazonaws#AccessDeniedException:http://x";
+        aws.faults
+            .push(("GetSecretValue".to_owned(), fault(namespaced)));
+    });
+    let error = store.put("y").await.expect_err("refused");
+    assert_eq!(error.kind, SinkErrorKind::PermissionDenied);
+    assert!(
+        error
+            .to_string()
+            .contains("secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:123456789012:secret:mondoo/ci-??????"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_web_identity_gives_one_login_a_run_which_is_renewed_before_it_ends() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "a.b.c\n").expect("writes");
+    let path = file.path().to_str().expect("a path");
+    let role = "arn:aws:iam::123456789012:role/rolecall";
+    let with = [
+        ("AWS_ROLE_ARN", role),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", path),
+    ];
+    let store = Store::with(CredentialFormat::Json, &with);
+    store.put("x").await.expect("delivers");
+    store.put("y").await.expect("delivers");
+    assert_eq!(store.server.with(|aws| aws.logins()), 1);
+    store.lent.pass(56 * 60);
+    store.put("z").await.expect("delivers");
+    assert_ne!(store.server.with(|aws| aws.logins()), 1);
+    let none = Store::with(CredentialFormat::Json, &[]);
+    let told = none.put("x").await.expect_err("no login").to_string();
+    for source in [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_ROLE_ARN",
+        "AWS_SHARED_CREDENTIALS_FILE",
+    ] {
+        assert!(told.contains(source), "{told}");
+    }
+}
+
+/// Each move of a label, the last one too.
+#[tokio::test]
+async fn a_label_that_moved_is_no_error_where_the_answer_was_lost() {
+    for lost in 0..3 {
+        let store = Store::of(CredentialFormat::Json);
+        let (to, key) = (store.to(), credential("x"));
+        let probe = store.sink.probe(&to).await.expect("looks");
+        let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+        if lost < 2 {
+            store
+                .server
+                .with(|aws| aws.lose("UpdateSecretVersionStage", lost));
+        }
+        store
+            .sink
+            .promote(&to, &key, &staged)
+            .await
+            .expect("is there");
+        let held = store.server.with(|aws| aws.secrets["mondoo/ci"].clone());
+        assert_eq!(held.labels.len(), 2, "{:?}", held.labels);
+        if lost == 2 {
+            store
+                .server
+                .with(|aws| aws.lose("UpdateSecretVersionStage", 1));
+        }
+        let gone = store.sink.remove(&to, &key.mrn, None).await;
+        assert_eq!(gone.expect("removes"), Removal::Removed);
+        let held = store.server.with(|aws| aws.secrets["mondoo/ci"].clone());
+        assert_eq!(held.labels.len(), 1, "{:?}", held.labels);
+        assert_eq!(store.server.with(|aws| aws.pending()), 0);
+    }
+}
+
+/// What is there under our token is somebody else's.
+#[tokio::test]
+async fn another_value_under_the_token_of_a_write_is_refused() {
+    let store = Store::of(CredentialFormat::Json);
+    let (to, key) = (store.to(), credential("x"));
+    let probe = store.sink.probe(&to).await.expect("looks");
+    let staged = store
+        .sink
+        .stage(&to, &key, probe.clone())
+        .await
+        .expect("stages");
+    let version = staged.beside.clone().expect("is beside");
+    store.server.with(|aws| {
+        let kept = aws.secrets.get_mut("mondoo/ci").expect("is there");
+        kept.versions.insert(version, "theirs".to_owned());
+    });
+    let error = store
+        .sink
+        .stage(&to, &key, probe)
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        (error.kind, error.effect),
+        (SinkErrorKind::Moved, Effect::None)
+    );
+    assert!(!error.to_string().contains("theirs"), "{error}");
+}
+
+/// A refusal is what its type says, whatever its status.
+#[tokio::test]
+async fn a_refusal_is_told_by_its_type_with_the_right_that_is_missing() {
+    for (op, code, message, kind, told) in [
+        (
+            "PutSecretValue",
+            "AccessDeniedException",
+            "Access to KMS is not allowed",
+            SinkErrorKind::PermissionDenied,
+            "kms:GenerateDataKey",
+        ),
+        (
+            "CreateSecret",
+            "AccessDeniedException",
+            "User: x is not authorized to perform: secretsmanager:CreateSecret",
+            SinkErrorKind::PermissionDenied,
+            "secretsmanager:CreateSecret on arn:aws:",
+        ),
+        (
+            "DescribeSecret",
+            "ExpiredTokenException",
+            "over",
+            SinkErrorKind::Unauthenticated,
+            "renew the login",
+        ),
+        (
+            "PutSecretValue",
+            "LimitExceededException",
+            "too many",
+            SinkErrorKind::Full,
+            "no room",
+        ),
+    ] {
+        let store = Store::of(CredentialFormat::Json);
+        store.server.with(|aws| {
+            let fault = Fault::Say(400, code.to_owned(), message.to_owned());
+            aws.faults.push((op.to_owned(), fault));
+        });
+        let error = store.put("x").await.expect_err("refused");
+        assert_eq!((error.kind, error.effect), (kind, Effect::None), "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn no_web_identity_goes_to_another_sts_than_awss() {
+    for (address, sent) in [
+        ("https://sts.eu-central-1.amazonaws.com", true),
+        ("https://sts-fips.eu-central-1.amazonaws.com", true),
+        ("https://sts.amazonaws.com", true),
+        ("https://sts.us-east-1.amazonaws.com", false),
+        ("https://sts.eu-central-1.amazonaws.com.evil.example", false),
+        ("http://127.0.0.1:9", false),
+    ] {
+        let (machine, _) = Lent::machine(&[("AWS_ENDPOINT_URL_STS", address)]);
+        assert_eq!(login::sts(&machine, REGION).is_ok(), sent, "{address}");
+    }
+    let (machine, _) = Lent::machine(&[("AWS_ENDPOINT_URL_STS", "https://sts.amazonaws.com")]);
+    login::sts(&machine, "cn-north-1").expect_err("is of another partition");
+}
+
+#[tokio::test]
+async fn a_credential_that_is_too_large_is_told_with_both_numbers() {
+    let store = Store::of(CredentialFormat::Json);
+    let key = IssuedCredential {
+        certificate: "c".repeat(LONGEST),
+        ..credential("x")
+    };
+    let probe = store.sink.probe(&store.to()).await.expect("looks");
+    let error = store
+        .sink
+        .stage(&store.to(), &key, probe)
+        .await
+        .expect_err("refused");
+    assert_eq!(error.kind, SinkErrorKind::Full);
+    assert!(error.to_string().contains("65536"), "{error}");
+    assert!(store.server.with(|aws| aws.secrets.is_empty()));
+}
