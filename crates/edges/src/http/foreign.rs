@@ -52,6 +52,21 @@ pub fn without_token(text: &str, token: &str) -> String {
     out
 }
 
+/// Whether a text repeats a part of what was sent: a run of bytes that no sentence has by chance; of what is
+/// shorter, all of it. What of the rest belongs to that part cannot be told then.
+pub fn repeats(text: &[u8], sent: &[u8]) -> bool {
+    const LEAST: usize = 4;
+    let width = sent.len().min(GIVEAWAY);
+    if width < LEAST {
+        return false;
+    }
+    let parts: BTreeSet<&[u8]> = sent.windows(width).collect();
+    text.windows(width).any(|part| parts.contains(part))
+}
+
+/// What stands for a text that repeats what was sent.
+pub const WITHHELD: &str = "[withheld: the text repeats what was sent]";
+
 /// Whether a body is a page for people.
 pub fn is_page(body: &[u8]) -> bool {
     body.trim_ascii_start().first() == Some(&b'<')
@@ -60,6 +75,24 @@ pub fn is_page(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_is_known_again_by_any_part_of_it() {
+        for (text, sent, told) in [
+            (
+                "you sent hunter2-of-a-job-of-ci",
+                "x=hunter2-of-a-job-of-ci",
+                true,
+            ),
+            ("...ter2-of-a-job-of", "x=hunter2-of-a-job-of-ci", true),
+            ("...ter2-of-a-job-o", "x=hunter2-of-a-job-of-ci", false),
+            ("it is 1234", "1234", true),
+            ("it is 123", "123", false),
+            ("", "hunter2-of-a-job", false),
+        ] {
+            assert_eq!(repeats(text.as_bytes(), sent.as_bytes()), told, "{text}");
+        }
+    }
 
     #[test]
     fn no_part_of_a_token_is_left_in_a_text() {

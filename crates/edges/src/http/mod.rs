@@ -12,7 +12,7 @@ mod time;
 pub use cause::Words;
 pub use client::{Client, Settings, SetupError, holds_certificate};
 pub use exchange::{Answer, Failure, FailureKind, Header, Method, Request};
-pub use foreign::{excerpt, is_page, without_token};
+pub use foreign::{WITHHELD, excerpt, is_page, repeats, without_token};
 pub use proxy::{Proxy, ProxyError, is_loopback};
 pub use retry::{Again, Retry, Tries, Verdict};
 pub use time::{Pause, Time};

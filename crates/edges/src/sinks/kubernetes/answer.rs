@@ -4,9 +4,15 @@
 //! Sources: `Status` in Kubernetes' API reference; the texts of k8s.io/apiserver and
 //! k8s.io/apimachinery v0.34.4.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use crate::http::{Answer, excerpt, is_page, without_token};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::http::{Answer, WITHHELD, excerpt, is_page, repeats};
 use crate::model::KubernetesPlace;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::remote;
@@ -18,8 +24,8 @@ pub(super) struct Asked<'a> {
     pub(super) login: &'a str,
     /// The token that was sent; empty if none was.
     pub(super) token: &'a str,
-    /// The value that was sent, in base64; empty if none was.
-    pub(super) value: &'a str,
+    /// The body that was sent; empty if none was.
+    pub(super) sent: &'a [u8],
     /// Whether it changes something.
     pub(super) writes: bool,
 }
@@ -99,17 +105,39 @@ pub(super) fn malformed(why: &str) -> SinkError {
     }
 }
 
+/// What the data of a Secret holds, each value as it was sent and as who reads it has it.
+fn values(sent: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    #[derive(Deserialize)]
+    struct Sent<'a> {
+        #[serde(borrow, default)]
+        data: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    }
+    let Ok(Sent { data }) = serde_json::from_slice::<Sent<'_>>(sent) else {
+        return Vec::new();
+    };
+    let both = |value: Cow<'_, str>| {
+        let read = STANDARD.decode(value.as_bytes()).unwrap_or_default();
+        [value.as_bytes().to_vec(), read].map(Zeroizing::new)
+    };
+    data.into_values().flat_map(both).collect()
+}
+
 /// A refusal in the words of who must mend it.
 pub(super) fn refused(answer: &Answer, asked: &Asked<'_>) -> SinkError {
     let Asked {
         place,
         login,
         token,
-        value,
+        sent,
         writes,
     } = asked;
     let status = Status::of(answer);
-    let repeat = |text: &str| excerpt(&without_token(text, value), token);
+    // An apply says again what other accounts have in the Secret.
+    let values = values(sent);
+    let repeat = |text: &str| match values.iter().any(|one| repeats(text.as_bytes(), one)) {
+        true => WITHHELD.to_owned(),
+        false => excerpt(text, token),
+    };
     let words = match status.message.as_str() {
         "" => String::new(),
         text => format!(": {}", repeat(text)),

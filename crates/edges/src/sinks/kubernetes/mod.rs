@@ -131,7 +131,6 @@ impl KubernetesSink {
         server: &Server,
         place: &KubernetesPlace,
         wanted: Wanted<'_>,
-        value: &str,
     ) -> Result<Result<Answer, Refusal>, SinkError> {
         // The file of a token is renewed by others.
         let token = server.login.proof.token()?;
@@ -188,7 +187,7 @@ impl KubernetesSink {
             place,
             login: server.login.named,
             token: token.as_ref().map_or("", |token| token.as_str()),
-            value,
+            sent: body.map_or(&[], |body| body.as_slice()),
             writes,
         };
         let error = answer::refused(&answer, &asked);
@@ -197,7 +196,7 @@ impl KubernetesSink {
 
     /// What is at a place.
     async fn look(&self, server: &Server, place: &KubernetesPlace) -> Result<Looked, SinkError> {
-        match self.ask(server, place, Wanted::Read, "").await? {
+        match self.ask(server, place, Wanted::Read).await? {
             Ok(answer) => {
                 let seen = Seen::read(&answer.body).ok_or_else(not_a_secret)?;
                 let read = StoredCredential::new(answer.body.to_vec());
@@ -219,7 +218,7 @@ impl KubernetesSink {
         let value = encoded(TRIAL.as_bytes()).ok_or_else(no_text)?;
         let body = seen.applied(place, &self.manager, Some(&value));
         let body = body.ok_or_else(no_text)?;
-        match self.ask(server, place, Wanted::Try(&body), "").await? {
+        match self.ask(server, place, Wanted::Try(&body)).await? {
             Ok(_) => Ok(Some(())),
             Err(Refusal { answer, .. }) if answer::cannot_try(&answer) => Ok(Some(())),
             Err(Refusal { answer, .. }) if answer::is_stale(&answer) => Ok(None),
@@ -244,8 +243,7 @@ impl KubernetesSink {
     ) -> Result<Applied, SinkError> {
         let body = seen.applied(place, &self.manager, value);
         let body = body.ok_or_else(no_text)?;
-        let sent = value.unwrap_or_default();
-        match self.ask(server, place, Wanted::Write(&body), sent).await? {
+        match self.ask(server, place, Wanted::Write(&body)).await? {
             Ok(answer) => {
                 let seen = Seen::read(&answer.body).ok_or_else(not_a_secret);
                 seen.map(Applied::Done).map_err(unsure)
@@ -410,20 +408,24 @@ impl SinkStore for KubernetesSink {
             let mut tries = 0;
             loop {
                 seen.takes(place, bytes.len())?;
-                let refused = match self.apply(&server, place, &seen, Some(&value)).await {
+                let (refused, stale) = match self.apply(&server, place, &seen, Some(&value)).await {
                     Ok(Applied::Done(_)) => break,
-                    Ok(Applied::Stale(refused)) => refused,
-                    Err(error) => return Err(error),
+                    Ok(Applied::Stale(refused)) => (refused, true),
+                    Err(error) => (error, false),
                 };
                 tries += 1;
-                seen = self.look(&server, place).await?.0;
+                seen = match self.look(&server, place).await {
+                    Ok((seen, _)) => seen,
+                    Err(_) if !stale => return Err(refused),
+                    Err(error) => return Err(error),
+                };
                 let held = seen.value(&place.key);
-                // It may be our own write, whose answer was lost.
+                // It may be our own write: the answer was lost, or says other than was done.
                 if held == Some(&**value) {
                     break;
                 }
                 // Others may write other parts of a Secret as they like.
-                if held != former || tries == TRIES {
+                if !stale || held != former || tries == TRIES {
                     return Err(refused);
                 }
             }

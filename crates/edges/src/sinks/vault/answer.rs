@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::credential_file;
-use crate::http::{Again, Answer, excerpt, is_page};
+use crate::http::{Again, Answer, WITHHELD, excerpt, is_page, repeats};
 use crate::model::{IssuedCredential, Mrn, StoredCredential, VaultPlace};
 use crate::ports::{Effect, Found, SinkError, SinkErrorKind};
 use crate::sinks::remote;
@@ -339,6 +339,29 @@ pub(super) fn malformed(why: &str) -> SinkError {
         effect: Effect::None,
         message: why.to_owned(),
         help: None,
+    }
+}
+
+/// An answer that refuses, without its words where they repeat something of what was sent: a server, or what
+/// stands before it, that shows the request shows what the secret holds.
+pub(super) fn without(answer: Answer, sent: &[u8]) -> Answer {
+    #[derive(Deserialize)]
+    struct Sent<'a> {
+        #[serde(borrow)]
+        data: Fields<'a>,
+    }
+    let said = errors(&answer.body).join("; ");
+    let fields =
+        serde_json::from_slice::<Sent<'_>>(sent).map_or_else(|_| Fields::new(), |it| it.data);
+    let mut values = fields.values().filter_map(|value| text(value));
+    let told = |part: &[u8]| repeats(said.as_bytes(), part);
+    if !told(sent) && !values.any(|value| told(value.as_bytes())) {
+        return answer;
+    }
+    let body = format!("{{\"errors\":[\"{WITHHELD}\"]}}").into_bytes();
+    Answer {
+        body: body.into(),
+        ..answer
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::answer::{self, INDEX};
-use crate::http::{Client, Method, Request, excerpt};
+use crate::http::{Client, Method, Request, WITHHELD, excerpt, repeats};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
@@ -75,7 +75,10 @@ fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, S
 
 /// The file of `VAULT_CACERT`, if it is set.
 pub(super) fn authorities(machine: &Machine) -> Result<Option<Vec<u8>>, SinkError> {
-    if machine.variable("VAULT_SKIP_VERIFY").is_some() {
+    // As Vault's programs read it. Source: `strconv.ParseBool` in api/client.go.
+    let verifies = ["0", "f", "F", "false", "FALSE", "False"];
+    let skips = machine.variable("VAULT_SKIP_VERIFY");
+    if skips.is_some_and(|value| !verifies.contains(&value)) {
         return refuse(
             "VAULT_SKIP_VERIFY is set, and a key is sent to no server that is not verified",
             "unset it, and name the server's authority with VAULT_CACERT",
@@ -178,7 +181,7 @@ impl Login {
                 until: None,
             });
         };
-        let body = body(*kind, machine).await?;
+        let (body, proof) = body(*kind, machine).await?;
         let url = format!("{}/v1/auth/{mount}/login", client.shown());
         let make = || {
             let mut request = Request::new(Method::Post, url.as_str())
@@ -223,9 +226,10 @@ impl Login {
                 _ => kind,
             };
             let said = answer::said(&answer);
-            let words = match said.is_empty() {
-                true => String::new(),
-                false => format!(": {}", excerpt(&said, &secret_of(&body))),
+            let words = match said.as_str() {
+                "" => String::new(),
+                said if repeats(said.as_bytes(), proof.as_bytes()) => format!(": {WITHHELD}"),
+                said => format!(": {}", excerpt(said, "")),
             };
             return Err(SinkError {
                 kind,
@@ -255,17 +259,11 @@ impl Login {
     }
 }
 
-/// The longest run of the body that is nobody else's to see.
-fn secret_of(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let parts = text.split('"');
-    parts
-        .max_by_key(|part| part.len())
-        .unwrap_or_default()
-        .to_owned()
-}
-
-async fn body(kind: Kind, machine: &Machine) -> Result<Zeroizing<Vec<u8>>, SinkError> {
+/// The body of a login, and what in it is nobody else's to see.
+async fn body(
+    kind: Kind,
+    machine: &Machine,
+) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<String>), SinkError> {
     let variable = |name: &str| machine.variable(name).unwrap_or_default().trim();
     let fields = match kind {
         Kind::AppRole => [
@@ -296,7 +294,8 @@ async fn body(kind: Kind, machine: &Machine) -> Result<Zeroizing<Vec<u8>>, SinkE
             .map_err(|_| answer::malformed("the login is no text"))?;
     }
     body.push(b'}');
-    Ok(body)
+    let [_, (_, proof)] = fields;
+    Ok((body, proof))
 }
 
 /// The token of an identity of this machine, read anew: such tokens live for minutes.

@@ -149,6 +149,12 @@ impl VaultSink {
         if let Some(index) = answer.header(INDEX) {
             *server.index.lock().await = Some(index.to_owned());
         }
+        // All fields of a secret are written together, those of others too.
+        if answer.status >= 300
+            && let Some(body) = body
+        {
+            return Ok(answer::without(answer, body));
+        }
         Ok(answer)
     }
 
@@ -394,15 +400,18 @@ impl SinkStore for VaultSink {
                     Ok(Written { version }) => {
                         break (self.look_for(&server, place, version).await, None);
                     }
-                    Err(error) if error.kind == SinkErrorKind::Moved => error,
-                    Err(error) => return Err(error),
+                    Err(error) => error,
                 };
+                let moved = error.kind == SinkErrorKind::Moved;
                 let seen = match self.look(&server, place).await {
                     Ok(seen) => seen,
+                    Err(_) if !moved => return Err(error),
                     failed => break (failed, Some(error)),
                 };
-                // What moved may be our own write, whose answer was lost; or another field.
-                if writes == WRITES || !seen.holds_as_in(&place.field, former)? {
+                // It may be there all the same: the answer was lost, or says other than was done. What
+                // moved may be another field.
+                let again = moved && seen.holds_as_in(&place.field, former)?;
+                if writes == WRITES || !again {
                     break (Ok(seen), Some(error));
                 }
                 data = seen.with_field(&place.field, &text)?;

@@ -317,15 +317,83 @@ async fn a_lost_answer_leaves_one_version() {
     let probe = store.sink.probe(&to).await.expect("takes a key");
     let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
     store.fault("POST /v1/secret/data", Fault::LostAnswer);
-    let lost = store.sink.promote(&to, &key, &staged).await;
-    let lost = lost.expect_err("nobody knows");
-    assert_eq!(lost.effect, Effect::Unknown, "{lost}");
+    // What is there decides.
+    let done = store.sink.promote(&to, &key, &staged).await;
+    assert_eq!(
+        done.expect("is there").version,
+        Some(StoreVersion::new("1"))
+    );
     let again = store.sink.promote(&to, &key, &staged).await;
     assert_eq!(
         again.expect("is there").version,
         Some(StoreVersion::new("1"))
     );
     assert_eq!(store.versions(), 1);
+    // Where nobody can look either, nobody knows.
+    let key = credential("two");
+    let probe = store.sink.probe(&to).await.expect("takes a key");
+    let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+    store.fault("POST /v1/secret/data", Fault::LostAnswer);
+    for _ in 0..8 {
+        store.fault("GET", Fault::Refuse(500, "no".to_owned()));
+    }
+    let lost = store.sink.promote(&to, &key, &staged).await;
+    assert_eq!(lost.expect_err("nobody knows").effect, Effect::Unknown);
+}
+
+/// A server, or what stands before it, that shows the request shows what others keep in the secret.
+#[tokio::test]
+async fn a_refusal_repeats_nothing_of_what_the_secret_holds() {
+    let store = Store::of(CredentialFormat::Base64);
+    let (to, key) = (store.to(), credential("one"));
+    store.server.with(|vault| {
+        vault.put(
+            "",
+            "secret",
+            "mondoo/ci",
+            json!({"a_password": "hunter2-x"}),
+        );
+    });
+    let probe = store.sink.probe(&to).await.expect("takes a key");
+    let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+    let sent = content::render(&key, CredentialFormat::Base64).expect("renders");
+    let sent = String::from_utf8(sent.to_vec()).expect("text");
+    for told in [
+        "bad body {\"a_password\":\"hunter2-x\"}".to_owned(),
+        "the value hunter2-x is weak".to_owned(),
+        format!("cannot store ...{}...", &sent[200..240]),
+    ] {
+        store.fault("POST /v1/secret/data", Fault::Refuse(400, told));
+        let refused = store.sink.promote(&to, &key, &staged).await;
+        let refused = refused.expect_err("refused");
+        let shown = format!("{refused} {refused:?}");
+        assert!(shown.contains("[withheld"), "{shown}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains(&sent[200..216]),
+            "{shown}"
+        );
+    }
+}
+
+/// What identifies is longer than what proves, as a rule.
+#[tokio::test]
+async fn a_refused_login_repeats_nothing_of_its_proof() {
+    let login = [
+        (
+            "VAULT_ROLE_ID",
+            "a-long-role-id-that-everybody-may-know-0123456789",
+        ),
+        ("VAULT_SECRET_ID", "s3cr3t-1d-of-a-job"),
+    ];
+    let store = Store::with(CredentialFormat::Json, &login);
+    let told = "you sent {role_id: a-long-role-id, secret_id: s3cr3t-1d-of-a-job}";
+    store.fault("POST /v1/auth", Fault::Refuse(400, told.to_owned()));
+    let refused = store.sink.probe(&store.to()).await.expect_err("no login");
+    let shown = format!("{refused} {refused:?}");
+    assert!(
+        shown.contains("[withheld") && !shown.contains("s3cr3t"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ pub(super) fn decode(
     decoder: &mut Decoder<'_>,
 ) -> Decoded<Box<dyn DecodedSink>> {
     let address = origin(block, "address", frame, decoder);
-    let mount = path(block, "mount", frame, decoder);
+    let mount = mount(block, frame, decoder);
     let namespace = match decoder.is_set(block, "namespace", frame)? {
         true => path(block, "namespace", frame, decoder),
         false => Ok(Some(String::new())),
@@ -73,6 +73,28 @@ pub(super) fn decode(
         format,
         metadata,
     })))
+}
+
+/// Where an engine is mounted. What Vault itself has there is none.
+/// Source: `protectedMounts` in HashiCorp Vault's `vault/mount.go`.
+fn mount(block: &Block, frame: &Frame<'_>, decoder: &mut Decoder<'_>) -> Decoded<String> {
+    let Some(mount) = path(block, "mount", frame, decoder)? else {
+        return Ok(None);
+    };
+    let first = mount.split('/').next().unwrap_or_default();
+    if !["auth", "audit", "cubbyhole", "identity", "sys"].contains(&first) {
+        return Ok(Some(mount));
+    }
+    let span = block.attribute("mount").map_or(block.span, |it| it.span);
+    decoder.report(
+        Diagnostic::error(codes::INVALID_VALUE)
+            .at(
+                span,
+                format!("`{first}` is Vault's own, and no engine is there"),
+            )
+            .help("name the mount of a key-value engine of version 2, such as `secret`"),
+    );
+    Err(Failed)
 }
 
 impl DecodedSink for Vault {
@@ -173,6 +195,8 @@ mod tests {
             ("mount", "\"\""),
             ("mount", "\"secret/../sys\""),
             ("mount", "\"secret?x\""),
+            ("mount", "\"sys\""),
+            ("mount", "\"/auth/token/\""),
             ("path", "\"../../sys/policy\""),
             ("path", "\"a//b\""),
             ("path", "\"a b\""),

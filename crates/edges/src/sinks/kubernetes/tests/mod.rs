@@ -461,19 +461,29 @@ async fn a_lost_answer_leaves_one_write() {
     let (to, key) = (store.to(), credential("one"));
     let staged = store.staged(&to, "one").await.expect("stages");
     store.fault("PATCH", Fault::LostAnswer);
-    let lost = store
+    // What is there decides.
+    let done = store
         .sink
         .promote(&to, &key, &staged)
         .await
-        .expect_err("nobody knows");
-    assert_eq!(lost.effect, Effect::Unknown, "{lost}");
+        .expect("is there");
     let version = store.sink.probe(&to).await.expect("there").version;
+    assert_eq!(done.version, version);
     let again = store
         .sink
         .promote(&to, &key, &staged)
         .await
         .expect("is there");
     assert_eq!(again.version, version);
+    // Where nobody can look either, nobody knows.
+    let key = credential("two");
+    let staged = store.staged(&to, "two").await.expect("stages");
+    store.fault("PATCH", Fault::LostAnswer);
+    for _ in 0..8 {
+        store.fault("GET", Fault::Refuse(500, "InternalError", "no".to_owned()));
+    }
+    let lost = store.sink.promote(&to, &key, &staged).await;
+    assert_eq!(lost.expect_err("nobody knows").effect, Effect::Unknown);
 }
 
 #[tokio::test]
@@ -661,7 +671,27 @@ async fn a_refusal_repeats_nothing_of_the_key() {
         .expect_err("refused");
     let shown = format!("{refused} {refused:?}");
     assert!(
-        shown.contains("cannot decode") && !shown.contains(&part[..40]),
+        shown.contains("[withheld") && !shown.contains(&part[..16]),
+        "{shown}"
+    );
+    // Nor of another account's, which an apply says again.
+    store.put("one").await.expect("delivers");
+    let theirs = store.server.with(|kube| kube.shown(NAMESPACE, NAME))["data"]["config"].clone();
+    let theirs = theirs.as_str().expect("text").to_owned();
+    let mut other = store.place.clone();
+    other.key = "other".to_owned();
+    let other = Destination::new("kubernetes.ops", Place::Kubernetes(other));
+    let staged = store.staged(&other, "two").await.expect("stages");
+    let told = format!("spec: {{config: {theirs}}}");
+    store.fault("PATCH", Fault::Refuse(422, "Invalid", told));
+    let refused = store
+        .sink
+        .promote(&other, &credential("two"), &staged)
+        .await
+        .expect_err("refused");
+    let shown = format!("{refused} {refused:?}");
+    assert!(
+        shown.contains("[withheld") && !shown.contains(&theirs[40..60]),
         "{shown}"
     );
 }
