@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::http::{Proxy, Time};
 use crate::model::Origin;
 use crate::secret::Secret;
-use crate::sinks::{Machine, Programs, VARIABLES};
+use crate::sinks::{Gates, Machine, Programs, VARIABLES};
 
 use super::failure::Failure;
 use super::options::PlatformChoice;
@@ -58,5 +58,6 @@ pub fn machine(
         allowed,
         programs,
         observer: Box::new(move |request| observer.sink_request(request)),
+        gates: Gates::default(),
     })
 }

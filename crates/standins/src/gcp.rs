@@ -83,6 +83,8 @@ pub enum Fault {
     Refuse(u16, &'static str, &'static str),
     /// The same, and it is done all the same.
     RefuseDone(u16, &'static str),
+    /// Nothing is done, and what was sent is shown.
+    Echo,
     /// A redirect to another host.
     Redirect,
     /// Somebody adds a version with this value before the request is worked on.
@@ -787,6 +789,10 @@ impl Standin for Gcp {
                     body["error"]["details"] = json!([{"reason": reason}]);
                 }
                 Reply::json(code, &body)
+            }
+            Some(Fault::Echo) => {
+                let sent = String::from_utf8_lossy(&call.body);
+                refuse(400, "INVALID_ARGUMENT", &sent)
             }
             Some(Fault::RefuseDone(code, status)) => {
                 self.work(call);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::gates::Gates;
 use super::machine::{Machine, SinkRequest};
 use super::programs::Programs;
 use crate::http::Time;
@@ -57,6 +58,7 @@ impl Lent {
             observer: Box::new(move |request| {
                 log.lock().expect("no panic").push(request.clone());
             }),
+            gates: Gates::default(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::model::Origin;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::secret::Secret;
 
+use super::gates::Gates;
 use super::programs::Programs;
 
 /// One request of a sink, sent once, and how that went: what a log may hold of it.
@@ -50,6 +51,8 @@ pub struct Machine {
     pub programs: Programs,
     /// Is told of every request.
     pub observer: SinkObserver,
+    /// Which stores want to be left alone for a while.
+    pub gates: Gates,
 }
 
 impl fmt::Debug for Machine {

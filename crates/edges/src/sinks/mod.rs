@@ -11,6 +11,7 @@ mod exec;
 mod file;
 #[cfg(test)]
 mod fixture;
+mod gates;
 mod gcp;
 mod github;
 mod gitlab;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
+pub use gates::Gates;
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 

@@ -41,6 +41,7 @@ pub(super) async fn send(
         took: Duration::ZERO,
     };
     loop {
+        machine.gates.open(client.shown(), &machine.time).await;
         let began = (machine.time.now)();
         let answer = client.send((call.make)()).await;
         let took = (machine.time.now)().duration_since(began);
@@ -59,7 +60,13 @@ pub(super) async fn send(
         }
         let end = match tries.after(again, call.writes, asked) {
             Verdict::Wait(wait) => {
-                (machine.time.sleep)(wait).await;
+                if asked.is_some() {
+                    // What else is asked of this store would be refused too.
+                    let until = (machine.time.now)() + wait;
+                    machine.gates.close(client.shown(), until);
+                } else {
+                    (machine.time.sleep)(wait).await;
+                }
                 continue;
             }
             Verdict::Final => String::new(),
@@ -69,12 +76,32 @@ pub(super) async fn send(
             ),
             Verdict::Spent => format!("; gave up after {} attempts", RETRY.attempts),
         };
+        if let (Ok(answer), Some(asked), false) = (&answer, asked, end.is_empty())
+            && asked > RETRY.longest_asked
+        {
+            return Err(asks_too_long(answer.status, asked, call.writes));
+        }
         // What an answer means is said by who knows the store.
         return answer.map_err(|failure| {
             let mut error = lost(&failure, call.writes);
             error.message.push_str(&end);
             error
         });
+    }
+}
+
+fn asks_too_long(status: u16, asked: Duration, writes: bool) -> SinkError {
+    let (kind, effect) = kind_of(status, writes);
+    SinkError {
+        kind,
+        effect,
+        message: format!(
+            "the server takes no more requests for now (HTTP {status}) and asks to wait {} s, longer than \
+             the {} s that rolecall waits",
+            asked.as_secs(),
+            RETRY.longest_asked.as_secs()
+        ),
+        help: Some("run again then".to_owned()),
     }
 }
 
@@ -125,5 +152,92 @@ pub(super) fn at(to: &Destination, doing: &str, error: SinkError) -> SinkError {
     SinkError {
         message: format!("{to}: {doing} failed: {}", error.message),
         ..error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecall_standins::{Call as Asked, Reply, Standin, serve};
+
+    use super::*;
+    use crate::http::{Method, Words};
+    use crate::sinks::fixture::Lent;
+
+    /// Refuses the first requests with a wait of so many seconds.
+    struct Busy {
+        refuses: usize,
+        seconds: &'static str,
+    }
+
+    impl Standin for Busy {
+        fn answer(&mut self, _: &Asked) -> Reply {
+            match self.refuses.checked_sub(1) {
+                Some(left) => {
+                    self.refuses = left;
+                    Reply::empty(429).header("retry-after", self.seconds)
+                }
+                None => Reply::empty(200),
+            }
+        }
+    }
+
+    const WORDS: Words = Words {
+        authorities: "A",
+        trust: "B",
+        longer: "C",
+        address: "D",
+    };
+
+    async fn ask(machine: &Machine, client: &Client) -> Result<Answer, SinkError> {
+        let url = format!("{}/x", client.shown());
+        let call = Call {
+            operation: "test",
+            writes: true,
+            make: &|| Request::new(Method::Post, url.as_str()),
+            again: usual,
+        };
+        send(machine, client, &call).await
+    }
+
+    #[tokio::test]
+    async fn a_store_that_wants_to_be_left_alone_is_left_alone_by_all() {
+        let busy = |refuses, seconds| Busy { refuses, seconds };
+        let server = serve(busy(1, "30"), ([127, 0, 0, 1], 0).into()).expect("serves");
+        let (machine, _) = Lent::machine(&[]);
+        let client = machine.client(&server.url, None, WORDS).expect("a client");
+        let start = (machine.time.now)();
+        assert_eq!(ask(&machine, &client).await.expect("answers").status, 200);
+        let waited = (machine.time.now)().duration_since(start).as_secs();
+        assert!((30..40).contains(&waited), "{waited}");
+        // Whoever comes while it is closed waits too, and for no other store.
+        let until = (machine.time.now)() + jiff::SignedDuration::from_secs(50);
+        machine.gates.close(client.shown(), until);
+        let other = serve(busy(0, ""), ([127, 0, 0, 1], 0).into()).expect("serves");
+        let beside = machine.client(&other.url, None, WORDS).expect("a client");
+        ask(&machine, &beside).await.expect("answers");
+        assert!((machine.time.now)() < until);
+        ask(&machine, &client).await.expect("answers");
+        assert!((machine.time.now)() >= until);
+        assert_eq!(server.calls().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_too_long_is_told_with_its_length() {
+        let server = serve(
+            Busy {
+                refuses: 9,
+                seconds: "3600",
+            },
+            ([127, 0, 0, 1], 0).into(),
+        );
+        let server = server.expect("serves");
+        let (machine, _) = Lent::machine(&[]);
+        let client = machine.client(&server.url, None, WORDS).expect("a client");
+        let refused = ask(&machine, &client).await.expect_err("too long");
+        assert!(refused.to_string().contains("wait 3600 s"), "{refused}");
+        assert_eq!(
+            (refused.kind, refused.effect, server.calls().len()),
+            (SinkErrorKind::RateLimited, Effect::None, 1)
+        );
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::http::{Again, Answer, excerpt, is_page};
+use crate::http::{Again, Answer, WITHHELD, excerpt, is_page, repeats};
 use crate::model::GcpPlace;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::remote;
@@ -392,6 +392,8 @@ pub(super) struct Asked<'a> {
     pub(super) place: &'a GcpPlace,
     /// The token that was sent.
     pub(super) token: &'a str,
+    /// The body that was sent; empty if none was.
+    pub(super) sent: &'a [u8],
     /// The permission that it needs.
     pub(super) needs: &'static str,
     /// Whether it changes something.
@@ -403,6 +405,7 @@ pub(super) fn refused(answer: &Answer, asked: &Asked<'_>) -> SinkError {
     let Asked {
         place,
         token,
+        sent,
         needs,
         writes,
     } = asked;
@@ -428,6 +431,7 @@ pub(super) fn refused(answer: &Answer, asked: &Asked<'_>) -> SinkError {
     } = said(&answer.body);
     let words = match message.is_empty() {
         true => format!("HTTP {code}"),
+        false if repeats(message.as_bytes(), sent) => format!("HTTP {code}: {WITHHELD}"),
         false => format!("HTTP {code}: {}", excerpt(&message, token)),
     };
     let (name, project, flags) = (&place.name, &place.project, flags(place));

@@ -98,6 +98,7 @@ impl Server {
         let asked = Asked {
             place,
             token: &token,
+            sent: body.map_or(&[], |body| body.as_slice()),
             needs,
             writes,
         };

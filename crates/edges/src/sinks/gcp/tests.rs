@@ -603,6 +603,11 @@ async fn a_write_that_failed_was_done_if_its_version_is_there() {
             "{error}"
         );
     }
+    // A server that shows what it got is not repeated.
+    let store = Store::new();
+    store.fault("addVersion", Fault::Echo);
+    let error = store.put("one").await.expect_err("was not done");
+    assert!(error.to_string().contains("[withheld"), "{error}");
     // It is done after a while.
     let store = Store::new();
     store.fault("addVersion", Fault::Late(3));

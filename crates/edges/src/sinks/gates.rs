@@ -1,0 +1,35 @@
+//! When a store wants to be left alone: one answer that says so holds for all that a run asks of that store.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::http::Time;
+
+/// Which stores are not asked before which time, by origin.
+#[derive(Debug, Default)]
+pub struct Gates(Mutex<BTreeMap<String, Timestamp>>);
+
+impl Gates {
+    /// Notes that a store is not asked before then.
+    pub(super) fn close(&self, origin: &str, until: Timestamp) {
+        let mut all = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
+        let held = all.entry(origin.to_owned()).or_insert(until);
+        *held = until.max(*held);
+    }
+
+    /// Waits until a store may be asked.
+    pub(super) async fn open(&self, origin: &str, time: &Time) {
+        while let Some(wait) = self.left(origin, (time.now)()) {
+            (time.sleep)(wait).await;
+        }
+    }
+
+    fn left(&self, origin: &str, now: Timestamp) -> Option<Duration> {
+        let all = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
+        let wait = all.get(origin)?.duration_since(now);
+        Duration::try_from(wait).ok().filter(|wait| !wait.is_zero())
+    }
+}
