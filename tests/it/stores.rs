@@ -221,6 +221,8 @@ struct Used<'s> {
     nobodys: &'s str,
     /// The variables of the login, the last of them the secret.
     login: [(&'s str, &'s str); 2],
+    /// The variable of the authority, where the store has one of its own.
+    trusts: Option<(&'s str, &'s str)>,
     /// How logs call the write.
     writes: &'s str,
     /// How often each of the two was asked, since it was asked for that.
@@ -237,6 +239,7 @@ fn a_job_delivers_a_key_into_vault_that_another_program_uses_and_leaves_nothing_
         address: &vault.url,
         nobodys: &evil.url,
         login: [("VAULT_ADDR", &vault.url), ("VAULT_TOKEN", ROOT)],
+        trusts: None,
         writes: "vault write",
         asked: &|| [vault.calls().len(), evil.calls().len()],
         key: &|| {
@@ -244,6 +247,72 @@ fn a_job_delivers_a_key_into_vault_that_another_program_uses_and_leaves_nothing_
             let field = &fields.expect("delivered")["credential"];
             field.as_str().expect("a text").to_owned()
         },
+    });
+}
+
+/// The sink that delivers into a key of a Secret of each account.
+fn into_secrets(address: &str, accounts: &[&str]) -> String {
+    let sink = format!(
+        "sink \"kubernetes\" \"ci\" {{\n  address   = \"{address}\"\n  namespace = \
+         \"mondoo-operator\"\n  name      = account.id\n}}\n"
+    );
+    let accounts = delivering(address, accounts).replace("sink.vault.ci", "sink.kubernetes.ci");
+    let (_, accounts) = accounts.split_once("}\n").expect("a sink");
+    format!("{sink}{accounts}")
+}
+
+/// What a script for a real server sets.
+fn of_script(name: &str) -> String {
+    std::env::var(name).expect("scripts/services sets it")
+}
+
+/// What another client than rolecall reads at a place of a real server.
+fn read_by_another_client(place: &str) -> String {
+    let python = of_script("ROLECALL_TEST_CLIENT_PYTHON");
+    let mut client = Command::new(python);
+    client.args([&of_script("ROLECALL_TEST_CLIENT"), "show", place]);
+    let output = client.output().expect("runs");
+    assert!(output.status.success(), "{}", said(&output));
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+#[test]
+#[ignore = "ROLECALL_TEST_SERVICES=1 scripts/services/vault test"]
+fn a_job_delivers_a_key_into_a_real_vault_that_another_program_uses() {
+    let evil = served();
+    let (address, root) = (
+        of_script("VAULT_ADDR"),
+        of_script("ROLECALL_TEST_VAULT_ROOT"),
+    );
+    job_leaves_nothing_behind(&Used {
+        sink: delivering,
+        address: &address,
+        nobodys: &evil.url,
+        login: [("VAULT_ADDR", &address), ("VAULT_TOKEN", &root)],
+        trusts: None,
+        writes: "vault write",
+        asked: &|| [0, evil.calls().len()],
+        key: &|| read_by_another_client("mondoo/scanner"),
+    });
+}
+
+#[test]
+#[ignore = "ROLECALL_TEST_SERVICES=1 scripts/services/kubernetes test"]
+fn a_job_delivers_a_key_into_a_real_kubernetes_that_another_program_uses() {
+    let evil = served();
+    let (address, admin) = (
+        of_script("KUBE_SERVER"),
+        of_script("ROLECALL_TEST_KUBE_ADMIN"),
+    );
+    job_leaves_nothing_behind(&Used {
+        sink: into_secrets,
+        address: &address,
+        nobodys: &evil.url,
+        login: [("KUBE_SERVER", &address), ("KUBE_TOKEN", &admin)],
+        trusts: Some(("KUBE_CA_FILE", &of_script("KUBE_CA_FILE"))),
+        writes: "kubernetes write",
+        asked: &|| [0, evil.calls().len()],
+        key: &|| read_by_another_client("scanner"),
     });
 }
 
@@ -255,19 +324,11 @@ fn a_job_delivers_a_key_into_kubernetes_that_another_program_uses_and_leaves_not
     };
     let (cluster, evil) = (served(), served());
     job_leaves_nothing_behind(&Used {
-        sink: |address, accounts| {
-            let sink = format!(
-                "sink \"kubernetes\" \"ci\" {{\n  address   = \"{address}\"\n  namespace = \
-                 \"mondoo-operator\"\n  name      = account.id\n}}\n"
-            );
-            let accounts =
-                delivering(address, accounts).replace("sink.vault.ci", "sink.kubernetes.ci");
-            let (_, accounts) = accounts.split_once("}\n").expect("a sink");
-            format!("{sink}{accounts}")
-        },
+        sink: into_secrets,
         address: &cluster.url,
         nobodys: &evil.url,
         login: [("KUBE_SERVER", &cluster.url), ("KUBE_TOKEN", ADMIN)],
+        trusts: None,
         writes: "kubernetes write",
         asked: &|| [cluster.calls().len(), evil.calls().len()],
         key: &|| {
@@ -286,6 +347,7 @@ fn job_leaves_nothing_behind(used: &Used<'_>) {
         address,
         nobodys,
         login: store,
+        trusts,
         writes,
         asked,
         key,
@@ -316,7 +378,10 @@ fn job_leaves_nothing_behind(used: &Used<'_>) {
     };
     let owner = base64(&owner);
     let platform = ("MONDOO_CONFIG_BASE64", owner.as_str());
-    let login = [platform, store[0], store[1]];
+    let login: Vec<(&str, &str)> = [platform, store[0], store[1]]
+        .into_iter()
+        .chain(*trusts)
+        .collect();
     stage.configure(&sink(address, &["scanner"]));
     let (code, text) = run(
         &stage,

@@ -2,6 +2,7 @@
 
 client.py prepare PAGE   namespaces, Secrets of others, and the Role of the page, bound to the user `job`
 client.py read           every value that a test names as delivered is a credential of that account
+client.py show NAME      the credential in that Secret
 """
 import base64
 import json
@@ -75,4 +76,9 @@ def read():
     print(f"{read} values read by the Python client {kubernetes.__version__}, as they were delivered")
 
 
-{"prepare": prepare, "read": read}[sys.argv[1]](*sys.argv[2:])
+def show(name):
+    value = core.read_namespaced_secret(name, NAMESPACE).data["config"]
+    print(base64.b64decode(value, validate=True).decode(), end="")
+
+
+{"prepare": prepare, "read": read, "show": show}[sys.argv[1]](*sys.argv[2:])

@@ -2,6 +2,7 @@
 
 client.py prepare PAGE   mounts, secrets of others, logins, and the policy of the page, which all logins get
 client.py read           every value that a test names as delivered is a credential of that account
+client.py show PATH      the credential there
 """
 import base64
 import json
@@ -83,4 +84,8 @@ def read():
     print(f"{len(lines)} values read by the Python client hvac, as they were delivered")
 
 
-{"prepare": prepare, "read": read}[sys.argv[1]](*sys.argv[2:])
+def show(path):
+    print(kv.read_secret_version(path, mount_point="secret", raise_on_deleted_version=True)["data"]["data"]["credential"], end="")
+
+
+{"prepare": prepare, "read": read, "show": show}[sys.argv[1]](*sys.argv[2:])
