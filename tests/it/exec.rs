@@ -328,3 +328,30 @@ fn the_reference_program_keeps_a_key_that_logs_in() {
         .count();
     assert_eq!(left, 2, "the key and the lock");
 }
+
+/// Each delivery waits until another has begun too.
+#[test]
+fn keys_of_different_scopes_are_delivered_side_by_side() {
+    let mut kept = kept(
+        "touch FOLDER/here-$$; n=0; while [ $(ls FOLDER | grep -c here-) -lt 2 ]; do \
+         n=$((n+1)); [ $n -lt 300 ] || exit 10; sleep 0.1; done",
+    );
+    // What is done then stands in the program after its folder was put in.
+    let program = fs::read_to_string(kept.stage.path("store-key")).expect("there");
+    let folder = kept.folder.to_str().expect("text").to_owned();
+    put(
+        &kept.stage.path("store-key"),
+        &program.replace("FOLDER", &folder),
+    );
+    let one = CONFIGURATION.replace("[\"ci-key\"]", "[account.id]");
+    let (_, other) = one.split_once("service_account").expect("an account");
+    let other = other
+        .replace("\"ci\"", "\"org\"")
+        .replace("space.payments", "organization.acme");
+    kept.stage.configure(&format!("{one}service_account{other}"));
+    let option = kept.option();
+    let apply = ["apply", "--yes", "--parallelism", "2", &option, "access"];
+    let (code, text) = kept.said(&apply);
+    assert_eq!(code, 0, "{text}");
+    assert!(!kept.file("ci").is_empty() && !kept.file("org").is_empty());
+}
