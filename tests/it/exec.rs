@@ -348,7 +348,8 @@ fn keys_of_different_scopes_are_delivered_side_by_side() {
     let other = other
         .replace("\"ci\"", "\"org\"")
         .replace("space.payments", "organization.acme");
-    kept.stage.configure(&format!("{one}service_account{other}"));
+    kept.stage
+        .configure(&format!("{one}service_account{other}"));
     let option = kept.option();
     let apply = ["apply", "--yes", "--parallelism", "2", &option, "access"];
     let (code, text) = kept.said(&apply);

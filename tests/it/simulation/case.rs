@@ -26,6 +26,8 @@ pub struct Case {
     pub queries: Queries,
     /// Whether the destinations can hold a key beside the one that is in use.
     pub stages: bool,
+    /// Whether they can be read back.
+    pub reads: bool,
     /// Whether only one scope is worked on.
     pub alone: bool,
     /// What was wanted before, and is there.
@@ -124,6 +126,22 @@ impl Case {
         }
     }
 
+    /// As it is, with destinations that nobody can read back, as a secret of GitHub, whose sinks let a key take
+    /// the place of what is there.
+    pub fn unreadable(mut self) -> Self {
+        for account in self.desired.accounts.values_mut() {
+            for to in &mut account.deliver_to {
+                *to = to.clone().overwriting_unreadable(true);
+            }
+        }
+        self.title.push_str("; unreadable");
+        Self {
+            stages: false,
+            reads: false,
+            ..self
+        }
+    }
+
     /// As it is, with other places for the keys of all accounts but the first.
     pub fn moving(mut self) -> Self {
         for (n, account) in self.desired.accounts.values_mut().enumerate().skip(1) {
@@ -201,6 +219,7 @@ impl Case {
             quirks,
             queries,
             stages: true,
+            reads: true,
             alone: !wide,
             before,
             desired,

@@ -86,6 +86,17 @@ fn one_birth_into_stores_that_cannot_stage() {
     simulate(what, &cases.collect::<Vec<_>>(), 350);
 }
 
+/// What a run that died left in such a store looks like anything else there: only the sink's word lets the
+/// next run put its key in the place.
+#[test]
+fn one_birth_into_stores_that_cannot_be_read() {
+    let cases = platforms(&[PROMPT])
+        .into_iter()
+        .map(|quirks| Case::new(quirks, &[Wanted(0, BOTH, 2)]).unreadable());
+    let what = "one birth into stores that cannot be read";
+    simulate(what, &cases.collect::<Vec<_>>(), 350);
+}
+
 /// Some of these cannot be: a platform may give no account without roles.
 #[test]
 fn births_without_roles() {

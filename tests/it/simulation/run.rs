@@ -39,7 +39,7 @@ fn go(
     fault: Option<(usize, Fault)>,
 ) -> Result<Report, String> {
     let law = |platform: &Platform| laws.step(platform);
-    let world = World::new(platform, fault, case.stages, &law);
+    let world = World::new(platform, fault, (case.stages, case.reads), &law);
     let before = platform.look();
     let seals = seals();
     let options = Options {

@@ -87,6 +87,8 @@ pub struct World<'a> {
     fault: Option<(usize, Fault)>,
     /// Whether destinations can stage.
     stages: bool,
+    /// Whether they can be read back.
+    reads: bool,
     /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
@@ -157,7 +159,7 @@ impl<'a> World<'a> {
     pub fn new(
         platform: &'a Platform,
         fault: Option<(usize, Fault)>,
-        stages: bool,
+        (stages, reads): (bool, bool),
         law: &'a dyn Fn(&Platform) -> Result<(), String>,
     ) -> Self {
         Self {
@@ -165,6 +167,7 @@ impl<'a> World<'a> {
             client: platform.client(),
             fault,
             stages,
+            reads,
             law,
             calls: RefCell::default(),
             broken: RefCell::default(),
@@ -288,6 +291,7 @@ impl SinkStore for World<'_> {
             self.platform.sweep(to);
             Ok(Probe {
                 found: match self.platform.holder(to) {
+                    Some(_) if !self.reads => Found::Unreadable,
                     Some(account) => Found::Account {
                         account,
                         endpoint: None,
@@ -298,7 +302,9 @@ impl SinkStore for World<'_> {
                 abilities: Abilities {
                     stage: self.stages,
                     // As Vault: what cannot stage binds a write to what was seen.
-                    compare_and_swap: !self.stages,
+                    compare_and_swap: !self.stages && self.reads,
+                    read_back: self.reads,
+                    restore: self.reads,
                     ..to.abilities()
                 },
                 read: None,
@@ -320,7 +326,9 @@ impl SinkStore for World<'_> {
             Ok(Staged {
                 probe,
                 beside,
-                former: self.platform.read(to).map(Secret::new),
+                former: (self.platform.read(to))
+                    .filter(|_| self.reads)
+                    .map(Secret::new),
             })
         };
         self.call("stage", Kind::Deliver, act).await
@@ -352,7 +360,10 @@ impl SinkStore for World<'_> {
             self.platform
                 .put(to, beside.unwrap_or_else(|| held(credential)));
             Ok(Delivered {
-                verified: Verified::Equal,
+                verified: match self.reads {
+                    true => Verified::Equal,
+                    false => Verified::Accepted,
+                },
                 version: None,
                 note: None,
             })
