@@ -109,11 +109,15 @@ impl<W: World> Run<'_, W> {
             // No mark proves what it is: those of an account go with it, and a live one still needs its key.
             Found::Unreadable if to.overwrites_unreadable() => return Ok(()),
             Found::Unreadable => {
-                return Err(
-                    "something is there that cannot be read, and may be a key in use; move it away, or \
-                     say overwrite_unreadable = true in the sink if it may be lost"
-                        .to_owned(),
-                );
+                // A run that died may have left it, and nothing tells it from what others put there.
+                let or = match going.is_empty() {
+                    true => "",
+                    false => " or what a birth left that did not end",
+                };
+                return Err(format!(
+                    "something is there that cannot be read, and may be a key in use{or}; move it away, \
+                     or say overwrite_unreadable = true in the sink if it may be lost"
+                ));
             }
             Found::Account { account, .. } if going.contains(account) => return Ok(()),
             Found::Account { account, endpoint } => (account, endpoint),
