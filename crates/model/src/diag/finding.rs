@@ -40,7 +40,7 @@ pub struct Code {
     pub way_out: &'static str,
 }
 
-/// Declares a table of [`Code`](crate::diag::Code)s and the list `ALL` of them.
+/// Declares a table of [`Code`]s and the list `ALL` of them.
 #[macro_export]
 macro_rules! codes {
     ($($name:ident = $id:literal, $summary:literal, $way_out:literal;)*) => {
