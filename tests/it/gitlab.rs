@@ -205,11 +205,13 @@ fn nothing_is_made_where_the_key_could_not_be_put() {
     assert_ne!(code, 0, "{told}");
     assert!(told.contains("overwrite_unreadable = true"), "{told}");
     assert_eq!(made(&stage_hidden, at), 0, "no account is made");
-    // A configuration that names another server gets no login.
+}
+
+#[test]
+fn a_configuration_that_names_another_server_gets_no_login() {
     let gitlab = served();
     let stage = stage(&gitlab.url, "");
-    gitlab.calls();
-    let at = before(&stage);
+    let at = stage.front.requests().len();
     let (code, told) = said(&stage, &["apply", "access", "--yes"], |command| {
         command.env("ROLECALL_GITLAB_TOKEN", TOKEN);
     });
