@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -166,27 +166,59 @@ fn program(given: &str, dir: &Path) -> Result<(String, PathBuf), String> {
     let unread = |error: io::Error| format!("it cannot be looked at: {}", error.kind());
     let inside = dir.canonicalize().map_err(unread)?;
     let way = way(path).map_err(unread)?;
-    if way.iter().any(|step| step.starts_with(&inside)) {
+    let leads_into = |folder: &Path| way.iter().any(|step| step.starts_with(folder));
+    if leads_into(&inside) {
         return Err(
             "it is inside of the configuration's directory, or a link on its way is: whoever changes \
              the configuration could change the program"
                 .to_owned(),
         );
     }
+    if let Some(repository) = repository(&inside).filter(|found| leads_into(found)) {
+        return Err(format!(
+            "it is inside of the git repository that holds the configuration ({}), or a link on its way \
+             is: whoever changes the configuration could change the program with the same commit",
+            echo::path(repository)
+        ));
+    }
+    let me = rustix::process::geteuid().as_raw();
     let file = way.last().cloned().unwrap_or_default();
     for step in &way {
         let what = fs::symlink_metadata(step).map_err(unread)?;
         let mode = what.permissions().mode();
-        // In a folder as /tmp nobody replaces files of others. Links have no permissions of their own.
-        let safe = what.is_symlink() || mode & 0o002 == 0 || what.is_dir() && mode & 0o1000 != 0;
-        if !safe {
-            return Err(format!("everybody may write {}", echo::path(step)));
+        if let Some(who) = others_replace(what.file_type(), mode, what.uid(), me) {
+            let step = echo::path(step);
+            return Err(format!("{who} {step}, and so could replace the program"));
         }
         if *step == file && (!what.is_file() || mode & 0o111 == 0) {
             return Err("it is no file that can be run".to_owned());
         }
     }
     Ok((name.to_owned(), file))
+}
+
+/// Who besides this user and root could put something else in the place of a file, or of what lies in a folder;
+/// what follows is its name.
+fn others_replace(of: fs::FileType, mode: u32, owner: u32, me: u32) -> Option<&'static str> {
+    if owner != me && owner != 0 {
+        return Some("another user owns");
+    }
+    // Links have no permissions of their own, and in a folder as /tmp nobody replaces what is another's.
+    if of.is_symlink() || of.is_dir() && mode & 0o1000 != 0 {
+        return None;
+    }
+    match mode {
+        mode if mode & 0o002 != 0 => Some("everybody may write"),
+        mode if mode & 0o020 != 0 => Some("everybody of its group may write"),
+        _ => None,
+    }
+}
+
+/// The git repository that holds a folder, as far as its files tell: the innermost. A worktree and a submodule have
+/// a file of this name.
+fn repository(folder: &Path) -> Option<&Path> {
+    let holds = |folder: &&Path| fs::symlink_metadata(folder.join(".git")).is_ok();
+    folder.ancestors().find(holds)
 }
 
 /// Everything on the way to a file, links and what they lead to; the file itself is last.

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::refusal::{Refusal, count};
-use crate::model::{Destination, Limits, Role};
-use crate::plan::{Action, Change, OwnersLeft, Plan, Reason, Verdict, disowned};
+use crate::model::{Destination, DestinationId, Limits, Role, SinkKind};
+use crate::plan::{Action, Change, Leaving, OwnersLeft, Plan, Reason, Verdict, disowned};
 
 pub(super) const MAX_DELETES: &str = "max-deletes";
 pub(super) const MAX_DEAD_BIRTHS: &str = "max-dead-births";
@@ -187,13 +187,16 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
     all
 }
 
-/// Births whose keys would be in files of a machine that may be gone after the run, and nowhere else. Their
-/// accounts would be live, and nobody could ever use them.
+/// Keys that would be in files of a machine that may be gone after the run, and nowhere else: of births, and of
+/// accounts whose last store is emptied. Their accounts would be live, and nobody could ever use them.
 pub(super) fn lost_keys(plan: &Plan, digest: &str) -> Option<Refusal> {
     const NAMED: usize = 3;
-    let goes = |to: &Destination| to.place().file().is_some_and(|file| !file.keep);
-    let lost =
-        |change: &&Change| change.action == Action::Create && change.deliver_to.iter().all(goes);
+    let lost = |change: &&Change| match change.action {
+        Action::Create => change.deliver_to.iter().all(may_go),
+        // Nobody needs the key of an account that is gone.
+        Action::Delete => false,
+        _ => loses_last_store(change, plan),
+    };
     let lost: Vec<String> = (plan.changes.iter().filter(lost))
         .map(|change| change.address.to_string())
         .collect();
@@ -221,6 +224,36 @@ pub(super) fn lost_keys(plan: &Plan, digest: &str) -> Option<Refusal> {
         apply_only: true,
         broken: None,
     })
+}
+
+/// Whether it is a file of this machine of which nobody says that it outlives it.
+fn may_go(to: &Destination) -> bool {
+    to.place().file().is_some_and(|file| !file.keep)
+}
+
+/// Whether a change removes a key from a store and leaves it nowhere but in files of this machine.
+fn loses_last_store(change: &Change, plan: &Plan) -> bool {
+    let stored = |leaving: &Leaving| match &leaving.place {
+        Some(to) => !may_go(to),
+        None => leaving.kind != SinkKind::File,
+    };
+    let (removed, stays): (Vec<&Leaving>, Vec<&Leaving>) =
+        change.leaves.iter().partition(|leaving| leaving.removed);
+    if !removed.into_iter().any(stored) || stays.into_iter().any(stored) {
+        return false;
+    }
+    let marks = change.marks.as_ref();
+    let marked = marks.and_then(|marks| marks.credential.destinations());
+    let kept = |id: &&DestinationId| change.leaves.iter().all(|leaving| leaving.id != **id);
+    if marked.into_iter().flatten().any(|id| kept(&id)) {
+        return false;
+    }
+    // Before that it goes to further places, which is a change of its own.
+    let same = plan.changes.iter().filter(|other| {
+        let redelivers = other.action == Action::Redeliver && other.account == change.account;
+        redelivers || std::ptr::eq(*other, change)
+    });
+    same.flat_map(|other| &other.deliver_to).all(may_go)
 }
 
 /// What was deleted under protection, whatever the reason: the comparison blocks all of that, and this

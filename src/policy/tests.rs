@@ -908,6 +908,82 @@ fn keys_that_would_be_lost_are_not_made() {
         assert_eq!(guards, wanted, "{to:?}");
         assert_eq!(refused(changes(), LocalFiles::Stay, &none), [], "{to:?}");
     }
+    // One whose key leaves its last store has it in such files alone, too.
+    let nowhere_else =
+        |to: Vec<Destination>, leaves: &[(&Destination, bool)], kept: &[&Destination]| {
+            use crate::model::{AddressLabel, CredentialMark, Fingerprint, Marks, Nonce};
+            use crate::plan::{Leaving, Reason};
+            let at = |place: &Destination| place.key_at(1, None);
+            let marked = leaves
+                .iter()
+                .map(|(place, _)| *place)
+                .chain(kept.iter().copied());
+            let marks = Marks {
+                credential: CredentialMark::Delivered {
+                    fingerprint: Fingerprint::from_label("k3v6p9d2rjx1n8"),
+                    nonce: Nonce::from_label("q1"),
+                    destinations: marked.map(at).collect(),
+                },
+                ..Marks::external(stack(), AddressLabel::from_label("a"), false)
+            };
+            let gone: Vec<Leaving> = (leaves.iter())
+                .map(|(place, removed)| Leaving {
+                    id: place.id(),
+                    kind: place.kind(),
+                    place: Some((*place).clone()),
+                    removed: *removed,
+                })
+                .collect();
+            let update = edited(change("a", &[], Some(&[])), |what| {
+                what.action = Action::Update;
+                what.reason = Reason::DeliverTo;
+                what.marks = Some(marks.clone());
+                what.leaves.clone_from(&gone);
+            });
+            let redeliver = edited(change("a", &[], Some(&[])), |what| {
+                what.action = Action::Redeliver;
+                what.reason = Reason::DeliverTo;
+                what.marks = Some(marks.clone());
+                what.deliver_to.clone_from(&to);
+                what.key_from = Some(vault());
+            });
+            let changes = match to.is_empty() {
+                true => vec![update],
+                false => vec![redeliver, update],
+            };
+            let found = refused(changes, LocalFiles::MayGo, &none);
+            found.iter().any(|one| one.guard == "lost-key")
+        };
+    let (gone, stays, store) = (file("a", false), file("b", true), vault());
+    let other = {
+        let place = serde_json::json!({"vault": {
+            "address": "https://vault.acme.example", "namespace": "", "mount": "secret", "path": "other",
+            "field": "credential", "format": "json", "metadata": false,
+        }});
+        Destination::new("vault.ci", serde_json::from_value(place).expect("a place"))
+    };
+    let to = |places: &[&Destination]| places.iter().map(|place| (*place).clone()).collect();
+    for (further, leaves, kept, lost) in [
+        (to(&[&gone]), &[(&store, true)][..], &[][..], true),
+        (to(&[&gone]), &[(&store, true), (&other, true)], &[], true),
+        (to(&[&gone]), &[(&store, false)], &[], false),
+        (to(&[&gone]), &[(&store, true), (&other, false)], &[], false),
+        (to(&[&gone]), &[(&store, true)], &[&other], false),
+        (to(&[&gone, &other]), &[(&store, true)], &[], false),
+        (to(&[&stays]), &[(&store, true)], &[], false),
+        (to(&[&file("c", false)]), &[(&gone, true)], &[], false),
+        (to(&[&file("c", false)]), &[(&stays, true)], &[], true),
+        (to(&[&other]), &[(&store, true), (&gone, false)], &[], false),
+        (
+            to(&[&file("c", false)]),
+            &[(&store, true), (&gone, false)],
+            &[],
+            true,
+        ),
+    ] {
+        let found = nowhere_else(further, leaves, kept);
+        assert_eq!(found, lost, "{leaves:?}");
+    }
     // What is there keeps its key.
     let kept = || vec![change("a", &["viewer"], Some(&["agent"]))];
     assert_eq!(refused(kept(), LocalFiles::MayGo, &none), []);

@@ -268,7 +268,15 @@ fn a_program_of_the_configuration_is_refused_before_anything_is_asked() {
     put(&own, "#!/bin/sh\ntouch ../pwned\n");
     fs::remove_file(own.with_extension("draft")).expect("was there");
     let before = kept.stage.front.requests().len();
+    // Where a group may write.
+    let grouped = kept.stage.path("grouped");
+    fs::copy(kept.stage.path("store-key"), &grouped).expect("copied");
+    fs::set_permissions(&grouped, fs::Permissions::from_mode(0o775)).expect("changed");
     for (options, why) in [
+        (
+            vec![format!("--allow-exec=store-key={}", grouped.display())],
+            "everybody of its group may write",
+        ),
         (
             vec![format!("--allow-exec=store-key={}", own.display())],
             "inside of the configuration's directory",
@@ -288,6 +296,15 @@ fn a_program_of_the_configuration_is_refused_before_anything_is_asked() {
         assert_eq!(code, 64, "{told}");
         assert!(told.contains(why), "{told}");
     }
+    // Beside it in one repository.
+    fs::create_dir(kept.stage.path(".git")).expect("made");
+    let (code, told) = kept.said(&["apply", "access", "--yes", &kept.option()]);
+    assert_eq!(code, 64, "{told}");
+    assert!(
+        told.contains("inside of the git repository that holds the configuration"),
+        "{told}"
+    );
+    fs::remove_dir(kept.stage.path(".git")).expect("was there");
     // Nor is what it says of itself written over it.
     let program = kept.stage.path("store-key");
     let program = program.to_str().expect("text");

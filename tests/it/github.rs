@@ -143,3 +143,34 @@ fn a_configuration_that_names_another_server_gets_no_login() {
         .filter(|(_, body)| String::from_utf8_lossy(body).contains("createServiceAccount"));
     assert_eq!(created.count(), 0, "no account is made");
 }
+
+/// A reviewer sees who gets the key before it is there.
+#[test]
+fn a_plan_says_which_repositories_of_an_organization_get_a_secret() {
+    let mut seen = Vec::new();
+    for visibility in ["", "selected", "private", "all"] {
+        let mut stage = stage("https://api.github.com");
+        let said_of = match visibility {
+            "" => String::new(),
+            some => format!("  visibility = \"{some}\"\n"),
+        };
+        let text = fs::read_to_string(stage.path("access/main.hcl")).expect("there");
+        let (_, own) = text.split_once("sink \"github\"").expect("a sink");
+        let organization = format!("  organization = \"acme\"\n{said_of}");
+        let own = own.replace("  repository = \"Acme/App\"\n", &organization);
+        stage.configure(&format!("sink \"github\"{own}"));
+        let (code, planned) = said(&stage, &["plan", "access"], |_| {});
+        assert!(code == 0 || code == 2, "{planned}");
+        let (_, section) = planned
+            .split_once("Stores that receive keys:")
+            .expect("a section");
+        let (readers, _) = section.split_once("writes are").expect("readers");
+        assert_eq!(
+            readers.contains("! every repository of the organization, by visibility = \"all\""),
+            visibility == "all",
+            "{readers}"
+        );
+        assert!(!seen.contains(&readers.to_owned()), "{readers}");
+        seen.push(readers.to_owned());
+    }
+}

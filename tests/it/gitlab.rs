@@ -205,11 +205,13 @@ fn nothing_is_made_where_the_key_could_not_be_put() {
     assert_ne!(code, 0, "{told}");
     assert!(told.contains("overwrite_unreadable = true"), "{told}");
     assert_eq!(made(&stage_hidden, at), 0, "no account is made");
-    // A configuration that names another server gets no login.
+}
+
+#[test]
+fn a_configuration_that_names_another_server_gets_no_login() {
     let gitlab = served();
     let stage = stage(&gitlab.url, "");
-    gitlab.calls();
-    let at = before(&stage);
+    let at = stage.front.requests().len();
     let (code, told) = said(&stage, &["apply", "access", "--yes"], |command| {
         command.env("ROLECALL_GITLAB_TOKEN", TOKEN);
     });
@@ -221,4 +223,42 @@ fn nothing_is_made_where_the_key_could_not_be_put() {
     assert!(!told.contains(TOKEN));
     assert!(gitlab.calls().is_empty());
     assert_eq!(made(&stage, at), 0, "no account is made");
+}
+
+/// A reviewer sees who gets the key before it is there.
+#[test]
+fn a_plan_says_who_reads_a_variable_and_what_widens_that() {
+    let plan = |attributes: &str| {
+        let stage = stage("https://gitlab.acme.example", attributes);
+        let (code, planned) = said(&stage, &["plan", "access"], |_| {});
+        assert!(code == 0 || code == 2, "{planned}");
+        planned
+    };
+    let plain = plan("");
+    assert!(
+        plain.contains(
+            "readable by  whoever may change a job of that project in that environment on a protected \
+             branch or tag, or as it is there already, and its maintainers\n      writes are"
+        ),
+        "{plain}"
+    );
+    for (attributes, told) in [
+        (
+            "  masked = false\n  type = \"file\"\n  name = \"X\"",
+            "! logs of jobs show it, by masked = false",
+        ),
+        (
+            "  protected = false",
+            "! jobs of every branch and tag get it, by protected = false",
+        ),
+        (
+            "  protected = true",
+            "on a protected branch or tag (protected = true)",
+        ),
+        ("  hidden = true", "nobody in the settings (hidden = true)"),
+    ] {
+        let planned = plan(attributes);
+        assert!(planned.contains(told), "{planned}");
+        assert!(!plain.contains(told), "{plain}");
+    }
 }

@@ -171,6 +171,44 @@ fn a_key_that_would_be_lost_with_the_machine_is_not_made() {
     stage.compare("lost-key.txt");
 }
 
+/// As little as a new key, one that is there is not left to a file that goes with the runner.
+#[test]
+fn a_key_is_not_taken_out_of_its_last_store_for_a_file_of_the_machine() {
+    let vault = served();
+    let stage = Stage::small();
+    let head = HEAD.replace("  keep      = true\n", "");
+    let mount = "  mount   =";
+    let sink = delivering(&vault.url, &[]);
+    let sink = sink.replace(mount, &format!("  on_delete = \"remove\"\n{mount}"));
+    assert!(sink.contains("on_delete"));
+    let run = |head: &str, sinks: &str| {
+        let text = [head, &sink, &account("ci", sinks)].concat();
+        fs::write(stage.path("access/main.hcl"), text).expect("written");
+        let mut command = stage.command(&["apply", "--yes", "access"]);
+        command.envs([("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", ROOT)]);
+        let output = command.output().expect("runs");
+        (output.status.code(), said(&output))
+    };
+    let (code, text) = run(&head, "sink.vault.ci");
+    assert_eq!(code, Some(0), "{text}");
+    vault.calls();
+    let before = writes(&stage);
+    let (code, text) = run(&head, "sink.file.local");
+    assert_eq!(code, Some(3), "{text}");
+    let lost = "The key of service_account.ci would be in a file of this machine and nowhere else";
+    assert!(
+        text.contains(lost) && text.contains("--ack lost-key="),
+        "{text}"
+    );
+    assert!(vault.calls().is_empty(), "nothing is read there");
+    assert_eq!(writes(&stage), before);
+    assert!(!stage.path("access/credentials").exists());
+    // A folder that outlives the machine.
+    let (code, text) = run(HEAD, "sink.file.local");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(stage.path("access/credentials/ci.json").exists());
+}
+
 /// The preflight's look is carried into the birth, which writes and reads back. Which version an engine is of is
 /// asked once, where it holds nothing yet.
 #[test]

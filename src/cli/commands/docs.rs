@@ -21,6 +21,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/language.md"),
     ),
     (
+        "sink-file",
+        "delivering keys to files on the machine that applies",
+        include_str!("../../../docs/sinks/file.md"),
+    ),
+    (
         "sink-vault",
         "delivering keys to HashiCorp Vault or OpenBao",
         include_str!("../../../docs/sinks/vault.md"),

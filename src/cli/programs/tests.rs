@@ -134,16 +134,20 @@ fn a_program_is_outside_of_the_configuration_by_whatever_way() {
     let root = tempfile::tempdir().expect("a folder");
     let root = root.path().canonicalize().expect("is there");
     let at = |path: &str| root.join(path);
-    for folder in ["access/bin", "bin", "open", "shared"] {
-        fs::create_dir_all(at(folder)).expect("made");
+    for folder in ["access", "access/bin", "bin", "open", "shared", "team"] {
+        fs::create_dir(at(folder)).expect("made");
+        // Whatever this user's mask is.
+        fs::set_permissions(at(folder), fs::Permissions::from_mode(0o755)).expect("changed");
     }
     put(&at("bin/good"), "", 0o755);
     put(&at("bin/writable"), "", 0o757);
+    put(&at("bin/grouped"), "", 0o775);
+    put(&at("team/replaced"), "", 0o755);
     put(&at("bin/plain"), "", 0o644);
     put(&at("access/bin/own"), "", 0o755);
     put(&at("open/replaced"), "", 0o755);
     put(&at("shared/kept"), "", 0o755);
-    for (folder, mode) in [("open", 0o777), ("shared", 0o1777)] {
+    for (folder, mode) in [("open", 0o777), ("shared", 0o1777), ("team", 0o775)] {
         fs::set_permissions(at(folder), fs::Permissions::from_mode(mode)).expect("changed");
     }
     symlink(at("bin/good"), at("bin/link")).expect("linked");
@@ -177,6 +181,8 @@ fn a_program_is_outside_of_the_configuration_by_whatever_way() {
         ("bin/folder/good", inside),
         ("bin/writable", "everybody may write"),
         ("open/replaced", "everybody may write"),
+        ("bin/grouped", "everybody of its group may write"),
+        ("team/replaced", "everybody of its group may write"),
         ("bin/plain", "no file that can be run"),
         ("bin", "no file that can be run"),
         ("bin/missing", "cannot be looked at"),
@@ -206,6 +212,83 @@ fn a_program_is_outside_of_the_configuration_by_whatever_way() {
         exec_env: Vec::new(),
     };
     assert!(allowed(&twice, &access, LONG).is_err());
+}
+
+/// One commit would change both.
+#[test]
+fn a_program_is_outside_of_the_repository_of_the_configuration_by_whatever_way() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path().canonicalize().expect("is there");
+    let at = |path: &str| root.join(path);
+    for folder in [
+        "checkout",
+        "checkout/live",
+        "checkout/live/access",
+        "checkout/bin",
+        "bin",
+    ] {
+        fs::create_dir(at(folder)).expect("made");
+        fs::set_permissions(at(folder), fs::Permissions::from_mode(0o755)).expect("changed");
+    }
+    for program in ["checkout/bin/own", "checkout/live/own", "bin/good"] {
+        put(&at(program), "", 0o755);
+    }
+    symlink(at("checkout/bin/own"), at("bin/into")).expect("linked");
+    symlink(at("bin/good"), at("checkout/bin/out")).expect("linked");
+    let access = at("checkout/live/access");
+    let refused = |path: &str| {
+        let found = said(&format!("x={}", at(path).display()), &access);
+        found.is_err_and(|why| why.contains("inside of the git repository that holds"))
+    };
+    let own = [
+        "checkout/bin/own",
+        "checkout/live/own",
+        "bin/into",
+        "checkout/bin/out",
+    ];
+    for path in own {
+        assert!(!refused(path), "{path}: there is no repository");
+    }
+    // A worktree has a file of that name.
+    fs::write(at("checkout/.git"), "gitdir: /elsewhere\n").expect("written");
+    for path in own {
+        assert!(refused(path), "{path}");
+    }
+    assert!(!refused("bin/good"));
+    fs::remove_file(at("checkout/.git")).expect("was there");
+    fs::create_dir(at("checkout/.git")).expect("made");
+    assert!(refused("checkout/bin/own"));
+}
+
+/// Only root may give something away, so the whole way is looked at by root alone.
+#[test]
+fn what_another_user_owns_is_refused() {
+    let (_dir, path) = script("");
+    let file = fs::symlink_metadata(&path).expect("is there");
+    let folder = fs::symlink_metadata(path.parent().expect("a folder")).expect("is there");
+    let (me, root, other) = (1000, 0, 1001);
+    for of in [file.file_type(), folder.file_type()] {
+        assert_eq!(others_replace(of, 0o755, me, me), None);
+        assert_eq!(others_replace(of, 0o755, root, me), None);
+        assert!(others_replace(of, 0o755, other, me).is_some());
+        assert!(others_replace(of, 0o1755, me, root).is_some());
+    }
+    // In a folder as /tmp its owner still replaces what belongs to others.
+    assert!(others_replace(folder.file_type(), 0o1777, other, me).is_some());
+    assert_eq!(others_replace(folder.file_type(), 0o1777, root, me), None);
+    // Nothing holds a file like that.
+    assert!(others_replace(file.file_type(), 0o1777, root, me).is_some());
+    let given = format!("x={}", path.display());
+    let outside = tempfile::tempdir().expect("a folder");
+    assert!(said(&given, outside.path()).is_ok());
+    for of in [path.as_path(), path.parent().expect("a folder")] {
+        if std::os::unix::fs::chown(of, Some(65534), None).is_err() {
+            return;
+        }
+        let found = said(&given, outside.path()).expect_err("refused");
+        assert!(found.contains("another user owns"), "{found}");
+        std::os::unix::fs::chown(of, Some(0), None).expect("given back");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Keys in a plan: the stores that they go to, the places that they leave, and accounts that need new ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{ALARM, HEAD, REMOVE, paint};
 use crate::model::{Abilities, Destination};
@@ -45,20 +45,53 @@ pub(super) fn leaves(leaving: &Leaving) -> String {
     if leaving.removed {
         return paint(REMOVE, &format!("{place}, and is removed there"));
     }
-    let readers = leaving.kind.readers();
+    let readers = leaving.readers();
     format!("{place}, and stays there, readable by {readers}")
 }
 
-/// A place of each sink that receives keys outside of the machine.
-pub(super) fn receiving(plan: &Plan) -> Vec<&Destination> {
-    let places = plan.changes.iter().flat_map(|change| &change.deliver_to);
-    let stores = places.filter(|to| to.place().file().is_none());
-    let by_sink: BTreeMap<&str, &Destination> = stores.map(|to| (to.sink(), to)).collect();
+/// A sink that receives keys outside of the machine.
+pub(super) struct Store<'a> {
+    /// A place in it.
+    place: &'a Destination,
+    /// Who reads the places in it.
+    readers: BTreeSet<String>,
+    /// What lets more people read them.
+    widened: BTreeSet<&'static str>,
+}
+
+/// Every sink that receives keys outside of the machine.
+pub(super) fn receiving(plan: &Plan) -> Vec<Store<'_>> {
+    stores(plan.changes.iter().flat_map(|change| &change.deliver_to))
+}
+
+fn stores<'a>(places: impl Iterator<Item = &'a Destination>) -> Vec<Store<'a>> {
+    let mut by_sink: BTreeMap<&str, Store<'_>> = BTreeMap::new();
+    for place in places.filter(|to| to.place().file().is_none()) {
+        let store = by_sink.entry(place.sink()).or_insert_with(|| Store {
+            place,
+            readers: BTreeSet::new(),
+            widened: BTreeSet::new(),
+        });
+        store.readers.insert(place.readers());
+        store.widened.extend(place.widened());
+    }
     by_sink.into_values().collect()
 }
 
+/// Who reads some places, and below them what lets more people do so.
+pub(super) fn read_by(readers: BTreeSet<String>, widened: BTreeSet<&'static str>) -> Vec<String> {
+    let wide = widened.into_iter();
+    let wide = wide.map(|what| paint(ALARM, &format!("! {what}")));
+    readers.into_iter().chain(wide).collect()
+}
+
 /// Who reads what is delivered into a store, and what a write there can do.
-pub(super) fn store(to: &Destination) -> Vec<String> {
+pub(super) fn store(store: Store<'_>) -> Vec<String> {
+    let Store {
+        place: to,
+        readers,
+        widened,
+    } = store;
     let Abilities {
         read_back,
         stage,
@@ -81,9 +114,95 @@ pub(super) fn store(to: &Destination) -> Vec<String> {
     ];
     let staged = stage.then_some("first beside what is there");
     let writes: Vec<&str> = staged.into_iter().chain(can).collect();
-    vec![
-        format!("  sink.{}", inert(to.sink())),
-        format!("      readable by  {}", to.kind().readers()),
-        format!("      writes are   {}", writes.join(", ")),
-    ]
+    let mut lines = vec![format!("  sink.{}", inert(to.sink()))];
+    for (n, line) in read_by(readers, widened).into_iter().enumerate() {
+        let name = if n == 0 { "readable by" } else { "" };
+        lines.push(format!("      {name:<11}  {line}"));
+    }
+    lines.push(format!("      writes are   {}", writes.join(", ")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility, GitlabPlace, Place,
+        samples,
+    };
+
+    /// The section of a plan about keys that go to these places, without colours.
+    fn told(places: &[Destination]) -> String {
+        let lines = stores(places.iter()).into_iter().flat_map(store);
+        let lines: Vec<String> = lines.collect();
+        anstream::adapter::strip_str(&lines.join("\n")).to_string()
+    }
+
+    fn gitlab(edit: impl Fn(&mut GitlabPlace)) -> Destination {
+        let mut places = samples::places().into_iter();
+        let place = places.find_map(|place| match place {
+            Place::Gitlab(place) if !place.hidden => Some(place),
+            _ => None,
+        });
+        let mut place = place.expect("a sample");
+        edit(&mut place);
+        Destination::new("gitlab.ci", Place::Gitlab(place))
+    }
+
+    fn github(owner: GithubOwner) -> Destination {
+        let place = GithubPlace {
+            address: GithubApi::new(GithubApi::PUBLIC).expect("an address"),
+            owner,
+            app: GithubApp::Actions,
+            name: "MONDOO_CONFIG_BASE64".to_owned(),
+            format: crate::model::CredentialFormat::Base64,
+        };
+        Destination::new("github.ci", Place::Github(place))
+    }
+
+    /// A reviewer who sees one text for all of them approves a wider one unseen.
+    #[test]
+    fn a_plan_tells_apart_all_ways_in_which_a_variable_is_kept() {
+        let mut seen = BTreeSet::new();
+        for protected in [None, Some(true), Some(false)] {
+            for (masked, hidden) in [(true, false), (false, false), (true, true)] {
+                let place = gitlab(|place| {
+                    (place.masked, place.hidden, place.protected) = (masked, hidden, protected);
+                });
+                let text = told(&[place]);
+                let alarms = text.matches("! ").count();
+                let wide = usize::from(!masked) + usize::from(protected == Some(false));
+                assert_eq!(alarms, wide, "{text}");
+                assert!(seen.insert(text.clone()), "{text}");
+            }
+        }
+        let text = told(&[gitlab(|place| place.masked = false)]);
+        assert!(
+            text.contains("\n                   ! logs of jobs show it, by masked = false\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_plan_tells_apart_which_repositories_get_a_secret() {
+        let of = |visibility| {
+            let name = "acme".to_owned();
+            github(GithubOwner::Organization { name, visibility })
+        };
+        use GithubVisibility::{All, Private, Selected};
+        let all = [None, Some(Selected), Some(Private), Some(All)].map(of);
+        let texts: BTreeSet<String> = all
+            .iter()
+            .map(|one| told(std::slice::from_ref(one)))
+            .collect();
+        assert_eq!(texts.len(), all.len(), "{texts:?}");
+        let wide = |text: &&String| text.contains("! every repository of the organization");
+        assert_eq!(texts.iter().filter(wide).count(), 1, "{texts:?}");
+        // One sink may have places of several kinds of readers.
+        let own = github(GithubOwner::Repository("acme/app".to_owned()));
+        let both = told(&[own, of(Some(All))]);
+        assert!(both.contains("any repository of that organization, public ones too"));
+        assert!(both.contains("whoever may change a workflow of that repository\n"));
+        assert_eq!(both.matches("readable by").count(), 1, "{both}");
+    }
 }

@@ -1,10 +1,10 @@
 //! The plan for a reviewer: what stands in the way, then who gains power and what is lost, then the
 //! rest; what does not change is only counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::keys::{leaves, receiving, store, undelivered};
+use super::keys::{leaves, read_by, receiving, store, undelivered};
 use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
@@ -247,13 +247,12 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     }
     if let Some(from) = &change.key_from {
         field("key is from", vec![inert(&from.to_string())]);
-        let readers: BTreeSet<&str> = change
-            .deliver_to
-            .iter()
-            .map(|to| to.kind().readers())
-            .collect();
-        let readers: Vec<String> = readers.into_iter().map(str::to_owned).collect();
-        field("read then by", readers);
+        let readers = change.deliver_to.iter().map(Destination::readers);
+        let widened = change.deliver_to.iter().flat_map(Destination::widened);
+        field(
+            "read then by",
+            read_by(readers.collect(), widened.collect()),
+        );
     }
     field("key leaves", change.leaves.iter().map(leaves).collect());
     if let Some(sentence) = consequence(change, annex) {

@@ -18,7 +18,7 @@ pub(super) fn leaving(leaving: &Leaving) -> Value {
         "kind": kind,
         "place": place.as_ref().map(destination),
         "removed": removed,
-        "readers": (!removed).then(|| kind.readers()),
+        "readers": (!removed).then(|| leaving.readers()),
     })
 }
 

@@ -100,6 +100,14 @@ impl Leaving {
             None => format!("a {} of identity {}", self.kind, self.id),
         }
     }
+
+    /// Who can read what is there, as far as that is known.
+    pub fn readers(&self) -> String {
+        let of_kind = || self.kind.readers().to_owned();
+        self.place
+            .as_ref()
+            .map_or_else(of_kind, Destination::readers)
+    }
 }
 
 /// One difference between desired and live, to be ordered into a plan.

@@ -160,6 +160,16 @@ impl Destination {
         self.place.of_kind().facts()
     }
 
+    /// Who can read what is there, for people.
+    pub fn readers(&self) -> String {
+        self.place.of_kind().readers()
+    }
+
+    /// What lets more people read it than the kind does by itself, for people.
+    pub fn widened(&self) -> Vec<&'static str> {
+        self.place.of_kind().widened()
+    }
+
     /// The mark of a key of this generation that was put there.
     pub fn key_at(&self, generation: u32, version: Option<StoreVersion>) -> (DestinationId, KeyAt) {
         let kind = self.kind();

@@ -223,6 +223,48 @@ impl PlaceKind for GithubPlace {
         }
     }
 
+    fn readers(&self) -> String {
+        let who = match self.app {
+            GithubApp::Actions => "whoever may change a workflow of",
+            GithubApp::Dependabot => "whoever may change a workflow that Dependabot starts, of",
+            GithubApp::Codespaces => "whoever may open a codespace of",
+        };
+        let whose = match &self.owner {
+            GithubOwner::Repository(_) => "that repository",
+            GithubOwner::Environment { .. } => "that repository that runs in that environment",
+            GithubOwner::Organization {
+                name: _,
+                visibility,
+            } => match visibility {
+                Some(GithubVisibility::All) => {
+                    "any repository of that organization, public ones too (visibility = \"all\")"
+                }
+                Some(GithubVisibility::Private) => {
+                    "any repository of that organization that is not public (visibility = \"private\")"
+                }
+                Some(GithubVisibility::Selected) => {
+                    "a repository that the organization selected for it (visibility = \"selected\")"
+                }
+                None => {
+                    "a repository that the organization gives it to, which is none where it is new"
+                }
+            },
+        };
+        format!("{who} {whose}")
+    }
+
+    fn widened(&self) -> Vec<&'static str> {
+        match &self.owner {
+            GithubOwner::Organization {
+                name: _,
+                visibility: Some(GithubVisibility::All),
+            } => vec!["every repository of the organization, by visibility = \"all\""],
+            GithubOwner::Organization { .. }
+            | GithubOwner::Repository(_)
+            | GithubOwner::Environment { .. } => Vec::new(),
+        }
+    }
+
     fn facts(&self) -> Vec<(&'static str, String)> {
         let Self {
             address,
@@ -313,6 +355,45 @@ mod tests {
             repository.identity(),
             in_environment("acme/app", "production").identity()
         );
+    }
+
+    /// The same text for all of them would hide a key that goes to a whole organization.
+    #[test]
+    fn who_reads_it_is_another_for_each_owner_and_visibility_and_only_all_is_widened() {
+        let organization = |visibility| GithubOwner::Organization {
+            name: "acme".to_owned(),
+            visibility,
+        };
+        let all = organization(Some(GithubVisibility::All));
+        let places = [
+            place(GithubOwner::Repository("acme/app".to_owned())),
+            in_environment("acme/app", "production"),
+            place(organization(None)),
+            place(organization(Some(GithubVisibility::Selected))),
+            place(organization(Some(GithubVisibility::Private))),
+            place(all.clone()),
+        ];
+        for (n, one) in places.iter().enumerate() {
+            for other in &places[..n] {
+                assert_ne!(one.readers(), other.readers());
+            }
+            assert_eq!(!one.widened().is_empty(), one.owner == all, "{one:?}");
+        }
+        assert_eq!(
+            place(all).readers(),
+            "whoever may change a workflow of any repository of that organization, public ones too \
+             (visibility = \"all\")"
+        );
+        let apps = [
+            GithubApp::Actions,
+            GithubApp::Dependabot,
+            GithubApp::Codespaces,
+        ];
+        let of = apps.map(|app| {
+            let place = place(organization(None));
+            GithubPlace { app, ..place }.readers()
+        });
+        assert!(of[0] != of[1] && of[1] != of[2] && of[0] != of[2], "{of:?}");
     }
 
     #[test]

@@ -134,6 +134,45 @@ impl PlaceKind for GitlabPlace {
         }
     }
 
+    fn readers(&self) -> String {
+        let Self {
+            address: _,
+            owner,
+            environment_scope,
+            name: _,
+            r#type: _,
+            masked: _,
+            hidden,
+            protected,
+            format: _,
+        } = self;
+        let (whose, settings) = match owner {
+            GitlabOwner::Project(_) => ("that project", "its maintainers"),
+            GitlabOwner::Group(_) => ("a project below that group", "its owners"),
+        };
+        let environment = match environment_scope.as_str() {
+            "*" => "",
+            _ => " in that environment",
+        };
+        let branches = match protected {
+            Some(true) => "on a protected branch or tag (protected = true)",
+            Some(false) => "on any branch or tag (protected = false)",
+            None => "on a protected branch or tag, or as it is there already",
+        };
+        let settings = match hidden {
+            true => "nobody in the settings (hidden = true)",
+            false => settings,
+        };
+        format!("whoever may change a job of {whose}{environment} {branches}, and {settings}")
+    }
+
+    fn widened(&self) -> Vec<&'static str> {
+        let shown = (!self.masked).then_some("logs of jobs show it, by masked = false");
+        let unprotected = (self.protected == Some(false))
+            .then_some("jobs of every branch and tag get it, by protected = false");
+        shown.into_iter().chain(unprotected).collect()
+    }
+
     fn facts(&self) -> Vec<(&'static str, String)> {
         let Self {
             address,
@@ -248,6 +287,45 @@ mod tests {
             ..place()
         };
         assert!(!hidden.abilities().read_back && !hidden.abilities().restore);
+    }
+
+    /// The same text for all of them would hide a key that every branch gets, or that logs show.
+    #[test]
+    fn who_reads_it_tells_how_the_variable_is_kept_and_what_widens_it() {
+        let plain = place();
+        assert_eq!(
+            plain.readers(),
+            "whoever may change a job of that project in that environment on a protected branch or tag, \
+             or as it is there already, and its maintainers"
+        );
+        assert!(plain.widened().is_empty());
+        let changed = |edit: &dyn Fn(&mut GitlabPlace)| {
+            let mut place = place();
+            edit(&mut place);
+            place
+        };
+        let others = [
+            changed(&|place| place.environment_scope = "*".to_owned()),
+            changed(&|place| place.owner = GitlabOwner::Group("acme".to_owned())),
+            changed(&|place| place.hidden = true),
+            changed(&|place| place.protected = Some(true)),
+            changed(&|place| place.protected = Some(false)),
+        ];
+        for (n, one) in others.iter().enumerate() {
+            assert_ne!(one.readers(), plain.readers());
+            for other in &others[..n] {
+                assert_ne!(one.readers(), other.readers());
+            }
+            let widened = one.protected == Some(false);
+            assert_eq!(!one.widened().is_empty(), widened, "{one:?}");
+        }
+        let unmasked = changed(&|place| place.masked = false);
+        assert_eq!(
+            unmasked.widened(),
+            ["logs of jobs show it, by masked = false"]
+        );
+        let both = changed(&|place| (place.masked, place.protected) = (false, Some(false)));
+        assert_eq!(both.widened().len(), 2);
     }
 
     #[test]

@@ -37,6 +37,17 @@ pub trait PlaceKind: fmt::Display {
     /// What the place can do, as far as its kind and its attributes tell.
     fn abilities(&self) -> Abilities;
 
+    /// Who can read what is there, for people: a fragment, as far as the kind and the attributes tell.
+    fn readers(&self) -> String {
+        self.kind().readers().to_owned()
+    }
+
+    /// What lets more people read it than the kind does by itself, for people: fragments, each with its
+    /// attribute.
+    fn widened(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// What documents say of it, by name: the members that docs/schema/plan.v1.json gives its kind. None
     /// of them is a secret.
     fn facts(&self) -> Vec<(&'static str, String)>;
