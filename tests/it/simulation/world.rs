@@ -305,7 +305,6 @@ impl SinkStore for World<'_> {
                     compare_and_swap: !self.stages && self.reads,
                     read_back: self.reads,
                     restore: self.reads,
-                    ..to.abilities()
                 },
                 read: None,
             })
