@@ -1,4 +1,4 @@
-//! AWS Secrets Manager in one region, and what AWS STS says of who asks. Every request has to be signed
+//! AWS Secrets Manager and Parameter Store in one region, and what AWS STS says of who asks. Every request has to be signed
 //! (Signature Version 4), which is computed here anew.
 //! Sources: the API references of AWS Secrets Manager and AWS STS, and the IAM User Guide, "Create a signed
 //! AWS API request".
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::{digest, hmac};
 use serde_json::{Value, json};
 
+use crate::parameters::Parameters;
 use crate::serve::{Call, Reply, Standin};
 
 /// The keys that a new server takes.
@@ -48,14 +49,16 @@ pub enum Fault {
 pub struct Aws {
     /// The secrets by name.
     pub secrets: BTreeMap<String, Kept>,
+    /// The parameters of Systems Manager.
+    pub parameters: Parameters,
     /// What the next requests of this operation meet, each once.
     pub faults: Vec<(String, Fault)>,
     logins: u64,
 }
 
-type Answered = Result<Value, (&'static str, String)>;
+pub(crate) type Answered = Result<Value, (&'static str, String)>;
 
-fn error<T>(code: &'static str, message: &str) -> Result<T, (&'static str, String)> {
+pub(crate) fn error<T>(code: &'static str, message: &str) -> Result<T, (&'static str, String)> {
     Err((code, message.to_owned()))
 }
 
@@ -370,8 +373,13 @@ fn signed(call: &Call, service: &str) -> bool {
 
 impl Standin for Aws {
     fn answer(&mut self, call: &Call) -> Reply {
-        let Some(op) = call.header("x-amz-target").strip_prefix("secretsmanager.") else {
+        let Some((target, op)) = call.header("x-amz-target").split_once('.') else {
             return self.sts(call);
+        };
+        let service = match target {
+            "secretsmanager" => "secretsmanager",
+            "AmazonSSM" => "ssm",
+            _ => return Reply::json(400, &json!({"__type": "UnknownOperationException"})),
         };
         let fault = self.faults.iter().position(|(at, _)| at == op);
         let fault = fault.map(|at| self.faults.remove(at).1);
@@ -389,10 +397,13 @@ impl Standin for Aws {
         {
             return refuse(400, "SerializationException", "");
         }
-        if !signed(call, "secretsmanager") {
+        if !signed(call, service) {
             return refuse(400, "InvalidSignatureException", "");
         }
-        let done = self.work(op, &call.json());
+        let done = match service {
+            "ssm" => self.parameters.work(op, &call.json()),
+            _ => self.work(op, &call.json()),
+        };
         if fault == Some(Fault::LostAnswer) {
             return Reply::cut();
         }

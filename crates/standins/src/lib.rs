@@ -8,6 +8,7 @@ pub mod gcp;
 pub mod github;
 pub mod gitlab;
 pub mod kubernetes;
+pub mod parameters;
 mod serve;
 pub mod vault;
 
