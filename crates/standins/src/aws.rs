@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::{digest, hmac};
 use serde_json::{Value, json};
 
+pub use crate::amazon::{ACCOUNT, REGION};
+use crate::amazon::{Answered, error};
 use crate::parameters::Parameters;
 use crate::serve::{Call, Reply, Standin};
 
@@ -15,10 +17,6 @@ use crate::serve::{Call, Reply, Standin};
 pub const ID: &str = "AKIDEXAMPLEOFSTANDIN";
 /// The secret of that.
 pub const KEY: &str = "of/the+stand-in";
-/// The region.
-pub const REGION: &str = "eu-central-1";
-/// The account.
-pub const ACCOUNT: &str = "123456789012";
 
 /// One secret.
 #[derive(Clone, Debug, Default)]
@@ -54,12 +52,6 @@ pub struct Aws {
     /// What the next requests of this operation meet, each once.
     pub faults: Vec<(String, Fault)>,
     logins: u64,
-}
-
-pub(crate) type Answered = Result<Value, (&'static str, String)>;
-
-pub(crate) fn error<T>(code: &'static str, message: &str) -> Result<T, (&'static str, String)> {
-    Err((code, message.to_owned()))
 }
 
 impl Aws {

@@ -2,6 +2,7 @@
 //! is driven by a client of the vendor's own before anything of rolecall's is tried on it.
 //! Nothing here is shipped.
 
+mod amazon;
 pub mod aws;
 pub mod azure;
 pub mod gcp;

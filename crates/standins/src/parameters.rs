@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::aws::{ACCOUNT, Answered, REGION, error};
+use crate::amazon::{ACCOUNT, Answered, REGION, error};
 
 /// How many versions a page of a history has: few, so that a history has pages.
 const PAGE: usize = 3;
