@@ -106,11 +106,11 @@ service_account "ci" {{
     let private = credential["private_key"].as_str().expect("a key");
     let line = private.lines().nth(1).expect("a line of it");
     let log = fs::read_to_string(stage.path("run.log")).expect("a log");
-    for text in [&told, &log] {
+    for output in [&told, &log] {
         let secrets = ["PRIVATE KEY", line, &text, KEY];
         assert!(
-            secrets.iter().all(|secret| !text.contains(secret)),
-            "{text}"
+            secrets.iter().all(|secret| !output.contains(secret)),
+            "{output}"
         );
     }
     assert!(log.contains(logged), "{log}");

@@ -97,6 +97,7 @@ impl fmt::Display for AwsSsmPlace {
             name,
             format: _,
         } = self;
+        let name = name.strip_prefix('/').unwrap_or(name);
         write!(f, "{account_id}/{region}/{name}")
     }
 }
