@@ -1,25 +1,57 @@
-//! Keys to AWS Secrets Manager, whole: the program as a job runs it, the embedded platform and a server that
+//! Keys to AWS Secrets Manager and to AWS Systems Manager, whole: the program as a job runs it, the embedded platform and a server that
 //! answers as AWS does, each behind a socket.
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rolecall_standins::aws::{Aws, ID, KEY};
 use rolecall_standins::serve;
 use serde_json::Value;
 
 use crate::stage::Stage;
 
-/// From nothing to a key that is in the secret, and in nothing else.
 #[test]
 fn a_key_is_in_the_secret_and_in_no_output_or_log() {
+    let read = |aws: &mut Aws| aws.current("mondoo/ci").map(str::to_owned);
+    is_delivered(
+        "aws_secretsmanager",
+        "mondoo/${account.id}",
+        "",
+        "aws label",
+        read,
+    );
+}
+
+#[test]
+fn a_key_is_in_the_parameter_and_in_no_output_or_log() {
+    let read = |aws: &mut Aws| {
+        let held = aws.parameters.newest("/mondoo/ci");
+        held.map(|held| held.value.clone())
+    };
+    for format in ["json", "base64"] {
+        let more = format!("format     = \"{format}\"");
+        is_delivered("aws_ssm", "/mondoo/${account.id}", &more, "aws put", read);
+    }
+}
+
+/// From nothing to a key that is in the store, and in nothing else.
+fn is_delivered(
+    kind: &str,
+    name: &str,
+    more: &str,
+    logged: &str,
+    read: impl Fn(&mut Aws) -> Option<String>,
+) {
     let aws = serve(Aws::new(), ([127, 0, 0, 1], 0).into()).expect("a port");
     let mut stage = Stage::small();
     stage.configure(&format!(
-        r#"sink "aws_secretsmanager" "ci" {{
+        r#"sink "{kind}" "ci" {{
   endpoint   = "{}"
   region     = "eu-central-1"
   account_id = "123456789012"
-  name       = "mondoo/${{account.id}}"
+  name       = "{name}"
+  {more}
 }}
 service_account "ci" {{
   scope = space.payments
@@ -27,7 +59,7 @@ service_account "ci" {{
   roles = ["viewer"]
 
   credential {{
-    deliver_to = [sink.aws_secretsmanager.ci]
+    deliver_to = [sink.{kind}.ci]
   }}
 }}
 "#,
@@ -65,23 +97,26 @@ service_account "ci" {{
     assert!(aws.calls().is_empty());
     let (code, told) = apply(&["--policy-dir", "security"]);
     assert_eq!(code, 0, "{told}");
-    let text = aws.with(|aws| aws.current("mondoo/ci").map(str::to_owned));
-    let text = text.expect("a key");
-    let credential: Value = serde_json::from_str(&text).expect("JSON");
+    let text = aws.with(&read).expect("a key");
+    let json = match text.starts_with('{') {
+        true => text.clone().into_bytes(),
+        false => BASE64.decode(&text).expect("one line of base64"),
+    };
+    let credential: Value = serde_json::from_slice(&json).expect("JSON");
     let private = credential["private_key"].as_str().expect("a key");
     let line = private.lines().nth(1).expect("a line of it");
     let log = fs::read_to_string(stage.path("run.log")).expect("a log");
-    for text in [&told, &log] {
-        let secrets = ["PRIVATE KEY", line, KEY];
+    for output in [&told, &log] {
+        let secrets = ["PRIVATE KEY", line, &text, KEY];
         assert!(
-            secrets.iter().all(|secret| !text.contains(secret)),
-            "{text}"
+            secrets.iter().all(|secret| !output.contains(secret)),
+            "{output}"
         );
     }
-    assert!(log.contains("aws label"), "{log}");
+    assert!(log.contains(logged), "{log}");
     // As a consumer reads it, it logs in.
     let file = stage.path("config.json");
-    fs::write(&file, &text).expect("written");
+    fs::write(&file, &json).expect("written");
     let mut command = stage.command(&["credential", "verify"]);
     let output = command
         .env("MONDOO_CONFIG_PATH", &file)

@@ -1,4 +1,4 @@
-//! AWS Secrets Manager in one region, and what AWS STS says of who asks. Every request has to be signed
+//! AWS Secrets Manager and Parameter Store in one region, and what AWS STS says of who asks. Every request has to be signed
 //! (Signature Version 4), which is computed here anew.
 //! Sources: the API references of AWS Secrets Manager and AWS STS, and the IAM User Guide, "Create a signed
 //! AWS API request".
@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::{digest, hmac};
 use serde_json::{Value, json};
 
+pub use crate::amazon::{ACCOUNT, REGION};
+use crate::amazon::{Answered, error};
+use crate::parameters::Parameters;
 use crate::serve::{Call, Reply, Standin};
 
 /// The keys that a new server takes.
 pub const ID: &str = "AKIDEXAMPLEOFSTANDIN";
 /// The secret of that.
 pub const KEY: &str = "of/the+stand-in";
-/// The region.
-pub const REGION: &str = "eu-central-1";
-/// The account.
-pub const ACCOUNT: &str = "123456789012";
 
 /// One secret.
 #[derive(Clone, Debug, Default)]
@@ -48,15 +47,11 @@ pub enum Fault {
 pub struct Aws {
     /// The secrets by name.
     pub secrets: BTreeMap<String, Kept>,
+    /// The parameters of Systems Manager.
+    pub parameters: Parameters,
     /// What the next requests of this operation meet, each once.
     pub faults: Vec<(String, Fault)>,
     logins: u64,
-}
-
-type Answered = Result<Value, (&'static str, String)>;
-
-fn error<T>(code: &'static str, message: &str) -> Result<T, (&'static str, String)> {
-    Err((code, message.to_owned()))
 }
 
 impl Aws {
@@ -370,8 +365,13 @@ fn signed(call: &Call, service: &str) -> bool {
 
 impl Standin for Aws {
     fn answer(&mut self, call: &Call) -> Reply {
-        let Some(op) = call.header("x-amz-target").strip_prefix("secretsmanager.") else {
+        let Some((target, op)) = call.header("x-amz-target").split_once('.') else {
             return self.sts(call);
+        };
+        let service = match target {
+            "secretsmanager" => "secretsmanager",
+            "AmazonSSM" => "ssm",
+            _ => return Reply::json(400, &json!({"__type": "UnknownOperationException"})),
         };
         let fault = self.faults.iter().position(|(at, _)| at == op);
         let fault = fault.map(|at| self.faults.remove(at).1);
@@ -389,10 +389,13 @@ impl Standin for Aws {
         {
             return refuse(400, "SerializationException", "");
         }
-        if !signed(call, "secretsmanager") {
+        if !signed(call, service) {
             return refuse(400, "InvalidSignatureException", "");
         }
-        let done = self.work(op, &call.json());
+        let done = match service {
+            "ssm" => self.parameters.work(op, &call.json()),
+            _ => self.work(op, &call.json()),
+        };
         if fault == Some(Fault::LostAnswer) {
             return Reply::cut();
         }

@@ -2,12 +2,14 @@
 //! is driven by a client of the vendor's own before anything of rolecall's is tried on it.
 //! Nothing here is shipped.
 
+mod amazon;
 pub mod aws;
 pub mod azure;
 pub mod gcp;
 pub mod github;
 pub mod gitlab;
 pub mod kubernetes;
+pub mod parameters;
 mod serve;
 pub mod vault;
 

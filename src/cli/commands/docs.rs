@@ -46,6 +46,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/aws_secretsmanager.md"),
     ),
     (
+        "sink-aws_ssm",
+        "delivering keys to parameters of AWS Systems Manager",
+        include_str!("../../../docs/sinks/aws_ssm.md"),
+    ),
+    (
         "sink-gitlab",
         "delivering keys to CI/CD variables of GitLab",
         include_str!("../../../docs/sinks/gitlab.md"),

@@ -30,7 +30,7 @@ pub use gates::Gates;
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
-use self::aws::AwsSecretsSink;
+use self::aws::{AwsSecretsSink, AwsSsmSink};
 use self::azure::AzureKeyVaultSink;
 use self::exec::ExecSink;
 use self::gcp::GcpSink;
@@ -113,6 +113,7 @@ struct Stores {
     kubernetes: KubernetesSink,
     github: GithubSink,
     aws_secretsmanager: AwsSecretsSink,
+    aws_ssm: AwsSsmSink,
     gitlab: GitlabSink,
     azure_key_vault: AzureKeyVaultSink,
     gcp: GcpSink,
@@ -132,6 +133,7 @@ impl Sinks {
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
                 aws_secretsmanager: AwsSecretsSink::new(Arc::clone(&machine)),
+                aws_ssm: AwsSsmSink::new(Arc::clone(&machine)),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
                 azure_key_vault: AzureKeyVaultSink::new(Arc::clone(&machine)),
                 gcp: GcpSink::new(Arc::clone(&machine)),
@@ -179,6 +181,10 @@ macro_rules! ask {
             }
             (Some(stores), Place::AwsSecretsmanager(_)) => {
                 let $sink = &stores.aws_secretsmanager;
+                $asked
+            }
+            (Some(stores), Place::AwsSsm(_)) => {
+                let $sink = &stores.aws_ssm;
                 $asked
             }
             (Some(stores), Place::Gitlab(_)) => {

@@ -54,10 +54,10 @@ pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, outline, same_name};
 pub use origin::Origin;
 pub use place::{
-    Abilities, AwsSecretPlace, AzureKeyVaultPlace, CredentialFormat, ExecAbility, ExecPlace,
-    FilePlace, GcpPlace, GithubApi, GithubApp, GithubOwner, GithubPlace, GithubVisibility,
-    GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace, Place, PlaceKind, VaultPlace,
-    aws_address, aws_partition, is_aws_address, is_aws_region,
+    Abilities, AwsSecretPlace, AwsSsmPlace, AzureKeyVaultPlace, CredentialFormat, ExecAbility,
+    ExecPlace, FilePlace, GcpPlace, GithubApi, GithubApp, GithubOwner, GithubPlace,
+    GithubVisibility, GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace, Place, PlaceKind,
+    VaultPlace, aws_address, aws_partition, is_aws_address, is_aws_region,
 };
 pub use policy::{PolicyOrigin, PolicyReach, PolicyRef, PolicySeverity};
 pub use role::{

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AccountState, Address, AwsSecretPlace, AzureKeyVaultPlace, Caller, CredentialFormat,
-    DesiredAccount, Destination, ExecPlace, Extent, Facts, FilePlace, GcpPlace, GithubApi,
-    GithubApp, GithubOwner, GithubPlace, GitlabOwner, GitlabPlace, GitlabType, KubernetesPlace,
-    Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope, SourceRef,
-    VaultPlace,
+    AccountState, Address, AwsSecretPlace, AwsSsmPlace, AzureKeyVaultPlace, Caller,
+    CredentialFormat, DesiredAccount, Destination, ExecPlace, Extent, Facts, FilePlace, GcpPlace,
+    GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner, GitlabPlace, GitlabType,
+    KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope,
+    SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -60,6 +60,13 @@ pub fn places() -> Vec<Place> {
             account_id: "123456789012".to_owned(),
             name: "mondoo/ci".to_owned(),
             format: CredentialFormat::Json,
+        }),
+        Place::AwsSsm(AwsSsmPlace {
+            endpoint: server("https://ssm.eu-central-1.amazonaws.com"),
+            region: "eu-central-1".to_owned(),
+            account_id: "123456789012".to_owned(),
+            name: "/mondoo/ci".to_owned(),
+            format: CredentialFormat::Base64,
         }),
         gitlab(false),
         gitlab(true),

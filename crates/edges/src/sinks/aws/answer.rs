@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::resource::{Api, Resource};
 use crate::http::{Again, Answer};
-use crate::model::{AwsSecretPlace, aws_partition};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::remote;
 
@@ -50,9 +50,42 @@ fn code_of(answer: &Answer) -> String {
 /// Whether an answer asks for the request to be sent again. Who is asked too much says so with 400.
 pub(super) fn again(answer: &Answer) -> Again {
     match (answer.status, &*code_of(answer)) {
-        (400, "ThrottlingException" | "Throttling" | "RequestLimitExceeded") => Again::Always,
+        (400, "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyUpdates") => {
+            Again::Always
+        }
         _ => remote::usual(answer),
     }
+}
+
+/// An error with a way out, before anything was written.
+pub(super) fn refuse(kind: SinkErrorKind, message: String, help: &str) -> SinkError {
+    SinkError {
+        kind,
+        effect: Effect::None,
+        message,
+        help: Some(help.to_owned()),
+    }
+}
+
+/// The same error, of what may be there all the same.
+pub(super) fn unsure(error: SinkError) -> SinkError {
+    SinkError {
+        effect: Effect::Unknown,
+        ..error
+    }
+}
+
+/// That the login is for another account than the place's.
+pub(super) fn elsewhere(account: &str, place: Resource<'_>) -> SinkError {
+    let digits: String = account.chars().filter(char::is_ascii_digit).collect();
+    refuse(
+        SinkErrorKind::Unfit,
+        format!(
+            "the login is for the account {digits} of AWS and not for {}; nothing was written",
+            place.account_id
+        ),
+        "correct the sink's account_id, or log in there",
+    )
 }
 
 pub(super) fn malformed(what: &str) -> SinkError {
@@ -109,35 +142,32 @@ impl From<SinkError> for Refused {
 }
 
 /// What a refusal means. `right` is the permission that the request needs.
-pub(super) fn refused(
-    answer: &Answer,
-    right: &str,
-    place: &AwsSecretPlace,
-    writes: bool,
-) -> Refused {
+pub(super) fn refused(answer: &Answer, right: &str, place: Resource<'_>, writes: bool) -> Refused {
     let code = code_of(answer);
     let told: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let thing = place.api.thing();
     let (kind, help) = match &*code {
-        "ResourceNotFoundException" => return Refused::NotThere,
-        "ResourceExistsException" => return Refused::Exists,
+        "ResourceNotFoundException" | "ParameterNotFound" | "ParameterVersionNotFound" => {
+            return Refused::NotThere;
+        }
+        "ResourceExistsException" | "ParameterAlreadyExists" => return Refused::Exists,
         "AccessDeniedException" | "AccessDenied" => (
             SinkErrorKind::PermissionDenied,
             // What the service says of its keys names no right of its own.
             match told.message.contains("to KMS") || told.message.contains("kms:") {
-                true => "give the role kms:GenerateDataKey and kms:Decrypt on the secret's key"
-                    .to_owned(),
-                false => format!(
-                    "give the role {right} on arn:{}:secretsmanager:{}:{}:secret:{}-??????",
-                    aws_partition(&place.region),
-                    place.region,
-                    place.account_id,
-                    place.name
+                true => format!(
+                    "give the role {} and kms:Decrypt on the {thing}'s key",
+                    match place.api {
+                        Api::Secrets => "kms:GenerateDataKey",
+                        Api::Parameters => "kms:Encrypt, kms:GenerateDataKey",
+                    }
                 ),
+                false => format!("give the role {right} on {}", place.arn()),
             },
         ),
-        "DecryptionFailure" | "EncryptionFailure" => (
+        "DecryptionFailure" | "EncryptionFailure" | "InvalidKeyId" => (
             SinkErrorKind::PermissionDenied,
-            "look whether the secret's key is enabled, and whether the role may use it".to_owned(),
+            format!("look whether the {thing}'s key is enabled, and whether the role may use it"),
         ),
         "UnrecognizedClientException"
         | "InvalidSignatureException"
@@ -150,16 +180,28 @@ pub(super) fn refused(
             SinkErrorKind::Unauthenticated,
             "renew the login, and look at this machine's clock".to_owned(),
         ),
-        "ThrottlingException" | "Throttling" | "RequestLimitExceeded" => {
+        "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyUpdates" => {
             (SinkErrorKind::RateLimited, "try again later".to_owned())
         }
         "LimitExceededException" => (
             SinkErrorKind::Full,
-            "the account or the secret has no room; wait, or ask AWS for more".to_owned(),
+            format!("the account or the {thing} has no room; wait, or ask AWS for more"),
+        ),
+        "ParameterLimitExceeded" => (
+            SinkErrorKind::Full,
+            "the account has no room for a parameter; remove some, or ask AWS for more".to_owned(),
+        ),
+        "ParameterMaxVersionLimitExceeded" => (
+            SinkErrorKind::Full,
+            "the oldest version of the parameter has a label; take it off".to_owned(),
+        ),
+        "ParameterPatternMismatchException" => (
+            SinkErrorKind::Unfit,
+            "change the allowed pattern of the parameter, or name another one".to_owned(),
         ),
         "InvalidParameterException" | "InvalidRequestException" => (
             SinkErrorKind::Moved,
-            format!("look at the secret {} in AWS's console", place.name),
+            format!("look at the {thing} {} in AWS's console", place.name),
         ),
         _ => {
             let (kind, _) = remote::kind_of(answer.status, writes);
@@ -245,10 +287,20 @@ pub(super) struct Put {
 
 /// A body in JSON of texts, and of lists of one text; nothing of it is left behind in memory.
 pub(super) fn body(members: &[(&str, &str)], lists: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    flagged(members, lists, None)
+}
+
+/// The same with a member that is true or false.
+pub(super) fn flagged(
+    members: &[(&str, &str)],
+    lists: &[(&str, &str)],
+    flag: Option<(&str, bool)>,
+) -> Zeroizing<Vec<u8>> {
     let all = members.iter().chain(lists);
     let room = all
         .map(|(name, value)| name.len() + 6 * value.len() + 16)
         .sum::<usize>();
+    let room = room + flag.map_or(0, |(name, _)| name.len() + 16);
     let mut out = Zeroizing::new(Vec::with_capacity(room + 16));
     let texts = members.iter().map(|pair| (pair, false));
     for (n, ((name, value), list)) in texts
@@ -263,6 +315,11 @@ pub(super) fn body(members: &[(&str, &str)], lists: &[(&str, &str)]) -> Zeroizin
         if list {
             out.push(b']');
         }
+    }
+    if let Some((name, value)) = flag {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(if value { b"\":true" } else { b"\":false" });
     }
     out.push(b'}');
     out

@@ -6,8 +6,10 @@
 
 mod answer;
 mod login;
+mod resource;
 mod service;
 mod sign;
+mod ssm;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +17,9 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::answer::{Described, Refused};
+pub(super) use self::ssm::AwsSsmSink;
+
+use self::answer::{Described, Refused, elsewhere, refuse, unsure};
 use self::service::Service;
 use super::content;
 use super::machine::Machine;
@@ -86,29 +90,12 @@ fn version_of(parts: &[&str]) -> String {
     format!("{OURS}{}", short_digest(parts.join("\n").as_bytes(), 27))
 }
 
-fn refuse(kind: SinkErrorKind, message: String, help: &str) -> SinkError {
-    SinkError {
-        kind,
-        effect: Effect::None,
-        message,
-        help: Some(help.to_owned()),
-    }
-}
-
 fn moved() -> SinkError {
     refuse(
         SinkErrorKind::Moved,
         "the secret has another current version than the one that was looked at".to_owned(),
         "look who writes there, and plan again",
     )
-}
-
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
 }
 
 fn rendered(
@@ -160,7 +147,7 @@ impl AwsSecretsSink {
         if let Some(service) = services.get(&key) {
             return Ok((place, Arc::clone(service)));
         }
-        let service = Arc::new(Service::new(&self.machine, place)?);
+        let service = Arc::new(Service::new(&self.machine, place.into())?);
         services.insert(key, Arc::clone(&service));
         Ok((place, service))
     }
@@ -174,13 +161,13 @@ impl AwsSecretsSink {
             let account = service.account().await?;
             return match account == place.account_id {
                 true => Ok(None),
-                false => Err(elsewhere(&account, place)),
+                false => Err(elsewhere(&account, place.into())),
             };
         };
         let mut parts = described.arn.splitn(7, ':').skip(3);
         let (region, account) = (parts.next(), parts.next());
         if account != Some(&place.account_id) {
-            return Err(elsewhere(account.unwrap_or("nobody"), place));
+            return Err(elsewhere(account.unwrap_or("nobody"), place.into()));
         }
         let unfit =
             |message: &str, help| Err(refuse(SinkErrorKind::Unfit, message.to_owned(), help));
@@ -366,18 +353,6 @@ fn scheduled(described: &Described, place: &AwsSecretPlace) -> SinkError {
              another secret"
         )),
     }
-}
-
-fn elsewhere(account: &str, place: &AwsSecretPlace) -> SinkError {
-    let digits: String = account.chars().filter(char::is_ascii_digit).collect();
-    refuse(
-        SinkErrorKind::Unfit,
-        format!(
-            "the login is for the account {digits} of AWS and not for {}; nothing was written",
-            place.account_id
-        ),
-        "correct the sink's account_id, or log in there",
-    )
 }
 
 /// The whole name of a version, which a mark has no room for if others chose it.

@@ -1,6 +1,8 @@
-//! AWS Secrets Manager as one run reaches it: who is logged in, and the few requests that are made.
+//! A service of AWS as one run reaches it: who is logged in, and the few requests that are made to Secrets
+//! Manager.
 //!
-//! Source: the API reference of AWS Secrets Manager (2017-10-17), protocol AWS JSON 1.1.
+//! Source: the API references of AWS Secrets Manager (2017-10-17) and AWS Systems Manager (2014-11-06), protocol
+//! AWS JSON 1.1.
 
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::answer::{self, Described, ERROR_TYPE, Put, Refused, Value};
 use super::login::{self, Keys};
+use super::resource::Resource;
 use super::sign::{Signable, signature};
 use crate::http::{Client, Method, Request, Words};
 use crate::model::{AwsSecretPlace, is_aws_address};
@@ -28,12 +31,14 @@ const WORDS: Words = Words {
 };
 
 /// A request, and what it needs.
-struct Op {
+pub(super) struct Op {
     /// What a log says.
-    told: &'static str,
+    pub(super) told: &'static str,
     /// Its name in the service's own words, and in the name of the right.
-    name: &'static str,
-    writes: bool,
+    pub(super) name: &'static str,
+    pub(super) writes: bool,
+    /// Whether a second one changes nothing more, so that it is sent again when an answer is lost.
+    pub(super) repeats: bool,
 }
 
 /// The service in one region.
@@ -48,9 +53,9 @@ pub(super) struct Service {
 
 impl Service {
     /// The service behind a place; nothing is sent yet.
-    pub(super) fn new(machine: &Arc<Machine>, place: &AwsSecretPlace) -> Result<Self, SinkError> {
-        let to = &place.endpoint;
-        if !is_aws_address("secretsmanager", &place.region, to) && !machine.allowed.contains(to) {
+    pub(super) fn new(machine: &Arc<Machine>, place: Resource<'_>) -> Result<Self, SinkError> {
+        let to = place.endpoint;
+        if !is_aws_address(place.api.service(), place.region, to) && !machine.allowed.contains(to) {
             return Err(SinkError {
                 kind: SinkErrorKind::Unauthenticated,
                 effect: Effect::None,
@@ -67,7 +72,7 @@ impl Service {
         Ok(Self {
             client: machine.client(to.as_str(), None, WORDS)?,
             machine: Arc::clone(machine),
-            region: place.region.clone(),
+            region: place.region.to_owned(),
             keys: Mutex::default(),
             account: Mutex::default(),
         })
@@ -120,9 +125,10 @@ impl Service {
         Ok(account.to_string())
     }
 
-    async fn ask<T: DeserializeOwned>(
+    /// Sends a request and reads its answer.
+    pub(super) async fn ask<T: DeserializeOwned>(
         &self,
-        place: &AwsSecretPlace,
+        place: Resource<'_>,
         op: Op,
         body: Zeroizing<Vec<u8>>,
     ) -> Result<T, Refused> {
@@ -130,10 +136,13 @@ impl Service {
         let url = format!("{}/", place.endpoint);
         let headers = [
             ("content-type", "application/x-amz-json-1.1".to_owned()),
-            ("x-amz-target", format!("secretsmanager.{}", op.name)),
+            (
+                "x-amz-target",
+                format!("{}.{}", place.api.target(), op.name),
+            ),
         ];
         let signable = Signable {
-            service: "secretsmanager",
+            service: place.api.service(),
             region: &self.region,
             url: &url,
             headers: &headers,
@@ -156,8 +165,7 @@ impl Service {
         };
         let call = Call {
             operation: op.told,
-            // Every write names its version or the label's, so that a second one changes nothing.
-            writes: false,
+            writes: op.writes && !op.repeats,
             make: &make,
             again: answer::again,
         };
@@ -169,15 +177,15 @@ impl Service {
             },
             ..error
         };
-        let answer = remote::send(&self.machine, &self.client, &call)
-            .await
-            .map_err(unsure)?;
+        let answer = remote::send(&self.machine, &self.client, &call).await;
+        // Of a write that is sent once, it is known whether it was.
+        let answer = answer.map_err(|error| if op.repeats { unsure(error) } else { error })?;
         if answer.status != 200 {
-            let right = format!("secretsmanager:{}", op.name);
+            let right = format!("{}:{}", place.api.service(), op.name);
             return Err(answer::refused(&answer, &right, place, op.writes));
         }
         serde_json::from_slice(&answer.body).map_err(|_| {
-            let what = "the answer is not that of AWS Secrets Manager";
+            let what = "the answer is none of AWS";
             Refused::Other(unsure(answer::malformed(what)))
         })
     }
@@ -191,9 +199,10 @@ impl Service {
             told: "aws describe",
             name: "DescribeSecret",
             writes: false,
+            repeats: true,
         };
         let body = answer::body(&[("SecretId", &place.name)], &[]);
-        match self.ask(place, op, body).await {
+        match self.ask(place.into(), op, body).await {
             Ok(described) => Ok(Some(described)),
             Err(Refused::NotThere) => Ok(None),
             Err(refused) => Err(refused.error()),
@@ -210,9 +219,11 @@ impl Service {
             told: "aws read",
             name: "GetSecretValue",
             writes: false,
+            repeats: true,
         };
         let members = [("SecretId", place.name.as_str()), ("VersionId", version)];
-        self.ask(place, op, answer::body(&members, &[])).await
+        self.ask(place.into(), op, answer::body(&members, &[]))
+            .await
     }
 
     /// Makes a secret whose first version, under this token, has this value.
@@ -226,14 +237,16 @@ impl Service {
             told: "aws create",
             name: "CreateSecret",
             writes: true,
+            repeats: true,
         };
         let members = [
             ("Name", place.name.as_str()),
             ("ClientRequestToken", token),
             ("SecretString", value),
         ];
-        let made: Result<serde::de::IgnoredAny, _> =
-            self.ask(place, op, answer::body(&members, &[])).await;
+        let made: Result<serde::de::IgnoredAny, _> = self
+            .ask(place.into(), op, answer::body(&members, &[]))
+            .await;
         made.map(|_| ())
     }
 
@@ -248,6 +261,7 @@ impl Service {
             told: "aws put",
             name: "PutSecretValue",
             writes: true,
+            repeats: true,
         };
         let members = [
             ("SecretId", place.name.as_str()),
@@ -255,7 +269,7 @@ impl Service {
             ("SecretString", value),
         ];
         let body = answer::body(&members, &[("VersionStages", "AWSPENDING")]);
-        self.ask(place, op, body).await
+        self.ask(place.into(), op, body).await
     }
 
     /// Moves a label from one version to another; only if it is on the one that it is taken from.
@@ -270,12 +284,14 @@ impl Service {
             told: "aws label",
             name: "UpdateSecretVersionStage",
             writes: true,
+            repeats: true,
         };
         let mut members = vec![("SecretId", place.name.as_str()), ("VersionStage", label)];
         members.extend(to.map(|to| ("MoveToVersionId", to)));
         members.extend(from.map(|from| ("RemoveFromVersionId", from)));
-        let moved: Result<serde::de::IgnoredAny, _> =
-            self.ask(place, op, answer::body(&members, &[])).await;
+        let moved: Result<serde::de::IgnoredAny, _> = self
+            .ask(place.into(), op, answer::body(&members, &[]))
+            .await;
         moved.map(|_| ())
     }
 }

@@ -128,7 +128,7 @@ async fn a_login_goes_to_the_clouds_own_addresses_or_where_a_policy_says() {
             endpoint: Origin::new(endpoint).expect("an address"),
             ..Store::of(CredentialFormat::Json).place
         };
-        Service::new(&Arc::new(machine), &place).map(|_| ())
+        Service::new(&Arc::new(machine), (&place).into()).map(|_| ())
     };
     for own in [
         "https://secretsmanager.eu-central-1.amazonaws.com",

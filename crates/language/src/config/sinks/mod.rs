@@ -3,6 +3,7 @@
 
 mod aws;
 mod aws_secretsmanager;
+mod aws_ssm;
 mod azure_key_vault;
 mod elsewhere;
 mod exec;
@@ -58,6 +59,11 @@ static KINDS: &[Kind] = &[
         decode: aws_secretsmanager::decode,
     },
     Kind {
+        kind: SinkKind::AwsSsm,
+        schema: &aws_ssm::SCHEMA,
+        decode: aws_ssm::decode,
+    },
+    Kind {
         kind: SinkKind::Gitlab,
         schema: &gitlab::SCHEMA,
         decode: gitlab::decode,
@@ -92,18 +98,13 @@ pub(super) fn schema_of(kind: &str) -> Option<&'static Schema> {
 pub(super) fn unknown_kind(kind: &str, span: Span) -> Diagnostic {
     let known = || KINDS.iter().map(|kind| kind.kind.as_str());
     let names: Vec<String> = known().map(|name| format!("`{name}`")).collect();
-    let found = match SinkKind::named(kind) {
-        Some(_) => {
-            Diagnostic::error(codes::NOT_YET).at(span, format!("a sink of the kind `{kind}`"))
-        }
-        None => Diagnostic::error(codes::UNKNOWN_BLOCK)
-            .at(span, format!("there is no sink of the kind `{kind}`"))
-            .suggesting(kind, known()),
-    };
-    found.help(format!(
-        "this version has sinks of the kind {}",
-        names.join(", ")
-    ))
+    Diagnostic::error(codes::UNKNOWN_BLOCK)
+        .at(span, format!("there is no sink of the kind `{kind}`"))
+        .suggesting(kind, known())
+        .help(format!(
+            "this version has sinks of the kind {}",
+            names.join(", ")
+        ))
 }
 
 /// How two accounts get places of their own in the sinks of this kind.

@@ -3,6 +3,7 @@
 
 mod aws;
 mod aws_secretsmanager;
+mod aws_ssm;
 mod azure_key_vault;
 mod exec;
 mod file;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aws::{aws_address, aws_partition, is_aws_address, is_aws_region};
 pub use aws_secretsmanager::AwsSecretPlace;
+pub use aws_ssm::AwsSsmPlace;
 pub use azure_key_vault::AzureKeyVaultPlace;
 pub use exec::{ExecAbility, ExecPlace};
 pub use file::FilePlace;
@@ -41,6 +43,8 @@ pub enum Place {
     Github(GithubPlace),
     /// A secret in AWS Secrets Manager.
     AwsSecretsmanager(AwsSecretPlace),
+    /// A parameter of AWS Systems Manager.
+    AwsSsm(AwsSsmPlace),
     /// A CI/CD variable of GitLab.
     Gitlab(GitlabPlace),
     /// A secret in Azure Key Vault.
@@ -60,6 +64,7 @@ impl Place {
             Self::Kubernetes(place) => place,
             Self::Github(place) => place,
             Self::AwsSecretsmanager(place) => place,
+            Self::AwsSsm(place) => place,
             Self::Gitlab(place) => place,
             Self::AzureKeyVault(place) => place,
             Self::GcpSecretManager(place) => place,
@@ -75,6 +80,7 @@ impl Place {
             | Self::Kubernetes(_)
             | Self::Github(_)
             | Self::AwsSecretsmanager(_)
+            | Self::AwsSsm(_)
             | Self::Gitlab(_)
             | Self::AzureKeyVault(_)
             | Self::GcpSecretManager(_)

@@ -1,0 +1,414 @@
+//! Destinations of the kind `aws_ssm`: a SecureString parameter of AWS Systems Manager. What is newest is read
+//! at once, so nothing is staged; a write can only be bound to there being nothing, so each looks before and
+//! after. Nothing is deleted: a parameter without a key holds `{}`.
+//!
+//! Source: the API reference of AWS Systems Manager.
+
+mod parameter;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use self::parameter::{Parameter, Settings};
+use super::answer::{self, Refused, elsewhere, refuse, unsure};
+use super::service::Service;
+use crate::model::{
+    AwsSsmPlace, Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, StoredCredential,
+};
+use crate::ports::{
+    Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
+    SinkStore, Staged, Verified,
+};
+use crate::sinks::content;
+use crate::sinks::machine::Machine;
+use crate::sinks::remote;
+
+/// What a parameter holds that holds no key.
+const NOTHING: &str = "{}";
+/// The longest value of a parameter that is made here, in bytes.
+const STANDARD: usize = 4096;
+/// How often a write is looked for, and how long is waited in between: a reader may be behind.
+const LOOKS: usize = 4;
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Delivers into parameters of AWS Systems Manager.
+#[derive(Debug)]
+pub(in crate::sinks) struct AwsSsmSink {
+    machine: Arc<Machine>,
+    /// By address and region: one login a run.
+    services: Mutex<BTreeMap<(Origin, String), Arc<Service>>>,
+}
+
+/// A parameter as it is seen, if there is one.
+struct Seen(Option<(Parameter, Settings)>);
+
+/// What a probe remembers of a parameter.
+struct Before<'a> {
+    version: u64,
+    room: usize,
+    value: &'a str,
+}
+
+impl Seen {
+    fn value(&self) -> Option<&str> {
+        self.0.as_ref().map(|(held, _)| held.value.as_str())
+    }
+
+    fn version(&self) -> Option<u64> {
+        self.0.as_ref().map(|(held, _)| held.version)
+    }
+
+    fn settings(&self) -> Option<&Settings> {
+        self.0.as_ref().map(|(_, settings)| settings)
+    }
+
+    fn found(&self) -> Found {
+        match self.value() {
+            None | Some(NOTHING) => Found::Nobody,
+            Some(text) => match content::holder(text.as_bytes()) {
+                Some((account, endpoint)) => Found::Account { account, endpoint },
+                None => Found::Foreign {
+                    what: "the parameter holds something that is not a credential; move it away, \
+                           or name another parameter"
+                        .to_owned(),
+                },
+            },
+        }
+    }
+
+    fn is_of(&self, wanted: &Mrn) -> bool {
+        matches!(self.found(), Found::Account { account, .. } if account == *wanted)
+    }
+
+    /// What is to be remembered: version, room and value.
+    fn remembered(&self) -> Option<Arc<StoredCredential>> {
+        let (held, settings) = self.0.as_ref()?;
+        let head = format!("{} {}\n", held.version, settings.room());
+        let mut text = Vec::with_capacity(head.len() + held.value.len());
+        text.extend_from_slice(head.as_bytes());
+        text.extend_from_slice(held.value.as_bytes());
+        Some(Arc::new(StoredCredential::new(text)))
+    }
+
+    /// Whether it is what the probe found.
+    fn is(&self, before: Option<&Before<'_>>) -> bool {
+        let known = before.map(|before| (before.version, before.value));
+        self.version().zip(self.value()) == known
+    }
+}
+
+fn before(probe: &Probe) -> Option<Before<'_>> {
+    let text = std::str::from_utf8(probe.read.as_ref()?.expose()).ok()?;
+    let (head, value) = text.split_once('\n')?;
+    let (version, room) = head.split_once(' ')?;
+    Some(Before {
+        version: version.parse().ok()?,
+        room: room.parse().ok()?,
+        value,
+    })
+}
+
+fn moved() -> SinkError {
+    refuse(
+        SinkErrorKind::Moved,
+        "the parameter has another version than the one that was looked at".to_owned(),
+        "look who writes there, and plan again",
+    )
+}
+
+fn stored(version: u64) -> StoreVersion {
+    StoreVersion::new(&version.to_string())
+}
+
+fn rendered(
+    credential: &IssuedCredential,
+    place: &AwsSsmPlace,
+    room: usize,
+) -> Result<Zeroizing<String>, SinkError> {
+    let bytes = content::render(credential, place.format);
+    let text = bytes.and_then(|bytes| {
+        let text = std::str::from_utf8(&bytes).ok()?;
+        Some(Zeroizing::new(text.trim_end().to_owned()))
+    });
+    let text = text.ok_or_else(|| answer::malformed("the credential cannot be written as JSON"))?;
+    match text.len() > room {
+        true => Err(refuse(
+            SinkErrorKind::Full,
+            format!(
+                "the credential is {} bytes long, and a parameter of this tier takes {room} at most",
+                text.len()
+            ),
+            "give the parameter the tier Advanced (8192 bytes, which AWS charges for), or deliver it \
+             elsewhere",
+        )),
+        false => Ok(text),
+    }
+}
+
+impl AwsSsmSink {
+    /// A sink with the logins of this machine; nothing is sent yet.
+    pub(in crate::sinks) fn new(machine: Arc<Machine>) -> Self {
+        Self {
+            machine,
+            services: Mutex::default(),
+        }
+    }
+
+    /// The place of a destination, and the service behind it.
+    async fn at<'a>(
+        &self,
+        to: &'a Destination,
+    ) -> Result<(&'a AwsSsmPlace, Arc<Service>), SinkError> {
+        let Place::AwsSsm(place) = to.place() else {
+            return Err(refuse(
+                SinkErrorKind::Unfit,
+                "it is no parameter of AWS Systems Manager".to_owned(),
+                "report this",
+            ));
+        };
+        let mut services = self.services.lock().await;
+        let key = (place.endpoint.clone(), place.region.clone());
+        if let Some(service) = services.get(&key) {
+            return Ok((place, Arc::clone(service)));
+        }
+        let service = Arc::new(Service::new(&self.machine, place.into())?);
+        services.insert(key, Arc::clone(&service));
+        Ok((place, service))
+    }
+
+    /// The parameter, if it is one that may be written.
+    async fn look(service: &Service, place: &AwsSsmPlace) -> Result<Seen, SinkError> {
+        let Some(held) = parameter::get(service, place).await? else {
+            let account = service.account().await?;
+            return match account == place.account_id {
+                true => Ok(Seen(None)),
+                false => Err(elsewhere(&account, place.into())),
+            };
+        };
+        let mut parts = held.arn.splitn(6, ':').skip(3);
+        let (region, account) = (parts.next(), parts.next());
+        if account != Some(&place.account_id) {
+            return Err(elsewhere(account.unwrap_or("nobody"), place.into()));
+        }
+        if region != Some(&place.region) {
+            return Err(answer::malformed(
+                "AWS answered with a parameter of another region",
+            ));
+        }
+        let unfit = |message: &str, help| refuse(SinkErrorKind::Unfit, message.to_owned(), help);
+        if held.kind != "SecureString" {
+            return Err(unfit(
+                "the parameter is no SecureString: AWS would keep the key in clear",
+                "name another parameter, or remove this one",
+            ));
+        }
+        if held.data_type.as_deref().is_some_and(|kind| kind != "text") {
+            return Err(unfit(
+                "the parameter has another data type than text",
+                "name another parameter",
+            ));
+        }
+        let settings = parameter::settings(service, place, held.version).await?;
+        if settings.has_policies() {
+            return Err(unfit(
+                "the parameter has policies, by which AWS deletes it or tells of it by itself",
+                "take its policies away, or name another parameter",
+            ));
+        }
+        Ok(Seen(Some((held, settings))))
+    }
+
+    /// Writes a value over what was seen, and waits until it is read. A version that is not the next one is
+    /// told: somebody wrote at the same time.
+    async fn write(
+        &self,
+        service: &Service,
+        place: &AwsSsmPlace,
+        seen: &Seen,
+        value: &str,
+    ) -> Result<(u64, Option<String>), SinkError> {
+        let next = seen.version().unwrap_or_default() + 1;
+        let put = parameter::put(service, place, seen.settings(), value).await;
+        let (version, lost) = match put {
+            Ok(version) => (version, None),
+            // It may be our own request, whose answer was lost.
+            Err(Refused::Exists) => (next, Some(moved())),
+            Err(refused) => match refused.error() {
+                error if error.effect == Effect::Unknown => (next, Some(error)),
+                error => return Err(error),
+            },
+        };
+        for look in 0..LOOKS {
+            if look > 0 {
+                (self.machine.time.sleep)(WAIT).await;
+            }
+            let held = parameter::get(service, place).await.map_err(unsure)?;
+            let Some(held) = held.filter(|held| held.version >= version) else {
+                continue;
+            };
+            if *held.value == *value {
+                let between = held.version > next;
+                let note = between.then(|| {
+                    format!(
+                        "somebody else wrote the parameter at the same time; what they wrote is version {} of it",
+                        held.version - 1
+                    )
+                });
+                return Ok((held.version, note));
+            }
+            return Err(match lost {
+                // Nothing says that ours came before theirs.
+                Some(error) => error,
+                None => unsure(answer::malformed("what is there is not what was written")),
+            });
+        }
+        Err(lost.unwrap_or_else(|| {
+            unsure(answer::malformed(
+                "what was written is not read back; AWS may be behind",
+            ))
+        }))
+    }
+}
+
+impl SinkStore for AwsSsmSink {
+    async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
+        let work = async {
+            let (place, service) = self.at(to).await?;
+            let seen = Self::look(&service, place).await?;
+            Ok(Probe {
+                found: seen.found(),
+                version: seen.version().map(stored),
+                abilities: to.abilities(),
+                read: seen.remembered(),
+            })
+        };
+        work.await.map_err(|error| remote::at(to, "looking", error))
+    }
+
+    async fn stage(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        probe: Probe,
+    ) -> Result<Staged, SinkError> {
+        let work = async {
+            if let Found::Foreign { what } = &probe.found {
+                return Err(SinkError {
+                    kind: SinkErrorKind::Unfit,
+                    effect: Effect::None,
+                    message: what.clone(),
+                    help: None,
+                });
+            }
+            let (place, _) = self.at(to).await?;
+            let room = before(&probe).map_or(STANDARD, |before| before.room);
+            rendered(credential, place, room).map(|_| ())
+        };
+        work.await
+            .map_err(|error| remote::at(to, "writing", error))?;
+        Ok(Staged {
+            probe,
+            beside: None,
+            former: None,
+        })
+    }
+
+    async fn promote(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
+    ) -> Result<Delivered, SinkError> {
+        let work = async {
+            let (place, service) = self.at(to).await?;
+            let before = before(&staged.probe);
+            let seen = Self::look(&service, place).await?;
+            let room = seen.settings().map_or(STANDARD, Settings::room);
+            let text = rendered(credential, place, room)?;
+            let (version, note) = match (seen.version(), seen.value()) {
+                (Some(version), Some(held)) if held == text.as_str() => (version, None),
+                _ if !seen.is(before.as_ref()) => return Err(moved()),
+                _ => self.write(&service, place, &seen, &text).await?,
+            };
+            Ok(Delivered {
+                verified: Verified::Equal,
+                version: Some(stored(version)),
+                note,
+            })
+        };
+        work.await.map_err(|error| remote::at(to, "writing", error))
+    }
+
+    async fn abandon(
+        &self,
+        to: &Destination,
+        credential: &IssuedCredential,
+        staged: &Staged,
+    ) -> Result<Abandoned, SinkError> {
+        let work = async {
+            let (place, service) = self.at(to).await?;
+            let seen = Self::look(&service, place).await?;
+            let text = rendered(credential, place, usize::MAX)?;
+            if seen.value() != Some(text.as_str()) {
+                return Ok(Abandoned::Gone);
+            }
+            let before = before(&staged.probe);
+            let former = before.as_ref().map_or(NOTHING, |before| before.value);
+            if former == text.as_str() {
+                // It was there before.
+                return Ok(Abandoned::Restored);
+            }
+            self.write(&service, place, &seen, former).await?;
+            Ok(match staged.probe.found {
+                Found::Nobody => Abandoned::Gone,
+                _ => Abandoned::Restored,
+            })
+        };
+        work.await
+            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+    }
+
+    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        let work = async {
+            let (place, service) = self.at(from).await?;
+            let seen = Self::look(&service, place).await?;
+            Ok(match seen.found() {
+                Found::Nobody => ReadKey::Nothing,
+                Found::Foreign { what } => ReadKey::Other(what),
+                Found::Unreadable => ReadKey::Other("something that cannot be read".to_owned()),
+                Found::Account { .. } => {
+                    let text = seen.value().unwrap_or_default();
+                    content::held(&StoredCredential::new(text.as_bytes().to_vec()))
+                }
+            })
+        };
+        work.await
+            .map_err(|error| remote::at(from, "reading", error))
+    }
+
+    async fn remove(
+        &self,
+        from: &Destination,
+        account: &Mrn,
+        _: Option<&StoreVersion>,
+    ) -> Result<Removal, SinkError> {
+        let work = async {
+            let (place, service) = self.at(from).await?;
+            let seen = Self::look(&service, place).await?;
+            if !seen.is_of(account) {
+                return Ok(Removal::NotThere);
+            }
+            self.write(&service, place, &seen, NOTHING).await?;
+            Ok(Removal::Removed)
+        };
+        work.await
+            .map_err(|error| remote::at(from, "removing the key", error))
+    }
+}
+
+#[cfg(test)]
+mod tests;
