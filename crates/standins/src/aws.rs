@@ -254,6 +254,21 @@ impl Aws {
         }
     }
 
+    /// As the agent of a container.
+    fn role(&mut self, call: &Call) -> Reply {
+        if call.path != "/v1/credentials" || call.header("authorization") != "a.b.c" {
+            return Reply::json(401, &json!({}));
+        }
+        self.logins += 1;
+        Reply::json(
+            200,
+            &json!({
+                "AccessKeyId": ID, "SecretAccessKey": KEY, "Token": format!("session-{}", self.logins),
+                "Expiration": "2026-11-01T11:00:00Z", "AccountId": ACCOUNT,
+            }),
+        )
+    }
+
     fn sts(&mut self, call: &Call) -> Reply {
         let body = String::from_utf8_lossy(&call.body).into_owned();
         let field = |name: &str| {
@@ -366,7 +381,10 @@ fn signed(call: &Call, service: &str) -> bool {
 impl Standin for Aws {
     fn answer(&mut self, call: &Call) -> Reply {
         let Some((target, op)) = call.header("x-amz-target").split_once('.') else {
-            return self.sts(call);
+            return match call.method.as_str() {
+                "GET" => self.role(call),
+                _ => self.sts(call),
+            };
         };
         let service = match target {
             "secretsmanager" => "secretsmanager",

@@ -1,21 +1,19 @@
-//! Logins at AWS: keys of the environment, a web identity, or the profile files of this machine.
+//! Logins at AWS: keys of the environment, a web identity, a profile, or the role of a container.
 //!
 //! Sources: AWS's "SDKs and Tools Reference Guide", and the API reference of AWS STS.
 
 use std::fs;
 
-use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::answer;
+use super::keys::{Keys, refuse};
+use super::{answer, container};
 use crate::http::{Method, Request, Words};
 use crate::model::{Origin, aws_address, aws_partition, is_aws_address};
-use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::ports::SinkError;
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
 
-/// How long before its end a login is renewed.
-const EARLY: SignedDuration = SignedDuration::from_mins(5);
 /// The largest answer of STS that is read.
 const LARGEST: usize = 256 * 1024;
 
@@ -25,45 +23,6 @@ const WORDS: Words = Words {
     longer: "--timeout SECONDS waits longer",
     address: "AWS_ENDPOINT_URL_STS",
 };
-
-/// Keys that sign requests.
-pub(super) struct Keys {
-    pub(super) id: Zeroizing<String>,
-    pub(super) key: Zeroizing<String>,
-    pub(super) token: Option<Zeroizing<String>>,
-    until: Option<Timestamp>,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Keys")
-    }
-}
-
-impl Keys {
-    pub(super) fn lasts(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now + EARLY < until)
-    }
-
-    fn lasting(id: &str, key: &str, token: Option<&str>) -> Self {
-        let owned = |text: &str| Zeroizing::new(text.to_owned());
-        Self {
-            id: owned(id),
-            key: owned(key),
-            token: token.map(owned),
-            until: None,
-        }
-    }
-}
-
-fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, SinkError> {
-    Err(SinkError {
-        kind: SinkErrorKind::Unauthenticated,
-        effect: Effect::None,
-        message: message.into(),
-        help: Some(help.into()),
-    })
-}
 
 /// Logs in by the first source that the machine has.
 ///
@@ -110,9 +69,25 @@ pub(super) async fn enter(machine: &Machine, region: &str) -> Result<Keys, SinkE
         })?;
         return profile(&text, machine.variable("AWS_PROFILE").unwrap_or("default"));
     }
+    // Another login than the one that is meant would be taken.
+    for name in ["AWS_PROFILE", "AWS_CONFIG_FILE"] {
+        if machine.variable(name).is_some() {
+            return refuse(
+                format!(
+                    "{name} is set, and profiles are read only of the file of AWS_SHARED_CREDENTIALS_FILE"
+                ),
+                "name the file of credentials too, or unset it; `aws configure export-credentials \
+                 --format env` gives the keys of a profile as variables",
+            );
+        }
+    }
+    if let Some(keys) = container::enter(machine).await? {
+        return Ok(keys);
+    }
     refuse(
         "this machine has no login at AWS; tried were AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, \
-         AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE, and AWS_SHARED_CREDENTIALS_FILE",
+         AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE, AWS_SHARED_CREDENTIALS_FILE, \
+         AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "set one of them; `aws configure export-credentials --format env` gives the first for any \
          login that the AWS CLI has",
     )

@@ -5,6 +5,8 @@
 //! Source: the API reference of AWS Secrets Manager.
 
 mod answer;
+mod container;
+mod keys;
 mod login;
 mod resource;
 mod service;

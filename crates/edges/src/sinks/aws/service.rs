@@ -11,11 +11,12 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::answer::{self, Described, ERROR_TYPE, Put, Refused, Value};
-use super::login::{self, Keys};
-use super::resource::Resource;
+use super::keys::{Keys, refuse};
+use super::login;
+use super::resource::{Api, Resource};
 use super::sign::{Signable, signature};
 use crate::http::{Client, Method, Request, Words};
-use crate::model::{AwsSecretPlace, is_aws_address};
+use crate::model::{AwsSecretPlace, Origin, aws_address, aws_partition, is_aws_address};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
@@ -51,6 +52,50 @@ pub(super) struct Service {
     account: Mutex<Option<String>>,
 }
 
+/// Refuses what the machine says of the service's address, where the sink says otherwise: AWS's own programs
+/// would go there.
+fn heeded(machine: &Machine, place: Resource<'_>) -> Result<(), SinkError> {
+    let own = match place.api {
+        Api::Secrets => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        Api::Parameters => "AWS_ENDPOINT_URL_SSM",
+    };
+    let set = [own, "AWS_ENDPOINT_URL"].into_iter();
+    let set = set.filter_map(|name| Some((name, machine.variable(name)?)));
+    for (name, text) in set.take(1) {
+        let said = Origin::new(text.trim_end_matches('/'));
+        if said.as_ref().ok() != Some(place.endpoint) {
+            return refuse(
+                format!(
+                    "{name} names another address than the sink, {}; nothing was sent",
+                    place.endpoint
+                ),
+                "unset it, or give the sink that endpoint",
+            );
+        }
+    }
+    let fips = machine.variable("AWS_USE_FIPS_ENDPOINT");
+    let fips = fips.is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let plain = aws_address(place.api.service(), place.region);
+    // In GovCloud the usual address of Systems Manager is that.
+    let is_both = aws_partition(place.region) == "aws-us-gov" && place.api == Api::Parameters;
+    if fips && place.endpoint.as_str() == plain && !is_both {
+        return refuse(
+            "AWS_USE_FIPS_ENDPOINT is set, and the sink's endpoint is the usual one; nothing was sent",
+            format!(
+                "give the sink the endpoint {}",
+                aws_address(&format!("{}-fips", place.api.service()), place.region)
+            ),
+        );
+    }
+    if machine.variable("AWS_CA_BUNDLE").is_some() {
+        return refuse(
+            "AWS_CA_BUNDLE is set, which rolecall does not read; nothing was sent",
+            "unset it, and name the file with --ca-file (or SSL_CERT_FILE)",
+        );
+    }
+    Ok(())
+}
+
 impl Service {
     /// The service behind a place; nothing is sent yet.
     pub(super) fn new(machine: &Arc<Machine>, place: Resource<'_>) -> Result<Self, SinkError> {
@@ -69,6 +114,7 @@ impl Service {
                 )),
             });
         }
+        heeded(machine, place)?;
         Ok(Self {
             client: machine.client(to.as_str(), None, WORDS)?,
             machine: Arc::clone(machine),

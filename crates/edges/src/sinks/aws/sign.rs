@@ -7,7 +7,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::login::Keys;
+use super::keys::Keys;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 
 /// The headers that a signature adds.

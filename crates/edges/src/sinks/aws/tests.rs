@@ -422,3 +422,70 @@ async fn a_credential_that_is_too_large_is_told_with_both_numbers() {
     assert!(error.to_string().contains("65536"), "{error}");
     assert!(store.server.with(|aws| aws.secrets.is_empty()));
 }
+
+#[tokio::test]
+async fn a_container_gives_one_login_a_run_which_is_renewed_before_it_ends() {
+    let agent = serve(Aws::new(), ([127, 0, 0, 1], 0).into()).expect("a port");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "a.b.c\n").expect("writes");
+    let path = file.path().to_str().expect("a path");
+    let url = format!("{}/v1/credentials", agent.url);
+    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str());
+    for token in [
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a.b.c"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path),
+    ] {
+        let before = agent.with(|agent| agent.logins());
+        let store = Store::with(CredentialFormat::Json, &[full, token]);
+        store.put("x").await.expect("delivers");
+        store.put("y").await.expect("delivers");
+        assert_eq!(agent.with(|agent| agent.logins()), before + 1);
+        store.lent.pass(56 * 60);
+        store.put("z").await.expect("delivers");
+        assert!(agent.with(|agent| agent.logins()) > before + 1);
+    }
+    let refused = Store::with(CredentialFormat::Json, &[full]);
+    let told = refused.put("x").await.expect_err("no token").to_string();
+    assert!(told.contains("HTTP 401"), "{told}");
+    // A profile that is meant is not passed over.
+    for name in ["AWS_PROFILE", "AWS_CONFIG_FILE"] {
+        let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a.b.c");
+        let store = Store::with(CredentialFormat::Json, &[full, token, (name, "ci")]);
+        let told = store.put("x").await.expect_err("refused").to_string();
+        assert!(told.contains(name), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn no_variable_of_awss_programs_is_passed_over_without_a_word() {
+    let new = |variables: &[(&'static str, &str)], endpoint: &str| {
+        let (machine, _) = Lent::machine(variables);
+        let place = AwsSecretPlace {
+            endpoint: Origin::new(endpoint).expect("an address"),
+            ..Store::of(CredentialFormat::Json).place
+        };
+        Service::new(&Arc::new(machine), (&place).into()).map(|_| ())
+    };
+    let (usual, fips) = (
+        "https://secretsmanager.eu-central-1.amazonaws.com",
+        "https://secretsmanager-fips.eu-central-1.amazonaws.com",
+    );
+    let own = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
+    for variables in [
+        [("AWS_ENDPOINT_URL", fips)],
+        [(own, fips)],
+        [("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")],
+        [("AWS_USE_FIPS_ENDPOINT", "true")],
+        [("AWS_CA_BUNDLE", "/etc/ca.pem")],
+    ] {
+        let error = new(&variables, usual).expect_err("refused");
+        let told = error.to_string();
+        assert!(told.contains(variables[0].0), "{told}");
+        assert!(error.help.is_some() && told.contains("nothing was sent"));
+    }
+    new(&[("AWS_ENDPOINT_URL", usual)], usual).expect("says the same");
+    new(&[("AWS_ENDPOINT_URL_SSM", fips)], usual).expect("is of another service");
+    new(&[("AWS_ENDPOINT_URL", usual), (own, fips)], fips).expect("its own goes first");
+    new(&[("AWS_USE_FIPS_ENDPOINT", "true")], fips).expect("is that");
+    new(&[("AWS_USE_FIPS_ENDPOINT", "false")], usual).expect("says no");
+}

@@ -1,0 +1,53 @@
+//! Keys that sign requests to AWS, wherever they come from.
+//! Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::ports::{Effect, SinkError, SinkErrorKind};
+
+/// How long before its end a login is renewed.
+const EARLY: SignedDuration = SignedDuration::from_mins(5);
+
+/// Keys that sign requests.
+pub(super) struct Keys {
+    pub(super) id: Zeroizing<String>,
+    pub(super) key: Zeroizing<String>,
+    pub(super) token: Option<Zeroizing<String>>,
+    pub(super) until: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+impl Keys {
+    pub(super) fn lasts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now + EARLY < until)
+    }
+
+    pub(super) fn lasting(id: &str, key: &str, token: Option<&str>) -> Self {
+        let owned = |text: &str| Zeroizing::new(text.to_owned());
+        Self {
+            id: owned(id),
+            key: owned(key),
+            token: token.map(owned),
+            until: None,
+        }
+    }
+}
+
+/// That there is no login, with the way out.
+pub(super) fn refuse<T>(
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Result<T, SinkError> {
+    Err(SinkError {
+        kind: SinkErrorKind::Unauthenticated,
+        effect: Effect::None,
+        message: message.into(),
+        help: Some(help.into()),
+    })
+}
