@@ -45,6 +45,12 @@ sink "aws_secretsmanager" "batch" {
   name       = "mondoo/${account.name}"
 }
 
+sink "aws_ssm" "agents" {
+  region     = "eu-west-1"
+  account_id = "111122223333"
+  name       = "mondoo-${account.name}" # flat, as in the form that cnspec documents
+}
+
 sink "azure_key_vault" "functions" {
   vault = "https://acme-payments.vault.azure.net"
   name  = "mondoo-${account.name}"
@@ -91,6 +97,7 @@ service_account "mirror" {
 service_account "cloud" {
   for_each = {
     aws   = sink.aws_secretsmanager.batch
+    ssm   = sink.aws_ssm.agents
     azure = sink.azure_key_vault.functions
     gcp   = sink.gcp_secret_manager.functions
   }
