@@ -147,6 +147,14 @@ pub(super) fn kind_of(status: u16, writes: bool) -> (SinkErrorKind, Effect) {
     }
 }
 
+/// The same error, of what may have been done all the same.
+pub(super) fn unsure(error: SinkError) -> SinkError {
+    SinkError {
+        effect: Effect::Unknown,
+        ..error
+    }
+}
+
 /// An error with the place and what was being done there.
 pub(super) fn at(to: &Destination, doing: &str, error: SinkError) -> SinkError {
     SinkError {

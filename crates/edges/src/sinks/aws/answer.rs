@@ -67,14 +67,6 @@ pub(super) fn refuse(kind: SinkErrorKind, message: String, help: &str) -> SinkEr
     }
 }
 
-/// The same error, of what may be there all the same.
-pub(super) fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
-}
-
 /// That the login is for another account than the place's.
 pub(super) fn elsewhere(account: &str, place: Resource<'_>) -> SinkError {
     let digits: String = account.chars().filter(char::is_ascii_digit).collect();

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 pub(super) use self::ssm::AwsSsmSink;
 
-use self::answer::{Described, Refused, elsewhere, refuse, unsure};
+use self::answer::{Described, Refused, elsewhere, refuse};
 use self::service::Service;
 use super::content;
 use super::machine::Machine;
@@ -253,10 +253,10 @@ impl AwsSecretsSink {
             }
         }
         let read = service.value(place, version).await;
-        let read = read.map_err(|refused| unsure(refused.error()))?;
+        let read = read.map_err(|refused| remote::unsure(refused.error()))?;
         match read.secret_string.is_some_and(|text| *text == *value) {
             true => Ok(()),
-            false => Err(unsure(answer::malformed(
+            false => Err(remote::unsure(answer::malformed(
                 "what is there is not what was put",
             ))),
         }
@@ -271,7 +271,7 @@ impl AwsSecretsSink {
     ) -> Result<(), SinkError> {
         let done = service.label(place, CURRENT, Some(version), from).await;
         let described = match done {
-            Ok(()) => service.describe(place).await.map_err(unsure)?,
+            Ok(()) => service.describe(place).await.map_err(remote::unsure)?,
             Err(Refused::Label(_) | Refused::NotThere) => {
                 // It may be our own request, whose answer was lost.
                 let described = service.describe(place).await?;
@@ -286,7 +286,7 @@ impl AwsSecretsSink {
         match described.is_some_and(|known| known.with(PENDING) == Some(version)) {
             true => Self::take_off(service, place, PENDING, version)
                 .await
-                .map_err(unsure),
+                .map_err(remote::unsure),
             false => Ok(()),
         }
     }
@@ -458,10 +458,10 @@ impl SinkStore for AwsSecretsSink {
             let (base, ours) = versions(&staged.probe, credential, place);
             Self::make_current(&service, place, &ours, Some(&base)).await?;
             let read = service.value(place, &ours).await;
-            let read = read.map_err(|refused| unsure(refused.error()))?;
+            let read = read.map_err(|refused| remote::unsure(refused.error()))?;
             if read.secret_string.is_none_or(|held| *held != *text) {
                 let what = "what is there is not what was written";
-                return Err(unsure(answer::malformed(what)));
+                return Err(remote::unsure(answer::malformed(what)));
             }
             Ok(Delivered {
                 verified: Verified::Equal,
@@ -498,7 +498,7 @@ impl SinkStore for AwsSecretsSink {
             })
         };
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {

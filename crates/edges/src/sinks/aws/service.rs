@@ -215,13 +215,9 @@ impl Service {
             make: &make,
             again: answer::again,
         };
-        let unsure = |error: SinkError| SinkError {
-            effect: if op.writes {
-                Effect::Unknown
-            } else {
-                error.effect
-            },
-            ..error
+        let unsure = |error: SinkError| match op.writes {
+            true => remote::unsure(error),
+            false => error,
         };
         let answer = remote::send(&self.machine, &self.client, &call).await;
         // Of a write that is sent once, it is known whether it was.

@@ -315,14 +315,6 @@ pub(super) fn malformed(why: &str) -> SinkError {
     }
 }
 
-/// The same error, of what may be there all the same.
-pub(super) fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
-}
-
 /// That what is there is not what the probe saw.
 pub(super) fn moved() -> SinkError {
     refuse(

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::answer::{NOTHING, Seen, State, malformed, moved, refuse, unsure};
+use self::answer::{NOTHING, Seen, State, malformed, moved, refuse};
 use self::vault::{Looked, Vault, Wrote};
 use super::content;
 use super::machine::Machine;
@@ -121,10 +121,10 @@ impl AzureKeyVaultSink {
             let wrote = match vault.write(place, there.seen.as_ref(), &value).await {
                 Wrote::Version(version) => {
                     let new = |looked: &Looked| looked.version() == Some(&version);
-                    let looked = vault.look_for(place, new).await.map_err(unsure)?;
+                    let looked = vault.look_for(place, new).await.map_err(remote::unsure)?;
                     return match looked.holds(&value) {
                         true => Ok(self.delivered(&looked)),
-                        false => Err(unsure(malformed(
+                        false => Err(remote::unsure(malformed(
                             "what is there is not what was written; something else writes to it",
                         ))),
                     };
@@ -172,7 +172,7 @@ impl AzureKeyVaultSink {
             // It was refused, and it is not there; what was lost may still come.
             Ok(_) if error.effect == Effect::None => Err(error),
             Err(_) if surely => Err(error),
-            _ => Err(unsure(error)),
+            _ => Err(remote::unsure(error)),
         }
     }
 
@@ -213,7 +213,7 @@ impl AzureKeyVaultSink {
                 match looked {
                     Ok(looked) if looked.holds(value) => Ok(()),
                     Ok(_) if error.effect == Effect::None => Err(error),
-                    _ => Err(unsure(error)),
+                    _ => Err(remote::unsure(error)),
                 }
             }
         }
@@ -312,7 +312,7 @@ impl SinkStore for AzureKeyVaultSink {
     ) -> Result<Abandoned, SinkError> {
         let work = self.take_back(to, credential, staged);
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
@@ -345,7 +345,7 @@ impl SinkStore for AzureKeyVaultSink {
             Self::replace(&vault, place, &there, NOTHING).await?;
             let disabled = vault.disable(place, &there.version).await;
             disabled.map_err(|error| {
-                unsure(SinkError {
+                remote::unsure(SinkError {
                     message: format!(
                         "the secret does not hold the key any more, but its version {} does, and that \
                          could not be disabled: {}",

@@ -371,7 +371,7 @@ impl Vault {
         if asked.answer.status == 200 {
             return match Seen::read(&asked.answer.body, place) {
                 Ok(seen) => Wrote::Version(seen.version),
-                Err(error) => failed(answer::unsure(error)),
+                Err(error) => failed(remote::unsure(error)),
             };
         }
         match answer::state(&asked.answer) {

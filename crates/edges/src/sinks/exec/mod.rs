@@ -56,14 +56,6 @@ fn unfit(message: &str) -> SinkError {
     }
 }
 
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
-}
-
 /// The letters of a private key, without what every key has around them.
 fn letters(key: &str) -> Zeroizing<String> {
     let own = key
@@ -189,7 +181,7 @@ impl ExecSink {
             Some(error) => error,
             None => match read(&answer) {
                 Ok(answer) => return Ok(answer),
-                Err(error) if verb.writes() => unsure(error),
+                Err(error) if verb.writes() => remote::unsure(error),
                 Err(error) => error,
             },
         };
@@ -328,9 +320,9 @@ impl ExecSink {
                     note: None,
                 })
             }
-            Ok(_) => match self.look(place, to).await.map_err(unsure)? {
+            Ok(_) => match self.look(place, to).await.map_err(remote::unsure)? {
                 Some(seen) if seen.holds(&value) => Ok(equal(&seen)),
-                _ => Err(unsure(malformed(
+                _ => Err(remote::unsure(malformed(
                     "what is there is not what was written; something else writes to it",
                 ))),
             },
@@ -340,7 +332,7 @@ impl ExecSink {
                     Some(delivered) => {
                         self.drop_staged(place, to, credential)
                             .await
-                            .map_err(unsure)?;
+                            .map_err(remote::unsure)?;
                         Ok(delivered)
                     }
                     None => {
@@ -533,7 +525,7 @@ impl SinkStore for ExecSink {
     ) -> Result<Abandoned, SinkError> {
         let work = self.take_back(to, credential, staged);
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {

@@ -108,10 +108,12 @@ impl GcpSink {
             self.give_way(server, place, value, number - 1).await?;
         }
         let read = server.version(place, &number.to_string()).await;
-        let read = read.map_err(unsure)?;
+        let read = read.map_err(remote::unsure)?;
         match read.as_ref().and_then(Version::value) == Some(value) {
             true => Ok(number),
-            false => Err(unsure(malformed("what is there is not what was written"))),
+            false => Err(remote::unsure(malformed(
+                "what is there is not what was written",
+            ))),
         }
     }
 
@@ -163,7 +165,7 @@ impl GcpSink {
         let read = server.version(place, &theirs.to_string()).await;
         let value = read.as_ref().ok().and_then(Option::as_ref);
         let Some(value) = value.and_then(Version::value) else {
-            return Err(unsure(moved()));
+            return Err(remote::unsure(moved()));
         };
         if value == ours {
             return Ok(());
@@ -176,7 +178,7 @@ impl GcpSink {
                 ),
                 ..moved()
             }),
-            Err(_) => Err(unsure(moved())),
+            Err(_) => Err(remote::unsure(moved())),
         }
     }
 
@@ -198,14 +200,6 @@ fn moved() -> SinkError {
         effect: Effect::None,
         message: "the secret was written since it was looked at".to_owned(),
         help: Some("run again".to_owned()),
-    }
-}
-
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
     }
 }
 
@@ -392,7 +386,7 @@ impl SinkStore for GcpSink {
             }
         };
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {

@@ -129,7 +129,7 @@ impl GithubSink {
         if seen.version.as_ref() != before {
             return match self.written(to, credential).await {
                 Some(mine) if mine.version == seen.version && mine.sure => Ok(accepted(seen)),
-                Some(mine) if mine.version == seen.version => Err(unsure(unfit(
+                Some(mine) if mine.version == seen.version => Err(remote::unsure(unfit(
                     "the secret changed while it was written, and GitHub did not say that it was \
                      by us"
                         .to_owned(),
@@ -177,14 +177,14 @@ impl GithubSink {
             }),
             Ok(seen) => {
                 self.note(to, written(seen.version, false)).await;
-                Err(unsure(SinkError {
+                Err(remote::unsure(SinkError {
                     message: format!("{}; but the secret was written meanwhile", refused.message),
                     ..refused
                 }))
             }
             Err(_) => {
                 self.note(to, written(None, false)).await;
-                Err(unsure(refused))
+                Err(remote::unsure(refused))
             }
         }
     }
@@ -263,14 +263,6 @@ fn moved() -> SinkError {
     }
 }
 
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
-}
-
 impl SinkStore for GithubSink {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
         let work = async {
@@ -326,7 +318,7 @@ impl SinkStore for GithubSink {
     ) -> Result<Abandoned, SinkError> {
         let work = self.take_back(to, credential);
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {

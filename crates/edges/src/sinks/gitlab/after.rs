@@ -4,6 +4,7 @@ use super::answer::{malformed, refuse};
 use super::api::{Looked, Server, Unwritten};
 use crate::model::GitlabPlace;
 use crate::ports::{Delivered, Effect, SinkError, SinkErrorKind, Verified};
+use crate::sinks::remote;
 
 /// A key that is there.
 pub(super) fn delivered(verified: Verified) -> Delivered {
@@ -24,14 +25,6 @@ pub(super) fn moved() -> SinkError {
     )
 }
 
-/// The same error, of what may be there all the same.
-pub(super) fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
-}
-
 fn unwritten(error: SinkError) -> SinkError {
     SinkError {
         effect: Effect::None,
@@ -47,10 +40,10 @@ pub(super) async fn read_back(
     value: &str,
 ) -> Result<Delivered, SinkError> {
     let ours = |looked: &Looked| looked.bytes() == Some(value.as_bytes());
-    let looked = server.look_for(place, ours).await.map_err(unsure)?;
+    let looked = server.look_for(place, ours).await.map_err(remote::unsure)?;
     match ours(&looked) {
         true => Ok(delivered(Verified::Equal)),
-        false => Err(unsure(malformed(
+        false => Err(remote::unsure(malformed(
             "what is there is not what was written; something else writes to it",
         ))),
     }
@@ -77,12 +70,12 @@ pub(super) async fn seen_after(
         Ok(looked) if ours(&looked) => Ok(delivered(Verified::Equal)),
         Ok(looked) if looked.bytes() == before => Err(unwritten(error)),
         Ok(_) if surely => Err(moved()),
-        Ok(_) => Err(unsure(SinkError {
+        Ok(_) => Err(remote::unsure(SinkError {
             message: format!("{}; and somebody else wrote the variable", error.message),
             ..error
         })),
         Err(_) if surely => Err(error),
-        Err(_) => Err(unsure(error)),
+        Err(_) => Err(remote::unsure(error)),
     }
 }
 
@@ -111,5 +104,5 @@ pub(super) async fn untold(
             return (unwritten(error), false);
         }
     }
-    (unsure(error), true)
+    (remote::unsure(error), true)
 }

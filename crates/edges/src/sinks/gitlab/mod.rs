@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::after::{delivered, moved, read_back, seen_after, unsure, untold};
+use self::after::{delivered, moved, read_back, seen_after, untold};
 use self::answer::{Variable, can_be_masked, malformed, refuse};
 use self::api::{Looked, Server, Unwritten};
 use super::content;
@@ -157,7 +157,7 @@ impl GitlabSink {
                     return Ok(delivered(Verified::Accepted));
                 }
                 Some(last) if !last.sure => {
-                    return Err(unsure(malformed(
+                    return Err(remote::unsure(malformed(
                         "whether the last write was done is not known, and nobody can read it back",
                     )));
                 }
@@ -249,7 +249,7 @@ impl GitlabSink {
             ),
             Err(error) => {
                 self.note(to, last).await;
-                unsure(SinkError {
+                remote::unsure(SinkError {
                     message: format!(
                         "{message}, and it could not be deleted again: {}; the key is in the \
                          variable of the scope {}",
@@ -443,7 +443,7 @@ impl SinkStore for GitlabSink {
     ) -> Result<Abandoned, SinkError> {
         let work = self.take_back(to, credential, staged);
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {

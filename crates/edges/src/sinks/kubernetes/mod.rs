@@ -246,7 +246,7 @@ impl KubernetesSink {
         match self.ask(server, place, Wanted::Write(&body)).await? {
             Ok(answer) => {
                 let seen = Seen::read(&answer.body).ok_or_else(not_a_secret);
-                seen.map(Applied::Done).map_err(unsure)
+                seen.map(Applied::Done).map_err(remote::unsure)
             }
             Err(Refusal { answer, error }) if answer::is_stale(&answer) => {
                 Ok(Applied::Stale(error))
@@ -313,14 +313,6 @@ fn not_a_secret() -> SinkError {
 
 fn no_text() -> SinkError {
     answer::malformed("the credential cannot be written as JSON")
-}
-
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
-    }
 }
 
 /// What the probe saw.
@@ -429,9 +421,9 @@ impl SinkStore for KubernetesSink {
                     return Err(refused);
                 }
             }
-            let (now, _) = self.look(&server, place).await.map_err(unsure)?;
+            let (now, _) = self.look(&server, place).await.map_err(remote::unsure)?;
             if now.value(&place.key) != Some(&**value) {
-                return Err(unsure(answer::malformed(
+                return Err(remote::unsure(answer::malformed(
                     "what is there is not what was written; something else writes to it",
                 )));
             }
@@ -462,7 +454,7 @@ impl SinkStore for KubernetesSink {
             self.take_out(place, &credential.mrn, former).await
         };
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {

@@ -418,10 +418,10 @@ impl SinkStore for VaultSink {
                 cas = seen.version.unwrap_or(0);
                 writes += 1;
             };
-            let seen = seen.map_err(unsure)?;
+            let seen = seen.map_err(remote::unsure)?;
             if seen.field(&place.field).is_none_or(|held| *held != *text) {
                 return Err(refused.unwrap_or_else(|| {
-                    unsure(answer::malformed(
+                    remote::unsure(answer::malformed(
                         "what is there is not what was written; something else writes to it",
                     ))
                 }));
@@ -461,7 +461,7 @@ impl SinkStore for VaultSink {
             }
         };
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
@@ -507,14 +507,6 @@ impl SinkStore for VaultSink {
         };
         work.await
             .map_err(|error| remote::at(from, "removing the key", error))
-    }
-}
-
-/// The same error, of what may be there all the same.
-fn unsure(error: SinkError) -> SinkError {
-    SinkError {
-        effect: Effect::Unknown,
-        ..error
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use self::parameter::{Parameter, Settings};
-use super::answer::{self, Refused, elsewhere, refuse, unsure};
+use super::answer::{self, Refused, elsewhere, refuse};
 use super::service::Service;
 use crate::model::{
     AwsSsmPlace, Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, StoredCredential,
@@ -246,7 +246,9 @@ impl AwsSsmSink {
             if look > 0 {
                 (self.machine.time.sleep)(WAIT).await;
             }
-            let held = parameter::get(service, place).await.map_err(unsure)?;
+            let held = parameter::get(service, place)
+                .await
+                .map_err(remote::unsure)?;
             let Some(held) = held.filter(|held| held.version >= version) else {
                 continue;
             };
@@ -263,11 +265,11 @@ impl AwsSsmSink {
             return Err(match lost {
                 // Nothing says that ours came before theirs.
                 Some(error) => error,
-                None => unsure(answer::malformed("what is there is not what was written")),
+                None => remote::unsure(answer::malformed("what is there is not what was written")),
             });
         }
         Err(lost.unwrap_or_else(|| {
-            unsure(answer::malformed(
+            remote::unsure(answer::malformed(
                 "what was written is not read back; AWS may be behind",
             ))
         }))
@@ -369,7 +371,7 @@ impl SinkStore for AwsSsmSink {
             })
         };
         work.await
-            .map_err(|error| unsure(remote::at(to, "taking the key back", error)))
+            .map_err(|error| remote::unsure(remote::at(to, "taking the key back", error)))
     }
 
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
