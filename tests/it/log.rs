@@ -426,7 +426,7 @@ fn a_log_that_nobody_reads_does_not_keep_a_run_from_ending() {
             }
             assert!(signals < 400, "it does not end");
             signals += 1;
-            let killed = Command::new("kill").args(["-INT", &pid]).status();
+            let killed = Command::new("kill").args(["-TERM", &pid]).status();
             assert!(killed.expect("kill runs").success());
         };
         // What does not listen is ended by the system.
