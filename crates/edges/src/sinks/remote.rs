@@ -107,7 +107,10 @@ fn asks_too_long(status: u16, asked: Duration, writes: bool) -> SinkError {
 
 fn lost(failure: &Failure, writes: bool) -> SinkError {
     SinkError {
-        kind: SinkErrorKind::Unavailable,
+        kind: match failure.lasting {
+            true => SinkErrorKind::Unfit,
+            false => SinkErrorKind::Unavailable,
+        },
         effect: match writes && failure.maybe_sent {
             true => Effect::Unknown,
             false => Effect::None,

@@ -155,6 +155,10 @@ impl Ground for Store {
     fn beside(&self) -> usize {
         0
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(LONGEST)
+    }
 }
 
 /// Case 13: each form is what a consumer reads, byte for byte.
