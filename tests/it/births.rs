@@ -14,8 +14,8 @@ use rolecall::http::{Answer, Failure, Time};
 use rolecall::model::{
     Address, AzureKeyVaultPlace, Caller, CredentialFormat, Desired, DesiredAccount,
     DesiredOrganization, DesiredSpace, Destination, FilePlace, GithubApi, GithubApp, GithubOwner,
-    GithubPlace, Inventory, IssuedCredential, LARGEST_CREDENTIAL, LiveAccount, Mrn, Nonce, OrgId,
-    Origin, Place, Queries, Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId, StoreVersion,
+    GithubPlace, Inventory, IssuedCredential, LARGEST_CREDENTIAL, Limits, LiveAccount, Mrn, Nonce,
+    OrgId, Origin, Place, Queries, Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId, StoreVersion,
 };
 use rolecall::plan::build;
 use rolecall::platform::{Client, Credential, Endpoint, Identity, Transport};
@@ -380,6 +380,7 @@ fn desired(spaces: &[String], places: impl IntoIterator<Item = Destination>) -> 
             })
             .collect(),
         accounts: places.into_iter().enumerate().map(account).collect(),
+        limits: Limits::NONE,
         ..Desired::nothing(stack())
     }
 }
@@ -398,13 +399,12 @@ fn secret(github: &Running<Github>, n: usize) -> Destination {
 /// Case 12: GitHub takes 80 writes a minute, and says so with how long to wait, and once without.
 #[test]
 fn two_hundred_keys_get_there_and_none_is_made_while_its_store_wants_to_be_left_alone() {
-    const KEYS: usize = 200;
-    // One scope has all the room to itself, three leave one key over, and six take turns.
-    for scopes in [1, 3, 6] {
+    // Six scopes take turns, one has all the room to itself, and three leave room for one key more.
+    for (scopes, keys, a_minute) in [(6, 200, 80), (1, 50, 20), (3, 50, 20)] {
         let hands = Hands::new();
         let clock = Arc::clone(&hands);
         let mut github = Github::new(Arc::new(move || clock.now().as_second()));
-        github.most_a_minute = Some(80);
+        github.most_a_minute = Some(a_minute);
         github.silent = 1;
         let github = serve(github, ([127, 0, 0, 1], 0).into()).expect("a port");
         let root = tempfile::tempdir().expect("a folder");
@@ -414,12 +414,12 @@ fn two_hundred_keys_get_there_and_none_is_made_while_its_store_wants_to_be_left_
             ("ROLECALL_GITHUB_TOKEN", TOKEN),
         ];
         let world = World::new(hands, &spaces, &login, Vec::new(), root.path());
-        let places = (0..KEYS).map(|n| secret(&github, n));
+        let places = (0..keys).map(|n| secret(&github, n));
         let outcome = world.apply(&desired(&spaces, places), Duration::ZERO);
         let undone = outcome.results.iter().find(|one| one.account.is_none());
         assert!(outcome.complete(), "{undone:?}");
-        assert_eq!(outcome.results.len(), KEYS);
-        for (n, ended) in (0..KEYS).map(|n| (n, format!("a{n}"))) {
+        assert_eq!(outcome.results.len(), keys);
+        for (n, ended) in (0..keys).map(|n| (n, format!("a{n}"))) {
             let ended = outcome.results.iter().find(|one| one.address.name == ended);
             let account = ended.and_then(|one| one.account.as_ref()).expect("born");
             let value =
