@@ -311,7 +311,7 @@ async fn a_token_is_renewed_where_it_can_be_and_its_end_told_where_not() {
     clock.pass(3500);
     put(&job, &at, "one").await.expect("delivers");
     assert_eq!(job.ready(&to(&at)).await, Ok(Duration::ZERO));
-    let told = clock.told.lock().expect("no panic");
+    let told = clock.told.lock().expect("no panic").clone();
     let own: Vec<_> = told
         .iter()
         .filter(|one| ["vault lookup", "vault renew"].contains(&one.operation))
