@@ -11,14 +11,21 @@ use super::run::{Ended, Run};
 use crate::model::{DEFAULT_ENDPOINT, Destination, Mrn};
 use crate::plan::Change;
 use crate::poll::{Pauses, poll};
-use crate::ports::{Found, Probe, SinkError, World};
+use crate::ports::{Found, Probe, SinkError, SinkErrorKind, World};
 
 /// The pauses before a store is asked again whose refusal may pass: rights take minutes.
 const ASKED_AGAIN: Pauses = Pauses {
     first: Duration::from_secs(2),
     longest: Duration::from_secs(10),
 };
-const TAKES_TIME: &str = "a right that was given just now takes minutes to count";
+
+/// Why a store may answer otherwise in a while.
+fn may_pass_since(error: &SinkError) -> &'static str {
+    match error.kind {
+        SinkErrorKind::PermissionDenied => "a right that was given just now takes minutes to count",
+        _ => "what is out of reach may be back soon",
+    }
+}
 
 /// Why an account is not made now.
 pub(super) enum NotBorn {
@@ -100,7 +107,10 @@ impl<W: World> Run<'_, W> {
                     let seconds = wait.as_secs();
                     self.note(
                         change,
-                        format!("{error}; {TAKES_TIME}, so it is asked again for {seconds} s"),
+                        format!(
+                            "{error}; {}, so it is asked again for {seconds} s",
+                            may_pass_since(&error)
+                        ),
                     );
                 }
                 last = Some(error);
@@ -113,7 +123,8 @@ impl<W: World> Run<'_, W> {
         match (answer, last) {
             (Some(answer), _) => answer.map_err(|error| failed(error.to_string())),
             (None, Some(error)) if wait.is_zero() => Err(failed(format!(
-                "{error}; {TAKES_TIME}: apply --wait=10m asks again for that long before anything is made"
+                "{error}; {}: apply --wait=10m asks again for that long before anything is made",
+                may_pass_since(&error)
             ))),
             (None, Some(error)) => Err(failed(format!(
                 "{error}; it was asked again for {} s (--wait)",

@@ -729,7 +729,7 @@ async fn a_refusal_names_the_permission_or_what_else_must_be_mended() {
             403,
             "PERMISSION_DENIED",
             "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
-            SinkErrorKind::PermissionDenied,
+            SinkErrorKind::Unauthenticated,
             "scope cloud-platform",
         ),
         (
