@@ -294,6 +294,10 @@ impl SinkStore for Small {
         Ok(Abandoned::Gone)
     }
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        let refuses = self.refuses.borrow();
+        if let Some(error) = refuses.as_ref().and_then(|of| of(self.now.get(), from)) {
+            return Err(error);
+        }
         if let Some(read) = &*self.read.borrow() {
             return Ok(read());
         }
