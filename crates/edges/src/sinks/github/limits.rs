@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::answer;
 use crate::http::Answer;
 
-/// The longest that one request waits in all: shorter than other runs let a birth be under way.
-pub(super) const LONGEST: Duration = Duration::from_secs(600);
+/// The longest that one request waits in all: a delivery looks and writes, and is over before other runs take a
+/// birth for dead, after 15 minutes.
+pub(super) const LONGEST: Duration = Duration::from_secs(420);
 /// How long is waited where GitHub does not say.
 const UNTOLD: Duration = Duration::from_secs(60);
 

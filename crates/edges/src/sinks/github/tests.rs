@@ -528,7 +528,7 @@ async fn a_probe_waits_while_the_server_wants_to_be_left_alone() {
         (SinkErrorKind::RateLimited, Effect::None)
     );
     assert!(refused.to_string().contains("run again in"), "{refused}");
-    assert!(store.waited() <= 45 + 600, "{}", store.waited());
+    assert!(store.waited() <= 45 + 420, "{}", store.waited());
 }
 
 /// Case 16: found before any destination has the key.

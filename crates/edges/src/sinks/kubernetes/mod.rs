@@ -332,8 +332,13 @@ impl SinkStore for KubernetesSink {
             let server = self.server(place).await?;
             for _ in 0..TRIES {
                 let (seen, read) = self.look(&server, place).await?;
-                seen.takes(place, room::most(place.format))?;
                 let found = seen.found(&place.key);
+                let bytes = match &found {
+                    // The next one is as large.
+                    Found::Account { .. } => seen.decoded(&place.key).len(),
+                    _ => room::most(place.format),
+                };
+                seen.takes(place, bytes)?;
                 // What is no credential is told, and not written over by whoever asks.
                 let decided = matches!(found, Found::Foreign { .. });
                 if !decided && self.would_take(&server, place, &seen).await?.is_none() {

@@ -384,9 +384,18 @@ impl SinkStore for VaultSink {
             let place = Self::place(to)?;
             let server = self.server(place).await?;
             let seen = self.look(&server, place).await?;
-            has_room(seen.beside(&place.field)?, room::most(place.format))?;
+            let found = seen.found(&place.field)?;
+            let held = seen.field(&place.field);
+            has_room(
+                seen.beside(&place.field)?,
+                match (&found, held) {
+                    // The next one is as large.
+                    (Found::Account { .. }, Some(held)) => held.len(),
+                    _ => room::most(place.format),
+                },
+            )?;
             Ok(Probe {
-                found: seen.found(&place.field)?,
+                found,
                 version: seen.version.map(|n| StoreVersion::new(&n.to_string())),
                 abilities: to.abilities(),
                 read: seen.into_read(),

@@ -548,6 +548,22 @@ async fn what_does_not_fit_is_refused_before_it_is_sent() {
     assert!(store.server.calls().is_empty());
 }
 
+/// A key that is there says how large the next one is: what is likely to fit is not refused.
+#[tokio::test]
+async fn a_full_secret_with_a_key_in_it_takes_another() {
+    let store = Store::json();
+    store.put("one").await.expect("delivers");
+    let held = store.read(&store.to()).expect("is there").len();
+    for (more, fits) in [(0, true), (1, false)] {
+        let others = STANDARD.encode(vec![b'x'; secret::MOST - held + more]);
+        store
+            .server
+            .with(|kube| kube.update(NAMESPACE, NAME, "helm", "other", &others));
+        let probe = store.sink.probe(&store.to()).await;
+        assert_eq!(probe.is_ok(), fits, "{more}");
+    }
+}
+
 #[tokio::test]
 async fn rights_are_missed_before_anything_is_written() {
     let narrow = "token-of-a-job-with-few-rights";

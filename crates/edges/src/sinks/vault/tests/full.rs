@@ -63,3 +63,20 @@ async fn a_key_that_does_not_fit_is_refused_before_it_is_sent() {
     }
     assert_eq!(store.versions(), versions);
 }
+
+/// A key that is there says how large the next one is: what is likely to fit is not refused.
+#[tokio::test]
+async fn a_full_secret_with_a_key_in_it_takes_another() {
+    let store = Store::of(CredentialFormat::Json);
+    let held = rendered(&credential("one"), &store.place).expect("renders");
+    for (short, fits) in [(0, true), (1, false)] {
+        let bare = r#"{"x":""}"#.len();
+        let others = "x".repeat(MOST - held.len() - bare + short);
+        let fields = json!({ "credential": held.as_str(), "x": others });
+        store
+            .server
+            .with(|vault| vault.put("", "secret", "mondoo/ci", fields));
+        let probe = store.sink.probe(&store.to()).await;
+        assert_eq!(probe.is_ok(), fits, "{short}");
+    }
+}
