@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fresh::REMOVES_LATER;
 use super::outcome::{ChangeOutcome, ChangeResult};
-use super::probe::NO_DESTINATION;
-use super::run::{Ended, Run, ScopeRun};
+use super::probe::{NO_DESTINATION, NotBorn};
+use super::run::{Ended, Run, ScopeRun, Spare};
 use crate::model::{
     AccountState, Birth, CredentialMark, IssuedCredential, LiveAccount, Marks, Mrn, Role, RoleSet,
     least_role,
@@ -16,13 +16,15 @@ use crate::plan::Change;
 use crate::poll::Pauses;
 use crate::ports::{AccountUpdate, Effect, ErrorKind, NewAccount, Probe, World};
 
-/// Births that are at the same step together: one listing looks for twins of all of them, and one
-/// call grants their roles. A stop lets this many finish at most.
+/// Births of a scope that are at the same step together, as far as so many keys may be on their way: one listing
+/// looks for twins of all of them, and one call grants their roles. A stop lets this many finish at most.
 const BIRTHS_AT_ONCE: usize = 10;
 
 /// An account that exists, without power, and whose key is still in our hands alone.
-struct Created {
+struct Created<'k> {
     index: usize,
+    /// Its room among the keys that are on their way, where it is not the one that the scope always has.
+    spare: Option<Spare<'k>>,
     credential: IssuedCredential,
     pending: Marks,
     birth: Birth,
@@ -47,19 +49,36 @@ impl<'a, W: World> Run<'a, W> {
         group: Vec<usize>,
     ) -> Vec<usize> {
         let mut rest = group.into_iter().peekable();
+        let mut started = None;
         while rest.peek().is_some() {
-            let mut created = Vec::new();
+            let mut created: Vec<Created<'_>> = Vec::new();
             while created.len() < BIRTHS_AT_ONCE {
                 if self.stop() {
                     break;
                 }
-                let Some(index) = rest.next() else { break };
-                let change = &self.plan.changes[index];
-                self.start(change, "creating");
-                match self.begin_birth(index, change).await {
-                    Ok(one) => created.push(one),
-                    Err((result, detail)) => self.end(scope_run, index, result, detail),
+                let Some(index) = rest.peek().copied() else {
+                    break;
+                };
+                let in_hand = !created.is_empty();
+                let spare = match in_hand {
+                    true => self.keys.spare(),
+                    false => None,
+                };
+                if in_hand && spare.is_none() {
+                    break;
                 }
+                let change = &self.plan.changes[index];
+                if started.replace(index) != Some(index) {
+                    self.start(change, "creating");
+                }
+                match self.begin_birth(index, change, in_hand).await {
+                    Ok(one) => created.push(Created { spare, ..one }),
+                    Err(NotBorn::Ended((result, detail))) => {
+                        self.end(scope_run, index, result, detail);
+                    }
+                    Err(NotBorn::Later) => break,
+                }
+                rest.next();
             }
             if created.is_empty() && self.stop() {
                 return rest.collect();
@@ -78,9 +97,14 @@ impl<'a, W: World> Run<'a, W> {
         Vec::new()
     }
 
-    /// Steps 1 and 2: probe, create, look.
-    async fn begin_birth(&self, index: usize, change: &Change) -> Result<Created, Ended> {
-        let failed = |why: &str| (ChangeResult::Failed, why.to_owned());
+    /// Steps 1 and 2: probe, create, look. Other keys may be `in_hand`.
+    async fn begin_birth(
+        &self,
+        index: usize,
+        change: &Change,
+        in_hand: bool,
+    ) -> Result<Created<'_>, NotBorn> {
+        let failed = |why: &str| NotBorn::Ended((ChangeResult::Failed, why.to_owned()));
         let Some(wanted) = &change.after else {
             return Err(failed("the plan does not say what to create"));
         };
@@ -92,8 +116,11 @@ impl<'a, W: World> Run<'a, W> {
         if change.deliver_to.is_empty() {
             return Err(failed(NO_DESTINATION));
         }
-        let probed = self.probe_for_birth(index, change).await?;
-
+        self.ready(change, in_hand).await?;
+        let probed = self.probe_for_birth(index, change).await;
+        let probed = probed.map_err(NotBorn::Ended)?;
+        // No other await comes before the request that makes the key.
+        self.ready(change, in_hand).await?;
         let birth = Birth::new(self.world.nonce(), self.world.platform_time());
         let pending = Marks::pending(
             self.plan.stack.clone(),
@@ -107,11 +134,14 @@ impl<'a, W: World> Run<'a, W> {
             ..pending
         });
         let mut note = String::new();
-        let (credential, sent) = self.create(change, wanted, &pending, &mut note).await?;
+        let created = self.create(change, wanted, &pending, &mut note).await;
+        let (credential, sent) = created.map_err(NotBorn::Ended)?;
         self.inspect(change, wanted, &credential, &pending, &sent, &mut note)
-            .await?;
+            .await
+            .map_err(NotBorn::Ended)?;
         Ok(Created {
             index,
+            spare: None,
             credential,
             pending,
             birth,
@@ -123,11 +153,11 @@ impl<'a, W: World> Run<'a, W> {
     /// Lists the scope until it shows the new accounts, and gives up each that has a twin: another
     /// run has created an account for the same address at the same moment. Whichever of the two
     /// shows later sees the other, so at most one of them goes on.
-    async fn without_twins(
+    async fn without_twins<'k>(
         &self,
         scope_run: &mut ScopeRun<'a>,
-        created: Vec<Created>,
-    ) -> Vec<Created> {
+        created: Vec<Created<'k>>,
+    ) -> Vec<Created<'k>> {
         if created.is_empty() {
             return created;
         }
@@ -167,9 +197,10 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Steps 3 and 4: deliver, label.
-    async fn finish_birth(&self, one: Created) -> Result<Born, Ended> {
+    async fn finish_birth(&self, one: Created<'_>) -> Result<Born, Ended> {
         let Created {
             index,
+            spare,
             credential,
             pending,
             birth,
@@ -184,6 +215,7 @@ impl<'a, W: World> Run<'a, W> {
             ));
         };
         let destinations = self.deliver(change, &credential, &birth, probed).await?;
+        drop(spare);
         let delivered = CredentialMark::Delivered {
             fingerprint: credential.fingerprint.clone(),
             nonce: birth.nonce,
@@ -429,7 +461,7 @@ impl<'a, W: World> Run<'a, W> {
 }
 
 /// Whether a listed account is another one for the same address.
-fn is_twin(other: &LiveAccount, one: &Created) -> bool {
+fn is_twin(other: &LiveAccount, one: &Created<'_>) -> bool {
     other.mrn != one.credential.mrn
         && other.marks().is_some_and(|marks| {
             let Marks {

@@ -24,7 +24,7 @@ use futures_util::stream::{self, StreamExt};
 use indexmap::IndexMap;
 
 use crate::model::{Address, Mrn, Scope, Written};
-use crate::plan::Step;
+use crate::plan::{Plan, Step};
 use crate::policy::ApprovedPlan;
 use crate::ports::{Probe, World};
 
@@ -33,7 +33,7 @@ pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
 pub use run::Options;
 
 use probe::NO_DESTINATION;
-use run::{Run, ScopeRun};
+use run::{Keys, Run, ScopeRun};
 use stale::{Present, stale};
 
 /// Executes the plan and says of every change how it ended.
@@ -53,6 +53,9 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
         stopped: Cell::new(false),
         unmanageable: Cell::new(false),
         merges: Cell::new(false),
+        began: world.elapsed(),
+        hopeless: Cell::new(false),
+        keys: Keys::new(options.parallelism, with_births(plan, &scopes)),
         probed: RefCell::default(),
     };
     let mut results = run.preflight().await;
@@ -72,6 +75,17 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
         written: run.written.get(),
         interrupted: run.stopped.get(),
     }
+}
+
+/// How many of these scopes have births.
+fn with_births(plan: &Plan, scopes: &IndexMap<&Scope, Vec<usize>>) -> usize {
+    let births = |changes: &&Vec<usize>| has_births(plan, changes);
+    scopes.values().filter(births).count()
+}
+
+fn has_births(plan: &Plan, changes: &[usize]) -> bool {
+    let mut steps = changes.iter().map(|index| plan.changes[*index].step);
+    steps.any(|step| step == Step::Birth)
 }
 
 impl<'a, W: World> Run<'a, W> {
@@ -96,11 +110,13 @@ impl<'a, W: World> Run<'a, W> {
             }
             let change = &self.plan.changes[index];
             if let Err((result, why)) = self.may_redeliver(change, &going).await {
+                self.hopeless.set(true);
                 ended.insert(index, fails(index, result, why));
             }
         }
         for index in of(Step::Birth) {
             if self.plan.changes[index].deliver_to.is_empty() {
+                self.hopeless.set(true);
                 let why = NO_DESTINATION.to_owned();
                 ended.insert(index, fails(index, ChangeResult::Failed, why));
             }
@@ -139,6 +155,7 @@ impl<'a, W: World> Run<'a, W> {
 
     /// Works through the changes of one scope, in the plan's order.
     async fn scope(&self, scope: &'a Scope, mut left: Vec<usize>) -> Vec<(usize, ChangeOutcome)> {
+        let has_births = has_births(self.plan, &left);
         let mut scope_run = ScopeRun {
             scope,
             listed: BTreeMap::new(),
@@ -168,6 +185,9 @@ impl<'a, W: World> Run<'a, W> {
         for index in left {
             let why = "stopped before it".to_owned();
             self.end(&mut scope_run, index, ChangeResult::NotAttempted, why);
+        }
+        if has_births {
+            self.keys.done();
         }
         scope_run.results.into_iter().collect()
     }

@@ -2,6 +2,7 @@
 //! place of one that is still of use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 
@@ -9,7 +10,30 @@ use super::outcome::ChangeResult;
 use super::run::{Ended, Run};
 use crate::model::{DEFAULT_ENDPOINT, Destination, Mrn};
 use crate::plan::Change;
-use crate::ports::{Found, Probe, World};
+use crate::poll::{Pauses, poll};
+use crate::ports::{Found, Probe, SinkError, SinkErrorKind, World};
+
+/// The pauses before a store is asked again whose refusal may pass: rights take minutes.
+const ASKED_AGAIN: Pauses = Pauses {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(10),
+};
+
+/// Why a store may answer otherwise in a while.
+fn may_pass_since(error: &SinkError) -> &'static str {
+    match error.kind {
+        SinkErrorKind::PermissionDenied => "a right that was given just now takes minutes to count",
+        _ => "what is out of reach may be back soon",
+    }
+}
+
+/// Why an account is not made now.
+pub(super) enum NotBorn {
+    /// It is not made in this run.
+    Ended(Ended),
+    /// What goes on has to be finished first.
+    Later,
+}
 
 /// Why an account is not made whose key would go nowhere.
 pub(super) const NO_DESTINATION: &str = "it has no destination for its key";
@@ -32,11 +56,114 @@ impl<W: World> Run<'_, W> {
                 if self.world.stop_requested() {
                     return (index, None);
                 }
-                (index, Some(self.probe(to, going).await))
+                let change = &self.plan.changes[index];
+                let answer = self.probe_in_time(change, to, going).await;
+                if answer.is_err() {
+                    self.hopeless.set(true);
+                }
+                (index, Some(answer))
             })
             .buffered(self.options.parallelism.max(1))
             .collect()
             .await
+    }
+
+    /// Asks one destination before anything is written.
+    pub(super) async fn probe_in_time(
+        &self,
+        change: &Change,
+        to: &Destination,
+        going: &BTreeSet<&Mrn>,
+    ) -> Result<Probe, Ended> {
+        let ask = async || {
+            let found = self.world.probe(to).await?;
+            // A login that ends too soon is better known before the beginning; waits are for later.
+            self.world.ready(to).await?;
+            Ok(found)
+        };
+        let found = self.in_time(change, to, ask).await?;
+        self.judged(to, found, going).await
+    }
+
+    /// Asks a store something before anything is written, again and again while its refusal may pass and the
+    /// time for that is not over.
+    pub(super) async fn in_time<T>(
+        &self,
+        change: &Change,
+        to: &Destination,
+        ask: impl AsyncFn() -> Result<T, SinkError>,
+    ) -> Result<T, Ended> {
+        // A file of this machine is as it is.
+        let may_pass = |error: &SinkError| error.kind.may_pass() && to.place().file().is_none();
+        let wait = self.options.wait;
+        let patience = || match self.world.stop_requested() || self.hopeless.get() {
+            true => Duration::ZERO,
+            false => wait,
+        };
+        let mut last = None;
+        let look = async || match ask().await {
+            Err(error) if may_pass(&error) => {
+                if last.is_none() && !patience().is_zero() {
+                    let seconds = wait.as_secs();
+                    self.note(
+                        change,
+                        format!(
+                            "{error}; {}, so it is asked again for {seconds} s",
+                            may_pass_since(&error)
+                        ),
+                    );
+                }
+                last = Some(error);
+                None
+            }
+            answer => Some(answer),
+        };
+        let answer = poll(self.world, ASKED_AGAIN, self.began, patience, look).await;
+        let failed = |why: String| (ChangeResult::Failed, why);
+        match (answer, last) {
+            (Some(answer), _) => answer.map_err(|error| failed(error.to_string())),
+            (None, Some(error)) if wait.is_zero() => Err(failed(format!(
+                "{error}; {}: apply --wait=10m asks again for that long before anything is made",
+                may_pass_since(&error)
+            ))),
+            (None, Some(error)) => Err(failed(format!(
+                "{error}; it was asked again for {} s (--wait)",
+                self.world.elapsed().saturating_sub(self.began).as_secs()
+            ))),
+            // It always looks once.
+            (None, None) => Err(failed(format!("{to} was not asked"))),
+        }
+    }
+
+    /// Waits until the stores of all destinations of a birth may be asked. With other keys `in_hand` it does not
+    /// wait: those come first.
+    pub(super) async fn ready(&self, change: &Change, in_hand: bool) -> Result<(), NotBorn> {
+        /// Somebody who asks to stop is heard so soon.
+        const SLICE: Duration = Duration::from_secs(2);
+        let mut told = false;
+        loop {
+            let mut left = Duration::ZERO;
+            for to in &change.deliver_to {
+                let ready = self.world.ready(to).await;
+                let ready = ready.map_err(|error| (ChangeResult::Failed, error.to_string()));
+                left = left.max(ready.map_err(NotBorn::Ended)?);
+            }
+            if left.is_zero() {
+                return Ok(());
+            }
+            if in_hand || self.stop() {
+                return Err(NotBorn::Later);
+            }
+            if !told {
+                told = true;
+                let seconds = left.as_secs() + 1;
+                self.note(
+                    change,
+                    format!("waits {seconds} s for its destination, which takes no more requests for now"),
+                );
+            }
+            self.world.sleep(left.min(SLICE)).await;
+        }
     }
 
     /// Step 1 of a birth: every destination would accept the key, and none holds a key that is still in use.

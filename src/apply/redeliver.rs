@@ -22,11 +22,11 @@ impl<'a, W: World> Run<'a, W> {
         change: &Change,
         going: &BTreeSet<&Mrn>,
     ) -> Result<(), Ended> {
-        self.source(change).await?;
+        self.source_in_time(change).await?;
         // A run that died may have put it there already.
         let replaceable = going.iter().copied().chain(&change.account).collect();
         for to in &change.deliver_to {
-            self.probe(to, &replaceable).await?;
+            self.probe_in_time(change, to, &replaceable).await?;
         }
         Ok(())
     }
@@ -154,9 +154,31 @@ impl<'a, W: World> Run<'a, W> {
         }
     }
 
+    /// The key that a change delivers again, before anything is written: a store that does not give it yet may do
+    /// so later.
+    async fn source_in_time(&self, change: &Change) -> Result<IssuedCredential, Ended> {
+        let read = async |from: &Destination| {
+            let ask = async || self.world.read(from).await;
+            self.in_time(change, from, ask).await
+        };
+        self.source_by(change, read).await
+    }
+
+    async fn source(&self, change: &Change) -> Result<IssuedCredential, Ended> {
+        let read = async |from: &Destination| {
+            let held = self.world.read(from).await;
+            held.map_err(|error| (ChangeResult::Failed, error.to_string()))
+        };
+        self.source_by(change, read).await
+    }
+
     /// The key that a change delivers again, read where it is: of this account on this platform, and the
     /// one that the marks name.
-    async fn source(&self, change: &Change) -> Result<IssuedCredential, Ended> {
+    async fn source_by(
+        &self,
+        change: &Change,
+        read: impl AsyncFnOnce(&Destination) -> Result<ReadKey, Ended>,
+    ) -> Result<IssuedCredential, Ended> {
         let failed = |why: &str| (ChangeResult::Failed, why.to_owned());
         let (Some(from), Some(mrn)) = (&change.key_from, &change.account) else {
             return Err(failed("the plan does not say where its key is"));
@@ -165,8 +187,7 @@ impl<'a, W: World> Run<'a, W> {
         let Some(CredentialMark::Delivered { fingerprint, .. }) = marked else {
             return Err(failed("its marks do not say which key it has"));
         };
-        let held = self.world.read(from).await;
-        let held = held.map_err(|error| (ChangeResult::Failed, error.to_string()))?;
+        let held = read(from).await?;
         let strange = match held {
             ReadKey::Nothing => "nothing is there".to_owned(),
             ReadKey::Other(what) => format!("it holds {what}"),

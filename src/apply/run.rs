@@ -16,9 +16,12 @@ use crate::ports::{BatchErrors, Effect, ErrorKind, Event, Probe, ReadError, Worl
 /// How patient and how broad apply is.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many scopes are worked on at the same time, at least 1. One scope has one IAM write in
-    /// flight at most, always.
+    /// How many scopes are worked on at the same time, and how many keys at most are on their way from the
+    /// platform to where they belong, over all scopes; at least 1. One scope has one IAM write in flight at
+    /// most, always.
     pub parallelism: usize,
+    /// How long destinations whose refusal may pass are asked again, before anything is written.
+    pub wait: Duration,
     /// How long a write may take to show in reads.
     pub grace: Duration,
     /// What marks are sealed with.
@@ -31,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             parallelism: 4,
+            wait: Duration::ZERO,
             grace: Duration::from_secs(30),
             seals: Seals::default(),
             commit: None,
@@ -56,8 +60,58 @@ pub(super) struct Run<'a, W> {
     pub(super) unmanageable: Cell<bool>,
     /// Whether the platform was found to keep labels that an update leaves out.
     pub(super) merges: Cell<bool>,
+    /// When it began, by the clock.
+    pub(super) began: Duration,
+    /// Whether nothing will be begun, so that there is nothing to wait for.
+    pub(super) hopeless: Cell<bool>,
+    /// The keys that are on their way.
+    pub(super) keys: Keys,
     /// What the destinations of births held, in the order of each change, where a write is bound to that.
     pub(super) probed: RefCell<BTreeMap<usize, Vec<Option<Probe>>>>,
+}
+
+/// How many keys are on their way: made, and not yet where they belong. Each scope may have one, so that none
+/// waits for another; the rest goes to whoever comes first.
+pub(super) struct Keys {
+    most: usize,
+    /// Scopes that have births to come.
+    scopes: Cell<usize>,
+    spare: Cell<usize>,
+}
+
+impl Keys {
+    /// At most this many at once, over so many scopes with births.
+    pub(super) fn new(most: usize, scopes: usize) -> Self {
+        Self {
+            most: most.max(1),
+            scopes: Cell::new(scopes),
+            spare: Cell::new(0),
+        }
+    }
+
+    /// Notes that a scope has no births to come any more.
+    pub(super) fn done(&self) {
+        self.scopes.set(self.scopes.get().saturating_sub(1));
+    }
+
+    /// Room for one key more than the one that a scope may always have, if there is.
+    pub(super) fn spare(&self) -> Option<Spare<'_>> {
+        let reserved = self.scopes.get().min(self.most);
+        let taken = self.spare.get();
+        (reserved + taken < self.most).then(|| {
+            self.spare.set(taken + 1);
+            Spare(&self.spare)
+        })
+    }
+}
+
+/// Room for one key, given back when dropped.
+pub(super) struct Spare<'k>(&'k Cell<usize>);
+
+impl Drop for Spare<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 /// The work in one scope.
@@ -237,5 +291,27 @@ impl<W: World> Run<'_, W> {
     ) -> Result<BatchErrors, WriteError> {
         self.write(async || self.world.set_roles(scope, roles).await)
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_may_have_one_key_and_the_rest_goes_to_who_comes_first() {
+        for (most, scopes, spare) in [(4, 1, 3), (4, 3, 1), (4, 4, 0), (4, 9, 0), (1, 1, 0)] {
+            let keys = Keys::new(most, scopes);
+            let held: Vec<_> = std::iter::from_fn(|| keys.spare()).collect();
+            assert_eq!(held.len(), spare, "{most} over {scopes}");
+            drop(held);
+            let again: Vec<_> = std::iter::from_fn(|| keys.spare()).collect();
+            assert_eq!(again.len(), spare, "given back");
+        }
+        // What a scope does not need any more is for the others.
+        let keys = Keys::new(4, 2);
+        let held: Vec<_> = std::iter::from_fn(|| keys.spare()).collect();
+        keys.done();
+        assert!(held.len() == 2 && keys.spare().is_some());
     }
 }

@@ -3,9 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 mod keys;
+mod wait;
 
 use super::*;
 use crate::diff::diff;
@@ -31,12 +33,17 @@ enum Scripted {
     Batch(Mrn, &'static str),
 }
 
+type Refuses = Box<dyn Fn(Duration, &Destination) -> Option<SinkError>>;
+type Closed = Box<dyn Fn(Duration) -> Result<Duration, SinkError>>;
+
 struct Small {
     accounts: RefCell<BTreeMap<Mrn, LiveAccount>>,
     script: RefCell<VecDeque<Scripted>>,
     writes: RefCell<Vec<String>>,
     now: Cell<Duration>,
     stop_after: Cell<Option<usize>>,
+    /// Whether somebody asks to stop.
+    asked_to_stop: RefCell<Option<Rc<Cell<bool>>>>,
     /// Whether labels that an update leaves out are kept.
     merges: Cell<bool>,
     /// Whether an empty description leaves the one that is there.
@@ -49,6 +56,14 @@ struct Small {
     read: RefCell<Option<Box<dyn Fn() -> ReadKey>>>,
     /// How the next removal of a key fails.
     stuck: RefCell<Option<Effect>>,
+    /// How a look at a destination fails, by the time and its text.
+    refuses: RefCell<Option<Refuses>>,
+    /// How long stores are to be left alone, by the time.
+    closed: RefCell<Option<Closed>>,
+    /// How long apply asks again.
+    wait: Cell<Duration>,
+    /// What was told, and when.
+    notes: RefCell<Vec<(Duration, String)>>,
     /// How often destinations were looked at.
     probes: Cell<usize>,
     /// How many are being looked at, and how many were at once at most.
@@ -68,12 +83,17 @@ impl Small {
             writes: RefCell::default(),
             now: Cell::default(),
             stop_after: Cell::new(None),
+            asked_to_stop: RefCell::default(),
             merges: Cell::new(false),
             keeps: Cell::new(false),
             held: RefCell::default(),
             keys: RefCell::default(),
             read: RefCell::default(),
             stuck: RefCell::default(),
+            refuses: RefCell::default(),
+            closed: RefCell::default(),
+            wait: Cell::default(),
+            notes: RefCell::default(),
             probes: Cell::new(0),
             looking: Cell::default(),
         }
@@ -209,6 +229,11 @@ impl SinkStore for Small {
         tokio::task::yield_now().await;
         let (now, most) = self.looking.get();
         self.looking.set((now - 1, most));
+        let refuses = self.refuses.borrow();
+        let refused = refuses.as_ref().and_then(|of| of(self.now.get(), to));
+        if let Some(error) = refused {
+            return Err(error);
+        }
         if let Some(held) = self.held.borrow().clone() {
             return Ok(held);
         }
@@ -225,6 +250,12 @@ impl SinkStore for Small {
             abilities: to.abilities(),
             read: None,
         })
+    }
+    async fn ready(&self, _: &Destination) -> Result<Duration, SinkError> {
+        let closed = self.closed.borrow();
+        closed
+            .as_ref()
+            .map_or(Ok(Duration::ZERO), |of| of(self.now.get()))
     }
     async fn stage(
         &self,
@@ -263,6 +294,10 @@ impl SinkStore for Small {
         Ok(Abandoned::Gone)
     }
     async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
+        let refuses = self.refuses.borrow();
+        if let Some(error) = refuses.as_ref().and_then(|of| of(self.now.get(), from)) {
+            return Err(error);
+        }
         if let Some(read) = &*self.read.borrow() {
             return Ok(read());
         }
@@ -297,7 +332,11 @@ impl SinkStore for Small {
 }
 
 impl Recorder for Small {
-    fn record(&self, _: Event) {}
+    fn record(&self, event: Event) {
+        if let Event::Note { message, .. } = event {
+            self.notes.borrow_mut().push((self.now.get(), message));
+        }
+    }
 }
 
 impl Clock for Small {
@@ -317,9 +356,12 @@ impl Random for Small {
 
 impl Interrupt for Small {
     fn stop_requested(&self) -> bool {
-        self.stop_after
-            .get()
-            .is_some_and(|n| self.writes.borrow().len() >= n)
+        let asked = self.asked_to_stop.borrow();
+        asked.as_ref().is_some_and(|asked| asked.get())
+            || self
+                .stop_after
+                .get()
+                .is_some_and(|n| self.writes.borrow().len() >= n)
     }
 }
 
@@ -461,6 +503,7 @@ fn run_of(
     let plan = approve(plan, &Acks::default(), None, LocalFiles::Stay).expect("no guard objects");
     let options = Options {
         seals: seals(),
+        wait: world.wait.get(),
         ..Options::default()
     };
     tokio::runtime::Builder::new_current_thread()

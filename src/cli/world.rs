@@ -95,6 +95,10 @@ impl SinkStore for RealWorld {
         self.sinks.probe(to).await
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        self.sinks.ready(to).await
+    }
+
     async fn stage(
         &self,
         to: &Destination,

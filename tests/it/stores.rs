@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rolecall_standins::kubernetes::{ADMIN, Kubernetes};
-use rolecall_standins::vault::{ROOT, Vault};
+use rolecall_standins::vault::{Fault, ROOT, Vault};
 use rolecall_standins::{Running, serve};
 
 use crate::stage::{HEAD, Stage};
@@ -233,7 +233,41 @@ fn a_birth_into_vault_costs_three_requests() {
             .collect();
         assert_eq!(asked, ["GET", "POST", "GET"], "{name}");
     }
-    assert_eq!(calls.len(), 3 * 3 + tries);
+    // How long the token lasts is asked once.
+    let own = calls
+        .iter()
+        .filter(|call| call.path.starts_with("/v1/auth/token/"));
+    assert_eq!((own.count(), calls.len()), (1, 3 * 3 + tries + 1));
+}
+
+/// Case 21: the role was given a minute ago. Nothing is made before it counts.
+#[test]
+fn a_right_that_is_on_its_way_is_waited_for_as_long_as_was_said() {
+    let vault = served();
+    let mut stage = Stage::small();
+    stage.configure(&delivering(&vault.url, &["ci"]));
+    let run = |more: &[&str]| {
+        let denied = Fault::Refuse(403, "permission denied".to_owned());
+        let look = "GET /v1/secret/data".to_owned();
+        vault.with(|vault| vault.faults.push((look, denied)));
+        let arguments = [&["apply", "--yes"][..], more, &["access"]].concat();
+        let mut command: Command = stage.command(&arguments);
+        command.envs([("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", ROOT)]);
+        let output = command.output().expect("runs");
+        (output.status.code(), said(&output))
+    };
+    let (code, text) = run(&[]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("apply --wait=10m asks again"), "{text}");
+    assert_eq!(writes(&stage), 0);
+    let (code, text) = run(&["--wait", "1m"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("takes minutes to count, so it is asked again for 60 s"),
+        "{text}"
+    );
+    let versions = vault.with(|vault| vault.versions("", "secret", "mondoo/ci"));
+    assert_eq!(versions, 1);
 }
 
 /// Every file below a directory, as text.

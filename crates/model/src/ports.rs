@@ -288,7 +288,7 @@ pub enum SinkErrorKind {
     Unfit,
     /// Nobody is logged in there, or the login is not accepted.
     Unauthenticated,
-    /// Who is logged in may not do this.
+    /// Who is logged in may not do this, or not yet: stores take minutes to heed a right that was given.
     PermissionDenied,
     /// What should hold the place is not there.
     NotFound,
@@ -298,10 +298,26 @@ pub enum SinkErrorKind {
     Full,
     /// Too many requests.
     RateLimited,
-    /// The store failed, or did not answer.
+    /// The store failed, is sealed, or did not answer.
     Unavailable,
     /// What was read back, or what the store answered, is not what it should be.
     Malformed,
+}
+
+impl SinkErrorKind {
+    /// Whether the same question may be answered in some minutes, though nobody changes the question.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::PermissionDenied | Self::Unavailable => true,
+            Self::Unfit
+            | Self::Unauthenticated
+            | Self::NotFound
+            | Self::Moved
+            | Self::Full
+            | Self::RateLimited
+            | Self::Malformed => false,
+        }
+    }
 }
 
 /// A destination that did not do what was asked.
@@ -322,11 +338,21 @@ pub struct SinkError {
 /// Whether what is there may be replaced is decided by who asks. A sink holds to what was decided on: it
 /// replaces what the probe found, or a copy of the same credential, and nothing else.
 pub trait SinkStore {
-    /// Looks at a destination, and whether it would take a write. Writes nothing that stays.
+    /// Looks at a destination, and whether it would take a write, also of the largest credential that there
+    /// is. Writes nothing that stays.
     ///
     /// # Errors
     /// If it would not.
     fn probe(&self, to: &Destination) -> impl Future<Output = Result<Probe, SinkError>>;
+
+    /// How long the store of a destination that was probed is to be left alone, as it said itself; zero if it
+    /// may be asked at once. Asked right before a key is made that has to get there.
+    ///
+    /// # Errors
+    /// If the login ends before a key could get there.
+    fn ready(&self, _: &Destination) -> impl Future<Output = Result<Duration, SinkError>> {
+        std::future::ready(Ok(Duration::ZERO))
+    }
 
     /// Puts the credential beside what is there, where nobody looks for it yet, and checks it. Where the
     /// place cannot stage this writes nothing.

@@ -52,6 +52,11 @@ pub struct Vault {
     pub faults: Vec<(String, Fault)>,
     /// How long a token of a login is said to last, in seconds.
     pub lease: u64,
+    /// How long a token that was not made by a login is said to last yet, in seconds; 0 for ever.
+    pub left: u64,
+    /// How long it lasts once it is renewed, in seconds; 0 if it cannot be.
+    pub renews_to: u64,
+    renewals: u64,
     /// Whether the mounts insist on check-and-set.
     pub cas_required: bool,
 }
@@ -89,6 +94,11 @@ impl Vault {
     /// How many logins there were.
     pub fn logins(&self) -> u64 {
         self.logins
+    }
+
+    /// How often a token was renewed.
+    pub fn renewals(&self) -> u64 {
+        self.renewals
     }
 
     /// How many versions a secret has.
@@ -137,7 +147,8 @@ impl Vault {
             return refuse(404, "no handler for route \"\". route entry not found.");
         };
         let namespace = call.header("x-vault-namespace").to_owned();
-        if let Some(rest) = path.strip_prefix("auth/") {
+        let own = path.strip_prefix("auth/token/");
+        if let (None, Some(rest)) = (own, path.strip_prefix("auth/")) {
             return self.login(&namespace, rest, call);
         }
         let Some(forbidden) = self.tokens.get(call.header("x-vault-token")) else {
@@ -146,6 +157,9 @@ impl Vault {
         let asked = format!("{} {path}", call.method);
         if path.starts_with("sys/") || forbidden.iter().any(|text| asked.contains(text.as_str())) {
             return refuse(403, "1 error occurred:\n\t* permission denied\n\n");
+        }
+        if let Some(own) = own {
+            return self.own_token(own, call);
         }
         let engine = self.engines.iter().find_map(|((space, mount), version)| {
             let rest = path.strip_prefix(mount.as_str())?.strip_prefix('/')?;
@@ -158,6 +172,28 @@ impl Vault {
         match version {
             2 => self.version_2(&namespace, &mount, &rest, call),
             _ => self.version_1(&namespace, &mount, &rest, call),
+        }
+    }
+
+    /// What a token asks about itself. Source: Vault's API documentation, "Token auth method".
+    fn own_token(&mut self, asked: &str, call: &Call) -> Reply {
+        let renewable = self.renews_to > 0;
+        match (asked, call.method.as_str()) {
+            ("lookup-self", "GET") => {
+                let ttl = self.left;
+                Reply::json(200, &json!({"data": {"ttl": ttl, "renewable": renewable}}))
+            }
+            ("renew-self", "POST" | "PUT") if renewable => {
+                self.renewals += 1;
+                self.left = self.renews_to;
+                let token = call.header("x-vault-token");
+                let auth = json!({
+                    "client_token": token, "lease_duration": self.left, "renewable": renewable,
+                });
+                Reply::json(200, &json!({ "auth": auth }))
+            }
+            ("renew-self", "POST" | "PUT") => refuse(400, "lease is not renewable"),
+            _ => refuse(405, "unsupported operation"),
         }
     }
 

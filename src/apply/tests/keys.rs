@@ -347,3 +347,34 @@ fn a_key_that_moves_is_never_nowhere() {
     let keys: Vec<String> = world.keys.borrow().keys().cloned().collect();
     assert_eq!(keys, [a.to_string()]);
 }
+
+/// A store that does not take the key yet, or not give it, is waited for as for a birth.
+#[test]
+fn a_further_place_is_waited_for_before_anything_is_written() {
+    let mut stores = samples::places();
+    let (a, b) = (
+        Destination::new("vault.a", stores.remove(1)),
+        Destination::new("kubernetes.b", stores.remove(1)),
+    );
+    for late in [&a, &b] {
+        let account = live_at("ci", &[&a]);
+        let world = world_at(&account, &[&a]);
+        world.wait.set(Duration::from_secs(600));
+        let place = late.to_string();
+        let refuses: Refuses = Box::new(move |now, to| {
+            let early = now < Duration::from_secs(90) && to.to_string() == place;
+            early.then(|| SinkError {
+                kind: SinkErrorKind::PermissionDenied,
+                effect: Effect::None,
+                message: "not yet".to_owned(),
+                help: None,
+            })
+        });
+        *world.refuses.borrow_mut() = Some(refuses);
+        let outcome = run(vec![declared_at("ci", &[&a, &b])], &[account], &world);
+        assert!(outcome.complete(), "{outcome:?}");
+        let passed = world.now.get().as_secs();
+        assert!((90..=100).contains(&passed), "{passed}");
+        assert_eq!(world.keys.borrow().len(), 2);
+    }
+}

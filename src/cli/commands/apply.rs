@@ -2,8 +2,10 @@
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use jiff::SignedDuration;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
 use crate::cli::events::Event;
@@ -11,7 +13,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, stack,
+    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, duration,
+    meant, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -92,7 +95,13 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "FILE", requires = "record")]
     pub previous: Option<PathBuf>,
 
-    /// How many scopes are worked on at the same time
+    /// How long destinations are asked again that do not allow it yet, are sealed or do not answer, before anything
+    /// is made: a right that was given just now takes minutes to count. Otherwise they are asked once
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<SignedDuration>,
+
+    /// How many scopes are worked on at the same time, and how many keys at most are on their way to where
+    /// they belong
     #[arg(long, value_name = "N", default_value_t = 4,
         value_parser = clap::value_parser!(u16).range(1..=64))]
     pub parallelism: u16,
@@ -229,6 +238,9 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     session.world.signals.applying();
     let options = Options {
         parallelism: usize::from(args.parallelism),
+        wait: args
+            .wait
+            .map_or(Duration::ZERO, SignedDuration::unsigned_abs),
         seals: session.seals,
         commit: commit::of(&args.config.dir),
         ..Options::default()

@@ -41,6 +41,9 @@ def prepare(page):
     policy = re.search(r"```hcl\n(path \"secret/data/.*?)```", text, re.S).group(1)
     root.sys.create_or_update_policy("job", policy)
     keep("token", root.auth.token.create(policies=["job"], no_default_policy=True)["auth"]["client_token"])
+    for name, renewable in [("renewable", True), ("ending", False)]:
+        made = root.auth.token.create(policies=["job"], no_default_policy=True, ttl="1h", renewable=renewable)
+        keep(f"token-{name}", made["auth"]["client_token"])
     root.sys.enable_auth_method("approle")
     root.auth.approle.create_or_update_approle("job", token_policies=["job"], token_no_default_policy=True)
     keep("role-id", root.auth.approle.read_role_id("job")["data"]["role_id"])

@@ -3,9 +3,11 @@
 
 use base64::Engine as _;
 
-use crate::model::{Destination, Fingerprint, IssuedCredential, Mrn, StoreVersion};
+use crate::model::{
+    CredentialFormat, Destination, Fingerprint, IssuedCredential, Mrn, StoreVersion,
+};
 use crate::ports::{
-    Abandoned, Found, Probe, ReadKey, Removal, SinkErrorKind, SinkStore, Staged, Verified,
+    Abandoned, Effect, Found, Probe, ReadKey, Removal, SinkErrorKind, SinkStore, Staged, Verified,
 };
 use crate::secret::Secret;
 
@@ -26,6 +28,11 @@ pub(super) trait Ground {
 
     /// How many things the store keeps that are at no place: what is staged.
     fn beside(&self) -> usize;
+
+    /// The most bytes that a value may have, where the store says so; a multiple of four, as base64 has.
+    fn most(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// The key of an account of this name, which no other account has.
@@ -43,6 +50,24 @@ pub(super) fn credential(id: &str) -> IssuedCredential {
         api_endpoint: "https://us.api.mondoo.com".to_owned(),
         fingerprint: Fingerprint::of_public_key(id.as_bytes()),
     }
+}
+
+/// A credential that has at least so many bytes in a form, and as few more as the form allows.
+pub(super) fn padded(format: CredentialFormat, bytes: usize) -> IssuedCredential {
+    let of = |padding: usize| IssuedCredential {
+        certificate: "c".repeat(padding),
+        ..credential("large")
+    };
+    let json = |padding: usize| {
+        let json = super::content::render(&of(padding), CredentialFormat::Json);
+        json.expect("renders").len()
+    };
+    // The end of the file's line is in the base64 of it, and else is left out.
+    let wanted = match format {
+        CredentialFormat::Json => bytes + 1,
+        CredentialFormat::Base64 => bytes.div_ceil(4) * 3,
+    };
+    of(wanted.saturating_sub(json(0)))
 }
 
 fn is_of(found: &Found, credential: &IssuedCredential) -> bool {
@@ -76,6 +101,7 @@ pub(super) async fn keeps_to_the_contract(ground: &impl Ground) {
     another_key_is_not_taken_back(ground).await;
     a_key_is_removed_and_that_of_another_account_is_not(ground).await;
     a_key_is_read_as_it_was_delivered(ground).await;
+    a_large_key_is_taken_whole_or_refused_before_it_is_written(ground).await;
 }
 
 async fn a_free_place_says_so_and_a_probe_leaves_nothing(ground: &impl Ground) {
@@ -322,6 +348,42 @@ async fn a_key_is_read_as_it_was_delivered(ground: &impl Ground) {
                 assert!(!leaks, "{what}");
             }
             read => panic!("{read:?}"),
+        }
+    }
+}
+
+/// Case 16: the size is known after the birth only, and what does not fit is told with both numbers.
+async fn a_large_key_is_taken_whole_or_refused_before_it_is_written(ground: &impl Ground) {
+    let (sink, most) = (ground.sink(), ground.most());
+    let mut sizes = vec![1400, 4097, 9 * 1024];
+    sizes.extend(most.into_iter().flat_map(|most| [most, most + 1]));
+    for bytes in sizes {
+        let to = ground.place();
+        let format = to.place().of_kind().format();
+        let key = padded(format, bytes);
+        let value = super::content::render(&key, format).expect("renders");
+        let value = value.trim_ascii_end();
+        let fits = most.is_none_or(|most| value.len() <= most);
+        let probe = probe(sink, &to).await;
+        match sink.stage(&to, &key, probe).await {
+            Ok(staged) => {
+                assert!(fits, "{bytes} bytes were staged");
+                sink.promote(&to, &key, &staged).await.expect("delivers");
+                let there = ground.read(&to).expect("something is there");
+                assert!(there.trim_ascii_end() == value, "{bytes} bytes");
+            }
+            Err(refused) => {
+                assert!(!fits, "{refused}");
+                let (told, most) = (refused.to_string(), most.expect("a limit"));
+                assert_eq!(
+                    (refused.kind, refused.effect),
+                    (SinkErrorKind::Full, Effect::None)
+                );
+                for number in [value.len(), most] {
+                    assert!(told.contains(&number.to_string()), "{told}");
+                }
+                assert_eq!((ground.read(&to), ground.beside()), (None, 0));
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::http::Time;
+use crate::model::Place;
 
 /// Which stores are not asked before which time, by origin.
 #[derive(Debug, Default)]
@@ -27,9 +28,26 @@ impl Gates {
         }
     }
 
-    fn left(&self, origin: &str, now: Timestamp) -> Option<Duration> {
+    /// How long a store is not to be asked yet; `None` if it may be at once.
+    pub(super) fn left(&self, origin: &str, now: Timestamp) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
         let wait = all.get(origin)?.duration_since(now);
         Duration::try_from(wait).ok().filter(|wait| !wait.is_zero())
     }
+}
+
+/// The origin of the store behind a place; `None` where no server is.
+pub(super) fn origin_of(place: &Place) -> Option<&str> {
+    let origin = match place {
+        Place::File(_) | Place::Exec(_) => return None,
+        Place::Vault(place) => &place.address,
+        Place::Kubernetes(place) => &place.address,
+        Place::Github(place) => place.address.origin(),
+        Place::AwsSecretsmanager(place) => &place.endpoint,
+        Place::AwsSsm(place) => &place.endpoint,
+        Place::Gitlab(place) => &place.address,
+        Place::AzureKeyVault(place) => &place.vault,
+        Place::GcpSecretManager(place) => &place.address,
+    };
+    Some(origin.as_str())
 }

@@ -20,10 +20,12 @@ mod kubernetes;
 mod machine;
 mod programs;
 mod remote;
+mod room;
 mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use gates::Gates;
@@ -119,6 +121,7 @@ pub struct Sinks {
 /// The sinks whose stores are elsewhere: one a kind.
 #[derive(Debug)]
 struct Stores {
+    machine: Arc<Machine>,
     vault: VaultSink,
     kubernetes: KubernetesSink,
     github: GithubSink,
@@ -147,7 +150,8 @@ impl Sinks {
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
                 azure_key_vault: AzureKeyVaultSink::new(Arc::clone(&machine)),
                 gcp: GcpSink::new(Arc::clone(&machine)),
-                exec: ExecSink::new(machine),
+                exec: ExecSink::new(Arc::clone(&machine)),
+                machine,
             }),
         }
     }
@@ -220,6 +224,16 @@ macro_rules! ask {
 impl SinkStore for Sinks {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
         ask!(self, to, sink => sink.probe(to).await)
+    }
+
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let ready = ask!(self, to, sink => sink.ready(to).await)?;
+        let Some(Stores { machine, .. }) = &self.stores else {
+            return Ok(ready);
+        };
+        let now = (machine.time.now)();
+        let left = gates::origin_of(to.place()).and_then(|origin| machine.gates.left(origin, now));
+        Ok(ready.max(left.unwrap_or_default()))
     }
 
     async fn stage(

@@ -107,7 +107,10 @@ fn asks_too_long(status: u16, asked: Duration, writes: bool) -> SinkError {
 
 fn lost(failure: &Failure, writes: bool) -> SinkError {
     SinkError {
-        kind: SinkErrorKind::Unavailable,
+        kind: match failure.lasting {
+            true => SinkErrorKind::Unfit,
+            false => SinkErrorKind::Unavailable,
+        },
         effect: match writes && failure.maybe_sent {
             true => Effect::Unknown,
             false => Effect::None,
@@ -247,5 +250,42 @@ mod tests {
             (refused.kind, refused.effect, server.calls().len()),
             (SinkErrorKind::RateLimited, Effect::None, 1)
         );
+    }
+
+    /// What may pass is asked again for as long as whoever applies says; what cannot is not.
+    #[tokio::test]
+    async fn what_ends_the_same_each_time_is_no_outage() {
+        let server = serve(
+            Busy {
+                refuses: 0,
+                seconds: "",
+            },
+            ([127, 0, 0, 1], 0).into(),
+        );
+        let base = server.expect("serves").url.clone();
+        let (machine, _) = Lent::machine(&[]);
+        let client = machine.client(&base, None, WORDS).expect("a client");
+        for (url, kind) in [
+            // Nobody serves there any more.
+            (format!("{base}/x"), SinkErrorKind::Unavailable),
+            (
+                "http://elsewhere.example/x".to_owned(),
+                SinkErrorKind::Unfit,
+            ),
+        ] {
+            let call = Call {
+                operation: "test",
+                writes: false,
+                make: &|| Request::new(Method::Get, url.as_str()),
+                again: usual,
+            };
+            let failed = send(&machine, &client, &call).await.expect_err("fails");
+            assert_eq!(
+                (failed.kind, failed.effect),
+                (kind, Effect::None),
+                "{failed}"
+            );
+            assert_eq!(failed.kind.may_pass(), kind == SinkErrorKind::Unavailable);
+        }
     }
 }

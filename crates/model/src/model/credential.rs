@@ -14,6 +14,12 @@ use crate::secret::Secret;
 /// and cnquery's `cli/config`.
 pub const DEFAULT_ENDPOINT: &str = "https://us.api.mondoo.com";
 
+/// The most bytes that a credential file has as JSON: what a place must have room for before the key is
+/// made. The platform's have some 1,500. What their names may grow by is bounded: the id of a scope has
+/// 200 letters at most ([`SpaceId`](super::SpaceId)) and stands six times in the file, three of them in the
+/// certificate; that makes some 2,900. In base64 it is 4,096, the size of AWS's standard parameters.
+pub const LARGEST_CREDENTIAL: usize = 3 * 1024;
+
 /// A credential as the platform issued it, once. Neither `Clone` nor `Serialize`.
 #[derive(Debug)]
 pub struct IssuedCredential {

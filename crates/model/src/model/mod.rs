@@ -34,7 +34,9 @@ mod stack;
 pub use account::{AccountState, Labels, VOID};
 pub use address::{Address, AddressLabel, by_block};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
-pub use credential::{DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Nonce, StoredCredential};
+pub use credential::{
+    DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, LARGEST_CREDENTIAL, Nonce, StoredCredential,
+};
 pub use custody::{Claim, Custody, Entry, Inventory, Keeper, NO_SEAL, Ours};
 pub use described::{Described, KeptText};
 pub use desired::{

@@ -26,6 +26,7 @@ use self::service::Service;
 use super::content;
 use super::machine::Machine;
 use super::remote;
+use super::room;
 use crate::model::{
     AwsSecretPlace, Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion,
     StoredCredential, short_digest,
@@ -44,6 +45,7 @@ const NOTHING: &str = "{}";
 const OURS: &str = "rolecall-";
 /// The longest value, in bytes.
 const LONGEST: usize = 65_536;
+const _: () = assert!(room::MOST <= LONGEST);
 
 /// Delivers into AWS Secrets Manager.
 #[derive(Debug)]

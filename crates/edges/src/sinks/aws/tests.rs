@@ -111,6 +111,10 @@ impl Ground for Store {
     fn beside(&self) -> usize {
         self.server.with(|aws| aws.pending())
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(LONGEST)
+    }
 }
 
 #[tokio::test]

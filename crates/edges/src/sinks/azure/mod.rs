@@ -20,6 +20,7 @@ use self::vault::{Looked, Vault, Wrote};
 use super::content;
 use super::machine::Machine;
 use super::remote;
+use super::room;
 use crate::model::{
     AzureKeyVaultPlace, Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion,
     StoredCredential,
@@ -31,6 +32,7 @@ use crate::ports::{
 
 /// The longest value, in bytes. Source: Microsoft's documentation, "About Azure Key Vault secrets".
 const LONGEST: usize = 25 * 1024;
+const _: () = assert!(room::MOST <= LONGEST);
 
 /// Delivers into Azure Key Vault.
 #[derive(Debug)]

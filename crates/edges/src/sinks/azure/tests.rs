@@ -147,6 +147,10 @@ impl Ground for Store {
     fn beside(&self) -> usize {
         0
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(LONGEST)
+    }
 }
 
 #[tokio::test]

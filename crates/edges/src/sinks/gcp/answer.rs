@@ -446,8 +446,9 @@ pub(super) fn refused(answer: &Answer, asked: &Asked<'_>) -> SinkError {
             format!("the project {project} has not enabled Secret Manager ({words})"),
             format!("gcloud services enable secretmanager.googleapis.com --project={project}"),
         ),
+        // The machine keeps its scopes while it runs.
         (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => error(
-            kind,
+            SinkErrorKind::Unauthenticated,
             format!("the login of this machine may not use Google Cloud as a whole ({words})"),
             "give the machine the scope cloud-platform, or set GOOGLE_APPLICATION_CREDENTIALS"
                 .to_owned(),

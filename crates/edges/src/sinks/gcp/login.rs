@@ -359,7 +359,8 @@ pub(super) fn refused(
     };
     SinkError {
         kind: match answer.status {
-            400..=404 => SinkErrorKind::Unauthenticated,
+            // To act as an account is a right like others, which takes minutes to count.
+            400..=402 | 404 => SinkErrorKind::Unauthenticated,
             _ => kind,
         },
         effect: Effect::None,

@@ -23,6 +23,7 @@ use self::login::Logins;
 use super::content;
 use super::machine::Machine;
 use super::remote;
+use super::room;
 use crate::model::{
     Destination, DestinationId, GcpPlace, IssuedCredential, Mrn, Origin, Place, StoreVersion,
     StoredCredential,
@@ -36,6 +37,7 @@ use crate::ports::{
 const NOTHING: &[u8] = b"{}";
 /// The longest value, in bytes. Source: the discovery document, `SecretPayload`.
 const LONGEST: usize = 65_536;
+const _: () = assert!(room::MOST <= LONGEST);
 /// How often a version is looked for whose write may have been done.
 const LOOKS: u32 = 5;
 

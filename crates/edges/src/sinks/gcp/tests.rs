@@ -155,6 +155,10 @@ impl Ground for Store {
     fn beside(&self) -> usize {
         0
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(LONGEST)
+    }
 }
 
 /// Case 13: each form is what a consumer reads, byte for byte.
@@ -725,7 +729,7 @@ async fn a_refusal_names_the_permission_or_what_else_must_be_mended() {
             403,
             "PERMISSION_DENIED",
             "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
-            SinkErrorKind::PermissionDenied,
+            SinkErrorKind::Unauthenticated,
             "scope cloud-platform",
         ),
         (

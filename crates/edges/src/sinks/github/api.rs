@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::answer::{self, Known, Listed, Seen, Seers, unfit};
-use super::limits::{self, Limits};
+use super::limits;
 use super::login::{Login, Token};
 use super::sealed::Key;
 use crate::http::{Answer, Client, Method, Words};
@@ -39,7 +39,6 @@ pub(super) struct Server {
     client: Client,
     login: Login,
     token: Mutex<Option<Token>>,
-    pub(super) limits: Limits,
     /// The public keys, by where the secrets are.
     keys: Mutex<BTreeMap<String, Key>>,
 }
@@ -79,7 +78,6 @@ impl Server {
             login: Login::find(&machine)?,
             machine,
             token: Mutex::default(),
-            limits: Limits::default(),
             keys: Mutex::default(),
         })
     }
@@ -108,7 +106,8 @@ impl Server {
         let mut waited = Duration::ZERO;
         let mut tried = 0;
         loop {
-            self.limits.open(&self.machine.time).await;
+            let (gates, origin) = (&self.machine.gates, self.client.shown());
+            gates.open(origin, &self.machine.time).await;
             let token = self.token(&place.address).await?;
             let make = || {
                 let request = answer::request(asked.method, &url, &token);
@@ -146,7 +145,7 @@ impl Server {
                 });
             }
             let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::ZERO);
-            self.limits.close(now + wait).await;
+            gates.close(origin, now + wait);
         }
     }
 
@@ -168,7 +167,7 @@ impl Server {
     /// Refuses a login of which GitHub says that it may not write there.
     pub(super) async fn may_write(&self, place: &GithubPlace) -> Result<(), SinkError> {
         self.token(&place.address).await?;
-        let held = self.token.lock().await;
+        let mut held = self.token.lock().await;
         let permission = answer::permission(place);
         if held
             .as_ref()
@@ -176,6 +175,8 @@ impl Server {
         {
             return Ok(());
         }
+        // It has the rights that the App had when it was made: whoever looks again sees those of then.
+        *held = None;
         Err(SinkError {
             kind: SinkErrorKind::PermissionDenied,
             effect: Effect::None,

@@ -7,42 +7,15 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
 
 use super::answer;
-use crate::http::{Answer, Time};
+use crate::http::Answer;
 
-/// The longest that one request waits in all: shorter than other runs let a birth be under way.
-pub(super) const LONGEST: Duration = Duration::from_secs(600);
+/// The longest that one request waits in all: a delivery looks and writes, and is over before other runs take a
+/// birth for dead, after 15 minutes.
+pub(super) const LONGEST: Duration = Duration::from_secs(420);
 /// How long is waited where GitHub does not say.
 const UNTOLD: Duration = Duration::from_secs(60);
-
-/// Whether one server may be asked at all.
-#[derive(Debug, Default)]
-pub(super) struct Limits {
-    until: Mutex<Option<Timestamp>>,
-}
-
-impl Limits {
-    /// Notes that it may not before then.
-    pub(super) async fn close(&self, until: Timestamp) {
-        let mut held = self.until.lock().await;
-        *held = Some(held.map_or(until, |known| known.max(until)));
-    }
-
-    /// Waits until it may.
-    pub(super) async fn open(&self, time: &Time) {
-        loop {
-            let until = *self.until.lock().await;
-            let now = (time.now)();
-            let wait = until.map(|until| until.duration_since(now));
-            match wait.and_then(|wait| Duration::try_from(wait).ok()) {
-                Some(wait) if !wait.is_zero() => (time.sleep)(wait).await,
-                _ => return,
-            }
-        }
-    }
-}
 
 /// How long an answer asks to wait before the request is sent again; `None` if it asks for nothing of the
 /// kind. `tried` is how often it asked before.

@@ -12,9 +12,11 @@ use zeroize::Zeroizing;
 
 use super::answer::malformed;
 use crate::ports::{SinkError, SinkErrorKind};
+use crate::sinks::room;
 
 /// The largest value that GitHub keeps, in bytes. Source: GitHub's documentation, "Secrets reference".
 pub(super) const LARGEST: usize = 48 * 1024;
+const _: () = assert!(room::MOST <= LARGEST);
 
 /// A public key of some owner's secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -177,6 +177,10 @@ impl Ground for Store {
     fn beside(&self) -> usize {
         0
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(sealed::LARGEST)
+    }
 }
 
 #[tokio::test]
@@ -508,12 +512,10 @@ async fn two_hundred_keys_get_there_within_the_limits() {
 #[tokio::test]
 async fn a_probe_waits_while_the_server_wants_to_be_left_alone() {
     let store = Store::new();
-    let server = store.sink.server(&store.place).await.expect("one");
     let now = *store.lent.now.lock().expect("no panic");
-    server
-        .limits
-        .close(now + SignedDuration::from_secs(45))
-        .await;
+    let until = now + SignedDuration::from_secs(45);
+    let origin = store.place.address.origin().as_str();
+    store.sink.machine.gates.close(origin, until);
     store.sink.probe(&store.to()).await.expect("answers");
     assert_eq!(store.waited(), 45);
     // What would take too long is refused, with when it will do; nothing is written.
@@ -526,7 +528,7 @@ async fn a_probe_waits_while_the_server_wants_to_be_left_alone() {
         (SinkErrorKind::RateLimited, Effect::None)
     );
     assert!(refused.to_string().contains("run again in"), "{refused}");
-    assert!(store.waited() <= 45 + 600, "{}", store.waited());
+    assert!(store.waited() <= 45 + 420, "{}", store.waited());
 }
 
 /// Case 16: found before any destination has the key.
@@ -687,6 +689,10 @@ async fn an_app_without_the_right_is_refused_before_anything_is_made() {
         assert_eq!(refused.kind, SinkErrorKind::PermissionDenied);
         assert!(refused.to_string().contains(told), "{refused}");
         assert_eq!(store.asked(), ["POST access_tokens"]);
+        // Once it was given, a new token has it.
+        let given = serde_json::json!({"metadata": "read", "secrets": "write"});
+        store.server.with(|github| github.permissions = given);
+        store.sink.probe(&store.to()).await.expect("may write");
     }
 }
 

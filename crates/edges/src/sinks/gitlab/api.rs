@@ -163,8 +163,9 @@ impl Server {
             let has = |name: &str| scopes.iter().any(|scope| scope == name);
             match has("read_api") && !has("api") && !has("granular") {
                 false => Ok(()),
+                // A token keeps the scopes that it was made with.
                 true => Err(refuse(
-                    SinkErrorKind::PermissionDenied,
+                    SinkErrorKind::Unauthenticated,
                     format!("the token of {TOKEN} may only read: it has the scope `read_api`"),
                     "make one with the scope `api`",
                 )),

@@ -735,7 +735,7 @@ async fn a_token_that_may_not_write_is_refused_before_there_is_a_key() {
         ),
         (
             |gitlab| gitlab.token(TOKEN, &["read_api"], &[]),
-            SinkErrorKind::PermissionDenied,
+            SinkErrorKind::Unauthenticated,
             "may only read",
         ),
         (

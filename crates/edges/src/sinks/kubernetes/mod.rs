@@ -22,6 +22,7 @@ use self::secret::{Seen, encoded};
 use super::content;
 use super::machine::Machine;
 use super::remote::{self, Call};
+use super::room;
 use crate::http::{Answer, Client, Method, Request, Words};
 use crate::model::{
     Destination, IssuedCredential, KubernetesPlace, Mrn, Origin, Place, StackId, StoreVersion,
@@ -36,9 +37,6 @@ use crate::ports::{
 const TRIES: usize = 4;
 /// The largest answer that is read: a Secret of 1 MiB in base64, and what is kept beside it.
 const LARGEST: usize = 4 * 1024 * 1024;
-/// The room that a Secret must have for a credential before there is one, in bytes. Those that Mondoo
-/// gives are of some 2 KiB.
-const ROOM: usize = 16 * 1024;
 /// What is tried in place of a key.
 const TRIAL: &str = "whether rolecall may write here";
 
@@ -334,8 +332,13 @@ impl SinkStore for KubernetesSink {
             let server = self.server(place).await?;
             for _ in 0..TRIES {
                 let (seen, read) = self.look(&server, place).await?;
-                seen.takes(place, ROOM)?;
                 let found = seen.found(&place.key);
+                let bytes = match &found {
+                    // The next one is as large.
+                    Found::Account { .. } => seen.decoded(&place.key).len(),
+                    _ => room::most(place.format),
+                };
+                seen.takes(place, bytes)?;
                 // What is no credential is told, and not written over by whoever asks.
                 let decided = matches!(found, Found::Foreign { .. });
                 if !decided && self.would_take(&server, place, &seen).await?.is_none() {
@@ -361,19 +364,22 @@ impl SinkStore for KubernetesSink {
     async fn stage(
         &self,
         to: &Destination,
-        _: &IssuedCredential,
+        credential: &IssuedCredential,
         probe: Probe,
     ) -> Result<Staged, SinkError> {
-        // A value is read by everybody as soon as it is written.
-        if let Found::Foreign { what } = &probe.found {
-            let error = SinkError {
-                kind: SinkErrorKind::Unfit,
-                effect: Effect::None,
-                message: what.clone(),
-                help: None,
-            };
-            return Err(remote::at(to, "writing", error));
-        }
+        // A value is read by everybody as soon as it is written. That there is no room for it is better known
+        // before any destination has the key.
+        let fits = Self::place(to).and_then(|place| {
+            if let Found::Foreign { what } = &probe.found {
+                return Err(SinkError {
+                    kind: SinkErrorKind::Unfit,
+                    ..answer::malformed(what)
+                });
+            }
+            let bytes = content::render(credential, place.format).ok_or_else(no_text)?;
+            seen_by(&probe)?.takes(place, bytes.trim_ascii_end().len())
+        });
+        fits.map_err(|error| remote::at(to, "writing", error))?;
         Ok(Staged {
             probe,
             beside: None,

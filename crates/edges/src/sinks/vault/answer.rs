@@ -135,6 +135,11 @@ impl Seen {
         })
     }
 
+    /// How many bytes the fields besides this one have.
+    pub(super) fn beside(&self, name: &str) -> Result<usize, SinkError> {
+        beside(self.data.as_ref().map_or("{}", |data| data.as_str()), name)
+    }
+
     /// All fields, as they were read.
     pub(super) fn into_read(self) -> Option<Arc<StoredCredential>> {
         let data = self.data?;
@@ -217,6 +222,13 @@ fn object(fields: &Fields<'_>) -> Zeroizing<String> {
     }
     out.push('}');
     out
+}
+
+/// How many bytes the fields besides this one have, as JSON.
+pub(super) fn beside(fields: &str, name: &str) -> Result<usize, SinkError> {
+    let mut fields = parsed(fields)?;
+    fields.remove(name);
+    Ok(object(&fields).len())
 }
 
 /// The fields with one that holds a text.
@@ -425,21 +437,7 @@ pub(super) fn refused(answer: &Answer, place: &VaultPlace, token: &str, writes: 
             "Vault takes no secret that large".to_owned(),
             None,
         ),
-        429 => error(
-            kind,
-            format!("Vault takes no more requests for now (HTTP 429{words})"),
-            Some("run again later".to_owned()),
-        ),
-        503 if said.contains("sealed") => error(
-            kind,
-            format!("Vault is sealed (HTTP 503{words})"),
-            Some("unseal it".to_owned()),
-        ),
-        500..=599 => error(
-            kind,
-            format!("Vault failed (HTTP {status}{words})"),
-            Some("run again later".to_owned()),
-        ),
+        429 | 500..=599 => failing(answer, token, writes),
         _ => error(
             match kind {
                 SinkErrorKind::Malformed | SinkErrorKind::Moved => SinkErrorKind::Unfit,
@@ -448,5 +446,26 @@ pub(super) fn refused(answer: &Answer, place: &VaultPlace, token: &str, writes: 
             format!("Vault does not take the request (HTTP {status}{words})"),
             None,
         ),
+    }
+}
+
+/// An answer of a server that is not at work, whatever it was asked.
+pub(super) fn failing(answer: &Answer, token: &str, writes: bool) -> SinkError {
+    let (kind, effect) = remote::kind_of(answer.status, writes);
+    let (status, said) = (answer.status, said(answer));
+    let words = match said.is_empty() {
+        true => String::new(),
+        false => format!(": {}", excerpt(&said, token)),
+    };
+    let (message, help) = match status {
+        429 => ("Vault takes no more requests for now", "run again later"),
+        503 if said.contains("sealed") => ("Vault is sealed", "unseal it"),
+        _ => ("Vault failed", "run again later"),
+    };
+    SinkError {
+        kind,
+        effect,
+        message: format!("{message} (HTTP {status}{words})"),
+        help: Some(help.to_owned()),
     }
 }

@@ -5,11 +5,12 @@
 
 use std::fs;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::answer::{self, INDEX};
+use super::token::{self, Token};
 use crate::http::{Client, Method, Request, WITHHELD, excerpt, repeats};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
@@ -17,8 +18,6 @@ use crate::sinks::remote::{self, Call};
 
 /// Where Kubernetes puts the token of a pod's account.
 const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-/// A token that ends within this time is replaced before it is used.
-const EARLY: SignedDuration = SignedDuration::from_secs(30);
 
 /// How rolecall logs in.
 #[derive(Debug)]
@@ -39,29 +38,6 @@ pub(super) enum Kind {
     AppRole,
     Kubernetes,
     Jwt,
-}
-
-/// A token in use.
-pub(super) struct Token {
-    text: Zeroizing<String>,
-    /// When it ends; `None` if that is not told.
-    until: Option<Timestamp>,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Token(until {:?})", self.until)
-    }
-}
-
-impl Token {
-    pub(super) fn text(&self) -> Zeroizing<String> {
-        self.text.clone()
-    }
-
-    pub(super) fn lasts(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now + EARLY < until)
-    }
 }
 
 fn refuse<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, SinkError> {
@@ -154,12 +130,10 @@ impl Login {
                 "letters, digits, `-`, `_`, `.` and `/` make one",
             );
         }
-        let namespace = machine.variable("VAULT_NAMESPACE");
-        let namespace = namespace.map(|text| text.trim_matches('/').to_owned());
         Ok(Self::Method {
             kind,
             mount,
-            namespace: namespace.filter(|text| !text.is_empty() && text != "root"),
+            namespace: token::namespace(machine).map(str::to_owned),
         })
     }
 
@@ -175,11 +149,7 @@ impl Login {
             namespace,
         } = self
         else {
-            let text = machine.variable("VAULT_TOKEN").unwrap_or_default().trim();
-            return Ok(Token {
-                text: Zeroizing::new(text.to_owned()),
-                until: None,
-            });
+            return Token::given(machine, client).await;
         };
         let (body, proof) = body(*kind, machine).await?;
         let url = format!("{}/v1/auth/{mount}/login", client.shown());
@@ -252,10 +222,7 @@ impl Login {
             lease_duration,
         } = entered.auth;
         let until = (lease_duration > 0).then(|| began + SignedDuration::from_secs(lease_duration));
-        Ok(Token {
-            text: client_token,
-            until,
-        })
+        Ok(Token::of_login(client_token, until))
     }
 }
 

@@ -6,18 +6,22 @@
 
 mod answer;
 mod login;
+mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use self::answer::{INDEX, Seen, Written};
-use self::login::{Login, Token};
+use self::login::Login;
+use self::token::Token;
 use super::content;
 use super::machine::Machine;
 use super::remote::{self, Call};
+use super::room;
 use crate::http::{Answer, Client, Method, Request, Words};
 use crate::model::{
     Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, StoredCredential, VaultPlace,
@@ -33,6 +37,9 @@ const LOOKS: u32 = 5;
 const WRITES: u32 = 5;
 /// The largest answer that is read: twice what Vault takes for a secret on integrated storage (1 MiB).
 const LARGEST: usize = 2 * 1024 * 1024;
+/// The most bytes that all fields of a secret have together, on integrated storage. Source: Vault's documentation,
+/// "Limits and maximums"; a server may be set to take more, or less.
+const MOST: usize = 1024 * 1024;
 
 const WORDS: Words = Words {
     authorities: "VAULT_CACERT or --ca-file",
@@ -165,10 +172,23 @@ impl VaultSink {
         if let Some(token) = held.as_ref().filter(|token| token.lasts(now)) {
             return Ok(token.text());
         }
-        let fresh = server.login.enter(&self.machine, &server.client).await?;
+        let (machine, client) = (&self.machine, &server.client);
+        let fresh = match held.take().filter(Token::is_given) {
+            Some(given) => given.renewed(machine, client).await,
+            None => server.login.enter(machine, client).await?,
+        };
         let text = fresh.text();
         *held = Some(fresh);
         Ok(text)
+    }
+
+    /// Sees that the login lasts until a key that is made now is where it has to be.
+    async fn lasts_for_a_birth(&self, server: &Server) -> Result<(), SinkError> {
+        self.token(server).await?;
+        let held = server.token.lock().await;
+        let now = (self.machine.time.now)();
+        held.as_ref()
+            .map_or(Ok(()), |token| token.lasts_for_a_birth(now))
     }
 
     /// What is at a place.
@@ -270,7 +290,7 @@ impl VaultSink {
             if seen.version.is_some_and(|found| found >= version) {
                 return Ok(seen);
             }
-            (self.machine.time.sleep)(std::time::Duration::from_millis(250 << look)).await;
+            (self.machine.time.sleep)(Duration::from_millis(250 << look)).await;
         }
         self.look(server, place).await
     }
@@ -328,6 +348,22 @@ fn rendered(
     })
 }
 
+/// Sees that a secret whose other fields have so many bytes takes a value of so many more. Where the others alone
+/// are more than usual, the server was set to take more, and only it knows how much.
+fn has_room(used: usize, bytes: usize) -> Result<(), SinkError> {
+    if used > MOST || used + bytes <= MOST {
+        return Ok(());
+    }
+    Err(SinkError {
+        kind: SinkErrorKind::Full,
+        effect: Effect::None,
+        message: format!(
+            "a secret takes {MOST} bytes, {used} are in use by other fields, and the credential may need {bytes}"
+        ),
+        help: Some("name another secret".to_owned()),
+    })
+}
+
 /// The version that a probe saw, as the number that a write is bound to.
 fn bound_to(probe: &Probe) -> u64 {
     let version = probe.version.as_ref().map(StoreVersion::as_str);
@@ -348,8 +384,18 @@ impl SinkStore for VaultSink {
             let place = Self::place(to)?;
             let server = self.server(place).await?;
             let seen = self.look(&server, place).await?;
+            let found = seen.found(&place.field)?;
+            let held = seen.field(&place.field);
+            has_room(
+                seen.beside(&place.field)?,
+                match (&found, held) {
+                    // The next one is as large.
+                    (Found::Account { .. }, Some(held)) => held.len(),
+                    _ => room::most(place.format),
+                },
+            )?;
             Ok(Probe {
-                found: seen.found(&place.field)?,
+                found,
                 version: seen.version.map(|n| StoreVersion::new(&n.to_string())),
                 abilities: to.abilities(),
                 read: seen.into_read(),
@@ -358,22 +404,35 @@ impl SinkStore for VaultSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async {
+            let place = Self::place(to)?;
+            let server = self.server(place).await?;
+            self.lasts_for_a_birth(&server).await?;
+            Ok(Duration::ZERO)
+        };
+        work.await.map_err(|error| remote::at(to, "looking", error))
+    }
+
     async fn stage(
         &self,
         to: &Destination,
-        _: &IssuedCredential,
+        credential: &IssuedCredential,
         probe: Probe,
     ) -> Result<Staged, SinkError> {
-        // A version is read by everybody as soon as it is written.
-        if let Found::Foreign { what } = &probe.found {
-            let error = SinkError {
-                kind: SinkErrorKind::Unfit,
-                effect: Effect::None,
-                message: what.clone(),
-                help: None,
-            };
-            return Err(remote::at(to, "writing", error));
-        }
+        // A version is read by everybody as soon as it is written. That there is no room for it is better known
+        // before any destination has the key.
+        let fits = Self::place(to).and_then(|place| {
+            if let Found::Foreign { what } = &probe.found {
+                return Err(SinkError {
+                    kind: SinkErrorKind::Unfit,
+                    ..answer::malformed(what)
+                });
+            }
+            let text = rendered(credential, place)?;
+            has_room(answer::beside(fields(&probe)?, &place.field)?, text.len())
+        });
+        fits.map_err(|error| remote::at(to, "writing", error))?;
         Ok(Staged {
             probe,
             beside: None,

@@ -26,11 +26,13 @@ use crate::ports::{
 use crate::sinks::content;
 use crate::sinks::machine::Machine;
 use crate::sinks::remote;
+use crate::sinks::room;
 
 /// What a parameter holds that holds no key.
 const NOTHING: &str = "{}";
 /// The longest value of a parameter that is made here, in bytes.
 const STANDARD: usize = 4096;
+const _: () = assert!(room::MOST <= STANDARD);
 /// How often a write is looked for, and how long is waited in between: a reader may be behind.
 const LOOKS: usize = 4;
 const WAIT: Duration = Duration::from_secs(1);

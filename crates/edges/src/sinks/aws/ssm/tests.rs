@@ -121,6 +121,10 @@ impl Ground for Store {
     fn beside(&self) -> usize {
         0
     }
+
+    fn most(&self) -> Option<usize> {
+        Some(STANDARD)
+    }
 }
 
 #[tokio::test]

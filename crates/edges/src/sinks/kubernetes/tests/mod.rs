@@ -514,7 +514,8 @@ async fn a_type_of_ones_own_is_made_and_kept() {
 async fn what_does_not_fit_is_refused_before_it_is_sent() {
     let store = Store::json();
     let fill = |bytes: usize| STANDARD.encode(vec![b'x'; bytes]);
-    let used = secret::MOST - ROOM;
+    let room = room::most(CredentialFormat::Json);
+    let used = secret::MOST - room;
     for (bytes, fits) in [(used, true), (used + 1, false)] {
         store
             .server
@@ -525,7 +526,7 @@ async fn what_does_not_fit_is_refused_before_it_is_sent() {
         let Err(refused) = probe else { continue };
         assert_eq!(refused.kind, SinkErrorKind::Full);
         let told = refused.to_string();
-        for number in [secret::MOST, bytes, ROOM] {
+        for number in [secret::MOST, bytes, room] {
             assert!(told.contains(&number.to_string()), "{told}");
         }
         assert_eq!(store.server.calls().len(), 1);
@@ -535,20 +536,32 @@ async fn what_does_not_fit_is_refused_before_it_is_sent() {
         .server
         .with(|kube| kube.update(NAMESPACE, NAME, "helm", "other", &fill(used)));
     let (to, mut key) = (store.to(), credential("one"));
-    key.certificate = "c".repeat(2 * ROOM);
+    key.certificate = "c".repeat(2 * room);
     let probe = store.sink.probe(&to).await.expect("takes a key");
-    let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
     store.server.calls();
-    let refused = store
-        .sink
-        .promote(&to, &key, &staged)
-        .await
-        .expect_err("refused");
+    let refused = store.sink.stage(&to, &key, probe).await;
+    let refused = refused.expect_err("refused");
     assert_eq!(
         (refused.kind, refused.effect),
         (SinkErrorKind::Full, Effect::None)
     );
     assert!(store.server.calls().is_empty());
+}
+
+/// A key that is there says how large the next one is: what is likely to fit is not refused.
+#[tokio::test]
+async fn a_full_secret_with_a_key_in_it_takes_another() {
+    let store = Store::json();
+    store.put("one").await.expect("delivers");
+    let held = store.read(&store.to()).expect("is there").len();
+    for (more, fits) in [(0, true), (1, false)] {
+        let others = STANDARD.encode(vec![b'x'; secret::MOST - held + more]);
+        store
+            .server
+            .with(|kube| kube.update(NAMESPACE, NAME, "helm", "other", &others));
+        let probe = store.sink.probe(&store.to()).await;
+        assert_eq!(probe.is_ok(), fits, "{more}");
+    }
 }
 
 #[tokio::test]

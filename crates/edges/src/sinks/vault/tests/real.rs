@@ -294,3 +294,39 @@ async fn what_is_written_meanwhile_is_not_written_over_and_notes_are_made() {
     assert_eq!(wrote.note, None, "it is marked");
     delivered(&at, "two");
 }
+
+#[tokio::test]
+#[ignore = "asks a real Vault: scripts/services/vault test"]
+async fn a_token_is_renewed_where_it_can_be_and_its_end_told_where_not() {
+    let (renewable, ending) = (text_of("token-renewable"), text_of("token-ending"));
+    let address = variable("VAULT_ADDR");
+    let lent = |token: &str| {
+        let (machine, lent) =
+            Lent::machine(&[("VAULT_ADDR", address.as_str()), ("VAULT_TOKEN", token)]);
+        (VaultSink::new(Arc::new(machine)), lent)
+    };
+    let at = place("mondoo/by-given-token");
+    let (job, clock) = lent(&renewable);
+    assert_eq!(job.ready(&to(&at)).await, Ok(Duration::ZERO));
+    clock.pass(3500);
+    put(&job, &at, "one").await.expect("delivers");
+    assert_eq!(job.ready(&to(&at)).await, Ok(Duration::ZERO));
+    let told = clock.told.lock().expect("no panic").clone();
+    let own: Vec<_> = told
+        .iter()
+        .filter(|one| ["vault lookup", "vault renew"].contains(&one.operation))
+        .map(|one| (one.operation, one.status))
+        .collect();
+    assert_eq!(
+        own,
+        [("vault lookup", Some(200)), ("vault renew", Some(200))]
+    );
+    let (job, clock) = lent(&ending);
+    assert_eq!(job.ready(&to(&at)).await, Ok(Duration::ZERO));
+    clock.pass(3520);
+    let refused = job.ready(&to(&at)).await.expect_err("too soon");
+    assert!(
+        refused.to_string().contains("and cannot be renewed"),
+        "{refused}"
+    );
+}
