@@ -21,16 +21,16 @@ use crate::ports::{AccountUpdate, Effect, ErrorKind, NewAccount, Probe, World};
 const BIRTHS_AT_ONCE: usize = 10;
 
 /// An account that exists, without power, and whose key is still in our hands alone.
-struct Created<'k> {
-    index: usize,
+pub(super) struct Created<'k> {
+    pub(super) index: usize,
     /// Its room among the keys that are on their way, where it is not the one that the scope always has.
     spare: Option<Spare<'k>>,
-    credential: IssuedCredential,
-    pending: Marks,
-    birth: Birth,
+    pub(super) credential: IssuedCredential,
+    pub(super) pending: Marks,
+    pub(super) birth: Birth,
     /// What each destination held before.
-    probed: Vec<Probe>,
-    note: String,
+    pub(super) probed: Vec<Probe>,
+    pub(super) note: String,
 }
 
 /// An account whose key is delivered and labelled, waiting for its roles.
@@ -98,7 +98,7 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Steps 1 and 2: probe, create, look. Other keys may be `in_hand`.
-    async fn begin_birth(
+    pub(super) async fn begin_birth(
         &self,
         index: usize,
         change: &Change,
@@ -153,7 +153,7 @@ impl<'a, W: World> Run<'a, W> {
     /// Lists the scope until it shows the new accounts, and gives up each that has a twin: another
     /// run has created an account for the same address at the same moment. Whichever of the two
     /// shows later sees the other, so at most one of them goes on.
-    async fn without_twins<'k>(
+    pub(super) async fn without_twins<'k>(
         &self,
         scope_run: &mut ScopeRun<'a>,
         created: Vec<Created<'k>>,
@@ -256,6 +256,13 @@ impl<'a, W: World> Run<'a, W> {
             valid_until: wanted.valid_until,
         };
         let mut answer = self.write(async || self.world.create(&account).await).await;
+        let taken = matches!(
+            &answer,
+            Err(error) if error.kind == ErrorKind::AlreadyExists && error.effect == Effect::None
+        );
+        if taken && self.free_name(change).await? {
+            answer = self.write(async || self.world.create(&account).await).await;
+        }
         let refused = matches!(
             &answer,
             Err(error) if error.kind == ErrorKind::Invalid && error.effect == Effect::None
@@ -296,9 +303,10 @@ impl<'a, W: World> Run<'a, W> {
                 let listed = self.world.accounts(&change.scope).await.ok()?;
                 let marked = listed.iter().find(|a| a.marks() == Some(pending));
                 let found = marked.map(|account| account.mrn.clone());
+                let former = |mrn: &Mrn| change.predecessors.iter().any(|of| of.account == *mrn);
                 namesake = listed
                     .into_iter()
-                    .find(|a| a.scope == change.scope && a.name == name)
+                    .find(|a| a.scope == change.scope && a.name == name && !former(&a.mrn))
                     .map(|account| account.mrn);
                 found
             })
@@ -376,7 +384,12 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Step 4: say on the account that the key is delivered.
-    async fn label(&self, wanted: &AccountState, mrn: &Mrn, marks: Marks) -> Result<(), Ended> {
+    pub(super) async fn label(
+        &self,
+        wanted: &AccountState,
+        mrn: &Mrn,
+        marks: Marks,
+    ) -> Result<(), Ended> {
         let mut labels = wanted.labels.clone();
         labels.extend(marks.labels());
         let update = AccountUpdate {

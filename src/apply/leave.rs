@@ -2,7 +2,7 @@
 
 use super::outcome::ChangeResult;
 use super::run::{Ended, Run};
-use crate::model::{CredentialMark, Destination, Marks, Mrn};
+use crate::model::{CredentialMark, Destination, DestinationId, Marks, Mrn};
 use crate::plan::Change;
 use crate::ports::{Effect, Removal, SinkError, World};
 
@@ -102,14 +102,22 @@ fn removed(change: &Change) -> impl Iterator<Item = &Destination> {
 
 /// Where a key is once it has left the places that a change says.
 pub(super) fn without(credential: CredentialMark, change: &Change) -> CredentialMark {
+    without_places(credential, change.leaves.iter().map(|leaving| &leaving.id))
+}
+
+/// Where a key is once it is not in these places any more.
+pub(super) fn without_places<'i>(
+    credential: CredentialMark,
+    places: impl Iterator<Item = &'i DestinationId>,
+) -> CredentialMark {
     match credential {
         CredentialMark::Delivered {
             fingerprint,
             nonce,
             mut destinations,
         } => {
-            for leaving in &change.leaves {
-                destinations.remove(&leaving.id);
+            for place in places {
+                destinations.remove(place);
             }
             CredentialMark::Delivered {
                 fingerprint,

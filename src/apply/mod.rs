@@ -3,8 +3,8 @@
 //!
 //! Files, each using those before it: `outcome`, `run` and `stale`; `probe` (what destinations hold) and
 //! `leave` (keys that leave places); `step` (writes to accounts that are there); `redeliver` (keys into
-//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; and this one, which goes
-//! through the plan.
+//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; `rotate`; and this one, which
+//! goes through the plan.
 
 mod birth;
 mod deliver;
@@ -13,6 +13,7 @@ mod leave;
 mod outcome;
 mod probe;
 mod redeliver;
+mod rotate;
 mod run;
 mod stale;
 mod step;
@@ -114,14 +115,15 @@ impl<'a, W: World> Run<'a, W> {
                 ended.insert(index, fails(index, result, why));
             }
         }
-        for index in of(Step::Birth) {
+        let births = || of(Step::Birth).chain(of(Step::Rotate));
+        for index in births() {
             if self.plan.changes[index].deliver_to.is_empty() {
                 self.hopeless.set(true);
                 let why = NO_DESTINATION.to_owned();
                 ended.insert(index, fails(index, ChangeResult::Failed, why));
             }
         }
-        let answers = self.probe_all(of(Step::Birth), &going).await;
+        let answers = self.probe_all(births(), &going).await;
         if answers.iter().any(|(_, answer)| answer.is_none()) {
             return BTreeMap::new();
         }
@@ -221,6 +223,7 @@ impl<'a, W: World> Run<'a, W> {
                 Step::RemoveDeadBirth | Step::Delete => self.deletes(scope_run, group).await,
                 Step::Redeliver => self.redeliveries(scope_run, group).await,
                 Step::Birth => self.births(scope_run, group).await,
+                Step::Rotate => self.rotations(scope_run, group).await,
                 Step::Grant | Step::Revoke => self.roles(scope_run, group).await,
             };
             // What a stop left of this group comes first again, to be reported as not attempted.

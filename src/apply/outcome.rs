@@ -120,6 +120,7 @@ pub fn sentence(action: Action, result: ChangeResult, detail: &str) -> String {
             "deliver its key to further places",
             "key delivered to further places",
         ),
+        Action::Rotate => ("rotate", "rotated"),
         Action::Forget => ("forget", "forgotten"),
         Action::Delete => ("delete", "deleted"),
     };

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::outcome::ChangeResult;
 use super::run::{Ended, Run};
 use crate::model::{DEFAULT_ENDPOINT, Destination, Mrn};
-use crate::plan::Change;
+use crate::plan::{Change, Predecessor};
 use crate::poll::{Pauses, poll};
 use crate::ports::{Found, Probe, SinkError, SinkErrorKind, World};
 
@@ -82,7 +82,7 @@ impl<W: World> Run<'_, W> {
             Ok(found)
         };
         let found = self.in_time(change, to, ask).await?;
-        self.judged(to, found, going).await
+        self.judged(to, found, going, &change.predecessors).await
     }
 
     /// Asks a store something before anything is written, again and again while its refusal may pass and the
@@ -175,13 +175,14 @@ impl<W: World> Run<'_, W> {
         change: &Change,
     ) -> Result<Vec<Probe>, Ended> {
         let none_going = BTreeSet::new();
+        let former = &change.predecessors;
         let carried = self.probed.borrow_mut().remove(&index).unwrap_or_default();
         let mut carried = carried.into_iter();
         let mut probed = Vec::new();
         for to in &change.deliver_to {
             let probe = match carried.next().flatten() {
-                Some(probe) => self.judged(to, probe, &none_going).await?,
-                None => self.probe(to, &none_going).await?,
+                Some(probe) => self.judged(to, probe, &none_going, former).await?,
+                None => self.probe(to, &none_going, former).await?,
             };
             self.tell_unreadable(change, to, &probe);
             probed.push(probe);
@@ -197,15 +198,17 @@ impl<W: World> Run<'_, W> {
         }
     }
 
-    /// Asks one destination, and whether what it holds may be replaced.
+    /// Asks one destination, and whether what it holds may be replaced: by a key that takes the place of
+    /// those of `former` generations.
     pub(super) async fn probe(
         &self,
         to: &Destination,
         going: &BTreeSet<&Mrn>,
+        former: &[Predecessor],
     ) -> Result<Probe, Ended> {
         let found = self.world.probe(to).await;
         let found = found.map_err(|error| (ChangeResult::Failed, error.to_string()))?;
-        self.judged(to, found, going).await
+        self.judged(to, found, going, former).await
     }
 
     /// The probe, if what it found may be replaced.
@@ -214,27 +217,34 @@ impl<W: World> Run<'_, W> {
         to: &Destination,
         probe: Probe,
         going: &BTreeSet<&Mrn>,
+        former: &[Predecessor],
     ) -> Result<Probe, Ended> {
-        match self.replaceable(to, &probe, going).await {
+        match self.replaceable(to, &probe, going, former).await {
             Ok(()) => Ok(probe),
             Err(why) => Err((ChangeResult::Failed, format!("{to}: {why}"))),
         }
     }
 
-    /// Whether a key that is born may take the place of what a destination holds: where that is nothing, or
-    /// the credential of an account that is no more. The account of this birth is new, so that none of
-    /// what is there can be its own.
+    /// Whether a new key may take the place of what a destination holds: where that is nothing, the
+    /// credential of an account that is no more, or of a former generation of the same account. What cannot
+    /// be read is that of a former generation if it still has the version that our last write left there.
     async fn replaceable(
         &self,
         to: &Destination,
         probe: &Probe,
         going: &BTreeSet<&Mrn>,
+        former: &[Predecessor],
     ) -> Result<(), String> {
+        let left = |former: &Predecessor| {
+            let version = former.had.get(&to.id()).cloned().flatten();
+            version.is_some() && version == probe.version
+        };
         let (other, endpoint) = match &probe.found {
             Found::Nobody => return Ok(()),
             Found::Foreign { what } => return Err(what.clone()),
             // No mark proves what it is: those of an account go with it, and a live one still needs its key.
             Found::Unreadable if to.overwrites_unreadable() => return Ok(()),
+            Found::Unreadable if former.iter().any(left) => return Ok(()),
             Found::Unreadable => {
                 // A run that died may have left it, and nothing tells it from what others put there.
                 let or = match going.is_empty() {
@@ -259,6 +269,9 @@ impl<W: World> Run<'_, W> {
                 "it holds the key of {other} {at}, which is another platform than this one; move \
                  that key away"
             ));
+        }
+        if former.iter().any(|former| former.account == *other) {
+            return Ok(());
         }
         match self.world.account(other).await {
             Ok(None) if self.read_whole(other) => Ok(()),

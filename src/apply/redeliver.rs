@@ -74,7 +74,7 @@ impl<'a, W: World> Run<'a, W> {
         let own = BTreeSet::from([&present.mrn]);
         let mut probed = Vec::new();
         for to in &change.deliver_to {
-            let probe = self.probe(to, &own).await?;
+            let probe = self.probe(to, &own, &change.predecessors).await?;
             self.tell_unreadable(change, to, &probe);
             probed.push(probe);
         }
@@ -200,7 +200,8 @@ impl<'a, W: World> Run<'a, W> {
             ChangeResult::Refused,
             format!(
                 "the key of {mrn} was to be read from {from}, but {strange}; put the key back there, or \
-                 name no new place for it: then declare the account anew under another name"
+                 make a new one for all places: rolecall rotate {}",
+                change.address
             ),
         ))
     }

@@ -283,6 +283,12 @@ impl<W: World> Run<'_, W> {
         poll(self.world, pauses, start, patience, look).await
     }
 
+    /// The platform's time as marks hold it, in whole seconds.
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        let now = self.world.platform_time();
+        jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
     /// Replaces the roles of accounts, in one call.
     pub(super) async fn set_roles(
         &self,

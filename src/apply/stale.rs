@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{AddressLabel, LiveAccount, Mrn, StackId, composed};
-use crate::plan::Change;
+use crate::plan::{Action, Change};
 
 /// What a scope holds that would stand in the way of a birth.
 pub(super) struct Present<'a> {
-    addresses: BTreeMap<AddressLabel, &'a Mrn>,
+    addresses: BTreeMap<AddressLabel, Vec<&'a Mrn>>,
     names: BTreeMap<Cow<'a, str>, &'a Mrn>,
 }
 
@@ -25,18 +25,29 @@ impl<'a> Present<'a> {
                 .values()
                 .filter(|account| !dead.contains(&account.mrn))
         };
+        let mut addresses: BTreeMap<AddressLabel, Vec<&Mrn>> = BTreeMap::new();
+        for account in staying() {
+            if let Some(marks) = account.marks().filter(|marks| marks.stack == *stack) {
+                let all = addresses.entry(marks.address.clone()).or_default();
+                all.push(&account.mrn);
+            }
+        }
         Self {
-            addresses: staying()
-                .filter_map(|account| {
-                    let marks = account.marks().filter(|marks| marks.stack == *stack)?;
-                    Some((marks.address.clone(), &account.mrn))
-                })
-                .collect(),
+            addresses,
             names: staying()
                 .filter(|account| !renamed.contains(&account.mrn))
                 .map(|account| (composed(&account.name), &account.mrn))
                 .collect(),
         }
+    }
+}
+
+impl Present<'_> {
+    /// An account of the same address that the plan did not know of.
+    fn newcomer(&self, change: &Change) -> Option<&Mrn> {
+        let known = |mrn: &&&Mrn| !change.predecessors.iter().any(|of| of.account == ***mrn);
+        let all = self.addresses.get(&change.address.label())?;
+        all.iter().find(known).copied()
     }
 }
 
@@ -48,7 +59,8 @@ pub(super) fn stale(
 ) -> Option<String> {
     let Some(mrn) = &change.account else {
         let wanted = change.after.as_ref()?;
-        if let Some(other) = present.addresses.get(&change.address.label()) {
+        let others = present.addresses.get(&change.address.label());
+        if let Some(other) = others.and_then(|others| others.first()) {
             return Some(format!(
                 "{other} has appeared under this address since the plan"
             ));
@@ -58,8 +70,17 @@ pub(super) fn stale(
             .get(&composed(&wanted.name))
             .map(|other| format!("{other} has taken the name since the plan"));
     };
+    if change.action == Action::Rotate
+        && let Some(other) = present.newcomer(change)
+    {
+        return Some(format!(
+            "{other} has appeared under this address since the plan"
+        ));
+    }
     let Some(account) = listed.get(mrn) else {
-        return Some("it is gone since the plan".to_owned());
+        // Who takes its place in another scope looks there by itself.
+        let elsewhere = mrn.account_scope().is_some_and(|home| home != change.scope);
+        return (!elsewhere).then(|| "it is gone since the plan".to_owned());
     };
     let state = account.state();
     let before = change.before.as_ref();

@@ -10,7 +10,7 @@ use crate::model::{
     AccountState, Described, KeptText, Labels, LiveAccount, LiveLabels, Marks, Mrn, RoleSet, VOID,
     same_name,
 };
-use crate::plan::{Action, Change};
+use crate::plan::{Action, Change, Reason};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
 /// Accounts in one `setRoles` or `deleteServiceAccounts` call.
@@ -48,6 +48,7 @@ impl<'a, W: World> Run<'a, W> {
             | Action::Update
             | Action::UpdatePermissions
             | Action::Redeliver
+            | Action::Rotate
             | Action::Delete => "updating",
         };
         self.start(change, doing);
@@ -100,6 +101,10 @@ impl<'a, W: World> Run<'a, W> {
                 address: change.address.label(),
                 credential: without(marks.credential, change),
                 protected: after.protected,
+                retiring: match change.reason {
+                    Reason::Superseded => marks.retiring.or(Some(self.now())),
+                    _ => marks.retiring,
+                },
                 described: match notes.as_deref().filter(|_| rewritten) {
                     None => marks.described,
                     written => marks.described.by(written),

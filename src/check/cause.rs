@@ -8,7 +8,9 @@ use super::found::{Cause, Differing, What, what};
 use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
-use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, Undelivered, in_gone};
+use crate::plan::{
+    Action, Blocked, Change, Expired, Generation, Obstacle, Plan, Undelivered, in_gone,
+};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +101,10 @@ pub(super) fn all(
                     }
                 };
                 if let (
-                    What::Blocked(_) | What::Expired { .. } | What::Undelivered { .. },
+                    What::Blocked(_)
+                    | What::Expired { .. }
+                    | What::Undelivered { .. }
+                    | What::Generation(_),
                     Cause::NotApplied(entry),
                 ) = (&found.what, &found.cause)
                 {
@@ -143,10 +148,13 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
         .filter_map(move |change| changed(change, adopted.contains(&change.address)));
     let over = plan.annex.expired.iter().map(over);
     let needy = plan.annex.undelivered.iter().map(needy);
+    let aged = plan.annex.generations.iter();
+    let aged = aged.filter(|of| of.standing.needs_person()).map(aged_one);
     changes
         .chain(plan.blocked.iter().filter_map(stopped))
         .chain(over)
         .chain(needy)
+        .chain(aged)
 }
 
 /// What is declared in scopes that are gone or hidden, but where an obstacle says more of it. No log
@@ -217,6 +225,21 @@ fn needy(undelivered: &Undelivered) -> Case {
     }
 }
 
+/// A key that a person has to look after: nobody did that but the clock, or a run that died.
+fn aged_one(generation: &Generation) -> Case {
+    Case {
+        found: Differing {
+            address: generation.address.clone(),
+            scope: generation.scope.clone(),
+            account: Some(generation.account.clone()),
+            what: What::Generation(generation.clone()),
+            cause: Cause::NotApplied(None),
+            places: vec![generation.declared_at.clone()],
+        },
+        question: Question::None,
+    }
+}
+
 fn changed(change: &Change, adopted: bool) -> Option<Case> {
     let what = what(change)?;
     let account = change.account.clone();
@@ -268,6 +291,8 @@ fn stopped(blocked: &Blocked) -> Option<Case> {
             Some(account.clone()),
             Question::Account(account.clone(), Facet::Each),
         ),
+        Obstacle::Crowded { accounts } => (accounts.first().cloned(), Question::None),
+        Obstacle::NowhereToDeliver { account } => (Some(account.clone()), Question::None),
         // Nobody wrote them by hand.
         Obstacle::Later { account, .. } => (Some(account.clone()), Question::None),
         Obstacle::Disputed { account, .. }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::model::{AccountState, Address, Destination, LogEntry, Mrn, Scope, SourceRef};
-use crate::plan::{Action, Blocked, Change, Leaving, Reason};
+use crate::plan::{Action, Blocked, Change, Generation, Leaving, Reason};
 
 /// One account that is not as it is declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +75,15 @@ pub enum What {
         /// The places.
         to: Vec<Destination>,
     },
+    /// What differs cannot be changed on a live account: another one takes its place.
+    ToRotate {
+        /// As it is.
+        live: AccountState,
+        /// As it is declared.
+        declared: AccountState,
+    },
+    /// A generation of it is not as it should stay.
+    Generation(Generation),
     /// Its key is not in these places, and cannot be read again: no plan puts that right.
     Undelivered {
         /// The places.
@@ -158,6 +167,12 @@ pub(super) fn what(change: &Change) -> Option<What> {
         (Action::Redeliver, _) => Some(What::ToRedeliver {
             to: change.deliver_to.clone(),
         }),
+        (Action::Rotate, _) => Some(What::ToRotate {
+            live: before?,
+            declared: after?,
+        }),
+        // Done by `rotate` alone, which a check does not ask for.
+        (Action::Update, Reason::Superseded) => None,
         (Action::Update, Reason::DeliverTo) => Some(What::ToLeave {
             leaves: change.leaves.clone(),
         }),

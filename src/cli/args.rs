@@ -55,6 +55,8 @@ enum Command {
     Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(commands::apply::ApplyArgs),
+    /// Give accounts new keys, and end former ones
+    Rotate(commands::rotate::RotateArgs),
     /// Check that records of applies are one whole chain
     Verify(commands::verify::VerifyArgs),
     /// List the live accounts of the configuration's scopes
@@ -86,6 +88,7 @@ impl Command {
             Self::Plan(args) => Box::new(args),
             Self::Check(args) => Box::new(args),
             Self::Apply(args) => Box::new(args),
+            Self::Rotate(args) => Box::new(args.sorted_out()),
             Self::Verify(args) => Box::new(args),
             Self::List(args) => Box::new(args),
             Self::Show(args) => Box::new(args),

@@ -50,9 +50,6 @@ pub fn load(
         Ok(resolved) => {
             let sources = given.whole(reporter)?;
             reporter.found(&resolved.warnings, &sources);
-            if !resolved.rotations.is_empty() {
-                unrotated(reporter);
-            }
             Ok(Loaded {
                 desired: resolved.desired,
                 queries: resolved.queries,
@@ -62,12 +59,6 @@ pub fn load(
         }
         Err(errors) => Err(given.refuse(errors)),
     }
-}
-
-fn unrotated(reporter: &Reporter) {
-    reporter.warn(
-        "rotate_after and overlap are checked and kept, but this version does not rotate keys yet",
-    );
 }
 
 /// Whether a directory holds a configuration, or might: what is wrong with it is told by [`load`].
@@ -87,11 +78,7 @@ pub fn validate(args: &ConfigArgs, reporter: &Reporter) -> Result<(), Failure> {
     let mut given = gather(args, &[])?;
     match config::validate(&given.module, &mut given.sources, &given.inputs) {
         Ok(warnings) => {
-            let rotates = given.module.rotates();
             reporter.found(&warnings, &given.whole(reporter)?);
-            if rotates {
-                unrotated(reporter);
-            }
             Ok(())
         }
         Err(errors) => Err(given.refuse(errors)),

@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::config;
-use crate::model::{Meant, StackId};
+use crate::model::{Address, Meant, Renewal, StackId};
 
 /// Where the configuration is and what its variables are.
 #[derive(Clone, Debug, ClapArgs)]
@@ -229,12 +229,34 @@ pub enum WhenStale {
 }
 
 /// What is meant by a plan, beyond the configuration.
-pub fn meant(destroy: bool, take_over: &[StackId], platform: &PlatformChoice) -> Meant {
+pub fn meant(
+    destroy: bool,
+    take_over: &[StackId],
+    renewal: Renewal,
+    platform: &PlatformChoice,
+) -> Meant {
     Meant {
         destroy,
         take_over: take_over.iter().cloned().collect(),
         accept_unsealed: platform.accept_unsealed,
+        renewal,
     }
+}
+
+/// New keys for these accounts, besides what differs.
+pub fn beside(replace: &[Address]) -> Renewal {
+    Renewal {
+        of: replace.iter().cloned().collect(),
+        ..Renewal::default()
+    }
+}
+
+/// Reads an address as it is shown: `service_account.NAME`, or with `["KEY"]`.
+///
+/// # Errors
+/// That it is none.
+pub fn address(text: &str) -> Result<Address, String> {
+    text.parse()
 }
 
 /// Reads a stack as it is shown: `name/id`.

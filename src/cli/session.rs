@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::config::Policy;
+use crate::diag::suggest;
 use crate::diff::diff;
+use crate::echo;
 use crate::model::{Desired, Inventory, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{Login, Source, precedence};
 use crate::refresh::refresh_beyond;
 use crate::sinks::{Programs, Sinks};
+use crate::view::inert;
 
 use super::console;
 use super::failure::Failure;
@@ -105,6 +108,7 @@ pub async fn open(
         sinks: declared,
     } = loaded;
     desired.meant = intent.meant.clone();
+    declared_all(&desired)?;
     if desired.meant.destroy {
         desired.accounts.clear();
     }
@@ -168,6 +172,23 @@ pub async fn open(
         seals,
         _kept: kept,
     })
+}
+
+/// Sees that every account that is to get a new key is one of the configuration.
+fn declared_all(desired: &Desired) -> Result<(), Failure> {
+    for address in &desired.meant.renewal.of {
+        if desired.accounts.contains_key(address) {
+            continue;
+        }
+        let wanted = address.to_string();
+        let known: Vec<String> = desired.accounts.keys().map(ToString::to_string).collect();
+        let near = suggest(&wanted, known.iter().map(String::as_str));
+        let near = near.map(|near| format!("did you mean {}?", inert(near)));
+        let shown = echo::text(&wanted).given("ADDRESS");
+        let failure = Failure::error(format!("the configuration declares no {shown}"));
+        return Err(failure.helps(near));
+    }
+    Ok(())
 }
 
 /// Sees that no program applies with a person's credential.

@@ -36,10 +36,6 @@ const MISSING: &[(&str, &str)] = &[
         "a plan is always whole; split the configuration if parts of it live apart",
     ),
     (
-        "replace",
-        "keys are not rotated yet; declare a new account beside the old one, then remove the old",
-    ),
-    (
         "refresh",
         "what is live is always read, since there is no state; leave it out",
     ),
@@ -152,7 +148,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "taint",
-        "keys are not rotated yet; declare a new account beside the old one, then remove the old",
+        "`rolecall rotate ADDRESS DIR` gives an account a new key, and lets the former one end",
     ),
     (
         "test",
@@ -502,16 +498,25 @@ mod tests {
             read.expect_err(text).to_string()
         };
         for (text, said) in [
-            ("plan --ack X", "`--ack` belongs to `rolecall apply`\n"),
-            ("apply -o x", "`-o` belongs to `rolecall plan`\n"),
-            ("apply -ox", "`-o` belongs to `rolecall plan`\n"),
+            (
+                "plan --ack X",
+                "`--ack` belongs to `rolecall apply` and `rolecall rotate`\n",
+            ),
+            (
+                "apply -o x",
+                "`-o` belongs to `rolecall plan` and `rolecall rotate`\n",
+            ),
+            (
+                "apply -ox",
+                "`-o` belongs to `rolecall plan` and `rolecall rotate`\n",
+            ),
             (
                 "plan --force",
                 "`--force` belongs to `rolecall credential decode`",
             ),
             (
                 "roles --ca-file x",
-                "`rolecall check` and `rolecall apply` and `rolecall list`",
+                "`rolecall check` and `rolecall apply` and `rolecall rotate` and `rolecall list`",
             ),
             ("plan -targt=x", "unexpected argument '-targt' found"),
             ("plan -x", "unexpected argument '-x' found"),

@@ -142,6 +142,7 @@ mod tests {
             deliver_to: Vec::new(),
             key_from: None,
             leaves: Vec::new(),
+            predecessors: Vec::new(),
             places: Vec::new(),
         };
         let stack = StackId::new("acme", "k7m2q9ta").expect("valid");

@@ -119,6 +119,7 @@ mod tests {
             moved_from: None,
             key_from: None,
             leaves: Vec::new(),
+            predecessors: Vec::new(),
             places: Vec::new(),
         };
         let delta = Delta {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Action, Blocked, Change, Contents, Leaving, Reason, Step};
+use super::{Action, Blocked, Change, Contents, Leaving, Predecessor, Reason, Step};
 use crate::diff::Difference;
 use crate::model::{
     AccountState, Address, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef, StackId,
@@ -49,6 +49,8 @@ pub(super) struct Due {
     key_from: Option<Destination>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     leaves: Vec<Leaving>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    predecessors: Vec<Predecessor>,
 }
 
 /// What stands in the way, by kind and account: words about it may be anybody's.
@@ -79,6 +81,7 @@ impl Due {
                     deliver_to,
                     key_from,
                     leaves,
+                    predecessors,
                     places: _,
                 },
             step,
@@ -103,6 +106,7 @@ impl Due {
             deliver_to: deliver_to.clone(),
             key_from: key_from.clone(),
             leaves: leaves.clone(),
+            predecessors: predecessors.clone(),
         }
     }
 
@@ -124,6 +128,7 @@ impl Due {
             deliver_to,
             key_from,
             leaves,
+            predecessors,
         } = self;
         let what = Difference {
             address,
@@ -139,6 +144,7 @@ impl Due {
             deliver_to,
             key_from,
             leaves,
+            predecessors,
             places,
         };
         Change::taking(what, taken_from)

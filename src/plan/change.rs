@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Privilege, Reason, Verdict};
 use crate::diff::Difference;
-use crate::model::{Mrn, Role, StackId, same_name};
+use crate::model::{Destination, Mrn, Role, StackId, same_name};
 
 /// When the turn of a change is. Changes of one step and one scope are worked on together, and the
 /// steps come in this order: power is given before it is taken, and deletions come last.
@@ -29,6 +29,8 @@ pub enum Step {
     Grant,
     /// To set name, description, labels and marks.
     Update,
+    /// To make a new key, deliver it, and let it take the place of the former one.
+    Rotate,
     /// To set roles of which some are only lost.
     Revoke,
     /// To give up.
@@ -67,6 +69,7 @@ impl Change {
             (Action::Delete, Reason::CredentialPending, _) => Step::RemoveDeadBirth,
             (Action::Create, ..) => Step::Birth,
             (Action::Redeliver, ..) => Step::Redeliver,
+            (Action::Rotate, ..) => Step::Rotate,
             (Action::UpdatePermissions, _, Verdict::Escalation | Verdict::Neutral) => Step::Grant,
             (Action::Update, ..) => Step::Update,
             (Action::UpdatePermissions, _, Verdict::Reduction) => Step::Revoke,
@@ -133,16 +136,17 @@ fn privilege(what: &Difference) -> Privilege {
         // Whose it is says nothing of what it can do.
         Action::Adopt => Privilege::none(),
         Action::Create => Privilege::of(what.before.as_ref(), what.after.as_ref())
-            .delivered(&what.deliver_to, true),
+            .delivered(what.deliver_to.iter(), true),
         Action::Redeliver => Privilege::of(what.before.as_ref(), what.after.as_ref())
-            .delivered(&what.deliver_to, false),
+            .delivered(what.deliver_to.iter(), false),
+        Action::Rotate => rotated(what),
         Action::Move
         | Action::Update
         | Action::UpdatePermissions
         | Action::Forget
         | Action::Delete => Privilege::of(what.before.as_ref(), what.after.as_ref()),
     };
-    if what.action == Action::Redeliver {
+    if matches!(what.action, Action::Redeliver | Action::Rotate) {
         // Who reads the new place is the account, whatever it may do.
         let roles = what.before.iter().flat_map(|state| &state.roles);
         privilege.owner |= roles.into_iter().any(Role::owns);
@@ -153,4 +157,22 @@ fn privilege(what: &Difference) -> Privilege {
         privilege.owner |= roles.into_iter().any(Role::owns);
     }
     privilege
+}
+
+/// What a new key means for power. The former one goes on as it is, so that nothing is lost yet; in
+/// another scope all is gained.
+fn rotated(what: &Difference) -> Privilege {
+    let moves = what.account.as_ref().and_then(Mrn::account_scope) != Some(what.scope.clone());
+    let before = what.before.as_ref().filter(|_| !moves);
+    let had = |to: &&Destination| {
+        let mut former = what.predecessors.iter();
+        former.any(|former| former.had.contains_key(&to.id()))
+    };
+    let (had, new): (Vec<&Destination>, Vec<&Destination>) = what.deliver_to.iter().partition(had);
+    let all = Privilege::of(before, what.after.as_ref()).gained_alone();
+    let all = all.overwriting(had.into_iter());
+    match new.is_empty() {
+        true => all,
+        false => all.delivered(new.into_iter(), false),
+    }
 }

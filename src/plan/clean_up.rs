@@ -44,7 +44,9 @@ impl Unused {
     pub fn of(plan: &Plan, live: &Live, inventory: &Inventory) -> Self {
         let mut spaces: BTreeMap<SpaceId, InSpace> = BTreeMap::new();
         for change in &plan.changes {
-            if let (Action::Create, Scope::Space(space)) = (change.action, &change.scope) {
+            if let (Action::Create | Action::Rotate, Scope::Space(space)) =
+                (change.action, &change.scope)
+            {
                 spaces.entry(space.clone()).or_default().creates = true;
             }
         }

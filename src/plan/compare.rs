@@ -7,8 +7,8 @@ use super::canonical::NamedObstacle;
 use super::{Action, Annex, Change, Contents, Plan, Reason};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Destination, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Role, Scope,
-    StackId,
+    AccountState, Address, Destination, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Renewal, Role,
+    Scope, StackId,
 };
 
 /// Scopes that only one of two plans could read and that are told one by one.
@@ -219,6 +219,7 @@ fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
         destroy,
         take_over,
         accept_unsealed,
+        renewal,
     } = reviewed;
     let flag = |name: &str, before: bool, after: bool| match (before, after) {
         (true, false) => Some(format!("it was made with {name}, and this run is without")),
@@ -227,6 +228,13 @@ fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
         )),
         (true, true) | (false, false) => None,
     };
+    let Renewal { of, due, alone } = renewal;
+    let named: BTreeSet<&Address> = of.union(&now.renewal.of).collect();
+    let named = named.into_iter().map(|address| {
+        let (before, after) = (of.contains(address), now.renewal.of.contains(address));
+        flag(&format!("a new key asked for {address}"), before, after)
+    });
+    let named: Vec<_> = named.collect();
     let stacks: BTreeSet<&StackId> = take_over.union(&now.take_over).collect();
     let taken = stacks.into_iter().map(|stack| {
         flag(
@@ -238,8 +246,15 @@ fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
     [
         flag("--destroy", *destroy, now.destroy),
         flag("--accept-unsealed", *accept_unsealed, now.accept_unsealed),
+        flag(
+            "`rotate`, which does nothing else,",
+            *alone,
+            now.renewal.alone,
+        ),
+        flag("--due", *due, now.renewal.due),
     ]
     .into_iter()
+    .chain(named)
     .chain(taken)
     .flatten()
     .collect()
@@ -298,6 +313,7 @@ fn limits_moved(reviewed: Limits, now: Limits) -> Vec<String> {
             max_gained_grants,
             max_revoked_grants,
             min_owners,
+            max_rotations,
         } = limits;
         [
             ("max_deletes", max_deletes),
@@ -307,6 +323,7 @@ fn limits_moved(reviewed: Limits, now: Limits) -> Vec<String> {
             ("max_gained_grants", max_gained_grants),
             ("max_revoked_grants", max_revoked_grants),
             ("min_owners", min_owners),
+            ("max_rotations", max_rotations),
         ]
     };
     let both = pairs(reviewed).into_iter().zip(pairs(now));
@@ -338,6 +355,7 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
                 deliver_to,
                 key_from,
                 leaves,
+                predecessors,
                 places: _,
             },
         // They follow from the rest.
@@ -381,6 +399,9 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
     }
     if *leaves != now.leaves {
         sides.push("what becomes of its key where it leaves is another".to_owned());
+    }
+    if *predecessors != now.predecessors {
+        sides.push("the generations before it, or where their keys are, have changed".to_owned());
     }
     if *scope != now.scope {
         sides.push("its scope has changed".to_owned());

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Blocked, Change, Expired, InFlight, Judgement, LeftAlone, Undelivered};
+use super::{
+    Action, Blocked, Change, Expired, Generation, InFlight, Judgement, LeftAlone, Undelivered,
+};
 use crate::model::{
     Address, Caller, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
 };
@@ -19,6 +21,8 @@ pub struct Annex {
     pub expired: Vec<Expired>,
     /// Declared accounts that need a new key: no plan puts that right.
     pub undelivered: Vec<Undelivered>,
+    /// Generations of keys of which a person should know: `rolecall rotate` alone changes them.
+    pub generations: Vec<Generation>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
     /// What the platform may object to or do by itself, and who else works in these scopes.

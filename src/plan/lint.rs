@@ -121,7 +121,8 @@ fn order(plan: &Contents, found: &mut Findings) {
         }
     }
     for (at, change) in plan.changes.iter().enumerate() {
-        let gets = change.action == Action::Create || change.renames();
+        let born = matches!(change.action, Action::Create | Action::Rotate);
+        let gets = born || change.renames();
         let Some(after) = change.after.as_ref().filter(|_| gets) else {
             continue;
         };
@@ -139,6 +140,7 @@ fn step(change: &Change, found: &mut Findings) {
         (Action::Adopt | Action::Move, _) => &[Step::Adopt],
         (Action::Create, _) => &[Step::Birth],
         (Action::Redeliver, _) => &[Step::Redeliver],
+        (Action::Rotate, _) => &[Step::Rotate],
         (Action::Update, _) => &[Step::Rename, Step::Update],
         (Action::UpdatePermissions, _) if change.privilege.verdict == Verdict::Reduction => {
             &[Step::Revoke]
@@ -173,15 +175,30 @@ fn shape(change: &Change, found: &mut Findings) {
         "a state after belongs to all but deletions",
     );
     let destinations = change.deliver_to.len();
+    let rotates = change.action == Action::Rotate;
     note(
-        create && destinations == 0,
+        (create || rotates) && destinations == 0,
         "a birth has nowhere to put the key",
     );
     let again = change.action == Action::Redeliver;
     note(
-        !create && !again && destinations > 0,
-        "only births and redeliveries deliver a key",
+        !create && !rotates && !again && destinations > 0,
+        "only births, rotations and redeliveries deliver a key",
     );
+    let former = change.predecessors.first().map(|former| &former.account);
+    note(
+        rotates && former != change.account.as_ref(),
+        "a rotation takes the place of its own account first",
+    );
+    note(
+        !rotates && !again && former.is_some(),
+        "only rotations and redeliveries have predecessors",
+    );
+    let older = change.marks.as_ref().is_some_and(|marks| {
+        let next = marks.generation.saturating_add(u32::from(rotates));
+        change.action != Action::Adopt && next != change.generation
+    });
+    note(older, "it is of another generation than its marks say");
     note(
         again && destinations == 0,
         "a redelivery has nowhere to put the key",
@@ -242,7 +259,7 @@ fn shape(change: &Change, found: &mut Findings) {
     );
     let home = change.account.as_ref().and_then(Mrn::account_scope);
     note(
-        home.is_some_and(|home| home != change.scope),
+        !rotates && home.is_some_and(|home| home != change.scope),
         "its account lives in another scope",
     );
 }
@@ -276,6 +293,8 @@ fn effect(change: &Change, found: &mut Findings) {
         *name == after.name && *description == after.description && *labels == after.labels;
     let same_rest = *valid_until == after.valid_until && *protected == after.protected;
     let only_seal = matches!(change.reason, Reason::Unsealed | Reason::SealedBefore);
+    // The marks of a former generation say since when it is one.
+    let only_time = change.reason == Reason::Superseded;
     let only_leaves = change.reason == Reason::DeliverTo && !change.leaves.is_empty();
     match change.action {
         Action::UpdatePermissions => {
@@ -285,7 +304,7 @@ fn effect(change: &Change, found: &mut Findings) {
         Action::Update => {
             note(sets_roles, "it changes roles");
             note(
-                same_words && same_rest && !only_seal && !only_leaves,
+                same_words && same_rest && !only_seal && !only_leaves && !only_time,
                 "it changes nothing",
             );
         }
@@ -300,7 +319,7 @@ fn effect(change: &Change, found: &mut Findings) {
             note(sets_roles, "it changes roles");
             note(!same_words, "it changes more than whose the account is");
         }
-        Action::Create | Action::Delete => {}
+        Action::Create | Action::Rotate | Action::Delete => {}
     }
 }
 
@@ -396,8 +415,8 @@ fn in_the_way(plan: &Contents, found: &mut Findings) {
 fn names(plan: &Contents, found: &mut Findings) {
     let mut given = BTreeSet::new();
     for change in &plan.changes {
-        let gets =
-            change.action == Action::Create || change.action == Action::Update && change.renames();
+        let born = matches!(change.action, Action::Create | Action::Rotate);
+        let gets = born || change.action == Action::Update && change.renames();
         let Some(after) = change.after.as_ref().filter(|_| gets) else {
             continue;
         };

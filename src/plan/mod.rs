@@ -21,8 +21,8 @@ mod renames;
 mod settled;
 
 pub use crate::diff::{
-    Action, Blocked, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle, Reason,
-    Undelivered,
+    Action, Blocked, Difference, Expired, Generation, Held, InFlight, Leaving, LeftAlone, Obstacle,
+    Predecessor, Reason, Standing, Undelivered,
 };
 pub use ask::{Answers, Questions};
 pub use build::build;

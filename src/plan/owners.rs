@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Plan;
+use super::{Action, Plan};
 use crate::model::{Live, Mrn, OrgId, Role, RoleSet, Scope};
 
 /// The organizations of which a plan takes ownership away from an account, each with the service
@@ -15,6 +15,10 @@ pub fn owned_less(plan: &Plan, live: &Live) -> BTreeMap<OrgId, usize> {
     for change in &plan.changes {
         if let Some(organization) = disowned(change) {
             less.insert(organization.clone(), 0);
+        }
+        // The former key keeps what it has.
+        if change.action == Action::Rotate {
+            continue;
         }
         let roles = change.after.as_ref().map_or(&none, |state| &state.roles);
         match &change.account {

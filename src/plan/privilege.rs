@@ -85,15 +85,39 @@ impl Privilege {
         all
     }
 
+    /// The same where what is lost is lost later, or not at all.
+    pub(super) fn gained_alone(mut self) -> Self {
+        self.lost.clear();
+        self.loses = false;
+        if self.verdict == Verdict::Reduction {
+            self.verdict = Verdict::Neutral;
+        }
+        self
+    }
+
     /// The same of an account whose key goes to these places. `first` if none had it before.
-    pub(super) fn delivered(mut self, places: &[Destination], first: bool) -> Self {
+    pub(super) fn delivered<'a>(
+        mut self,
+        places: impl Iterator<Item = &'a Destination> + Clone,
+        first: bool,
+    ) -> Self {
         let kept = |to: &Destination| to.place().file().is_some_and(|file| file.keep);
-        if !first || places.iter().any(kept) {
+        if !first || places.clone().any(kept) {
             self.exposures.push(Exposure::NewPlace);
         }
-        if places.iter().any(Destination::overwrites_unreadable) {
+        self.overwriting(places)
+    }
+
+    /// The same of an account whose key takes the place of what these places hold.
+    pub(super) fn overwriting<'a>(
+        mut self,
+        mut places: impl Iterator<Item = &'a Destination>,
+    ) -> Self {
+        if places.any(Destination::overwrites_unreadable) {
             self.exposures.push(Exposure::OverwritesUnreadable);
         }
+        self.exposures.sort();
+        self.exposures.dedup();
         if !self.exposures.is_empty() {
             self.verdict = Verdict::Escalation;
         }

@@ -19,7 +19,7 @@ pub(super) fn order(changes: &[Change]) -> BTreeMap<Mrn, usize> {
         let Some(after) = &change.after else { continue };
         let name = (&change.scope, composed(&after.name));
         match (change.action, &change.account, &change.before) {
-            (Action::Create, ..) => wanted.push(name),
+            (Action::Create | Action::Rotate, ..) => wanted.push(name),
             (Action::Update, Some(mrn), Some(before)) if !same_name(&before.name, &after.name) => {
                 wanted.push(name.clone());
                 gives.insert((&change.scope, composed(&before.name)), (mrn, name));

@@ -119,13 +119,14 @@ fn a_new_file_that_is_kept_is_an_escalation_and_so_is_to_overwrite_what_nobody_c
         let file = to.place().file().cloned().expect("a file");
         let place = crate::model::Place::File(crate::model::FilePlace { keep, ..file });
         let to = crate::model::Destination::new(to.sink(), place);
-        let privilege = Privilege::of(None, Some(&samples::state("ci"))).delivered(&[to], true);
+        let privilege =
+            Privilege::of(None, Some(&samples::state("ci"))).delivered([to].iter(), true);
         (privilege.verdict, privilege.exposures)
     };
     assert_eq!(of(false), (Verdict::Neutral, Vec::new()));
     assert_eq!(of(true), (Verdict::Escalation, vec![Exposure::NewPlace]));
     let to = samples::destination("ci.json").overwriting_unreadable(true);
-    let blind = Privilege::of(None, Some(&samples::state("ci"))).delivered(&[to], true);
+    let blind = Privilege::of(None, Some(&samples::state("ci"))).delivered([to].iter(), true);
     assert_eq!(blind.verdict, Verdict::Escalation);
     assert_eq!(blind.exposures, [Exposure::OverwritesUnreadable]);
 }
@@ -166,6 +167,7 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
             deliver_to: Vec::new(),
             key_from: None,
             leaves: Vec::new(),
+            predecessors: Vec::new(),
             places: Vec::new(),
         };
         Change::of(what, &stack())

@@ -11,6 +11,7 @@ use crate::plan::{Action, Change, Leaving, OwnersLeft, Plan, Reason, Verdict, di
 pub(super) const MAX_DELETES: &str = "max-deletes";
 pub(super) const MAX_DEAD_BIRTHS: &str = "max-dead-births";
 pub(super) const MAX_DELETE_PERCENT: &str = "max-delete-percent";
+pub(super) const MAX_ROTATIONS: &str = "max-rotations";
 pub(super) const MAX_ESCALATIONS: &str = "max-escalations";
 pub(super) const MAX_GAINED_GRANTS: &str = "max-gained-grants";
 pub(super) const MAX_REVOKED_GRANTS: &str = "max-revoked-grants";
@@ -38,6 +39,8 @@ pub struct Measures {
     pub gained: usize,
     /// Grants taken away, by weight.
     pub revoked: usize,
+    /// Accounts that get a new key.
+    pub rotations: usize,
 }
 
 /// Counts.
@@ -48,6 +51,11 @@ pub fn measure(plan: &Plan) -> Measures {
             measures.dead_births += 1;
             continue;
         }
+        // What another generation has taken the place of is missed by nobody.
+        if change.reason == Reason::Retired {
+            continue;
+        }
+        measures.rotations += usize::from(change.action == Action::Rotate);
         measures.deletes += usize::from(change.action == Action::Delete);
         measures.forgets += usize::from(change.action == Action::Forget);
         measures.escalations += usize::from(change.privilege.verdict == Verdict::Escalation);
@@ -73,6 +81,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
         max_gained_grants,
         max_revoked_grants,
         min_owners,
+        max_rotations,
     } = plan.limits;
     let measures = measure(plan);
     let Measures {
@@ -82,6 +91,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
         escalations,
         gained,
         revoked,
+        rotations,
     } = measures;
     let mut all: Vec<Refusal> = protected(plan).collect();
     let mut object = |guard: &'static str, message: String, instead: &str| {
@@ -165,6 +175,16 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
             "or raise max_revoked_grants in the `limits` block that sets it.",
         );
     }
+    if over(rotations, max_rotations) {
+        object(
+            MAX_ROTATIONS,
+            format!(
+                "The plan gives {} a new key, and the limit is {max_rotations}.",
+                count(rotations, "account")
+            ),
+            "or raise max_rotations in the `limits` block that sets it, or name fewer at once.",
+        );
+    }
     let disowned: BTreeSet<_> = plan.changes.iter().filter_map(disowned).collect();
     for organization in disowned {
         if let Some(message) = too_few(plan.annex.owners.get(organization), min_owners) {
@@ -192,7 +212,7 @@ pub(super) fn objections(plan: &Plan, digest: &str) -> Vec<Refusal> {
 pub(super) fn lost_keys(plan: &Plan, digest: &str) -> Option<Refusal> {
     const NAMED: usize = 3;
     let lost = |change: &&Change| match change.action {
-        Action::Create => change.deliver_to.iter().all(may_go),
+        Action::Create | Action::Rotate => change.deliver_to.iter().all(may_go),
         // Nobody needs the key of an account that is gone.
         Action::Delete => false,
         _ => loses_last_store(change, plan),

@@ -22,12 +22,13 @@ pub const RAISE: &str = "raise";
 /// The guard of accounts that are sealed with a key which has not handed over to the configuration's.
 pub const SEAL_KEY: &str = "seal-key";
 /// The guards whose objection a person can lift for one plan.
-pub const ACKNOWLEDGEABLE: [&str; 11] = [
+pub const ACKNOWLEDGEABLE: [&str; 12] = [
     RAISE,
     SEAL_KEY,
     guards::MAX_DELETES,
     guards::MAX_DEAD_BIRTHS,
     guards::MAX_DELETE_PERCENT,
+    guards::MAX_ROTATIONS,
     guards::MAX_ESCALATIONS,
     guards::MAX_GAINED_GRANTS,
     guards::MAX_REVOKED_GRANTS,

@@ -55,9 +55,11 @@ pub(super) fn subjects(
     let mut changes: BTreeMap<&Mrn, Vec<&Change>> = BTreeMap::new();
     let mut seen: BTreeSet<&Address> = BTreeSet::new();
     for change in &plan.changes {
+        let rotates = change.action == Action::Rotate;
         match (&change.account, &change.after) {
-            (Some(mrn), _) => changes.entry(mrn).or_default().push(change),
-            (None, Some(after)) => {
+            // The account whose place it takes stays as it is.
+            (Some(mrn), _) if !rotates => changes.entry(mrn).or_default().push(change),
+            (_, Some(after)) => {
                 let declared = desired.accounts.get(&change.address);
                 seen.insert(&change.address);
                 found.push(born(
@@ -69,7 +71,7 @@ pub(super) fn subjects(
                     &around,
                 ));
             }
-            (None, None) => {}
+            (_, None) => {}
         }
     }
     for (account, entry) in inventory.beside(live) {
@@ -161,6 +163,7 @@ fn present(
     let gravest = [
         Action::Adopt,
         Action::Create,
+        Action::Rotate,
         Action::UpdatePermissions,
         Action::Redeliver,
         Action::Update,

@@ -109,6 +109,7 @@ fn change(account: &str, before: &[&str], after: Option<&[&str]>) -> crate::plan
         deliver_to: Vec::new(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: Vec::new(),
     };
     crate::plan::Change::of(what, &stack())

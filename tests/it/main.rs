@@ -50,6 +50,7 @@ mod records;
 mod renew;
 #[cfg(feature = "server")]
 mod reviewed;
+mod rotation;
 mod samples;
 #[cfg(feature = "server")]
 mod scopes;

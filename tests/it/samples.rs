@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rolecall::model::{
     Address, Caller, CredentialFormat, CredentialMark, DesiredAccount, Destination, Extent, Facts,
     FilePlace, Fingerprint, Live, LiveAccount, LiveLabels, Marks, Mrn, Nonce, Place, RoleSet,
-    Scope, SourceRef, StackId,
+    Rotation, Scope, SourceRef, StackId,
 };
 
 /// A place in a configuration.
@@ -42,6 +42,7 @@ pub fn declared(address: Address, scope: Scope) -> DesiredAccount {
         protected: None,
         formerly: Vec::new(),
         deliver_to: Vec::new(),
+        rotation: Rotation::default(),
         import: None,
         declared_at: place(),
         address,

@@ -101,7 +101,7 @@ fn an_expired_account_is_told_and_is_no_change() {
     let what = [
         "! service_account.ci",
         &until,
-        "declare it anew under another name",
+        "give it a later valid_until: another account takes its place",
     ];
     says(&text, &what);
     says(&text, &["No changes; 1 expired; 1 account as declared."]);
@@ -111,7 +111,10 @@ fn an_expired_account_is_told_and_is_no_change() {
     says(&text, &["Needs a person", "its key opens nothing any more"]);
     says(
         &text,
-        &["1 for a person", "declare it anew under another name"],
+        &[
+            "1 for a person",
+            "give it a later valid_until: another account takes its place",
+        ],
     );
     let (_, text) = said(&stage, &["show", "ci", "access"]);
     says(&text, &what);

@@ -13,8 +13,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, duration,
-    meant, stack,
+    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, address,
+    beside, duration, meant, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -22,7 +22,7 @@ use crate::cli::reporter::Reporter;
 use crate::cli::reviewed::{self, Reviewed};
 use crate::cli::{commit, console, record, session};
 use crate::echo;
-use crate::model::{Role, StackId};
+use crate::model::{Address, Renewal, Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::sinks::{configure_hint, path_of};
@@ -78,6 +78,14 @@ pub struct ApplyArgs {
     /// Let `import` blocks take accounts of this other stack (NAME/ID), whose configuration is gone
     #[arg(long, value_name = "STACK", value_parser = stack)]
     pub take_over: Vec<StackId>,
+
+    /// Make a new key for this account too, besides what differs: another account takes its place
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub replace: Vec<Address>,
+
+    /// What `rotate` asks for.
+    #[arg(skip)]
+    pub renewal: Option<Renewal>,
 
     /// Lift the objection of a guard for the plan of this digest, as the refusal says
     #[arg(long, value_name = "GUARD=DIGEST")]
@@ -135,11 +143,16 @@ impl Invocation for ApplyArgs {
     }
 }
 
-async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+/// Applies.
+///
+/// # Errors
+/// Why it cannot, or what refuses.
+pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let acks = Acks::parse(args.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
     let reviewed = reviewed::given(&mut args.config, &mut args.reviewed)?;
     let part_of = reviewed.as_ref().and_then(Reviewed::digest);
-    let meant = meant(args.destroy, &args.take_over, &args.platform);
+    let renewal = args.renewal.take().unwrap_or_else(|| beside(&args.replace));
+    let meant = meant(args.destroy, &args.take_over, renewal, &args.platform);
     let mut follows = None;
     if let Some(path) = &args.record {
         let record = record::begin(record::Wanted {
@@ -326,7 +339,8 @@ fn confirm(plan: &str, reporter: &Reporter) -> Result<(), Failure> {
 fn hints(outcome: &Outcome, plan: &Plan, dir: &Path) -> String {
     let scans = |ended: &ChangeOutcome| {
         let mut changes = plan.changes.iter();
-        let born = changes.find(|c| c.address == ended.address && c.action == Action::Create);
+        let born = |action| matches!(action, Action::Create | Action::Rotate);
+        let born = changes.find(|c| c.address == ended.address && born(c.action));
         let after = born.and_then(|change| change.after.as_ref());
         ended.result == ChangeResult::Done
             && after.is_some_and(|after| after.roles.contains(&Role::new("agent")))

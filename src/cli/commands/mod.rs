@@ -11,6 +11,7 @@ pub mod man;
 pub mod plan;
 pub mod platform;
 pub mod roles;
+pub mod rotate;
 pub mod seal;
 pub mod show;
 pub mod validate;

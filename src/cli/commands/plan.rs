@@ -8,14 +8,16 @@ use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
-use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, meant, stack};
+use crate::cli::options::{
+    ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, address, beside, meant, stack,
+};
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
 use crate::cli::{reviewed, session};
 use crate::echo;
-use crate::model::StackId;
-use crate::plan::in_gone;
+use crate::model::{Address, Renewal, StackId};
+use crate::plan::{Generation, in_gone};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::private_file::is_special;
 use crate::view::{human, inert};
@@ -65,6 +67,14 @@ pub struct PlanArgs {
     #[arg(long, value_name = "STACK", value_parser = stack)]
     pub take_over: Vec<StackId>,
 
+    /// Plan a new key for this account too, besides what differs: another account takes its place
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub replace: Vec<Address>,
+
+    /// What `rotate` asks for.
+    #[arg(skip)]
+    pub renewal: Option<Renewal>,
+
     /// Write the plan to a file that `apply --plan FILE` holds what is due then against
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -93,12 +103,22 @@ impl Invocation for PlanArgs {
     }
 }
 
-async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+/// Plans.
+///
+/// # Errors
+/// Why it cannot, or what refuses.
+pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    let renewal = args.renewal.take().unwrap_or_else(|| beside(&args.replace));
     if let Some(path) = &args.out {
         reviewed::probe(path)?;
     }
     let intent = session::Intent {
-        meant: meant(args.destroy, &args.take_over, &args.platform),
+        meant: meant(
+            args.destroy,
+            &args.take_over,
+            renewal.clone(),
+            &args.platform,
+        ),
         scopes: args.scopes,
         policies: &args.policies,
         exec: None,
@@ -117,8 +137,9 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     if let Some(path) = args.out.as_ref().filter(|path| !is_special(path)) {
         reporter.note(&format!(
             "The plan is in {}. Once it is reviewed, apply it with the same options: \
-             `rolecall apply --plan {} {}`",
+             `rolecall {} --plan {} {}`",
             inert(&echo::path(path).to_string()),
+            if renewal.alone { "rotate" } else { "apply" },
             word(path),
             word(&args.config.dir)
         ));
@@ -130,7 +151,10 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .left_alone
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
-    let expired = !plan.annex.expired.is_empty() || !plan.annex.undelivered.is_empty();
+    let aged = |of: &Generation| of.standing.needs_person();
+    let expired = !plan.annex.expired.is_empty()
+        || !plan.annex.undelivered.is_empty()
+        || plan.annex.generations.iter().any(aged);
     if let Err(refusals) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
         reporter.emit(Event::Refused(&refusals));
         reporter.result(&human::refusals(&refusals, false));

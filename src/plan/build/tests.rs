@@ -39,6 +39,7 @@ fn difference(address: &str, action: Action, before: &[&str], after: &[&str]) ->
         deliver_to: creates.then(|| destination("a.json")).into_iter().collect(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: Vec::new(),
     }
 }

@@ -60,6 +60,7 @@ fn difference(action: Action, at: &str, account: Option<Mrn>, address: &str) -> 
         moved_from: None,
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: Vec::<SourceRef>::new(),
     }
 }

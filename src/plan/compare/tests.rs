@@ -67,6 +67,7 @@ fn changed(name: &str, edit: impl Fn(&mut Difference)) -> Change {
         deliver_to: Vec::new(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: Vec::new(),
     };
     edit(&mut what);

@@ -47,6 +47,7 @@ fn contents() -> Contents {
         deliver_to: Vec::new(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: vec![place(line)],
     };
     let unread = || Unread {
@@ -70,6 +71,7 @@ fn contents() -> Contents {
             destroy: true,
             take_over: [StackId::new("other", "k7m2q9ta").expect("valid")].into(),
             accept_unsealed: true,
+            renewal: crate::model::Renewal::default(),
         },
         changes: vec![change(1), change(2)],
         blocked: vec![Blocked {
@@ -99,6 +101,14 @@ fn contents() -> Contents {
                 scope: scope(),
                 until: "2026-11-23T12:00:00Z".parse().expect("a time"),
                 declared_at: place(4),
+            }],
+            generations: vec![crate::plan::Generation {
+                address: Address::new("g", None),
+                generation: 2,
+                account: Mrn::new("g"),
+                scope: scope(),
+                standing: crate::plan::Standing::UseUnknown,
+                declared_at: place(6),
             }],
             undelivered: vec![crate::plan::Undelivered {
                 address: Address::new("f", None),

@@ -58,6 +58,7 @@ fn difference(name: &str, action: Action) -> Difference {
         deliver_to: creates.then(|| destination("a.json")).into_iter().collect(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: Vec::new(),
     }
 }

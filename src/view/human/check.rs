@@ -1,6 +1,6 @@
 //! What a check found: drift with its author, what waits for an apply, and accounts to look at.
 
-use super::keys::WAY_FROM_UNDELIVERED;
+use super::keys::{WAY_FROM_UNDELIVERED, stands};
 use super::list::{labels, roles};
 use super::obstacle;
 use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
@@ -223,6 +223,17 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
                 places(to)
             ),
         )],
+        What::ToRotate { live, declared } => {
+            let mut all = differences(what, live, declared);
+            let how = "what cannot be changed on a live account: a new one takes its place";
+            all.push(("differs", how.to_owned()));
+            all
+        }
+        What::Generation(of) => {
+            let (how, way) = stands(of);
+            let way = way.map(|way| ("way out", way));
+            std::iter::once(("differs", how)).chain(way).collect()
+        }
         What::Undelivered { to, why } => vec![
             (
                 "differs",

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{ALARM, HEAD, REMOVE, paint};
+use super::text::{ALARM, CHANGE, HEAD, REMOVE, paint};
 use crate::model::{Abilities, Destination};
-use crate::plan::{Leaving, Plan, Undelivered};
+use crate::plan::{Generation, Leaving, Plan, Standing, Undelivered};
 use crate::view::inert;
 
 /// An account that needs a new key, and what to do about it.
@@ -36,8 +36,95 @@ pub(super) fn undelivered(of: &Undelivered) -> Vec<String> {
 }
 
 /// What to do about an account that needs a new key. A key is told once.
-pub(super) const WAY_FROM_UNDELIVERED: &str = "declare the account anew under another name with these \
-     places, move its users to that key, then remove this one";
+pub(super) const WAY_FROM_UNDELIVERED: &str =
+    "`rolecall rotate ADDRESS` makes a new key, for all its places";
+
+/// A generation of which a person should know.
+pub(super) fn generation(of: &Generation) -> Vec<String> {
+    let (how, way) = stands(of);
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            match of.standing.needs_person() {
+                true => paint(ALARM, "!"),
+                false => paint(CHANGE, "…"),
+            },
+            paint(HEAD, &inert(&of.address.to_string()))
+        ),
+        format!(
+            "      account  {} (generation {})",
+            inert(of.account.as_str()),
+            of.generation
+        ),
+        format!("      key      {how}"),
+    ];
+    lines.extend(way.map(|way| format!("      = {way}")));
+    lines.push(format!("      from {}", inert(&of.declared_at.to_string())));
+    lines
+}
+
+/// How a generation stands, and what to do about it.
+pub(super) fn stands(of: &Generation) -> (String, Option<String>) {
+    let address = inert(&word(&of.address.to_string()));
+    let ends = || {
+        format!(
+            "find what uses it and let it read the new key; `rolecall revoke {address} --generation {}` \
+             ends it at once",
+            of.generation
+        )
+    };
+    let due = || Some("`rolecall rotate --due` does it".to_owned());
+    match &of.standing {
+        Standing::Unfinished { lacking } => (
+            format!(
+                "rotation unfinished: {} may have the key of an earlier generation, so both keep their \
+                 roles",
+                inert(&lacking.join(", "))
+            ),
+            Some(format!(
+                "`rolecall rotate {address}` makes one more key, for all its places"
+            )),
+        ),
+        Standing::Due { since } => (
+            format!("due for a new one since {since}, by rotate_after"),
+            due(),
+        ),
+        Standing::Superseded => (
+            "a former one: a newer key is everywhere, and no mark says since when".to_owned(),
+            due(),
+        ),
+        Standing::Overlapping { until } => (
+            format!("a former one, good until {until} for whoever still has it"),
+            None,
+        ),
+        Standing::Used { at } => (
+            format!("a former one that is still used though its time is over, last at {at}"),
+            Some(ends()),
+        ),
+        Standing::UseUnknown => (
+            "a former one whose time is over; the platform does not tell whether it is still used, so \
+             nothing ends it"
+                .to_owned(),
+            Some(ends()),
+        ),
+        Standing::Over { powerful: true } => (
+            "a former one that nobody uses any more: its roles go".to_owned(),
+            due(),
+        ),
+        Standing::Over { powerful: false } => (
+            "a former one that nobody uses any more and has no roles: its account goes".to_owned(),
+            due(),
+        ),
+    }
+}
+
+/// An address as a shell takes it.
+fn word(address: &str) -> String {
+    match address.contains(['[', '"', ' ']) {
+        true => format!("'{}'", address.replace('\'', "'\\''")),
+        false => address.to_owned(),
+    }
+}
 
 /// What becomes of a key where it is not to be any more.
 pub(super) fn leaves(leaving: &Leaving) -> String {

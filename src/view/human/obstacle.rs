@@ -143,8 +143,8 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 inert(wanted)
             ),
             std::iter::once(
-                "the platform fixes it at birth: declare a new account beside the old one, move \
-                 its users, then remove the old one"
+                "the platform fixes it at birth: another account takes its place, once a credential block says \
+                 where the key of that goes, and its scope can be read"
                     .to_owned(),
             )
             .chain(
@@ -195,6 +195,29 @@ fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
                 "declare and import it, add its name to `except`, or delete it on the platform"
                     .to_owned(),
             ],
+        ),
+        Obstacle::Crowded { accounts } => (
+            format!(
+                "{} of it are live, and another key would hide that something keeps the former ones from \
+                 ending",
+                count(accounts.len(), "generation")
+            ),
+            accounts
+                .iter()
+                .map(|mrn| inert(mrn.as_str()))
+                .chain([
+                    "see what still uses a former one (`rolecall check`), then run `rolecall rotate \
+                     --due`; `rolecall revoke ADDRESS --generation N` ends one at once"
+                        .to_owned(),
+                ])
+                .collect(),
+        ),
+        Obstacle::NowhereToDeliver { account } => (
+            format!(
+                "nothing says where a new key of {} goes",
+                inert(account.as_str())
+            ),
+            vec!["add a credential block with deliver_to".to_owned()],
         ),
         Obstacle::PendingWithPower { account, why } => (
             format!(

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::keys::{leaves, read_by, receiving, store, undelivered};
+use super::keys::{generation, leaves, read_by, receiving, store, undelivered};
 use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
 use super::{obstacle, refusal};
-use crate::model::{AccountState, Destination, Labels, Role, Scope};
+use crate::model::{AccountState, Destination, Labels, Role, Scope, former_name};
 use crate::plan::{
     Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
 };
@@ -95,6 +95,12 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         &plan.annex.undelivered,
         undelivered,
     );
+    section(
+        out,
+        "Keys that are replaced by `rolecall rotate`, and by no apply",
+        &plan.annex.generations,
+        generation,
+    );
 }
 
 /// What is done, the grave first.
@@ -169,8 +175,7 @@ pub(super) fn expired(of: &Expired) -> Vec<String> {
 
 /// What to do about an account that has expired. The platform fixes the end at birth.
 pub(super) const WAYS_FROM_EXPIRY: [&str; 2] = [
-    "if it is still needed, declare it anew under another name with a later valid_until, move its users \
-     to that key, then remove this one",
+    "if it is still needed, give it a later valid_until: another account takes its place, with a new key",
     "if not, remove its block",
 ];
 
@@ -189,6 +194,7 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
             ("~", CHANGE)
         }
         Action::Create => ("+", ADD),
+        Action::Rotate => ("±", ADD),
         Action::Forget => ("x", CHANGE),
         Action::Delete => ("-", REMOVE),
     };
@@ -245,6 +251,9 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         let places = change.deliver_to.iter().map(goes_to).collect();
         field("key goes to", places);
     }
+    if change.action == Action::Rotate {
+        field("key", vec![replaced(change)]);
+    }
     if let Some(from) = &change.key_from {
         field("key is from", vec![inert(&from.to_string())]);
         let readers = change.deliver_to.iter().map(Destination::readers);
@@ -268,6 +277,18 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         field("from", vec![places.join(", ")]);
     }
     lines
+}
+
+/// What becomes of the account whose place a new one takes.
+fn replaced(change: &Change) -> String {
+    let generation = change.generation;
+    let name = change.before.as_ref().map_or("", |before| &before.name);
+    format!(
+        "generation {generation} takes the place of {}, which goes on beside it until nobody uses it; \
+         where no two accounts may have one name, that is renamed to {} first",
+        generation.saturating_sub(1),
+        quoted(&former_name(name, generation.saturating_sub(1)))
+    )
 }
 
 /// A place that receives a key, with what becomes of it there.
@@ -469,6 +490,16 @@ fn why(change: &Change) -> String {
         Reason::Unsealed => "its marks carry no seal yet; it is taken for ours, and sealed",
         Reason::SealedBefore => "its marks are sealed with the former key; they are sealed again",
         Reason::DeliverTo => "its key is in other places than deliver_to names",
+        Reason::CannotUpdate => {
+            "the configuration changed what cannot be changed on a live account, so that another takes \
+             its place"
+        }
+        Reason::RotationRequested => "who runs this asks for a new key",
+        Reason::RotationDue => "its key is as old as rotate_after says, or a rotation was not finished",
+        Reason::Superseded => {
+            "a newer key is in all its places; its overlap begins, and its protection is the newer one's"
+        }
+        Reason::Retired => "a newer key is in all its places, its overlap is over, and nobody uses it",
     }
     .to_owned()
 }
@@ -538,6 +569,7 @@ pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
         (Action::Update, "update"),
         (Action::UpdatePermissions, "update permissions"),
         (Action::Redeliver, "redeliver"),
+        (Action::Rotate, "rotate"),
         (Action::Forget, "forget"),
         (Action::Delete, "delete"),
     ]

@@ -2,7 +2,7 @@
 
 use super::plan::{changes, in_flight, in_the_way, local, remarks, scope, summary};
 use super::text::{ALARM, DIM, HEAD, count, paint, push, section};
-use crate::model::{Caller, Limits, Mrn, PolicyRef};
+use crate::model::{Caller, Limits, Mrn, PolicyRef, Renewal};
 use crate::plan::{Annex, Plan};
 use crate::view::inert;
 
@@ -71,6 +71,15 @@ fn meant(out: &mut String, plan: &Plan) {
     if plan.meant.accept_unsealed {
         meant.push("--accept-unsealed".to_owned());
     }
+    let Renewal { of, due, alone } = &plan.meant.renewal;
+    let option = if *alone { "rotate" } else { "--replace" };
+    meant.extend(
+        of.iter()
+            .map(|address| format!("{option} {}", inert(&address.to_string()))),
+    );
+    if *due {
+        meant.push("rotate --due".to_owned());
+    }
     let mut line = format!("Stack {} at {}", plan.stack, inert(&plan.endpoint));
     if !meant.is_empty() {
         line.push_str(&format!(", meant with {}", meant.join(" ")));
@@ -84,11 +93,12 @@ fn meant(out: &mut String, plan: &Plan) {
         max_gained_grants,
         max_revoked_grants,
         min_owners,
+        max_rotations,
     } = plan.limits;
     let limits = format!(
         "Limits: max_deletes {max_deletes}, max_dead_births {max_dead_births}, max_delete_percent {max_delete_percent}, max_escalations \
          {max_escalations}, max_gained_grants {max_gained_grants}, max_revoked_grants \
-         {max_revoked_grants}, min_owners {min_owners}"
+         {max_revoked_grants}, max_rotations {max_rotations}, min_owners {min_owners}"
     );
     push(out, &paint(DIM, &limits));
     for policy in &plan.policies {

@@ -70,6 +70,8 @@ fn one(found: &Differing, plan: &Plan) -> Value {
         What::ToSeal => ("to-seal", none),
         What::ToLeave { leaves: _ } => ("to-leave", none),
         What::ToRedeliver { to: _ } => ("to-redeliver", none),
+        What::ToRotate { live, declared } => ("to-rotate", (Some(live), Some(declared), None)),
+        What::Generation(_) => ("generation", none),
         What::Undelivered { to: _, why: _ } => ("undelivered", none),
         What::Remnant { live } => ("remnant", (Some(live), None, None)),
         What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),

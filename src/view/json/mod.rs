@@ -16,8 +16,8 @@ use crate::apply::{ChangeOutcome, Outcome};
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
-    Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
-    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
+    Action, Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight,
+    JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -149,6 +149,7 @@ pub fn plan(plan: &Plan) -> Value {
         left_alone,
         expired,
         undelivered,
+        generations,
         notes,
         advice,
         unread,
@@ -184,6 +185,7 @@ pub fn plan(plan: &Plan) -> Value {
                 .collect::<Vec<_>>(),
             "expired": expired.iter().map(|e| expiry(e, annex)).collect::<Vec<_>>(),
             "undelivered": undelivered.iter().map(|u| needy(u, annex)).collect::<Vec<_>>(),
+            "generations": generations.iter().map(|g| aged(g, annex)).collect::<Vec<_>>(),
             "notes": notes
                 .iter()
                 .map(|(address, note)| json!({ "address": address, "note": note }))
@@ -198,6 +200,7 @@ pub fn plan(plan: &Plan) -> Value {
             "update": plan.count(Action::Update),
             "update_permissions": plan.count(Action::UpdatePermissions),
             "redeliver": plan.count(Action::Redeliver),
+            "rotate": plan.count(Action::Rotate),
             "forget": plan.count(Action::Forget),
             "delete": plan.count(Action::Delete),
             "escalations": verdicts(Verdict::Escalation),
@@ -242,6 +245,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
                 deliver_to,
                 key_from,
                 leaves,
+                predecessors,
                 places,
             },
         step,
@@ -281,6 +285,7 @@ fn change(change: &Change, annex: &Annex) -> Value {
         "deliver_to": deliver_to.iter().map(destination).collect::<Vec<_>>(),
         "key_from": key_from.as_ref().map(destination),
         "leaves": leaves.iter().map(leaving).collect::<Vec<_>>(),
+        "predecessors": predecessors,
         "places": places.iter().map(place).collect::<Vec<_>>(),
     })
 }
@@ -364,6 +369,26 @@ fn needy(undelivered: &Undelivered, annex: &Annex) -> Value {
         "scope": scope(of, annex),
         "to": to.iter().map(destination).collect::<Vec<_>>(),
         "why": why,
+        "place": place(declared_at),
+    })
+}
+
+fn aged(generation: &Generation, annex: &Annex) -> Value {
+    let Generation {
+        address,
+        generation,
+        account,
+        scope: of,
+        standing,
+        declared_at,
+    } = generation;
+    json!({
+        "address": address,
+        "generation": generation,
+        "account": account,
+        "scope": scope(of, annex),
+        "standing": standing,
+        "needs_person": standing.needs_person(),
         "place": place(declared_at),
     })
 }

@@ -340,28 +340,6 @@ fn a_file_of_any_size_is_refused_by_its_size() {
     untouched(&stage);
 }
 
-/// What is accepted and not done yet is told before anything is planned.
-#[test]
-fn a_rotation_that_does_not_happen_yet_is_told_by_validate_too() {
-    let mut stage = stage();
-    for (more, told) in [
-        ("rotate_after = \"60d\"\n", true),
-        ("overlap = \"24h\"\n", true),
-        ("rotate_after = null\n", false),
-        ("overlap = null\n", false),
-        ("", false),
-    ] {
-        stage.configure(&CI.replace("    deliver_to", &format!("    {more}    deliver_to")));
-        for command in ["validate", "plan"] {
-            let output = stage.command(&[command, "access"]).output().expect("runs");
-            let err = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(0), "{err}");
-            let count = err.matches("does not rotate keys yet").count();
-            assert_eq!(count, usize::from(told), "{command} {more}: {err}");
-        }
-    }
-}
-
 /// An empty text is something to write, and once it is written nothing differs.
 #[test]
 fn a_description_that_is_taken_away_stays_away() {

@@ -19,6 +19,7 @@ const ENDS: &[(&str, i32)] = &[
     ("rolecall plan --detailed-exitcode access/", 2),
     // Nobody can be asked.
     ("rolecall apply access/", 1),
+    ("rolecall rotate 'service_account.ci[\"prod\"]' access/", 1),
     ("rolecall apply --local examples/quickstart", 1),
     // Nothing is applied yet, and the platform has accounts that nobody declares.
     ("rolecall check --local examples/quickstart", 2),

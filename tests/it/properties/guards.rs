@@ -27,6 +27,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             max_gained_grants,
             max_revoked_grants,
             min_owners: 1,
+            ..Limits::default()
         },
     )
 }

@@ -28,6 +28,8 @@ pub struct Case {
     pub stages: bool,
     /// Whether they can be read back.
     pub reads: bool,
+    /// Whether they give every write a version.
+    pub versions: bool,
     /// Whether only one scope is worked on.
     pub alone: bool,
     /// What was wanted before, and is there.
@@ -142,6 +144,17 @@ impl Case {
         }
     }
 
+    /// As it is, with destinations that nobody can read back, and that tell when they were written last.
+    pub fn versioned(self) -> Self {
+        Self {
+            title: format!("{}; unreadable, with versions", self.title),
+            stages: false,
+            reads: false,
+            versions: true,
+            ..self
+        }
+    }
+
     /// As it is, with other places for the keys of all accounts but the first.
     pub fn moving(mut self) -> Self {
         for (n, account) in self.desired.accounts.values_mut().enumerate().skip(1) {
@@ -220,6 +233,7 @@ impl Case {
             queries,
             stages: true,
             reads: true,
+            versions: false,
             alone: !wide,
             before,
             desired,

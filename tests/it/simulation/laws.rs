@@ -10,7 +10,7 @@ use rolecall_server::{EmptyRoles, LabelsOnCreate};
 
 use super::case::Case;
 use super::platform::{Platform, Seen};
-use super::run::Report;
+use super::run::{Report, Watch};
 use super::world::Fault;
 
 type Accounts = BTreeMap<String, Seen>;
@@ -37,7 +37,7 @@ fn least(roles: &BTreeSet<String>) -> BTreeSet<String> {
         .collect()
 }
 
-fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+pub fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
 
@@ -98,6 +98,21 @@ fn reached(platform: &Platform, account: &Seen, wanted: &DesiredAccount) -> bool
         .all(|to| holds(to).as_deref() == Some(account.mrn.as_str()))
 }
 
+impl Watch for Laws<'_> {
+    fn step(&self, platform: &Platform) -> Result<(), String> {
+        Laws::step(self, platform)
+    }
+
+    fn outcome(
+        &self,
+        platform: &Platform,
+        before: &Accounts,
+        report: &Report,
+    ) -> Result<(), String> {
+        Laws::outcome(self, platform, before, report)
+    }
+}
+
 impl<'a> Laws<'a> {
     pub fn new(case: &'a Case) -> Self {
         Self { case }
@@ -112,7 +127,7 @@ impl<'a> Laws<'a> {
     }
 
     /// Accounts that are not bystanders, which are all as they were.
-    fn ours(platform: &Platform) -> Result<Vec<Seen>, String> {
+    pub fn ours(platform: &Platform) -> Result<Vec<Seen>, String> {
         let all = platform.look();
         for (mrn, before) in platform.bystanders.iter() {
             let now = all.get(mrn);
@@ -345,6 +360,8 @@ impl<'a> Laws<'a> {
                 })?;
                 gone(platform, change, mrn)
             }
+            // Looked at where rotations are simulated.
+            (Action::Rotate, false) => Ok(()),
             (action, false) => {
                 let same = match (was, is) {
                     (Some(was), Some(is)) if action == Action::UpdatePermissions => {

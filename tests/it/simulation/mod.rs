@@ -5,6 +5,7 @@
 mod case;
 mod laws;
 mod platform;
+mod rotation;
 mod run;
 mod time;
 mod world;

@@ -12,7 +12,7 @@ use rolecall::http::Time;
 use rolecall::http::{Answer, Failure};
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, IssuedCredential, Marking, Marks,
-    Mrn, Nonce, Role, Seals, StackId,
+    Mrn, Nonce, OnDelete, Role, Seals, StackId, StoreVersion,
 };
 use rolecall::platform::{Client, Credential, Endpoint, Identity, Transport};
 use rolecall::ports::Reader;
@@ -61,6 +61,8 @@ pub struct Platform {
     sinks: RefCell<BTreeMap<Destination, Held>>,
     /// Keys beside what destinations hold, by the name that the sink gave them.
     beside: RefCell<BTreeMap<String, Beside>>,
+    /// How often each destination was written.
+    versions: RefCell<BTreeMap<Destination, u32>>,
     nonces: Cell<u128>,
     keys: RefCell<Vec<String>>,
     memory: RefCell<Memory>,
@@ -68,6 +70,12 @@ pub struct Platform {
     caller: String,
     /// Accounts that are none of the configuration's.
     pub bystanders: Rc<BTreeMap<String, Seen>>,
+}
+
+/// The place of a destination, whatever its sink says of it.
+fn place(destination: &Destination) -> Destination {
+    let place = destination.clone().overwriting_unreadable(false);
+    place.with(OnDelete::Keep)
 }
 
 fn scope(kind: &str, id: &str) -> String {
@@ -121,6 +129,7 @@ impl Platform {
             app,
             sinks: RefCell::default(),
             beside: RefCell::default(),
+            versions: RefCell::default(),
             nonces: Cell::new(0),
             keys: RefCell::default(),
             memory: RefCell::default(),
@@ -144,13 +153,23 @@ impl Platform {
         }
         self.sinks.borrow_mut().clear();
         self.beside.borrow_mut().clear();
+        self.versions.borrow_mut().clear();
         self.keys.borrow_mut().clear();
         self.clock.advance(Duration::from_hours(1));
         self.memory.borrow_mut().restore();
     }
 
-    /// Puts an account there as an earlier run would have left it, its key delivered.
-    pub fn plant(&self, stack: &StackId, account: &DesiredAccount) {
+    /// The version of what a destination holds.
+    pub fn version(&self, destination: &Destination) -> Option<StoreVersion> {
+        self.holder(destination)?;
+        let versions = self.versions.borrow();
+        let n = versions.get(&place(destination))?;
+        Some(StoreVersion::new(&format!("v{n}")))
+    }
+
+    /// Puts an account there as an earlier run would have left it, its key delivered; the marks name the
+    /// versions of that if destinations tell such.
+    pub fn plant(&self, stack: &StackId, account: &DesiredAccount, versioned: bool) {
         let now = self.clock.now();
         let fingerprint = Fingerprint::from_label("planted");
         let places = account.deliver_to.iter();
@@ -158,7 +177,9 @@ impl Platform {
             credential: CredentialMark::Delivered {
                 fingerprint: fingerprint.clone(),
                 nonce: Nonce::from_bytes([9; 16]),
-                destinations: places.map(|to| to.key_at(1, None)).collect(),
+                destinations: places
+                    .map(|to| to.key_at(1, versioned.then(|| self.next_version(to))))
+                    .collect(),
             },
             ..Marks::external(stack.clone(), account.address.label(), false)
         };
@@ -290,14 +311,17 @@ impl Platform {
 
     pub fn holder(&self, destination: &Destination) -> Option<Mrn> {
         let sinks = self.sinks.borrow();
-        sinks.get(destination).map(|held| held.mrn.clone())
+        sinks.get(&place(destination)).map(|held| held.mrn.clone())
     }
 
     /// Whether a destination holds this account's key, and the one of that fingerprint.
     pub fn holds(&self, destination: &Destination, mrn: &str, fingerprint: &str) -> bool {
-        self.sinks.borrow().get(destination).is_some_and(|held| {
-            held.mrn.as_str() == mrn && held.fingerprint.as_str() == fingerprint
-        })
+        self.sinks
+            .borrow()
+            .get(&place(destination))
+            .is_some_and(|held| {
+                held.mrn.as_str() == mrn && held.fingerprint.as_str() == fingerprint
+            })
     }
 
     /// Whether any destination holds a key of the account.
@@ -310,8 +334,21 @@ impl Platform {
             .any(|held| held.mrn.as_str() == mrn)
     }
 
+    /// The version that the next write to a destination makes.
+    fn next_version(&self, destination: &Destination) -> StoreVersion {
+        let versions = self.versions.borrow();
+        let n = versions
+            .get(&place(destination))
+            .copied()
+            .unwrap_or_default()
+            + 1;
+        StoreVersion::new(&format!("v{n}"))
+    }
+
     pub fn put(&self, destination: &Destination, held: Held) {
-        self.sinks.borrow_mut().insert(destination.clone(), held);
+        let mut versions = self.versions.borrow_mut();
+        *versions.entry(place(destination)).or_default() += 1;
+        self.sinks.borrow_mut().insert(place(destination), held);
     }
 
     /// Puts a key beside what a destination holds, and gives its name there.
@@ -346,10 +383,12 @@ impl Platform {
     /// Takes an account's key out of a destination; what was there before may come back.
     pub fn take_back(&self, destination: &Destination, mrn: &Mrn, former: Option<Held>) -> bool {
         let mut sinks = self.sinks.borrow_mut();
-        let own = sinks.get(destination).is_some_and(|held| held.mrn == *mrn);
+        let own = sinks
+            .get(&place(destination))
+            .is_some_and(|held| held.mrn == *mrn);
         if own {
-            sinks.remove(destination);
-            sinks.extend(former.map(|held| (destination.clone(), held)));
+            sinks.remove(&place(destination));
+            sinks.extend(former.map(|held| (place(destination), held)));
         }
         own
     }
@@ -357,7 +396,7 @@ impl Platform {
     /// The credential that a destination holds, as it was issued.
     pub fn key(&self, destination: &Destination) -> Option<IssuedCredential> {
         let sinks = self.sinks.borrow();
-        let held = sinks.get(destination)?;
+        let held = sinks.get(&place(destination))?;
         let file: Value = serde_json::from_str(&held.json).expect("a credential file");
         let text = |name: &str| file[name].as_str().unwrap_or_default().to_owned();
         Some(IssuedCredential {
@@ -393,7 +432,7 @@ impl Platform {
     pub fn authenticates(&self, destination: &Destination) -> Result<String, String> {
         let identity = {
             let sinks = self.sinks.borrow();
-            let held = sinks.get(destination).ok_or("nothing is there")?;
+            let held = sinks.get(&place(destination)).ok_or("nothing is there")?;
             Credential::parse(held.json.as_bytes())
                 .map_err(|e| e.to_string())?
                 .identity

@@ -1,7 +1,7 @@
 //! One run of the product from refresh to outcome, and one point of the simulation: a run that
 //! meets a fault, and those that follow it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rolecall::apply::{Options, Outcome, apply};
@@ -14,7 +14,7 @@ use rolecall::view::human;
 
 use super::case::{Case, Outlook};
 use super::laws::Laws;
-use super::platform::{Platform, seals};
+use super::platform::{Platform, Seen, seals};
 use super::time;
 use super::world::{Call, Fault, World};
 
@@ -30,16 +30,31 @@ pub struct Report {
     pub outcome: Option<Outcome>,
 }
 
+/// What is looked at while a run goes on, and when it has ended.
+pub trait Watch {
+    /// Holds after every call that may have changed something.
+    fn step(&self, platform: &Platform) -> Result<(), String>;
+
+    /// Holds of what the run told.
+    fn outcome(
+        &self,
+        platform: &Platform,
+        before: &BTreeMap<String, Seen>,
+        report: &Report,
+    ) -> Result<(), String>;
+}
+
 /// Runs the product once.
-fn go(
+pub fn go(
     platform: &Platform,
     case: &Case,
     desired: &Desired,
-    laws: &Laws<'_>,
+    laws: &dyn Watch,
     fault: Option<(usize, Fault)>,
 ) -> Result<Report, String> {
     let law = |platform: &Platform| laws.step(platform);
-    let world = World::new(platform, fault, (case.stages, case.reads), &law);
+    let can = (case.stages, case.reads, case.versions);
+    let world = World::new(platform, fault, can, &law);
     let before = platform.look();
     let seals = seals();
     let options = Options {
@@ -149,7 +164,7 @@ impl<'a> Stage<'a> {
         platform.restore();
         if let Some(before) = &case.before {
             for account in before.accounts.values() {
-                platform.plant(&before.stack, account);
+                platform.plant(&before.stack, account, case.versions);
             }
             platform.clock.advance(Duration::from_hours(1));
         }

@@ -89,6 +89,8 @@ pub struct World<'a> {
     stages: bool,
     /// Whether they can be read back.
     reads: bool,
+    /// Whether they tell a version of what they hold.
+    versions: bool,
     /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
@@ -159,7 +161,7 @@ impl<'a> World<'a> {
     pub fn new(
         platform: &'a Platform,
         fault: Option<(usize, Fault)>,
-        (stages, reads): (bool, bool),
+        (stages, reads, versions): (bool, bool, bool),
         law: &'a dyn Fn(&Platform) -> Result<(), String>,
     ) -> Self {
         Self {
@@ -168,6 +170,7 @@ impl<'a> World<'a> {
             fault,
             stages,
             reads,
+            versions,
             law,
             calls: RefCell::default(),
             broken: RefCell::default(),
@@ -183,6 +186,11 @@ impl<'a> World<'a> {
         self.fault
             .and_then(|(at, _)| calls.get(at))
             .map_or("nothing", |call| call.name)
+    }
+
+    /// The version of what a destination holds, where it tells one.
+    fn version(&self, to: &Destination) -> Option<StoreVersion> {
+        self.platform.version(to).filter(|_| self.versions)
     }
 
     async fn call<T, E: Failing>(
@@ -298,7 +306,7 @@ impl SinkStore for World<'_> {
                     },
                     None => Found::Nobody,
                 },
-                version: None,
+                version: self.version(to),
                 abilities: Abilities {
                     stage: self.stages,
                     // As Vault: what cannot stage binds a write to what was seen.
@@ -363,7 +371,7 @@ impl SinkStore for World<'_> {
                     true => Verified::Equal,
                     false => Verified::Accepted,
                 },
-                version: None,
+                version: self.version(to),
                 note: None,
             })
         };
@@ -379,6 +387,10 @@ impl SinkStore for World<'_> {
         let act = async {
             if let Some(name) = &staged.beside {
                 self.platform.take_beside(name);
+            }
+            let own = self.platform.holder(to).as_ref() == Some(&credential.mrn);
+            if own && self.versions && staged.probe.found == Found::Unreadable {
+                return Ok(Abandoned::Stays);
             }
             let former = staged.former.as_ref();
             let former = former.map(|json| Held::of_file(json.expose()));

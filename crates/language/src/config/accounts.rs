@@ -11,7 +11,9 @@ use crate::diag::{Diagnostic, Span};
 use crate::lang::types::noun_of;
 use crate::lang::value::{Kind, RefKind};
 use crate::lang::{Failed, Frame, Type, convert};
-use crate::model::{Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Scope, VOID};
+use crate::model::{
+    Address, DesiredAccount, Destination, Labels, MARK_PREFIX, Rotation, Scope, VOID,
+};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
@@ -20,19 +22,9 @@ pub(super) const MAX_NAME: usize = 200;
 pub(super) const MAX_LABEL: usize = 63;
 /// The longest description, in characters.
 pub(super) const MAX_DESCRIPTION: usize = 2_000;
-/// How often a credential is replaced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rotation {
-    /// The age at which it is due; never by itself when absent.
-    pub rotate_after: Option<SignedDuration>,
-    /// How long the old one goes on beside the new one.
-    pub overlap: Option<SignedDuration>,
-}
-
 /// One account and the places that its checks blame.
 pub(super) struct Instance {
     pub(super) account: DesiredAccount,
-    pub(super) rotation: Rotation,
     pub(super) block_span: Span,
     pub(super) name_span: Span,
     pub(super) sink_spans: Vec<Span>,
@@ -104,14 +96,13 @@ pub(super) fn instance(
         protected,
         formerly: Vec::new(),
         deliver_to: delivery.destinations,
+        rotation: delivery.rotation,
         import: import.map(|found| found.import.clone()),
         declared_at: decoder.place(block.span),
     };
-    let rotation = delivery.rotation;
     let sink_spans = delivery.spans;
     Ok(Some(Instance {
         account,
-        rotation,
         block_span: block.span,
         name_span,
         sink_spans,
@@ -334,9 +325,8 @@ fn delivery(
         rotate_after: rotate_after?,
         overlap: overlap?,
     };
-    if let (Some(age), Some(overlap)) = (rotation.rotate_after, rotation.overlap)
-        && overlap > age
-    {
+    let piles_up = |overlap: SignedDuration| rotation.rotate_after.is_some_and(|age| overlap > age);
+    if rotation.overlap.is_some_and(piles_up) {
         let span = credential
             .attribute("overlap")
             .map_or(credential.span, |a| a.span);
@@ -396,6 +386,22 @@ fn delivery(
             }
             None => unknown = true,
         }
+    }
+    let longest = out.destinations.iter().map(|to| to.kind());
+    let longest = longest.max_by_key(|kind| kind.overlap());
+    if let (Some(kind), None) = (longest, rotation.overlap)
+        && piles_up(kind.overlap())
+    {
+        let span = credential
+            .attribute("rotate_after")
+            .map_or(credential.span, |a| a.span);
+        let hours = kind.overlap().as_hours();
+        decoder.report(
+            Diagnostic::error(codes::INVALID_VALUE)
+                .at(span, format!("the former key of a {kind} sink goes on for {hours}h, so keys would pile up"))
+                .help("say how long those who use the key go on with a former one: `overlap = \"1h\"`, at most `rotate_after`"),
+        );
+        return Err(Failed);
     }
     Ok(if unknown { None } else { Some(out) })
 }

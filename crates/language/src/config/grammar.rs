@@ -73,6 +73,7 @@ pub(super) static BLOCKS: &[Schema] = &[
             may("max_escalations"),
             may("max_gained_grants"),
             may("max_revoked_grants"),
+            may("max_rotations"),
             may("min_owners"),
         ],
         single: true,

@@ -11,7 +11,6 @@ use crate::lang::refs::Uses;
 use crate::lang::value::{Members, RefKind, Reference, Value};
 use crate::lang::{Frame, Names, Slot, syntax};
 use crate::model::{PLATFORM_ROLES, SEAL_KEY_PREFIX};
-use hcl_edit::expr::Expression;
 use std::collections::BTreeMap;
 
 /// One file of the configuration, as it was read.
@@ -75,18 +74,6 @@ impl Module {
     /// Tells whether a variable of this name is declared.
     pub fn declares(&self, variable: &str) -> bool {
         self.of("variable").any(|block| block.name() == variable)
-    }
-
-    /// Tells whether a key is to be replaced by age, which this version checks and does not do yet.
-    pub fn rotates(&self) -> bool {
-        self.of("service_account")
-            .filter_map(|block| block.inner("credential"))
-            .any(|block| {
-                ["rotate_after", "overlap"]
-                    .iter()
-                    .filter_map(|name| block.attribute(name))
-                    .any(|attribute| !matches!(attribute.expression, Expression::Null(_)))
-            })
     }
 
     /// Returns the blocks of one type, by name.

@@ -16,12 +16,9 @@ use super::{codes, imports, instances, moves, names, roles, settings, sinks};
 use crate::diag::{Diagnostic, Diagnostics, SourceMap};
 use crate::lang::Frame;
 use crate::model::{
-    Address, Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, SealKeys,
-    StackId,
+    Desired, EndpointAssertion, Limits, Meant, PolicyOrigin, Queries, Removed, SealKeys, StackId,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-pub use super::accounts::Rotation;
 
 /// What a configuration comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +27,6 @@ pub struct Resolved {
     pub desired: Desired,
     /// What must be read from the platform.
     pub queries: Queries,
-    /// When credentials are to be replaced, for accounts that say so.
-    pub rotations: BTreeMap<Address, Rotation>,
     /// What every account must keep to; [`Desired::policies`] names them.
     pub policies: Vec<Policy>,
     /// Its sinks, to be asked for places of accounts that are live.
@@ -55,14 +50,9 @@ pub fn resolve(
     let Some(stack) = made.stack.filter(|_| !found.has_errors()) else {
         return Err(found);
     };
-    let mut rotations = BTreeMap::new();
     let mut desired = BTreeMap::new();
     for instance in made.instances {
-        let address = instance.account.address.clone();
-        if instance.rotation != Rotation::default() {
-            rotations.insert(address.clone(), instance.rotation);
-        }
-        desired.insert(address, instance.account);
+        desired.insert(instance.account.address.clone(), instance.account);
     }
     let desired = Desired {
         stack,
@@ -84,7 +74,6 @@ pub fn resolve(
     Ok(Resolved {
         desired,
         queries,
-        rotations,
         policies: made.policies,
         sinks: made.sinks,
         warnings: found,

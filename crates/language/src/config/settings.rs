@@ -280,6 +280,7 @@ pub(super) fn limits(
         max_gained_grants,
         max_revoked_grants,
         min_owners,
+        max_rotations,
     } = unsaid;
     let mut number = |name: &str, default: u32, most: u32| -> Result<u32, Failed> {
         let Some((value, span)) = decoder.typed(block, name, &Type::Number, scope)? else {
@@ -308,6 +309,7 @@ pub(super) fn limits(
     let gained = number("max_gained_grants", max_gained_grants, MANY);
     let revoked = number("max_revoked_grants", max_revoked_grants, MANY);
     let owners = number("min_owners", min_owners, MANY);
+    let rotations = number("max_rotations", max_rotations, MANY);
     Ok(Limits {
         max_deletes: deletes?,
         max_dead_births: dead_births?,
@@ -316,6 +318,7 @@ pub(super) fn limits(
         max_gained_grants: gained?,
         max_revoked_grants: revoked?,
         min_owners: owners?,
+        max_rotations: rotations?,
     })
 }
 

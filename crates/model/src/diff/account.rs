@@ -17,6 +17,7 @@ pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) 
         protected,
         formerly: _,
         deliver_to: _,
+        rotation: _,
         import: _,
         declared_at: _,
     } = desired;
@@ -46,6 +47,7 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
         protected,
         formerly: _,
         deliver_to: _,
+        rotation: _,
         import: _,
         declared_at: _,
     } = desired;

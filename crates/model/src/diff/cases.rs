@@ -55,6 +55,7 @@ impl<'a> Cases<'a> {
             deliver_to: Vec::new(),
             key_from: None,
             leaves: Vec::new(),
+            predecessors: Vec::new(),
             places: vec![account.declared_at.clone()],
         }
     }

@@ -4,6 +4,7 @@
 use super::account::{after_update, as_declared, roles_differ, spec_differs};
 use super::cases::Cases;
 use super::delta::{Action, Delta, Difference, Expired, InFlight, Leaving, Obstacle, Reason};
+use super::generations::Generations;
 use super::keys::Keys;
 use super::managed::Managed;
 use super::pending::{Pending, pending};
@@ -14,13 +15,20 @@ use crate::model::{
 
 impl Cases<'_> {
     /// A declared account that is live under our marks.
-    pub(super) fn present(&self, account: &DesiredAccount, found: &Managed<'_>, delta: &mut Delta) {
+    pub(super) fn present(
+        &self,
+        account: &DesiredAccount,
+        all: &Generations<'_>,
+        delta: &mut Delta,
+    ) {
         let Managed {
             account: present,
             known: Ours { marks, seal, at: _ },
-        } = found;
+        } = all.newest;
+        // A later generation has taken the place of the one that was imported.
         if let Some(import) = &account.import
             && import.mrn != present.mrn
+            && marks.generation == 1
         {
             let block = Obstacle::ImportMissing {
                 account: import.mrn.clone(),
@@ -71,8 +79,25 @@ impl Cases<'_> {
                 declared_at: account.declared_at.clone(),
             });
         }
-        if let Some(block) = self.cannot_update(account, present, marks.expires, marks) {
-            self.block(account, block, delta);
+        let lacking = self.lacking(account, all);
+        let finished = lacking.is_empty();
+        let fixed = self.cannot_update(account, present, marks.expires, marks);
+        let alone = self.desired.meant.renewal.alone;
+        match (self.renewed(account, all, finished), fixed) {
+            (None, None) => {}
+            (None, Some(_)) if alone => {}
+            // Who keeps its key has to take part; and what is not seen may be no scope at all, by a
+            // mistyped id.
+            (_, Some(block)) if account.deliver_to.is_empty() || self.unseen(account).is_some() => {
+                self.block(account, block, delta);
+                return;
+            }
+            (_, Some(_)) => return self.rotate(account, all, Reason::CannotUpdate, delta),
+            (Some(reason), None) => return self.rotate(account, all, reason, delta),
+        }
+        self.told(account, all, lacking, delta);
+        self.former(account, all, finished, delta);
+        if alone {
             return;
         }
         let void: Vec<&str> = present.labels.void().collect();
@@ -105,19 +130,12 @@ impl Cases<'_> {
             delta.differences.push(Difference {
                 deliver_to: to,
                 key_from: Some(from),
+                predecessors: all.predecessors(),
                 ..self.difference(account, present, marks, action, reason)
             });
         }
-        let reseal = match seal {
-            // A move writes all marks anew.
-            _ if moved => None,
-            SealCheck::Missing => Some(Reason::Unsealed),
-            SealCheck::Former => Some(Reason::SealedBefore),
-            SealCheck::Right
-            | SealCheck::OtherKey(_)
-            | SealCheck::Wrong(_)
-            | SealCheck::Unverified(_) => None,
-        };
+        // A move writes all marks anew.
+        let reseal = reseal(seal).filter(|_| !moved);
         if reseal.is_some() || !leaves.is_empty() || !as_declared(account, present, marks) {
             self.change(account, present, marks, reseal, leaves, delta);
         }
@@ -127,7 +145,7 @@ impl Cases<'_> {
     }
 
     /// An account that carries an address which it has no more. Tells whether it does.
-    fn moved(
+    pub(super) fn moved(
         &self,
         account: &DesiredAccount,
         present: &LiveAccount,
@@ -306,17 +324,8 @@ impl Cases<'_> {
 
     /// A declared account that is not live.
     pub(super) fn absent(&self, account: &DesiredAccount, delta: &mut Delta) {
-        if let Some(unread) = self.live.unread.get(&account.scope) {
-            self.block(
-                account,
-                Obstacle::Unread {
-                    why: unread.why.clone(),
-                },
-                delta,
-            );
-        } else if !self.live.scopes.contains_key(&account.scope) {
-            let why = "it was not read".to_owned();
-            self.block(account, Obstacle::Unread { why }, delta);
+        if let Some(block) = self.unseen(account) {
+            self.block(account, block, delta);
         } else if let Some(block) = self.name_taken(account, None) {
             self.block(account, block, delta);
         } else {
@@ -333,16 +342,10 @@ impl Cases<'_> {
     }
 
     fn create(&self, account: &DesiredAccount, reason: Reason, delta: &mut Delta) {
-        if let Some(until) = account.valid_until
-            && until <= self.live.facts.now
-        {
-            self.block(account, Obstacle::AlreadyOver { until }, delta);
+        if let Some(block) = self.over(account) {
+            self.block(account, block, delta);
             return;
         }
-        let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
-        places.push(account.declared_at.clone());
-        places.sort();
-        places.dedup();
         delta.differences.push(Difference {
             address: account.address.clone(),
             generation: 1,
@@ -351,21 +354,31 @@ impl Cases<'_> {
             scope: account.scope.clone(),
             account: None,
             before: None,
-            after: Some(AccountState {
-                name: account.name.clone(),
-                description: account.description.clone().filter(|text| !text.is_empty()),
-                labels: account.labels.clone().unwrap_or_default(),
-                roles: account.roles.clone(),
-                valid_until: account.valid_until,
-                protected: account.protected.unwrap_or(false),
-            }),
+            after: Some(born(account)),
             marks: None,
             moved_from: None,
             deliver_to: account.deliver_to.clone(),
             key_from: None,
             leaves: Vec::new(),
-            places,
+            predecessors: Vec::new(),
+            places: places(account),
         });
+    }
+
+    /// Why an account is not born: its key would not be good any more.
+    pub(super) fn over(&self, account: &DesiredAccount) -> Option<Obstacle> {
+        let until = account.valid_until?;
+        (until <= self.live.facts.now).then_some(Obstacle::AlreadyOver { until })
+    }
+
+    /// Why nothing can be created in the scope of an account: it was not read.
+    pub(super) fn unseen(&self, account: &DesiredAccount) -> Option<Obstacle> {
+        let why = match self.live.unread.get(&account.scope) {
+            Some(unread) => unread.why.clone(),
+            None if self.live.scopes.contains_key(&account.scope) => return None,
+            None => "it was not read".to_owned(),
+        };
+        Some(Obstacle::Unread { why })
     }
 
     /// What differs and cannot be changed on a live account.
@@ -403,5 +416,38 @@ impl Cases<'_> {
             return cannot("valid_until", live, show(account.valid_until));
         }
         None
+    }
+}
+
+/// An account as it is born.
+pub(super) fn born(account: &DesiredAccount) -> AccountState {
+    AccountState {
+        name: account.name.clone(),
+        description: account.description.clone().filter(|text| !text.is_empty()),
+        labels: account.labels.clone().unwrap_or_default(),
+        roles: account.roles.clone(),
+        valid_until: account.valid_until,
+        protected: account.protected.unwrap_or(false),
+    }
+}
+
+/// Where an account and its roles are declared.
+pub(super) fn places(account: &DesiredAccount) -> Vec<SourceRef> {
+    let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
+    places.push(account.declared_at.clone());
+    places.sort();
+    places.dedup();
+    places
+}
+
+/// Why the seal of an account is to be written again though nothing else differs.
+pub(super) fn reseal(seal: &SealCheck) -> Option<Reason> {
+    match seal {
+        SealCheck::Missing => Some(Reason::Unsealed),
+        SealCheck::Former => Some(Reason::SealedBefore),
+        SealCheck::Right
+        | SealCheck::OtherKey(_)
+        | SealCheck::Wrong(_)
+        | SealCheck::Unverified(_) => None,
     }
 }

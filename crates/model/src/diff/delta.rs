@@ -1,11 +1,13 @@
 //! What a comparison finds: differences, obstacles, births under way, what is left alone.
 //! Values only.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccountState, Address, Destination, DestinationId, LiveAccount, Marks, Mrn, Scope, SinkKind,
-    SourceRef, StackId,
+    AccountState, Address, CredentialMark, Destination, DestinationId, LiveAccount, Marks, Mrn,
+    Scope, SinkKind, SourceRef, StackId, StoreVersion,
 };
 
 /// What can be done to an account.
@@ -24,6 +26,8 @@ pub enum Action {
     UpdatePermissions,
     /// Deliver the key of an account to further places, from one that has it.
     Redeliver,
+    /// Make a new key: an account in the place of one that goes on beside it for a while.
+    Rotate,
     /// Give an account up and leave it as it is.
     Forget,
     /// Delete the account.
@@ -40,6 +44,7 @@ impl Action {
             Self::Update => "update",
             Self::UpdatePermissions => "update-permissions",
             Self::Redeliver => "redeliver",
+            Self::Rotate => "rotate",
             Self::Forget => "forget",
             Self::Delete => "delete",
         }
@@ -76,6 +81,16 @@ pub enum Reason {
     SealedBefore,
     /// Its key is in other places than `deliver_to` names.
     DeliverTo,
+    /// What differs cannot be changed on a live account, so another takes its place.
+    CannotUpdate,
+    /// Who runs this asks for a new key.
+    RotationRequested,
+    /// Its key is as old as `rotate_after` says.
+    RotationDue,
+    /// Another generation has taken its place.
+    Superseded,
+    /// Another generation has taken its place, its overlap is over, and nobody uses it.
+    Retired,
 }
 
 /// A place that an account's key leaves: the marks name it, and nobody is to read the key there any more.
@@ -110,6 +125,34 @@ impl Leaving {
     }
 }
 
+/// An earlier generation of an account, whose key the new one takes the place of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Predecessor {
+    /// The account.
+    pub account: Mrn,
+    /// Where its marks say that its key is, each with the version that our write left there, where the
+    /// store gives any.
+    pub had: BTreeMap<DestinationId, Option<StoreVersion>>,
+}
+
+impl Predecessor {
+    /// An account as one, by its marks.
+    pub fn of(account: &Mrn, marks: &Marks) -> Self {
+        let had = match &marks.credential {
+            CredentialMark::Delivered { destinations, .. } => destinations
+                .iter()
+                .map(|(id, at)| (*id, at.version.clone()))
+                .collect(),
+            CredentialMark::Pending(_) | CredentialMark::External => BTreeMap::new(),
+        };
+        Self {
+            account: account.clone(),
+            had,
+        }
+    }
+}
+
 /// One difference between desired and live, to be ordered into a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Difference {
@@ -140,6 +183,9 @@ pub struct Difference {
     /// Which places the key leaves: with an update, or after a deletion, then only those where it is
     /// removed.
     pub leaves: Vec<Leaving>,
+    /// The live generations whose keys may be where this one's goes, the newest first: for a rotation, and
+    /// for a redelivery that ends one.
+    pub predecessors: Vec<Predecessor>,
     /// Where it is declared: the account's block, the `import` block, or the role block that
     /// brought a gained role; nothing for what is no longer declared.
     pub places: Vec<SourceRef>,
@@ -241,6 +287,16 @@ pub enum Obstacle {
         /// Its name.
         name: String,
     },
+    /// The account has so many live generations that another must not be added.
+    Crowded {
+        /// All of them, the newest first.
+        accounts: Vec<Mrn>,
+    },
+    /// Its key is to be replaced, and nothing says where the new one goes.
+    NowhereToDeliver {
+        /// The account.
+        account: Mrn,
+    },
     /// A pending account has more power, or more past, than a birth gives.
     PendingWithPower {
         /// The account.
@@ -278,6 +334,8 @@ impl Obstacle {
             Self::Protected { account } => ("protected", vec![account]),
             Self::UnclearRemoval { account, why: _ } => ("unclear-removal", vec![account]),
             Self::Unmanaged { account, name: _ } => ("unmanaged", vec![account]),
+            Self::Crowded { accounts } => ("crowded", accounts.iter().collect()),
+            Self::NowhereToDeliver { account } => ("nowhere-to-deliver", vec![account]),
             Self::PendingWithPower { account, why: _ } => ("pending-with-power", vec![account]),
         }
     }
@@ -352,6 +410,70 @@ pub struct Undelivered {
     pub declared_at: SourceRef,
 }
 
+/// One generation of a declared account, and what becomes of it by `rolecall rotate` alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Generation {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// Which one.
+    pub generation: u32,
+    /// The account.
+    pub account: Mrn,
+    /// Where it lives.
+    pub scope: Scope,
+    /// How it stands.
+    pub standing: Standing,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
+/// How a generation of an account stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Standing {
+    /// The newest one, whose key is not in every place that the one before it has.
+    Unfinished {
+        /// The places, as people call them.
+        lacking: Vec<String>,
+    },
+    /// The newest one, as old as `rotate_after` says.
+    Due {
+        /// Since when.
+        since: jiff::Timestamp,
+    },
+    /// A former one, of which no mark says so yet.
+    Superseded,
+    /// A former one, which goes on until its overlap is over.
+    Overlapping {
+        /// When that is.
+        until: jiff::Timestamp,
+    },
+    /// A former one whose overlap is over, and that was still used in a time as long as that.
+    Used {
+        /// When last.
+        at: jiff::Timestamp,
+    },
+    /// A former one whose overlap is over, of which the platform does not tell when it was last used.
+    UseUnknown,
+    /// A former one that nobody uses any more: first its roles go, then the account.
+    Over {
+        /// Whether it has roles.
+        powerful: bool,
+    },
+}
+
+impl Standing {
+    /// Whether it is a person's to do something about it.
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Self::Unfinished { .. } | Self::Used { .. } | Self::UseUnknown => true,
+            Self::Due { .. } | Self::Superseded | Self::Overlapping { .. } | Self::Over { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// A live account that this configuration leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftAlone {
@@ -376,6 +498,8 @@ pub struct Delta {
     pub expired: Vec<Expired>,
     /// Accounts that need a new key: no plan puts that right.
     pub undelivered: Vec<Undelivered>,
+    /// Generations of which a person should know.
+    pub generations: Vec<Generation>,
     /// Sentences worth telling that change nothing, with the address they are about.
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.

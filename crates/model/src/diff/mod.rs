@@ -5,6 +5,7 @@ mod account;
 mod cases;
 mod declared;
 mod delta;
+mod generations;
 mod keys;
 mod managed;
 mod names;
@@ -18,8 +19,8 @@ use std::collections::BTreeSet;
 
 use cases::Cases;
 pub use delta::{
-    Action, Blocked, Delta, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle,
-    Reason, Undelivered,
+    Action, Blocked, Delta, Difference, Expired, Generation, Held, InFlight, Leaving, LeftAlone,
+    Obstacle, Predecessor, Reason, Standing, Undelivered,
 };
 use managed::Managed;
 pub use pending::PENDING_LEASE;
@@ -102,11 +103,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
             cases.undeclared_group(group, &mut delta);
         }
         match groups.next_if(|group| group[0].label() == label) {
-            Some([found]) => cases.present(account, found, &mut delta),
-            Some(several) => {
-                let accounts = several.iter().map(|o| o.account.mrn.clone()).collect();
-                cases.block(account, Obstacle::Duplicate { accounts }, &mut delta);
-            }
+            Some(group) => cases.generations(account, group, &mut delta),
             // The plan says once of the whole scope that it is gone.
             None if live.extent.gone.contains_key(&account.scope) => {}
             None => match &account.import {
@@ -131,6 +128,10 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
         });
     }
     cases.unmatched(&mut delta);
+    cases.at_most(&mut delta);
+    if desired.meant.renewal.alone {
+        cases.alone(&mut delta);
+    }
     delta.differences.sort_by(|a, b| {
         (&a.address, a.action, &a.account).cmp(&(&b.address, b.action, &b.account))
     });
@@ -139,6 +140,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
     delta.notes.sort();
     delta.expired.sort();
     delta.undelivered.sort();
+    delta.generations.sort();
     delta
 }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::managed::Managed;
 use crate::model::{
-    AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Mrn, Scope, composed,
-    outline, same_name,
+    AddressLabel, CredentialMark, Desired, DesiredAccount, Live, LiveAccount, Marks, Mrn, Scope,
+    composed, outline, same_name,
 };
 
 /// A name in its scope.
@@ -39,10 +39,17 @@ impl<'a> Names<'a> {
         let declared: BTreeMap<AddressLabel, &DesiredAccount> = accounts()
             .map(|account| (account.address.label(), account))
             .collect();
+        let being_born = |marks: &Marks| matches!(marks.credential, CredentialMark::Pending(_));
+        let mut newest: BTreeMap<&AddressLabel, u32> = BTreeMap::new();
+        for of in ours.iter().filter(|of| !being_born(&of.known.marks)) {
+            let number = newest.entry(of.label()).or_default();
+            *number = of.known.marks.generation.max(*number);
+        }
         let managed = ours.iter().filter_map(|ours| {
-            // What is still being born is finished or removed, and never renamed.
-            let pending = matches!(ours.known.marks.credential, CredentialMark::Pending(_));
-            let declared = declared.get(ours.label()).filter(|_| !pending)?;
+            // What is still being born is finished or removed, and never renamed; nor is a former generation.
+            let marks = &ours.known.marks;
+            let kept = being_born(marks) || newest.get(ours.label()) != Some(&marks.generation);
+            let declared = declared.get(ours.label()).filter(|_| !kept)?;
             Some((ours.account, *declared))
         });
         let imported = accounts().filter_map(|account| {

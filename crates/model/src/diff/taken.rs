@@ -18,7 +18,13 @@ impl Cases<'_> {
     ) -> Option<Obstacle> {
         let names = self.names();
         let holders = names.holders(account).iter();
-        let mut others = holders.filter(|other| Some(&other.mrn) != except);
+        // Generations of one account have one name.
+        let label = account.address.label();
+        let same = |other: &LiveAccount| match self.inventory.of(&other.mrn) {
+            Custody::Ours(ours) => ours.at.label == label,
+            _ => false,
+        };
+        let mut others = holders.filter(|other| Some(&other.mrn) != except && !same(other));
         let holder = others.next()?;
         let alone = others.next().is_none();
         let held = if alone && names.renames.contains_key(&holder.mrn) {

@@ -12,6 +12,7 @@ use crate::model::{
 };
 
 mod custody;
+mod generations;
 mod keys;
 mod names;
 mod seals;

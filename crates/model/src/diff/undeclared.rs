@@ -3,6 +3,7 @@
 
 use super::cases::Cases;
 use super::delta::{Action, Blocked, Delta, Difference, InFlight, Obstacle, Reason};
+use super::generations::Generations;
 use super::managed::Managed;
 use super::pending::{Pending, pending};
 use crate::model::{
@@ -13,10 +14,8 @@ use crate::model::{
 impl Cases<'_> {
     /// Accounts of ours of one address that is not declared.
     pub(super) fn undeclared_group(&self, group: &[&Managed<'_>], delta: &mut Delta) {
-        match group {
-            [] => {}
-            [found] => self.undeclared(found, delta),
-            [first, ..] => delta.blocked.push(Blocked {
+        match (group, Generations::of(group)) {
+            ([first, ..], None) => delta.blocked.push(Blocked {
                 address: first.known.at.address.clone(),
                 scope: first.account.scope.clone(),
                 block: Obstacle::Duplicate {
@@ -24,6 +23,7 @@ impl Cases<'_> {
                 },
                 declared_at: None,
             }),
+            (all, _) => all.iter().for_each(|one| self.undeclared(one, delta)),
         }
     }
 
@@ -79,6 +79,7 @@ impl Cases<'_> {
             deliver_to: Vec::new(),
             key_from: None,
             leaves: Vec::new(),
+            predecessors: Vec::new(),
             places: Vec::new(),
         };
         let mut block = None;
@@ -198,6 +199,7 @@ impl Cases<'_> {
                     deliver_to: Vec::new(),
                     key_from: None,
                     leaves: Vec::new(),
+                    predecessors: Vec::new(),
                     places: vec![setting.declared_at.clone()],
                 });
                 return false;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::account::Labels;
@@ -15,6 +16,7 @@ use super::name::composed;
 use super::policy::PolicyRef;
 use super::role::{Role, RoleSet};
 use super::seal_key::SealKeys;
+use super::sink_kind::SinkKind;
 use super::stack::StackId;
 
 /// A place in the configuration, for people: file and line.
@@ -139,10 +141,31 @@ pub struct DesiredAccount {
     pub formerly: Vec<Former>,
     /// Where its key goes; empty only for imported accounts.
     pub deliver_to: Vec<Destination>,
+    /// How often its key is replaced.
+    pub rotation: Rotation,
     /// The `import` block that names it, if any.
     pub import: Option<Import>,
     /// Where it is declared.
     pub declared_at: SourceRef,
+}
+
+impl DesiredAccount {
+    /// How long a former key goes on beside a new one.
+    pub fn overlap(&self) -> SignedDuration {
+        let kinds = || self.deliver_to.iter().map(Destination::kind);
+        let by_kind = || kinds().map(SinkKind::overlap).max();
+        let said = self.rotation.overlap.or_else(by_kind);
+        said.unwrap_or(SinkKind::File.overlap())
+    }
+}
+
+/// How often the key of an account is replaced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// The age at which a new one is due; never by itself when absent.
+    pub rotate_after: Option<SignedDuration>,
+    /// How long the former one goes on beside the new one; by the places of the key when absent.
+    pub overlap: Option<SignedDuration>,
 }
 
 /// An `import` block: take this live account into custody.

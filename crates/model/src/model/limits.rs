@@ -25,6 +25,22 @@ pub struct Limits {
     /// The fewest owners that an organization keeps, people and service accounts together, where a
     /// plan takes ownership of it away.
     pub min_owners: u32,
+    /// The most accounts that one plan gives a new key. Of those that are due by the clock the oldest
+    /// are taken, and the others wait.
+    #[serde(default = "max_rotations", skip_serializing_if = "is_max_rotations")]
+    pub max_rotations: u32,
+}
+
+/// How many keys one plan replaces unless somebody says otherwise.
+const MAX_ROTATIONS: u32 = 25;
+
+fn max_rotations() -> u32 {
+    MAX_ROTATIONS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_max_rotations(n: &u32) -> bool {
+    *n == MAX_ROTATIONS
 }
 
 impl Limits {
@@ -40,6 +56,7 @@ impl Limits {
         max_gained_grants: u32::MAX,
         max_revoked_grants: u32::MAX,
         min_owners: 0,
+        max_rotations: u32::MAX,
     };
 
     /// The tighter of both for each attribute.
@@ -53,6 +70,7 @@ impl Limits {
             max_gained_grants,
             max_revoked_grants,
             min_owners,
+            max_rotations,
         } = by;
         Self {
             max_deletes: self.max_deletes.min(max_deletes),
@@ -62,6 +80,7 @@ impl Limits {
             max_gained_grants: self.max_gained_grants.min(max_gained_grants),
             max_revoked_grants: self.max_revoked_grants.min(max_revoked_grants),
             min_owners: self.min_owners.max(min_owners),
+            max_rotations: self.max_rotations.min(max_rotations),
         }
     }
 }
@@ -76,6 +95,7 @@ impl Default for Limits {
             max_gained_grants: 20,
             max_revoked_grants: 20,
             min_owners: 1,
+            max_rotations: MAX_ROTATIONS,
         }
     }
 }
@@ -94,6 +114,7 @@ mod tests {
             max_gained_grants: max_deletes + 1,
             max_revoked_grants,
             min_owners: 100 - max_deletes,
+            max_rotations: max_deletes + 3,
         };
         assert_eq!(
             some(1, 20, 3, 40).tightened(some(10, 2, 30, 4)),

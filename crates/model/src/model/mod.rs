@@ -41,7 +41,7 @@ pub use custody::{Claim, Custody, Entry, Inventory, Keeper, NO_SEAL, Ours};
 pub use described::{Described, KeptText};
 pub use desired::{
     Desired, DesiredAccount, DesiredOrganization, DesiredSpace, EndpointAssertion, Former, Import,
-    Known, Removed, SourceRef, Unmanaged, UnmanagedAction, matches,
+    Known, Removed, Rotation, SourceRef, Unmanaged, UnmanagedAction, matches,
 };
 pub use destination::{Destination, OnDelete};
 pub use digest::short_digest;
@@ -51,9 +51,9 @@ pub use labels::LiveLabels;
 pub use limits::Limits;
 pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread};
 pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
-pub use meant::Meant;
+pub use meant::{Meant, Renewal};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
-pub use name::{composed, difference, outline, same_name};
+pub use name::{composed, difference, former_name, outline, same_name};
 pub use origin::Origin;
 pub use place::{
     Abilities, AwsSecretPlace, AwsSsmPlace, AzureKeyVaultPlace, CredentialFormat, ExecAbility,

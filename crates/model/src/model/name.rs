@@ -22,6 +22,16 @@ pub fn same_name(one: &str, other: &str) -> bool {
     one == other || composed(one) == composed(other)
 }
 
+/// The name of a former generation where two accounts must not have one. It has no more characters than
+/// a name may have.
+pub fn former_name(name: &str, generation: u32) -> String {
+    const MOST: usize = 200;
+    let after = format!(" (generation {generation})");
+    let room = MOST.saturating_sub(after.chars().count());
+    let before: String = name.chars().take(room).collect();
+    before + &after
+}
+
 /// What is left of a name when everything is taken away that people overlook.
 pub fn outline(name: &str) -> String {
     let plain = ComposingNormalizerBorrowed::new_nfkc()

@@ -7,8 +7,8 @@ use super::{
     AccountState, Address, AwsSecretPlace, AwsSsmPlace, AzureKeyVaultPlace, Caller,
     CredentialFormat, DesiredAccount, Destination, ExecPlace, Extent, Facts, FilePlace, GcpPlace,
     GithubApi, GithubApp, GithubOwner, GithubPlace, GitlabOwner, GitlabPlace, GitlabType,
-    KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Scope,
-    SourceRef, VaultPlace,
+    KubernetesPlace, Labels, Live, LiveAccount, LiveLabels, Mrn, Origin, Place, RoleSet, Rotation,
+    Scope, SourceRef, VaultPlace,
 };
 
 /// A place for a key: a file of this name.
@@ -120,6 +120,7 @@ pub fn declared(address: Address, scope: Scope) -> DesiredAccount {
         protected: None,
         formerly: Vec::new(),
         deliver_to: Vec::new(),
+        rotation: Rotation::default(),
         import: None,
         declared_at: SourceRef {
             file: "a.hcl".to_owned(),

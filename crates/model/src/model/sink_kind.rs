@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 /// A kind of place that keeps credentials.
@@ -75,6 +76,24 @@ impl SinkKind {
             Self::AzureKeyVault => "whoever may read secrets of that vault, former versions too",
             Self::GcpSecretManager => "whoever may access that secret, its former versions too",
             Self::Exec => "whoever may read where that program keeps it",
+        }
+    }
+
+    /// How long a former key goes on, unless the configuration says, so that whoever has taken it from
+    /// such a place is done with it. A job of GitHub or GitLab holds the key that it was started with:
+    /// one on a machine of one's own may run for five days (source: GitHub's documentation of usage
+    /// limits, "job execution time"). Whatever else reads a place is taken to read it once a day.
+    pub fn overlap(self) -> SignedDuration {
+        match self {
+            Self::Github | Self::Gitlab => SignedDuration::from_hours(5 * 24),
+            Self::File
+            | Self::Vault
+            | Self::Kubernetes
+            | Self::AwsSecretsmanager
+            | Self::AwsSsm
+            | Self::AzureKeyVault
+            | Self::GcpSecretManager
+            | Self::Exec => SignedDuration::from_hours(24),
         }
     }
 

@@ -234,8 +234,10 @@ fn keys_do_not_pile_up() {
     let rotation = |lines: &str| {
         let resolved = come_to(&of(lines));
         let resolved = resolved.unwrap_or_else(|(_, found)| panic!("{lines}: {found:#?}"));
-        let mut all = resolved.rotations.into_values();
-        all.next().unwrap_or_default()
+        let mut all = resolved.desired.accounts.into_values();
+        all.next()
+            .map(|account| account.rotation)
+            .unwrap_or_default()
     };
     let days = |days: i64| Some(SignedDuration::from_hours(24 * days));
     for (lines, rotate_after, overlap) in [

@@ -64,6 +64,7 @@ fn a_birth_has_all_that_is_declared_and_the_place_of_each_role_once() {
         deliver_to: vec![file("ci.json")],
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: vec![place(3), place(12)],
     };
     let delta = compare(vec![wanted], Vec::new());
@@ -129,6 +130,7 @@ fn an_adoption_marks_the_account_as_born_elsewhere_and_changes_the_rest_beside_i
         deliver_to: Vec::new(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: vec![place(2), place(10)],
     };
     let beside = |action: Action, after: AccountState| Difference {
@@ -138,6 +140,7 @@ fn an_adoption_marks_the_account_as_born_elsewhere_and_changes_the_rest_beside_i
         marks: Some(adopted.clone()),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: vec![place(10)],
         ..base.clone()
     };
@@ -290,6 +293,7 @@ fn a_move_says_whence_and_where_that_is_written() {
         deliver_to: Vec::new(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: vec![place(20), place(10)],
     };
     let delta = compare(vec![wanted], vec![managed("before")]);
