@@ -219,7 +219,8 @@ fn play(script: &str) -> Result<String, String> {
         match word {
             "" | "#" => {}
             "write" => {
-                let text = filled(&stage, &block(&mut lines, "|", &mut stage))?;
+                let text = block(&mut lines, "|", &mut stage);
+                let text = filled(&stage, &text)?;
                 let text = text.replace("@aws", aws.as_ref().map_or("@aws", |aws| &aws.url));
                 let path = stage.path(rest);
                 let folder = path.parent().ok_or("no folder")?;
