@@ -368,6 +368,8 @@ impl Profiles {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn profiles(name: &str, config: &str, credentials: &str) -> Profiles {
@@ -567,5 +569,65 @@ mod tests {
         let other = profiles("other", "[default]\nregion = x\n", "");
         let told = other.login().expect_err("is not there").to_string();
         assert!(told.contains("no profile"), "{told}");
+    }
+
+    /// `fixtures/aws/oracle.py` tells how it was made.
+    #[test]
+    fn the_library_of_awss_own_cli_reads_the_same_and_takes_the_same_login() {
+        const ORACLE: &str = include_str!("../../../../../fixtures/aws/profiles.jsonl");
+        let (mut read, mut logins) = (0, [0; 4]);
+        for line in ORACLE.lines() {
+            let case: Value = serde_json::from_str(line).expect("JSON");
+            let text = |name: &str| case[name].as_str().expect("a text");
+            let found = profiles("ci", text("config"), text("credentials"));
+            if let Some(theirs) = case["profiles"].as_object() {
+                let names = found.config.keys().chain(found.credentials.keys());
+                let ours: serde_json::Map<String, Value> = names
+                    .map(|name| {
+                        let both = [found.config.get(name), found.credentials.get(name)];
+                        let both = both.into_iter().flatten().flatten();
+                        let says = both.filter(|(_, value)| !value.is_empty());
+                        let says = says.map(|(name, value)| (name.clone(), json!(value.as_str())));
+                        (name.clone(), Value::Object(says.collect()))
+                    })
+                    .collect();
+                assert_eq!(&ours, theirs, "{line}");
+                read += 1;
+                continue;
+            }
+            let says = |name: &str| {
+                case["says"]
+                    .as_array()
+                    .is_some_and(|all| all.contains(&json!(name)))
+            };
+            let sources = ["token", "source", "instance"]
+                .into_iter()
+                .filter(|one| says(one));
+            let method = case["method"].as_str();
+            let (kind, fits) = match found.login_of("ci") {
+                Ok(None) => (0, method.is_none()),
+                Ok(Some(Login::Keys(keys))) => (1, case["id"] == keys.id.as_str()),
+                Ok(Some(Login::Token { .. })) => {
+                    (2, method == Some("assume-role-with-web-identity"))
+                }
+                // Where it was made no instance was to be asked.
+                Ok(Some(Login::Role { .. })) => (
+                    3,
+                    method == Some("assume-role") || method == Some("refused") && says("instance"),
+                ),
+                // Nobody is asked which of several is meant.
+                Err(_) => {
+                    let known = [Some("refused"), Some("sso")].contains(&method);
+                    assert!(known || sources.count() > 1, "{line}");
+                    continue;
+                }
+            };
+            assert!(fits, "{line}");
+            logins[kind] += 1;
+        }
+        assert!(
+            read > 100 && logins.iter().all(|many| *many > 3),
+            "{read} {logins:?}"
+        );
     }
 }
