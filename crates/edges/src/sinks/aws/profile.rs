@@ -5,8 +5,8 @@
 //! credential provider"; botocore, for which login goes first where a profile says several.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use zeroize::Zeroizing;
 
@@ -57,36 +57,28 @@ pub(super) struct Profiles {
     is_named: bool,
 }
 
-/// A file of the home directory's `.aws`, or that which a variable names; nothing where the first is not there.
+/// A file of the home directory's `.aws`, or that which a variable names; nothing where the first is not there,
+/// or is in a folder that is another user's.
 fn file(machine: &Machine, variable: &'static str, name: &str) -> Result<Sections, SinkError> {
-    let own = machine.variable("HOME").map(Path::new);
-    let own = own.filter(|home| home.is_absolute());
-    let path = match machine.variable(variable) {
-        Some(path) => PathBuf::from(path),
-        None => match own {
-            Some(home) => home.join(".aws").join(name),
-            None => return Ok(Sections::new()),
-        },
-    };
-    let text = match fs::read_to_string(&path).map(Zeroizing::new) {
-        Ok(text) => text,
-        Err(error) => {
-            let missing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
-            let is_named = machine.variable(variable).is_some();
-            return match is_named {
-                false if missing.contains(&error.kind()) => Ok(Sections::new()),
-                true => refuse(
-                    format!("the file of {variable} cannot be read: {error}"),
-                    "name a file of profiles, or unset it",
-                ),
-                false => refuse(
-                    format!("~/.aws/{name} cannot be read: {error}"),
-                    "make it a file that may be read, or take it away",
-                ),
-            };
+    let (path, shown) = match machine.variable(variable) {
+        Some(path) => (PathBuf::from(path), format!("the file of {variable}")),
+        None => {
+            let home = machine.variable("HOME").map(Path::new);
+            let path = home.filter(|home| home.is_absolute());
+            let path = path.map(|home| home.join(".aws").join(name));
+            match path.filter(|path| path.is_file()) {
+                Some(path) => (path, format!("~/.aws/{name}")),
+                None => return Ok(Sections::new()),
+            }
         }
     };
-    Ok(sections(&text, variable == CONFIG))
+    match fs::read_to_string(&path).map(Zeroizing::new) {
+        Ok(text) => Ok(sections(&text, variable == CONFIG)),
+        Err(error) => refuse(
+            format!("{shown} cannot be read: {error}"),
+            format!("make it a file of profiles that may be read; {variable} names another one"),
+        ),
+    }
 }
 
 /// The sections that are profiles. In the file of settings they are called `profile NAME`; there `[default]`

@@ -691,6 +691,28 @@ async fn a_profile_of_the_home_directory_logs_in() {
     let store = Store::with(CredentialFormat::Json, &variables);
     store.put("x").await.expect("by the instance");
     assert_eq!(store.server.with(|aws| aws.instance.given), 1);
+    // Nor is what is no file, in a home that is somebody else's or nobody's.
+    for (old, new) in [
+        (".aws/config", "config"),
+        (".aws/credentials", "credentials"),
+    ] {
+        std::fs::rename(path(old), path(new)).expect("moves");
+    }
+    std::fs::create_dir(path(".aws/config")).expect("made");
+    let store = Store::with(CredentialFormat::Json, &variables);
+    store.put("x").await.expect("by the instance");
+    // One that is named has to be there.
+    for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        let named = path("none");
+        let mut variables = variables.clone();
+        variables.push((name, named.as_str()));
+        let told = Store::with(CredentialFormat::Json, &variables)
+            .put("x")
+            .await;
+        let told = told.expect_err("is not there").to_string();
+        let wanted = format!("the file of {name} cannot be read");
+        assert!(told.contains(&wanted) && !told.contains(&named), "{told}");
+    }
     // A home that is not absolute would be a folder of wherever the run was started.
     let elsewhere = [("HOME", "."), ("AWS_PROFILE", "base")];
     let told = Store::with(CredentialFormat::Json, &elsewhere)
