@@ -1,5 +1,5 @@
-//! Keys to AWS Secrets Manager and to AWS Systems Manager, whole: the program as a job runs it, the embedded platform and a server that
-//! answers as AWS does, each behind a socket.
+//! Keys to AWS Secrets Manager and to AWS Systems Manager, whole: the program as a job runs it, the embedded
+//! platform and a server that answers as AWS does, each behind a socket.
 
 use std::fs;
 
@@ -11,16 +11,25 @@ use serde_json::Value;
 
 use crate::stage::Stage;
 
+/// By what a run logs in at AWS.
+#[derive(Clone, Copy, Debug)]
+enum Login {
+    Keys,
+    Profile,
+    Instance,
+}
+
 #[test]
 fn a_key_is_in_the_secret_and_in_no_output_or_log() {
     let read = |aws: &mut Aws| aws.current("mondoo/ci").map(str::to_owned);
-    is_delivered(
-        "aws_secretsmanager",
-        "mondoo/${account.id}",
-        "",
-        "aws label",
-        read,
-    );
+    for login in [Login::Keys, Login::Instance] {
+        is_delivered(
+            ("aws_secretsmanager", "mondoo/${account.id}", ""),
+            login,
+            "aws label",
+            read,
+        );
+    }
 }
 
 #[test]
@@ -29,21 +38,21 @@ fn a_key_is_in_the_parameter_and_in_no_output_or_log() {
         let held = aws.parameters.newest("/mondoo/ci");
         held.map(|held| held.value.clone())
     };
-    for format in ["json", "base64"] {
+    for (format, login) in [("json", Login::Keys), ("base64", Login::Profile)] {
         let more = format!("format     = \"{format}\"");
-        is_delivered("aws_ssm", "/mondoo/${account.id}", &more, "aws put", read);
+        let to = ("aws_ssm", "/mondoo/${account.id}", more.as_str());
+        is_delivered(to, login, "aws put", read);
     }
 }
 
 /// From nothing to a key that is in the store, and in nothing else.
 fn is_delivered(
-    kind: &str,
-    name: &str,
-    more: &str,
+    (kind, name, more): (&str, &str, &str),
+    login: Login,
     logged: &str,
     read: impl Fn(&mut Aws) -> Option<String>,
 ) {
-    let aws = serve(Aws::new(), ([127, 0, 0, 1], 0).into()).expect("a port");
+    let aws = serve(Aws::by_the_clock(), ([127, 0, 0, 1], 0).into()).expect("a port");
     let mut stage = Stage::small();
     stage.configure(&format!(
         r#"sink "{kind}" "ci" {{
@@ -68,6 +77,9 @@ service_account "ci" {{
     fs::create_dir(stage.path("security")).expect("made");
     let allow = format!("destinations {{\n  allow = [\"{}\"]\n}}\n", aws.url);
     fs::write(stage.path("security/allow.hcl"), allow).expect("written");
+    fs::create_dir(stage.path(".aws")).expect("made");
+    let profile = format!("[ci]\naws_access_key_id = {ID}\naws_secret_access_key = {KEY}\n");
+    fs::write(stage.path(".aws/credentials"), profile).expect("written");
     let apply = |more: &[&str]| {
         let mut arguments = vec![
             "apply",
@@ -80,11 +92,15 @@ service_account "ci" {{
         ];
         arguments.extend(more);
         let mut command = stage.command(&arguments);
-        command
-            .env("CI", "1")
-            .env("AWS_ENDPOINT_URL_STS", &aws.url)
-            .env("AWS_ACCESS_KEY_ID", ID)
-            .env("AWS_SECRET_ACCESS_KEY", KEY);
+        command.env("CI", "1").env("AWS_ENDPOINT_URL_STS", &aws.url);
+        match login {
+            Login::Keys => command
+                .env("AWS_ACCESS_KEY_ID", ID)
+                .env("AWS_SECRET_ACCESS_KEY", KEY),
+            // In the home directory, as the AWS CLI writes it.
+            Login::Profile => command.env("AWS_PROFILE", "ci"),
+            Login::Instance => command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &aws.url),
+        };
         let output = command.output().expect("runs");
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();

@@ -10,6 +10,8 @@
 //! | `change FILE` | puts the lines behind `+ ` into the place of those behind `- `, which are there once |
 //! | `account space JSON` | somebody creates this account there; `organization` stands for the other scope |
 //! | `roles space NAME ROLE…` | somebody gives an account of that scope these roles |
+//! | `serve aws` | serves the stand-in of AWS, whose login runs have from now on; `@aws` in what is written is its address |
+//! | `secret NAME`, `parameter NAME` | tells what AWS keeps under this name |
 //! | `refuse STATUS` | the platform answers everything with this status from now on |
 //! | `$ rolecall …` | runs the program; output and `[exit CODE]` follow |
 //! | `live NAME` | tells roles and labels of each live account of this name |
@@ -23,6 +25,8 @@ use std::path::Path;
 use std::str::Lines;
 
 use jiff::Timestamp;
+use rolecall_standins::aws::{Aws, ID, KEY};
+use rolecall_standins::{Running, serve};
 use serde_json::Value;
 
 use crate::renew;
@@ -134,6 +138,43 @@ fn told(stage: &Stage, name: &str) -> Vec<String> {
     }
 }
 
+/// What a store keeps under a name, as the line of a transcript may show it.
+fn kept(value: &str) -> &'static str {
+    let credential = serde_json::from_str::<Value>(value).unwrap_or_default();
+    match credential["private_key"].is_string() {
+        true => "a credential",
+        false if value == "{}" => "{}",
+        false => "something else",
+    }
+}
+
+/// What AWS keeps under a name, a line for each label or version.
+fn kept_by_aws(aws: &Running<Aws>, word: &str, name: &str) -> Vec<String> {
+    let lines = aws.with(|aws| match word {
+        "secret" => {
+            let secret = aws.secrets.get(name);
+            let labels = secret.into_iter().flat_map(|secret| {
+                let kept = |version| kept(&secret.versions[version]);
+                let labels = secret.labels.iter();
+                labels.map(move |(label, version)| format!("  {label} {}", kept(version)))
+            });
+            labels.collect::<Vec<_>>()
+        }
+        _ => {
+            let versions = aws.parameters.held.get(name).into_iter().flatten();
+            let line = |one: &rolecall_standins::parameters::Version| {
+                let (number, kind, tier) = (one.number, &one.kind, &one.tier);
+                format!("  version {number} {kind} {tier} {}", kept(&one.value))
+            };
+            versions.map(line).collect()
+        }
+    });
+    match lines.is_empty() {
+        true => vec!["  none".to_owned()],
+        false => lines,
+    }
+}
+
 /// Plays a script, and gives it back with what was said. Whatever follows a command is taken for what
 /// was said before.
 fn play(script: &str) -> Result<String, String> {
@@ -146,13 +187,22 @@ fn play(script: &str) -> Result<String, String> {
         }
         None => Stage::new(),
     };
+    let mut aws: Option<Running<Aws>> = None;
     while let Some(line) = lines.next() {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if word == "$" {
             let arguments = rest.strip_prefix("rolecall ");
             let arguments = arguments.ok_or_else(|| format!("not a command: {line}"))?;
             let arguments: Vec<&str> = arguments.split_whitespace().collect();
-            let code = stage.run(&arguments);
+            let code = stage.run_in(&arguments, |command| {
+                if let Some(aws) = &aws {
+                    command.envs([
+                        ("AWS_ACCESS_KEY_ID", ID),
+                        ("AWS_SECRET_ACCESS_KEY", KEY),
+                        ("AWS_ENDPOINT_URL_STS", aws.url.as_str()),
+                    ]);
+                }
+            });
             let end = lines.find_map(|line| line.strip_prefix("[exit ")?.strip_suffix(']'));
             let end = end.ok_or_else(|| format!("no [exit CODE] follows: {line}"))?;
             if end != code.to_string() {
@@ -170,7 +220,12 @@ fn play(script: &str) -> Result<String, String> {
             "" | "#" => {}
             "write" => {
                 let text = block(&mut lines, "|", &mut stage);
-                fs::write(stage.path(rest), filled(&stage, &text)?).map_err(|e| e.to_string())?;
+                let text = filled(&stage, &text)?;
+                let text = text.replace("@aws", aws.as_ref().map_or("@aws", |aws| &aws.url));
+                let path = stage.path(rest);
+                let folder = path.parent().ok_or("no folder")?;
+                fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+                fs::write(&path, text).map_err(|e| e.to_string())?;
             }
             "change" => {
                 let old = block(&mut lines, "-", &mut stage);
@@ -203,6 +258,17 @@ fn play(script: &str) -> Result<String, String> {
             "refuse" => {
                 let status = rest.parse().map_err(|_| "no status")?;
                 stage.front.hook(move |_, _| Then::Refuse(status));
+            }
+            "serve" if rest == "aws" => {
+                let here = ([127, 0, 0, 1], 0).into();
+                aws = Some(serve(Aws::new(), here).map_err(|e| e.to_string())?);
+            }
+            "secret" | "parameter" => {
+                while lines.next_if(|line| line.starts_with("  ")).is_some() {}
+                let aws = aws.as_ref().ok_or("no `serve aws` before")?;
+                for line in kept_by_aws(aws, word, rest) {
+                    stage.tell(&line);
+                }
             }
             "live" | "writes" => {
                 while lines.next_if(|line| line.starts_with("  ")).is_some() {}
@@ -257,6 +323,8 @@ scripts! {
     // F: the block of a protected account deleted. Terraform destroys the account.
     f_protection_is_on_the_account_and_outlives_its_block: "protected",
     what_is_given_up_stays_live_and_is_nobodys: "forgotten",
+    a_key_goes_to_aws_secrets_manager_and_leaves_it_with_its_account: "aws_secretsmanager",
+    a_key_goes_to_a_parameter_of_aws_and_leaves_it_with_its_account: "aws_ssm",
     another_stacks_account_is_taken_only_on_a_word_outside_of_the_configuration: "taken",
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::{digest, hmac};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 pub use crate::amazon::{ACCOUNT, REGION};
@@ -40,6 +41,49 @@ pub enum Fault {
     Say(u16, String, String),
     /// Nothing happens to this one.
     Pass,
+    /// Somebody else does this just before.
+    Before(Theirs),
+    /// Somebody else does this just afterwards.
+    After(Theirs),
+    /// The same as before, and the answer is lost.
+    BeforeAndLost(Theirs),
+    /// The same as afterwards, and the answer is lost.
+    AfterAndLost(Theirs),
+}
+
+/// What somebody else does to the place that a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Theirs {
+    /// Writes these values, one after the other.
+    Write(Vec<String>),
+    /// Makes a parameter anew, of this type.
+    Type(String),
+    /// Removes it.
+    Remove,
+}
+
+/// What the metadata of an instance says (IMDSv2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// The status with which it answers who asks for a token.
+    pub token: u16,
+    /// The name of its role, if it has one.
+    pub role: Option<String>,
+    /// What it says of the role's keys: `Success`, if there are some.
+    pub code: String,
+    /// How often keys were given.
+    pub given: u64,
+}
+
+impl Default for Instance {
+    fn default() -> Self {
+        Self {
+            token: 200,
+            role: Some("rolecall".to_owned()),
+            code: "Success".to_owned(),
+            given: 0,
+        }
+    }
 }
 
 /// The server.
@@ -51,13 +95,36 @@ pub struct Aws {
     pub parameters: Parameters,
     /// What the next requests of this operation meet, each once.
     pub faults: Vec<(String, Fault)>,
+    /// The instance that it is the metadata of.
+    pub instance: Instance,
+    /// What whoever asks for a role with keys has to know besides, if anything.
+    pub external_id: Option<String>,
     logins: u64,
+    by_the_clock: bool,
 }
 
 impl Aws {
     /// A server without a secret.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same; keys of roles last for an hour from now, and not until a time that tests choose.
+    pub fn by_the_clock() -> Self {
+        Self {
+            by_the_clock: true,
+            ..Self::default()
+        }
+    }
+
+    fn until(&self) -> String {
+        match self.by_the_clock {
+            true => {
+                let end = Timestamp::now() + SignedDuration::from_hours(1);
+                end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+            }
+            false => "2026-11-01T11:00:00Z".to_owned(),
+        }
     }
 
     /// What a reader gets.
@@ -254,19 +321,106 @@ impl Aws {
         }
     }
 
+    /// Somebody else does something to a secret or a parameter.
+    fn theirs(&mut self, service: &str, body: &Value, what: &Theirs) {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        match (service, what) {
+            ("ssm", Theirs::Write(values)) => {
+                for value in values {
+                    self.parameters.write(&text("Name"), value);
+                }
+            }
+            ("ssm", Theirs::Type(kind)) => {
+                self.parameters.write(&text("Name"), "theirs");
+                if let Some(newest) = self.parameters.newest_mut(&text("Name")) {
+                    newest.kind.clone_from(kind);
+                }
+            }
+            ("ssm", Theirs::Remove) => {
+                self.parameters.held.remove(&text("Name"));
+            }
+            (_, Theirs::Write(values)) => {
+                for value in values {
+                    self.write(&(text("SecretId") + &text("Name")), value);
+                }
+            }
+            (_, Theirs::Type(_) | Theirs::Remove) => {
+                self.secrets.remove(&(text("SecretId") + &text("Name")));
+            }
+        }
+    }
+
+    /// The keys of a role, one session more.
+    fn keys(&mut self) -> Value {
+        self.logins += 1;
+        json!({
+            "AccessKeyId": ID, "SecretAccessKey": KEY, "Token": format!("session-{}", self.logins),
+            "Expiration": self.until(),
+        })
+    }
+
     /// As the agent of a container.
     fn role(&mut self, call: &Call) -> Reply {
-        if call.path != "/v1/credentials" || call.header("authorization") != "a.b.c" {
+        if call.header("authorization") != "a.b.c" {
             return Reply::json(401, &json!({}));
         }
-        self.logins += 1;
-        Reply::json(
-            200,
-            &json!({
-                "AccessKeyId": ID, "SecretAccessKey": KEY, "Token": format!("session-{}", self.logins),
-                "Expiration": "2026-11-01T11:00:00Z", "AccountId": ACCOUNT,
-            }),
-        )
+        let mut told = self.keys();
+        told["AccountId"] = json!(ACCOUNT);
+        Reply::json(200, &told)
+    }
+
+    /// As the metadata of an instance. Its first version, without a token, is switched off.
+    fn metadata(&mut self, call: &Call) -> Reply {
+        const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+        let text = |status, text: &str| Reply {
+            status,
+            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            body: text.as_bytes().to_vec(),
+        };
+        if call.method == "PUT" {
+            let lasts = call.header("x-aws-ec2-metadata-token-ttl-seconds");
+            let lasts = lasts
+                .parse()
+                .is_ok_and(|time: u32| (1..=21_600).contains(&time));
+            return match (lasts, self.instance.token) {
+                (true, 200) => text(200, "token-of/the+instance=="),
+                (true, status) => text(status, ""),
+                (false, _) => text(400, "Bad Request"),
+            };
+        }
+        if call.header("x-aws-ec2-metadata-token") != "token-of/the+instance==" {
+            return text(401, "Unauthorized");
+        }
+        let Some(role) = self.instance.role.clone() else {
+            return text(404, "Not Found");
+        };
+        match call.path.strip_prefix(ROLES) {
+            Some("") => text(200, &role),
+            Some(asked) if asked == role => {
+                let code = self.instance.code.clone();
+                let mut told = match code.as_str() {
+                    "Success" => {
+                        self.instance.given += 1;
+                        self.keys()
+                    }
+                    _ => json!({"Message": "EC2 cannot assume the role"}),
+                };
+                told["Code"] = json!(code);
+                told["LastUpdated"] = json!("2026-11-01T05:00:00Z");
+                told["Type"] = json!("AWS-HMAC");
+                text(200, &told.to_string())
+            }
+            _ => text(404, "Not Found"),
+        }
+    }
+
+    /// Whether a request is signed for this service with the keys of this server: those that last, or those of a
+    /// session that it has given.
+    fn knows(&self, call: &Call, service: &str) -> bool {
+        let token = call.header("x-amz-security-token");
+        let session = token.strip_prefix("session-").and_then(|n| n.parse().ok());
+        let given = token.is_empty() || session.is_some_and(|n| (1..=self.logins).contains(&n));
+        given && signed(call, service)
     }
 
     fn sts(&mut self, call: &Call) -> Reply {
@@ -284,17 +438,43 @@ impl Aws {
             body: text.into_bytes(),
         };
         match field("Action") {
-            Some("GetCallerIdentity") if signed(call, "sts") => xml(
+            Some("GetCallerIdentity") if self.knows(call, "sts") => xml(
                 200,
                 format!("<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::{ACCOUNT}:role/x</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"),
             ),
+            Some("AssumeRole") if self.knows(call, "sts") => {
+                let external = field("ExternalId").map(str::to_owned);
+                let may = external == self.external_id
+                    && field("RoleArn").is_some_and(|arn| arn.starts_with("arn%3Aaws%3Aiam"))
+                    && field("RoleSessionName").is_some_and(|name| name.len() > 1);
+                match may {
+                    true => xml(200, self.assumed("AssumeRole")),
+                    false => xml(403, "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>".to_owned()),
+                }
+            }
             Some("AssumeRoleWithWebIdentity") if field("WebIdentityToken") == Some("a.b.c") => {
-                self.logins += 1;
-                xml(200, format!("<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>{ID}</AccessKeyId><SecretAccessKey>{KEY}</SecretAccessKey><SessionToken>session-{}</SessionToken><Expiration>2026-11-01T11:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>", self.logins))
+                xml(200, self.assumed("AssumeRoleWithWebIdentity"))
             }
             Some("AssumeRoleWithWebIdentity") => xml(400, "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidIdentityToken</Code><Message>no</Message></Error></ErrorResponse>".to_owned()),
             _ => xml(403, "<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>no</Message></Error></ErrorResponse>".to_owned()),
         }
+    }
+}
+
+impl Aws {
+    /// The answer of STS that gives the keys of a role.
+    fn assumed(&mut self, action: &str) -> String {
+        let keys = self.keys();
+        let text = |name: &str| keys[name].as_str().unwrap_or_default();
+        format!(
+            "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result><Credentials>\
+             <AccessKeyId>{}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken>\
+             <Expiration>{}</Expiration></Credentials></{action}Result></{action}Response>",
+            text("AccessKeyId"),
+            text("SecretAccessKey"),
+            text("Token"),
+            text("Expiration")
+        )
     }
 }
 
@@ -381,8 +561,9 @@ fn signed(call: &Call, service: &str) -> bool {
 impl Standin for Aws {
     fn answer(&mut self, call: &Call) -> Reply {
         let Some((target, op)) = call.header("x-amz-target").split_once('.') else {
-            return match call.method.as_str() {
-                "GET" => self.role(call),
+            return match (call.method.as_str(), call.path.as_str()) {
+                ("GET", "/v1/credentials") => self.role(call),
+                ("PUT", "/latest/api/token") | ("GET", _) => self.metadata(call),
                 _ => self.sts(call),
             };
         };
@@ -399,7 +580,7 @@ impl Standin for Aws {
         match &fault {
             Some(Fault::Refuse(status, code)) => return refuse(*status, code, ""),
             Some(Fault::Say(status, code, message)) => return refuse(*status, code, message),
-            Some(Fault::LostAnswer | Fault::Pass) | None => {}
+            _ => {}
         }
         if call.method != "POST"
             || call.path != "/"
@@ -407,14 +588,20 @@ impl Standin for Aws {
         {
             return refuse(400, "SerializationException", "");
         }
-        if !signed(call, service) {
+        if !self.knows(call, service) {
             return refuse(400, "InvalidSignatureException", "");
+        }
+        if let Some(Fault::Before(theirs) | Fault::BeforeAndLost(theirs)) = &fault {
+            self.theirs(service, &call.json(), theirs);
         }
         let done = match service {
             "ssm" => self.parameters.work(op, &call.json()),
             _ => self.work(op, &call.json()),
         };
-        if fault == Some(Fault::LostAnswer) {
+        if let Some(Fault::After(theirs) | Fault::AfterAndLost(theirs)) = &fault {
+            self.theirs(service, &call.json(), theirs);
+        }
+        if let Some(Fault::LostAnswer | Fault::BeforeAndLost(_) | Fault::AfterAndLost(_)) = fault {
             return Reply::cut();
         }
         match done {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             println!("{}", running.url);
             wait();
         }),
-        "aws" => serve(aws::Aws::new(), at).map(|running| {
+        "aws" => serve(aws::Aws::by_the_clock(), at).map(|running| {
             println!("{}", running.url);
             wait();
         }),

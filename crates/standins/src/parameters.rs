@@ -40,6 +40,8 @@ pub struct Version {
 pub struct Parameters {
     /// The versions of each, the newest last.
     pub held: BTreeMap<String, Vec<Version>>,
+    /// How many of the next requests for a history get one that does not have the newest version yet.
+    pub behind: usize,
 }
 
 impl Parameters {
@@ -134,11 +136,14 @@ impl Parameters {
                 "DataType": "text", "LastModifiedDate": 1.0,
             }}));
         }
+        let late = usize::from(self.behind > 0);
+        self.behind -= late;
         let from: usize = text("NextToken")
             .and_then(|at| at.parse().ok())
             .unwrap_or(0);
         let page: Vec<Value> = held
             .iter()
+            .take(held.len() - late)
             .skip(from)
             .take(PAGE)
             .map(|one| {
@@ -171,6 +176,13 @@ impl Parameters {
         if before.is_some() && body["Overwrite"] != true {
             return error("ParameterAlreadyExists", "The parameter already exists.");
         }
+        let kind = text("Type").unwrap_or_default();
+        if before.as_ref().is_some_and(|before| before.kind != kind) {
+            return error(
+                "HierarchyTypeMismatchException",
+                "the parameter type cannot be changed",
+            );
+        }
         let tier = text("Tier").unwrap_or_else(|| "Standard".to_owned());
         let was = before.as_ref().map_or("Standard", |before| &before.tier);
         if was == "Advanced" && tier != "Advanced" {
@@ -189,7 +201,7 @@ impl Parameters {
             name,
             Version {
                 number,
-                kind: text("Type").unwrap_or_default(),
+                kind,
                 value,
                 // What is not said is as it is for whoever says nothing.
                 key_id: text("KeyId").unwrap_or_else(|| USUAL_KEY.to_owned()),

@@ -3,7 +3,10 @@
 Usage: client.py URL. Ends with 0 if the stand-in is as boto3 and that model want it.
 """
 
+import os
+import pathlib
 import sys
+import tempfile
 
 import boto3
 import botocore.config
@@ -122,4 +125,41 @@ assert (second["KeyId"], second["Description"], second["AllowedPattern"]) == ("a
 assert all(one["Value"] not in ("{}", "key") for page in pages for one in page)
 # What is not said is not kept.
 assert pages[1][1]["KeyId"] == "alias/aws/ssm" and "Description" not in pages[1][1]
+
+
+def logs_in(**variables):
+    """boto3 logs in by what the environment says and by nothing else, and signs with what it got."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_DEFAULT_REGION="eu-central-1", AWS_ENDPOINT_URL_STS=URL, AWS_CONFIG_FILE="/dev/null",
+        AWS_SHARED_CREDENTIALS_FILE="/dev/null", AWS_EC2_METADATA_DISABLED="true")
+    os.environ.update(variables)
+    session = boto3.Session()
+    assert session.client("sts").get_caller_identity()["Account"] == "123456789012"
+    assert session.get_credentials().get_frozen_credentials().token.startswith("session-")
+    return session.get_credentials().method
+
+
+with tempfile.TemporaryDirectory() as folder:
+    token, config = pathlib.Path(folder, "token"), pathlib.Path(folder, "config")
+    token.write_text("a.b.c")
+    role = "arn:aws:iam::123456789012:role/rolecall"
+    config.write_text(
+        "[profile base]\naws_access_key_id = AKIDEXAMPLEOFSTANDIN\naws_secret_access_key = of/the+stand-in\n"
+        f"[profile role]\nrole_arn = {role}\nsource_profile = base\n"
+        f"[profile token]\nrole_arn = {role}\nweb_identity_token_file = {token}\n")
+    instance = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": URL}
+    container = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": URL + "/v1/credentials", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a.b.c"}
+    methods = [
+        logs_in(**instance, AWS_EC2_METADATA_V1_DISABLED="true"),
+        logs_in(**container),
+        logs_in(AWS_ROLE_ARN=role, AWS_WEB_IDENTITY_TOKEN_FILE=str(token)),
+        logs_in(AWS_CONFIG_FILE=str(config), AWS_PROFILE="role"),
+        logs_in(AWS_CONFIG_FILE=str(config), AWS_PROFILE="token"),
+    ]
+assert methods == [
+    "iam-role", "container-role", "assume-role-with-web-identity", "assume-role", "assume-role-with-web-identity",
+], methods
 print(f"boto3 {boto3.__version__} takes the stand-in of AWS")

@@ -32,7 +32,7 @@ pub use gates::Gates;
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 
-use self::aws::{AwsSecretsSink, AwsSsmSink};
+use self::aws::{AwsSecretsSink, AwsSsmSink, Services as Aws};
 use self::azure::AzureKeyVaultSink;
 use self::exec::ExecSink;
 use self::gcp::GcpSink;
@@ -58,6 +58,10 @@ pub const VARIABLES: &[&str] = &[
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "AWS_ENDPOINT_URL_SSM",
@@ -82,6 +86,7 @@ pub const VARIABLES: &[&str] = &[
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
     "GOOGLE_APPLICATION_CREDENTIALS",
+    "HOME",
     "KUBECONFIG",
     "KUBERNETES_SERVICE_HOST",
     "KUBERNETES_SERVICE_PORT",
@@ -138,6 +143,7 @@ impl Sinks {
     /// keeps of who wrote there is the stack.
     pub fn new(directory: &Path, machine: Machine, stack: &StackId) -> Self {
         let machine = Arc::new(machine);
+        let aws = Arc::new(Aws::new(Arc::clone(&machine)));
         Self {
             root: directory.to_owned(),
             file: FileSink::new(directory),
@@ -145,8 +151,8 @@ impl Sinks {
                 vault: VaultSink::new(Arc::clone(&machine)),
                 kubernetes: KubernetesSink::new(Arc::clone(&machine), stack),
                 github: GithubSink::new(Arc::clone(&machine)),
-                aws_secretsmanager: AwsSecretsSink::new(Arc::clone(&machine)),
-                aws_ssm: AwsSsmSink::new(Arc::clone(&machine)),
+                aws_secretsmanager: AwsSecretsSink::new(Arc::clone(&aws)),
+                aws_ssm: AwsSsmSink::new(aws),
                 gitlab: GitlabSink::new(Arc::clone(&machine)),
                 azure_key_vault: AzureKeyVaultSink::new(Arc::clone(&machine)),
                 gcp: GcpSink::new(Arc::clone(&machine)),

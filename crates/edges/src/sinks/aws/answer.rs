@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::resource::{Api, Resource};
 use crate::http::{Again, Answer};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::secret::zeroizing;
 use crate::sinks::remote;
 
 /// The header that names an error, where its body does not.
@@ -18,8 +19,9 @@ pub(super) const ERROR_TYPE: &str = "x-amzn-errortype";
 struct Refusal {
     #[serde(rename = "__type", default)]
     kind: String,
-    #[serde(alias = "Message", default)]
-    message: String,
+    /// May repeat what was sent.
+    #[serde(alias = "Message", default, deserialize_with = "zeroizing")]
+    message: Zeroizing<String>,
 }
 
 /// The name of an error: letters only, without the namespace before `#` and what follows a `:`.
@@ -47,13 +49,25 @@ fn code_of(answer: &Answer) -> String {
     }
 }
 
-/// Whether an answer asks for the request to be sent again. Who is asked too much says so with 400.
+/// With which names of errors AWS says that it is asked too much.
+const BUSY: [&str; 5] = [
+    "ThrottlingException",
+    "Throttling",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "TooManyUpdates",
+];
+
+/// Whether AWS is asked too much, which it says with 400 too.
+pub(super) fn is_busy(answer: &Answer) -> bool {
+    answer.status == 429 || answer.status >= 400 && BUSY.contains(&&*code_of(answer))
+}
+
+/// Whether an answer asks for the request to be sent again.
 pub(super) fn again(answer: &Answer) -> Again {
-    match (answer.status, &*code_of(answer)) {
-        (400, "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyUpdates") => {
-            Again::Always
-        }
-        _ => remote::usual(answer),
+    match is_busy(answer) {
+        true => Again::Always,
+        false => remote::usual(answer),
     }
 }
 
@@ -172,9 +186,7 @@ pub(super) fn refused(answer: &Answer, right: &str, place: Resource<'_>, writes:
             SinkErrorKind::Unauthenticated,
             "renew the login, and look at this machine's clock".to_owned(),
         ),
-        "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyUpdates" => {
-            (SinkErrorKind::RateLimited, "try again later".to_owned())
-        }
+        busy if BUSY.contains(&busy) => (SinkErrorKind::RateLimited, "try again later".to_owned()),
         "LimitExceededException" => (
             SinkErrorKind::Full,
             format!("the account or the {thing} has no room; wait, or ask AWS for more"),
@@ -186,6 +198,18 @@ pub(super) fn refused(answer: &Answer, right: &str, place: Resource<'_>, writes:
         "ParameterMaxVersionLimitExceeded" => (
             SinkErrorKind::Full,
             "the oldest version of the parameter has a label; take it off".to_owned(),
+        ),
+        "HierarchyTypeMismatchException" => (
+            SinkErrorKind::Moved,
+            "the parameter has another type meanwhile; look who writes there, and plan again"
+                .to_owned(),
+        ),
+        "ValidationException" => (
+            SinkErrorKind::Unfit,
+            format!(
+                "look at the {thing} {} in AWS's console: its name, tier and size",
+                place.name
+            ),
         ),
         "ParameterPatternMismatchException" => (
             SinkErrorKind::Unfit,

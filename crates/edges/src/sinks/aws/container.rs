@@ -4,7 +4,6 @@
 
 use std::fs;
 
-use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use super::answer;
@@ -28,22 +27,6 @@ const WORDS: Words = Words {
     longer: "--timeout SECONDS waits longer",
     address: FULL,
 };
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Given {
-    #[serde(deserialize_with = "zeroed")]
-    access_key_id: Zeroizing<String>,
-    #[serde(deserialize_with = "zeroed")]
-    secret_access_key: Zeroizing<String>,
-    #[serde(deserialize_with = "zeroed")]
-    token: Zeroizing<String>,
-    expiration: String,
-}
-
-fn zeroed<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(from).map(Zeroizing::new)
-}
 
 /// Where the machine says that the role is asked for: origin and path. `None` if it says nothing.
 fn asked(machine: &Machine) -> Result<Option<(String, String)>, SinkError> {
@@ -148,21 +131,7 @@ pub(super) async fn enter(machine: &Machine) -> Result<Option<Keys>, SinkError> 
             "see that the task or the pod has a role",
         );
     }
-    let given = serde_json::from_slice(&answer.body).ok().and_then(|given| {
-        let Given {
-            access_key_id,
-            secret_access_key,
-            token,
-            expiration,
-        } = given;
-        Some(Keys {
-            id: access_key_id,
-            key: secret_access_key,
-            token: Some(token),
-            until: Some(expiration.parse().ok()?),
-        })
-    });
-    match given {
+    match Keys::given(&answer.body) {
         Some(keys) => Ok(Some(keys)),
         None => Err(answer::malformed(
             "the answer of the container's agent holds no keys",

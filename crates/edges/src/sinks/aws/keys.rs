@@ -2,9 +2,11 @@
 //! Pure.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::secret::zeroizing;
 
 /// How long before its end a login is renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
@@ -36,6 +38,34 @@ impl Keys {
             token: token.map(owned),
             until: None,
         }
+    }
+
+    /// Those of a role, in the form in which the agent of a container and the metadata of an instance give
+    /// them; `None` if there are none.
+    pub(super) fn given(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Given {
+            #[serde(deserialize_with = "zeroizing")]
+            access_key_id: Zeroizing<String>,
+            #[serde(deserialize_with = "zeroizing")]
+            secret_access_key: Zeroizing<String>,
+            #[serde(deserialize_with = "zeroizing")]
+            token: Zeroizing<String>,
+            expiration: String,
+        }
+        let Given {
+            access_key_id,
+            secret_access_key,
+            token,
+            expiration,
+        } = serde_json::from_slice(body).ok()?;
+        Some(Self {
+            id: access_key_id,
+            key: secret_access_key,
+            token: Some(token),
+            until: Some(expiration.parse().ok()?),
+        })
     }
 }
 

@@ -6,30 +6,33 @@
 
 mod answer;
 mod container;
+mod instance;
 mod keys;
 mod login;
+mod profile;
 mod resource;
 mod service;
 mod sign;
 mod ssm;
+mod sts;
+mod value;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+pub(super) use self::service::Services;
 pub(super) use self::ssm::AwsSsmSink;
 
 use self::answer::{Described, Refused, elsewhere, refuse};
+use self::resource::Api;
 use self::service::Service;
-use super::content;
-use super::machine::Machine;
+use self::value::NOTHING;
 use super::remote;
 use super::room;
 use crate::model::{
-    AwsSecretPlace, Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion,
-    StoredCredential, short_digest,
+    AwsSecretPlace, Destination, IssuedCredential, Mrn, Place, StoreVersion, StoredCredential,
+    short_digest,
 };
 use crate::ports::{
     Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
@@ -39,8 +42,6 @@ use crate::ports::{
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
 const PREVIOUS: &str = "AWSPREVIOUS";
-/// What a secret holds that holds no key: a label leaves a version only for another one.
-const NOTHING: &str = "{}";
 /// With which the names of versions begin that are ours.
 const OURS: &str = "rolecall-";
 /// The longest value, in bytes.
@@ -49,10 +50,8 @@ const _: () = assert!(room::MOST <= LONGEST);
 
 /// Delivers into AWS Secrets Manager.
 #[derive(Debug)]
-pub struct AwsSecretsSink {
-    machine: Arc<Machine>,
-    /// By address and region: one login a run.
-    services: Mutex<BTreeMap<(Origin, String), Arc<Service>>>,
+pub(super) struct AwsSecretsSink {
+    services: Arc<Services>,
 }
 
 /// A secret as a probe sees it.
@@ -64,22 +63,14 @@ struct Seen {
 }
 
 impl Seen {
+    fn text(&self) -> Option<&str> {
+        self.value.as_ref().map(|text| text.as_str())
+    }
+
     fn found(&self) -> Found {
-        match (&self.current, &self.value) {
-            (None, _) => Found::Nobody,
-            (Some(_), Some(text)) if text.as_str() == NOTHING => Found::Nobody,
-            (Some(_), value) => {
-                let bytes = value.as_ref().map(|text| text.as_bytes());
-                match bytes.and_then(content::holder) {
-                    Some((account, endpoint)) => Found::Account { account, endpoint },
-                    None => Found::Foreign {
-                        what:
-                            "the secret holds something that is not a credential; move it away, or \
-                               name another secret"
-                                .to_owned(),
-                    },
-                }
-            }
+        match self.current {
+            None => Found::Nobody,
+            Some(_) => value::found(Api::Secrets, self.text()),
         }
     }
 
@@ -106,32 +97,14 @@ fn rendered(
     credential: &IssuedCredential,
     place: &AwsSecretPlace,
 ) -> Result<Zeroizing<String>, SinkError> {
-    let bytes = content::render(credential, place.format);
-    let text = bytes.and_then(|bytes| {
-        let text = std::str::from_utf8(&bytes).ok()?;
-        Some(Zeroizing::new(text.trim_end().to_owned()))
-    });
-    let text = text.ok_or_else(|| answer::malformed("the credential cannot be written as JSON"))?;
-    match text.len() > LONGEST {
-        true => Err(refuse(
-            SinkErrorKind::Full,
-            format!(
-                "the credential is {} bytes long, and a secret takes {LONGEST} at most",
-                text.len()
-            ),
-            "deliver it elsewhere",
-        )),
-        false => Ok(text),
-    }
+    let most = (LONGEST, "a secret");
+    value::rendered(credential, place.format, most, "deliver it elsewhere")
 }
 
 impl AwsSecretsSink {
-    /// A sink with the logins of this machine; nothing is sent yet.
-    pub fn new(machine: Arc<Machine>) -> Self {
-        Self {
-            machine,
-            services: Mutex::default(),
-        }
+    /// A sink that reaches these services; nothing is sent yet.
+    pub(super) fn new(services: Arc<Services>) -> Self {
+        Self { services }
     }
 
     /// The place of a destination, and the service behind it.
@@ -146,14 +119,7 @@ impl AwsSecretsSink {
                 "report this",
             ));
         };
-        let mut services = self.services.lock().await;
-        let key = (place.endpoint.clone(), place.region.clone());
-        if let Some(service) = services.get(&key) {
-            return Ok((place, Arc::clone(service)));
-        }
-        let service = Arc::new(Service::new(&self.machine, place.into())?);
-        services.insert(key, Arc::clone(&service));
-        Ok((place, service))
+        Ok((place, self.services.at(place.into()).await?))
     }
 
     /// The secret, if it is one that may be written.
@@ -403,14 +369,7 @@ impl SinkStore for AwsSecretsSink {
         mut probe: Probe,
     ) -> Result<Staged, SinkError> {
         let work = async {
-            if let Found::Foreign { what } = &probe.found {
-                return Err(SinkError {
-                    kind: SinkErrorKind::Unfit,
-                    effect: Effect::None,
-                    message: what.clone(),
-                    help: None,
-                });
-            }
+            value::replaceable(&probe)?;
             let (place, service) = self.at(to).await?;
             let text = rendered(credential, place)?;
             let (base, ours) = versions(&probe, credential, place);
@@ -507,15 +466,7 @@ impl SinkStore for AwsSecretsSink {
         let work = async {
             let (place, service) = self.at(from).await?;
             let seen = Self::look(&service, place).await?;
-            Ok(match seen.found() {
-                Found::Nobody => ReadKey::Nothing,
-                Found::Foreign { what } => ReadKey::Other(what),
-                Found::Unreadable => ReadKey::Other("something that cannot be read".to_owned()),
-                Found::Account { .. } => {
-                    let text = seen.value.as_ref().map(|text| text.as_bytes().to_vec());
-                    content::held(&StoredCredential::new(text.unwrap_or_default()))
-                }
-            })
+            Ok(value::key(seen.found(), seen.text()))
         };
         work.await
             .map_err(|error| remote::at(from, "reading", error))

@@ -4,7 +4,7 @@
 use crate::model::{AwsSecretPlace, AwsSsmPlace, Origin, aws_partition};
 
 /// A service of AWS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Api {
     /// AWS Secrets Manager.
     Secrets,

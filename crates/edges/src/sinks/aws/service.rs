@@ -1,21 +1,24 @@
-//! A service of AWS as one run reaches it: who is logged in, and the few requests that are made to Secrets
-//! Manager.
+//! The services of AWS as one run reaches them, with one login a region, and the few requests that are made to
+//! Secrets Manager.
 //!
 //! Source: the API references of AWS Secrets Manager (2017-10-17) and AWS Systems Manager (2014-11-06), protocol
 //! AWS JSON 1.1.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::answer::{self, Described, ERROR_TYPE, Put, Refused, Value};
-use super::keys::{Keys, refuse};
-use super::login;
+use super::keys::refuse;
+use super::login::Login;
+use super::profile::Profiles;
 use super::resource::{Api, Resource};
 use super::sign::{Signable, signature};
-use crate::http::{Client, Method, Request, Words};
+use crate::http::{Answer, Client, Method, Request, Words};
 use crate::model::{AwsSecretPlace, Origin, aws_address, aws_partition, is_aws_address};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
@@ -31,6 +34,11 @@ const WORDS: Words = Words {
     address: "the sink's endpoint",
 };
 
+/// How often a service that is asked too much is asked again after a rest. A rest is far longer than the
+/// second in which AWS counts.
+const BUSY: usize = 5;
+const REST: Duration = Duration::from_secs(5);
+
 /// A request, and what it needs.
 pub(super) struct Op {
     /// What a log says.
@@ -42,15 +50,25 @@ pub(super) struct Op {
     pub(super) repeats: bool,
 }
 
-/// The service in one region.
+/// The services that one run reaches.
+#[derive(Debug)]
+pub(in crate::sinks) struct Services {
+    machine: Arc<Machine>,
+    reached: Mutex<BTreeMap<(Api, Origin, String), Arc<Service>>>,
+    /// By region: one login a run for all services.
+    logins: Mutex<BTreeMap<String, Arc<Login>>>,
+}
+
+/// A service in one region.
 #[derive(Debug)]
 pub(super) struct Service {
     machine: Arc<Machine>,
     client: Client,
     region: String,
-    keys: Mutex<Option<Arc<Keys>>>,
-    account: Mutex<Option<String>>,
+    login: Arc<Login>,
 }
+
+const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
 
 /// Refuses what the machine says of the service's address, where the sink says otherwise: AWS's own programs
 /// would go there.
@@ -59,9 +77,18 @@ fn heeded(machine: &Machine, place: Resource<'_>) -> Result<(), SinkError> {
         Api::Secrets => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
         Api::Parameters => "AWS_ENDPOINT_URL_SSM",
     };
-    let set = [own, "AWS_ENDPOINT_URL"].into_iter();
-    let set = set.filter_map(|name| Some((name, machine.variable(name)?)));
-    for (name, text) in set.take(1) {
+    // What cannot be read is told when the login is looked for.
+    let profile = Profiles::read(machine).ok();
+    let profile = |setting| profile.as_ref().and_then(|one| one.setting(setting));
+    let said = [
+        (own, machine.variable(own)),
+        ("AWS_ENDPOINT_URL", machine.variable("AWS_ENDPOINT_URL")),
+        ("endpoint_url of the profile", profile("endpoint_url")),
+    ];
+    let said = said
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?)));
+    for (name, text) in said.take(1) {
         let said = Origin::new(text.trim_end_matches('/'));
         if said.as_ref().ok() != Some(place.endpoint) {
             return refuse(
@@ -73,32 +100,76 @@ fn heeded(machine: &Machine, place: Resource<'_>) -> Result<(), SinkError> {
             );
         }
     }
-    let fips = machine.variable("AWS_USE_FIPS_ENDPOINT");
-    let fips = fips.is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let fips = [
+        (FIPS, machine.variable(FIPS)),
+        (
+            "use_fips_endpoint of the profile",
+            profile("use_fips_endpoint"),
+        ),
+    ];
+    let fips = fips
+        .into_iter()
+        .find_map(|(name, text)| Some((name, text?)));
+    let fips = fips.filter(|(_, text)| text.eq_ignore_ascii_case("true"));
     let plain = aws_address(place.api.service(), place.region);
     // In GovCloud the usual address of Systems Manager is that.
     let is_both = aws_partition(place.region) == "aws-us-gov" && place.api == Api::Parameters;
-    if fips && place.endpoint.as_str() == plain && !is_both {
+    if let Some((name, _)) = fips.filter(|_| place.endpoint.as_str() == plain && !is_both) {
         return refuse(
-            "AWS_USE_FIPS_ENDPOINT is set, and the sink's endpoint is the usual one; nothing was sent",
+            format!("{name} is set, and the sink's endpoint is the usual one; nothing was sent"),
             format!(
                 "give the sink the endpoint {}",
                 aws_address(&format!("{}-fips", place.api.service()), place.region)
             ),
         );
     }
-    if machine.variable("AWS_CA_BUNDLE").is_some() {
+    let bundles = [
+        ("AWS_CA_BUNDLE", machine.variable("AWS_CA_BUNDLE")),
+        ("ca_bundle of the profile", profile("ca_bundle")),
+    ];
+    if let Some((name, _)) = bundles.into_iter().find(|(_, text)| text.is_some()) {
         return refuse(
-            "AWS_CA_BUNDLE is set, which rolecall does not read; nothing was sent",
+            format!("{name} is set, which rolecall does not read; nothing was sent"),
             "unset it, and name the file with --ca-file (or SSL_CERT_FILE)",
         );
     }
     Ok(())
 }
 
+impl Services {
+    /// The services with the logins of this machine; nothing is sent yet.
+    pub(in crate::sinks) fn new(machine: Arc<Machine>) -> Self {
+        Self {
+            machine,
+            reached: Mutex::default(),
+            logins: Mutex::default(),
+        }
+    }
+
+    /// The service behind a place.
+    pub(super) async fn at(&self, place: Resource<'_>) -> Result<Arc<Service>, SinkError> {
+        let mut reached = self.reached.lock().await;
+        let key = (place.api, place.endpoint.clone(), place.region.to_owned());
+        if let Some(service) = reached.get(&key) {
+            return Ok(Arc::clone(service));
+        }
+        let mut logins = self.logins.lock().await;
+        let login = logins
+            .entry(place.region.to_owned())
+            .or_insert_with(|| Arc::new(Login::new(&self.machine, place.region)));
+        let service = Arc::new(Service::new(&self.machine, Arc::clone(login), place)?);
+        reached.insert(key, Arc::clone(&service));
+        Ok(service)
+    }
+}
+
 impl Service {
     /// The service behind a place; nothing is sent yet.
-    pub(super) fn new(machine: &Arc<Machine>, place: Resource<'_>) -> Result<Self, SinkError> {
+    pub(super) fn new(
+        machine: &Arc<Machine>,
+        login: Arc<Login>,
+        place: Resource<'_>,
+    ) -> Result<Self, SinkError> {
         let to = place.endpoint;
         if !is_aws_address(place.api.service(), place.region, to) && !machine.allowed.contains(to) {
             return Err(SinkError {
@@ -119,56 +190,33 @@ impl Service {
             client: machine.client(to.as_str(), None, WORDS)?,
             machine: Arc::clone(machine),
             region: place.region.to_owned(),
-            keys: Mutex::default(),
-            account: Mutex::default(),
+            login,
         })
-    }
-
-    /// Keys that are good for a while; those that are about to end are replaced.
-    async fn keys(&self) -> Result<Arc<Keys>, SinkError> {
-        let mut held = self.keys.lock().await;
-        let now = (self.machine.time.now)();
-        if let Some(keys) = held.as_ref().filter(|keys| keys.lasts(now)) {
-            return Ok(Arc::clone(keys));
-        }
-        let fresh = Arc::new(login::enter(&self.machine, &self.region).await?);
-        *held = Some(Arc::clone(&fresh));
-        Ok(fresh)
     }
 
     /// The account of who is logged in.
     pub(super) async fn account(&self) -> Result<String, SinkError> {
-        let mut held = self.account.lock().await;
-        if let Some(account) = held.as_ref() {
-            return Ok(account.clone());
+        self.login.account().await
+    }
+
+    /// Waits by the machine's clock.
+    pub(super) async fn pause(&self, time: Duration) {
+        (self.machine.time.sleep)(time).await;
+    }
+
+    /// Sends a request until its answer counts. Who is asked too much is left alone by all for a while, and
+    /// asked again.
+    async fn sent(&self, call: &Call<'_>) -> Result<Answer, SinkError> {
+        let mut answer = remote::send(&self.machine, &self.client, call).await?;
+        for _ in 0..BUSY {
+            if !answer::is_busy(&answer) {
+                break;
+            }
+            let until = (self.machine.time.now)() + REST;
+            self.machine.gates.close(self.client.shown(), until);
+            answer = remote::send(&self.machine, &self.client, call).await?;
         }
-        let keys = self.keys().await?;
-        let body = Zeroizing::new(b"Action=GetCallerIdentity&Version=2011-06-15".to_vec());
-        let url = format!("{}/", login::sts(&self.machine, &self.region)?);
-        let signable = Signable {
-            service: "sts",
-            region: &self.region,
-            url: &url,
-            headers: &[("content-type", login::FORM.to_owned())],
-            body: &body,
-        };
-        let signed = signature(&signable, &keys, (self.machine.time.now)())?;
-        let answer =
-            login::ask_sts(&self.machine, &self.region, "aws identity", &body, &signed).await?;
-        let account = answer::element(&answer.body, "Account");
-        let Some(account) = account.filter(|_| answer.status == 200) else {
-            return Err(SinkError {
-                kind: SinkErrorKind::Unauthenticated,
-                effect: Effect::None,
-                message: format!(
-                    "AWS STS does not say whose the login is (HTTP {})",
-                    answer.status
-                ),
-                help: Some("renew the login, and look at this machine's clock".to_owned()),
-            });
-        };
-        *held = Some(account.to_string());
-        Ok(account.to_string())
+        Ok(answer)
     }
 
     /// Sends a request and reads its answer.
@@ -178,7 +226,7 @@ impl Service {
         op: Op,
         body: Zeroizing<Vec<u8>>,
     ) -> Result<T, Refused> {
-        let keys = self.keys().await?;
+        let keys = self.login.keys().await?;
         let url = format!("{}/", place.endpoint);
         let headers = [
             ("content-type", "application/x-amz-json-1.1".to_owned()),
@@ -219,7 +267,7 @@ impl Service {
             true => remote::unsure(error),
             false => error,
         };
-        let answer = remote::send(&self.machine, &self.client, &call).await;
+        let answer = self.sent(&call).await;
         // Of a write that is sent once, it is known whether it was.
         let answer = answer.map_err(|error| if op.repeats { unsure(error) } else { error })?;
         if answer.status != 200 {

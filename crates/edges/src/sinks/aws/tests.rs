@@ -2,16 +2,23 @@
 
 use std::sync::Mutex;
 
-use rolecall_standins::aws::{ACCOUNT, Aws, Fault, ID, KEY, REGION};
+use rolecall_standins::aws::{ACCOUNT, Aws, Fault, ID, KEY, REGION, Theirs};
 use rolecall_standins::{Running, serve};
 use serde_json::json;
 
 use super::*;
-use crate::model::CredentialFormat;
+use crate::model::{CredentialFormat, Origin};
 use crate::sinks::contract::{Ground, credential, keeps_to_the_contract};
 use crate::sinks::fixture::Lent;
 
 const LOGIN: &[(&str, &str)] = &[("AWS_ACCESS_KEY_ID", ID), ("AWS_SECRET_ACCESS_KEY", KEY)];
+
+/// The metadata of an instance, which the same server gives.
+const INSTANCE: &[(&str, &str)] = &[
+    ("AWS_EC2_METADATA_DISABLED", "false"),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "URL"),
+];
+const ROLE: &str = "arn:aws:iam::123456789012:role/rolecall";
 
 struct Store {
     server: Running<Aws>,
@@ -26,15 +33,28 @@ impl Store {
         Self::with(format, LOGIN)
     }
 
+    /// A store with other variables, in which `URL` stands for its address.
     fn with(format: CredentialFormat, variables: &[(&'static str, &str)]) -> Self {
         let server = serve(Aws::new(), ([127, 0, 0, 1], 0).into()).expect("a port");
-        let mut all = vec![("AWS_ENDPOINT_URL_STS", server.url.as_str())];
-        all.extend(variables);
+        // No test asks the machine that it runs on.
+        let mut all = vec![
+            ("AWS_ENDPOINT_URL_STS", server.url.as_str()),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let variables = variables.iter();
+        let variables: Vec<(&str, String)> = variables
+            .map(|(name, value)| (*name, value.replace("URL", &server.url)))
+            .collect();
+        all.extend(
+            variables
+                .iter()
+                .map(|(name, value)| (*name, value.as_str())),
+        );
         let (mut machine, lent) = Lent::machine(&all);
         let endpoint = Origin::new(&server.url).expect("an address");
         machine.allowed.push(endpoint.clone());
         Self {
-            sink: AwsSecretsSink::new(Arc::new(machine)),
+            sink: AwsSecretsSink::new(Arc::new(Services::new(Arc::new(machine)))),
             server,
             lent,
             place: AwsSecretPlace {
@@ -126,20 +146,21 @@ async fn all_formats_keep_to_the_contract() {
 
 #[tokio::test]
 async fn a_login_goes_to_the_clouds_own_addresses_or_where_a_policy_says() {
-    let sink = |endpoint: &str| {
+    let sink = async |endpoint: &str| {
         let (machine, _) = Lent::machine(LOGIN);
         let place = AwsSecretPlace {
             endpoint: Origin::new(endpoint).expect("an address"),
             ..Store::of(CredentialFormat::Json).place
         };
-        Service::new(&Arc::new(machine), (&place).into()).map(|_| ())
+        let services = Services::new(Arc::new(machine));
+        services.at((&place).into()).await.map(|_| ())
     };
     for own in [
         "https://secretsmanager.eu-central-1.amazonaws.com",
         "https://secretsmanager-fips.eu-central-1.amazonaws.com",
         "https://secretsmanager.eu-central-1.api.aws",
     ] {
-        sink(own).expect("is AWS's own");
+        sink(own).await.expect("is AWS's own");
     }
     for other in [
         "https://secretsmanager.us-east-1.amazonaws.com",
@@ -148,7 +169,7 @@ async fn a_login_goes_to_the_clouds_own_addresses_or_where_a_policy_says() {
         "https://s3.eu-central-1.amazonaws.com",
         "http://127.0.0.1:9",
     ] {
-        let error = sink(other).expect_err(other);
+        let error = sink(other).await.expect_err(other);
         assert!(error.to_string().contains("was not sent"), "{error}");
     }
 }
@@ -281,7 +302,9 @@ async fn a_web_identity_gives_one_login_a_run_which_is_renewed_before_it_ends() 
     for source in [
         "AWS_ACCESS_KEY_ID",
         "AWS_ROLE_ARN",
-        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_PROFILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_EC2_METADATA_DISABLED",
     ] {
         assert!(told.contains(source), "{told}");
     }
@@ -317,6 +340,39 @@ async fn a_label_that_moved_is_no_error_where_the_answer_was_lost() {
         let held = store.server.with(|aws| aws.secrets["mondoo/ci"].clone());
         assert_eq!(held.labels.len(), 1, "{:?}", held.labels);
         assert_eq!(store.server.with(|aws| aws.pending()), 0);
+    }
+}
+
+/// AWSCURRENT leaves only the version that was seen.
+#[tokio::test]
+async fn who_makes_another_version_current_right_before_keeps_it() {
+    for (theirs, stays) in [
+        (Theirs::Write(vec!["theirs".to_owned()]), Some("theirs")),
+        (Theirs::Remove, None),
+    ] {
+        let store = Store::of(CredentialFormat::Json);
+        store.server.with(|aws| aws.write("mondoo/ci", NOTHING));
+        let (to, key) = (store.to(), credential("x"));
+        let probe = store.sink.probe(&to).await.expect("looks");
+        let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+        store.server.with(|aws| {
+            let fault = Fault::Before(theirs);
+            aws.faults
+                .push(("UpdateSecretVersionStage".to_owned(), fault));
+        });
+        let error = store.sink.promote(&to, &key, &staged).await;
+        let error = error.expect_err("refused");
+        assert_eq!(
+            (error.kind, error.effect),
+            (SinkErrorKind::Moved, Effect::None)
+        );
+        let done = store.sink.abandon(&to, &key, &staged).await;
+        assert_eq!(done.expect("called off"), Abandoned::Gone);
+        let current = store.server.with(|aws| {
+            assert_eq!(aws.pending(), 0);
+            aws.current("mondoo/ci").map(str::to_owned)
+        });
+        assert_eq!(current.as_deref(), stays);
     }
 }
 
@@ -403,10 +459,10 @@ async fn no_web_identity_goes_to_another_sts_than_awss() {
         ("http://127.0.0.1:9", false),
     ] {
         let (machine, _) = Lent::machine(&[("AWS_ENDPOINT_URL_STS", address)]);
-        assert_eq!(login::sts(&machine, REGION).is_ok(), sent, "{address}");
+        assert_eq!(sts::address(&machine, REGION).is_ok(), sent, "{address}");
     }
     let (machine, _) = Lent::machine(&[("AWS_ENDPOINT_URL_STS", "https://sts.amazonaws.com")]);
-    login::sts(&machine, "cn-north-1").expect_err("is of another partition");
+    sts::address(&machine, "cn-north-1").expect_err("is of another partition");
 }
 
 #[tokio::test]
@@ -429,24 +485,21 @@ async fn a_credential_that_is_too_large_is_told_with_both_numbers() {
 
 #[tokio::test]
 async fn a_container_gives_one_login_a_run_which_is_renewed_before_it_ends() {
-    let agent = serve(Aws::new(), ([127, 0, 0, 1], 0).into()).expect("a port");
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "a.b.c\n").expect("writes");
     let path = file.path().to_str().expect("a path");
-    let url = format!("{}/v1/credentials", agent.url);
-    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str());
+    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "URL/v1/credentials");
     for token in [
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a.b.c"),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path),
     ] {
-        let before = agent.with(|agent| agent.logins());
         let store = Store::with(CredentialFormat::Json, &[full, token]);
         store.put("x").await.expect("delivers");
         store.put("y").await.expect("delivers");
-        assert_eq!(agent.with(|agent| agent.logins()), before + 1);
+        assert_eq!(store.server.with(|agent| agent.logins()), 1);
         store.lent.pass(56 * 60);
         store.put("z").await.expect("delivers");
-        assert!(agent.with(|agent| agent.logins()) > before + 1);
+        assert!(store.server.with(|agent| agent.logins()) > 1);
     }
     let refused = Store::with(CredentialFormat::Json, &[full]);
     let told = refused.put("x").await.expect_err("no token").to_string();
@@ -462,13 +515,14 @@ async fn a_container_gives_one_login_a_run_which_is_renewed_before_it_ends() {
 
 #[tokio::test]
 async fn no_variable_of_awss_programs_is_passed_over_without_a_word() {
-    let new = |variables: &[(&'static str, &str)], endpoint: &str| {
+    let new = async |variables: &[(&'static str, &str)], endpoint: &str| {
         let (machine, _) = Lent::machine(variables);
         let place = AwsSecretPlace {
             endpoint: Origin::new(endpoint).expect("an address"),
             ..Store::of(CredentialFormat::Json).place
         };
-        Service::new(&Arc::new(machine), (&place).into()).map(|_| ())
+        let services = Services::new(Arc::new(machine));
+        services.at((&place).into()).await.map(|_| ())
     };
     let (usual, fips) = (
         "https://secretsmanager.eu-central-1.amazonaws.com",
@@ -482,14 +536,233 @@ async fn no_variable_of_awss_programs_is_passed_over_without_a_word() {
         [("AWS_USE_FIPS_ENDPOINT", "true")],
         [("AWS_CA_BUNDLE", "/etc/ca.pem")],
     ] {
-        let error = new(&variables, usual).expect_err("refused");
+        let error = new(&variables, usual).await.expect_err("refused");
         let told = error.to_string();
         assert!(told.contains(variables[0].0), "{told}");
         assert!(error.help.is_some() && told.contains("nothing was sent"));
     }
-    new(&[("AWS_ENDPOINT_URL", usual)], usual).expect("says the same");
-    new(&[("AWS_ENDPOINT_URL_SSM", fips)], usual).expect("is of another service");
-    new(&[("AWS_ENDPOINT_URL", usual), (own, fips)], fips).expect("its own goes first");
-    new(&[("AWS_USE_FIPS_ENDPOINT", "true")], fips).expect("is that");
-    new(&[("AWS_USE_FIPS_ENDPOINT", "false")], usual).expect("says no");
+    new(&[("AWS_ENDPOINT_URL", usual)], usual)
+        .await
+        .expect("says the same");
+    new(&[("AWS_ENDPOINT_URL_SSM", fips)], usual)
+        .await
+        .expect("is of another service");
+    new(&[("AWS_ENDPOINT_URL", usual), (own, fips)], fips)
+        .await
+        .expect("its own goes first");
+    new(&[("AWS_USE_FIPS_ENDPOINT", "true")], fips)
+        .await
+        .expect("is that");
+    new(&[("AWS_USE_FIPS_ENDPOINT", "false")], usual)
+        .await
+        .expect("says no");
+    // What a profile says counts as the variable does.
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(home.path().join(".aws")).expect("made");
+    let own = [("HOME", home.path().to_str().expect("a path"))];
+    for (setting, told) in [
+        ("endpoint_url = http://127.0.0.1:4566", "endpoint_url"),
+        ("use_fips_endpoint = true", "use_fips_endpoint"),
+        ("ca_bundle = /etc/ca.pem", "ca_bundle"),
+    ] {
+        let text = format!("[default]\n{setting}\n");
+        std::fs::write(home.path().join(".aws/config"), text).expect("writes");
+        let error = new(&own, usual).await.expect_err(setting).to_string();
+        assert!(error.contains(told) && error.contains("nothing was sent"));
+    }
+}
+
+/// The token first, the name of the role, its keys; and no more of that before they end.
+#[tokio::test]
+async fn an_instance_gives_one_login_a_run_which_is_renewed_before_it_ends() {
+    let store = Store::with(CredentialFormat::Json, INSTANCE);
+    store.put("x").await.expect("delivers");
+    store.put("y").await.expect("delivers");
+    let asked: Vec<String> = store
+        .server
+        .calls()
+        .into_iter()
+        .filter(|call| call.path.starts_with("/latest/"))
+        .map(|call| format!("{} {}", call.method, call.path))
+        .collect();
+    let roles = "GET /latest/meta-data/iam/security-credentials/";
+    let wanted = [
+        "PUT /latest/api/token".to_owned(),
+        roles.to_owned(),
+        format!("{roles}rolecall"),
+    ];
+    assert_eq!(asked, wanted);
+    store.lent.pass(54 * 60);
+    store.put("z").await.expect("delivers");
+    assert_eq!(store.server.with(|aws| aws.instance.given), 1, "not yet");
+    store.lent.pass(2 * 60);
+    store.put("z").await.expect("delivers");
+    assert!(store.server.with(|aws| aws.instance.given) > 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_gives_no_keys_is_told_with_the_other_sources_and_asked_once() {
+    type Change = fn(&mut Aws);
+    let changes: [(Change, &str); 4] = [
+        (|aws| aws.instance.token = 403, "gives no token (HTTP 403)"),
+        (|aws| aws.instance.role = None, "has no role"),
+        (
+            |aws| aws.instance.code = "AssumeRoleUnauthorizedAccess".to_owned(),
+            "gives no keys of the role (AssumeRoleUnauthorizedAccess)",
+        ),
+        (
+            |aws| aws.instance.role = Some("../x".to_owned()),
+            "names no role",
+        ),
+    ];
+    for (change, told) in changes {
+        let store = Store::with(CredentialFormat::Json, INSTANCE);
+        store.server.with(change);
+        let error = store.put("x").await.expect_err(told);
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(error.effect, Effect::None);
+        let asked = store.server.calls().len();
+        let again = store.put("y").await.expect_err(told);
+        if told != "names no role" {
+            assert!(again.to_string().contains("AWS_ACCESS_KEY_ID"), "{again}");
+            assert_eq!((again, store.server.calls().len()), (error, 0), "{asked}");
+        }
+    }
+}
+
+/// Where no instance is, nothing answers, for ever.
+#[tokio::test]
+async fn what_is_no_instance_is_found_out_within_seconds_and_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let (machine, _) = Lent::machine(&[
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &url),
+        ("AWS_ENDPOINT_URL_STS", "https://sts.amazonaws.com"),
+    ]);
+    let login = login::Login::new(&Arc::new(machine), REGION);
+    let began = std::time::Instant::now();
+    for _ in 0..3 {
+        let told = login.keys().await.expect_err("nobody").to_string();
+        assert!(told.contains("does not answer") && told.contains("hop limit"));
+    }
+    let took = began.elapsed().as_secs();
+    // One patience of three seconds, whoever asks.
+    assert!((2..9).contains(&took), "{took} s");
+}
+
+/// The files of AWS's own programs, as they stand in a home directory.
+#[tokio::test]
+async fn a_profile_of_the_home_directory_logs_in() {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| home.path().join(name).to_str().expect("a path").to_owned();
+    std::fs::create_dir(path(".aws")).expect("made");
+    std::fs::write(path("token"), "a.b.c\n").expect("writes");
+    let config = format!(
+        "[default]\nregion = us-east-1\n[profile token]\nrole_arn = {ROLE}\n\
+         web_identity_token_file = {}\n[profile role]\nrole_arn = {ROLE}\nsource_profile = base\n\
+         external_id = of acme\n[profile instance]\nrole_arn = {ROLE}\n\
+         credential_source = Ec2InstanceMetadata\n[profile pod]\nrole_arn = {ROLE}\n\
+         credential_source = EcsContainer\n",
+        path("token")
+    );
+    let base = format!("[base]\naws_access_key_id = {ID}\naws_secret_access_key = {KEY}\n");
+    std::fs::write(path(".aws/config"), config).expect("writes");
+    std::fs::write(path(".aws/credentials"), base).expect("writes");
+    let own = path("");
+    for (profile, logins) in [
+        ("base", 0),
+        ("token", 1),
+        ("role", 1),
+        ("instance", 2),
+        ("pod", 2),
+    ] {
+        let mut variables = vec![("HOME", own.as_str()), ("AWS_PROFILE", profile)];
+        variables.extend(INSTANCE);
+        variables.push(("AWS_CONTAINER_CREDENTIALS_FULL_URI", "URL/v1/credentials"));
+        variables.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a.b.c"));
+        let store = Store::with(CredentialFormat::Json, &variables);
+        if profile == "role" {
+            let id = Some("of%20acme".to_owned());
+            store.server.with(|aws| aws.external_id = id);
+        }
+        store.put("x").await.expect(profile);
+        store.put("y").await.expect(profile);
+        assert_eq!(store.server.with(|aws| aws.logins()), logins, "{profile}");
+    }
+    // A profile that nobody names and that has no login is no reason not to go on.
+    let mut variables = vec![("HOME", own.as_str())];
+    variables.extend(INSTANCE);
+    let store = Store::with(CredentialFormat::Json, &variables);
+    store.put("x").await.expect("by the instance");
+    assert_eq!(store.server.with(|aws| aws.instance.given), 1);
+    // Nor is what is no file, in a home that is somebody else's or nobody's.
+    for (old, new) in [
+        (".aws/config", "config"),
+        (".aws/credentials", "credentials"),
+    ] {
+        std::fs::rename(path(old), path(new)).expect("moves");
+    }
+    std::fs::create_dir(path(".aws/config")).expect("made");
+    let store = Store::with(CredentialFormat::Json, &variables);
+    store.put("x").await.expect("by the instance");
+    // One that is named has to be there.
+    for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        let named = path("none");
+        let mut variables = variables.clone();
+        variables.push((name, named.as_str()));
+        let told = Store::with(CredentialFormat::Json, &variables)
+            .put("x")
+            .await;
+        let told = told.expect_err("is not there").to_string();
+        let wanted = format!("the file of {name} cannot be read");
+        assert!(told.contains(&wanted) && !told.contains(&named), "{told}");
+    }
+    // A home that is not absolute would be a folder of wherever the run was started.
+    let elsewhere = [("HOME", "."), ("AWS_PROFILE", "base")];
+    let told = Store::with(CredentialFormat::Json, &elsewhere)
+        .put("x")
+        .await;
+    let told = told.expect_err("no such profile").to_string();
+    assert!(told.contains("AWS_PROFILE"), "{told}");
+}
+
+/// One login for both kinds and all their places in a region.
+#[tokio::test]
+async fn both_kinds_share_one_login() {
+    let store = Store::with(CredentialFormat::Json, INSTANCE);
+    store.put("x").await.expect("delivers");
+    let place = crate::model::AwsSsmPlace {
+        endpoint: store.place.endpoint.clone(),
+        region: REGION.to_owned(),
+        account_id: ACCOUNT.to_owned(),
+        name: "/mondoo/ci".to_owned(),
+        format: CredentialFormat::Json,
+    };
+    let to = Destination::new("aws_ssm.ci", Place::AwsSsm(place));
+    let other = AwsSsmSink::new(Arc::clone(&store.sink.services));
+    other.probe(&to).await.expect("looks");
+    assert_eq!(store.server.with(|aws| aws.instance.given), 1);
+}
+
+/// A service that is asked too much for longer than a few tries is left alone for a while, by all.
+#[tokio::test]
+async fn a_service_that_is_asked_too_much_is_asked_again_after_a_rest() {
+    let store = Store::of(CredentialFormat::Json);
+    store.server.with(|aws| {
+        let fault = Fault::Refuse(400, "ThrottlingException".to_owned());
+        let faults = std::iter::repeat_n(("PutSecretValue".to_owned(), fault), 10);
+        aws.faults.extend(faults);
+    });
+    store.put("x").await.expect("waits");
+    let forever = Store::of(CredentialFormat::Json);
+    forever.server.with(|aws| {
+        let fault = Fault::Refuse(400, "ThrottlingException".to_owned());
+        let faults = std::iter::repeat_n(("PutSecretValue".to_owned(), fault), 1000);
+        aws.faults.extend(faults);
+    });
+    let error = forever.put("x").await.expect_err("ends");
+    assert_eq!(
+        (error.kind, error.effect),
+        (SinkErrorKind::RateLimited, Effect::None)
+    );
 }

@@ -6,43 +6,38 @@
 
 mod parameter;
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use self::parameter::{Parameter, Settings};
 use super::answer::{self, Refused, elsewhere, refuse};
-use super::service::Service;
+use super::resource::Api;
+use super::service::{Service, Services};
+use super::value::{self, NOTHING};
 use crate::model::{
-    AwsSsmPlace, Destination, IssuedCredential, Mrn, Origin, Place, StoreVersion, StoredCredential,
+    AwsSsmPlace, Destination, IssuedCredential, Mrn, Place, StoreVersion, StoredCredential,
 };
 use crate::ports::{
     Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
     SinkStore, Staged, Verified,
 };
-use crate::sinks::content;
-use crate::sinks::machine::Machine;
 use crate::sinks::remote;
 use crate::sinks::room;
 
-/// What a parameter holds that holds no key.
-const NOTHING: &str = "{}";
 /// The longest value of a parameter that is made here, in bytes.
 const STANDARD: usize = 4096;
 const _: () = assert!(room::MOST <= STANDARD);
-/// How often a write is looked for, and how long is waited in between: a reader may be behind.
+/// How often is looked for what was written, and how long is waited in between: a reader may be behind.
 const LOOKS: usize = 4;
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Delivers into parameters of AWS Systems Manager.
 #[derive(Debug)]
 pub(in crate::sinks) struct AwsSsmSink {
-    machine: Arc<Machine>,
-    /// By address and region: one login a run.
-    services: Mutex<BTreeMap<(Origin, String), Arc<Service>>>,
+    services: Arc<Services>,
 }
 
 /// A parameter as it is seen, if there is one.
@@ -70,15 +65,8 @@ impl Seen {
 
     fn found(&self) -> Found {
         match self.value() {
-            None | Some(NOTHING) => Found::Nobody,
-            Some(text) => match content::holder(text.as_bytes()) {
-                Some((account, endpoint)) => Found::Account { account, endpoint },
-                None => Found::Foreign {
-                    what: "the parameter holds something that is not a credential; move it away, \
-                           or name another parameter"
-                        .to_owned(),
-                },
-            },
+            None => Found::Nobody,
+            held => value::found(Api::Parameters, held),
         }
     }
 
@@ -131,33 +119,49 @@ fn rendered(
     place: &AwsSsmPlace,
     room: usize,
 ) -> Result<Zeroizing<String>, SinkError> {
-    let bytes = content::render(credential, place.format);
-    let text = bytes.and_then(|bytes| {
-        let text = std::str::from_utf8(&bytes).ok()?;
-        Some(Zeroizing::new(text.trim_end().to_owned()))
-    });
-    let text = text.ok_or_else(|| answer::malformed("the credential cannot be written as JSON"))?;
-    match text.len() > room {
-        true => Err(refuse(
-            SinkErrorKind::Full,
-            format!(
-                "the credential is {} bytes long, and a parameter of this tier takes {room} at most",
-                text.len()
-            ),
-            "give the parameter the tier Advanced (8192 bytes, which AWS charges for), or deliver it \
-             elsewhere",
-        )),
-        false => Ok(text),
+    value::rendered(
+        credential,
+        place.format,
+        (room, "a parameter of this tier"),
+        "give the parameter the tier Advanced (8192 bytes, which AWS charges for), or deliver it elsewhere",
+    )
+}
+
+/// What somebody else did to a parameter of this version before it was given that one, a fragment.
+fn meanwhile(seen: Option<u64>, ours: u64) -> Option<String> {
+    let next = seen.unwrap_or_default() + 1;
+    let between = match ours.cmp(&next) {
+        Ordering::Equal => return None,
+        Ordering::Less => {
+            return Some(
+                "somebody else removed the parameter at the same time; it was made anew".to_owned(),
+            );
+        }
+        Ordering::Greater if ours - next == 1 => format!("version {next}"),
+        Ordering::Greater => format!("the versions {next} to {}", ours - 1),
+    };
+    Some(format!(
+        "somebody else wrote the parameter at the same time; what they wrote is {between} of it"
+    ))
+}
+
+/// That what somebody else did at the same time was written over, where nothing else tells it.
+fn overwritten(note: Option<String>) -> Result<(), SinkError> {
+    match note {
+        None => Ok(()),
+        Some(note) => Err(SinkError {
+            kind: SinkErrorKind::Moved,
+            effect: Effect::Unknown,
+            message: note,
+            help: Some("look at its history, and write it again if it is to stay".to_owned()),
+        }),
     }
 }
 
 impl AwsSsmSink {
-    /// A sink with the logins of this machine; nothing is sent yet.
-    pub(in crate::sinks) fn new(machine: Arc<Machine>) -> Self {
-        Self {
-            machine,
-            services: Mutex::default(),
-        }
+    /// A sink that reaches these services; nothing is sent yet.
+    pub(in crate::sinks) fn new(services: Arc<Services>) -> Self {
+        Self { services }
     }
 
     /// The place of a destination, and the service behind it.
@@ -172,25 +176,47 @@ impl AwsSsmSink {
                 "report this",
             ));
         };
-        let mut services = self.services.lock().await;
-        let key = (place.endpoint.clone(), place.region.clone());
-        if let Some(service) = services.get(&key) {
-            return Ok((place, Arc::clone(service)));
-        }
-        let service = Arc::new(Service::new(&self.machine, place.into())?);
-        services.insert(key, Arc::clone(&service));
-        Ok((place, service))
+        Ok((place, self.services.at(place.into()).await?))
     }
 
     /// The parameter, if it is one that may be written.
     async fn look(service: &Service, place: &AwsSsmPlace) -> Result<Seen, SinkError> {
-        let Some(held) = parameter::get(service, place).await? else {
-            let account = service.account().await?;
-            return match account == place.account_id {
-                true => Ok(Seen(None)),
-                false => Err(elsewhere(&account, place.into())),
+        for look in 0..LOOKS {
+            if look > 0 {
+                service.pause(WAIT).await;
+            }
+            let Some(held) = parameter::get(service, place).await? else {
+                let account = service.account().await?;
+                return match account == place.account_id {
+                    true => Ok(Seen(None)),
+                    false => Err(elsewhere(&account, place.into())),
+                };
             };
-        };
+            Self::is_ours(&held, place)?;
+            let settings = parameter::settings(service, place, held.version).await?;
+            // The history may be behind.
+            let Some(settings) = settings else {
+                continue;
+            };
+            if settings.has_policies() {
+                return Err(refuse(
+                    SinkErrorKind::Unfit,
+                    "the parameter has policies, by which AWS deletes it or tells of it by itself"
+                        .to_owned(),
+                    "take its policies away, or name another parameter",
+                ));
+            }
+            return Ok(Seen(Some((held, settings))));
+        }
+        Err(refuse(
+            SinkErrorKind::Unavailable,
+            "the history of the parameter does not have its newest version".to_owned(),
+            "look who writes there, and run again",
+        ))
+    }
+
+    /// Refuses a parameter that takes no key.
+    fn is_ours(held: &Parameter, place: &AwsSsmPlace) -> Result<(), SinkError> {
         let mut parts = held.arn.splitn(6, ':').skip(3);
         let (region, account) = (parts.next(), parts.next());
         if account != Some(&place.account_id) {
@@ -214,60 +240,60 @@ impl AwsSsmSink {
                 "name another parameter",
             ));
         }
-        let settings = parameter::settings(service, place, held.version).await?;
-        if settings.has_policies() {
-            return Err(unfit(
-                "the parameter has policies, by which AWS deletes it or tells of it by itself",
-                "take its policies away, or name another parameter",
-            ));
-        }
-        Ok(Seen(Some((held, settings))))
+        Ok(())
     }
 
-    /// Writes a value over what was seen, and waits until it is read. A version that is not the next one is
-    /// told: somebody wrote at the same time.
+    /// Writes a value over what was seen, and waits until it is read. Gives its version, and what somebody else
+    /// did between the look and the write: no condition of AWS's keeps that from happening.
     async fn write(
-        &self,
         service: &Service,
         place: &AwsSsmPlace,
         seen: &Seen,
         value: &str,
     ) -> Result<(u64, Option<String>), SinkError> {
-        let next = seen.version().unwrap_or_default() + 1;
         let put = parameter::put(service, place, seen.settings(), value).await;
-        let (version, lost) = match put {
-            Ok(version) => (version, None),
+        let (ours, lost) = match put {
+            Ok(version) => (Some(version), None),
             // It may be our own request, whose answer was lost.
-            Err(Refused::Exists) => (next, Some(moved())),
+            Err(Refused::Exists) => (None, Some(moved())),
             Err(refused) => match refused.error() {
-                error if error.effect == Effect::Unknown => (next, Some(error)),
+                error if error.effect == Effect::Unknown => (None, Some(error)),
                 error => return Err(error),
             },
         };
+        let least = ours.unwrap_or(seen.version().unwrap_or_default() + 1);
         for look in 0..LOOKS {
             if look > 0 {
-                (self.machine.time.sleep)(WAIT).await;
+                service.pause(WAIT).await;
             }
             let held = parameter::get(service, place)
                 .await
                 .map_err(remote::unsure)?;
-            let Some(held) = held.filter(|held| held.version >= version) else {
+            let Some(held) = held else {
                 continue;
             };
+            // It was not there before, so that it is ours, whatever its version.
             if *held.value == *value {
-                let between = held.version > next;
-                let note = between.then(|| {
-                    format!(
-                        "somebody else wrote the parameter at the same time; what they wrote is version {} of it",
-                        held.version - 1
-                    )
-                });
+                let note = meanwhile(seen.version(), ours.unwrap_or(held.version));
                 return Ok((held.version, note));
             }
-            return Err(match lost {
+            if held.version < least {
+                continue;
+            }
+            return Err(match (lost, ours) {
                 // Nothing says that ours came before theirs.
-                Some(error) => error,
-                None => remote::unsure(answer::malformed("what is there is not what was written")),
+                (Some(error), _) => error,
+                (None, Some(ours)) if held.version > ours => SinkError {
+                    kind: SinkErrorKind::Moved,
+                    effect: Effect::Unknown,
+                    message: format!(
+                        "somebody else wrote the parameter right afterwards; the key is version {ours} of it"
+                    ),
+                    help: Some("look who writes there, and plan again".to_owned()),
+                },
+                (None, _) => {
+                    remote::unsure(answer::malformed("what is there is not what was written"))
+                }
             });
         }
         Err(lost.unwrap_or_else(|| {
@@ -300,14 +326,7 @@ impl SinkStore for AwsSsmSink {
         probe: Probe,
     ) -> Result<Staged, SinkError> {
         let work = async {
-            if let Found::Foreign { what } = &probe.found {
-                return Err(SinkError {
-                    kind: SinkErrorKind::Unfit,
-                    effect: Effect::None,
-                    message: what.clone(),
-                    help: None,
-                });
-            }
+            value::replaceable(&probe)?;
             let (place, _) = self.at(to).await?;
             let room = before(&probe).map_or(STANDARD, |before| before.room);
             rendered(credential, place, room).map(|_| ())
@@ -336,7 +355,7 @@ impl SinkStore for AwsSsmSink {
             let (version, note) = match (seen.version(), seen.value()) {
                 (Some(version), Some(held)) if held == text.as_str() => (version, None),
                 _ if !seen.is(before.as_ref()) => return Err(moved()),
-                _ => self.write(&service, place, &seen, &text).await?,
+                _ => Self::write(&service, place, &seen, &text).await?,
             };
             Ok(Delivered {
                 verified: Verified::Equal,
@@ -366,7 +385,8 @@ impl SinkStore for AwsSsmSink {
                 // It was there before.
                 return Ok(Abandoned::Restored);
             }
-            self.write(&service, place, &seen, former).await?;
+            let (_, note) = Self::write(&service, place, &seen, former).await?;
+            overwritten(note)?;
             Ok(match staged.probe.found {
                 Found::Nobody => Abandoned::Gone,
                 _ => Abandoned::Restored,
@@ -380,15 +400,7 @@ impl SinkStore for AwsSsmSink {
         let work = async {
             let (place, service) = self.at(from).await?;
             let seen = Self::look(&service, place).await?;
-            Ok(match seen.found() {
-                Found::Nobody => ReadKey::Nothing,
-                Found::Foreign { what } => ReadKey::Other(what),
-                Found::Unreadable => ReadKey::Other("something that cannot be read".to_owned()),
-                Found::Account { .. } => {
-                    let text = seen.value().unwrap_or_default();
-                    content::held(&StoredCredential::new(text.as_bytes().to_vec()))
-                }
-            })
+            Ok(value::key(seen.found(), seen.value()))
         };
         work.await
             .map_err(|error| remote::at(from, "reading", error))
@@ -406,7 +418,8 @@ impl SinkStore for AwsSsmSink {
             if !seen.is_of(account) {
                 return Ok(Removal::NotThere);
             }
-            self.write(&service, place, &seen, NOTHING).await?;
+            let (_, note) = Self::write(&service, place, &seen, NOTHING).await?;
+            overwritten(note)?;
             Ok(Removal::Removed)
         };
         work.await

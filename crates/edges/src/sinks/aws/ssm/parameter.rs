@@ -3,11 +3,12 @@
 //!
 //! Source: the API reference of AWS Systems Manager: `GetParameter`, `GetParameterHistory`, `PutParameter`.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::model::AwsSsmPlace;
-use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::ports::SinkError;
+use crate::secret::zeroizing;
 use crate::sinks::aws::answer::{self, Refused};
 use crate::sinks::aws::service::{Op, Service};
 
@@ -25,15 +26,11 @@ pub(super) struct Parameter {
     pub(super) name: String,
     #[serde(rename = "Type")]
     pub(super) kind: String,
-    #[serde(deserialize_with = "zeroed")]
+    #[serde(deserialize_with = "zeroizing")]
     pub(super) value: Zeroizing<String>,
     pub(super) version: u64,
     #[serde(default)]
     pub(super) data_type: Option<String>,
-}
-
-fn zeroed<'de, D: Deserializer<'de>>(from: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(from).map(Zeroizing::new)
 }
 
 #[derive(Deserialize)]
@@ -113,12 +110,13 @@ pub(super) async fn get(
     }
 }
 
-/// What a version of a parameter keeps besides its value. No value is read for it.
+/// What a version of a parameter keeps besides its value; `None` if the history does not have it. No value is
+/// read for it.
 pub(super) async fn settings(
     service: &Service,
     place: &AwsSsmPlace,
     version: u64,
-) -> Result<Settings, SinkError> {
+) -> Result<Option<Settings>, SinkError> {
     let mut next: Option<String> = None;
     for _ in 0..PAGES {
         let op = Op {
@@ -134,19 +132,14 @@ pub(super) async fn settings(
         let page = page.map_err(Refused::error)?;
         let found = page.parameters.into_iter();
         if let Some(found) = found.into_iter().find(|one| one.version == version) {
-            return Ok(found);
+            return Ok(Some(found));
         }
         next = page.next_token.filter(|next| !next.is_empty());
         if next.is_none() {
             break;
         }
     }
-    Err(SinkError {
-        kind: SinkErrorKind::Unavailable,
-        effect: Effect::None,
-        message: format!("the history of the parameter does not have its version {version}"),
-        help: Some("look who writes there, and run again".to_owned()),
-    })
+    Ok(None)
 }
 
 /// Writes a value, over a parameter with these settings or where none is, and gives its version. It is sent

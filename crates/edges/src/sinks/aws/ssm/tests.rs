@@ -2,12 +2,12 @@
 
 use std::sync::Mutex;
 
-use rolecall_standins::aws::{ACCOUNT, Aws, Fault, ID, KEY, REGION};
+use rolecall_standins::aws::{ACCOUNT, Aws, Fault, ID, KEY, REGION, Theirs};
 use rolecall_standins::parameters::Version;
 use rolecall_standins::{Running, serve};
 
 use super::*;
-use crate::model::CredentialFormat;
+use crate::model::{CredentialFormat, Origin};
 use crate::sinks::contract::{Ground, credential, keeps_to_the_contract};
 use crate::sinks::fixture::Lent;
 
@@ -31,7 +31,7 @@ impl Store {
         let endpoint = Origin::new(&server.url).expect("an address");
         machine.allowed.push(endpoint.clone());
         Self {
-            sink: AwsSsmSink::new(Arc::new(machine)),
+            sink: AwsSsmSink::new(Arc::new(Services::new(Arc::new(machine)))),
             server,
             place: AwsSsmPlace {
                 endpoint,
@@ -388,17 +388,18 @@ async fn a_refusal_is_told_by_its_type_with_the_right_that_is_missing() {
 
 #[tokio::test]
 async fn a_login_goes_to_the_services_own_addresses_alone() {
-    let sink = |endpoint: &str| {
+    let sink = async |endpoint: &str| {
         let (machine, _) = Lent::machine(&[]);
         let place = AwsSsmPlace {
             endpoint: Origin::new(endpoint).expect("an address"),
             ..Store::json().place
         };
-        Service::new(&Arc::new(machine), (&place).into()).map(|_| ())
+        let services = Services::new(Arc::new(machine));
+        services.at((&place).into()).await.map(|_| ())
     };
     for own in ["ssm", "ssm-fips"] {
         let own = format!("https://{own}.eu-central-1.amazonaws.com");
-        sink(&own).expect("is AWS's own");
+        sink(&own).await.expect("is AWS's own");
     }
     for other in [
         "https://secretsmanager.eu-central-1.amazonaws.com",
@@ -406,7 +407,174 @@ async fn a_login_goes_to_the_services_own_addresses_alone() {
         "https://ssm.eu-central-1.amazonaws.com.evil.example",
         "http://127.0.0.1:9",
     ] {
-        let error = sink(other).expect_err(other);
+        let error = sink(other).await.expect_err(other);
         assert!(error.to_string().contains("was not sent"), "{error}");
+    }
+}
+
+/// Between the look and the write nothing keeps others out: it is told what is theirs, and where it is.
+#[tokio::test]
+async fn who_wrote_between_the_look_and_the_write_is_told() {
+    let write = |values: &[&str]| Theirs::Write(values.iter().map(|v| (*v).to_owned()).collect());
+    for (fault, version, told) in [
+        (Fault::Before(write(&["a"])), 3, Some("version 2 of it")),
+        (
+            Fault::Before(write(&["a", "b"])),
+            4,
+            Some("the versions 2 to 3 of it"),
+        ),
+        (
+            Fault::BeforeAndLost(write(&["a"])),
+            3,
+            Some("version 2 of it"),
+        ),
+        (
+            Fault::Before(Theirs::Remove),
+            1,
+            Some("removed the parameter"),
+        ),
+        (
+            Fault::BeforeAndLost(Theirs::Remove),
+            1,
+            Some("removed the parameter"),
+        ),
+        (Fault::LostAnswer, 2, None),
+    ] {
+        let store = Store::json();
+        store.server.with(|aws| aws.parameters.write(NAME, NOTHING));
+        store.fault("PutParameter", fault.clone());
+        let delivered = store.put("x").await.expect("delivers");
+        assert_eq!(store.asked("PutParameter"), 1);
+        let held = store.newest();
+        assert!(held.value.contains("serviceaccounts/x"));
+        let wanted = Some(StoreVersion::new(&version.to_string()));
+        assert_eq!((held.number, delivered.version), (version, wanted));
+        let note = delivered.note.unwrap_or_default();
+        assert_eq!(!note.is_empty(), told.is_some(), "{fault:?}: {note}");
+        assert!(note.contains(told.unwrap_or_default()), "{note}");
+    }
+}
+
+/// What others write after us is theirs, and the key is not where it is read.
+#[tokio::test]
+async fn who_writes_right_after_us_has_written_over_the_key() {
+    let theirs = || Theirs::Write(vec!["theirs".to_owned()]);
+    for (fault, kind, told) in [
+        (
+            Fault::After(theirs()),
+            SinkErrorKind::Moved,
+            "the key is version 2",
+        ),
+        (
+            Fault::AfterAndLost(theirs()),
+            SinkErrorKind::Unavailable,
+            "broke off",
+        ),
+    ] {
+        let store = Store::json();
+        store.server.with(|aws| aws.parameters.write(NAME, NOTHING));
+        store.fault("PutParameter", fault);
+        let (to, key) = (store.to(), credential("x"));
+        let probe = store.sink.probe(&to).await.expect("looks");
+        let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+        let error = store.sink.promote(&to, &key, &staged).await;
+        let error = error.expect_err("is not what is read");
+        assert_eq!((error.kind, error.effect), (kind, Effect::Unknown));
+        assert!(error.to_string().contains(told), "{error}");
+        // What is called off then is theirs, and stays.
+        let done = store.sink.abandon(&to, &key, &staged).await.expect("looks");
+        assert_eq!(done, Abandoned::Gone);
+        assert_eq!(store.newest().value, "theirs");
+    }
+}
+
+/// A first write is bound to nothing being there.
+#[tokio::test]
+async fn who_made_the_parameter_meanwhile_keeps_it() {
+    for values in [vec!["theirs"], vec!["a", "theirs"]] {
+        let store = Store::json();
+        let values = values.into_iter().map(str::to_owned).collect();
+        store.fault("PutParameter", Fault::Before(Theirs::Write(values)));
+        let error = store.put("x").await.expect_err("refused");
+        assert_eq!(
+            (error.kind, error.effect),
+            (SinkErrorKind::Moved, Effect::None)
+        );
+        assert_eq!(store.newest().value, "theirs");
+        assert_eq!(store.asked("PutParameter"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_of_another_type_meanwhile_is_not_written() {
+    for kind in ["String", "StringList"] {
+        let store = Store::json();
+        store.server.with(|aws| aws.parameters.write(NAME, NOTHING));
+        store.fault("PutParameter", Fault::Before(Theirs::Type(kind.to_owned())));
+        let error = store.put("x").await.expect_err("refused");
+        assert_eq!(
+            (error.kind, error.effect),
+            (SinkErrorKind::Moved, Effect::None)
+        );
+        assert!(error.to_string().contains("another type"), "{error}");
+        assert_eq!(
+            (&*store.newest().value, &*store.newest().kind),
+            ("theirs", kind)
+        );
+    }
+}
+
+/// Nobody else tells it where a key is taken back or removed.
+#[tokio::test]
+async fn what_is_written_over_while_a_key_is_taken_away_is_an_error() {
+    for removes in [false, true] {
+        let store = Store::json();
+        store.server.with(|aws| aws.parameters.write(NAME, NOTHING));
+        let (to, key) = (store.to(), credential("x"));
+        let probe = store.sink.probe(&to).await.expect("looks");
+        let staged = store.sink.stage(&to, &key, probe).await.expect("stages");
+        let done = store.sink.promote(&to, &key, &staged).await;
+        done.expect("delivers");
+        let theirs = Theirs::Write(vec!["theirs".to_owned()]);
+        store.fault("PutParameter", Fault::Before(theirs));
+        let error = match removes {
+            true => store.sink.remove(&to, &key.mrn, None).await.map(|_| ()),
+            false => store.sink.abandon(&to, &key, &staged).await.map(|_| ()),
+        };
+        let error = error.expect_err("is told");
+        assert_eq!(
+            (error.kind, error.effect),
+            (SinkErrorKind::Moved, Effect::Unknown)
+        );
+        assert!(error.to_string().contains("version 3 of it"), "{error}");
+        assert_eq!(store.newest().value, NOTHING);
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_is_behind_is_waited_for() {
+    let store = Store::json();
+    store.server.with(|aws| {
+        aws.parameters.write(NAME, NOTHING);
+        aws.parameters.behind = 2;
+    });
+    store.put("x").await.expect("delivers");
+    let store = Store::json();
+    store.server.with(|aws| {
+        aws.parameters.write(NAME, NOTHING);
+        aws.parameters.behind = 100;
+    });
+    let error = store.put("x").await.expect_err("ends");
+    assert_eq!(error.kind, SinkErrorKind::Unavailable);
+    assert!(error.to_string().contains("history"), "{error}");
+}
+
+#[tokio::test]
+async fn who_is_asked_too_much_when_reading_is_asked_again() {
+    for op in ["GetParameter", "GetParameterHistory"] {
+        let store = Store::json();
+        store.server.with(|aws| aws.parameters.write(NAME, NOTHING));
+        store.fault(op, Fault::Refuse(400, "ThrottlingException".to_owned()));
+        store.put("x").await.expect("waits");
     }
 }
