@@ -8,6 +8,8 @@ mod bad_days;
 #[cfg(feature = "server")]
 mod check;
 #[cfg(feature = "server")]
+mod checkouts;
+#[cfg(feature = "server")]
 mod commands;
 mod compatibility;
 #[cfg(feature = "server")]
