@@ -236,6 +236,7 @@ fn many_are_told_by_number_and_each_account_once() {
         "{}",
         message(3)
     );
+    assert!(!message(3).contains(" more."), "{}", message(3));
     assert!(message(5).ends_with("; and 2 more."), "{}", message(5));
     assert_eq!(message(5).matches("service_account.").count(), 3);
 }

@@ -195,6 +195,14 @@ fn what_is_damaged_or_not_told_apart_is_no_answer() {
         "{found:?}"
     );
     assert_eq!(standing(dir.path(), head), Standing::Ancestor);
+    for n in 0..300 {
+        fs::write(packs.join(format!("{n}.idx")), "").expect("written");
+    }
+    let found = standing(dir.path(), &commits[255]);
+    assert!(
+        matches!(&found, Standing::Unread(why) if why.contains("more than 300 packs")),
+        "{found:?}"
+    );
     fs::remove_dir_all(packs).expect("removed");
     for odd in ["", "abc", "not a name at"] {
         let found = &repository(dir.path()).standings([odd])[odd];
