@@ -26,7 +26,8 @@ pub struct Options {
     pub grace: Duration,
     /// What marks are sealed with.
     pub seals: Seals,
-    /// The commit of the configuration that is applied, in hexadecimal, where it is known.
+    /// The commit of the configuration that is applied, in hexadecimal, where it is known; with `-dirty`
+    /// behind it if that is not what is applied.
     pub commit: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::leave::without;
 use super::outcome::ChangeResult;
-use super::run::{Run, ScopeRun};
+use super::run::{Ended, Run, ScopeRun};
 use crate::model::{
     AccountState, Described, KeptText, Labels, LiveAccount, LiveLabels, Marks, Mrn, RoleSet, VOID,
     same_name,
@@ -281,23 +281,71 @@ impl<'a, W: World> Run<'a, W> {
             let (batch, after) = rest.split_at(rest.len().min(BATCH));
             rest = after;
             let mut wanted: BTreeMap<Mrn, RoleSet> = BTreeMap::new();
+            let (mut due, mut undone) = (Vec::new(), Vec::new());
             for index in batch {
+                // Names are written one by one, and what has its name is in hand.
+                if !due.is_empty() && self.stop() {
+                    undone.push(*index);
+                    continue;
+                }
                 let change = &self.plan.changes[*index];
                 self.start(change, "updating permissions");
                 if let (Some(mrn), Some(after)) = (&change.account, &change.after) {
+                    if let Err((result, why)) = self.sign(mrn, scope_run).await {
+                        self.end(scope_run, *index, result, why);
+                        continue;
+                    }
                     wanted.insert(mrn.clone(), after.roles.clone());
+                    due.push(*index);
                 }
+            }
+            if wanted.is_empty() {
+                continue;
             }
             let answer = self.set_roles(scope_run.scope, &wanted).await;
             let start = self.world.elapsed();
-            for index in batch {
-                let change = &self.plan.changes[*index];
+            for index in due {
+                let change = &self.plan.changes[index];
                 let Some(mrn) = &change.account else { continue };
                 let (result, detail) = self.granted(&answer, mrn, &wanted[mrn], start).await;
-                self.end(scope_run, *index, result, detail);
+                self.end(scope_run, index, result, detail);
+            }
+            if !undone.is_empty() {
+                undone.extend(rest);
+                return undone;
             }
         }
         Vec::new()
+    }
+
+    /// Has an account's marks name the commit of this run, if there is one and they name another: before its
+    /// roles change, so that an older checkout never takes the new roles for those of an older commit.
+    async fn sign(&self, mrn: &Mrn, scope_run: &mut ScopeRun<'a>) -> Result<(), Ended> {
+        let commit = self.written_by.commit();
+        let present = scope_run.listed.get(mrn);
+        let marked = present.and_then(|account| Some((account.state(), account.marks()?.clone())));
+        let Some((state, marks)) =
+            marked.filter(|(_, marks)| commit.is_some() && marks.written.commit() != commit)
+        else {
+            return Ok(());
+        };
+        let written = self.written_by.clone();
+        let marks = self.options.seals.seal(mrn, Marks { written, ..marks });
+        let mut labels = state.labels.clone();
+        labels.extend(marks.labels());
+        let (found, result, why) = self
+            .rewrite(mrn, &state, None, &labels, Labels::new())
+            .await;
+        if let Some(found) = found {
+            scope_run.listed.insert(mrn.clone(), found);
+        }
+        match result {
+            ChangeResult::Done => Ok(()),
+            _ => Err((
+                result,
+                format!("its marks were to name the commit before its roles change, and: {why}"),
+            )),
+        }
     }
 
     /// How the roles of one account ended after a `setRoles` that may have been a batch.

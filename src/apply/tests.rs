@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+mod commits;
 mod keys;
 mod wait;
 
@@ -13,13 +14,14 @@ use super::*;
 use crate::diff::diff;
 use crate::model::samples;
 use crate::model::{
-    Address, Caller, CredentialFormat, CredentialMark, Described, Desired, DesiredAccount,
-    Destination, Facts, FilePlace, Fingerprint, Import, Inventory, IssuedCredential, KeptText,
-    Labels, Live, LiveAccount, Marks, Nonce, OrgId, Place, Role, RoleSet, ScopeInfo, SealCheck,
-    SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, StoreVersion, VOID,
+    Address, Caller, Checkout, CredentialFormat, CredentialMark, Described, Desired,
+    DesiredAccount, Destination, Facts, FilePlace, Fingerprint, Import, Inventory,
+    IssuedCredential, KeptText, Labels, Live, LiveAccount, Marks, Nonce, OrgId, Place, Role,
+    RoleSet, ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, Standing,
+    StoreVersion, VOID,
 };
 use crate::plan::Change;
-use crate::policy::{Acks, LocalFiles, approve};
+use crate::policy::{Acks, LocalFiles, approve, writers};
 use crate::ports::*;
 
 /// What the world answers to the next write instead of doing as it is told.
@@ -437,7 +439,7 @@ fn run_as(
     world: &Small,
 ) -> Outcome {
     let endpoint = "https://us.api.mondoo.com";
-    run_of(endpoint, more, |_| {}, declared, live, world)
+    run_of(endpoint, None, more, |_| {}, declared, live, world)
 }
 
 /// The same at another endpoint.
@@ -447,7 +449,7 @@ fn run_at(
     live: &[LiveAccount],
     world: &Small,
 ) -> Outcome {
-    run_of(endpoint, |_| {}, |_| {}, declared, live, world)
+    run_of(endpoint, None, |_| {}, |_| {}, declared, live, world)
 }
 
 /// The same of a plan of which the changes were edited.
@@ -458,11 +460,13 @@ fn run_edited(
     edit: impl Fn(&mut Change),
 ) -> Outcome {
     let endpoint = "https://us.api.mondoo.com";
-    run_of(endpoint, |_| {}, edit, declared, live, world)
+    run_of(endpoint, None, |_| {}, edit, declared, live, world)
 }
 
+/// Plans and applies; `commit` is what the configuration is of.
 fn run_of(
     endpoint: &str,
+    commit: Option<&str>,
     more: impl FnOnce(&mut Desired),
     edit: impl Fn(&mut Change),
     declared: Vec<DesiredAccount>,
@@ -499,11 +503,18 @@ fn run_of(
     let plan = crate::plan::build(&desired, &live, &inventory, delta);
     let mut contents = plan.into_contents();
     contents.changes.iter_mut().for_each(edit);
-    let plan = contents.settle();
+    let mut plan = contents.settle();
+    let ancestor = |commit: &str| (commit.to_owned(), Standing::Ancestor);
+    let commits = writers(&plan).into_iter().map(ancestor).collect();
+    plan.checked_out(Checkout {
+        head: commit.map(str::to_owned),
+        commits,
+    });
     let plan = approve(plan, &Acks::default(), None, LocalFiles::Stay).expect("no guard objects");
     let options = Options {
         seals: seals(),
         wait: world.wait.get(),
+        commit: commit.map(str::to_owned),
         ..Options::default()
     };
     tokio::runtime::Builder::new_current_thread()

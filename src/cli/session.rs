@@ -9,11 +9,13 @@ use crate::diff::diff;
 use crate::echo;
 use crate::model::{Desired, Inventory, Live, Meant, Seals};
 use crate::plan::{self, Plan, Questions};
-use crate::platform::{Login, Source, precedence};
+use crate::platform::{self, Login, precedence};
+use crate::policy;
 use crate::refresh::refresh_beyond;
 use crate::sinks::{Programs, Sinks};
 use crate::view::inert;
 
+use super::commit::Source;
 use super::console;
 use super::failure::Failure;
 use super::load::{self, Loaded};
@@ -43,13 +45,15 @@ pub struct Session {
     pub inventory: Inventory,
     /// What marks are sealed with.
     pub seals: Seals,
+    /// Where the configuration comes from.
+    source: Source,
     /// The embedded platform, kept running.
     _kept: Kept,
 }
 
 impl Session {
-    /// Asks the platform what the plan has to know beyond what was read, and the policies, and tells
-    /// what they say: once, when it is settled what the plan holds.
+    /// Asks the platform what the plan has to know beyond what was read, the configuration's repository, and
+    /// the policies, and tells what these say: once, when it is settled what the plan holds.
     ///
     /// # Errors
     /// Why a file of that cannot be written.
@@ -58,6 +62,8 @@ impl Session {
         let reporter = &self.world.reporter;
         let answers = reach::answers(&self.world.client, &questions, reporter).await;
         self.plan.tell(questions, &answers);
+        let checkout = self.source.checkout(&policy::writers(&self.plan));
+        self.plan.checked_out(checkout);
         policies::judge(
             &mut self.plan,
             &self.policies,
@@ -99,6 +105,7 @@ pub async fn open(
     let dirs = policies::dirs(intent.policies.policy_dir.as_deref())?.into_iter();
     let dirs: Vec<PathBuf> = dirs.map(|(_, dir)| dir).collect();
     let mut loaded = load::load(config, &dirs, reporter)?;
+    let source = Source::of(config);
     record::of_stack(intent.follows.as_deref(), &loaded.desired.stack)?;
     let allowed = policies::tighten(&mut loaded, &config.dir, intent.policies, reporter)?;
     let Loaded {
@@ -170,6 +177,7 @@ pub async fn open(
         live,
         inventory,
         seals,
+        source,
         _kept: kept,
     })
 }
@@ -197,7 +205,7 @@ fn nobodys(login: &Login) -> Result<(), Failure> {
         return Ok(());
     }
     let whose = match login.source {
-        Source::System => "the whole machine's",
+        platform::Source::System => "the whole machine's",
         _ => "a person's",
     };
     Err(Failure::error(format!(

@@ -78,6 +78,7 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
             unverified,
             unchanged,
             judgement: None,
+            checkout: None,
         },
     }
     .settle();

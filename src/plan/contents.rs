@@ -9,7 +9,7 @@ use super::{
     Action, Blocked, Change, Expired, Generation, InFlight, Judgement, LeftAlone, Undelivered,
 };
 use crate::model::{
-    Address, Caller, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
+    Address, Caller, Checkout, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
 };
 
 /// What a plan shows besides what it does. Not part of the digest.
@@ -40,6 +40,9 @@ pub struct Annex {
     /// The owners that are left where the plan takes ownership of an organization away; nothing
     /// where nobody asked.
     pub owners: BTreeMap<OrgId, OwnersLeft>,
+    /// What the configuration's repository said, once it was asked. It is about the run, so no file of a
+    /// plan has it.
+    pub checkout: Option<Checkout>,
 }
 
 /// All that a plan says: what it does and what it shows besides. [`Contents::settle`] makes the plan of

@@ -102,6 +102,8 @@ impl Aside {
                     unchanged,
                     judgement,
                     owners,
+                    // Of the run that asked.
+                    checkout: _,
                 },
         } = &plan.contents;
         let pairs = |(scope, what): (&Scope, &Unread)| (scope.clone(), what.clone());
@@ -169,6 +171,7 @@ impl Aside {
                 unchanged: self.unchanged,
                 judgement: self.judgement,
                 owners: self.owners.into_iter().collect(),
+                checkout: None,
             },
         })
     }

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use super::{Contents, Judgement, canonical, renames};
-use crate::model::short_digest;
+use crate::model::{Checkout, short_digest};
 
 /// A plan: ordered, and named by the digest of what it does.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,11 @@ impl Plan {
     /// Notes what the policies say of it. The digest stays: it covers the policies themselves.
     pub fn judged(&mut self, judgement: Judgement) {
         self.contents.annex.judgement = Some(judgement);
+    }
+
+    /// Notes which commit the configuration is of. The digest stays: it does not cover that.
+    pub fn checked_out(&mut self, checkout: Checkout) {
+        self.contents.annex.checkout = Some(checkout);
     }
 
     /// What it says, to make another plan of.

@@ -67,7 +67,7 @@ pub fn measure(plan: &Plan) -> Measures {
 }
 
 /// Whether a change only removes what a dead run left without power.
-fn removes_dead_birth(change: &Change) -> bool {
+pub(super) fn removes_dead_birth(change: &Change) -> bool {
     change.action == Action::Delete && change.reason == Reason::CredentialPending
 }
 

@@ -2,6 +2,7 @@
 //! Pure: judges the whole plan, changes nothing.
 
 mod guards;
+mod older;
 mod refusal;
 mod rules;
 mod subject;
@@ -9,6 +10,7 @@ mod subject;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use guards::{Measures, measure};
+pub use older::writers;
 use refusal::count;
 pub use refusal::{Broken, Refusal};
 pub use rules::judge;
@@ -35,6 +37,7 @@ pub const ACKNOWLEDGEABLE: [&str; 12] = [
     guards::NONE_FOUND,
     guards::MIN_OWNERS,
     guards::LOST_KEY,
+    older::OLDER_CHECKOUT,
 ];
 /// The digits of a plan's digest. Fewer do not name it: whoever writes the configuration can find two
 /// plans whose digests begin with the same twelve digits in minutes, one to be judged and one to be
@@ -127,7 +130,8 @@ impl Acks {
 }
 
 /// Judges the whole plan. If it names policies, [`judge`] must have been asked and the answer be in the
-/// plan's annex; no acknowledgement lifts what they say. An acknowledgement counts for the plan that it
+/// plan's annex; no acknowledgement lifts what they say. The annex also says how the commits that wrote
+/// accounts stand to the one that is checked out ([`writers`]); where it does not, none is known. An acknowledgement counts for the plan that it
 /// names and for no other, and one that names another refuses. `part_of` is the digest of the judged
 /// plan of which this one is what has not moved since. `files` says what becomes of keys in files: it is
 /// about the run and not about the plan.
@@ -214,6 +218,7 @@ pub fn approve(
         guards::objections(&plan, &digest)
             .into_iter()
             .chain(raised(&plan, &digest))
+            .chain(older::older_checkout(&plan, &digest))
             .chain(match files {
                 LocalFiles::Stay => None,
                 LocalFiles::MayGo => guards::lost_keys(&plan, &digest),

@@ -10,6 +10,8 @@ mod births;
 #[cfg(feature = "server")]
 mod check;
 #[cfg(feature = "server")]
+mod checkouts;
+#[cfg(feature = "server")]
 mod commands;
 mod compatibility;
 #[cfg(feature = "server")]

@@ -1,7 +1,8 @@
-//! Where rolecall meets the outside: HTTP, private files, the client of Mondoo's API, and the stores in
+//! Where rolecall meets the outside: HTTP, private files, git's files, the client of Mondoo's API, and the stores in
 //! which keys are kept. It knows no plan and no configuration.
 
 pub mod credential_file;
+pub mod git;
 pub mod http;
 pub mod platform;
 pub mod private_file;

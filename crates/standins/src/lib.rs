@@ -1,11 +1,12 @@
 //! Small servers that answer as stores of secrets do, for tests. Each holds to what its vendor publishes, and
 //! is driven by a client of the vendor's own before anything of rolecall's is tried on it.
-//! Nothing here is shipped.
+//! `git` makes small repositories. Nothing here is shipped.
 
 mod amazon;
 pub mod aws;
 pub mod azure;
 pub mod gcp;
+pub mod git;
 pub mod github;
 pub mod gitlab;
 pub mod kubernetes;

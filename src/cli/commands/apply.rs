@@ -20,7 +20,7 @@ use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
 use crate::cli::reviewed::{self, Reviewed};
-use crate::cli::{commit, console, record, session};
+use crate::cli::{console, record, session};
 use crate::echo;
 use crate::model::{Address, Renewal, Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan};
@@ -255,7 +255,8 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
             .wait
             .map_or(Duration::ZERO, SignedDuration::unsigned_abs),
         seals: session.seals,
-        commit: commit::of(&args.config.dir),
+        commit: (approved.plan().annex.checkout.as_ref())
+            .and_then(|checkout| checkout.head.clone()),
         ..Options::default()
     };
     let progress = reporter.applying(approved.plan().changes.len());

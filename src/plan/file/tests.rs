@@ -140,6 +140,7 @@ fn contents() -> Contents {
                 },
             )]
             .into(),
+            checkout: None,
         },
     }
 }
@@ -361,4 +362,16 @@ fn a_plan_is_empty_only_if_nothing_is_done_or_in_the_way() {
     assert!(one.iter().all(|plan| !plan.is_empty()));
     assert_eq!(plan().count(Action::Update), 2);
     assert_eq!(plan().count(Action::Create), 0);
+}
+
+#[test]
+fn what_is_checked_out_is_in_no_digest_and_no_file() {
+    use crate::model::{Checkout, Standing};
+    let mut of = plan();
+    of.checked_out(Checkout {
+        head: Some("0123456789abcdef".to_owned()),
+        commits: [("89abcdef0123".to_owned(), Standing::NotAncestor)].into(),
+    });
+    assert_eq!(of.digest(), plan().digest());
+    assert_eq!(write(&of), write(&plan()));
 }

@@ -144,8 +144,9 @@ pub fn plan(plan: &Plan) -> Value {
         annex,
     } = &**plan;
     let Annex {
-        // A refusal says what they mean.
+        // Refusals say what these mean.
         owners: _,
+        checkout: _,
         left_alone,
         expired,
         undelivered,

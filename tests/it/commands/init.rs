@@ -193,6 +193,13 @@ fn the_workflow_stands_at_the_root_of_the_repository() {
         text.contains("CONFIGURATION: \"access/my space\""),
         "{text}"
     );
+    // Without the history an apply of another commit than the last one would be refused.
+    let whole = "          fetch-depth: 0\n";
+    let steps: Vec<&str> = text.split("uses: actions/checkout").skip(1).collect();
+    assert!(
+        steps.len() == 2 && steps.iter().all(|step| step.contains(whole)),
+        "{text}"
+    );
     // A second project leaves the first one's workflow alone.
     assert_eq!(
         quiet(&stage, &["init", "--ci", "github", "access/third"]).0,

@@ -10,7 +10,7 @@ use rolecall_server::{EmptyRoles, LabelsOnCreate};
 
 use super::case::Case;
 use super::platform::{Platform, Seen};
-use super::run::{Report, Watch};
+use super::run::{COMMIT, Report, Watch};
 use super::world::Fault;
 
 type Accounts = BTreeMap<String, Seen>;
@@ -66,13 +66,18 @@ fn delivered(platform: &Platform, account: &Seen, to: &[Destination]) -> bool {
             .all(|to| platform.holds(to, &account.mrn, fingerprint))
 }
 
-/// Takes over the marks that a redelivery writes: of places, and what hangs on them.
-fn take_marks(labels: &mut BTreeMap<String, String>, now: &BTreeMap<String, String>) {
-    let ours = |key: &String| {
-        ["rolecall-to-", "rolecall-seal", "rolecall-written"]
-            .iter()
-            .any(|mark| key.starts_with(mark))
-    };
+/// What every write of marks changes in them.
+const WRITTEN: [&str; 2] = ["rolecall-seal", "rolecall-written"];
+/// What a redelivery changes besides.
+const PLACES: [&str; 1] = ["rolecall-to-"];
+
+/// Takes over the marks whose keys begin so.
+fn take_marks(
+    labels: &mut BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+    which: &[&str],
+) {
+    let ours = |key: &String| which.iter().any(|mark| key.starts_with(mark));
     labels.retain(|key, _| !ours(key));
     labels.extend(
         now.iter()
@@ -167,6 +172,7 @@ impl<'a> Laws<'a> {
             ensure(names.insert(account.name.clone()), || {
                 format!("there are two accounts named {}", account.name)
             })?;
+            self.names_commit(&account)?;
             let mut wants = wanted.iter();
             if wants.any(|wanted| delivered(platform, &account, &wanted.deliver_to)) {
                 let all: BTreeSet<String> = wanted.iter().flat_map(|w| roles(w)).collect();
@@ -183,6 +189,24 @@ impl<'a> Laws<'a> {
             )?;
         }
         Ok(())
+    }
+
+    /// Roles that were not there before the runs are those of an account that names their commit, or an older
+    /// checkout would take them away.
+    fn names_commit(&self, account: &Seen) -> Result<(), String> {
+        let before = self
+            .case
+            .before
+            .iter()
+            .flat_map(|before| before.accounts.values());
+        let before = before.into_iter().find(|one| one.name == account.name);
+        let had = before.map(roles).unwrap_or_default();
+        let written = account.labels.get("rolecall-written");
+        // A platform that keeps no labels cannot be managed, and the account goes.
+        let named = written.is_none_or(|written| written.starts_with(&COMMIT[..12]));
+        ensure(named || account.roles == had, || {
+            format!("its roles are of a commit that it does not name: {account:?}")
+        })
     }
 
     /// Whether some birth looks as if it were going on.
@@ -237,15 +261,18 @@ impl<'a> Laws<'a> {
         })?;
         for (change, result) in changes.iter().zip(&outcome.results) {
             // What an earlier change of the same account wrote is no work of this one.
-            let marked = |other: &ChangeOutcome| {
-                other.address == result.address
-                    && (other.action, other.result) == (Action::Redeliver, ChangeResult::Done)
-            };
+            let others = |other: &&ChangeOutcome| other.address == result.address;
             let mut was = before.clone();
-            if outcome.results.iter().any(marked) {
+            for other in outcome.results.iter().filter(others) {
+                let which: &[&str] = match (other.action, other.result) {
+                    (Action::Redeliver, ChangeResult::Done) => &[&WRITTEN[..], &PLACES].concat(),
+                    // It names its commit first, whatever becomes of the roles.
+                    (Action::UpdatePermissions, _) => &WRITTEN,
+                    _ => continue,
+                };
                 for (mrn, account) in &mut was {
                     if let Some(now) = after.get(mrn) {
-                        take_marks(&mut account.labels, &now.labels);
+                        take_marks(&mut account.labels, &now.labels, which);
                     }
                 }
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rolecall::apply::{Options, Outcome, apply};
 use rolecall::diff::{PENDING_LEASE, diff};
-use rolecall::model::{Desired, Inventory};
+use rolecall::model::{Checkout, Desired, Inventory, Standing};
 use rolecall::plan::{Plan, build, lint};
 use rolecall::policy::{Acks, LocalFiles, approve};
 use rolecall::refresh::refresh;
@@ -17,6 +17,9 @@ use super::laws::Laws;
 use super::platform::{Platform, Seen, seals};
 use super::time;
 use super::world::{Call, Fault, World};
+
+/// The commit that all runs are of. What is there before them names none.
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// How far a run came.
 pub struct Report {
@@ -60,6 +63,7 @@ pub fn go(
     let options = Options {
         parallelism: 2,
         seals: seals.clone(),
+        commit: Some(COMMIT.to_owned()),
         ..Options::default()
     };
     let mut texts = Vec::new();
@@ -80,7 +84,11 @@ pub fn go(
         };
         let inventory = Inventory::take(&desired, &live, &seals);
         let delta = diff(&desired, &live, &inventory);
-        let plan = build(&desired, &live, &inventory, delta);
+        let mut plan = build(&desired, &live, &inventory, delta);
+        plan.checked_out(Checkout {
+            head: Some(COMMIT.to_owned()),
+            commits: [(COMMIT[..12].to_owned(), Standing::Ancestor)].into(),
+        });
         let broken: Vec<String> = lint(&plan).iter().map(ToString::to_string).collect();
         if !broken.is_empty() {
             *world.broken.borrow_mut() = Some(broken.join("; "));

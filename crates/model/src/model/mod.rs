@@ -3,6 +3,7 @@
 
 mod account;
 mod address;
+mod checkout;
 mod clean_up;
 mod credential;
 mod custody;
@@ -33,6 +34,7 @@ mod stack;
 
 pub use account::{AccountState, Labels, VOID};
 pub use address::{Address, AddressLabel, by_block};
+pub use checkout::{Checkout, Standing};
 pub use clean_up::{CLEAN_UP_DAYS, CleanUp};
 pub use credential::{
     DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, LARGEST_CREDENTIAL, Nonce, StoredCredential,

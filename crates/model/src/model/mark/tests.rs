@@ -36,7 +36,10 @@ fn all() -> Vec<Marks> {
         described: Described::Kept(KeptText::of("since birth")),
         retiring: Some(time("9999-12-29T23:59:59Z")),
         revoked: true,
-        written: Written::new(Some(&"A".repeat(40)), Some(&"b".repeat(64))),
+        written: Written::new(
+            Some(&format!("{}-dirty", "A".repeat(40))),
+            Some(&"b".repeat(64)),
+        ),
         ..Marks::external(
             StackId::new(&"s".repeat(32), &"i".repeat(16)).expect("valid"),
             address(),
@@ -318,4 +321,37 @@ fn what_wrote_is_shortened_and_nothing_else_is_taken_for_it() {
     for odd in ["", "abc", "not hexadecimal", "ümlaut-and-more"] {
         assert_eq!(Written::new(Some(odd), Some(odd)), Written::default());
     }
+}
+
+#[test]
+fn what_was_not_committed_is_said_of_the_commit_and_of_nothing_else() {
+    let digits = "0123456789abcdef0123456789abcdef01234567";
+    let clean = Written::new(Some(digits), None);
+    let dirty = Written::new(Some(&format!("{digits}-dirty")), None);
+    assert_eq!(dirty.commit(), Some("0123456789ab-dirty"));
+    assert_eq!(dirty.committed(), Some("0123456789ab"));
+    assert_eq!(
+        (clean.commit(), clean.committed()),
+        (dirty.committed(), dirty.committed())
+    );
+    let label = "0123456789ab-dirty.-";
+    assert_eq!(dirty.label(), label);
+    assert_eq!(Written::from_label(label), Some(dirty));
+    for odd in [
+        "0123456789ab-dirty-dirty.-",
+        "0123456789a-dirty.-",
+        "0123456789ab-dirt.-",
+        "0123456789abcdef-dirty.-",
+        "-dirty.-",
+        "--dirty.-",
+        "-.0123456789abcdef-dirty",
+        "0123456789AB-dirty.-",
+    ] {
+        assert_eq!(Written::from_label(odd), None, "{odd}");
+    }
+    // An abbreviated name that happens to be all there is.
+    assert_eq!(
+        Written::new(Some("0123456-dirty"), None),
+        Written::default()
+    );
 }
