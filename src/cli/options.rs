@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::config;
-use crate::model::{Meant, StackId};
+use crate::model::{Meant, Nonce, StackId};
 
 /// Where the configuration is and what its variables are.
 #[derive(Clone, Debug, ClapArgs)]
@@ -229,11 +229,17 @@ pub enum WhenStale {
 }
 
 /// What is meant by a plan, beyond the configuration.
-pub fn meant(destroy: bool, take_over: &[StackId], platform: &PlatformChoice) -> Meant {
+pub fn meant(
+    destroy: bool,
+    take_over: &[StackId],
+    resume: &[Nonce],
+    platform: &PlatformChoice,
+) -> Meant {
     Meant {
         destroy,
         take_over: take_over.iter().cloned().collect(),
         accept_unsealed: platform.accept_unsealed,
+        resume: resume.iter().cloned().collect(),
     }
 }
 
@@ -244,6 +250,21 @@ pub fn meant(destroy: bool, take_over: &[StackId], platform: &PlatformChoice) ->
 pub fn stack(text: &str) -> Result<StackId, String> {
     let (name, id) = text.split_once('/').ok_or("a stack is NAME/ID")?;
     StackId::new(name, id)
+}
+
+/// Reads the nonce of a birth, as a plan shows it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn nonce(text: &str) -> Result<Nonce, String> {
+    const DIGITS: usize = 32;
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    match text.len() == DIGITS && text.bytes().all(digit) {
+        true => Ok(Nonce::from_label(text)),
+        false => Err(format!(
+            "a birth is named by {DIGITS} hexadecimal digits, as `rolecall plan` shows them"
+        )),
+    }
 }
 
 /// Reads a length of time.

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, stack,
+    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, nonce, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -19,7 +19,7 @@ use crate::cli::reporter::Reporter;
 use crate::cli::reviewed::{self, Reviewed};
 use crate::cli::{commit, console, record, session};
 use crate::echo;
-use crate::model::{Role, StackId};
+use crate::model::{Nonce, Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::sinks::{configure_hint, path_of};
@@ -76,6 +76,11 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "STACK", value_parser = stack)]
     pub take_over: Vec<StackId>,
 
+    /// Say that the run which began the birth of this nonce is dead, as `plan` shows it: what it left is
+    /// removed and created anew, and nothing is waited for
+    #[arg(long, value_name = "NONCE", value_parser = nonce)]
+    pub resume: Vec<Nonce>,
+
     /// Lift the objection of a guard for the plan of this digest, as the refusal says
     #[arg(long, value_name = "GUARD=DIGEST")]
     pub ack: Vec<String>,
@@ -130,7 +135,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     let acks = Acks::parse(args.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
     let reviewed = reviewed::given(&mut args.config, &mut args.reviewed)?;
     let part_of = reviewed.as_ref().and_then(Reviewed::digest);
-    let meant = meant(args.destroy, &args.take_over, &args.platform);
+    let meant = meant(args.destroy, &args.take_over, &args.resume, &args.platform);
     let mut follows = None;
     if let Some(path) = &args.record {
         let record = record::begin(record::Wanted {

@@ -8,13 +8,13 @@ use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
-use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, meant, stack};
+use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, meant, nonce, stack};
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
 use crate::cli::{reviewed, session};
 use crate::echo;
-use crate::model::StackId;
+use crate::model::{Nonce, StackId};
 use crate::plan::in_gone;
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::private_file::is_special;
@@ -65,6 +65,11 @@ pub struct PlanArgs {
     #[arg(long, value_name = "STACK", value_parser = stack)]
     pub take_over: Vec<StackId>,
 
+    /// Say that the run which began the birth of this nonce is dead, as `plan` shows it: what it left is
+    /// removed and created anew, and nothing is waited for
+    #[arg(long, value_name = "NONCE", value_parser = nonce)]
+    pub resume: Vec<Nonce>,
+
     /// Write the plan to a file that `apply --plan FILE` holds what is due then against
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -98,7 +103,7 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         reviewed::probe(path)?;
     }
     let intent = session::Intent {
-        meant: meant(args.destroy, &args.take_over, &args.platform),
+        meant: meant(args.destroy, &args.take_over, &args.resume, &args.platform),
         scopes: args.scopes,
         policies: &args.policies,
         exec: None,

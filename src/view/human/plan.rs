@@ -69,7 +69,7 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         "Being created by another run right now, left alone",
         &plan.in_flight,
         |f| {
-            vec![
+            let mut lines = vec![
                 format!(
                     "  {} {}",
                     paint(CHANGE, "…"),
@@ -80,7 +80,14 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
                     "      if nobody finishes it, a run after {} takes it for a dead birth",
                     f.until
                 ),
-            ]
+            ];
+            lines.extend(f.nonce.as_ref().map(|nonce| {
+                format!(
+                    "      if you know that run to be dead: rolecall apply --resume={}",
+                    inert(nonce.as_str())
+                )
+            }));
+            lines
         },
     );
     section(

@@ -71,6 +71,8 @@ fn meant(out: &mut String, plan: &Plan) {
     if plan.meant.accept_unsealed {
         meant.push("--accept-unsealed".to_owned());
     }
+    let births = plan.meant.resume.iter();
+    meant.extend(births.map(|nonce| format!("--resume={}", inert(nonce.as_str()))));
     let mut line = format!("Stack {} at {}", plan.stack, inert(&plan.endpoint));
     if !meant.is_empty() {
         line.push_str(&format!(", meant with {}", meant.join(" ")));

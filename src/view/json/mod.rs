@@ -373,8 +373,9 @@ fn in_flight(flying: &InFlight) -> Value {
         address,
         account,
         until,
+        nonce,
     } = flying;
-    json!({ "address": address, "account": account, "until": until })
+    json!({ "address": address, "account": account, "until": until, "nonce": nonce })
 }
 
 fn unmanaged(left: &LeftAlone, plan: &Plan) -> Value {

@@ -32,11 +32,13 @@ impl Cases<'_> {
         if let CredentialMark::Pending(birth) = &marks.credential {
             let protected = account.protected == Some(true);
             let now = self.live.facts.now;
-            match pending(present, marks, birth, &account.roles, protected, now) {
+            let dead = self.desired.meant.resume.contains(&birth.nonce);
+            match pending(present, marks, birth, &account.roles, protected, dead, now) {
                 Pending::Young(until) => delta.in_flight.push(InFlight {
                     address: account.address.clone(),
                     account: present.mrn.clone(),
                     until,
+                    nonce: Some(birth.nonce.clone()),
                 }),
                 Pending::Dead => {
                     if let Some(block) = self.name_taken(account, Some(&present.mrn)) {

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccountState, Address, Destination, DestinationId, LiveAccount, Marks, Mrn, Scope, SinkKind,
-    SourceRef, StackId,
+    AccountState, Address, Destination, DestinationId, LiveAccount, Marks, Mrn, Nonce, Scope,
+    SinkKind, SourceRef, StackId,
 };
 
 /// What can be done to an account.
@@ -317,6 +317,9 @@ pub struct InFlight {
     pub account: Mrn,
     /// When its birth may be taken for dead.
     pub until: jiff::Timestamp,
+    /// What names the birth, for who knows its run to be dead; `None` in plan files of former versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
 }
 
 /// A declared account that is live and has expired, so that its key opens nothing any more.
