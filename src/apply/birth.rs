@@ -442,6 +442,7 @@ fn is_twin(other: &LiveAccount, one: &Created) -> bool {
                 described: _,
                 retiring: _,
                 revoked: _,
+                revoked_unsealed: _,
                 written: _,
                 seal: _,
             } = marks;

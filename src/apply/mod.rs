@@ -3,8 +3,8 @@
 //!
 //! Files, each using those before it: `outcome`, `run` and `stale`; `probe` (what destinations hold) and
 //! `leave` (keys that leave places); `step` (writes to accounts that are there); `redeliver` (keys into
-//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; and this one, which goes
-//! through the plan.
+//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; `revoke` (power that is taken
+//! back, apart from any other plan); and this one, which goes through the plan.
 
 mod birth;
 mod deliver;
@@ -13,6 +13,7 @@ mod leave;
 mod outcome;
 mod probe;
 mod redeliver;
+mod revoke;
 mod run;
 mod stale;
 mod step;
@@ -30,6 +31,7 @@ use crate::ports::{Probe, World};
 
 pub use crate::ports::Event;
 pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
+pub use revoke::revoke;
 pub use run::Options;
 
 use probe::NO_DESTINATION;

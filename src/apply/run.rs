@@ -195,12 +195,13 @@ impl<W: World> Run<'_, W> {
         (last.unwrap_or(Ok(None)), shown.is_some())
     }
 
-    /// Checks that the account still carries the mark this run put there.
+    /// Checks that the account still carries the mark this run put there, and nobody has taken its power back
+    /// since.
     pub(super) async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
         let carries = |account: Option<&LiveAccount>| {
             account
                 .and_then(LiveAccount::marks)
-                .is_some_and(|m| m.credential == *expected)
+                .is_some_and(|m| m.credential == *expected && !m.is_revoked())
         };
         let (found, yes) = self.settle(mrn, self.world.elapsed(), carries).await;
         if yes {

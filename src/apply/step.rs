@@ -90,11 +90,14 @@ impl<'a, W: World> Run<'a, W> {
         let rewritten = before.is_none_or(|before| before.description != after.description);
         let marks = match (change.action, present.marks().cloned()) {
             (Action::Forget, _) => None,
-            (Action::Adopt, _) => Some(Marks::external(
-                self.plan.stack.clone(),
-                change.address.label(),
-                after.protected,
-            )),
+            (Action::Adopt, _) => Some(Marks {
+                revoked: present.labels.revoked(),
+                ..Marks::external(
+                    self.plan.stack.clone(),
+                    change.address.label(),
+                    after.protected,
+                )
+            }),
             (_, None) => return (ChangeResult::Stale, "its marks are gone".to_owned()),
             (_, Some(marks)) => Some(Marks {
                 address: change.address.label(),

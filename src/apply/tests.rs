@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 mod keys;
+mod revoke;
 
 use super::*;
 use crate::diff::diff;

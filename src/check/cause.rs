@@ -8,7 +8,9 @@ use super::found::{Cause, Differing, What, what};
 use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
-use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, Undelivered, in_gone};
+use crate::plan::{
+    Action, Blocked, Change, Expired, Obstacle, Plan, Revoked, Undelivered, in_gone,
+};
 
 /// What the log is asked about: an account, or a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +101,10 @@ pub(super) fn all(
                     }
                 };
                 if let (
-                    What::Blocked(_) | What::Expired { .. } | What::Undelivered { .. },
+                    What::Blocked(_)
+                    | What::Expired { .. }
+                    | What::Undelivered { .. }
+                    | What::Revoked { .. },
                     Cause::NotApplied(entry),
                 ) = (&found.what, &found.cause)
                 {
@@ -143,10 +148,12 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
         .filter_map(move |change| changed(change, adopted.contains(&change.address)));
     let over = plan.annex.expired.iter().map(over);
     let needy = plan.annex.undelivered.iter().map(needy);
+    let revoked = plan.annex.revoked.iter().map(revoked);
     changes
         .chain(plan.blocked.iter().filter_map(stopped))
         .chain(over)
         .chain(needy)
+        .chain(revoked)
 }
 
 /// What is declared in scopes that are gone or hidden, but where an obstacle says more of it. No log
@@ -209,6 +216,32 @@ fn needy(undelivered: &Undelivered) -> Case {
             what: What::Undelivered {
                 to: to.clone(),
                 why: why.clone(),
+            },
+            cause: Cause::NotApplied(None),
+            places: vec![declared_at.clone()],
+        },
+        question: Question::None,
+    }
+}
+
+/// An account whose power was taken back: somebody meant that, and only a new key ends it.
+fn revoked(revoked: &Revoked) -> Case {
+    let Revoked {
+        address,
+        account,
+        scope,
+        generation,
+        sealed,
+        declared_at,
+    } = revoked;
+    Case {
+        found: Differing {
+            address: address.clone(),
+            scope: scope.clone(),
+            account: Some(account.clone()),
+            what: What::Revoked {
+                generation: *generation,
+                sealed: *sealed,
             },
             cause: Cause::NotApplied(None),
             places: vec![declared_at.clone()],

@@ -114,7 +114,11 @@ pub fn check(
     let (needs_person, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| {
         matches!(
             found.what,
-            What::Blocked(_) | What::Gone | What::Expired { .. } | What::Undelivered { .. }
+            What::Blocked(_)
+                | What::Gone
+                | What::Expired { .. }
+                | What::Undelivered { .. }
+                | What::Revoked { .. }
         )
     });
     let (not_applied, drift) = found

@@ -55,6 +55,8 @@ enum Command {
     Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(commands::apply::ApplyArgs),
+    /// Take the power of an account back whose key is in the wrong hands, at once and for good
+    Revoke(commands::revoke::RevokeArgs),
     /// Check that records of applies are one whole chain
     Verify(commands::verify::VerifyArgs),
     /// List the live accounts of the configuration's scopes
@@ -86,6 +88,7 @@ impl Command {
             Self::Plan(args) => Box::new(args),
             Self::Check(args) => Box::new(args),
             Self::Apply(args) => Box::new(args),
+            Self::Revoke(args) => Box::new(args),
             Self::Verify(args) => Box::new(args),
             Self::List(args) => Box::new(args),
             Self::Show(args) => Box::new(args),

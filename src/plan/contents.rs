@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Blocked, Change, Expired, InFlight, Judgement, LeftAlone, Undelivered};
+use super::{
+    Action, Blocked, Change, Expired, InFlight, Judgement, LeftAlone, Revoked, Undelivered,
+};
 use crate::model::{
     Address, Caller, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
 };
@@ -19,6 +21,8 @@ pub struct Annex {
     pub expired: Vec<Expired>,
     /// Declared accounts that need a new key: no plan puts that right.
     pub undelivered: Vec<Undelivered>,
+    /// Declared accounts whose power was taken back: no plan gives it to them again.
+    pub revoked: Vec<Revoked>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
     /// What the platform may object to or do by itself, and who else works in these scopes.

@@ -10,7 +10,7 @@ use super::canonical::{Form, NamedObstacle, in_order};
 use super::once::Once;
 use super::{
     Annex, Blocked, Contents, Expired, FORMAT, InFlight, Judgement, LeftAlone, OwnersLeft, Plan,
-    Undelivered,
+    Revoked, Undelivered,
 };
 use crate::model::{
     Address, Caller, Mrn, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest,
@@ -60,6 +60,8 @@ struct Aside {
     expired: Vec<Expired>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     undelivered: Vec<Undelivered>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<Revoked>,
     notes: Vec<(Address, String)>,
     advice: Vec<String>,
     unread: Vec<(Scope, Unread)>,
@@ -91,6 +93,7 @@ impl Aside {
                     left_alone,
                     expired,
                     undelivered,
+                    revoked,
                     notes,
                     advice,
                     unread,
@@ -116,6 +119,7 @@ impl Aside {
             left_alone: left_alone.clone(),
             expired: expired.clone(),
             undelivered: undelivered.clone(),
+            revoked: revoked.clone(),
             notes: notes.clone(),
             advice: advice.clone(),
             unread: unread.iter().map(pairs).collect(),
@@ -156,6 +160,7 @@ impl Aside {
                 left_alone: self.left_alone,
                 expired: self.expired,
                 undelivered: self.undelivered,
+                revoked: self.revoked,
                 notes: self.notes,
                 advice: self.advice,
                 unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),

@@ -48,6 +48,8 @@ mod records;
 mod renew;
 #[cfg(feature = "server")]
 mod reviewed;
+#[cfg(feature = "server")]
+mod revoke;
 mod samples;
 #[cfg(feature = "server")]
 mod scopes;

@@ -1,17 +1,18 @@
 //! `rolecall apply`: shows the plan, asks, executes, reports.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
+use crate::cli::confirm::confirm;
 use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, nonce, stack,
+    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, meant, nonce,
+    stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -229,7 +230,7 @@ async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> 
     }
     // Who reviewed the plan has said yes to it.
     if !args.yes && reviewed.is_none() {
-        confirm(&shown, reporter)?;
+        confirm("Apply this plan?", &shown, reporter)?;
     }
     session.world.signals.applying();
     let options = Options {
@@ -286,32 +287,6 @@ fn set_aside(changes: &[Change]) -> Vec<String> {
         format!("{address}: {}", change.action.as_str())
     };
     changes.iter().map(line).collect()
-}
-
-/// Asks on a terminal; elsewhere says what to do instead.
-fn confirm(plan: &str, reporter: &Reporter) -> Result<(), Failure> {
-    if !reporter.askable() {
-        return Err(
-            Failure::error("nobody can be asked here, and nothing was written")
-                .help("review the plan above, then run again with --yes"),
-        );
-    }
-    if !reporter.seen() {
-        // Standard output goes elsewhere; who is asked still sees the plan.
-        reporter.note(plan);
-    }
-    reporter.note("Apply this plan? Only `yes` is taken for a yes:");
-    let mut answer = String::new();
-    // An unreadable answer is not a yes.
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == "yes" {
-        return Ok(());
-    }
-    Err(Failure::stopped(
-        Exit::Error,
-        "Declined, nothing was written.",
-        "declined, nothing was written",
-    ))
 }
 
 /// How cnspec works with each key that was delivered; where its account cannot report scans, or is

@@ -8,7 +8,9 @@ use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
-use crate::cli::options::{ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, meant, nonce, stack};
+use crate::cli::options::{
+    ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, meant, nonce, stack,
+};
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
@@ -53,7 +55,8 @@ pub struct PlanArgs {
     #[arg(long)]
     pub detailed_exitcode: bool,
 
-    /// Exit 6 if there are accounts that no configuration manages, or some of this one that have expired
+    /// Exit 6 if there are accounts that no configuration manages, or some of this one that have expired or
+    /// want a new key
     #[arg(long)]
     pub strict: bool,
 
@@ -135,7 +138,9 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .left_alone
         .iter()
         .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
-    let expired = !plan.annex.expired.is_empty() || !plan.annex.undelivered.is_empty();
+    let expired = !plan.annex.expired.is_empty()
+        || !plan.annex.undelivered.is_empty()
+        || !plan.annex.revoked.is_empty();
     if let Err(refusals) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
         reporter.emit(Event::Refused(&refusals));
         reporter.result(&human::refusals(&refusals, false));

@@ -95,6 +95,14 @@ fn contents() -> Contents {
                 },
                 stack: None,
             }],
+            revoked: vec![crate::plan::Revoked {
+                address: Address::new("f", None),
+                account: Mrn::new("f"),
+                scope: scope(),
+                generation: 2,
+                sealed: true,
+                declared_at: place(5),
+            }],
             expired: vec![crate::plan::Expired {
                 address: Address::new("e", None),
                 account: Mrn::new("e"),

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{ALARM, HEAD, REMOVE, paint};
+use crate::model::Address;
 use crate::model::{Abilities, Destination};
-use crate::plan::{Leaving, Plan, Undelivered};
+use crate::plan::{Leaving, Plan, Revoked, Undelivered};
 use crate::view::inert;
 
 /// An account that needs a new key, and what to do about it.
@@ -38,6 +39,54 @@ pub(super) fn undelivered(of: &Undelivered) -> Vec<String> {
 /// What to do about an account that needs a new key. A key is told once.
 pub(super) const WAY_FROM_UNDELIVERED: &str = "declare the account anew under another name with these \
      places, move its users to that key, then remove this one";
+
+/// An account whose power was taken back, and what to do about it.
+pub(super) fn revoked(of: &Revoked) -> Vec<String> {
+    let Revoked {
+        address,
+        account,
+        scope: _,
+        generation,
+        sealed,
+        declared_at,
+    } = of;
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&address.to_string()))
+        ),
+        format!("      account     {}", inert(account.as_str())),
+        format!("      generation  {generation}"),
+    ];
+    if !sealed {
+        lines.push(format!("      marked      {UNSEALED_REVOCATION}"));
+    }
+    lines.push(format!("      = {}", way_from_revoked(address)));
+    lines.push(format!("      from {}", inert(&declared_at.to_string())));
+    lines
+}
+
+/// What a revocation is worth that no seal vouches for.
+pub(super) const UNSEALED_REVOCATION: &str = "by a label without a seal: whoever may write labels can take      it away, and then a plan would give the roles again";
+
+/// How an account whose power was taken back works again.
+pub(super) fn way_from_revoked(address: &Address) -> String {
+    format!(
+        "revoked, wants `rolecall rotate {}`: a new key gets the roles, this one never",
+        inert(&argument(address))
+    )
+}
+
+/// An address as a shell takes it.
+fn argument(address: &Address) -> String {
+    let text = address.to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
 
 /// What becomes of a key where it is not to be any more.
 pub(super) fn leaves(leaving: &Leaving) -> String {

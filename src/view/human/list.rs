@@ -378,8 +378,10 @@ fn marks(out: &mut String, desired: Option<&DesiredAccount>, account: &LiveAccou
     if let Some(since) = marks.retiring {
         field(out, "retiring", &format!("since {since}"));
     }
-    if marks.revoked {
-        field(out, "revoked", "yes");
+    match (marks.revoked, marks.revoked_unsealed) {
+        (true, _) => field(out, "revoked", "yes"),
+        (false, true) => field(out, "revoked", "yes, by a label without a seal"),
+        (false, false) => {}
     }
     if let Some(commit) = marks.written.commit() {
         field(out, "commit", commit);

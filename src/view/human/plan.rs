@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::keys::{leaves, read_by, receiving, store, undelivered};
+use super::keys::{leaves, read_by, receiving, revoked, store, undelivered};
 use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
@@ -101,6 +101,12 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         "Need a new key: their own cannot be read again, and no apply changes that",
         &plan.annex.undelivered,
         undelivered,
+    );
+    section(
+        out,
+        "Revoked: their power was taken back, and no apply gives it again",
+        &plan.annex.revoked,
+        revoked,
     );
 }
 
@@ -476,6 +482,7 @@ fn why(change: &Change) -> String {
         Reason::Unsealed => "its marks carry no seal yet; it is taken for ours, and sealed",
         Reason::SealedBefore => "its marks are sealed with the former key; they are sealed again",
         Reason::DeliverTo => "its key is in other places than deliver_to names",
+        Reason::Revoked => "its power is taken back, and nothing but a new key gives it again",
     }
     .to_owned()
 }
@@ -588,6 +595,9 @@ pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
             "; {} in need of a new key",
             plan.annex.undelivered.len()
         );
+    }
+    if seen && !plan.annex.revoked.is_empty() {
+        let _ = write!(line, "; {} revoked", plan.annex.revoked.len());
     }
     if seen {
         let _ = write!(line, "; {} as declared", count(unchanged, "account"));

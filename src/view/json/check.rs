@@ -71,6 +71,10 @@ fn one(found: &Differing, plan: &Plan) -> Value {
         What::ToLeave { leaves: _ } => ("to-leave", none),
         What::ToRedeliver { to: _ } => ("to-redeliver", none),
         What::Undelivered { to: _, why: _ } => ("undelivered", none),
+        What::Revoked {
+            generation: _,
+            sealed: _,
+        } => ("revoked", none),
         What::Remnant { live } => ("remnant", (Some(live), None, None)),
         What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),
         What::Gone => ("gone", none),

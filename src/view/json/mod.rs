@@ -17,7 +17,7 @@ use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, InFlight, JudgedAccount,
-    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
+    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Revoked, Said, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -149,6 +149,7 @@ pub fn plan(plan: &Plan) -> Value {
         left_alone,
         expired,
         undelivered,
+        revoked,
         notes,
         advice,
         unread,
@@ -184,6 +185,7 @@ pub fn plan(plan: &Plan) -> Value {
                 .collect::<Vec<_>>(),
             "expired": expired.iter().map(|e| expiry(e, annex)).collect::<Vec<_>>(),
             "undelivered": undelivered.iter().map(|u| needy(u, annex)).collect::<Vec<_>>(),
+            "revoked": revoked.iter().map(|r| taken_back(r, annex)).collect::<Vec<_>>(),
             "notes": notes
                 .iter()
                 .map(|(address, note)| json!({ "address": address, "note": note }))
@@ -364,6 +366,25 @@ fn needy(undelivered: &Undelivered, annex: &Annex) -> Value {
         "scope": scope(of, annex),
         "to": to.iter().map(destination).collect::<Vec<_>>(),
         "why": why,
+        "place": place(declared_at),
+    })
+}
+
+fn taken_back(revoked: &Revoked, annex: &Annex) -> Value {
+    let Revoked {
+        address,
+        account,
+        scope: of,
+        generation,
+        sealed,
+        declared_at,
+    } = revoked;
+    json!({
+        "address": address,
+        "account": account,
+        "scope": scope(of, annex),
+        "generation": generation,
+        "sealed": sealed,
         "place": place(declared_at),
     })
 }

@@ -5,8 +5,10 @@
 mod case;
 mod laws;
 mod platform;
+mod resume;
 mod run;
 mod time;
+mod turns;
 mod world;
 
 use std::io::Write as _;

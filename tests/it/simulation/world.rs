@@ -3,6 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use rolecall::model::{
@@ -20,6 +22,7 @@ use rolecall::secret::Secret;
 
 use super::platform::{Held, Platform, Wire};
 use super::time;
+use super::turns::Turns;
 
 /// What can go wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,8 @@ pub struct World<'a> {
     stages: bool,
     /// Whether they can be read back.
     reads: bool,
+    /// Whose turn it is, where two runs meet, and whether this is the second of them.
+    turns: Option<(&'a Turns, bool)>,
     /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
@@ -168,6 +173,7 @@ impl<'a> World<'a> {
             fault,
             stages,
             reads,
+            turns: None,
             law,
             calls: RefCell::default(),
             broken: RefCell::default(),
@@ -175,6 +181,32 @@ impl<'a> World<'a> {
             events: RefCell::default(),
             created: RefCell::default(),
         }
+    }
+
+    /// The same of a run that meets another one.
+    pub fn taking_turns(self, turns: &'a Turns, second: bool) -> Self {
+        Self {
+            turns: Some((turns, second)),
+            ..self
+        }
+    }
+
+    /// Waits until it is this run's turn to make a call.
+    async fn turn(&self) {
+        let Some((turns, second)) = self.turns else {
+            return;
+        };
+        poll_fn(|context| {
+            let (mine, others) = turns.may(second, self.calls.borrow().len());
+            if others {
+                context.waker().wake_by_ref();
+            }
+            match mine {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// The name of the call that the fault hit.
@@ -192,6 +224,7 @@ impl<'a> World<'a> {
         act: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         time::pass().await;
+        self.turn().await;
         let number = self.calls.borrow().len();
         self.calls.borrow_mut().push(Call { name, kind });
         let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, f)| f);

@@ -76,6 +76,8 @@ pub enum Reason {
     SealedBefore,
     /// Its key is in other places than `deliver_to` names.
     DeliverTo,
+    /// Its power was taken back for good, or is to be.
+    Revoked,
 }
 
 /// A place that an account's key leaves: the marks name it, and nobody is to read the key there any more.
@@ -355,6 +357,24 @@ pub struct Undelivered {
     pub declared_at: SourceRef,
 }
 
+/// A declared account that is live and whose power was taken back for good: nothing gives it roles again but
+/// a new key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// The account.
+    pub account: Mrn,
+    /// Where it lives.
+    pub scope: Scope,
+    /// Counts the credentials of one address.
+    pub generation: u32,
+    /// Whether a seal vouches for it; otherwise whoever may write labels can say and unsay it.
+    pub sealed: bool,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
 /// A live account that this configuration leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftAlone {
@@ -379,6 +399,8 @@ pub struct Delta {
     pub expired: Vec<Expired>,
     /// Accounts that need a new key: no plan puts that right.
     pub undelivered: Vec<Undelivered>,
+    /// Accounts whose power was taken back: no plan gives it to them again.
+    pub revoked: Vec<Revoked>,
     /// Sentences worth telling that change nothing, with the address they are about.
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use cases::Cases;
 pub use delta::{
     Action, Blocked, Delta, Difference, Expired, Held, InFlight, Leaving, LeftAlone, Obstacle,
-    Reason, Undelivered,
+    Reason, Revoked, Undelivered,
 };
 use managed::Managed;
 pub use pending::PENDING_LEASE;
@@ -139,6 +139,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
     delta.notes.sort();
     delta.expired.sort();
     delta.undelivered.sort();
+    delta.revoked.sort();
     delta
 }
 

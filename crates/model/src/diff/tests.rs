@@ -14,6 +14,7 @@ use crate::model::{
 mod custody;
 mod keys;
 mod names;
+mod revoked;
 mod seals;
 mod told;
 mod whole;
@@ -299,7 +300,10 @@ fn a_birth_whose_run_is_said_to_be_dead_is_replaced_at_once_under_all_other_cond
     for account in [used, strong, copied, untold, protected] {
         let delta = resuming(vec![declared("ci")], account, this);
         let block = only_block(&delta);
-        assert!(matches!(block, Obstacle::PendingWithPower { .. }), "{block:?}");
+        assert!(
+            matches!(block, Obstacle::PendingWithPower { .. }),
+            "{block:?}"
+        );
     }
 }
 
