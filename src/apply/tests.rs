@@ -50,6 +50,8 @@ struct Small {
     read: RefCell<Option<Box<dyn Fn() -> ReadKey>>>,
     /// How the next removal of a key fails.
     stuck: RefCell<Option<Effect>>,
+    /// Accounts as they are once the scope was listed.
+    meanwhile: RefCell<BTreeMap<Mrn, LiveAccount>>,
     /// How often destinations were looked at.
     probes: Cell<usize>,
     /// How many are being looked at, and how many were at once at most.
@@ -75,6 +77,7 @@ impl Small {
             keys: RefCell::default(),
             read: RefCell::default(),
             stuck: RefCell::default(),
+            meanwhile: RefCell::default(),
             probes: Cell::new(0),
             looking: Cell::default(),
         }
@@ -131,6 +134,9 @@ impl Reader for Small {
         Ok(self.accounts.borrow().values().cloned().collect())
     }
     async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
+        if let Some(now) = self.meanwhile.borrow().get(mrn) {
+            return Ok(Some(now.clone()));
+        }
         Ok(self.accounts.borrow().get(mrn).cloned())
     }
     fn platform_time(&self) -> jiff::Timestamp {
@@ -168,7 +174,8 @@ impl Writer for Small {
             match update.notes.as_deref() {
                 Some("") if self.keeps.get() => {}
                 Some("") => account.description = None,
-                notes => account.description = notes.map(str::to_owned),
+                Some(text) => account.description = Some(text.to_owned()),
+                None => {}
             }
         })
     }

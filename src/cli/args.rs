@@ -55,7 +55,7 @@ enum Command {
     Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(commands::apply::ApplyArgs),
-    /// Take the power of an account back whose key is in the wrong hands, at once and for good
+    /// Take the power of an account back whose key leaked, at once
     Revoke(commands::revoke::RevokeArgs),
     /// Check that records of applies are one whole chain
     Verify(commands::verify::VerifyArgs),

@@ -502,7 +502,10 @@ mod tests {
             read.expect_err(text).to_string()
         };
         for (text, said) in [
-            ("plan --ack X", "`--ack` belongs to `rolecall apply`\n"),
+            (
+                "plan --ack X",
+                "`--ack` belongs to `rolecall apply` and `rolecall revoke`\n",
+            ),
             ("apply -o x", "`-o` belongs to `rolecall plan`\n"),
             ("apply -ox", "`-o` belongs to `rolecall plan`\n"),
             (
@@ -511,7 +514,7 @@ mod tests {
             ),
             (
                 "roles --ca-file x",
-                "`rolecall check` and `rolecall apply` and `rolecall list`",
+                "`rolecall check` and `rolecall apply` and `rolecall revoke` and `rolecall list`",
             ),
             ("plan -targt=x", "unexpected argument '-targt' found"),
             ("plan -x", "unexpected argument '-x' found"),

@@ -243,3 +243,35 @@ fn an_account_that_was_revoked_meanwhile_carries_no_mark_of_a_birth() {
     ci.labels.extend([revocation()]);
     assert!(!still(&ci));
 }
+
+/// Who says that a run is dead may err: what it did since the scope was listed is no remnant.
+#[test]
+fn a_birth_that_goes_on_after_all_is_not_removed_as_dead() {
+    use crate::model::{Birth, RoleSet};
+    let birth = Birth::new(Nonce::from_bytes([3; 16]), jiff::Timestamp::UNIX_EPOCH);
+    let pending = Marks::pending(
+        StackId::new("acme", "k7m2q9ta").expect("valid"),
+        Address::new("ci", None).label(),
+        1,
+        birth.clone(),
+        None,
+    );
+    let dead = LiveAccount {
+        labels: seals().sign_birth(pending).labels().into(),
+        roles: RoleSet::new(),
+        created_at: Some(birth.since),
+        ..samples::account(mrn("ci"), space(), "ci")
+    };
+    for (alive, expected) in [(false, ChangeResult::Done), (true, ChangeResult::Stale)] {
+        let world = Small::new(std::slice::from_ref(&dead), Vec::new());
+        if alive {
+            let born = managed("ci", &["viewer"]);
+            world.meanwhile.borrow_mut().insert(born.mrn.clone(), born);
+        }
+        let lie = |desired: &mut Desired| desired.meant.resume = [birth.nonce.clone()].into();
+        let outcome = run_as(lie, Vec::new(), std::slice::from_ref(&dead), &world);
+        assert_eq!(one(&outcome).0, expected, "{outcome:?}");
+        let deleted = world.writes.borrow().iter().any(|w| w == "delete ci");
+        assert_eq!(deleted, !alive);
+    }
+}

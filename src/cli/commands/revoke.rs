@@ -41,9 +41,9 @@ use crate::view::{human, inert};
 are marked: no apply\ngrants them roles again, only `rolecall rotate ADDRESS` does, to a new key. Neither limits, \
 policies nor protection stop it.\nWithout the private seal key (ROLECALL_SEAL_KEY) the mark is a label that no \
 seal vouches for: run it again where the key is.\n\n\
-Examples:\n  rolecall revoke service_account.ci access/             # shows what it takes and asks\n  \
-rolecall revoke --yes --record 0003.json service_account.ci access/\n  \
-rolecall revoke --generation 2 'service_account.ci[\"prod\"]' access/\n  \
+Examples:\n  rolecall revoke 'service_account.ci[\"prod\"]' access/   # shows what it takes and asks\n  \
+rolecall revoke --yes --record 0003.json 'ci[\"prod\"]' access/\n  \
+rolecall revoke --yes --generation 1 'ci[\"prod\"]' access/\n  \
 rolecall revoke //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
 )]
 pub struct RevokeArgs {

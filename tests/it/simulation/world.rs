@@ -3,8 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Duration;
 
 use rolecall::model::{
@@ -193,20 +191,9 @@ impl<'a> World<'a> {
 
     /// Waits until it is this run's turn to make a call.
     async fn turn(&self) {
-        let Some((turns, second)) = self.turns else {
-            return;
-        };
-        poll_fn(|context| {
-            let (mine, others) = turns.may(second, self.calls.borrow().len());
-            if others {
-                context.waker().wake_by_ref();
-            }
-            match mine {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        })
-        .await;
+        if let Some((turns, second)) = self.turns {
+            turns.wait(second, || self.calls.borrow().len()).await;
+        }
     }
 
     /// The name of the call that the fault hit.

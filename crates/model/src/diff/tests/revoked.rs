@@ -73,7 +73,7 @@ fn everything_but_power_goes_on() {
     let after = delta.differences[0].after.as_ref().expect("an after");
     assert_eq!(after.roles, RoleSet::new());
     let delta = compare(Vec::new(), vec![taken_back(true, &[])]);
-    assert_eq!(actions(&delta), [(Action::Delete, Reason::Undeclared)]);
+    assert_eq!(actions(&delta), [(Action::Delete, Reason::ScopeUndeclared)]);
     assert_eq!(delta.revoked, []);
 }
 
