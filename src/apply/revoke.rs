@@ -29,6 +29,8 @@ enum Marking {
     There(String),
     /// The account is gone, and its power with it.
     Gone,
+    /// It is there, and roles were given at the same moment that could not be taken again.
+    Given,
     /// It is not known to be there.
     Missing(Ended),
 }
@@ -61,7 +63,10 @@ pub async fn revoke<W: World>(approved: &Revocation, world: &W, options: &Option
     let mut results = Vec::new();
     for (index, change) in plan.changes.iter().enumerate() {
         let (result, detail) = match (taken.remove(&index), &change.account) {
-            (Some(taken), Some(mrn)) => ended(taken, run.mark(change, mrn).await),
+            (Some(taken), Some(mrn)) => {
+                let done = taken.0 == ChangeResult::Done;
+                ended(taken, run.mark(change, mrn, done).await)
+            }
             (None, _) | (_, None) => {
                 let why = "stopped before it".to_owned();
                 (ChangeResult::NotAttempted, why)
@@ -83,6 +88,12 @@ fn ended((result, why): Ended, marking: Marking) -> Ended {
     match (result, marking) {
         (_, Marking::Gone) => (ChangeResult::Done, "the account is gone".to_owned()),
         (ChangeResult::Done, Marking::There(told)) => (result, joined(&why, &told)),
+        (_, Marking::Given) => (
+            ChangeResult::Unknown,
+            "it is marked as revoked, and another run gave it roles at the same moment, which are not known to \
+             be taken again: run this again"
+                .to_owned(),
+        ),
         (ChangeResult::Done, Marking::Missing((result, missing))) => (
             result,
             format!(
@@ -190,8 +201,8 @@ impl<W: World> Run<'_, W> {
     }
 
     /// Marks an account as revoked: under the seal, where this run can seal and the marks are believed, else
-    /// by a label beside them.
-    async fn mark(&self, change: &Change, mrn: &Mrn) -> Marking {
+    /// by a label beside them. `taken` says that it has no roles any more.
+    async fn mark(&self, change: &Change, mrn: &Mrn, taken: bool) -> Marking {
         let mut last = (ChangeResult::Failed, String::new());
         for tried in 0..ATTEMPTS {
             self.wait(tried).await;
@@ -208,10 +219,15 @@ impl<W: World> Run<'_, W> {
                 return Marking::There(told);
             };
             let state = now.state();
-            let (_, result, detail) = self
+            let (found, result, detail) = self
                 .rewrite(mrn, &state, None, &labels, Labels::new())
                 .await;
             if result == ChangeResult::Done {
+                // An apply that had read the account before may have granted in between; none does any more.
+                let given = found.is_some_and(|now| !now.roles.is_empty());
+                if taken && given && !self.replace_roles(change, mrn, &RoleSet::new()).await {
+                    return Marking::Given;
+                }
                 return Marking::There(joined(&told, &detail));
             }
             last = (result, detail);

@@ -52,6 +52,8 @@ struct Small {
     stuck: RefCell<Option<Effect>>,
     /// Accounts as they are once the scope was listed.
     meanwhile: RefCell<BTreeMap<Mrn, LiveAccount>>,
+    /// Roles that somebody gives with the next update.
+    given: RefCell<Option<RoleSet>>,
     /// How often destinations were looked at.
     probes: Cell<usize>,
     /// How many are being looked at, and how many were at once at most.
@@ -78,6 +80,7 @@ impl Small {
             read: RefCell::default(),
             stuck: RefCell::default(),
             meanwhile: RefCell::default(),
+            given: RefCell::default(),
             probes: Cell::new(0),
             looking: Cell::default(),
         }
@@ -165,6 +168,9 @@ impl Writer for Small {
             account.name = update.name.clone().expect("every update sends the name");
             let labels = update.labels.clone();
             let labels = labels.expect("every update sends all labels");
+            if let Some(roles) = self.given.borrow_mut().take() {
+                account.roles = roles;
+            }
             account.labels.edit(|all| {
                 if !self.merges.get() {
                     all.clear();

@@ -182,6 +182,21 @@ fn roles_that_stay_are_told_and_the_account_is_marked_all_the_same() {
     assert!(now(&world, "ci").labels.revoked());
 }
 
+/// An apply that had read the account before grants between the roles and the mark.
+#[test]
+fn roles_that_another_run_gives_meanwhile_are_taken_again() {
+    let ci = managed("ci", &["viewer"]);
+    let world = Small::new(std::slice::from_ref(&ci), Vec::new());
+    *world.given.borrow_mut() = Some(roles(&["owner"]));
+    let outcome = revoked_by(&seals(), &[ci], &world);
+    assert!(outcome.complete(), "{outcome:?}");
+    assert_eq!(
+        *world.writes.borrow(),
+        ["roles ci", "update ci", "roles ci"]
+    );
+    assert_eq!(now(&world, "ci").roles, RoleSet::new());
+}
+
 /// A platform that gives no account without roles keeps the weakest one, and the outcome says so.
 #[test]
 fn where_the_last_role_stays_it_is_the_weakest() {

@@ -85,7 +85,7 @@ fn contents() -> Contents {
             address: Address::new("c", None),
             account: Mrn::new("c"),
             until: "2026-11-23T12:00:00Z".parse().expect("a time"),
-            nonce: Some(Nonce::from_label("6".repeat(32))),
+            nonce: None,
         }],
         annex: Annex {
             left_alone: vec![LeftAlone {

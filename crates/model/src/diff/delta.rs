@@ -319,8 +319,9 @@ pub struct InFlight {
     pub account: Mrn,
     /// When its birth may be taken for dead.
     pub until: jiff::Timestamp,
-    /// What names the birth, for who knows its run to be dead; `None` in plan files of former versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What names the birth, for who knows its run to be dead. In no plan file: whoever reads that later has
+    /// nothing to resume.
+    #[serde(skip)]
     pub nonce: Option<Nonce>,
 }
 
