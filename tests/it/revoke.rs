@@ -99,6 +99,7 @@ fn a_leaked_key_at_night() {
     assert_eq!(stage.run(&["plan", "--strict", "access"]), 6);
     assert_eq!(stage.run(&["plan", "--detailed-exitcode", "access"]), 0);
     assert_eq!(stage.run(&["check", "access"]), 6);
+    assert_eq!(stage.run(&["show", "ci", "access"]), 0);
     assert_eq!(stage.run(&APPLY), 0);
     assert_eq!(stage.run(&REVOKE), 0);
     assert_eq!(writes(&stage), Vec::<String>::new());

@@ -3,7 +3,8 @@
 use super::keys::{UNSEALED_REVOCATION, WAY_FROM_UNDELIVERED, way_from_revoked};
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
+use super::plan::{left_alone, scope};
+use super::standing::WAYS_FROM_EXPIRY;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};

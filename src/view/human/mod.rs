@@ -12,6 +12,7 @@ mod refusal;
 mod revocation;
 mod roles;
 mod shown;
+mod standing;
 mod table;
 mod text;
 

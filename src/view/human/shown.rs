@@ -1,6 +1,7 @@
 //! A plan from a file, for a reviewer: what its name covers, and apart from that what it does not.
 
-use super::plan::{changes, in_flight, in_the_way, local, remarks, scope, summary};
+use super::plan::{changes, in_the_way, local, remarks, scope, summary};
+use super::standing::in_flight;
 use super::text::{ALARM, DIM, HEAD, count, paint, push, section};
 use crate::model::{Caller, Limits, Mrn, PolicyRef};
 use crate::plan::{Annex, Plan};

@@ -4,15 +4,15 @@
 
 pub mod check;
 mod keys;
+mod outcome;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::keys::{destination, leaving};
-use crate::apply::{ChangeOutcome, Outcome};
+pub use self::outcome::outcome;
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
@@ -517,50 +517,6 @@ fn judged(judged: &JudgedAccount) -> Value {
         "scope": scope.mrn(),
         "custody": custody,
         "place": declared_at.as_ref().map(place),
-    })
-}
-
-/// How each change ended, in the plan's order.
-pub fn outcome(outcome: &Outcome) -> Value {
-    let Outcome {
-        results,
-        in_flight,
-        written,
-        interrupted,
-    } = outcome;
-    let counts: BTreeMap<String, usize> = outcome
-        .counts()
-        .into_iter()
-        .filter_map(|(result, n)| Some((json!(result).as_str()?.to_owned(), n)))
-        .collect();
-    json!({
-        "complete": outcome.complete(),
-        "written": written,
-        "interrupted": interrupted,
-        "in_flight": in_flight,
-        "results": results.iter().map(ended).collect::<Vec<_>>(),
-        "summary": counts,
-    })
-}
-
-fn ended(ended: &ChangeOutcome) -> Value {
-    let ChangeOutcome {
-        address,
-        generation,
-        action,
-        result,
-        detail,
-        account,
-        delivered_to,
-    } = ended;
-    json!({
-        "address": address,
-        "generation": generation,
-        "action": action,
-        "result": result,
-        "detail": detail,
-        "account": account,
-        "delivered_to": delivered_to.iter().map(destination).collect::<Vec<_>>(),
     })
 }
 

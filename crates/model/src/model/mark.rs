@@ -25,7 +25,7 @@ pub const MARK_PREFIX: &str = "rolecall-";
 pub(super) const ADDRESS: &str = "rolecall-address";
 const CREDENTIAL: &str = "rolecall-credential";
 const MARK: &str = "rolecall-mark";
-/// Stands beside the marks, and no seal vouches for it: it can only take away.
+/// Stands beside the marks, under no seal.
 pub(super) const REVOKED: &str = "rolecall-revoked";
 pub(super) const SEAL: &str = "rolecall-seal";
 const SEAL_REST: &str = "rolecall-seal-2";
@@ -43,8 +43,6 @@ const KEYS: [&str; 8] = [
 const FORM: u32 = 1;
 /// The first version of rolecall that reads this form, as marks tell it.
 const READ_SINCE: &str = "0-1-0";
-/// The value of the label of a revocation; any other but that of an absent label means the same.
-const YES: &str = "yes";
 /// What stands for a value that there is not.
 const NONE: &str = "-";
 /// The largest generation that a mark has room for.
@@ -223,8 +221,7 @@ pub struct Marks {
     pub retiring: Option<Timestamp>,
     /// Whether its power was taken back for good.
     pub revoked: bool,
-    /// Whether a label beside these marks says so, for which no seal vouches: written where the private
-    /// seal key is not at hand, and believed whoever wrote it, since it can only take away.
+    /// Whether a label beside these marks says so, for which no seal vouches: it can only take away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revoked_unsealed: bool,
     /// What last wrote these marks.
@@ -318,7 +315,7 @@ impl Marks {
         labels
     }
 
-    /// Whether its power was taken back for good, under a seal or not.
+    /// Whether its power was taken back for good.
     pub fn is_revoked(&self) -> bool {
         self.revoked || self.revoked_unsealed
     }
@@ -445,7 +442,7 @@ impl Marks {
 
 /// The label that says of an account, without a seal, that its power was taken back for good.
 pub fn revocation() -> (String, String) {
-    (REVOKED.to_owned(), YES.to_owned())
+    (REVOKED.to_owned(), "yes".to_owned())
 }
 
 /// The short values that stand together in one label.
