@@ -258,12 +258,13 @@ impl<W: World> Run<'_, W> {
             labels.extend(marks.labels());
             return (Some(labels), String::new());
         }
-        let told = match seals.verifies() {
-            true => {
+        let told = match (seals.verifies(), &change.marks) {
+            (_, None) => "marked by a label without a seal, since its marks are not believed",
+            (true, Some(_)) => {
                 "marked by a label without a seal, which whoever may write labels can take away: run this \
                  again where the private seal key is at hand"
             }
-            false => "",
+            (false, Some(_)) => "",
         };
         if now.labels.revoked() {
             return (None, told.to_owned());

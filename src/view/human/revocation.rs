@@ -1,8 +1,10 @@
 //! A revocation: which accounts lose which roles, how they are marked, and what became of that.
 
-use super::outcome::outcome as results;
+use std::collections::BTreeSet;
+
+use super::keys::way_from_revoked;
 use super::plan::{changes, local};
-use super::text::{DIM, HEAD, count, paint, push};
+use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, count, paint, push};
 use crate::apply::{ChangeResult, Outcome};
 use crate::plan::Plan;
 use crate::view::inert;
@@ -53,26 +55,45 @@ pub fn revocation(plan: &Plan, seals: bool) -> String {
 
 /// How a revocation ended.
 pub fn revoked(outcome: &Outcome) -> String {
-    let mut out = results(outcome, &[]);
-    let done = outcome
-        .results
-        .iter()
-        .all(|r| r.result == ChangeResult::Done);
-    let addresses: std::collections::BTreeSet<String> = outcome
-        .results
-        .iter()
-        .map(|r| super::keys::way_from_revoked(&r.address))
-        .collect();
+    let mut out = String::new();
+    let mut ways = BTreeSet::new();
+    let mut done = 0;
+    for ended in &outcome.results {
+        let (style, how) = match ended.result {
+            ChangeResult::Done => (ADD, "revoked"),
+            ChangeResult::NotAttempted => (CHANGE, "not revoked"),
+            _ => (ALARM, "not known to be revoked"),
+        };
+        done += usize::from(ended.result == ChangeResult::Done);
+        ways.insert(way_from_revoked(&ended.address));
+        let how = match ended.detail.as_str() {
+            "" => how.to_owned(),
+            detail => format!("{how}: {detail}"),
+        };
+        let address = inert(&ended.address.to_string());
+        let line = format!(
+            "{address} generation {}: {}",
+            ended.generation,
+            paint(style, &inert(&how))
+        );
+        push(&mut out, &line);
+    }
+    let all = outcome.results.len();
+    let line = match done == all {
+        true => format!("Revoked: {}.", count(done, "account")),
+        false => format!("Revoked in part: {done} of {}.", count(all, "account")),
+    };
+    push(&mut out, &paint(HEAD, &line));
     push(&mut out, "");
-    match done {
-        true => addresses.into_iter().for_each(|way| {
-            push(&mut out, &format!("{} {way}.", paint(HEAD, "What now:")));
-        }),
+    let now = paint(HEAD, "What now:");
+    match done == all {
+        true => ways
+            .iter()
+            .for_each(|way| push(&mut out, &format!("{now} {way}."))),
         false => push(
             &mut out,
             &format!(
-                "{} run the same command again: it reads what is there, and does what is missing.",
-                paint(HEAD, "What now:")
+                "{now} run the same command again: it reads what is there, and does what is missing."
             ),
         ),
     }
