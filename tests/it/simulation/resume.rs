@@ -1,6 +1,6 @@
-//! Two runs, of which the second says that the first is dead, and it is not: at every point of each other, in a
-//! store that binds a write to what was seen there. Whatever both meet, the laws hold at every instant, and in the
-//! end there is one account, whose key is where it should be.
+//! Two runs, of which the second says that the first is dead, and it is not: at every point of each other, in
+//! stores that bind a write to what was seen there, and in others. Whatever both meet, the laws hold at every
+//! instant, and in the end there is one account, whose key is where it should be.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -116,17 +116,20 @@ fn meet(
     Ok((calls, number, removes))
 }
 
-#[test]
-fn a_run_that_is_said_to_be_dead_and_is_not_does_no_harm() {
-    let case = Case::new(Quirks::default(), &[Wanted(0, BOTH, 2)]).without_staging();
+/// Lets two runs of a case meet at every call of each other. `bound` says that the stores bind writes to what was
+/// seen there; in others the first is not stopped between its last look and its write.
+fn everywhere(case: &Case, bound: bool) -> usize {
     let mut platform = Platform::new(case.quirks.clone());
     let never = usize::MAX;
-    let (alone, _, _) = meet(&mut platform, &case, never, never).expect("one after the other");
+    let (alone, _, _) = meet(&mut platform, case, never, never).expect("one after the other");
     let created = alone.iter().position(|call| call.name == "create");
     let (mut points, mut removed) = (0, 0);
     // Before there is a birth, both create, which is another matter.
     for first in created.expect("a birth") + 1..alone.len() {
-        let (_, calls, removes) = match meet(&mut platform, &case, first, never) {
+        if !bound && alone[first].name == "promote" {
+            continue;
+        }
+        let (_, calls, removes) = match meet(&mut platform, case, first, never) {
             Ok(met) => met,
             Err(why) => panic!("the first at {first}, the second to its end:\n{why}"),
         };
@@ -135,7 +138,7 @@ fn a_run_that_is_said_to_be_dead_and_is_not_does_no_harm() {
         }
         for second in 0..=calls {
             points += 1;
-            match meet(&mut platform, &case, first, second) {
+            match meet(&mut platform, case, first, second) {
                 Ok((_, _, removes)) => removed += usize::from(removes),
                 Err(why) => panic!("the first at {first}, the second at {second}:\n{why}"),
             }
@@ -145,5 +148,14 @@ fn a_run_that_is_said_to_be_dead_and_is_not_does_no_harm() {
         std::io::stderr(),
         "simulation of a lie: {points} points, in {removed} of which a living birth was removed"
     );
+    points
+}
+
+#[test]
+fn a_run_that_is_said_to_be_dead_and_is_not_does_no_harm() {
+    let case = || Case::new(Quirks::default(), &[Wanted(0, BOTH, 2)]);
+    let points = everywhere(&case().without_staging(), true);
     assert!(points >= 200, "{points} points");
+    let points = everywhere(&case(), false);
+    assert!(points >= 150, "{points} points");
 }
