@@ -487,6 +487,7 @@ fn is_twin(other: &LiveAccount, one: &Created<'_>) -> bool {
                 described: _,
                 retiring: _,
                 revoked: _,
+                revoked_unsealed: _,
                 written: _,
                 seal: _,
             } = marks;

@@ -3,8 +3,8 @@
 //!
 //! Files, each using those before it: `outcome`, `run` and `stale`; `probe` (what destinations hold) and
 //! `leave` (keys that leave places); `step` (writes to accounts that are there); `redeliver` (keys into
-//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; `rotate`; and this one, which
-//! goes through the plan.
+//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; `rotate`; `revoke` (power that is
+//! taken back, apart from any other plan); and this one, which goes through the plan.
 
 mod birth;
 mod deliver;
@@ -13,12 +13,12 @@ mod leave;
 mod outcome;
 mod probe;
 mod redeliver;
+mod revoke;
 mod rotate;
 mod run;
 mod stale;
 mod step;
 
-use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
@@ -31,6 +31,7 @@ use crate::ports::{Probe, World};
 
 pub use crate::ports::Event;
 pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
+pub use revoke::revoke;
 pub use run::Options;
 
 use probe::NO_DESTINATION;
@@ -45,20 +46,9 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
     for (index, change) in plan.changes.iter().enumerate() {
         scopes.entry(&change.scope).or_default().push(index);
     }
-    let run = Run {
-        plan,
-        world,
-        options,
-        written_by: Written::new(options.commit.as_deref(), Some(approved.digest())),
-        written: Cell::new(false),
-        stopped: Cell::new(false),
-        unmanageable: Cell::new(false),
-        merges: Cell::new(false),
-        began: world.elapsed(),
-        hopeless: Cell::new(false),
-        keys: Keys::new(options.parallelism, with_births(plan, &scopes)),
-        probed: RefCell::default(),
-    };
+    let written_by = Written::new(options.commit.as_deref(), Some(approved.digest()));
+    let keys = Keys::new(options.parallelism, with_births(plan, &scopes));
+    let run = Run::new(plan, world, options, written_by, keys);
     let mut results = run.preflight().await;
     if results.is_empty() {
         results = stream::iter(scopes)
@@ -86,7 +76,7 @@ fn with_births(plan: &Plan, scopes: &IndexMap<&Scope, Vec<usize>>) -> usize {
 
 fn has_births(plan: &Plan, changes: &[usize]) -> bool {
     let mut steps = changes.iter().map(|index| plan.changes[*index].step);
-    steps.any(|step| step == Step::Birth)
+    steps.any(|step| matches!(step, Step::Birth | Step::Rotate))
 }
 
 impl<'a, W: World> Run<'a, W> {

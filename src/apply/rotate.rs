@@ -159,9 +159,9 @@ impl<'a, W: World> Run<'a, W> {
         let marks = self.with_places(&credential.mrn, &start, there.clone());
         // Without it the next run knows of no place that has the key, so that one refusal is not taken for the
         // last word.
-        let marked = match self.mark(wanted, &credential.mrn, &marks).await {
+        let marked = match self.put_marks(wanted, &credential.mrn, &marks).await {
             Ok(()) => Ok(()),
-            Err(_) => self.mark(wanted, &credential.mrn, &marks).await,
+            Err(_) => self.put_marks(wanted, &credential.mrn, &marks).await,
         };
         if let Err((result, why)) = marked {
             let told = format!(
@@ -214,7 +214,7 @@ impl<'a, W: World> Run<'a, W> {
         mrn: &Mrn,
         start: &Marks,
     ) -> Result<(), Ended> {
-        self.mark(wanted, mrn, start).await?;
+        self.put_marks(wanted, mrn, start).await?;
         if wanted.roles.is_empty() {
             return Ok(());
         }
@@ -264,7 +264,7 @@ impl<'a, W: World> Run<'a, W> {
                     let more = at + 1 < placed.len();
                     if more && !revocable(&staged.probe) {
                         let marks = self.with_places(&credential.mrn, start, there.clone());
-                        let marked = self.mark(wanted, &credential.mrn, &marks).await;
+                        let marked = self.put_marks(wanted, &credential.mrn, &marks).await;
                         credential_mark = marks.credential;
                         if let Err((_, why)) = marked {
                             return Err(Stopped { at: at + 1, why });
@@ -317,7 +317,7 @@ impl<'a, W: World> Run<'a, W> {
         fixed |= !left.is_empty();
         if fixed {
             let marks = self.with_places(&credential.mrn, start, there);
-            let told = match self.mark(wanted, &credential.mrn, &marks).await {
+            let told = match self.put_marks(wanted, &credential.mrn, &marks).await {
                 Ok(()) => String::new(),
                 Err((_, unmarked)) => format!("; {unmarked}"),
             };
@@ -395,7 +395,12 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     /// Writes marks, and looks whether they show.
-    async fn mark(&self, wanted: &AccountState, mrn: &Mrn, marks: &Marks) -> Result<(), Ended> {
+    async fn put_marks(
+        &self,
+        wanted: &AccountState,
+        mrn: &Mrn,
+        marks: &Marks,
+    ) -> Result<(), Ended> {
         let mut labels = wanted.labels.clone();
         labels.extend(marks.labels());
         let update = AccountUpdate {

@@ -144,6 +144,32 @@ impl ScopeRun<'_> {
     }
 }
 
+impl<'a, W: World> Run<'a, W> {
+    /// A run that has not begun.
+    pub(super) fn new(
+        plan: &'a Plan,
+        world: &'a W,
+        options: &'a Options,
+        written_by: Written,
+        keys: Keys,
+    ) -> Self {
+        Self {
+            plan,
+            world,
+            options,
+            written_by,
+            written: Cell::new(false),
+            stopped: Cell::new(false),
+            unmanageable: Cell::new(false),
+            merges: Cell::new(false),
+            began: world.elapsed(),
+            hopeless: Cell::new(false),
+            keys,
+            probed: RefCell::default(),
+        }
+    }
+}
+
 impl<W: World> Run<'_, W> {
     pub(super) fn end(
         &self,
@@ -250,12 +276,13 @@ impl<W: World> Run<'_, W> {
         (last.unwrap_or(Ok(None)), shown.is_some())
     }
 
-    /// Checks that the account still carries the mark this run put there.
+    /// Checks that the account still carries the mark this run put there, and nobody has taken its power back
+    /// since.
     pub(super) async fn still(&self, mrn: &Mrn, expected: &CredentialMark) -> Result<(), Ended> {
         let carries = |account: Option<&LiveAccount>| {
             account
                 .and_then(LiveAccount::marks)
-                .is_some_and(|m| m.credential == *expected)
+                .is_some_and(|m| m.credential == *expected && !m.is_revoked())
         };
         let (found, yes) = self.settle(mrn, self.world.elapsed(), carries).await;
         if yes {

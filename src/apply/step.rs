@@ -10,7 +10,7 @@ use crate::model::{
     AccountState, Described, KeptText, Labels, LiveAccount, LiveLabels, Marks, Mrn, RoleSet, VOID,
     same_name,
 };
-use crate::plan::{Action, Change, Reason};
+use crate::plan::{Action, Change, Reason, Step};
 use crate::ports::{AccountUpdate, Effect, World, WriteError};
 
 /// Accounts in one `setRoles` or `deleteServiceAccounts` call.
@@ -91,11 +91,14 @@ impl<'a, W: World> Run<'a, W> {
         let rewritten = before.is_none_or(|before| before.description != after.description);
         let marks = match (change.action, present.marks().cloned()) {
             (Action::Forget, _) => None,
-            (Action::Adopt, _) => Some(Marks::external(
-                self.plan.stack.clone(),
-                change.address.label(),
-                after.protected,
-            )),
+            (Action::Adopt, _) => Some(Marks {
+                revoked: present.labels.revoked(),
+                ..Marks::external(
+                    self.plan.stack.clone(),
+                    change.address.label(),
+                    after.protected,
+                )
+            }),
             (_, None) => return (ChangeResult::Stale, "its marks are gone".to_owned()),
             (_, Some(marks)) => Some(Marks {
                 address: change.address.label(),
@@ -392,16 +395,25 @@ impl<'a, W: World> Run<'a, W> {
             let (batch, after) = rest.split_at(rest.len().min(BATCH));
             rest = after;
             let mut mrns = Vec::new();
+            let mut going = Vec::new();
             for index in batch {
                 let change = &self.plan.changes[*index];
                 self.start(change, "deleting");
+                if let Err((result, detail)) = self.dead(change).await {
+                    self.end(scope_run, *index, result, detail);
+                    continue;
+                }
                 mrns.extend(change.account.clone());
+                going.push(*index);
+            }
+            if mrns.is_empty() {
+                continue;
             }
             let answer = self
                 .write(async || self.world.delete(scope_run.scope, &mrns).await)
                 .await;
             let start = self.world.elapsed();
-            for index in batch {
+            for index in &going {
                 let change = &self.plan.changes[*index];
                 let Some(mrn) = &change.account else { continue };
                 let (mut result, mut detail) = self.gone(&answer, mrn, start).await;
@@ -414,6 +426,32 @@ impl<'a, W: World> Run<'a, W> {
             }
         }
         Vec::new()
+    }
+
+    /// Looks once more whether a birth that is to be removed as dead is still as it was listed: who says
+    /// that its run is dead may err, and what that run has finished since is no remnant.
+    async fn dead(&self, change: &Change) -> Result<(), Ended> {
+        let (Step::RemoveDeadBirth, Some(mrn)) = (change.step, &change.account) else {
+            return Ok(());
+        };
+        let left = "nothing was removed";
+        match self.world.account(mrn).await {
+            Ok(Some(now))
+                if now.marks() == change.marks.as_ref()
+                    && change.before.as_ref().is_some_and(|b| b.roles == now.roles) =>
+            {
+                Ok(())
+            }
+            Ok(Some(_)) => {
+                let why = format!("another run goes on with this birth, so {left}");
+                Err((ChangeResult::Stale, why))
+            }
+            Ok(None) => Err((ChangeResult::Stale, "it is gone".to_owned())),
+            Err(error) => {
+                let why = format!("{mrn} could not be read again, and {left}: {error}");
+                Err((ChangeResult::Failed, why))
+            }
+        }
     }
 
     /// How the deletion of one account ended.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 mod commits;
 mod keys;
+mod revoke;
 mod wait;
 
 use super::*;
@@ -66,6 +67,10 @@ struct Small {
     wait: Cell<Duration>,
     /// What was told, and when.
     notes: RefCell<Vec<(Duration, String)>>,
+    /// Accounts as they are once the scope was listed.
+    meanwhile: RefCell<BTreeMap<Mrn, LiveAccount>>,
+    /// Roles that somebody gives with the next update.
+    given: RefCell<Option<RoleSet>>,
     /// How often destinations were looked at.
     probes: Cell<usize>,
     /// How many are being looked at, and how many were at once at most.
@@ -96,6 +101,8 @@ impl Small {
             closed: RefCell::default(),
             wait: Cell::default(),
             notes: RefCell::default(),
+            meanwhile: RefCell::default(),
+            given: RefCell::default(),
             probes: Cell::new(0),
             looking: Cell::default(),
         }
@@ -152,6 +159,9 @@ impl Reader for Small {
         Ok(self.accounts.borrow().values().cloned().collect())
     }
     async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
+        if let Some(now) = self.meanwhile.borrow().get(mrn) {
+            return Ok(Some(now.clone()));
+        }
         Ok(self.accounts.borrow().get(mrn).cloned())
     }
     fn platform_time(&self) -> jiff::Timestamp {
@@ -180,6 +190,9 @@ impl Writer for Small {
             account.name = update.name.clone().expect("every update sends the name");
             let labels = update.labels.clone();
             let labels = labels.expect("every update sends all labels");
+            if let Some(roles) = self.given.borrow_mut().take() {
+                account.roles = roles;
+            }
             account.labels.edit(|all| {
                 if !self.merges.get() {
                     all.clear();
@@ -189,7 +202,8 @@ impl Writer for Small {
             match update.notes.as_deref() {
                 Some("") if self.keeps.get() => {}
                 Some("") => account.description = None,
-                notes => account.description = notes.map(str::to_owned),
+                Some(text) => account.description = Some(text.to_owned()),
+                None => {}
             }
         })
     }

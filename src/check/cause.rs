@@ -9,7 +9,7 @@ use crate::model::{
     Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
 };
 use crate::plan::{
-    Action, Blocked, Change, Expired, Generation, Obstacle, Plan, Undelivered, in_gone,
+    Action, Blocked, Change, Expired, Generation, Obstacle, Plan, Revoked, Undelivered, in_gone,
 };
 
 /// What the log is asked about: an account, or a scope.
@@ -104,7 +104,8 @@ pub(super) fn all(
                     What::Blocked(_)
                     | What::Expired { .. }
                     | What::Undelivered { .. }
-                    | What::Generation(_),
+                    | What::Generation(_)
+                    | What::Revoked { .. },
                     Cause::NotApplied(entry),
                 ) = (&found.what, &found.cause)
                 {
@@ -150,11 +151,13 @@ fn cases(plan: &Plan) -> impl Iterator<Item = Case> + '_ {
     let needy = plan.annex.undelivered.iter().map(needy);
     let aged = plan.annex.generations.iter();
     let aged = aged.filter(|of| of.standing.needs_person()).map(aged_one);
+    let revoked = plan.annex.revoked.iter().map(revoked);
     changes
         .chain(plan.blocked.iter().filter_map(stopped))
         .chain(over)
         .chain(needy)
         .chain(aged)
+        .chain(revoked)
 }
 
 /// What is declared in scopes that are gone or hidden, but where an obstacle says more of it. No log
@@ -235,6 +238,32 @@ fn aged_one(generation: &Generation) -> Case {
             what: What::Generation(generation.clone()),
             cause: Cause::NotApplied(None),
             places: vec![generation.declared_at.clone()],
+        },
+        question: Question::None,
+    }
+}
+
+/// An account whose power was taken back: somebody meant that, and only a new key ends it.
+fn revoked(revoked: &Revoked) -> Case {
+    let Revoked {
+        address,
+        account,
+        scope,
+        generation,
+        sealed,
+        declared_at,
+    } = revoked;
+    Case {
+        found: Differing {
+            address: address.clone(),
+            scope: scope.clone(),
+            account: Some(account.clone()),
+            what: What::Revoked {
+                generation: *generation,
+                sealed: *sealed,
+            },
+            cause: Cause::NotApplied(None),
+            places: vec![declared_at.clone()],
         },
         question: Question::None,
     }

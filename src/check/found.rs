@@ -91,6 +91,13 @@ pub enum What {
         /// Why not, a fragment.
         why: String,
     },
+    /// Its power was taken back: no plan gives it again, a new key does.
+    Revoked {
+        /// Of which of its credentials.
+        generation: u32,
+        /// Whether a seal vouches for that.
+        sealed: bool,
+    },
     /// Left without power by a run that died.
     Remnant {
         /// As it is.

@@ -119,6 +119,7 @@ pub fn check(
                 | What::Expired { .. }
                 | What::Undelivered { .. }
                 | What::Generation(_)
+                | What::Revoked { .. }
         )
     });
     let (not_applied, drift) = found

@@ -57,6 +57,8 @@ enum Command {
     Apply(commands::apply::ApplyArgs),
     /// Give accounts new keys, and end former ones
     Rotate(commands::rotate::RotateArgs),
+    /// Take the power of an account back whose key leaked, at once
+    Revoke(commands::revoke::RevokeArgs),
     /// Check that records of applies are one whole chain
     Verify(commands::verify::VerifyArgs),
     /// List the live accounts of the configuration's scopes
@@ -89,6 +91,7 @@ impl Command {
             Self::Check(args) => Box::new(args),
             Self::Apply(args) => Box::new(args),
             Self::Rotate(args) => Box::new(args.sorted_out()),
+            Self::Revoke(args) => Box::new(args),
             Self::Verify(args) => Box::new(args),
             Self::List(args) => Box::new(args),
             Self::Show(args) => Box::new(args),

@@ -130,8 +130,9 @@ impl Exit {
                 meaning: "A guard or a policy refuses the whole plan, or something stands in the \
                           way: a disputed account, a name that is taken; with `apply` also a scope \
                           that could not be read and in which an account is declared, or a place \
-                          that does not hold the key that was to be read there. With \
-                          `verify`: a record is missing, was changed, or is out of order.",
+                          that does not hold the key that was to be read there; with `revoke` \
+                          an account that is not believed, this run's own, or an organization's last \
+                          owner. With `verify`: a record is missing, was changed, or is out of order.",
                 then: "The plan says what to settle; nothing of it is done by halves. `verify` names the \
                        record.",
                 written: false,
@@ -150,8 +151,8 @@ impl Exit {
                 short: "applied in part",
                 meaning: "Some changes are done and others are not, or nobody can tell; the run \
                           was interrupted after a write; an account that another run is \
-                          creating was left alone; accounts are under another seal key, and births \
-                          alone went on; or all is done and the report of it could not be \
+                          creating was left alone; `revoke` left an account alone that may be \
+                          meant; accounts are under another seal key, and births alone went on; or all is done and the report of it could not be \
                           written.",
                 then: "The outcome says how each change ended. Run apply again.",
                 written: true,
@@ -161,7 +162,7 @@ impl Exit {
                 name: "unmanaged",
                 short: "unmanaged or expired accounts, or whose space is gone (plan --strict, check), or drift or a dispute (check)",
                 meaning: "`plan --strict` or `check` found accounts that this configuration does \
-                          not manage, or accounts of it that have expired or need a new key, or accounts declared in \
+                          not manage, or accounts of it that have expired, were revoked or need a new key, or accounts declared in \
                           a space that is gone or hidden from this login, or `check` found drift, or what no apply puts right: a \
                           dispute, a name that is taken, a protected account that is declared no \
                           longer. It goes before 1 for a scope that could not be read, and before 2.",

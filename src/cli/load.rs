@@ -5,7 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    self, DeclaredSinks, FileKind, Input, Module, Origin, Policy, PolicyDir, Sealing, SourceFile,
+    self, DeclaredSinks, FileKind, Input, Module, Origin, Policy, PolicyDir, Salvaged, Sealing,
+    SourceFile,
 };
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use crate::echo;
@@ -96,6 +97,17 @@ pub fn sealing(dir: &Path, reporter: &Reporter) -> Result<(Sealing, SourceMap), 
         Ok(sealing) => Ok((sealing, given.whole(reporter)?)),
         Err(errors) => Err(given.refuse(errors)),
     }
+}
+
+/// Reads what a configuration says of its stack, its seal keys, its scopes and its accounts, whatever else is
+/// wrong with it, and without asking for values of variables.
+///
+/// # Errors
+/// All that is wrong with it, if not even its stack and keys can be known.
+pub fn salvage(args: &ConfigArgs) -> Result<Salvaged, Failure> {
+    let mut given = gather(args, &[])?;
+    config::salvage(&given.module, &mut given.sources, &given.inputs)
+        .map_err(|errors| given.refuse(errors))
 }
 
 /// Reads the policies and limits of a policy directory. That there are none is an error: somebody

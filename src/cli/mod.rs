@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod commit;
+mod confirm;
 mod console;
 mod document;
 mod events;

@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::config;
-use crate::model::{Address, Meant, Renewal, StackId};
+use crate::model::{Address, Meant, Nonce, Renewal, StackId};
 
 /// Where the configuration is and what its variables are.
 #[derive(Clone, Debug, ClapArgs)]
@@ -228,18 +228,28 @@ pub enum WhenStale {
     Skip,
 }
 
+/// What is asked for besides what the configuration says.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// New keys.
+    pub renewal: Renewal,
+    /// Births whose runs are said to be dead.
+    pub resume: &'a [Nonce],
+}
+
 /// What is meant by a plan, beyond the configuration.
 pub fn meant(
     destroy: bool,
     take_over: &[StackId],
-    renewal: Renewal,
+    asked: Asked<'_>,
     platform: &PlatformChoice,
 ) -> Meant {
     Meant {
         destroy,
         take_over: take_over.iter().cloned().collect(),
         accept_unsealed: platform.accept_unsealed,
-        renewal,
+        renewal: asked.renewal,
+        resume: asked.resume.iter().cloned().collect(),
     }
 }
 
@@ -266,6 +276,21 @@ pub fn address(text: &str) -> Result<Address, String> {
 pub fn stack(text: &str) -> Result<StackId, String> {
     let (name, id) = text.split_once('/').ok_or("a stack is NAME/ID")?;
     StackId::new(name, id)
+}
+
+/// Reads the nonce of a birth, as a plan shows it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn nonce(text: &str) -> Result<Nonce, String> {
+    const DIGITS: usize = 32;
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    match text.len() == DIGITS && text.bytes().all(digit) {
+        true => Ok(Nonce::from_label(text)),
+        false => Err(format!(
+            "a birth is named by {DIGITS} hexadecimal digits, as `rolecall plan` shows them"
+        )),
+    }
 }
 
 /// Reads a length of time.

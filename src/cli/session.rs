@@ -1,5 +1,6 @@
 //! What plan and apply share: load, log in, read, compare.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -7,7 +8,7 @@ use crate::config::Policy;
 use crate::diag::suggest;
 use crate::diff::diff;
 use crate::echo;
-use crate::model::{Desired, Inventory, Live, Meant, Seals};
+use crate::model::{CredentialMark, Custody, Desired, Inventory, Live, Meant, Nonce, Seals};
 use crate::plan::{self, Plan, Questions};
 use crate::platform::{self, Login, precedence};
 use crate::policy;
@@ -148,6 +149,7 @@ pub async fn open(
         .map_err(|e| Failure::error(e.message))?;
     drop(reading);
     let inventory = Inventory::take(&desired, &live, &seals);
+    resumed(&desired, &live, &inventory)?;
     declared.place(&mut desired, &live, &inventory);
     if intent.apply && !choice.local {
         programs::known(&programs, &desired)?;
@@ -197,6 +199,30 @@ fn declared_all(desired: &Desired) -> Result<(), Failure> {
         return Err(failure.helps(near));
     }
     Ok(())
+}
+
+/// Sees that every birth whose run is said to be dead is there: what is mistyped, or over, must not look
+/// as if it had been settled.
+fn resumed(desired: &Desired, live: &Live, inventory: &Inventory) -> Result<(), Failure> {
+    let there: BTreeSet<&Nonce> = inventory
+        .beside(live)
+        .filter_map(|(_, entry)| match &entry.custody {
+            Custody::Ours(ours) => match &ours.marks.credential {
+                CredentialMark::Pending(birth) => Some(&birth.nonce),
+                CredentialMark::Delivered { .. } | CredentialMark::External => None,
+            },
+            _ => None,
+        })
+        .collect();
+    let gone = |nonce: &&Nonce| !there.contains(nonce);
+    let Some(nonce) = desired.meant.resume.iter().find(gone) else {
+        return Ok(());
+    };
+    Err(Failure::error(format!(
+        "--resume={}: no account of this stack is being born under this nonce in what was read",
+        nonce.as_str()
+    ))
+    .help("its birth is over, or was taken back, or the nonce is another's: run `rolecall plan`, which shows the births that are under way"))
 }
 
 /// Sees that no program applies with a person's credential.

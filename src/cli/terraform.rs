@@ -500,7 +500,7 @@ mod tests {
         for (text, said) in [
             (
                 "plan --ack X",
-                "`--ack` belongs to `rolecall apply` and `rolecall rotate`\n",
+                "`--ack` belongs to `rolecall apply` and `rolecall rotate` and `rolecall revoke`\n",
             ),
             (
                 "apply -o x",
@@ -516,7 +516,7 @@ mod tests {
             ),
             (
                 "roles --ca-file x",
-                "`rolecall check` and `rolecall apply` and `rolecall rotate` and `rolecall list`",
+                "`rolecall apply` and `rolecall rotate` and `rolecall revoke` and `rolecall list`",
             ),
             ("plan -targt=x", "unexpected argument '-targt' found"),
             ("plan -x", "unexpected argument '-x' found"),

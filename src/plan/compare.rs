@@ -7,8 +7,8 @@ use super::canonical::NamedObstacle;
 use super::{Action, Annex, Change, Contents, Plan, Reason};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Destination, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Renewal, Role,
-    Scope, StackId,
+    AccountState, Address, Destination, Limits, Meant, Mrn, Nonce, PolicyOrigin, PolicyRef,
+    Renewal, Role, Scope, StackId,
 };
 
 /// Scopes that only one of two plans could read and that are told one by one.
@@ -220,6 +220,7 @@ fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
         take_over,
         accept_unsealed,
         renewal,
+        resume,
     } = reviewed;
     let flag = |name: &str, before: bool, after: bool| match (before, after) {
         (true, false) => Some(format!("it was made with {name}, and this run is without")),
@@ -243,6 +244,14 @@ fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
             now.take_over.contains(stack),
         )
     });
+    let births: BTreeSet<&Nonce> = resume.union(&now.resume).collect();
+    let resumed = births.into_iter().map(|nonce| {
+        flag(
+            &format!("--resume={}", nonce.as_str()),
+            resume.contains(nonce),
+            now.resume.contains(nonce),
+        )
+    });
     [
         flag("--destroy", *destroy, now.destroy),
         flag("--accept-unsealed", *accept_unsealed, now.accept_unsealed),
@@ -256,6 +265,7 @@ fn meant_moved(reviewed: &Meant, now: &Meant) -> Vec<String> {
     .into_iter()
     .chain(named)
     .chain(taken)
+    .chain(resumed)
     .flatten()
     .collect()
 }

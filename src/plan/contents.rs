@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Blocked, Change, Expired, Generation, InFlight, Judgement, LeftAlone, Undelivered,
+    Action, Blocked, Change, Expired, Generation, InFlight, Judgement, LeftAlone, Revoked,
+    Undelivered,
 };
 use crate::model::{
     Address, Caller, Checkout, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
@@ -23,6 +24,8 @@ pub struct Annex {
     pub undelivered: Vec<Undelivered>,
     /// Generations of keys of which a person should know: `rolecall rotate` alone changes them.
     pub generations: Vec<Generation>,
+    /// Declared accounts whose power was taken back: no plan gives it to them again.
+    pub revoked: Vec<Revoked>,
     /// Sentences worth telling that change nothing.
     pub notes: Vec<(Address, String)>,
     /// What the platform may object to or do by itself, and who else works in these scopes.

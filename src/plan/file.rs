@@ -10,7 +10,7 @@ use super::canonical::{Form, NamedObstacle, in_order};
 use super::once::Once;
 use super::{
     Annex, Blocked, Contents, Expired, FORMAT, Generation, InFlight, Judgement, LeftAlone,
-    OwnersLeft, Plan, Undelivered,
+    OwnersLeft, Plan, Revoked, Undelivered,
 };
 use crate::model::{
     Address, Caller, Mrn, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest,
@@ -62,6 +62,8 @@ struct Aside {
     undelivered: Vec<Undelivered>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     generations: Vec<Generation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<Revoked>,
     notes: Vec<(Address, String)>,
     advice: Vec<String>,
     unread: Vec<(Scope, Unread)>,
@@ -94,6 +96,7 @@ impl Aside {
                     expired,
                     undelivered,
                     generations,
+                    revoked,
                     notes,
                     advice,
                     unread,
@@ -122,6 +125,7 @@ impl Aside {
             expired: expired.clone(),
             undelivered: undelivered.clone(),
             generations: generations.clone(),
+            revoked: revoked.clone(),
             notes: notes.clone(),
             advice: advice.clone(),
             unread: unread.iter().map(pairs).collect(),
@@ -163,6 +167,7 @@ impl Aside {
                 expired: self.expired,
                 undelivered: self.undelivered,
                 generations: self.generations,
+                revoked: self.revoked,
                 notes: self.notes,
                 advice: self.advice,
                 unread: self.unread.into_iter().collect::<BTreeMap<_, _>>(),

@@ -18,11 +18,12 @@ mod once;
 mod owners;
 mod privilege;
 mod renames;
+mod revocation;
 mod settled;
 
 pub use crate::diff::{
     Action, Blocked, Difference, Expired, Generation, Held, InFlight, Leaving, LeftAlone, Obstacle,
-    Predecessor, Reason, Standing, Undelivered,
+    Predecessor, Reason, Revoked, Standing, Undelivered,
 };
 pub use ask::{Answers, Questions};
 pub use build::build;
@@ -37,6 +38,7 @@ pub use judgement::{Case, Idle, JudgedAccount, Judgement, PolicyInfo, Said, Text
 pub use lint::{Finding, Rule, lint};
 pub use owners::{disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
+pub use revocation::revocation;
 pub use settled::Plan;
 
 #[cfg(test)]

@@ -343,7 +343,7 @@ fn instead(births: usize, adopted: usize) -> String {
 }
 
 /// Why the owners that are left are too few, or not known to be enough; a clause.
-fn too_few(left: Option<&OwnersLeft>, wanted: u32) -> Option<String> {
+pub(super) fn too_few(left: Option<&OwnersLeft>, wanted: u32) -> Option<String> {
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     let Some(OwnersLeft { accounts, people }) = left else {
         return (wanted > 0).then(|| "nobody asked who else owns it".to_owned());

@@ -781,6 +781,7 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
         address: crate::model::Address::new("b", None),
         account: Mrn::new("b"),
         until: jiff::Timestamp::UNIX_EPOCH,
+        nonce: None,
     });
     assert_eq!(guards(plan), ["none-found"]);
 
@@ -797,6 +798,7 @@ fn a_plan_that_replaces_all_that_is_live_is_refused_whatever_the_number() {
                 address: crate::model::Address::new("b", None),
                 account: Mrn::new("b"),
                 until: jiff::Timestamp::UNIX_EPOCH,
+                nonce: None,
             });
         }
         assert_eq!(guards(plan), none, "{remnants} {elsewhere}");

@@ -52,6 +52,9 @@ mod records;
 mod renew;
 #[cfg(feature = "server")]
 mod reviewed;
+#[cfg(feature = "server")]
+mod revoke;
+#[cfg(feature = "server")]
 mod rotation;
 mod samples;
 #[cfg(feature = "server")]

@@ -166,6 +166,7 @@ fn base(path: &str, command: &clap::Command) -> &'static [Good] {
     match path {
         "apply" => &[("yes", &["--yes"]), DIR],
         "show" => &[("address", &["ci"]), DIR],
+        "revoke" => &[("yes", &["--yes"]), ("address", &["ci"]), DIR],
         "init" => &[("dir", &["new"])],
         "verify" => &[("head", &["--head", HEAD]), ("files", &["owner.json"])],
         "credential decode" => &[("out", &["--out", "out.json"]), ("file", &["owner.json"])],
@@ -243,6 +244,7 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
         | "CUSTODY"
         | "PAGE"
         | "NAME"
+        | "NONCE"
         | "ID"
         | "SCOPE"
         | "TEXT"

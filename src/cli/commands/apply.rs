@@ -1,6 +1,5 @@
 //! `rolecall apply`: shows the plan, asks, executes, reports.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,13 +7,14 @@ use clap::Args as ClapArgs;
 use jiff::SignedDuration;
 
 use crate::apply::{ChangeOutcome, ChangeResult, Options, Outcome, apply};
+use crate::cli::confirm::confirm;
 use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, address,
-    beside, duration, meant, stack,
+    Asked, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes,
+    address, beside, duration, meant, nonce, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -22,7 +22,7 @@ use crate::cli::reporter::Reporter;
 use crate::cli::reviewed::{self, Reviewed};
 use crate::cli::{console, record, session};
 use crate::echo;
-use crate::model::{Address, Renewal, Role, StackId};
+use crate::model::{Address, Nonce, Renewal, Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::sinks::{configure_hint, path_of};
@@ -86,6 +86,11 @@ pub struct ApplyArgs {
     /// What `rotate` asks for.
     #[arg(skip)]
     pub renewal: Option<Renewal>,
+
+    /// Say that the run which began the birth of this nonce is dead, as `plan` shows it: what it left is
+    /// removed and created anew, and nothing is waited for
+    #[arg(long, value_name = "NONCE", value_parser = nonce)]
+    pub resume: Vec<Nonce>,
 
     /// Lift the objection of a guard for the plan of this digest, as the refusal says
     #[arg(long, value_name = "GUARD=DIGEST")]
@@ -151,8 +156,11 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     let acks = Acks::parse(args.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
     let reviewed = reviewed::given(&mut args.config, &mut args.reviewed)?;
     let part_of = reviewed.as_ref().and_then(Reviewed::digest);
-    let renewal = args.renewal.take().unwrap_or_else(|| beside(&args.replace));
-    let meant = meant(args.destroy, &args.take_over, renewal, &args.platform);
+    let asked = Asked {
+        renewal: args.renewal.take().unwrap_or_else(|| beside(&args.replace)),
+        resume: &args.resume,
+    };
+    let meant = meant(args.destroy, &args.take_over, asked, &args.platform);
     let mut follows = None;
     if let Some(path) = &args.record {
         let record = record::begin(record::Wanted {
@@ -246,7 +254,7 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     }
     // Who reviewed the plan has said yes to it.
     if !args.yes && reviewed.is_none() {
-        confirm(&shown, reporter)?;
+        confirm("Apply this plan?", &shown, reporter)?;
     }
     session.world.signals.applying();
     let options = Options {
@@ -307,32 +315,6 @@ fn set_aside(changes: &[Change]) -> Vec<String> {
         format!("{address}: {}", change.action.as_str())
     };
     changes.iter().map(line).collect()
-}
-
-/// Asks on a terminal; elsewhere says what to do instead.
-fn confirm(plan: &str, reporter: &Reporter) -> Result<(), Failure> {
-    if !reporter.askable() {
-        return Err(
-            Failure::error("nobody can be asked here, and nothing was written")
-                .help("review the plan above, then run again with --yes"),
-        );
-    }
-    if !reporter.seen() {
-        // Standard output goes elsewhere; who is asked still sees the plan.
-        reporter.note(plan);
-    }
-    reporter.note("Apply this plan? Only `yes` is taken for a yes:");
-    let mut answer = String::new();
-    // An unreadable answer is not a yes.
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == "yes" {
-        return Ok(());
-    }
-    Err(Failure::stopped(
-        Exit::Error,
-        "Declined, nothing was written.",
-        "declined, nothing was written",
-    ))
 }
 
 /// How cnspec works with each key that was delivered; where its account cannot report scans, or is

@@ -10,6 +10,7 @@ pub mod list;
 pub mod man;
 pub mod plan;
 pub mod platform;
+pub mod revoke;
 pub mod roles;
 pub mod rotate;
 pub mod seal;

@@ -9,14 +9,15 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, address, beside, meant, stack,
+    Asked, ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, address, beside, meant, nonce,
+    stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
 use crate::cli::{reviewed, session};
 use crate::echo;
-use crate::model::{Address, Renewal, StackId};
+use crate::model::{Address, Nonce, Renewal, StackId};
 use crate::plan::{Generation, in_gone};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::private_file::is_special;
@@ -55,7 +56,8 @@ pub struct PlanArgs {
     #[arg(long)]
     pub detailed_exitcode: bool,
 
-    /// Exit 6 if there are accounts that no configuration manages, or some of this one that have expired
+    /// Exit 6 if there are accounts that no configuration manages, or some of this one that have expired or
+    /// want a new key
     #[arg(long)]
     pub strict: bool,
 
@@ -74,6 +76,11 @@ pub struct PlanArgs {
     /// What `rotate` asks for.
     #[arg(skip)]
     pub renewal: Option<Renewal>,
+
+    /// Say that the run which began the birth of this nonce is dead, as `plan` shows it: what it left is
+    /// removed and created anew, and nothing is waited for
+    #[arg(long, value_name = "NONCE", value_parser = nonce)]
+    pub resume: Vec<Nonce>,
 
     /// Write the plan to a file that `apply --plan FILE` holds what is due then against
     #[arg(long, short, value_name = "FILE")]
@@ -116,7 +123,10 @@ pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit,
         meant: meant(
             args.destroy,
             &args.take_over,
-            renewal.clone(),
+            Asked {
+                renewal: renewal.clone(),
+                resume: &args.resume,
+            },
             &args.platform,
         ),
         scopes: args.scopes,
@@ -154,6 +164,7 @@ pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit,
     let aged = |of: &Generation| of.standing.needs_person();
     let expired = !plan.annex.expired.is_empty()
         || !plan.annex.undelivered.is_empty()
+        || !plan.annex.revoked.is_empty()
         || plan.annex.generations.iter().any(aged);
     if let Err(refusals) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
         reporter.emit(Event::Refused(&refusals));

@@ -135,13 +135,17 @@ fn what_is_for_another_stops_everything() {
 fn what_was_meant_with_one_of_both_is_named_with_its_flag() {
     let other = || stack("other");
     type Mean = fn(&mut Meant, StackId);
-    let means: [(Mean, &str); 3] = [
+    let means: [(Mean, &str); 4] = [
         (|meant, _| meant.destroy = true, "--destroy"),
         (
             |meant, other| meant.take_over.extend([other]),
             "--take-over other/k7m2q9ta",
         ),
         (|meant, _| meant.accept_unsealed = true, "--accept-unsealed"),
+        (
+            |meant, _| meant.resume.extend([Nonce::from_label("0123abcd")]),
+            "--resume=0123abcd",
+        ),
     ];
     for (mean, flag) in means {
         let mut meaning = plan();
@@ -184,6 +188,7 @@ fn who_looked_and_what_else_was_seen_moves_nothing() {
                 address: address("y"),
                 account: Mrn::new("y"),
                 until: jiff::Timestamp::UNIX_EPOCH,
+                nonce: None,
             });
         },
         |now| now.changes.reverse(),

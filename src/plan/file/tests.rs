@@ -6,7 +6,7 @@ use super::*;
 use crate::diff::{Action, Blocked, InFlight, Obstacle, Reason};
 use crate::model::samples;
 use crate::model::{
-    AccountState, Caller, Limits, LiveAccount, Meant, Mrn, Role, RoleSet, SpaceId, StackId,
+    AccountState, Caller, Limits, LiveAccount, Meant, Mrn, Nonce, Role, RoleSet, SpaceId, StackId,
 };
 use crate::plan::{Change, Difference};
 
@@ -72,6 +72,7 @@ fn contents() -> Contents {
             take_over: [StackId::new("other", "k7m2q9ta").expect("valid")].into(),
             accept_unsealed: true,
             renewal: crate::model::Renewal::default(),
+            resume: [Nonce::from_label("5".repeat(32))].into(),
         },
         changes: vec![change(1), change(2)],
         blocked: vec![Blocked {
@@ -86,6 +87,7 @@ fn contents() -> Contents {
             address: Address::new("c", None),
             account: Mrn::new("c"),
             until: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            nonce: None,
         }],
         annex: Annex {
             left_alone: vec![LeftAlone {
@@ -94,6 +96,14 @@ fn contents() -> Contents {
                     ..samples::account(Mrn::new("d"), scope(), "d")
                 },
                 stack: None,
+            }],
+            revoked: vec![crate::plan::Revoked {
+                address: Address::new("f", None),
+                account: Mrn::new("f"),
+                scope: scope(),
+                generation: 2,
+                sealed: true,
+                declared_at: place(5),
             }],
             expired: vec![crate::plan::Expired {
                 address: Address::new("e", None),
@@ -245,7 +255,8 @@ fn the_canonical_form_is_what_is_documented_to_the_byte() {
             r#"{{"changes":[{},{}],"endpoint":"local","format":4,"#,
             r#""limits":{{"max_dead_births":10,"max_delete_percent":25,"max_deletes":10,"#,
             r#""max_escalations":10,"max_gained_grants":20,"max_revoked_grants":20,"min_owners":1}},"#,
-            r#""meant":{{"accept_unsealed":true,"destroy":true,"take_over":["other/k7m2q9ta"]}},"#,
+            r#""meant":{{"accept_unsealed":true,"destroy":true,"#,
+            r#""resume":["55555555555555555555555555555555"],"take_over":["other/k7m2q9ta"]}},"#,
             r#""obstacles":[{{"accounts":[],"address":"service_account.b","kind":"unread","#,
             r#""scope":"//captain.api.mondoo.app/spaces/payments"}}],"#,
             r#""policies":[],"stack":"acme/k7m2q9ta"}}"#

@@ -438,6 +438,7 @@ fn what_is_done_where_something_is_in_the_way_is_found() {
         address: Address::new(address, None),
         account,
         until: jiff::Timestamp::UNIX_EPOCH,
+        nonce: None,
     };
     let address = planted(|plan| plan.in_flight.push(birth("gone", mrn("x"))));
     assert_eq!(address, [Rule::Blocked]);

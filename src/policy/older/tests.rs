@@ -37,6 +37,7 @@ fn change(name: &str, edit: impl FnOnce(&mut Difference)) -> Change {
         deliver_to: Vec::new(),
         key_from: None,
         leaves: Vec::new(),
+        predecessors: Vec::new(),
         places: Vec::new(),
     };
     edit(&mut what);

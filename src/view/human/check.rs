@@ -1,9 +1,10 @@
 //! What a check found: drift with its author, what waits for an apply, and accounts to look at.
 
-use super::keys::{WAY_FROM_UNDELIVERED, stands};
+use super::keys::{UNSEALED_REVOCATION, WAY_FROM_UNDELIVERED, stands, way_from_revoked};
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{WAYS_FROM_EXPIRY, left_alone, scope};
+use super::plan::{left_alone, scope};
+use super::standing::WAYS_FROM_EXPIRY;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};
@@ -119,7 +120,7 @@ fn one(found: &Differing, plan: &Plan) -> Vec<String> {
         field("account", inert(account.as_str()));
     }
     field("scope", scope(&found.scope, &plan.annex));
-    for (name, value) in what(&found.what, plan) {
+    for (name, value) in what(found, plan) {
         field(name, value);
     }
     match &found.cause {
@@ -177,7 +178,8 @@ fn misplaced(one: &Misplaced) -> Vec<String> {
 }
 
 /// What differs, one field each.
-fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
+fn what(found: &Differing, plan: &Plan) -> Vec<(&'static str, String)> {
+    let what = &found.what;
     let known = |state: &AccountState, how: &str| {
         vec![
             ("name", quoted(&state.name)),
@@ -241,6 +243,19 @@ fn what(what: &What, plan: &Plan) -> Vec<(&'static str, String)> {
             ),
             ("way out", WAY_FROM_UNDELIVERED.to_owned()),
         ],
+        What::Revoked { generation, sealed } => {
+            let marked = match sealed {
+                true => String::new(),
+                false => format!(", {UNSEALED_REVOCATION}"),
+            };
+            vec![
+                (
+                    "differs",
+                    format!("the power of its generation {generation} was taken back{marked}"),
+                ),
+                ("way out", way_from_revoked(&found.address)),
+            ]
+        }
         What::Remnant { live } => known(
             live,
             "left without power by a run that died before its key was delivered",

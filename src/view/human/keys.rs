@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{ALARM, CHANGE, HEAD, REMOVE, paint};
-use crate::model::{Abilities, Destination};
-use crate::plan::{Generation, Leaving, Plan, Standing, Undelivered};
+use crate::model::{Abilities, Address, Destination};
+use crate::plan::{Generation, Leaving, Plan, Revoked, Standing, Undelivered};
 use crate::view::inert;
 
 /// An account that needs a new key, and what to do about it.
@@ -65,7 +65,7 @@ pub(super) fn generation(of: &Generation) -> Vec<String> {
 
 /// How a generation stands, and what to do about it.
 pub(super) fn stands(of: &Generation) -> (String, Option<String>) {
-    let address = inert(&word(&of.address.to_string()));
+    let address = inert(&argument(&of.address));
     let ends = || {
         format!(
             "find what uses it and let it read the new key; `rolecall revoke {address} --generation {}` \
@@ -118,11 +118,51 @@ pub(super) fn stands(of: &Generation) -> (String, Option<String>) {
     }
 }
 
+/// An account whose power was taken back, and what to do about it.
+pub(super) fn revoked(of: &Revoked) -> Vec<String> {
+    let Revoked {
+        address,
+        account,
+        scope: _,
+        generation,
+        sealed,
+        declared_at,
+    } = of;
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&address.to_string()))
+        ),
+        format!("      account     {}", inert(account.as_str())),
+        format!("      generation  {generation}"),
+    ];
+    if !sealed {
+        lines.push(format!("      marked      {UNSEALED_REVOCATION}"));
+    }
+    lines.push(format!("      = {}", way_from_revoked(address)));
+    lines.push(format!("      from {}", inert(&declared_at.to_string())));
+    lines
+}
+
+/// What a revocation is worth that no seal vouches for.
+pub(super) const UNSEALED_REVOCATION: &str = "by a label without a seal: whoever may write labels can take      it away, and then a plan would give the roles again";
+
+/// How an account whose power was taken back works again.
+pub(super) fn way_from_revoked(address: &Address) -> String {
+    format!(
+        "revoked, wants `rolecall rotate {}`: a new key gets the roles, this one never",
+        inert(&argument(address))
+    )
+}
+
 /// An address as a shell takes it.
-fn word(address: &str) -> String {
-    match address.contains(['[', '"', ' ']) {
-        true => format!("'{}'", address.replace('\'', "'\\''")),
-        false => address.to_owned(),
+fn argument(address: &Address) -> String {
+    let text = address.to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
+use super::keys::revoked;
 use super::obstacle;
-use super::plan::expired;
+use super::standing::expired;
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
 use crate::model::{
     CredentialMark, Described, DesiredAccount, Keeper, Labels, LiveAccount, Marking, RoleSet,
     Scope, ScopeInfo, same_name,
 };
-use crate::plan::{Action, Blocked, Expired, Plan};
+use crate::plan::{Action, Blocked, Expired, Plan, Revoked};
 use crate::view::inert;
 
 /// The widest value that stands beside another one.
@@ -185,6 +186,13 @@ pub fn show(
     for of in plan.annex.expired.iter().filter(over) {
         push(&mut out, "");
         for line in expired(of) {
+            push(&mut out, &line);
+        }
+    }
+    let here = |of: &&Revoked| address == Some(of.address.to_string().as_str());
+    for of in plan.annex.revoked.iter().filter(here) {
+        push(&mut out, "");
+        for line in revoked(of) {
             push(&mut out, &line);
         }
     }
@@ -378,8 +386,10 @@ fn marks(out: &mut String, desired: Option<&DesiredAccount>, account: &LiveAccou
     if let Some(since) = marks.retiring {
         field(out, "retiring", &format!("since {since}"));
     }
-    if marks.revoked {
-        field(out, "revoked", "yes");
+    match (marks.revoked, marks.revoked_unsealed) {
+        (true, _) => field(out, "revoked", "yes"),
+        (false, true) => field(out, "revoked", "yes, by a label without a seal"),
+        (false, false) => {}
     }
     if let Some(commit) = marks.written.commit() {
         field(out, "commit", commit);

@@ -9,8 +9,10 @@ mod obstacle;
 mod outcome;
 mod plan;
 mod refusal;
+mod revocation;
 mod roles;
 mod shown;
+mod standing;
 mod table;
 mod text;
 
@@ -20,6 +22,7 @@ pub use list::{Listed, list, show};
 pub use outcome::{event, next, outcome};
 pub use plan::plan;
 pub use refusal::refusals;
+pub use revocation::{revocation, revoked};
 pub use roles::{roles, roles_page};
 pub use shown::shown;
 pub use text::count;

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::keys::{generation, leaves, read_by, receiving, store, undelivered};
+use super::keys::{leaves, read_by, receiving, store};
+use super::standing::in_flight;
 use super::text::{
     ADD, ALARM, CHANGE, DIM, HEAD, REMOVE, changed, count, paint, push, quoted, section, unmanaged,
 };
 use super::{obstacle, refusal};
 use crate::model::{AccountState, Destination, Labels, Role, Scope, former_name};
 use crate::plan::{
-    Action, Annex, Blocked, Change, Expired, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
+    Action, Annex, Blocked, Change, LeftAlone, Obstacle, Plan, Reason, Verdict, power,
 };
 use crate::view::inert;
 
@@ -62,47 +63,6 @@ pub(super) fn in_the_way(out: &mut String, plan: &Plan) {
     );
 }
 
-/// Births elsewhere.
-pub(super) fn in_flight(out: &mut String, plan: &Plan) {
-    section(
-        out,
-        "Being created by another run right now, left alone",
-        &plan.in_flight,
-        |f| {
-            vec![
-                format!(
-                    "  {} {}",
-                    paint(CHANGE, "…"),
-                    paint(HEAD, &inert(&f.address.to_string()))
-                ),
-                format!("      account  {}", inert(f.account.as_str())),
-                format!(
-                    "      if nobody finishes it, a run after {} takes it for a dead birth",
-                    f.until
-                ),
-            ]
-        },
-    );
-    section(
-        out,
-        "Expired: their keys open nothing any more, and no apply changes that",
-        &plan.annex.expired,
-        expired,
-    );
-    section(
-        out,
-        "Need a new key: their own cannot be read again, and no apply changes that",
-        &plan.annex.undelivered,
-        undelivered,
-    );
-    section(
-        out,
-        "Keys that are replaced by `rolecall rotate`, and by no apply",
-        &plan.annex.generations,
-        generation,
-    );
-}
-
 /// What is done, the grave first.
 pub(super) fn changes(out: &mut String, plan: &Plan) {
     let (first, rest): (Vec<&Change>, Vec<&Change>) = plan.changes.iter().partition(|c| grave(c));
@@ -149,35 +109,6 @@ pub(super) fn remarks(out: &mut String, plan: &Plan) {
     refusal::warnings(out, plan);
     left_alone(out, plan);
 }
-
-/// An account that has expired, and what to do about it.
-pub(super) fn expired(of: &Expired) -> Vec<String> {
-    let Expired {
-        address,
-        account,
-        scope: _,
-        until,
-        declared_at,
-    } = of;
-    let mut lines = vec![
-        format!(
-            "  {} {}",
-            paint(ALARM, "!"),
-            paint(HEAD, &inert(&address.to_string()))
-        ),
-        format!("      account  {}", inert(account.as_str())),
-        format!("      expired  {until}"),
-    ];
-    lines.extend(WAYS_FROM_EXPIRY.map(|way| format!("      = {way}")));
-    lines.push(format!("      from {}", inert(&declared_at.to_string())));
-    lines
-}
-
-/// What to do about an account that has expired. The platform fixes the end at birth.
-pub(super) const WAYS_FROM_EXPIRY: [&str; 2] = [
-    "if it is still needed, give it a later valid_until: another account takes its place, with a new key",
-    "if not, remove its block",
-];
 
 /// Whether a change stands before the others.
 fn grave(change: &Change) -> bool {
@@ -500,6 +431,7 @@ fn why(change: &Change) -> String {
             "a newer key is in all its places; its overlap begins, and its protection is the newer one's"
         }
         Reason::Retired => "a newer key is in all its places, its overlap is over, and nobody uses it",
+        Reason::Revoked => "its power is taken back, and nothing but a new key gives it again",
     }
     .to_owned()
 }
@@ -613,6 +545,9 @@ pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
             "; {} in need of a new key",
             plan.annex.undelivered.len()
         );
+    }
+    if seen && !plan.annex.revoked.is_empty() {
+        let _ = write!(line, "; {} revoked", plan.annex.revoked.len());
     }
     if seen {
         let _ = write!(line, "; {} as declared", count(unchanged, "account"));

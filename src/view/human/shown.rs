@@ -1,6 +1,7 @@
 //! A plan from a file, for a reviewer: what its name covers, and apart from that what it does not.
 
-use super::plan::{changes, in_flight, in_the_way, local, remarks, scope, summary};
+use super::plan::{changes, in_the_way, local, remarks, scope, summary};
+use super::standing::in_flight;
 use super::text::{ALARM, DIM, HEAD, count, paint, push, section};
 use crate::model::{Caller, Limits, Mrn, PolicyRef, Renewal};
 use crate::plan::{Annex, Plan};
@@ -80,6 +81,8 @@ fn meant(out: &mut String, plan: &Plan) {
     if *due {
         meant.push("rotate --due".to_owned());
     }
+    let births = plan.meant.resume.iter();
+    meant.extend(births.map(|nonce| format!("--resume={}", inert(nonce.as_str()))));
     let mut line = format!("Stack {} at {}", plan.stack, inert(&plan.endpoint));
     if !meant.is_empty() {
         line.push_str(&format!(", meant with {}", meant.join(" ")));

@@ -73,6 +73,10 @@ fn one(found: &Differing, plan: &Plan) -> Value {
         What::ToRotate { live, declared } => ("to-rotate", (Some(live), Some(declared), None)),
         What::Generation(_) => ("generation", none),
         What::Undelivered { to: _, why: _ } => ("undelivered", none),
+        What::Revoked {
+            generation: _,
+            sealed: _,
+        } => ("revoked", none),
         What::Remnant { live } => ("remnant", (Some(live), None, None)),
         What::Blocked(stopped) => ("blocked", (None, None, Some(stopped))),
         What::Gone => ("gone", none),

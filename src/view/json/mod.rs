@@ -4,20 +4,21 @@
 
 pub mod check;
 mod keys;
+mod outcome;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::keys::{destination, leaving};
-use crate::apply::{ChangeOutcome, Outcome};
+pub use self::outcome::outcome;
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight,
-    JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Said, Undelivered, Verdict,
+    JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Revoked, Said, Undelivered,
+    Verdict,
 };
 use crate::policy::Refusal;
 
@@ -151,6 +152,7 @@ pub fn plan(plan: &Plan) -> Value {
         expired,
         undelivered,
         generations,
+        revoked,
         notes,
         advice,
         unread,
@@ -187,6 +189,7 @@ pub fn plan(plan: &Plan) -> Value {
             "expired": expired.iter().map(|e| expiry(e, annex)).collect::<Vec<_>>(),
             "undelivered": undelivered.iter().map(|u| needy(u, annex)).collect::<Vec<_>>(),
             "generations": generations.iter().map(|g| aged(g, annex)).collect::<Vec<_>>(),
+            "revoked": revoked.iter().map(|r| taken_back(r, annex)).collect::<Vec<_>>(),
             "notes": notes
                 .iter()
                 .map(|(address, note)| json!({ "address": address, "note": note }))
@@ -394,13 +397,33 @@ fn aged(generation: &Generation, annex: &Annex) -> Value {
     })
 }
 
+fn taken_back(revoked: &Revoked, annex: &Annex) -> Value {
+    let Revoked {
+        address,
+        account,
+        scope: of,
+        generation,
+        sealed,
+        declared_at,
+    } = revoked;
+    json!({
+        "address": address,
+        "account": account,
+        "scope": scope(of, annex),
+        "generation": generation,
+        "sealed": sealed,
+        "place": place(declared_at),
+    })
+}
+
 fn in_flight(flying: &InFlight) -> Value {
     let InFlight {
         address,
         account,
         until,
+        nonce,
     } = flying;
-    json!({ "address": address, "account": account, "until": until })
+    json!({ "address": address, "account": account, "until": until, "nonce": nonce })
 }
 
 fn unmanaged(left: &LeftAlone, plan: &Plan) -> Value {
@@ -521,50 +544,6 @@ fn judged(judged: &JudgedAccount) -> Value {
         "scope": scope.mrn(),
         "custody": custody,
         "place": declared_at.as_ref().map(place),
-    })
-}
-
-/// How each change ended, in the plan's order.
-pub fn outcome(outcome: &Outcome) -> Value {
-    let Outcome {
-        results,
-        in_flight,
-        written,
-        interrupted,
-    } = outcome;
-    let counts: BTreeMap<String, usize> = outcome
-        .counts()
-        .into_iter()
-        .filter_map(|(result, n)| Some((json!(result).as_str()?.to_owned(), n)))
-        .collect();
-    json!({
-        "complete": outcome.complete(),
-        "written": written,
-        "interrupted": interrupted,
-        "in_flight": in_flight,
-        "results": results.iter().map(ended).collect::<Vec<_>>(),
-        "summary": counts,
-    })
-}
-
-fn ended(ended: &ChangeOutcome) -> Value {
-    let ChangeOutcome {
-        address,
-        generation,
-        action,
-        result,
-        detail,
-        account,
-        delivered_to,
-    } = ended;
-    json!({
-        "address": address,
-        "generation": generation,
-        "action": action,
-        "result": result,
-        "detail": detail,
-        "account": account,
-        "delivered_to": delivered_to.iter().map(destination).collect::<Vec<_>>(),
     })
 }
 

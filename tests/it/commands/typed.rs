@@ -40,6 +40,12 @@ const ENDS: &[(&str, i32)] = &[
         "rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/",
         1,
     ),
+    (
+        "rolecall revoke //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/",
+        1,
+    ),
+    // Nobody can be asked.
+    ("rolecall revoke 'service_account.ci[\"prod\"]' access/", 1),
 ];
 
 /// Lines that no test can run to an end here; they are read at least (`src/cli/args.rs`).
@@ -139,6 +145,9 @@ impl Desk {
                 dir.path(),
                 "rolecall platform seed --generate 1x1x1 --db platform.db",
             );
+        }
+        if line.starts_with("rolecall revoke") {
+            self.type_in(dir.path(), "rolecall apply --yes access/");
         }
         if line.starts_with("rolecall init") {
             fs::remove_dir_all(dir.path().join("access")).expect("removed");

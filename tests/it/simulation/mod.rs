@@ -5,9 +5,11 @@
 mod case;
 mod laws;
 mod platform;
+mod resume;
 mod rotation;
 mod run;
 mod time;
+mod turns;
 mod world;
 
 use std::io::Write as _;

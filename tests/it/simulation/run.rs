@@ -159,6 +159,25 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Runs again until nothing is left to do, and sees that all is as wanted.
+    pub fn finish(platform: &Platform, case: &Case, laws: &Laws<'_>) -> Result<(), String> {
+        if laws.in_flight(platform) {
+            let lease = PENDING_LEASE.unsigned_abs() + Duration::from_secs(1);
+            platform.clock.advance(lease);
+        }
+        let next = go(platform, case, &case.desired, laws, None)?;
+        let done = next.outcome.is_some_and(|outcome| outcome.complete());
+        if !done {
+            return Err("the next run did not end well".to_owned());
+        }
+        let last = go(platform, case, &case.desired, laws, None)?;
+        let plan = last.plan.ok_or("no last plan")?;
+        if !plan.is_empty() {
+            return Err(format!("something is left to do: {plan:#?}"));
+        }
+        laws.end(platform)
+    }
+
     /// In how many states first runs ended.
     pub fn ends(&self) -> usize {
         self.seen.len()

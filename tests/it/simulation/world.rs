@@ -20,6 +20,7 @@ use rolecall::secret::Secret;
 
 use super::platform::{Held, Platform, Wire};
 use super::time;
+use super::turns::Turns;
 
 /// What can go wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,8 @@ pub struct World<'a> {
     reads: bool,
     /// Whether they tell a version of what they hold.
     versions: bool,
+    /// Whose turn it is, where two runs meet, and whether this is the second of them.
+    turns: Option<(&'a Turns, bool)>,
     /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
@@ -171,12 +174,28 @@ impl<'a> World<'a> {
             stages,
             reads,
             versions,
+            turns: None,
             law,
             calls: RefCell::default(),
             broken: RefCell::default(),
             dead: Cell::new(false),
             events: RefCell::default(),
             created: RefCell::default(),
+        }
+    }
+
+    /// The same of a run that meets another one.
+    pub fn taking_turns(self, turns: &'a Turns, second: bool) -> Self {
+        Self {
+            turns: Some((turns, second)),
+            ..self
+        }
+    }
+
+    /// Waits until it is this run's turn to make a call.
+    async fn turn(&self) {
+        if let Some((turns, second)) = self.turns {
+            turns.wait(second, || self.calls.borrow().len()).await;
         }
     }
 
@@ -200,6 +219,7 @@ impl<'a> World<'a> {
         act: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         time::pass().await;
+        self.turn().await;
         let number = self.calls.borrow().len();
         self.calls.borrow_mut().push(Call { name, kind });
         let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, f)| f);

@@ -234,6 +234,8 @@ impl Stage {
             ),
             ("[DIGEST]", r"--ack [a-z-]+=(?<redacted>[0-9a-f]{64})"),
             ("[RUN]", r#""run": "(?<redacted>[0-9a-f]{32})""#),
+            ("[NONCE]", r"--resume=(?<redacted>[0-9a-f]{32})"),
+            ("[NONCE]", r#""nonce": "(?<redacted>[0-9a-f]{32})""#),
             ("[DAY]", r" on (?<redacted>20\d\d-\d\d-\d\d)\b"),
             ("[TIME]", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
         ];

@@ -47,7 +47,7 @@ pub use files::{
 pub use parse::{Module, SourceFile, parse};
 pub use policies::{Exempt, Exemption, Policy, SUBJECT, unknown_subject};
 pub use policy_dir::{Destinations, PolicyDir, policy_dir};
-pub use resolve::{Resolved, resolve, sealing, validate};
+pub use resolve::{Resolved, Salvaged, resolve, salvage, sealing, validate};
 pub use sealing::{HandOver, Sealing};
 pub use sinks::DeclaredSinks;
 pub use time::duration;

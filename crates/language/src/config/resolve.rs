@@ -118,6 +118,45 @@ pub fn sealing(
     })
 }
 
+/// What can be known of a module of which something may be wrong: whose accounts are its own, and where they
+/// may be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Salvaged {
+    /// Stack, seal keys, scopes and accounts, as far as they could be made.
+    pub desired: Desired,
+    /// What can be read of the platform by that.
+    pub queries: Queries,
+}
+
+/// Gives what a module says of its stack, its seal keys, its scopes and its accounts, whatever else is wrong
+/// with it: for who has no time to put it right first. Nothing may be taken for absent by that.
+///
+/// # Errors
+/// Everything that is wrong with the module, ordered by place, if not even its stack and keys can be known.
+pub fn salvage(
+    module: &Module,
+    sources: &mut SourceMap,
+    inputs: &[Input],
+) -> Result<Salvaged, Diagnostics> {
+    let (made, found) = run(module, sources, inputs, true);
+    let Some(stack) = made.stack else {
+        return Err(found);
+    };
+    let accounts = made.instances.into_iter().map(|instance| instance.account);
+    let desired = Desired {
+        seal_keys: made.seal_keys,
+        trusted_creators: made.trusted_creators,
+        endpoint: made.endpoint,
+        limits: made.limits,
+        organizations: made.scopes.organizations,
+        spaces: made.scopes.spaces,
+        accounts: accounts.map(|one| (one.address.clone(), one)).collect(),
+        ..Desired::nothing(stack)
+    };
+    let queries = queries(&desired);
+    Ok(Salvaged { desired, queries })
+}
+
 /// What could be made, whatever else is wrong.
 #[derive(Default)]
 struct Made {

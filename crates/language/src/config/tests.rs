@@ -717,3 +717,35 @@ fn what_is_required_is_not_null_and_the_rest_may_be() {
     let described = born("ci", "ci").replace("roles =", "description = null\n  roles =");
     good(&described);
 }
+
+/// A leaked key does not wait until the rest is put right; what is not known of the stack and its keys is never
+/// guessed.
+#[test]
+fn what_is_broken_elsewhere_hides_neither_stack_nor_keys_nor_scopes() {
+    use super::{parse, salvage};
+    let of = |text: &str| {
+        let file = |path: &str, text: &str| SourceFile {
+            path: path.to_owned(),
+            bytes: text.as_bytes().to_owned(),
+        };
+        let files = vec![file("main.hcl", text), file("torn.hcl", "locals {")];
+        let (mut sources, module) = parse(files);
+        salvage(&module, &mut sources, &[])
+    };
+    let key = "ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg";
+    let head = |key: &str| {
+        format!(
+            "rolecall {{\n  stack = \"acme\"\n  id = \"k7m2q9ta\"\n  seal_key = \"{key}\"\n}}\n\
+             space \"prod\" {{ id = \"prod-883120\" }}\nservice_account \"ci\" {{ nonsense = var.gone }}\n"
+        )
+    };
+    let found = of(&head(key)).expect("the stack is known");
+    assert_eq!(found.desired.stack.to_string(), "acme/k7m2q9ta");
+    let keys = found.desired.seal_keys.expect("keys");
+    assert_eq!(keys.current.text(), key);
+    let spaces: Vec<&str> = found.queries.spaces.keys().map(|id| id.as_str()).collect();
+    assert_eq!(spaces, ["prod-883120"]);
+    // Without its key, whoever may create accounts would be believed.
+    assert!(of(&head("ed25519:nonsense")).is_err());
+    assert!(of("space \"prod\" { id = \"prod-883120\" }\n").is_err());
+}

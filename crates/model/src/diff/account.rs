@@ -1,7 +1,9 @@
 //! Compares one declared account with its live one.
 //! Pure; every field is destructured, so that a new one cannot be forgotten.
 
-use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks, same_name};
+use std::collections::BTreeMap;
+
+use crate::model::{AccountState, DesiredAccount, LiveAccount, Marks, RoleSet, same_name};
 
 /// Whether the live account is as declared, so that neither a state need be made nor compared.
 pub fn as_declared(desired: &DesiredAccount, live: &LiveAccount, marks: &Marks) -> bool {
@@ -66,6 +68,15 @@ pub fn after_update(desired: &DesiredAccount, before: AccountState) -> AccountSt
         roles: roles.clone(),
         valid_until: before.valid_until,
         protected: protected.unwrap_or(before.protected),
+    }
+}
+
+/// What is wanted of an account whose power was taken back: the same without roles.
+pub fn powerless(desired: &DesiredAccount) -> DesiredAccount {
+    DesiredAccount {
+        roles: RoleSet::new(),
+        role_places: BTreeMap::new(),
+        ..desired.clone()
     }
 }
 

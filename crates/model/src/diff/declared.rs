@@ -1,9 +1,11 @@
 //! What to do about one declared account: the case analysis of the comparison.
 //! Pure; the clock is the platform's, as it was read.
 
-use super::account::{after_update, as_declared, roles_differ, spec_differs};
+use super::account::{after_update, as_declared, powerless, roles_differ, spec_differs};
 use super::cases::Cases;
-use super::delta::{Action, Delta, Difference, Expired, InFlight, Leaving, Obstacle, Reason};
+use super::delta::{
+    Action, Delta, Difference, Expired, InFlight, Leaving, Obstacle, Reason, Revoked,
+};
 use super::generations::Generations;
 use super::keys::Keys;
 use super::managed::Managed;
@@ -40,11 +42,13 @@ impl Cases<'_> {
         if let CredentialMark::Pending(birth) = &marks.credential {
             let protected = account.protected == Some(true);
             let now = self.live.facts.now;
-            match pending(present, marks, birth, &account.roles, protected, now) {
+            let dead = self.desired.meant.resume.contains(&birth.nonce);
+            match pending(present, marks, birth, &account.roles, protected, dead, now) {
                 Pending::Young(until) => delta.in_flight.push(InFlight {
                     address: account.address.clone(),
                     account: present.mrn.clone(),
                     until,
+                    nonce: Some(birth.nonce.clone()),
                 }),
                 Pending::Dead => {
                     if let Some(block) = self.name_taken(account, Some(&present.mrn)) {
@@ -111,7 +115,13 @@ impl Cases<'_> {
                 ),
             ));
         }
-        let Keys { leaves, redelivery } = self.keys(account, present, marks, delta);
+        let stripped = self.revoked(account, present, marks, delta);
+        let account = stripped.as_ref().unwrap_or(account);
+        let Keys { leaves, redelivery } = match stripped {
+            // Its key is to reach nobody any more.
+            Some(_) => Keys::default(),
+            None => self.keys(account, present, marks, delta),
+        };
         if account.description.as_deref() == Some("")
             && let Some(shown) = &present.description
             && marks.described.excuses(shown)
@@ -142,6 +152,28 @@ impl Cases<'_> {
         if delta.differences.len() + delta.blocked.len() == before {
             delta.unchanged += 1;
         }
+    }
+
+    /// What is wanted of an account whose power was taken back, which is told; `None` if it was not.
+    fn revoked(
+        &self,
+        account: &DesiredAccount,
+        present: &LiveAccount,
+        marks: &Marks,
+        delta: &mut Delta,
+    ) -> Option<DesiredAccount> {
+        if !present.labels.revoked() {
+            return None;
+        }
+        delta.revoked.push(Revoked {
+            address: account.address.clone(),
+            account: present.mrn.clone(),
+            scope: present.scope.clone(),
+            generation: marks.generation,
+            sealed: marks.revoked && self.inventory.verified(),
+            declared_at: account.declared_at.clone(),
+        });
+        Some(powerless(account))
     }
 
     /// An account that carries an address which it has no more. Tells whether it does.
@@ -212,6 +244,10 @@ impl Cases<'_> {
             places.dedup();
             delta.differences.push(Difference {
                 action: Action::UpdatePermissions,
+                reason: match present.labels.revoked() {
+                    true => Reason::Revoked,
+                    false => Reason::Differs,
+                },
                 after: Some(AccountState {
                     roles: account.roles.clone(),
                     ..before
@@ -319,6 +355,9 @@ impl Cases<'_> {
             places: named.chain([account.declared_at.clone()]).collect(),
             ..self.difference(account, present, &marks, Action::Adopt, reason)
         });
+        // Whatever its marks were worth: what was taken back is not given again by taking it over.
+        let stripped = self.revoked(account, present, &marks, delta);
+        let account = stripped.as_ref().unwrap_or(account);
         self.change(account, present, &marks, None, Vec::new(), delta);
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccountState, Address, CredentialMark, Destination, DestinationId, LiveAccount, Marks, Mrn,
-    Scope, SinkKind, SourceRef, StackId, StoreVersion,
+    Nonce, Scope, SinkKind, SourceRef, StackId, StoreVersion,
 };
 
 /// What can be done to an account.
@@ -91,6 +91,8 @@ pub enum Reason {
     Superseded,
     /// Another generation has taken its place, its overlap is over, and nobody uses it.
     Retired,
+    /// Its power was taken back for good, or is to be.
+    Revoked,
 }
 
 /// A place that an account's key leaves: the marks name it, and nobody is to read the key there any more.
@@ -375,6 +377,10 @@ pub struct InFlight {
     pub account: Mrn,
     /// When its birth may be taken for dead.
     pub until: jiff::Timestamp,
+    /// What names the birth, for who knows its run to be dead. In no plan file: whoever reads that later has
+    /// nothing to resume.
+    #[serde(skip)]
+    pub nonce: Option<Nonce>,
 }
 
 /// A declared account that is live and has expired, so that its key opens nothing any more.
@@ -474,6 +480,24 @@ impl Standing {
     }
 }
 
+/// A declared account that is live and whose power was taken back for good: nothing gives it roles again but
+/// a new key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The account's name in the configuration.
+    pub address: Address,
+    /// The account.
+    pub account: Mrn,
+    /// Where it lives.
+    pub scope: Scope,
+    /// Counts the credentials of one address.
+    pub generation: u32,
+    /// Whether a seal vouches for it; otherwise whoever may write labels can say and unsay it.
+    pub sealed: bool,
+    /// Where it is declared.
+    pub declared_at: SourceRef,
+}
+
 /// A live account that this configuration leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftAlone {
@@ -500,6 +524,8 @@ pub struct Delta {
     pub undelivered: Vec<Undelivered>,
     /// Generations of which a person should know.
     pub generations: Vec<Generation>,
+    /// Accounts whose power was taken back: no plan gives it to them again.
+    pub revoked: Vec<Revoked>,
     /// Sentences worth telling that change nothing, with the address they are about.
     pub notes: Vec<(Address, String)>,
     /// How many live accounts are ours.

@@ -110,12 +110,14 @@ impl Cases<'_> {
                 continue;
             };
             let now = self.live.facts.now;
-            match pending(present, marks, birth, &account.roles, false, now) {
+            let dead = self.desired.meant.resume.contains(&birth.nonce);
+            match pending(present, marks, birth, &account.roles, false, dead, now) {
                 Pending::Young(until) => {
                     delta.in_flight.push(InFlight {
                         address: account.address.clone(),
                         account: present.mrn.clone(),
                         until,
+                        nonce: Some(birth.nonce.clone()),
                     });
                     alone = true;
                 }
@@ -154,7 +156,7 @@ impl Cases<'_> {
             return Vec::new();
         };
         let former = || {
-            let live = all.former.iter().filter(|of| !of.known.marks.revoked);
+            let live = all.former.iter().filter(|of| !of.account.labels.revoked());
             live.filter_map(|of| places(&of.known.marks))
         };
         let wanted = account.deliver_to.iter();
@@ -389,7 +391,7 @@ impl Cases<'_> {
         let now = self.live.facts.now;
         let after = |time: jiff::Timestamp| time.checked_add(account.overlap()).unwrap_or(now);
         let powerful = !present.roles.is_empty();
-        if marks.revoked && !powerful {
+        if present.labels.revoked() && !powerful {
             return Standing::Over { powerful };
         }
         // Protection is of the address, and went on with the newest.
@@ -415,8 +417,9 @@ impl Cases<'_> {
         delta: &mut Delta,
     ) {
         let (present, marks) = (former.account, &*former.known.marks);
-        let retiring = finished || marks.retiring.is_some() || marks.revoked;
+        let retiring = finished || marks.retiring.is_some();
         let wanted: RoleSet = match retiring {
+            _ if present.labels.revoked() => RoleSet::new(),
             true => present
                 .roles
                 .intersection(&account.roles)

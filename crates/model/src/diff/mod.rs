@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use cases::Cases;
 pub use delta::{
     Action, Blocked, Delta, Difference, Expired, Generation, Held, InFlight, Leaving, LeftAlone,
-    Obstacle, Predecessor, Reason, Standing, Undelivered,
+    Obstacle, Predecessor, Reason, Revoked, Standing, Undelivered,
 };
 use managed::Managed;
 pub use pending::PENDING_LEASE;
@@ -141,6 +141,7 @@ pub fn diff(desired: &Desired, live: &Live, inventory: &Inventory) -> Delta {
     delta.expired.sort();
     delta.undelivered.sort();
     delta.generations.sort();
+    delta.revoked.sort();
     delta
 }
 

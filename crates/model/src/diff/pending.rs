@@ -29,13 +29,15 @@ fn young(account: &LiveAccount, birth: &Birth, now: jiff::Timestamp) -> Option<j
 
 /// Judges an account under pending marks that are believed. Its marks may have been copied here from
 /// another account, so only what a birth makes is taken for one: an account as old as its marks, without
-/// power, unused, unprotected. `protected` says that it is declared as one that must not be deleted.
+/// power, unused, unprotected. `protected` says that it is declared as one that must not be deleted,
+/// `dead` that whoever runs this knows its run to be dead, so that no lease is waited for; all else holds.
 pub(super) fn pending(
     account: &LiveAccount,
     marks: &Marks,
     birth: &Birth,
     wanted: &RoleSet,
     protected: bool,
+    dead: bool,
     now: jiff::Timestamp,
 ) -> Pending {
     let strange = |why: String| Pending::Strange(why);
@@ -47,7 +49,7 @@ pub(super) fn pending(
             birth.since
         ));
     }
-    if let Some(until) = young(account, birth, now) {
+    if !dead && let Some(until) = young(account, birth, now) {
         return Pending::Young(until);
     }
     if account.created_at.is_none() {

@@ -15,6 +15,7 @@ mod custody;
 mod generations;
 mod keys;
 mod names;
+mod revoked;
 mod seals;
 mod told;
 mod whole;
@@ -255,6 +256,56 @@ fn a_young_birth_is_left_alone_and_a_dead_one_is_replaced() {
     assert_eq!((delta.differences.len(), delta.in_flight.len()), (0, 1));
     let delta = compare(Vec::new(), vec![pending(15)]);
     assert_eq!(actions(&delta), [(Action::Delete, dead)]);
+}
+
+/// What who runs this says of a birth shortens its lease, and nothing else; of another one it says nothing.
+#[test]
+fn a_birth_whose_run_is_said_to_be_dead_is_replaced_at_once_under_all_other_conditions() {
+    let resuming = |declared: Vec<DesiredAccount>, account: LiveAccount, nonce: [u8; 16]| {
+        let (mut desired, live) = world(declared, vec![account], &[]);
+        desired.meant.resume = [Nonce::from_bytes(nonce)].into();
+        diff(&desired, &live, &Seals::default())
+    };
+    let (this, other) = ([1; 16], [2; 16]);
+    let dead = Reason::CredentialPending;
+    let delta = resuming(vec![declared("ci")], pending(1), this);
+    assert_eq!(
+        actions(&delta),
+        [(Action::Create, dead), (Action::Delete, dead)]
+    );
+    assert_eq!(delta.in_flight, []);
+    let delta = resuming(Vec::new(), pending(1), this);
+    assert_eq!(actions(&delta), [(Action::Delete, dead)]);
+    for wanted in [vec![declared("ci")], Vec::new()] {
+        let delta = resuming(wanted, pending(1), other);
+        assert_eq!((delta.differences.len(), delta.in_flight.len()), (0, 1));
+        assert_eq!(delta.in_flight[0].nonce, Some(Nonce::from_bytes(this)));
+    }
+    let mut used = pending(1);
+    used.last_used = NOW.parse().ok();
+    let mut strong = pending(1);
+    strong.roles = roles(&["owner"]);
+    let mut copied = pending(1);
+    copied.created_at = "2026-11-23T11:00:00Z".parse().ok();
+    let mut untold = pending(1);
+    untold.created_at = None;
+    let protected = LiveAccount {
+        labels: Marks {
+            protected: true,
+            ..pending(1).marks().expect("marks").clone()
+        }
+        .labels()
+        .into(),
+        ..pending(1)
+    };
+    for account in [used, strong, copied, untold, protected] {
+        let delta = resuming(vec![declared("ci")], account, this);
+        let block = only_block(&delta);
+        assert!(
+            matches!(block, Obstacle::PendingWithPower { .. }),
+            "{block:?}"
+        );
+    }
 }
 
 #[test]

@@ -41,12 +41,14 @@ impl Cases<'_> {
         if let CredentialMark::Pending(birth) = &marks.credential {
             // Which role was wanted is not known any more; one harmless role is what a birth gives.
             let now = self.live.facts.now;
-            match pending(account, marks, birth, &RoleSet::new(), false, now) {
+            let dead = self.desired.meant.resume.contains(&birth.nonce);
+            match pending(account, marks, birth, &RoleSet::new(), false, dead, now) {
                 Pending::Young(until) => {
                     delta.in_flight.push(InFlight {
                         address: at.address.clone(),
                         account: account.mrn.clone(),
                         until,
+                        nonce: Some(birth.nonce.clone()),
                     });
                     return;
                 }

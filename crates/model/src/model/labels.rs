@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{Labels, VOID};
 use super::address::AddressLabel;
-use super::mark::{ADDRESS, MARK_PREFIX, Marking, Marks, SEAL};
+use super::mark::{ADDRESS, MARK_PREFIX, Marking, Marks, REVOKED, SEAL};
 use super::seal_labels::Seal;
 use super::stack::StackId;
 
@@ -62,6 +62,12 @@ impl LiveLabels {
                 Some(AddressLabel::from_label(label.clone()))
             }
         }
+    }
+
+    /// Whether any label says that the account's power was taken back for good, whatever the marks are worth.
+    pub fn revoked(&self) -> bool {
+        self.ours.get(REVOKED).is_some_and(|value| value != VOID)
+            || self.marks().is_some_and(Marks::is_revoked)
     }
 
     /// The short name of the key that the seal among them names, whatever seal and marks are worth.
@@ -300,6 +306,34 @@ mod tests {
         all.edit(|labels| labels.values_mut().for_each(|value| VOID.clone_into(value)));
         assert_eq!(*all.marking(), Marking::Unmarked);
         assert!(!all.is_marked() && all.has_our_keys());
+    }
+
+    /// A later form, damage and somebody else's hand take no power back by themselves, and give none either.
+    #[test]
+    fn a_revocation_is_read_beside_marks_of_whatever_worth() {
+        let revoked = |value: &str, edit: &dyn Fn(&mut Labels)| {
+            let mut labels = marks().labels();
+            labels.insert("rolecall-revoked".to_owned(), value.to_owned());
+            edit(&mut labels);
+            LiveLabels::from(labels)
+        };
+        let later = |labels: &mut Labels| {
+            labels.insert("rolecall-mark".to_owned(), "v9.7-0-0.x".to_owned());
+        };
+        let torn = |labels: &mut Labels| labels.retain(|key, _| key == "rolecall-revoked");
+        let whole = |_: &mut Labels| {};
+        for edit in [&whole as &dyn Fn(&mut Labels), &later, &torn] {
+            for value in ["yes", "no", ""] {
+                assert!(revoked(value, edit).revoked(), "{value:?}");
+            }
+            assert!(!revoked(VOID, edit).revoked());
+        }
+        let sealed = Marks {
+            revoked: true,
+            ..marks()
+        };
+        assert!(LiveLabels::from(sealed.labels()).revoked());
+        assert!(!LiveLabels::from(marks().labels()).revoked());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub const MARK_PREFIX: &str = "rolecall-";
 pub(super) const ADDRESS: &str = "rolecall-address";
 const CREDENTIAL: &str = "rolecall-credential";
 const MARK: &str = "rolecall-mark";
+/// Stands beside the marks, under no seal.
+pub(super) const REVOKED: &str = "rolecall-revoked";
 pub(super) const SEAL: &str = "rolecall-seal";
 const SEAL_REST: &str = "rolecall-seal-2";
 const STACK: &str = "rolecall-stack";
@@ -33,7 +35,9 @@ const TO: &str = "rolecall-to-";
 const WRITTEN: &str = "rolecall-written";
 
 /// The keys of all marks but those of destinations.
-const KEYS: [&str; 7] = [ADDRESS, CREDENTIAL, MARK, SEAL, SEAL_REST, STACK, WRITTEN];
+const KEYS: [&str; 8] = [
+    ADDRESS, CREDENTIAL, MARK, REVOKED, SEAL, SEAL_REST, STACK, WRITTEN,
+];
 
 /// The form of marks that this version reads and writes.
 const FORM: u32 = 1;
@@ -233,6 +237,9 @@ pub struct Marks {
     pub retiring: Option<Timestamp>,
     /// Whether its power was taken back for good.
     pub revoked: bool,
+    /// Whether a label beside these marks says so, for which no seal vouches: it can only take away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked_unsealed: bool,
     /// What last wrote these marks.
     pub written: Written,
     /// What proves who wrote these marks, if anything does.
@@ -283,6 +290,7 @@ impl Marks {
             described: Described::No,
             retiring: None,
             revoked: false,
+            revoked_unsealed: false,
             written: Written::default(),
             seal: None,
         }
@@ -300,6 +308,7 @@ impl Marks {
             described: Described::No,
             retiring: None,
             revoked: false,
+            revoked_unsealed: false,
             written: Written::default(),
             seal: None,
         }
@@ -311,12 +320,20 @@ impl Marks {
         self.each_unsealed(|key, value| {
             labels.insert(key.to_owned(), value.to_owned());
         });
+        if self.revoked_unsealed {
+            labels.extend([revocation()]);
+        }
         if let Some(seal) = &self.seal {
             let (first, rest) = seal.halves();
             labels.insert(SEAL.to_owned(), first.to_owned());
             labels.insert(SEAL_REST.to_owned(), rest.to_owned());
         }
         labels
+    }
+
+    /// Whether its power was taken back for good.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked || self.revoked_unsealed
     }
 
     /// Gives the label of every mark but the seal, by key: what a seal vouches for.
@@ -331,6 +348,7 @@ impl Marks {
             described,
             retiring,
             revoked,
+            revoked_unsealed: _,
             written,
             seal: _,
         } = self;
@@ -426,6 +444,7 @@ impl Marks {
                 described: short.described,
                 retiring: short.retiring,
                 revoked: short.revoked,
+                revoked_unsealed: value(REVOKED).is_some(),
                 written: Written::from_label(need(WRITTEN)?).ok_or_else(|| bad(WRITTEN))?,
                 seal: Seal::from_labels(value(SEAL), value(SEAL_REST)),
             })
@@ -435,6 +454,11 @@ impl Marks {
             Err(why) => damaged(why),
         }
     }
+}
+
+/// The label that says of an account, without a seal, that its power was taken back for good.
+pub fn revocation() -> (String, String) {
+    (REVOKED.to_owned(), "yes".to_owned())
 }
 
 /// The short values that stand together in one label.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::credential::Nonce;
 use super::stack::StackId;
 
 /// What was meant: one value, from the command line to the plan and its digest.
@@ -17,6 +18,9 @@ pub struct Meant {
     pub take_over: BTreeSet<StackId>,
     /// Accounts without a seal are taken for ours if a trusted identity created them, and are sealed.
     pub accept_unsealed: bool,
+    /// Births of which it is said that the run which began them is dead, so that nothing is waited for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub resume: BTreeSet<Nonce>,
     /// Which accounts get a new key though nothing about them was changed.
     #[serde(default, skip_serializing_if = "Renewal::is_none")]
     pub renewal: Renewal,

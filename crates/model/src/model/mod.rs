@@ -52,7 +52,9 @@ pub use identity::{DestinationId, Identity};
 pub use labels::LiveLabels;
 pub use limits::Limits;
 pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread};
-pub use mark::{Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written};
+pub use mark::{
+    Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written, revocation,
+};
 pub use meant::{Meant, Renewal};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
 pub use name::{composed, difference, former_name, outline, same_name};

@@ -132,15 +132,23 @@ impl Seals {
     }
 
     fn sealed(&self, account: Option<&Mrn>, marks: Marks) -> Marks {
-        let seal = self
-            .private
-            .as_ref()
-            .filter(|_| self.can_seal())
-            .map(|key| {
-                let bytes = bytes_of(account, &marks);
-                Seal::new(key.public().id(), &key.sign(&bytes))
-            });
-        Marks { seal, ..marks }
+        let Some(key) = self.private.as_ref().filter(|_| self.can_seal()) else {
+            return Marks {
+                seal: None,
+                ..marks
+            };
+        };
+        // What was said without a seal is said under it from now on: nobody else takes it back then.
+        let marks = Marks {
+            revoked: marks.is_revoked(),
+            revoked_unsealed: false,
+            ..marks
+        };
+        let seal = Seal::new(key.public().id(), &key.sign(&bytes_of(account, &marks)));
+        Marks {
+            seal: Some(seal),
+            ..marks
+        }
     }
 
     /// Looks at the seals of many accounts, on all cores, in the order given: a signature costs more

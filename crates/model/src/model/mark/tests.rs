@@ -65,6 +65,10 @@ fn all() -> Vec<Marks> {
         full(CredentialMark::Pending(birth)),
         full(delivered),
         full(CredentialMark::External),
+        Marks {
+            revoked_unsealed: true,
+            ..Marks::external(stack(), address(), false)
+        },
     ]
 }
 

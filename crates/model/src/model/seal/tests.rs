@@ -272,6 +272,31 @@ fn without_a_public_key_nothing_is_sealed_and_nothing_verified() {
     }
 }
 
+/// Whoever may write labels may take power away, and that breaks no seal; whoever seals next says it under
+/// the seal, where nobody else unsays it.
+#[test]
+fn a_revocation_without_a_seal_breaks_none_and_the_next_seal_takes_it_in() {
+    let seals = applier(key(0));
+    let sealed = seals.seal(&account("a"), marks());
+    let added = Marks {
+        revoked_unsealed: true,
+        ..sealed.clone()
+    };
+    assert_eq!(seals.check(&account("a"), &added), SealCheck::Right);
+    let again = seals.seal(&account("a"), added.clone());
+    assert_eq!((again.revoked, again.revoked_unsealed), (true, false));
+    assert_eq!(seals.check(&account("a"), &again), SealCheck::Right);
+    let unsaid = Marks {
+        revoked: false,
+        ..again
+    };
+    let check = seals.check(&account("a"), &unsaid);
+    assert!(matches!(check, SealCheck::Wrong(_)), "{check:?}");
+    // Without the private key it stays beside the marks.
+    let planner = planner(&key(0)).seal(&account("a"), added);
+    assert_eq!((planner.revoked, planner.revoked_unsealed), (false, true));
+}
+
 #[test]
 fn many_at_once_are_judged_as_one_by_one() {
     let seals = applier(key(0));

@@ -1,0 +1,89 @@
+//! What a plan leaves as it is: births elsewhere, and accounts that no apply puts right.
+
+use super::keys::{generation, revoked, undelivered};
+use super::text::{ALARM, CHANGE, HEAD, paint, section};
+use crate::plan::{Expired, Plan};
+use crate::view::inert;
+
+/// Births elsewhere.
+pub(super) fn in_flight(out: &mut String, plan: &Plan) {
+    section(
+        out,
+        "Being created by another run right now, left alone",
+        &plan.in_flight,
+        |f| {
+            let mut lines = vec![
+                format!(
+                    "  {} {}",
+                    paint(CHANGE, "…"),
+                    paint(HEAD, &inert(&f.address.to_string()))
+                ),
+                format!("      account  {}", inert(f.account.as_str())),
+                format!(
+                    "      if nobody finishes it, a run after {} takes it for a dead birth",
+                    f.until
+                ),
+            ];
+            lines.extend(f.nonce.as_ref().map(|nonce| {
+                format!(
+                    "      if you know that run to be dead: rolecall apply --resume={}",
+                    inert(nonce.as_str())
+                )
+            }));
+            lines
+        },
+    );
+    section(
+        out,
+        "Expired: their keys open nothing any more, and no apply changes that",
+        &plan.annex.expired,
+        expired,
+    );
+    section(
+        out,
+        "Need a new key: their own cannot be read again, and no apply changes that",
+        &plan.annex.undelivered,
+        undelivered,
+    );
+    section(
+        out,
+        "Revoked: their power was taken back, and no apply gives it again",
+        &plan.annex.revoked,
+        revoked,
+    );
+    section(
+        out,
+        "Keys that are replaced by `rolecall rotate`, and by no apply",
+        &plan.annex.generations,
+        generation,
+    );
+}
+
+/// An account that has expired, and what to do about it.
+pub(super) fn expired(of: &Expired) -> Vec<String> {
+    let Expired {
+        address,
+        account,
+        scope: _,
+        until,
+        declared_at,
+    } = of;
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(ALARM, "!"),
+            paint(HEAD, &inert(&address.to_string()))
+        ),
+        format!("      account  {}", inert(account.as_str())),
+        format!("      expired  {until}"),
+    ];
+    lines.extend(WAYS_FROM_EXPIRY.map(|way| format!("      = {way}")));
+    lines.push(format!("      from {}", inert(&declared_at.to_string())));
+    lines
+}
+
+/// What to do about an account that has expired. The platform fixes the end at birth.
+pub(super) const WAYS_FROM_EXPIRY: [&str; 2] = [
+    "if it is still needed, give it a later valid_until: another account takes its place, with a new key",
+    "if not, remove its block",
+];
