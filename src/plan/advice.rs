@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Change;
-use crate::model::{Live, LiveAccount, Role, Scope, rank};
+use super::{Action, Change};
+use crate::model::{Live, LiveAccount, Role, Scope, SinkKind, rank};
 
 /// The weight of the weakest role that manages service accounts. Source: Mondoo's documentation of
 /// team members; editors manage service accounts, viewers do not see them.
@@ -22,6 +22,28 @@ pub(super) fn two_keys(former: &str) -> String {
         "the block seal_key_former names the key {former}: what is sealed with it is believed as well; \
          take the block out once plans no longer seal any account anew"
     )
+}
+
+/// That keys are born for CIs whose jobs can do without, in the plan that makes them and in no later one.
+pub(super) fn keyless(changes: &[Change]) -> Option<String> {
+    let of_ci = |change: &&Change| {
+        change.action == Action::Create
+            && change
+                .deliver_to
+                .iter()
+                .any(|to| matches!(to.kind(), SinkKind::Github | SinkKind::Gitlab))
+    };
+    let keys = changes.iter().filter(of_ci).count();
+    (keys > 0).then(|| {
+        let what = match keys {
+            1 => "a key is".to_owned(),
+            several => format!("{several} keys are"),
+        };
+        format!(
+            "{what} made for jobs of GitHub or GitLab, which can log in to Mondoo without one: `rolecall docs \
+             keyless` has the fields of a binding"
+        )
+    })
 }
 
 /// What the roles of this run's own account may be too weak for, or that nobody can tell.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::advice::{UNPROVEN, advice, two_keys};
+use super::advice::{UNPROVEN, advice, keyless, two_keys};
 use super::extent::extent;
 use super::neighbours::neighbours;
 use super::{Annex, Change, Contents, Plan, lint};
@@ -38,6 +38,7 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
         advice.push(UNPROVEN.to_owned());
     }
     advice.extend(former.as_deref().map(two_keys));
+    advice.extend(keyless(&changes));
     advice.extend(extent(desired, live, inventory));
     advice.extend(neighbours(desired, &left_alone));
     left_alone.sort_by(|a, b| {

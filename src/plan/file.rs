@@ -81,7 +81,12 @@ impl Aside {
             policies: _,
             changes,
             blocked,
-            caller: Caller { mrn, name },
+            // Who reads it is another run, and each has its own account.
+            caller: Caller {
+                mrn,
+                name,
+                binding: _,
+            },
             declared,
             managed,
             sealed,
@@ -147,6 +152,7 @@ impl Aside {
             caller: Caller {
                 mrn: self.caller,
                 name: self.caller_name,
+                binding: None,
             },
             declared: self.declared,
             managed: self.managed,

@@ -52,7 +52,7 @@ pub use identity::Identity;
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
     ClearRoles, ConcurrentRoleWrites, DescriptionClear, DescriptionOnUpdate, EmptyDescription,
-    EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+    EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate, TemporaryAccounts, TemporaryCreator,
     Quirks,
 };
 pub use rpc::Call;

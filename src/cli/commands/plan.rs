@@ -129,7 +129,7 @@ async fn run(args: PlanArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         .annex
         .left_alone
         .iter()
-        .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
+        .any(|left| left.stack.is_none() && !plan.caller.owns(&left.account.mrn));
     let expired = !plan.annex.expired.is_empty() || !plan.annex.undelivered.is_empty();
     if let Err(refusals) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
         reporter.emit(Event::Refused(&refusals));

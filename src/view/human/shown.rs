@@ -52,6 +52,7 @@ fn bare(plan: &Plan) -> Plan {
     contents.caller = Caller {
         mrn: Mrn::new(""),
         name: None,
+        binding: None,
     };
     contents.in_flight.clear();
     for change in &mut contents.changes {

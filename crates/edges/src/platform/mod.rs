@@ -15,7 +15,9 @@ mod fixture;
 mod inspect;
 mod operation;
 mod proxy;
+mod session;
 mod transport;
+mod workload;
 
 pub use auth::{Identity, KeyError, ServiceAccount};
 pub use certificate::Certificate;
@@ -28,4 +30,6 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use exchange::{Exchange, Observer};
 pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
+pub use session::Outlet;
 pub use transport::{Http, Transport};
+pub use workload::Workload;
