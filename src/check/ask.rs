@@ -35,7 +35,12 @@ pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
         };
         answers.insert(resource, answer);
     }
-    let ours = match plan.caller.binding.as_ref().and_then(|one| one.identity.as_deref()) {
+    let ours = match plan
+        .caller
+        .binding
+        .as_ref()
+        .and_then(|one| one.identity.as_deref())
+    {
         Some(binding) => inquiry.made_by(binding, plan, &answers).await,
         None => BTreeSet::new(),
     };
@@ -79,7 +84,10 @@ impl<L: AuditLog> Inquiry<'_, L> {
         plan: &Plan,
         answers: &BTreeMap<Mrn, Answer>,
     ) -> BTreeSet<Mrn> {
-        let entries = answers.values().flatten().flat_map(|history| &history.entries);
+        let entries = answers
+            .values()
+            .flatten()
+            .flat_map(|history| &history.entries);
         let worked: BTreeSet<&Mrn> = entries
             .filter_map(|entry| entry.identity.as_ref())
             .filter(|identity| !plan.caller.is(identity.as_str()))

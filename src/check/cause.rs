@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::answers::Answers;
 use super::found::{Cause, Differing, What, what};
 use crate::model::{
-    Address, Caller, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
+    Address, Caller, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope,
+    same_name,
 };
 use crate::plan::{Action, Blocked, Change, Expired, Obstacle, Plan, Undelivered, in_gone};
 
@@ -358,7 +359,10 @@ impl Trust<'_> {
         let ours = |creator: &str| {
             self.caller.is(creator)
                 || self.trusted.iter().any(|t| t == creator)
-                || self.before.iter().any(|account| account.as_str() == creator)
+                || self
+                    .before
+                    .iter()
+                    .any(|account| account.as_str() == creator)
         };
         let mut about = history
             .entries

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Action, Blocked, Change, Contents, Leaving, Reason, Step};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Caller, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef, StackId,
+    AccountState, Address, Caller, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef,
+    StackId,
 };
 
 /// The version of the canonical form and of plan files.

@@ -7,8 +7,8 @@ use super::canonical::NamedObstacle;
 use super::{Action, Annex, Change, Contents, Plan, Reason};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Caller, Destination, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Role, Scope,
-    StackId,
+    AccountState, Address, Caller, Destination, Limits, Meant, Mrn, PolicyOrigin, PolicyRef, Role,
+    Scope, StackId,
 };
 
 /// Scopes that only one of two plans could read and that are told one by one.

@@ -82,11 +82,12 @@ impl Aside {
             changes,
             blocked,
             // Who reads it is another run, and each has its own account.
-            caller: Caller {
-                mrn,
-                name,
-                binding: _,
-            },
+            caller:
+                Caller {
+                    mrn,
+                    name,
+                    binding: _,
+                },
             declared,
             managed,
             sealed,

@@ -88,7 +88,9 @@ fn bind(stage: &Stage, name: &str, issuer: &str, subject: &str, more: &Value) ->
     let reply = stage.app.handle(&identity, request, Timestamp::now());
     let answer: Value = serde_json::from_slice(&reply.body).expect("JSON");
     let mrn = &answer["data"]["createWIFAuthBinding"]["binding"]["mrn"];
-    mrn.as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    mrn.as_str()
+        .unwrap_or_else(|| panic!("{answer}"))
+        .to_owned()
 }
 
 /// Trust by number, whatever a repository is called.
@@ -207,7 +209,10 @@ fn a_job_of_github_applies_without_a_key_by_either_form_of_its_subject() {
             let told = creator == TemporaryCreator::Binding || accounts == TemporaryAccounts::Same;
             let strays = check.matches("deploy-new").count();
             assert_eq!(strays == 0, told, "{accounts:?} {creator:?}: {check}");
-            assert!(matches!((code, code_of_check), (0 | 2, 0 | 2)), "{text}{check}");
+            assert!(
+                matches!((code, code_of_check), (0 | 2, 0 | 2)),
+                "{text}{check}"
+            );
             for token in tokens {
                 assert!(!text.contains(&token) && !check.contains(&token));
             }
@@ -243,7 +248,11 @@ fn a_job_of_another_repository_of_the_same_name_is_refused_with_its_numbers() {
         assert!(!text.contains(part), "{text}");
     }
     assert_eq!(temporary(&stage), 0);
-    assert_eq!(stage.front.seen(), ["ExchangeExternalToken"], "nothing else was asked");
+    assert_eq!(
+        stage.front.seen(),
+        ["ExchangeExternalToken"],
+        "nothing else was asked"
+    );
 }
 
 #[test]
@@ -270,7 +279,10 @@ fn a_job_of_gitlab_and_a_pod_apply_without_a_key() {
     let token = gitlab.token(&claims);
     let (code, text) = run(&stage, &APPLY, &[("JWT_TOKEN", &token)]);
     assert_eq!(code, 0, "{text}");
-    for word in ["It cannot be renewed after ", "in the variable JWT_TOKEN ends"] {
+    for word in [
+        "It cannot be renewed after ",
+        "in the variable JWT_TOKEN ends",
+    ] {
         assert!(text.contains(word), "{text}");
     }
     let path = stage.path("token");
@@ -339,13 +351,15 @@ fn temporary_accounts_of_the_own_binding_are_nobodys_strays() {
         roles: vec!["viewer".to_owned()],
         ..SeedAccount::default()
     };
-    let made = stage
-        .app
-        .admin_create_account(ORG, &seed, Timestamp::now());
+    let made = stage.app.admin_create_account(ORG, &seed, Timestamp::now());
     let stray = made.expect("made");
     // Of the same name, and made by somebody else: that one goes, and those of the binding stay. The owner of
     // the first credential is an account as well.
-    let except = setting.replacen("\"delete\"\n", "\"delete\"\n    except = [\"platform owner\"]\n", 1);
+    let except = setting.replacen(
+        "\"delete\"\n",
+        "\"delete\"\n    except = [\"platform owner\"]\n",
+        1,
+    );
     let text = HEAD.replacen(id, &except, 1) + CI;
     fs::write(stage.path("access/main.hcl"), text).expect("written");
     let (code, text) = run(&stage, &APPLY, &[]);
@@ -401,7 +415,11 @@ fn a_file_that_leads_elsewhere_gets_no_token() {
     file(&stage, GITHUB, &Value::Null);
     let text = fs::read_to_string(stage.path("wif.json")).expect("there");
     let evil = text.replace(&stage.front.url(), "https://mondoo.com.evil.example");
-    let program = text.replacen('{', "{\"credential_source\":{\"executable\":\"/bin/id\"},", 1);
+    let program = text.replacen(
+        '{',
+        "{\"credential_source\":{\"executable\":\"/bin/id\"},",
+        1,
+    );
     for (text, word) in [(evil, "no host of Mondoo"), (program, "run a program")] {
         fs::write(stage.path("wif.json"), text).expect("written");
         let (code, said) = run(&stage, &["plan", "access"], &[("JWT_TOKEN", &token)]);

@@ -162,7 +162,10 @@ impl Claims {
     pub fn until(&self) -> Option<Timestamp> {
         let seconds = self.0.get("exp")?.as_f64()?;
         // Far beyond what is a time, `from_second` refuses.
-        #[expect(clippy::cast_possible_truncation, reason = "saturates, and is refused then")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "saturates, and is refused then"
+        )]
         Timestamp::from_second(seconds as i64).ok()
     }
 }
@@ -242,7 +245,10 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains(&"x".repeat(201)), "{shown}");
-        assert!(shown.ends_with("no aud, no sub, and says no end"), "{shown}");
+        assert!(
+            shown.ends_with("no aud, no sub, and says no end"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -280,7 +286,10 @@ mod tests {
         let pair = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
         let at = "https://run.githubusercontent.com";
         assert_eq!(
-            asked(&format!("{at}/x?v=2"), Some("//captain.api.mondoo.app/spaces/a")),
+            asked(
+                &format!("{at}/x?v=2"),
+                Some("//captain.api.mondoo.app/spaces/a")
+            ),
             pair(
                 at,
                 &format!("{at}/x?v=2&audience=//captain.api.mondoo.app/spaces/a")
@@ -290,12 +299,19 @@ mod tests {
             asked(&format!("{at}/x"), Some("a")),
             pair(at, &format!("{at}/x?audience=a"))
         );
-        assert_eq!(asked(&format!("{at}/x"), None), pair(at, &format!("{at}/x")));
+        assert_eq!(
+            asked(&format!("{at}/x"), None),
+            pair(at, &format!("{at}/x"))
+        );
         assert_eq!(asked(at, Some("a&b=c")), Err(NotAsked::Audience));
         for clear in ["http://run.example/x", "ftp://a/x", "run.example", ""] {
             assert_eq!(asked(clear, None), Err(NotAsked::Address), "{clear}");
         }
-        for near in ["http://127.0.0.1:8/x", "http://localhost/x", "http://[::1]:8/x"] {
+        for near in [
+            "http://127.0.0.1:8/x",
+            "http://localhost/x",
+            "http://[::1]:8/x",
+        ] {
             assert!(asked(near, None).is_ok(), "{near}");
         }
     }

@@ -52,8 +52,8 @@ pub use identity::Identity;
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
     ClearRoles, ConcurrentRoleWrites, DescriptionClear, DescriptionOnUpdate, EmptyDescription,
-    EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate, TemporaryAccounts, TemporaryCreator,
-    Quirks,
+    EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+    Quirks, TemporaryAccounts, TemporaryCreator,
 };
 pub use rpc::Call;
 pub use seed::{

@@ -157,7 +157,11 @@ const EXCHANGE: &str = "/SecureTokenService/ExchangeExternalToken";
 
 impl FetchDocument for State {
     fn fetch(&self, url: &str) -> Option<Vec<u8>> {
-        self.documents.lock().expect("not poisoned").get(url).cloned()
+        self.documents
+            .lock()
+            .expect("not poisoned")
+            .get(url)
+            .cloned()
     }
 }
 

@@ -67,9 +67,11 @@ impl Identity {
         match self {
             Self::ServiceAccount(account) => account.why_refused(now),
             Self::ApiToken(_) => UNTOLD.to_owned(),
-            Self::Workload(_) => "the platform has just given it for an identity token, so its binding may \
+            Self::Workload(_) => {
+                "the platform has just given it for an identity token, so its binding may \
                                   be removed, or the endpoint be another one's"
-                .to_owned(),
+                    .to_owned()
+            }
         }
     }
 

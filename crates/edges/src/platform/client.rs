@@ -20,7 +20,8 @@ use super::session::{Need, Outlet, Session, Temporary};
 use super::transport::Transport;
 use crate::http::{self, Again, Answer, Retry, Time, Verdict};
 use crate::model::{
-    Binding, Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
+    Binding, Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId,
+    RoleSet, Scope,
 };
 use crate::model::{ScopeInfo, SpaceId};
 use crate::ports::{
@@ -253,13 +254,13 @@ impl<T: Transport> Client<T> {
             None => self.identity.authorization(&request.body, local),
         };
         let authorization = authorization.map_err(|e| {
-                Failure::new(
-                    ErrorKind::Transport,
-                    Effect::None,
-                    Again::Never,
-                    e.to_string(),
-                )
-            })?;
+            Failure::new(
+                ErrorKind::Transport,
+                Effect::None,
+                Again::Never,
+                e.to_string(),
+            )
+        })?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let token = Zeroizing::new(authorization.trim_start_matches("Bearer ").to_owned());
         let answer = self

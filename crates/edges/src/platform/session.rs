@@ -188,7 +188,10 @@ impl Session {
         if let Some(last) = before.filter(over) {
             return Err(unrenewable(&last, source));
         }
-        let login = match self.exchange(workload, source, transport, time, exchanged).await {
+        let login = match self
+            .exchange(workload, source, transport, time, exchanged)
+            .await
+        {
             Ok(login) => Arc::new(login),
             Err(failure) => {
                 *turn = Some(((time.now)(), failure.clone()));
@@ -251,12 +254,12 @@ impl Session {
             let sent = (time.now)();
             let answer = transport.exchange(body).await;
             exchanged(attempt, sent, answer.as_ref().ok());
-            let outcome = answer.map_err(Failure::from).and_then(|answer| {
-                match answer.status {
+            let outcome = answer
+                .map_err(Failure::from)
+                .and_then(|answer| match answer.status {
                     200 => granted(&answer, &claims, sent),
                     _ => Err(refused(&answer, &token, &claims, workload, source, sent)),
-                }
-            });
+                });
             let failure = match outcome {
                 Ok(login) => return Ok(login),
                 Err(failure) => failure,
@@ -278,14 +281,20 @@ impl Session {
         match source {
             TokenSource::Held { token, .. } => Ok(Zeroizing::new(token.expose().trim().to_owned())),
             TokenSource::File(path) => {
-                let bytes = (self.outlet.read_file)(path).map(Zeroizing::new).map_err(|error| {
-                    let why = match error.kind() {
-                        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-                        _ => error.to_string(),
-                    };
-                    nobody(format!("the identity token cannot be read from {source}: {why}"))
-                })?;
+                let bytes = (self.outlet.read_file)(path)
+                    .map(Zeroizing::new)
+                    .map_err(|error| {
+                        let why = match error.kind() {
+                            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                            io::ErrorKind::PermissionDenied => {
+                                "this user may not read it".to_owned()
+                            }
+                            _ => error.to_string(),
+                        };
+                        nobody(format!(
+                            "the identity token cannot be read from {source}: {why}"
+                        ))
+                    })?;
                 let text = std::str::from_utf8(&bytes).ok();
                 match text.filter(|text| text.len() <= LARGEST) {
                     Some(text) => Ok(Zeroizing::new(text.trim().to_owned())),
@@ -379,8 +388,8 @@ fn granted(answer: &Answer, claims: &Claims, sent: Timestamp) -> Result<Temporar
             format!("the answer is no temporary credential: {why}"),
         )
     };
-    let granted: Granted =
-        serde_json::from_slice(&answer.body).map_err(|_| malformed("it is not what is documented"))?;
+    let granted: Granted = serde_json::from_slice(&answer.body)
+        .map_err(|_| malformed("it is not what is documented"))?;
     let credential = Credential::parse(granted.base64_credential.as_bytes())
         .map_err(|why| malformed(&why.to_string()))?;
     let Identity::ServiceAccount(account) = credential.identity else {
@@ -557,7 +566,11 @@ mod tests {
         let claims = json!({"iss": ISSUER, "sub": "repo:acme@7/x@42:ref:refs/heads/main",
             "aud": SPACE, "repository_id": "42", "jti": id, "exp": exp});
         let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
-        format!("{}.{}.c2lnbmF0dXJl", part(&json!({"alg": "RS256"})), part(&claims))
+        format!(
+            "{}.{}.c2lnbmF0dXJl",
+            part(&json!({"alg": "RS256"})),
+            part(&claims)
+        )
     }
 
     struct Rig<'a> {
@@ -704,12 +717,20 @@ mod tests {
         // While the token lives, it is exchanged again for a birth that the login would not outlast.
         rig.later(4 * MINUTE);
         rig.bear().await.expect("begun");
-        assert_eq!(desk.tokens().len(), 1, "the login lasts for six minutes more");
+        assert_eq!(
+            desk.tokens().len(),
+            1,
+            "the login lasts for six minutes more"
+        );
         rig.later(2 * MINUTE);
         let sent = rig.asked().len();
         let why = rig.bear().await.expect_err("four minutes are too few");
         assert_eq!((rig.asked().len(), desk.tokens().len()), (sent, 1));
-        for word in ["ends at 2026-11-23T12:10:00Z", "nobody renews", "nothing was begun"] {
+        for word in [
+            "ends at 2026-11-23T12:10:00Z",
+            "nobody renews",
+            "nothing was begun",
+        ] {
             assert!(why.contains(word), "{why}");
         }
         // What is begun can be finished meanwhile.
@@ -726,7 +747,10 @@ mod tests {
         rig.bear().await.expect("begun");
         rig.later(6 * MINUTE);
         rig.bear().await.expect("begun");
-        assert_eq!((desk.tokens().len(), rig.asked()), (2, vec!["1".into(), "2".into()]));
+        assert_eq!(
+            (desk.tokens().len(), rig.asked()),
+            (2, vec!["1".into(), "2".into()])
+        );
     }
 
     #[tokio::test]
@@ -812,7 +836,10 @@ mod tests {
             format!("{}.{}.c2ln", part(&json!({"alg": "RS256"})), part(&claims))
         });
         for (text, hint) in [
-            ("root:x:0:0:root:/root:/bin/bash".to_owned(), "no identity token"),
+            (
+                "root:x:0:0:root:/root:/bin/bash".to_owned(),
+                "no identity token",
+            ),
             (String::new(), "no identity token"),
             (other.expect("claims"), "another issuer"),
         ] {
@@ -837,7 +864,11 @@ mod tests {
             desk.refuses.borrow_mut().push(Answer::new(200, body));
             let rig = Rig::file(&desk, &token("1", 60 * MINUTE));
             let mrn = rig.client.caller().await.expect_err(body);
-            assert!(mrn.message.contains("no temporary credential"), "{}", mrn.message);
+            assert!(
+                mrn.message.contains("no temporary credential"),
+                "{}",
+                mrn.message
+            );
             assert_eq!((rig.asked().len(), desk.tokens().len()), (0, 1));
         }
     }

@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::exchange::REQUEST_ID;
-use crate::http::{self, Answer, Failure, FailureKind, Method, Proxy, Request, Settings, SetupError, Words};
+use crate::http::{
+    self, Answer, Failure, FailureKind, Method, Proxy, Request, Settings, SetupError, Words,
+};
 
 /// How long one answer may take if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,10 +42,7 @@ pub trait Transport {
     ///
     /// # Errors
     /// If no whole answer came, or the transport exchanges nothing.
-    fn exchange(
-        &self,
-        body: Zeroizing<Vec<u8>>,
-    ) -> impl Future<Output = Result<Answer, Failure>> {
+    fn exchange(&self, body: Zeroizing<Vec<u8>>) -> impl Future<Output = Result<Answer, Failure>> {
         drop(body);
         std::future::ready(Err(Failure {
             kind: FailureKind::Unsendable,

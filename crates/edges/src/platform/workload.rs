@@ -131,7 +131,9 @@ fn refuse<T>(why: impl Into<String>) -> Found<T> {
 pub(super) fn is_one(fields: &Fields) -> bool {
     let text = |name: &str| {
         let found = fields.get(name).and_then(Option::as_ref);
-        found.map(|text| text.trim()).filter(|text| !text.is_empty())
+        found
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
     };
     text("type") == Some("external_account")
         || text("auth.method") == Some("wif")
@@ -359,7 +361,7 @@ fn said<'f>(fields: &'f Fields, get: &impl Fn(&str) -> Found<Option<&'f str>>) -
     }
     if let Some(name) = variable {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if !name.bytes().all(plain) || echo::credential(name).is_some() {
+        if !name.bytes().all(plain) || !echo::text(name).is_plain() {
             return refuse(format!(
                 "`credential_source.{VARIABLE}` is {}, and no name of a variable",
                 echo::text(name)
@@ -541,7 +543,9 @@ mod tests {
         }
         // Without one it is Mondoo's.
         let mut bare = file();
-        bare.as_object_mut().expect("a map").remove("universeDomain");
+        bare.as_object_mut()
+            .expect("a map")
+            .remove("universeDomain");
         let found = login(&bare.to_string(), None, &ACTIONS).expect("a login");
         assert_eq!(found.endpoint.base(), "https://us.api.mondoo.com");
     }
@@ -557,11 +561,11 @@ mod tests {
             ),
             (of(json!({"executable": secret})), "run a program"),
             (of(json!({"command": secret})), "run a program"),
+            (of(json!({"url": "http://169.254.169.254/"})), "any address"),
             (
-                of(json!({"url": "http://169.254.169.254/"})),
-                "any address",
+                of(json!({"url": null, "file": "relative"})),
+                "begin with `/`",
             ),
-            (of(json!({"url": null, "file": "relative"})), "begin with `/`"),
             (of(json!({"environment_id": "aws1"})), "no source"),
             (of(json!({"file": ["a"]})), "not text"),
             (of(json!({"file": ""})), "is empty"),
@@ -570,7 +574,10 @@ mod tests {
             (of(json!({"environment_variable": "A=B"})), "no name"),
             (of(json!({"environment_variable": secret})), "no name"),
             (of(json!(secret)), "no map"),
-            (with("token_url", json!("https://evil.example")), "elsewhere"),
+            (
+                with("token_url", json!("https://evil.example")),
+                "elsewhere",
+            ),
             (
                 with("service_account_impersonation_url", json!("https://x")),
                 "elsewhere",

@@ -290,7 +290,10 @@ fn obstacle(account: &LiveAccount, live: &Live) -> Option<String> {
         return Some("this is the account whose credential rolecall itself was using".to_owned());
     }
     if live.facts.caller.owns(&account.mrn) {
-        return Some("this is a temporary account of the workload identity that rolecall was using".to_owned());
+        return Some(
+            "this is a temporary account of the workload identity that rolecall was using"
+                .to_owned(),
+        );
     }
     match account.labels.marking() {
         Marking::Marked(marks) => {

@@ -34,7 +34,10 @@ impl Caller {
     pub fn is(&self, identity: &str) -> bool {
         let behind = |binding: &Binding| {
             binding.identity.as_deref() == Some(identity)
-                || binding.others.iter().any(|other| other.as_str() == identity)
+                || binding
+                    .others
+                    .iter()
+                    .any(|other| other.as_str() == identity)
         };
         self.mrn.as_str() == identity || self.binding.as_ref().is_some_and(behind)
     }
@@ -283,7 +286,10 @@ mod tests {
         let account_of_somebody = "//agents.api.mondoo.app/spaces/a/serviceaccounts/1";
         for creator in [user, account_of_somebody] {
             let found = caller(Some(creator), vec![account("other", Some(creator))]);
-            assert!(!found.owns(&Mrn::new("other")) && !found.is(creator), "{creator}");
+            assert!(
+                !found.owns(&Mrn::new("other")) && !found.is(creator),
+                "{creator}"
+            );
         }
         let found = caller(None, vec![account("other", None)]);
         assert!(found.owns(&Mrn::new("own")) && !found.owns(&Mrn::new("other")));

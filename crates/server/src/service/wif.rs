@@ -258,9 +258,9 @@ fn issue(
         let mut binding = Stored::<Binding>::look_up(t, binding)?
             .ok_or_else(|| refused("its issuer is not bound"))?;
         let before = match core.quirks.temporary_accounts {
-            TemporaryAccounts::Same => {
-                Account::made_by(t, binding.scope()?, &binding.mrn)?.into_iter().next()
-            }
+            TemporaryAccounts::Same => Account::made_by(t, binding.scope()?, &binding.mrn)?
+                .into_iter()
+                .next(),
             TemporaryAccounts::New => {
                 remove_accounts(core, t, &binding, now.as_millisecond(), now)?;
                 None

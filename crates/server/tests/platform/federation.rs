@@ -187,7 +187,9 @@ async fn a_token_becomes_a_new_account_or_the_same_one_and_its_maker_is_told_or_
             let about = json!({ "mrn": accounts[0].mrn });
             let (status, _) = p.raw(&accounts[0], read, about.clone()).await;
             assert_eq!(status, if same { 401 } else { 200 });
-            let data = p.ok(&accounts[1], read, json!({ "mrn": accounts[1].mrn })).await;
+            let data = p
+                .ok(&accounts[1], read, json!({ "mrn": accounts[1].mrn }))
+                .await;
             let told = &data["serviceAccount"]["creator"];
             match temporary_creator {
                 TemporaryCreator::Binding => assert_eq!(told["mrn"], binding),

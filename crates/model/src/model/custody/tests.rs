@@ -1,8 +1,8 @@
 use super::*;
 use crate::model::samples;
 use crate::model::{
-    Binding, Birth, DesiredAccount, Former, Import, LiveLabels, Nonce, Scope, SealKey, SealKeys, SourceRef,
-    SpaceId, VOID,
+    Binding, Birth, DesiredAccount, Former, Import, LiveLabels, Nonce, Scope, SealKey, SealKeys,
+    SourceRef, SpaceId, VOID,
 };
 
 const ME: &str = "me";
