@@ -41,6 +41,9 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
     advice.extend(keyless(&changes));
     advice.extend(extent(desired, live, inventory));
     advice.extend(neighbours(desired, &left_alone));
+    // The caller's own temporary accounts come and go with every run.
+    let binding = live.facts.caller.binding.as_ref();
+    left_alone.retain(|left| binding.is_none_or(|one| !one.others.contains(&left.account.mrn)));
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {
             (

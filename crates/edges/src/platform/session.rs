@@ -395,16 +395,17 @@ fn granted(answer: &Answer, claims: &Claims, sent: Timestamp) -> Result<Temporar
     let Identity::ServiceAccount(account) = credential.identity else {
         return Err(malformed("it is no service account's"));
     };
-    // The platform's clock counts, and this machine's may be another.
+    // The platform's clock counts, and this machine's may be another. Both are told in whole seconds.
     let ahead = answer
         .date
-        .map_or(SignedDuration::ZERO, |date| date.duration_since(sent));
-    let until = account.until().map(|until| until - ahead);
+        .map_or(0, |date| date.as_second() - sent.as_second());
+    let here = |at: Timestamp| Timestamp::from_second(at.as_second() - ahead).unwrap_or(at);
+    let until = account.until().map(here);
     Ok(Temporary {
         lifetime: until.map(|until| until.duration_since(sent)),
         until,
         account,
-        token_until: claims.until().map(|until| until - ahead),
+        token_until: claims.until().map(here),
         worked: AtomicBool::new(false),
     })
 }

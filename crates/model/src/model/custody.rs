@@ -391,6 +391,11 @@ impl<'a> Basis<'a> {
                     "it has no seal, and was created by {creator}, who is not in trusted_creators"
                 )
             }
+            // A binding is only known as the maker where the platform names it.
+            Some(creator) if self.live.facts.caller.binding.is_some() => format!(
+                "it was created by {creator}, who is neither the caller nor in trusted_creators; each login of \
+                 a workload identity may be another account, so write a seal_key"
+            ),
             Some(creator) => format!(
                 "it was created by {creator}, who is neither the caller nor in trusted_creators"
             ),
