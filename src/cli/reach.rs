@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::echo;
 use crate::http::{self, Proxy, Settings, Time, Words, holds_certificate};
-use crate::identity_token::ACTIONS_URL;
 use crate::model::{CleanUp, Desired, Home, Inventory, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
@@ -147,7 +146,7 @@ fn outlet(login: &Login, ca: Option<&[u8]>, patience: Duration) -> Result<Outlet
                     authorities: "--ca-file",
                     trust: "--ca-file FILE (or SSL_CERT_FILE)",
                     longer: "--timeout SECONDS waits longer",
-                    address: ACTIONS_URL,
+                    address: "ACTIONS_ID_TOKEN_REQUEST_URL",
                 },
             };
             Some(http::Client::new(&origin, &settings).map_err(|e| e.to_string())?)

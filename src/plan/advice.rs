@@ -114,7 +114,9 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 mod tests {
     use super::*;
     use crate::model::samples;
-    use crate::model::{AccountState, Address, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId};
+    use crate::model::{
+        AccountState, Address, Destination, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId,
+    };
     use crate::plan::{Action, Difference, Reason};
 
     fn set(names: &[&str]) -> RoleSet {
@@ -192,5 +194,39 @@ mod tests {
             "{unknown:?}"
         );
         assert_eq!(said(scope("other"), &[], &[], "other"), silent);
+    }
+    #[test]
+    fn keys_for_jobs_that_need_none_are_told_when_they_are_made() {
+        let said = |action: Action, kinds: &[SinkKind]| {
+            let places = samples::places().into_iter();
+            let to = places.map(|place| Destination::new("x", place));
+            let what = Difference {
+                address: Address::new("ci", None),
+                generation: 1,
+                action,
+                reason: Reason::Differs,
+                scope: scope("payments"),
+                account: None,
+                before: None,
+                after: None,
+                marks: None,
+                moved_from: None,
+                deliver_to: to.filter(|to| kinds.contains(&to.kind())).collect(),
+                key_from: None,
+                leaves: Vec::new(),
+                places: Vec::new(),
+            };
+            let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
+            keyless(&[Change::of(what, &stack)])
+        };
+        for kind in [SinkKind::Github, SinkKind::Gitlab] {
+            let text = said(Action::Create, &[SinkKind::Vault, kind]).expect("told");
+            assert!(text.starts_with("a key is made") && text.contains("docs keyless"));
+            assert_eq!(said(Action::Update, &[kind]), None);
+        }
+        assert_eq!(
+            said(Action::Create, &[SinkKind::Vault, SinkKind::File]),
+            None
+        );
     }
 }

@@ -16,11 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::http::{Answer, Method, Request, is_loopback};
 
-/// Where a job of GitHub Actions asks for its token.
-pub const ACTIONS_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
-/// What it asks with.
-pub const ACTIONS_BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
-/// What a job needs to have both.
+/// What a job of GitHub Actions needs, to be told where it gets its token.
 pub const ACTIONS_RIGHTS: &str = "give the job `permissions: id-token: write`";
 
 /// The largest token that is read, in bytes.

@@ -17,6 +17,7 @@ use super::exchange::{self, Exchange, Observer};
 use super::failure::{self, Failure};
 use super::operation::{self, Request};
 use super::session::{Need, Outlet, Session, Temporary};
+use super::spent::Spent;
 use super::transport::Transport;
 use crate::http::{self, Again, Answer, Retry, Time, Verdict};
 use crate::model::{
@@ -31,11 +32,6 @@ use crate::ports::{
 
 /// How often one call is sent, and how long is waited in between.
 const RETRY: Retry = Retry::STEADY;
-/// So many entries, bytes and minutes of a platform's time a run takes between two writes. A
-/// platform that gives more floods it.
-const MOST_ENTRIES: usize = 200_000;
-const MOST_BYTES: usize = 1024 * 1024 * 1024;
-const MOST_MINUTES: i64 = 60;
 /// A listing of more pages than this is taken for endless: two hundred thousand entries.
 const MOST_PAGES: usize = 2_000;
 /// So many pages in a row that bring nothing new and lead on are taken for endless as well.
@@ -55,56 +51,6 @@ pub struct Client<T> {
     requests: AtomicU64,
     last_date: Mutex<Option<Timestamp>>,
     spent: Mutex<Spent>,
-}
-
-/// What a run has taken from the platform since its last write.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spent {
-    entries: usize,
-    bytes: usize,
-    /// How many seconds it was asked and had not answered yet.
-    seconds: i64,
-    /// How many reads are under way, and since when there is one at least.
-    asking: usize,
-    since: Timestamp,
-}
-
-impl Spent {
-    fn begin(&mut self, now: Timestamp) {
-        if self.asking == 0 {
-            self.since = now;
-        }
-        self.asking += 1;
-    }
-
-    fn end(&mut self, now: Timestamp) {
-        self.asking = self.asking.saturating_sub(1);
-        if self.asking == 0 {
-            self.seconds += self.waited(now);
-        }
-    }
-
-    fn waited(&self, now: Timestamp) -> i64 {
-        (now.as_second() - self.since.as_second()).max(0)
-    }
-
-    /// What there was more of than a run takes; `None` if nothing was.
-    fn over(&self, now: Timestamp) -> Option<String> {
-        let under_way = if self.asking > 0 { self.waited(now) } else { 0 };
-        let what = if self.entries > MOST_ENTRIES {
-            format!("more than {MOST_ENTRIES} entries")
-        } else if self.bytes > MOST_BYTES {
-            format!("more than {} MiB", MOST_BYTES / 1024 / 1024)
-        } else if self.seconds + under_way > 60 * MOST_MINUTES {
-            format!("answers for more than {MOST_MINUTES} minutes")
-        } else {
-            return None;
-        };
-        Some(format!(
-            "the platform has given this run {what}, and it reads no more; if that is no fault of \
-             the platform's, spread what is declared over several configurations"
-        ))
-    }
 }
 
 impl<T> fmt::Debug for Client<T> {
@@ -635,6 +581,7 @@ mod tests {
     use super::super::fixture::{
         MRN, NOW, Rig, SPACE, Step, cut, ok, p384, refused, status, time, wire,
     };
+    use super::super::spent::MOST_BYTES;
     use super::*;
     use crate::model::Role;
 
@@ -970,31 +917,6 @@ mod tests {
         let why = rig.client.accounts(&scope()).await.expect_err("too much");
         assert!(why.message.contains("1024 MiB"), "{}", why.message);
         assert_eq!(rig.requests(), 1);
-    }
-
-    #[test]
-    fn time_is_that_of_the_platform_and_not_of_whoever_is_asked() {
-        let at = |minute: i64| time(NOW) + jiff::SignedDuration::from_mins(minute);
-        let mut spent = Spent::default();
-        // Two at a time are no more than one.
-        for minute in [0, 20] {
-            spent.begin(at(minute));
-            spent.begin(at(minute + 5));
-            spent.end(at(minute + 10));
-            spent.end(at(minute + 20));
-        }
-        // A person thinks for a day.
-        assert_eq!(spent.over(at(24 * 60)), None);
-        spent.begin(at(24 * 60));
-        assert_eq!(spent.over(at(24 * 60 + 20)), None);
-        let why = spent.over(at(24 * 60 + 21)).expect("an hour is over");
-        assert!(why.contains("60 minutes"), "{why}");
-        spent.end(at(24 * 60 + 21));
-        assert!(spent.over(at(24 * 60 + 22)).is_some());
-        // A clock that was set back takes nothing back.
-        spent.begin(at(0));
-        spent.end(at(-60));
-        assert!(spent.over(at(0)).is_some());
     }
 
     #[tokio::test]

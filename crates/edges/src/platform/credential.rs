@@ -4,32 +4,12 @@
 use super::auth::{Identity, ServiceAccount};
 use super::certificate::Certificate;
 use super::endpoint::Endpoint;
+use super::unusable::CredentialError;
 use super::workload::{self, Workload};
-use crate::credential_file::{self, Fields, FormError, LINE_ENDS, escaped_line_ends, key};
+use crate::credential_file::{self, Fields, LINE_ENDS, escaped_line_ends, key};
 use crate::echo;
 use crate::model::Mrn;
 use crate::secret::Secret;
-
-/// Why a credential cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CredentialError {
-    message: String,
-}
-
-impl CredentialError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
-    }
-}
-
-impl From<FormError> for CredentialError {
-    fn from(error: FormError) -> Self {
-        Self::new(error.to_string())
-    }
-}
 
 /// A credential: who, and where it leads if it says so.
 #[derive(Debug)]

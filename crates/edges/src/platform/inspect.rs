@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::auth::{self, Identity};
 use super::certificate::Certificate;
-use super::credential::{Credential, CredentialError};
+use super::credential::Credential;
+use super::unusable::CredentialError;
 use crate::credential_file::{Fields, fields, key, plain, unused};
 use crate::model::{Fingerprint, Mrn};
 

@@ -7,19 +7,20 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::credential::CredentialError;
 use super::endpoint::Endpoint;
+use super::unusable::CredentialError;
 use crate::credential_file::{Fields, key};
 use crate::echo;
-use crate::identity_token::{
-    ACTIONS_BEARER, ACTIONS_RIGHTS, ACTIONS_URL, Actions, NotAsked, ask_actions,
-};
+use crate::identity_token::{ACTIONS_RIGHTS, Actions, NotAsked, ask_actions};
 use crate::model::Scope;
 use crate::secret::Secret;
 
 /// The variable in which Mondoo's own tools look for an identity token. Source: cnquery's
 /// `providers-sdk/v1/upstream/sts.go`.
 const JWT_TOKEN: &str = "JWT_TOKEN";
+/// What GitHub sets in a job that may have identity tokens: where it asks, and with what.
+const ACTIONS_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
+const ACTIONS_BEARER: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 /// What the platform's own name is where no organization is meant.
 const PLATFORM: &str = "//platform.api.mondoo.app";
 /// What `credential_source` may hold besides what it says by these names.

@@ -7,16 +7,14 @@ use zeroize::Zeroizing;
 use super::machine::Machine;
 use super::remote::{self, Call};
 use crate::http::Words;
-use crate::identity_token::{
-    ACTIONS_BEARER, ACTIONS_RIGHTS, ACTIONS_URL, NotAsked, ask_actions, of_actions,
-};
+use crate::identity_token::{ACTIONS_RIGHTS, NotAsked, ask_actions, of_actions};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 
 const WORDS: Words = Words {
     authorities: "--ca-file",
     trust: "--ca-file FILE (or SSL_CERT_FILE)",
     longer: "--timeout SECONDS waits longer",
-    address: ACTIONS_URL,
+    address: "ACTIONS_ID_TOKEN_REQUEST_URL",
 };
 
 /// A fresh token for whom it is meant: each lives for minutes.
@@ -34,8 +32,8 @@ pub(super) async fn token(
         help: Some(help.to_owned()),
     };
     let (Some(url), Some(bearer)) = (
-        machine.variable(ACTIONS_URL),
-        machine.variable(ACTIONS_BEARER),
+        machine.variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        machine.variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     ) else {
         let message = "this job has no identity token of GitHub Actions".to_owned();
         return Err(refuse(
