@@ -298,6 +298,56 @@ fn a_job_of_gitlab_and_a_pod_apply_without_a_key() {
     assert!(text.contains("renewed by the file "), "{text}");
 }
 
+#[test]
+fn a_login_can_be_looked_at_and_verified() {
+    let mut stage = Stage::small();
+    let gitlab = Issuer::new(&stage, GITLAB);
+    bind(&stage, "gitlab", GITLAB, "s", &json!({}));
+    stage.configure("");
+    file(&stage, GITLAB, &Value::Null);
+    let token = gitlab.token(&json!({"sub": "s"}));
+    let vars = [("JWT_TOKEN", token.as_str())];
+    for arguments in [
+        &["credential", "verify"][..],
+        &["credential", "verify", "wif.json"],
+    ] {
+        let (code, text) = run(&stage, arguments, &vars);
+        assert_eq!(code, 0, "{text}");
+        for word in ["gitlab", "owner", "temporary, until ", "acme-corp-883120"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+    assert_eq!(exchanges(&stage), 2);
+    let (code, text) = run(&stage, &["credential", "inspect", "wif.json"], &vars);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("holds no key"), "{text}");
+}
+
+#[test]
+fn a_run_whose_login_could_not_outlast_a_birth_begins_none() {
+    let mut stage = Stage::small();
+    let gitlab = Issuer::new(&stage, GITLAB);
+    bind(&stage, "gitlab", GITLAB, "s", &json!({"expiration": 200}));
+    stage.configure(CI);
+    file(&stage, GITLAB, &Value::Null);
+    let soon = Timestamp::now().as_second() + 100;
+    let token = gitlab.token(&json!({"sub": "s", "exp": soon}));
+    let (code, text) = run(&stage, &APPLY, &[("JWT_TOKEN", &token)]);
+    assert_ne!(code, 0, "{text}");
+    for word in [
+        "It cannot be renewed after ",
+        "nothing was begun",
+        "nobody renews",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let seen = stage.front.seen();
+    assert!(
+        !seen.contains(&"createServiceAccount".to_owned()),
+        "{seen:?}"
+    );
+}
+
 /// Each request is made with another account, since each login ends within half a minute.
 #[test]
 fn a_login_that_ends_within_a_run_is_exchanged_anew_and_the_run_is_one() {

@@ -755,6 +755,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_is_not_renewed_begins_no_birth_either() {
+        let desk = Desk::new(Some(10 * MINUTE));
+        let rig = Rig::file(&desk, &token("1", 5 * MINUTE));
+        rig.bear().await.expect("begun");
+        rig.later(6 * MINUTE);
+        desk.refuses.borrow_mut().push(Answer::new(401, ""));
+        let sent = rig.asked().len();
+        let why = rig.bear().await.expect_err("refused");
+        assert!(why.contains("over by this machine's clock"), "{why}");
+        assert_eq!(rig.asked().len(), sent);
+        rig.ask().await.expect("what is begun can be finished");
+        assert_eq!(desk.tokens().len(), 2);
+    }
+
+    #[tokio::test]
     async fn a_short_login_that_is_renewed_is_not_exchanged_for_every_birth() {
         let desk = Desk::new(Some(4 * MINUTE));
         let rig = Rig::file(&desk, &token("1", 60 * MINUTE));
