@@ -40,8 +40,8 @@ pub(super) fn keyless(changes: &[Change]) -> Option<String> {
             several => format!("{several} keys are"),
         };
         format!(
-            "{what} made for jobs of GitHub or GitLab, which can log in to Mondoo without one: `rolecall docs \
-             keyless` has the fields of a binding"
+            "{what} made for jobs of GitHub or GitLab, which can log in to Mondoo without one: \
+             `rolecall docs keyless` has the fields of a binding"
         )
     })
 }

@@ -34,10 +34,13 @@ const BIRTH: SignedDuration = SignedDuration::from_mins(5);
 /// So long one failure is the answer to all that wait for the same exchange.
 const SHARED: SignedDuration = SignedDuration::from_secs(5);
 
+/// Reads a whole file.
+pub type ReadFile = Box<dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync>;
+
 /// What a machine lends to logins by workload identity.
 pub struct Outlet {
     /// Reads a whole file.
-    pub read_file: Box<dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync>,
+    pub read_file: ReadFile,
     /// Connections to where GitHub Actions gives tokens, where [`Workload::asks`] names an origin.
     pub actions: Option<http::Client>,
 }
