@@ -421,8 +421,11 @@ async fn connect(
         home: std::env::home_dir(),
     };
     let login = discover(&wanted, &environment).map_err(not_found)?;
-    // A binding's file opens nothing by itself.
-    if !matches!(login.identity, Identity::Workload(_)) {
+    let secret = match &login.identity {
+        Identity::Workload(workload) => workload.is_secret(),
+        Identity::ServiceAccount(_) | Identity::ApiToken(_) => true,
+    };
+    if secret {
         warn_if_exposed(&login.source, reporter);
     }
     tell_unused(&login, reporter);

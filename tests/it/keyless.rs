@@ -249,12 +249,16 @@ fn a_job_of_another_repository_of_the_same_name_is_refused_with_its_numbers() {
     for part in token.split('.') {
         assert!(!text.contains(part), "{text}");
     }
+    // Nor is a pull request the job that is bound: its subject is another one.
+    let request = issuer.token(&github("repo:acme/access:pull_request"));
+    let (code, text) = run(&stage, &APPLY, &[("ID", &request)]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("its subject is not bound"), "{text}");
+    let subject = "sub \"repo:acme/access:pull_request\"";
+    assert!(text.contains(subject), "{text}");
     assert_eq!(temporary(&stage), 0);
-    assert_eq!(
-        stage.front.seen(),
-        ["ExchangeExternalToken"],
-        "nothing else was asked"
-    );
+    let seen = stage.front.seen();
+    assert_eq!(exchanges(&stage), seen.len(), "nothing else was asked");
 }
 
 #[test]
@@ -364,9 +368,28 @@ fn a_login_that_ends_within_a_run_is_exchanged_anew_and_the_run_is_one() {
     assert_eq!(code, 0, "{text}");
     let seen = stage.front.seen();
     assert_eq!(exchanges(&stage) * 2, seen.len(), "{seen:?}");
-    let (code, text) = run(&stage, &["plan", "access"], &[]);
+    // So it goes where GitHub is asked for each token.
+    let issuer = Issuer::new(&stage, GITHUB);
+    bind(&stage, "deploy", GITHUB, NEW, &short);
+    file(&stage, GITHUB, &Value::Null);
+    let tokens = (0..40).map(|number| {
+        let mut claims = github(NEW);
+        claims["jti"] = json!(number.to_string());
+        issuer.token(&claims)
+    });
+    let github = actions(tokens.collect());
+    let url = format!("{}/token?v=2", github.url);
+    let vars = [
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", url.as_str()),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "the-jobs"),
+    ];
+    let before = exchanges(&stage);
+    let (code, text) = run(&stage, &["plan", "access"], &vars);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("No changes"), "{text}");
+    let asked = github.calls().len();
+    assert!(asked > 3, "{text}");
+    assert_eq!(exchanges(&stage) - before, asked);
 }
 
 /// Where no seal says whose an account is, its maker does: a temporary account that is another one by now.

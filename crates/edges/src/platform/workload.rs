@@ -53,6 +53,8 @@ pub struct Workload {
     pub(super) issuer: Option<String>,
     said: Said,
     pub(super) source: Option<TokenSource>,
+    /// Whether its file holds a token, and is a secret as long as that lives.
+    stored: bool,
 }
 
 /// Where the file says that the token comes from.
@@ -204,6 +206,7 @@ impl Workload {
         let workload = Self {
             audience: audience.to_owned(),
             issuer: issuer.map(str::to_owned),
+            stored: get("jwttoken")?.is_some(),
             said: said(fields, get)?,
             source: None,
         };
@@ -213,6 +216,11 @@ impl Workload {
     /// The scope in which the issuer is bound, if it is an organization or a space.
     pub fn scope(&self) -> Option<Scope> {
         Scope::from_mrn(&self.audience)
+    }
+
+    /// Whether its file opens something by itself: it holds a token.
+    pub fn is_secret(&self) -> bool {
+        self.stored
     }
 
     /// The origin that GitHub Actions is asked at, if the token comes from there.
@@ -451,9 +459,14 @@ mod tests {
             let Identity::Workload(workload) = &credential.identity else {
                 panic!("{text}");
             };
-            assert_eq!(workload.audience, SPACE);
+            assert_eq!(
+                (workload.audience.as_str(), workload.is_secret()),
+                (SPACE, false)
+            );
             assert!(credential.unused.is_empty(), "{:?}", credential.unused);
         }
+        let holds = parse(&with("jwtToken", json!("hunter2"))).expect("read");
+        assert!(matches!(holds.identity, Identity::Workload(one) if one.is_secret()));
         let found = login(&yaml, None, &ACTIONS).expect("a login");
         assert_eq!(place(&found), "the file /var/run/secrets/mondoo/token");
         assert_eq!(found.endpoint.base(), "https://eu.api.mondoo.com");
