@@ -89,11 +89,11 @@ impl Binding {
     }
 }
 
-/// Whether an identity is none of the kinds that act by themselves.
+/// Whether an identity is a resource name, and of none of the kinds that act by themselves. What bindings are
+/// called is not public.
 fn may_be_binding(identity: &str) -> bool {
-    !["/users/", "/serviceaccounts/"]
-        .iter()
-        .any(|kind| identity.contains(kind))
+    let acts = ["/users/", "/serviceaccounts/", "/apitokens/"];
+    identity.starts_with("//") && !acts.iter().any(|kind| identity.contains(kind))
 }
 
 /// A scope that was found on the platform.
@@ -284,7 +284,7 @@ mod tests {
     fn nobody_who_acts_by_themselves_is_a_binding() {
         let user = "//captain.api.mondoo.app/users/1";
         let account_of_somebody = "//agents.api.mondoo.app/spaces/a/serviceaccounts/1";
-        for creator in [user, account_of_somebody] {
+        for creator in [user, account_of_somebody, "ada@example.com"] {
             let found = caller(Some(creator), vec![account("other", Some(creator))]);
             assert!(
                 !found.owns(&Mrn::new("other")) && !found.is(creator),
