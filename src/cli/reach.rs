@@ -310,6 +310,10 @@ pub async fn reach_if(
     if let Some(lasts) = client.temporary() {
         reporter.note(&format!("Login     {}", inert(&lasts)));
     }
+    let binding = caller.binding.as_ref();
+    if let Some(identity) = binding.and_then(|one| one.identity.as_deref()) {
+        reporter.note(&format!("Binding   {}", inert(identity)));
+    }
     reporter.note("");
     reporter.emit(Event::LoggedIn {
         stack: &desired.stack,

@@ -192,6 +192,8 @@ fn a_job_of_github_applies_without_a_key_by_either_form_of_its_subject() {
             assert_eq!(code, 0, "{accounts:?} {creator:?}: {text}");
             assert!(text.contains("temporary, until "), "{text}");
             assert!(text.contains("renewed by GitHub Actions"), "{text}");
+            let binding = creator == TemporaryCreator::Binding;
+            assert_eq!(text.contains("Binding   //"), binding, "{text}");
             assert_eq!(exchanges(&stage), 1);
             // Another run, another token, perhaps another account: nothing is to be done.
             let (code, text) = run(&stage, &["plan", "access"], &vars);

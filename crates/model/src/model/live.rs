@@ -46,6 +46,10 @@ impl Caller {
     #[must_use]
     pub fn beside(mut self, accounts: &BTreeMap<Mrn, LiveAccount>) -> Self {
         if let Some(binding) = &mut self.binding {
+            // It is so new that it may not have been readable when it was asked for.
+            if binding.identity.is_none() {
+                *binding = Binding::of(accounts.get(&self.mrn));
+            }
             binding.others = binding.others(&self.mrn, accounts);
         }
         self
@@ -291,6 +295,20 @@ mod tests {
                 "{creator}"
             );
         }
+        // Where it could not be read by itself, the listing tells as well.
+        let unread = Caller {
+            mrn: Mrn::new("own"),
+            name: None,
+            binding: Some(Binding::of(None)),
+        };
+        let live = samples::live(
+            "own",
+            [
+                account("own", Some(BINDING)),
+                account("other", Some(BINDING)),
+            ],
+        );
+        assert!(unread.beside(&live.accounts).owns(&Mrn::new("other")));
         let found = caller(None, vec![account("other", None)]);
         assert!(found.owns(&Mrn::new("own")) && !found.owns(&Mrn::new("other")));
         // Without a workload identity nothing else is the caller's.
