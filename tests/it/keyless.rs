@@ -493,6 +493,30 @@ fn temporary_accounts_of_the_own_binding_are_nobodys_strays() {
     assert_eq!(rows, 1, "the run's own: {check}");
 }
 
+/// Who plans and who applies are two accounts of one binding, and one plan.
+#[test]
+fn a_plan_of_one_login_is_applied_by_the_next() {
+    let mut stage = Stage::small();
+    let cluster = Issuer::new(&stage, KUBERNETES);
+    let subject = "system:serviceaccount:ci:deploy";
+    bind(&stage, "pod", KUBERNETES, subject, &json!({}));
+    let path = stage.path("token");
+    fs::write(&path, cluster.token(&json!({"sub": subject}))).expect("written");
+    file(&stage, KUBERNETES, &json!({"file": path}));
+    stage.configure(CI);
+    let id = "  id = \"acme-corp-883120\"\n";
+    let strays =
+        "\n  unmanaged {\n    action = \"delete\"\n    except = [\"platform owner\"]\n  }\n";
+    let text = HEAD.replacen(id, &format!("{id}{strays}"), 1) + CI;
+    fs::write(stage.path("access/main.hcl"), text).expect("written");
+    let (code, text) = run(&stage, &["plan", "--out", "plan.json", "access"], &[]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = run(&stage, &["apply", "--plan", "plan.json", "access"], &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("Applied: 1 done"), "{text}");
+    assert_eq!((exchanges(&stage), temporary(&stage)), (2, 2));
+}
+
 /// What an earlier run did is no drift, though its account is gone: the log knows its binding.
 #[test]
 fn check_knows_what_earlier_runs_of_the_binding_did() {
