@@ -19,6 +19,8 @@ pub mod record;
 pub mod refresh;
 pub mod view;
 
-pub use rolecall_edges::{credential_file, git, http, platform, private_file, sinks, yaml};
+pub use rolecall_edges::{
+    credential_file, git, http, identity_token, platform, private_file, sinks, yaml,
+};
 pub use rolecall_language::{config, lang};
 pub use rolecall_model::{diag, diff, echo, encoding, model, poll, ports, secret};

@@ -86,7 +86,7 @@ async fn read(
     let accounts = accounts.into_iter().filter(known).collect();
     Ok(Live {
         facts: Facts {
-            caller,
+            caller: caller.beside(&accounts),
             now: reader.platform_time(),
             endpoint: endpoint.to_owned(),
         },

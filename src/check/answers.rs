@@ -1,7 +1,7 @@
 //! What the audit log said of what was asked.
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{History, Mrn};
 
@@ -11,7 +11,12 @@ pub(super) type Answer = Result<History, String>;
 
 /// What the log says of each thing that it was asked about, or why it says nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Answers(pub(super) BTreeMap<Mrn, Answer>);
+pub struct Answers {
+    pub(super) about: BTreeMap<Mrn, Answer>,
+    /// Accounts that worked and that the log knows as temporary ones of the caller's binding. They may be
+    /// gone.
+    pub(super) ours: BTreeSet<Mrn>,
+}
 
 impl Answers {
     /// What the log says of an account or a scope.
@@ -19,7 +24,7 @@ impl Answers {
     /// # Errors
     /// Why it says nothing, a fragment.
     pub(super) fn of(&self, resource: &Mrn) -> Result<&History, String> {
-        match self.0.get(resource) {
+        match self.about.get(resource) {
             Some(Ok(history)) => Ok(history),
             Some(Err(why)) => Err(why.clone()),
             None => Err(format!(
@@ -31,6 +36,9 @@ impl Answers {
 
     #[cfg(test)]
     pub(super) fn from_map(map: BTreeMap<Mrn, Answer>) -> Self {
-        Self(map)
+        Self {
+            about: map,
+            ours: BTreeSet::new(),
+        }
     }
 }

@@ -14,6 +14,9 @@ const LINES_OF_AN_ACCOUNT: usize = 50;
 /// How many lines of a scope are read at most, to find deletions among them.
 const LINES_OF_A_SCOPE: usize = 500;
 
+/// About how many accounts that worked the log is asked at most.
+const MOST_WORKERS: usize = 20;
+
 /// Asks the log about every account of the plan that differs, and about the scopes of those that
 /// are missing.
 pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
@@ -32,7 +35,19 @@ pub async fn ask(log: &impl AuditLog, plan: &Plan) -> Answers {
         };
         answers.insert(resource, answer);
     }
-    Answers(answers)
+    let ours = match plan
+        .caller
+        .binding
+        .as_ref()
+        .and_then(|one| one.identity.as_deref())
+    {
+        Some(binding) => inquiry.made_by(binding, plan, &answers).await,
+        None => BTreeSet::new(),
+    };
+    Answers {
+        about: answers,
+        ours,
+    }
 }
 
 /// What was learnt about the log while it was asked.
@@ -59,6 +74,41 @@ impl<L: AuditLog> Inquiry<'_, L> {
             .entries
             .retain(|entry| entry.resource.as_ref() == Some(account));
         Ok(history)
+    }
+
+    /// The accounts that worked and that the caller's binding has made. Each login may be another account,
+    /// and those of earlier runs are gone: only the log still knows whose they were.
+    async fn made_by(
+        &mut self,
+        binding: &str,
+        plan: &Plan,
+        answers: &BTreeMap<Mrn, Answer>,
+    ) -> BTreeSet<Mrn> {
+        let entries = answers
+            .values()
+            .flatten()
+            .flat_map(|history| &history.entries);
+        let worked: BTreeSet<&Mrn> = entries
+            .filter_map(|entry| entry.identity.as_ref())
+            .filter(|identity| !plan.caller.is(identity.as_str()))
+            .collect();
+        let mut ours = BTreeSet::new();
+        for account in worked.into_iter().take(MOST_WORKERS) {
+            let Some(scope) = account.account_scope() else {
+                continue;
+            };
+            let Ok(history) = self.account(account, &scope).await else {
+                continue;
+            };
+            let made = history.entries.iter().any(|entry| {
+                let by = entry.identity.as_ref().map(Mrn::as_str);
+                entry.resource.as_ref() == Some(account) && by == Some(binding)
+            });
+            if made {
+                ours.insert(account.clone());
+            }
+        }
+        ours
     }
 
     /// The log of a scope, read once.

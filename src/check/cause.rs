@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use super::answers::Answers;
 use super::found::{Cause, Differing, What, what};
 use crate::model::{
-    Address, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope, same_name,
+    Address, Caller, Desired, History, Inventory, Live, LiveAccount, LogEntry, Mrn, Scope,
+    same_name,
 };
 use crate::plan::{
     Action, Blocked, Change, Expired, Generation, Obstacle, Plan, Revoked, Undelivered, in_gone,
@@ -84,8 +85,9 @@ pub(super) fn all(
 ) -> Vec<Differing> {
     let strays = strays(desired, live, inventory);
     let judge = Trust {
-        caller: &plan.caller.mrn,
+        caller: &plan.caller,
         trusted: &desired.trusted_creators,
+        before: &answers.ours,
     };
     let mut all: Vec<Differing> = cases(plan)
         .map(
@@ -130,7 +132,7 @@ fn strays<'a>(desired: &Desired, live: &'a Live, inventory: &'a Inventory) -> Ve
     inventory
         .beside(live)
         .filter(|(account, entry)| {
-            account.mrn != live.facts.caller.mrn && !in_place(account, entry.custody.address())
+            !live.facts.caller.owns(&account.mrn) && !in_place(account, entry.custody.address())
         })
         .map(|(account, _)| account)
         .collect()
@@ -348,15 +350,19 @@ fn stopped(blocked: &Blocked) -> Option<Case> {
 
 /// Who acts for the configuration.
 struct Trust<'a> {
-    caller: &'a Mrn,
+    caller: &'a Caller,
     trusted: &'a [String],
+    /// Accounts that earlier runs of the caller's binding worked as.
+    before: &'a BTreeSet<Mrn>,
 }
 
 impl Trust<'_> {
     /// By resource name alone: everybody chooses their own name for people.
     fn ours(&self, entry: &LogEntry) -> bool {
         entry.identity.as_ref().is_some_and(|identity| {
-            identity == self.caller || self.trusted.iter().any(|t| t == identity.as_str())
+            self.before.contains(identity)
+                || self.caller.is(identity.as_str())
+                || self.trusted.iter().any(|t| t == identity.as_str())
         })
     }
 
@@ -405,7 +411,12 @@ impl Trust<'_> {
     /// Whether an account that is live may have been one of ours before somebody wrote to it.
     fn was_ours(&self, account: &LiveAccount, history: &History) -> bool {
         let ours = |creator: &str| {
-            creator == self.caller.as_str() || self.trusted.iter().any(|t| t == creator)
+            self.caller.is(creator)
+                || self.trusted.iter().any(|t| t == creator)
+                || self
+                    .before
+                    .iter()
+                    .any(|account| account.as_str() == creator)
         };
         let mut about = history
             .entries

@@ -129,7 +129,7 @@ pub fn check(
         .annex
         .left_alone
         .iter()
-        .filter(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn)
+        .filter(|left| left.stack.is_none() && !plan.caller.owns(&left.account.mrn))
         .cloned()
         .collect();
     let unused = |long| unused(live, inventory, ago(now, long));
@@ -176,11 +176,11 @@ fn ago(now: Timestamp, long: SignedDuration) -> Timestamp {
 /// Accounts that were not used since `cut`, but the caller's own and those of other configurations, whose
 /// own checks tell of them.
 fn unused(live: &Live, inventory: &Inventory, cut: Timestamp) -> Vec<Idle> {
-    let caller = &live.facts.caller.mrn;
+    let caller = &live.facts.caller;
     let mut idle: Vec<Idle> = inventory
         .beside(live)
         .filter(|(account, entry)| {
-            account.mrn != *caller && entry.custody.keeper() != Keeper::Foreign
+            !caller.owns(&account.mrn) && entry.custody.keeper() != Keeper::Foreign
         })
         .filter_map(|(account, entry)| {
             let custody = entry.custody.keeper();

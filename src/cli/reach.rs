@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::echo;
-use crate::http::{Proxy, Time, holds_certificate};
+use crate::http::{self, Proxy, Settings, Time, Words, holds_certificate};
 use crate::model::{CleanUp, Desired, Home, Inventory, Live, Scope, Seals, SpaceId, Unread};
 use crate::plan::{Answers, Plan, Questions, Unused};
 use crate::platform::{
-    Client, Environment, Http, Identity, Login, LoginError, Source, Wanted, discover, precedence,
+    Client, Environment, Http, Identity, Login, LoginError, Outlet, Source, Wanted, discover,
+    precedence,
 };
 use crate::ports::{ErrorKind, Owners, ReadError, Reader};
 use crate::refresh::{clean_ups, refresh_beyond};
@@ -58,6 +59,7 @@ pub fn home_scope(identity: &Identity) -> Option<Scope> {
             .mrn
             .account_scope()
             .or_else(|| Scope::from_mrn(account.scope_mrn.as_deref()?)),
+        Identity::Workload(workload) => workload.scope(),
         Identity::ApiToken(_) => None,
     }
 }
@@ -97,7 +99,8 @@ pub fn client(
         }),
     };
     let http = http.patient(patience);
-    let client = Client::new(http, login.endpoint, login.identity, time);
+    let outlet = outlet(&login, ca, patience).map_err(Failure::error)?;
+    let client = Client::new(http, login.endpoint, login.identity, time).lent(outlet);
     let watcher = reporter.clone();
     Ok(client.observed(Box::new(move |exchange| watcher.request(exchange))))
 }
@@ -117,6 +120,42 @@ fn connection(login: &Login, ca: Option<&[u8]>) -> Result<Http, String> {
         false => None,
     };
     Http::new(&login.endpoint, ca, proxy, named.as_deref()).map_err(|e| e.to_string())
+}
+
+/// What a login by workload identity takes of this machine.
+fn outlet(login: &Login, ca: Option<&[u8]>, patience: Duration) -> Result<Outlet, String> {
+    let asks = match &login.identity {
+        Identity::Workload(workload) => workload.asks().map_err(|e| e.to_string())?,
+        Identity::ServiceAccount(_) | Identity::ApiToken(_) => None,
+    };
+    let actions = match asks {
+        None => None,
+        Some(origin) => {
+            let proxy = Proxy::find(&variable).map_err(|e| e.to_string())?;
+            let named = match origin.starts_with("https:") {
+                true => authorities()?,
+                false => None,
+            };
+            let settings = Settings {
+                authorities: ca,
+                identity: None,
+                in_place: named.as_deref(),
+                proxy: proxy.as_ref(),
+                patience,
+                words: Words {
+                    authorities: "--ca-file",
+                    trust: "--ca-file FILE (or SSL_CERT_FILE)",
+                    longer: "--timeout SECONDS waits longer",
+                    address: "ACTIONS_ID_TOKEN_REQUEST_URL",
+                },
+            };
+            Some(http::Client::new(&origin, &settings).map_err(|e| e.to_string())?)
+        }
+    };
+    Ok(Outlet {
+        read_file: Box::new(|path| std::fs::read(path)),
+        actions,
+    })
 }
 
 /// The certificates of `--ca-file`, if it is given.
@@ -268,6 +307,13 @@ pub async fn reach_if(
         None => inert(caller.mrn.as_str()),
     };
     reporter.note(&format!("Caller    {who}, from {}", inert(&source)));
+    if let Some(lasts) = client.temporary() {
+        reporter.note(&format!("Login     {}", inert(&lasts)));
+    }
+    let binding = caller.binding.as_ref();
+    if let Some(identity) = binding.and_then(|one| one.identity.as_deref()) {
+        reporter.note(&format!("Binding   {}", inert(identity)));
+    }
     reporter.note("");
     reporter.emit(Event::LoggedIn {
         stack: &desired.stack,
@@ -379,7 +425,13 @@ async fn connect(
         home: std::env::home_dir(),
     };
     let login = discover(&wanted, &environment).map_err(not_found)?;
-    warn_if_exposed(&login.source, reporter);
+    let secret = match &login.identity {
+        Identity::Workload(workload) => workload.is_secret(),
+        Identity::ServiceAccount(_) | Identity::ApiToken(_) => true,
+    };
+    if secret {
+        warn_if_exposed(&login.source, reporter);
+    }
     tell_unused(&login, reporter);
     let ca = certificates(choice.ca_file.as_deref())?;
     let place = inert(login.endpoint.base());

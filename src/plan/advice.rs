@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Change;
-use crate::model::{Live, LiveAccount, Role, Scope, rank};
+use super::{Action, Change};
+use crate::model::{Live, LiveAccount, Role, Scope, SinkKind, rank};
 
 /// The weight of the weakest role that manages service accounts. Source: Mondoo's documentation of
 /// team members; editors manage service accounts, viewers do not see them.
@@ -22,6 +22,28 @@ pub(super) fn two_keys(former: &str) -> String {
         "the block seal_key_former names the key {former}: what is sealed with it is believed as well; \
          take the block out once plans no longer seal any account anew"
     )
+}
+
+/// That keys are born for CIs whose jobs can do without, in the plan that makes them and in no later one.
+pub(super) fn keyless(changes: &[Change]) -> Option<String> {
+    let of_ci = |change: &&Change| {
+        change.action == Action::Create
+            && change
+                .deliver_to
+                .iter()
+                .any(|to| matches!(to.kind(), SinkKind::Github | SinkKind::Gitlab))
+    };
+    let keys = changes.iter().filter(of_ci).count();
+    (keys > 0).then(|| {
+        let what = match keys {
+            1 => "a key is".to_owned(),
+            several => format!("{several} keys are"),
+        };
+        format!(
+            "{what} made for jobs of GitHub or GitLab, which can log in to Mondoo without one: \
+             `rolecall docs keyless` has the fields of a binding"
+        )
+    })
 }
 
 /// What the roles of this run's own account may be too weak for, or that nobody can tell.
@@ -92,7 +114,9 @@ fn names<'a>(roles: impl IntoIterator<Item = &'a Role>) -> String {
 mod tests {
     use super::*;
     use crate::model::samples;
-    use crate::model::{AccountState, Address, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId};
+    use crate::model::{
+        AccountState, Address, Destination, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId,
+    };
     use crate::plan::{Action, Difference, Reason};
 
     fn set(names: &[&str]) -> RoleSet {
@@ -171,5 +195,40 @@ mod tests {
             "{unknown:?}"
         );
         assert_eq!(said(scope("other"), &[], &[], "other"), silent);
+    }
+    #[test]
+    fn keys_for_jobs_that_need_none_are_told_when_they_are_made() {
+        let said = |action: Action, kinds: &[SinkKind]| {
+            let places = samples::places().into_iter();
+            let to = places.map(|place| Destination::new("x", place));
+            let what = Difference {
+                address: Address::new("ci", None),
+                generation: 1,
+                action,
+                reason: Reason::Differs,
+                scope: scope("payments"),
+                account: None,
+                before: None,
+                after: None,
+                marks: None,
+                moved_from: None,
+                deliver_to: to.filter(|to| kinds.contains(&to.kind())).collect(),
+                key_from: None,
+                leaves: Vec::new(),
+                predecessors: Vec::new(),
+                places: Vec::new(),
+            };
+            let stack = StackId::new("acme", "k7m2q9ta").expect("valid");
+            keyless(&[Change::of(what, &stack)])
+        };
+        for kind in [SinkKind::Github, SinkKind::Gitlab] {
+            let text = said(Action::Create, &[SinkKind::Vault, kind]).expect("told");
+            assert!(text.starts_with("a key is made") && text.contains("docs keyless"));
+            assert_eq!(said(Action::Update, &[kind]), None);
+        }
+        assert_eq!(
+            said(Action::Create, &[SinkKind::Vault, SinkKind::File]),
+            None
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::advice::{UNPROVEN, advice, two_keys};
+use super::advice::{UNPROVEN, advice, keyless, two_keys};
 use super::extent::extent;
 use super::neighbours::neighbours;
 use super::{Annex, Change, Contents, Plan, lint};
@@ -40,8 +40,12 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
         advice.push(UNPROVEN.to_owned());
     }
     advice.extend(former.as_deref().map(two_keys));
+    advice.extend(keyless(&changes));
     advice.extend(extent(desired, live, inventory));
     advice.extend(neighbours(desired, &left_alone));
+    // The caller's own temporary accounts come and go with every run.
+    let binding = live.facts.caller.binding.as_ref();
+    left_alone.retain(|left| binding.is_none_or(|one| !one.others.contains(&left.account.mrn)));
     left_alone.sort_by(|a, b| {
         let key = |l: &crate::diff::LeftAlone| {
             (

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Action, Blocked, Change, Contents, Leaving, Predecessor, Reason, Step};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef, StackId,
+    AccountState, Address, Caller, Destination, Limits, Meant, Mrn, PolicyRef, Scope, SourceRef,
+    StackId,
 };
 
 /// The version of the canonical form and of plan files.
@@ -153,8 +154,8 @@ impl Due {
 
 impl NamedObstacle {
     /// Whether it is that this account has no owner.
-    pub(super) fn is_unmanaged(&self, account: &Mrn) -> bool {
-        self.kind == "unmanaged" && self.accounts.contains(account)
+    pub(super) fn is_unmanaged(&self, caller: &Caller) -> bool {
+        self.kind == "unmanaged" && self.accounts.iter().any(|account| caller.owns(account))
     }
 
     pub(super) fn of(blocked: &Blocked) -> Self {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Privilege, Reason, Verdict};
 use crate::diff::Difference;
-use crate::model::{Destination, Mrn, Role, StackId, same_name};
+use crate::model::{Caller, Destination, Mrn, Role, StackId, same_name};
 
 /// When the turn of a change is. Changes of one step and one scope are worked on together, and the
 /// steps come in this order: power is given before it is taken, and deletions come last.
@@ -117,9 +117,15 @@ impl Change {
     }
 
     /// Its turn in a run of this caller, whose own account comes last within its step.
-    pub(super) fn turn(&self, caller: &Mrn) -> impl Ord + use<'_> {
-        let own = self.what.account.as_ref() == Some(caller);
+    pub(super) fn turn(&self, caller: &Caller) -> impl Ord + use<'_> {
+        let own = self.touches(caller);
         (self.step, self.waits, own, self.place())
+    }
+
+    /// Whether it is about the caller's own account.
+    pub fn touches(&self, caller: &Caller) -> bool {
+        let account = self.what.account.as_ref();
+        account.is_some_and(|account| caller.owns(account))
     }
 }
 

@@ -172,14 +172,14 @@ fn kept<'a>(
     live: &'a Live,
     inventory: &'a Inventory,
 ) -> Vec<(Address, &'a LiveAccount)> {
-    let caller = &live.facts.caller.mrn;
+    let caller = &live.facts.caller;
     let changes = plan.changes.iter();
     let changed: BTreeMap<&Mrn, (Action, &Address)> = changes
         .filter_map(|change| Some((change.account.as_ref()?, (change.action, &change.address))))
         .collect();
     inventory
         .beside(live)
-        .filter(|(account, _)| account.mrn != *caller)
+        .filter(|(account, _)| !caller.owns(&account.mrn))
         .filter_map(|(account, entry)| {
             let address = match changed.get(&account.mrn) {
                 Some((Action::Delete | Action::Forget, _)) => None,

@@ -7,7 +7,7 @@ use super::canonical::NamedObstacle;
 use super::{Action, Annex, Change, Contents, Plan, Reason};
 use crate::diff::Difference;
 use crate::model::{
-    AccountState, Address, Destination, Limits, Meant, Mrn, Nonce, PolicyOrigin, PolicyRef,
+    AccountState, Address, Caller, Destination, Limits, Meant, Mrn, Nonce, PolicyOrigin, PolicyRef,
     Renewal, Role, Scope, StackId,
 };
 
@@ -56,7 +56,7 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
     for (key, change) in &old {
         match new.get(key) {
             None => {
-                let spared = spared(change, &now.caller.mrn);
+                let spared = spared(change, &now.caller);
                 moved.push(about(
                     change,
                     format!("reviewed, and not due any more{spared}"),
@@ -74,14 +74,14 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
             let live = change.before.as_ref().map_or_else(String::new, |before| {
                 format!("; its live roles are [{}]", roles(before))
             });
-            let spared = spared(change, &reviewed.caller.mrn);
+            let spared = spared(change, &reviewed.caller);
             moved.push(about(
                 change,
                 format!("due now, and not reviewed{live}{spared}"),
             ));
         }
     }
-    let settled = |what: &str, obstacle: &NamedObstacle, caller: &Mrn| {
+    let settled = |what: &str, obstacle: &NamedObstacle, caller: &Caller| {
         let hint = match obstacle.is_unmanaged(caller) {
             true => SPARED,
             false => "",
@@ -98,13 +98,13 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
     let (before, after) = (obstacles(reviewed), obstacles(now));
     for gone in before.difference(&after) {
         let what = "what stood in its way has changed";
-        moved.push(settled(what, gone, &now.caller.mrn));
+        moved.push(settled(what, gone, &now.caller));
     }
     for new in after.difference(&before) {
         moved.push(settled(
             "something stands in its way",
             new,
-            &reviewed.caller.mrn,
+            &reviewed.caller,
         ));
     }
     moved.extend(unread(&reviewed.annex, &now.annex));
@@ -126,8 +126,8 @@ const SPARED: &str = "; one of both runs works with this account, and the other 
                       `except` of the unmanaged block, or in trusted_creators";
 
 /// Why only one of two plans deletes an account that nobody has marked, if that is who made it.
-fn spared(change: &Change, caller: &Mrn) -> String {
-    if change.reason != Reason::Unmanaged || change.account.as_ref() != Some(caller) {
+fn spared(change: &Change, caller: &Caller) -> String {
+    if change.reason != Reason::Unmanaged || !change.touches(caller) {
         return String::new();
     }
     SPARED.to_owned()

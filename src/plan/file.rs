@@ -85,7 +85,13 @@ impl Aside {
             policies: _,
             changes,
             blocked,
-            caller: Caller { mrn, name },
+            // Who reads it is another run, and each has its own account.
+            caller:
+                Caller {
+                    mrn,
+                    name,
+                    binding: _,
+                },
             declared,
             managed,
             sealed,
@@ -157,6 +163,7 @@ impl Aside {
             caller: Caller {
                 mrn: self.caller,
                 name: self.caller_name,
+                binding: None,
             },
             declared: self.declared,
             managed: self.managed,

@@ -99,7 +99,7 @@ impl Findings {
 
 fn order(plan: &Contents, found: &mut Findings) {
     let turn = |change: &Change| {
-        let own = change.account.as_ref() == Some(&plan.caller.mrn);
+        let own = change.touches(&plan.caller);
         (change.step, change.waits, own)
     };
     for (before, change) in plan.changes.iter().zip(plan.changes.iter().skip(1)) {

@@ -21,7 +21,7 @@ impl Contents {
         for change in &mut self.changes {
             change.free_name(&names);
         }
-        let caller = &self.caller.mrn;
+        let caller = &self.caller;
         self.changes
             .sort_by(|a, b| a.turn(caller).cmp(&b.turn(caller)));
         let canonical = canonical::text(&self);

@@ -175,6 +175,7 @@ fn owners_are_counted_as_they_are_after_the_plan_and_where_one_goes() {
     let caller = || Caller {
         mrn: Mrn::new("me"),
         name: None,
+        binding: None,
     };
     let plan = |changes: Vec<Change>| {
         Contents {

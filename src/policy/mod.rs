@@ -118,7 +118,7 @@ pub fn approve(
         });
     }
     for change in &plan.changes {
-        if change.account.as_ref() != Some(&plan.caller.mrn) {
+        if !change.touches(&plan.caller) {
             continue;
         }
         let weakened = change.privilege.loses;

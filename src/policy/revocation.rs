@@ -30,7 +30,9 @@ pub fn approve_revocation(plan: Plan, acks: &Acks) -> Result<Revocation, Vec<Ref
     let digest = plan.digest();
     let named = |ack: &str| ack == digest;
     let mut refusals: Vec<Refusal> = Vec::new();
-    let own = |change: &&crate::plan::Change| change.account.as_ref() == Some(&plan.caller.mrn);
+    let caller = &plan.caller;
+    let own =
+        |change: &&crate::plan::Change| change.account.as_ref().is_some_and(|of| caller.owns(of));
     refusals.extend(plan.changes.iter().filter(own).map(|change| Refusal {
         guard: "own-account",
         message: format!(

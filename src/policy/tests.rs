@@ -1,7 +1,7 @@
 //! Each guard objects to what it is for, and to nothing else.
 
 use super::*;
-use crate::model::{Caller, Limits, Meant, Mrn, StackId};
+use crate::model::{Binding, Caller, Limits, Meant, Mrn, StackId};
 use crate::plan::{Annex, Contents as Plan, Difference};
 
 fn approve(plan: Plan, acks: &Acks, part_of: Option<&str>) -> Result<ApprovedPlan, Vec<Refusal>> {
@@ -30,6 +30,7 @@ fn plan() -> Plan {
         caller: Caller {
             mrn: Mrn::new("me"),
             name: None,
+            binding: None,
         },
         declared: 1,
         managed: 1,
@@ -141,6 +142,13 @@ fn the_callers_own_account_is_neither_deleted_nor_weakened() {
         guards(with(change("other", &["editor"], None))),
         Vec::<&str>::new()
     );
+    // Another temporary account of the same workload identity is the caller's own as well.
+    let mut temporary = with(change("other", &["editor"], None));
+    temporary.caller.binding = Some(Binding {
+        identity: Some("binding".to_owned()),
+        others: [Mrn::new("other")].into(),
+    });
+    assert_eq!(guards(temporary), ["own-account"]);
 }
 
 #[test]

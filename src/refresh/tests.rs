@@ -39,6 +39,7 @@ impl Reader for Told {
         Ok(Caller {
             mrn: Mrn::new("me"),
             name: None,
+            binding: None,
         })
     }
 

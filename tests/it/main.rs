@@ -37,6 +37,8 @@ mod holes;
 #[cfg(feature = "server")]
 mod hostile;
 #[cfg(feature = "server")]
+mod keyless;
+#[cfg(feature = "server")]
 mod keys;
 mod language;
 mod literals;

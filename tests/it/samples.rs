@@ -101,6 +101,7 @@ pub fn live(caller: &str, accounts: impl IntoIterator<Item = LiveAccount>) -> Li
             caller: Caller {
                 mrn: Mrn::new(caller),
                 name: None,
+                binding: None,
             },
             now: Timestamp::UNIX_EPOCH,
             endpoint: "https://us.api.mondoo.com".to_owned(),

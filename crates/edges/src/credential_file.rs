@@ -301,7 +301,7 @@ pub fn plain(bytes: &[u8]) -> Result<(Zeroizing<String>, bool), FormError> {
 /// Fields by lower-cased key; `None` where the value is not text.
 pub type Fields = BTreeMap<String, Option<Zeroizing<String>>>;
 
-/// Reads JSON or YAML. The members of maps in YAML are called `outer.inner`.
+/// Reads JSON or YAML. The members of maps are called `outer.inner`.
 ///
 /// # Errors
 /// If it is neither, or gives a key twice.
@@ -354,6 +354,17 @@ pub fn fields(text: &str) -> Result<Fields, FormError> {
             match value {
                 serde_json::Value::String(text) => add(key, Some(Zeroizing::new(text)))?,
                 serde_json::Value::Null => {}
+                serde_json::Value::Object(inner) => {
+                    for (name, value) in inner {
+                        let text = match value {
+                            serde_json::Value::String(text) => Some(Zeroizing::new(text)),
+                            serde_json::Value::Null => continue,
+                            _ => None,
+                        };
+                        add(format!("{key}.{name}"), text)?;
+                    }
+                    add(key, None)?;
+                }
                 _ => add(key, None)?,
             }
         }

@@ -4,6 +4,7 @@
 pub mod credential_file;
 pub mod git;
 pub mod http;
+pub mod identity_token;
 pub mod platform;
 pub mod private_file;
 pub mod sinks;

@@ -72,6 +72,14 @@ pub(crate) fn account_mrn(scope_mrn: &str, ksuid: &str) -> String {
     format!("{AGENTS}{scope}/serviceaccounts/{ksuid}")
 }
 
+/// What bindings of workload identities are called in resource names.
+pub(crate) const BINDINGS: &str = "wifauthbindings";
+
+/// Whether an MRN is a binding's of this platform.
+pub(crate) fn is_binding(mrn: &str) -> bool {
+    mrn.contains(&format!("/{BINDINGS}/"))
+}
+
 /// The MRN of something else that an account's scope holds. The real forms are not public; these
 /// follow service accounts.
 pub(crate) fn below_agents(scope_mrn: &str, collection: &str, id: &str) -> String {

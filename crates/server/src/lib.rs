@@ -53,7 +53,7 @@ pub use oidc::{DOCUMENT_LIMIT, FetchDocument};
 pub use quirks::{
     ClearRoles, ConcurrentRoleWrites, DescriptionClear, DescriptionOnUpdate, EmptyDescription,
     EmptyRoles, EqualNames, Forbidden, HiddenSpaces, LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
-    Quirks,
+    Quirks, TemporaryAccounts, TemporaryCreator,
 };
 pub use rpc::Call;
 pub use seed::{

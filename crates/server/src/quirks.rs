@@ -56,6 +56,11 @@ pub struct Quirks {
     pub hidden_spaces: HiddenSpaces,
     /// What a scope answers on which the caller may not do what it asks.
     pub forbidden: Forbidden,
+    /// Which account an identity token becomes when its binding has exchanged one before. That the
+    /// account is temporary is documented; whether it is the same one again is not.
+    pub temporary_accounts: TemporaryAccounts,
+    /// Who is told to have made a temporary account.
+    pub temporary_creator: TemporaryCreator,
 }
 
 impl Default for Quirks {
@@ -81,6 +86,8 @@ impl Default for Quirks {
             closed_spaces: Vec::new(),
             hidden_spaces: HiddenSpaces::Listed,
             forbidden: Forbidden::Denied,
+            temporary_accounts: TemporaryAccounts::New,
+            temporary_creator: TemporaryCreator::Binding,
         }
     }
 }
@@ -205,4 +212,24 @@ pub enum Forbidden {
     Denied,
     /// `NotFound`, as a scope that does not exist.
     NotFound,
+}
+
+/// Which account an identity token becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemporaryAccounts {
+    /// A new one each time; the one before lives until it ends.
+    New,
+    /// The same one each time, with a new key: the one before opens nothing any more.
+    Same,
+}
+
+/// Who is told to have made a temporary account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemporaryCreator {
+    /// Its binding.
+    Binding,
+    /// Nobody.
+    Untold,
 }

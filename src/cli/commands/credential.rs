@@ -350,13 +350,15 @@ async fn verify(args: &VerifyArgs, reporter: &Reporter) -> Result<(), Failure> {
         }
         None => ("not told".to_owned(), "not told".to_owned()),
     };
-    reporter.result(&human::facts(&[
+    let mut facts = vec![
         ("Accepted by", place),
         ("Account", who),
         ("Scope", scope),
         ("Roles there", roles),
         ("From", name),
-    ]));
+    ];
+    facts.extend(client.temporary().map(|lasts| ("Login", lasts)));
+    reporter.result(&human::facts(&facts));
     Ok(())
 }
 

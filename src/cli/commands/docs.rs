@@ -71,6 +71,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/sinks/exec.md"),
     ),
     (
+        "keyless",
+        "logging in from a CI or a pod without a key: bindings for GitHub, GitLab, Kubernetes",
+        include_str!("../../../docs/keyless.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

@@ -132,8 +132,13 @@ pub fn listed<'a>(live: &'a Live, inventory: &'a Inventory) -> Vec<Listed<'a>> {
 }
 
 fn one<'a>(live: &'a Live, account: &'a LiveAccount, entry: &Entry) -> Listed<'a> {
-    let own =
-        || (account.mrn == live.facts.caller.mrn).then(|| "this run's own account".to_owned());
+    let caller = &live.facts.caller;
+    let own = || match account.mrn == caller.mrn {
+        true => Some("this run's own account".to_owned()),
+        false => caller
+            .owns(&account.mrn)
+            .then(|| "a temporary account of this run's workload identity".to_owned()),
+    };
     let note = match &entry.custody {
         Custody::Ours(_) => own(),
         Custody::OtherKey { key, claim: _ } => Some(format!(

@@ -160,7 +160,7 @@ pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit,
         .annex
         .left_alone
         .iter()
-        .any(|left| left.stack.is_none() && left.account.mrn != plan.caller.mrn);
+        .any(|left| left.stack.is_none() && !plan.caller.owns(&left.account.mrn));
     let aged = |of: &Generation| of.standing.needs_person();
     let expired = !plan.annex.expired.is_empty()
         || !plan.annex.undelivered.is_empty()

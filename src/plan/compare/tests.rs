@@ -32,6 +32,7 @@ fn plan() -> Contents {
         caller: Caller {
             mrn: Mrn::new("me"),
             name: None,
+            binding: None,
         },
         declared: 1,
         managed: 1,

@@ -61,6 +61,7 @@ fn contents() -> Contents {
         caller: Caller {
             mrn: Mrn::new("me"),
             name: Some("deployer".to_owned()),
+            binding: None,
         },
         declared: 1,
         managed: 1,
@@ -221,6 +222,7 @@ fn what_is_shown_besides_has_no_part_in_the_name() {
     bare.caller = Caller {
         mrn: Mrn::new("somebody else"),
         name: None,
+        binding: None,
     };
     (bare.declared, bare.managed, bare.sealed) = (0, 0, false);
     let changes = bare.changes.iter_mut();

@@ -122,6 +122,7 @@ fn good() -> Contents {
         caller: Caller {
             mrn: Mrn::new(ME),
             name: None,
+            binding: None,
         },
         declared: 0,
         managed: 0,

@@ -56,6 +56,7 @@ fn plan(changes: Vec<Change>, head: Option<&str>, standing: Option<Standing>) ->
         blocked: Vec::new(),
         caller: Caller {
             mrn: Mrn::new("me"),
+            binding: None,
             name: None,
         },
         declared: 1,

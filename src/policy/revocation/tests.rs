@@ -51,6 +51,7 @@ fn plan(account: &str, left: Option<OwnersLeft>) -> Plan {
         blocked: Vec::new(),
         caller: Caller {
             mrn: Mrn::new("me"),
+            binding: None,
             name: None,
         },
         declared: 1,

@@ -143,7 +143,7 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     if change.privilege.owner {
         head.push_str(&format!("  {}", paint(ALARM, "OWNER")));
     }
-    if change.account.as_ref() == Some(&plan.caller.mrn) {
+    if change.touches(&plan.caller) {
         head.push_str("  this run's own account");
     }
     let mut lines = vec![head];
@@ -459,7 +459,7 @@ pub(super) fn left_alone(out: &mut String, plan: &Plan) {
             roles.join(", "),
             scope(&account.scope, &plan.annex)
         );
-        if account.mrn == plan.caller.mrn {
+        if plan.caller.owns(&account.mrn) {
             line.push_str("  this run's own account");
         } else if owner(left) {
             // Writing to a String cannot fail.

@@ -53,6 +53,7 @@ fn bare(plan: &Plan) -> Plan {
     contents.caller = Caller {
         mrn: Mrn::new(""),
         name: None,
+        binding: None,
     };
     contents.in_flight.clear();
     for change in &mut contents.changes {

@@ -34,6 +34,7 @@ impl Run<'_> {
         live.facts.caller = Caller {
             mrn: self.caller.clone(),
             name: Some(self.caller.id().to_owned()),
+            binding: None,
         };
         for scope in self.unread {
             let why = "PermissionDenied".to_owned();

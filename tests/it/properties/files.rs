@@ -64,7 +64,7 @@ proptest! {
         plan.judged(judge(&plan, &policies, &desired, &live, &inventory));
         let mut other = plan.clone().into_contents();
         other.annex = Annex::default();
-        other.caller = Caller { mrn: Mrn::new("somebody else"), name: Some("You".to_owned()) };
+        other.caller = Caller { mrn: Mrn::new("somebody else"), name: Some("You".to_owned()), binding: None };
         (other.declared, other.managed, other.sealed) = (77, 77, !other.sealed);
         other.in_flight.clear();
         other.changes.iter_mut().for_each(|change| change.what.places.clear());

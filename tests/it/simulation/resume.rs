@@ -76,7 +76,13 @@ fn meet(
     let law = |platform: &Platform| laws.step(platform);
     let turns = Turns::new(first, second);
     let world = |second| {
-        World::new(platform, None, (case.stages, case.reads, case.versions), &law).taking_turns(&turns, second)
+        World::new(
+            platform,
+            None,
+            (case.stages, case.reads, case.versions),
+            &law,
+        )
+        .taking_turns(&turns, second)
     };
     let (one, other) = (world(false), world(true));
     let run = |world, lies| {

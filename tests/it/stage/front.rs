@@ -1,6 +1,7 @@
 //! A small HTTP server in front of the embedded platform that a test can tell to act before an
 //! answer, or to lose it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rolecall_server::App;
+use rolecall_server::{App, Call, FetchDocument};
 
 /// What to do with a request after the hook has run.
 pub enum Then {
@@ -54,6 +55,8 @@ struct State {
     requests: Mutex<Vec<(Option<String>, Vec<u8>)>>,
     /// Scopes whose listing is denied.
     denied: Mutex<Vec<String>>,
+    /// What issuers of identity tokens say, by address.
+    documents: Mutex<BTreeMap<String, Vec<u8>>>,
     /// How many seconds the clock of the platform is ahead, and that of the `Date` header.
     ahead: AtomicI64,
     dated: AtomicI64,
@@ -74,6 +77,7 @@ impl Front {
             seen: Mutex::new(Vec::new()),
             requests: Mutex::new(Vec::new()),
             denied: Mutex::new(Vec::new()),
+            documents: Mutex::default(),
             ahead: AtomicI64::new(0),
             dated: AtomicI64::new(0),
         });
@@ -131,6 +135,12 @@ impl Front {
             scopes.iter().map(|scope| (*scope).to_owned()).collect();
     }
 
+    /// From now on, an issuer of identity tokens says this at an address.
+    pub fn issuer_says(&self, url: &str, document: &serde_json::Value) {
+        let mut documents = self.state.documents.lock().expect("not poisoned");
+        documents.insert(url.to_owned(), document.to_string().into_bytes());
+    }
+
     /// The operations that have come since the last hook was set.
     pub fn seen(&self) -> Vec<String> {
         self.state.seen.lock().expect("not poisoned").clone()
@@ -139,6 +149,19 @@ impl Front {
     /// The `Authorization` header and the body of every request that has ever come.
     pub fn requests(&self) -> Vec<(Option<String>, Vec<u8>)> {
         self.state.requests.lock().expect("not poisoned").clone()
+    }
+}
+
+/// Where identity tokens are exchanged.
+const EXCHANGE: &str = "/SecureTokenService/ExchangeExternalToken";
+
+impl FetchDocument for State {
+    fn fetch(&self, url: &str) -> Option<Vec<u8>> {
+        self.documents
+            .lock()
+            .expect("not poisoned")
+            .get(url)
+            .cloned()
     }
 }
 
@@ -174,7 +197,11 @@ fn serve(state: &State, stream: impl Read + Write) {
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let operation = operation(&body);
+        let exchange = first.split(' ').nth(1) == Some(EXCHANGE);
+        let operation = match exchange {
+            true => "ExchangeExternalToken".to_owned(),
+            false => operation(&body),
+        };
         (state.requests.lock().expect("not poisoned")).push((authorization.clone(), body.clone()));
         let count = {
             let mut seen = state.seen.lock().expect("not poisoned");
@@ -192,6 +219,17 @@ fn serve(state: &State, stream: impl Read + Write) {
         let then = if denied { Then::Refuse(403) } else { then };
         let run = || {
             let now = now(&state.ahead);
+            if exchange {
+                let call = Call {
+                    service: "SecureTokenService",
+                    method: "ExchangeExternalToken",
+                    body: &body,
+                    now,
+                    ..Call::default()
+                };
+                let answer = state.app.serve_call(&call, state);
+                return (answer.status, answer.body);
+            }
             state.app.serve_bytes(authorization.as_deref(), &body, now)
         };
         let (status, answer) = match then {

@@ -77,12 +77,17 @@ impl Stage {
     /// A stage on which the platform holds one organization, one space and no account but the
     /// caller's, for short transcripts.
     pub fn small() -> Self {
+        Self::small_with(Quirks::default())
+    }
+
+    /// The same with other answers to what is unknown about the real platform.
+    pub fn small_with(quirks: Quirks) -> Self {
         let seed = serde_json::json!({"organizations": [{
             "id": "acme-corp-883120",
             "name": "Acme Corp",
             "spaces": [{"id": "amazing-hofstadter-175565", "name": "payments"}],
         }]});
-        Self::holding(Quirks::default(), seed.to_string().as_bytes())
+        Self::holding(quirks, seed.to_string().as_bytes())
     }
 
     /// The same as [`Stage::new`] with other answers to what is unknown about the real platform.

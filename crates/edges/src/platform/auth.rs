@@ -13,6 +13,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
+use super::workload::Workload;
 use crate::credential_file::{LINE_ENDS, escaped_line_ends};
 use crate::encoding::{Pem, PemError, hex};
 use crate::model::{Fingerprint, Mrn};
@@ -43,6 +44,8 @@ pub enum Identity {
     ServiceAccount(ServiceAccount),
     /// An API token, sent as it is.
     ApiToken(Secret<String>),
+    /// A workload identity, whose token is exchanged for a temporary service account.
+    Workload(Workload),
 }
 
 impl Identity {
@@ -55,28 +58,18 @@ impl Identity {
     pub fn mrn(&self) -> Option<&Mrn> {
         match self {
             Self::ServiceAccount(account) => Some(&account.mrn),
-            Self::ApiToken(_) => None,
+            Self::ApiToken(_) | Self::Workload(_) => None,
         }
     }
 
     /// What the credential itself tells of why it is not accepted, and the way out.
     pub(super) fn why_refused(&self, now: Timestamp) -> String {
-        let certificate = match self {
-            Self::ServiceAccount(account) => account.certificate.as_ref(),
-            Self::ApiToken(_) => None,
-        };
-        match certificate.map(|certificate| certificate.expired(now)) {
-            Some(Some(end)) => format!(
-                "by its certificate it expired at {end}: make a new one in the Mondoo console, \
-                 under Settings → Service Accounts"
-            ),
-            Some(None) => "its certificate has not expired, so its account may be deleted or its \
-                           key revoked (the Mondoo console tells, under Settings → Service \
-                           Accounts), or it belongs to another endpoint than this one"
-                .to_owned(),
-            None => {
-                "it does not say when it ends: it may be expired, revoked or deleted, or belong \
-                     to another endpoint than this one"
+        match self {
+            Self::ServiceAccount(account) => account.why_refused(now),
+            Self::ApiToken(_) => UNTOLD.to_owned(),
+            Self::Workload(_) => {
+                "the platform has just given it for an identity token, so its binding may \
+                                  be removed, or the endpoint be another one's"
                     .to_owned()
             }
         }
@@ -85,14 +78,20 @@ impl Identity {
     /// The `Authorization` header for one request.
     ///
     /// # Errors
-    /// If signing fails, which only a broken source of randomness can cause.
+    /// If signing fails, which only a broken source of randomness can cause; a workload identity signs
+    /// nothing itself.
     pub(super) fn authorization(&self, body: &[u8], now: Timestamp) -> Result<String, KeyError> {
         match self {
-            Self::ServiceAccount(account) => Ok(format!("Bearer {}", account.token(body, now)?)),
+            Self::ServiceAccount(account) => account.authorization(body, now),
             Self::ApiToken(token) => Ok(format!("Bearer {}", token.expose())),
+            Self::Workload(_) => key_error("the identity token was not exchanged"),
         }
     }
 }
+
+/// What there is to say of a credential that says nothing of itself.
+const UNTOLD: &str = "it does not say when it ends: it may be expired, revoked or deleted, or belong to \
+                      another endpoint than this one";
 
 /// A service account that signs its requests.
 pub struct ServiceAccount {
@@ -148,6 +147,33 @@ impl ServiceAccount {
             certificate,
             ..self
         }
+    }
+
+    /// The end of its certificate, if it has one that ends.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.certificate.as_ref()?.until()
+    }
+
+    fn why_refused(&self, now: Timestamp) -> String {
+        match self.certificate.as_ref().map(|found| found.expired(now)) {
+            Some(Some(end)) => format!(
+                "by its certificate it expired at {end}: make a new one in the Mondoo console, \
+                 under Settings → Service Accounts"
+            ),
+            Some(None) => "its certificate has not expired, so its account may be deleted or its \
+                           key revoked (the Mondoo console tells, under Settings → Service \
+                           Accounts), or it belongs to another endpoint than this one"
+                .to_owned(),
+            None => UNTOLD.to_owned(),
+        }
+    }
+
+    /// The `Authorization` header for one request.
+    ///
+    /// # Errors
+    /// If signing fails, which only a broken source of randomness can cause.
+    pub(super) fn authorization(&self, body: &[u8], now: Timestamp) -> Result<String, KeyError> {
+        Ok(format!("Bearer {}", self.token(body, now)?))
     }
 
     /// A token for one request: ES384, good for a minute, bound to the body by `chash`, the

@@ -39,6 +39,12 @@ impl Certificate {
         (end < now).then_some(end)
     }
 
+    /// The end of its validity, if it has one.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        let end = TimeZone::UTC.to_timestamp(self.not_after).ok()?;
+        (!self.never_expires()).then_some(end)
+    }
+
     /// Whether it says that it never expires. Source: RFC 5280, 4.1.2.5.
     pub fn never_expires(&self) -> bool {
         self.not_after.year() == 9999

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,10 +16,13 @@ use super::endpoint::Endpoint;
 use super::exchange::{self, Exchange, Observer};
 use super::failure::{self, Failure};
 use super::operation::{self, Request};
+use super::session::{Need, Outlet, Session, Temporary};
+use super::spent::Spent;
 use super::transport::Transport;
 use crate::http::{self, Again, Answer, Retry, Time, Verdict};
 use crate::model::{
-    Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId, RoleSet, Scope,
+    Binding, Caller, CleanUp, History, IssuedCredential, LiveAccount, LogEntry, Mrn, OrgId,
+    RoleSet, Scope,
 };
 use crate::model::{ScopeInfo, SpaceId};
 use crate::ports::{
@@ -29,11 +32,6 @@ use crate::ports::{
 
 /// How often one call is sent, and how long is waited in between.
 const RETRY: Retry = Retry::STEADY;
-/// So many entries, bytes and minutes of a platform's time a run takes between two writes. A
-/// platform that gives more floods it.
-const MOST_ENTRIES: usize = 200_000;
-const MOST_BYTES: usize = 1024 * 1024 * 1024;
-const MOST_MINUTES: i64 = 60;
 /// A listing of more pages than this is taken for endless: two hundred thousand entries.
 const MOST_PAGES: usize = 2_000;
 /// So many pages in a row that bring nothing new and lead on are taken for endless as well.
@@ -47,61 +45,12 @@ pub struct Client<T> {
     transport: T,
     endpoint: Endpoint,
     identity: Identity,
+    session: Session,
     time: Time,
     observer: Observer,
     requests: AtomicU64,
     last_date: Mutex<Option<Timestamp>>,
     spent: Mutex<Spent>,
-}
-
-/// What a run has taken from the platform since its last write.
-#[derive(Clone, Copy, Debug, Default)]
-struct Spent {
-    entries: usize,
-    bytes: usize,
-    /// How many seconds it was asked and had not answered yet.
-    seconds: i64,
-    /// How many reads are under way, and since when there is one at least.
-    asking: usize,
-    since: Timestamp,
-}
-
-impl Spent {
-    fn begin(&mut self, now: Timestamp) {
-        if self.asking == 0 {
-            self.since = now;
-        }
-        self.asking += 1;
-    }
-
-    fn end(&mut self, now: Timestamp) {
-        self.asking = self.asking.saturating_sub(1);
-        if self.asking == 0 {
-            self.seconds += self.waited(now);
-        }
-    }
-
-    fn waited(&self, now: Timestamp) -> i64 {
-        (now.as_second() - self.since.as_second()).max(0)
-    }
-
-    /// What there was more of than a run takes; `None` if nothing was.
-    fn over(&self, now: Timestamp) -> Option<String> {
-        let under_way = if self.asking > 0 { self.waited(now) } else { 0 };
-        let what = if self.entries > MOST_ENTRIES {
-            format!("more than {MOST_ENTRIES} entries")
-        } else if self.bytes > MOST_BYTES {
-            format!("more than {} MiB", MOST_BYTES / 1024 / 1024)
-        } else if self.seconds + under_way > 60 * MOST_MINUTES {
-            format!("answers for more than {MOST_MINUTES} minutes")
-        } else {
-            return None;
-        };
-        Some(format!(
-            "the platform has given this run {what}, and it reads no more; if that is no fault of \
-             the platform's, spread what is declared over several configurations"
-        ))
-    }
 }
 
 impl<T> fmt::Debug for Client<T> {
@@ -117,6 +66,7 @@ impl<T: Transport> Client<T> {
             transport,
             endpoint,
             identity,
+            session: Session::new(Outlet::default()),
             time,
             observer: Box::new(|_| {}),
             requests: AtomicU64::new(0),
@@ -129,6 +79,80 @@ impl<T: Transport> Client<T> {
     #[must_use]
     pub fn observed(self, observer: Observer) -> Self {
         Self { observer, ..self }
+    }
+
+    /// The same client with what a login by workload identity takes of the machine.
+    #[must_use]
+    pub fn lent(self, outlet: Outlet) -> Self {
+        let session = Session::new(outlet);
+        Self { session, ..self }
+    }
+
+    /// Until when a login by workload identity lasts and how it is renewed, a sentence without a stop;
+    /// `None` for every other login, and before the first request.
+    pub fn temporary(&self) -> Option<String> {
+        match &self.identity {
+            Identity::Workload(workload) => self.session.told(workload),
+            Identity::ServiceAccount(_) | Identity::ApiToken(_) => None,
+        }
+    }
+
+    /// Whom the platform has known the caller as, where the credential or the last exchange tells.
+    fn mrn(&self) -> Option<Mrn> {
+        match &self.identity {
+            Identity::Workload(_) => Some(self.session.held()?.account.mrn.clone()),
+            other => other.mrn().cloned(),
+        }
+    }
+
+    /// What stands behind a temporary account, as far as the platform tells who made it; `None` for every
+    /// other login.
+    async fn binding(&self, own: &Mrn) -> Option<Binding> {
+        match &self.identity {
+            Identity::Workload(_) => {
+                let account = self.account(own).await.ok().flatten();
+                Some(Binding::of(account.as_ref()))
+            }
+            Identity::ServiceAccount(_) | Identity::ApiToken(_) => None,
+        }
+    }
+
+    fn is_dated(&self, answer: &Answer) {
+        if let Some(date) = answer.date {
+            *self
+                .last_date
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(date);
+        }
+    }
+
+    /// The temporary login for a request, where there has to be one.
+    async fn login(&self, request: &Request) -> Result<Option<Arc<Temporary>>, Failure> {
+        let Identity::Workload(workload) = &self.identity else {
+            return Ok(None);
+        };
+        let need = match request.operation {
+            operation::BIRTH => Need::Birth,
+            _ => Need::Answer,
+        };
+        let exchanged = |attempt, began: Timestamp, answer: Option<&Answer>| {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            answer.inspect(|answer| self.is_dated(answer));
+            let took = (self.time.now)().duration_since(began);
+            (self.observer)(&Exchange {
+                operation: "ExchangeExternalToken",
+                scope: workload.scope(),
+                attempt,
+                status: answer.map(|answer| answer.status),
+                request_id: None,
+                took: Duration::try_from(took).unwrap_or_default(),
+                error: None,
+            });
+        };
+        self.session
+            .login(workload, &self.transport, &self.time, need, &exchanged)
+            .await
+            .map(Some)
     }
 
     fn count<R>(&self, with: impl FnOnce(&mut Spent) -> R) -> R {
@@ -169,18 +193,20 @@ impl<T: Transport> Client<T> {
         request: &Request,
         told: &mut Exchange,
     ) -> Result<(Answer, Zeroizing<String>), Failure> {
+        let login = self.login(request).await?;
         let local = (self.time.now)();
-        let authorization = self
-            .identity
-            .authorization(&request.body, local)
-            .map_err(|e| {
-                Failure::new(
-                    ErrorKind::Transport,
-                    Effect::None,
-                    Again::Never,
-                    e.to_string(),
-                )
-            })?;
+        let authorization = match &login {
+            Some(login) => login.account.authorization(&request.body, local),
+            None => self.identity.authorization(&request.body, local),
+        };
+        let authorization = authorization.map_err(|e| {
+            Failure::new(
+                ErrorKind::Transport,
+                Effect::None,
+                Again::Never,
+                e.to_string(),
+            )
+        })?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let token = Zeroizing::new(authorization.trim_start_matches("Bearer ").to_owned());
         let answer = self
@@ -191,19 +217,25 @@ impl<T: Transport> Client<T> {
             told.status = Some(answer.status);
             let id = answer.header(exchange::REQUEST_ID);
             told.request_id = id.and_then(|id| exchange::id(id, &token));
-            if let Some(date) = answer.date {
-                *self
-                    .last_date
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(date);
-            }
+            self.is_dated(&answer);
             self.count(|spent| spent.bytes = spent.bytes.saturating_add(answer.body.len()));
             let refused = || self.identity.why_refused(local);
             failure::classify(&answer, local, &token, refused).map(|()| answer)
         });
         match outcome {
-            Ok(answer) => Ok((answer, token)),
+            Ok(answer) => {
+                if let Some(login) = &login {
+                    login.works();
+                }
+                Ok((answer, token))
+            }
             Err(mut failure) => {
+                // It was good before, and has ended: with another one the same may be asked.
+                let ended = failure.kind == ErrorKind::Unauthenticated
+                    && login.is_some_and(|login| self.session.refused(&login));
+                if ended {
+                    failure.again = Again::Always;
+                }
                 failure.why = http::without_token(&failure.why, &token);
                 Err(failure)
             }
@@ -391,15 +423,17 @@ impl<T: Transport> Reader for Client<T> {
         let viewer = self.read(&request, decode::viewer).await;
         // Nothing public tells what a service account sees as its viewer. Whatever it is, these
         // answers came after its credential was accepted, and the credential names it.
-        match (viewer, self.identity.mrn()) {
+        match (viewer, self.mrn()) {
             (Ok(Some(viewer)), Some(mrn)) => Ok(Caller {
-                mrn: mrn.clone(),
+                binding: self.binding(&mrn).await,
+                mrn,
                 name: viewer.name,
             }),
             (Ok(Some(viewer)), None) => Ok(viewer),
             (Err(e), Some(_)) if !matches!(e.kind, Invalid | NotFound | PermissionDenied) => Err(e),
             (Ok(None) | Err(_), Some(mrn)) => Ok(Caller {
-                mrn: mrn.clone(),
+                binding: self.binding(&mrn).await,
+                mrn,
                 name: None,
             }),
             (Err(e), None) => Err(e),
@@ -547,6 +581,7 @@ mod tests {
     use super::super::fixture::{
         MRN, NOW, Rig, SPACE, Step, cut, ok, p384, refused, status, time, wire,
     };
+    use super::super::spent::MOST_BYTES;
     use super::*;
     use crate::model::Role;
 
@@ -882,31 +917,6 @@ mod tests {
         let why = rig.client.accounts(&scope()).await.expect_err("too much");
         assert!(why.message.contains("1024 MiB"), "{}", why.message);
         assert_eq!(rig.requests(), 1);
-    }
-
-    #[test]
-    fn time_is_that_of_the_platform_and_not_of_whoever_is_asked() {
-        let at = |minute: i64| time(NOW) + jiff::SignedDuration::from_mins(minute);
-        let mut spent = Spent::default();
-        // Two at a time are no more than one.
-        for minute in [0, 20] {
-            spent.begin(at(minute));
-            spent.begin(at(minute + 5));
-            spent.end(at(minute + 10));
-            spent.end(at(minute + 20));
-        }
-        // A person thinks for a day.
-        assert_eq!(spent.over(at(24 * 60)), None);
-        spent.begin(at(24 * 60));
-        assert_eq!(spent.over(at(24 * 60 + 20)), None);
-        let why = spent.over(at(24 * 60 + 21)).expect("an hour is over");
-        assert!(why.contains("60 minutes"), "{why}");
-        spent.end(at(24 * 60 + 21));
-        assert!(spent.over(at(24 * 60 + 22)).is_some());
-        // A clock that was set back takes nothing back.
-        spent.begin(at(0));
-        spent.end(at(-60));
-        assert!(spent.over(at(0)).is_some());
     }
 
     #[tokio::test]

@@ -4,31 +4,12 @@
 use super::auth::{Identity, ServiceAccount};
 use super::certificate::Certificate;
 use super::endpoint::Endpoint;
-use crate::credential_file::{self, Fields, FormError, LINE_ENDS, escaped_line_ends, key};
+use super::unusable::CredentialError;
+use super::workload::{self, Workload};
+use crate::credential_file::{self, Fields, LINE_ENDS, escaped_line_ends, key};
 use crate::echo;
 use crate::model::Mrn;
 use crate::secret::Secret;
-
-/// Why a credential cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CredentialError {
-    message: String,
-}
-
-impl CredentialError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-        }
-    }
-}
-
-impl From<FormError> for CredentialError {
-    fn from(error: FormError) -> Self {
-        Self::new(error.to_string())
-    }
-}
 
 /// A credential: who, and where it leads if it says so.
 #[derive(Debug)]
@@ -70,19 +51,20 @@ impl Credential {
                 Some(Some(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
             }
         };
-        let external =
-            get("type")? == Some("external_account") || get("auth.method")? == Some("wif");
-        if external || (get("issueruri")?.is_some() && get(key::PRIVATE_KEY)?.is_none()) {
-            return Err(CredentialError::new(
-                "workload identity (`type: external_account`) is not supported by this version \
-                 yet; use a service account's credential",
-            ));
+        let proxy = get(key::PROXY)?.map(|text| Secret::new(text.to_owned()));
+        if workload::is_one(fields) {
+            let (workload, endpoint) = Workload::from_fields(fields, &get)?;
+            return Ok(Self {
+                identity: Identity::Workload(workload),
+                endpoint,
+                proxy,
+                unused: workload::unused(credential_file::unused(fields)),
+            });
         }
         let endpoint = get(key::ENDPOINT)?
             .map(Endpoint::new)
             .transpose()
             .map_err(|e| CredentialError::new(format!("`api_endpoint`: {e}")))?;
-        let proxy = get(key::PROXY)?.map(|text| Secret::new(text.to_owned()));
         let unused = credential_file::unused(fields);
         // Newer Mondoo tools also store a plain bearer token under this key.
         if let (Some(token), None) = (get(key::TOKEN)?, get(key::PRIVATE_KEY)?) {
@@ -270,7 +252,7 @@ mod tests {
             ),
             (
                 with("type", json!("external_account")),
-                "not supported by this version yet",
+                "take one of both out",
             ),
             (
                 r#"{"issuerUri":"https://i","audience":"//a"}"#.to_owned(),

@@ -93,6 +93,7 @@ pub(super) fn viewer(body: &[u8]) -> Decoded<Option<Caller>> {
     Ok(filled(viewer.mrn).map(|mrn| Caller {
         mrn: Mrn::new(mrn),
         name: filled(viewer.email).or(filled(viewer.name)),
+        binding: None,
     }))
 }
 

@@ -130,6 +130,17 @@ impl Login {
             proxy,
             unused,
         } = credential;
+        let identity = match identity {
+            Identity::Workload(workload) => {
+                leads(endpoint.as_ref(), named.as_ref()).map_err(|e| failed(&source, e))?;
+                let found = workload.found(environment.var);
+                Identity::Workload(found.map_err(|(why, help)| LoginError {
+                    help,
+                    ..failed(&source, why)
+                })?)
+            }
+            other @ (Identity::ServiceAccount(_) | Identity::ApiToken(_)) => other,
+        };
         let endpoint = named.or(endpoint).unwrap_or_default();
         let proxy = if endpoint.is_loopback() {
             None
@@ -150,6 +161,18 @@ impl Login {
             proxy,
             unused,
         })
+    }
+}
+
+/// Sees that an identity token goes to Mondoo, or where a person says: a binding's file is no secret, and
+/// anybody may have written it.
+fn leads(own: Option<&Endpoint>, named: Option<&Endpoint>) -> Result<(), String> {
+    match own {
+        Some(own) if !own.is_mondoo() && named != Some(own) => Err(format!(
+            "`universeDomain` of the workload identity leads to {own}, which is no host of Mondoo, so no \
+             identity token was sent there; if it is the right platform, say --endpoint {own}"
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

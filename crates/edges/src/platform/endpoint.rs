@@ -98,6 +98,16 @@ impl Endpoint {
         self.loopback
     }
 
+    /// Whether its host is one of Mondoo's, reached over https. Source: the endpoints that Mondoo documents are
+    /// all below `mondoo.com`.
+    pub fn is_mondoo(&self) -> bool {
+        let host = Url::parse(&self.base).ok();
+        let host = host.filter(|url| url.scheme() == "https");
+        host.as_ref()
+            .and_then(Url::host_str)
+            .is_some_and(|host| host.ends_with(".mondoo.com"))
+    }
+
     /// Compares with what a configuration says; it asserts and never redirects.
     ///
     /// # Errors

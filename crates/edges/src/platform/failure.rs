@@ -311,7 +311,7 @@ pub(super) fn without_code(message: &str) -> &str {
 }
 
 /// The platform's own words in a body that is no success: GraphQL errors, an RPC status, or text.
-fn foreign_words(body: &[u8], token: &str) -> Option<String> {
+pub(super) fn foreign_words(body: &[u8], token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Said {
         message: Option<String>,

@@ -4,9 +4,10 @@
 
 use zeroize::Zeroizing;
 
-use super::auth;
+use super::auth::{self, Identity};
 use super::certificate::Certificate;
-use super::credential::{Credential, CredentialError};
+use super::credential::Credential;
+use super::unusable::CredentialError;
 use crate::credential_file::{Fields, fields, key, plain, unused};
 use crate::model::{Fingerprint, Mrn};
 
@@ -108,7 +109,12 @@ impl RawCredential {
         let unused = unused(&fields);
         let Some(private) = text(&fields, key::PRIVATE_KEY) else {
             // Says what is missing, or that it is a token, as it does for everybody.
-            self.credential()?;
+            if let Identity::Workload(_) = self.credential()?.identity {
+                return Err(CredentialError::new(
+                    "it is a workload identity's and holds no key; `rolecall credential verify` logs in with \
+                     it",
+                ));
+            }
             return Ok(Inspected {
                 form,
                 mrn: None,

@@ -15,12 +15,16 @@ mod fixture;
 mod inspect;
 mod operation;
 mod proxy;
+mod session;
+mod spent;
 mod transport;
+mod unusable;
+mod workload;
 
 pub use auth::{Identity, KeyError, ServiceAccount};
 pub use certificate::Certificate;
 pub use client::Client;
-pub use credential::{Credential, CredentialError};
+pub use credential::Credential;
 pub use discovery::{
     Environment, Login, LoginError, Source, Wanted, discover, endpoint, precedence, raw,
 };
@@ -28,4 +32,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use exchange::{Exchange, Observer};
 pub use inspect::{Inspected, RawCredential};
 pub use operation::documents;
+pub use session::Outlet;
 pub use transport::{Http, Transport};
+pub use unusable::CredentialError;
+pub use workload::Workload;

@@ -36,6 +36,9 @@ document_table! {
     VIEWER = "viewer";
 }
 
+/// The operation that begins a birth.
+pub(super) const BIRTH: &str = "CreateServiceAccount";
+
 /// Every document that the client can send, by name, for validation against a schema.
 pub fn documents() -> &'static [(&'static str, &'static str)] {
     DOCUMENTS

@@ -8,10 +8,17 @@ use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::exchange::REQUEST_ID;
-use crate::http::{self, Answer, Failure, Method, Proxy, Request, Settings, SetupError, Words};
+use crate::http::{
+    self, Answer, Failure, FailureKind, Method, Proxy, Request, Settings, SetupError, Words,
+};
 
 /// How long one answer may take if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where an identity token becomes a temporary credential. Source: cnquery's
+/// `providers-sdk/v1/upstream/sts.go`.
+const EXCHANGE: &str = "/SecureTokenService/ExchangeExternalToken";
+/// The largest temporary credential that is read, in bytes.
+const LARGEST_LOGIN: usize = 256 * 1024;
 const WORDS: Words = Words {
     authorities: "--ca-file",
     trust: "--ca-file FILE (or SSL_CERT_FILE)",
@@ -30,6 +37,21 @@ pub trait Transport {
         body: Vec<u8>,
         authorization: String,
     ) -> impl Future<Output = Result<Answer, Failure>>;
+
+    /// Sends `body` to where identity tokens are exchanged, without any `Authorization`.
+    ///
+    /// # Errors
+    /// If no whole answer came, or the transport exchanges nothing.
+    fn exchange(&self, body: Zeroizing<Vec<u8>>) -> impl Future<Output = Result<Answer, Failure>> {
+        drop(body);
+        std::future::ready(Err(Failure {
+            kind: FailureKind::Unsendable,
+            maybe_sent: false,
+            lasting: true,
+            message: "identity tokens are not exchanged here".to_owned(),
+            help: None,
+        }))
+    }
 }
 
 /// The transport over HTTP. The process must have installed rustls' aws-lc-rs provider.
@@ -37,6 +59,7 @@ pub trait Transport {
 pub struct Http {
     client: http::Client,
     url: String,
+    exchange_url: String,
 }
 
 impl Http {
@@ -64,6 +87,7 @@ impl Http {
         Ok(Self {
             client: http::Client::new(endpoint.base(), &settings)?,
             url: endpoint.query_url(),
+            exchange_url: format!("{}{EXCHANGE}", endpoint.base()),
         })
     }
 
@@ -83,6 +107,16 @@ impl Transport for Http {
             .secret("authorization", Zeroizing::new(authorization))
             .header("content-type", "application/json")
             .body(body);
+        request.wanted = &[REQUEST_ID];
+        self.client.send(request).await
+    }
+
+    async fn exchange(&self, body: Zeroizing<Vec<u8>>) -> Result<Answer, Failure> {
+        let mut request = Request::new(Method::Post, self.exchange_url.as_str())
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+            .body(body);
+        request.largest_answer = LARGEST_LOGIN;
         request.wanted = &[REQUEST_ID];
         self.client.send(request).await
     }

@@ -289,6 +289,12 @@ fn obstacle(account: &LiveAccount, live: &Live) -> Option<String> {
     if account.mrn == live.facts.caller.mrn {
         return Some("this is the account whose credential rolecall itself was using".to_owned());
     }
+    if live.facts.caller.owns(&account.mrn) {
+        return Some(
+            "this is a temporary account of the workload identity that rolecall was using"
+                .to_owned(),
+        );
+    }
     match account.labels.marking() {
         Marking::Marked(marks) => {
             return Some(format!("the configuration {} manages it", marks.stack));

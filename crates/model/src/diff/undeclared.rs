@@ -157,9 +157,12 @@ impl Cases<'_> {
         };
         if self.desired.meant.destroy
             || setting.action == UnmanagedAction::Report
-            || account.mrn == self.live.facts.caller.mrn
+            || self.live.facts.caller.owns(&account.mrn)
             // Who plans and who applies may be two, and both plans are to be the same.
             || self.desired.trusted_creators.iter().any(|t| t == account.mrn.as_str())
+            || self.live.behind(account.mrn.as_str()).is_some_and(|binding| {
+                self.desired.trusted_creators.iter().any(|t| t == binding)
+            })
             || setting.excepts(&account.name)
         {
             return true;

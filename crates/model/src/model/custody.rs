@@ -205,7 +205,7 @@ impl Inventory {
         let marked = marked.filter_map(|account| Some((&account.mrn, account.marks()?)));
         let marked: Vec<(&Mrn, &Marks)> = marked.collect();
         let mut found = seals.check_all(&marked).into_iter();
-        let basis = Basis::new(desired, &live.facts.caller.mrn, seals);
+        let basis = Basis::new(desired, live, seals);
         let entries = accounts().map(|account| {
             let seal = account.marks().and_then(|_| found.next());
             let entry = Entry {
@@ -257,7 +257,7 @@ impl Inventory {
 /// What the decision rests on.
 struct Basis<'a> {
     desired: &'a Desired,
-    caller: &'a Mrn,
+    live: &'a Live,
     seals: &'a Seals,
     imports: BTreeMap<&'a Mrn, AddressLabel>,
     /// Every declared address by what a mark holds of it; only looked up, and that for every account.
@@ -268,7 +268,7 @@ struct Basis<'a> {
 }
 
 impl<'a> Basis<'a> {
-    fn new(desired: &'a Desired, caller: &'a Mrn, seals: &'a Seals) -> Self {
+    fn new(desired: &'a Desired, live: &'a Live, seals: &'a Seals) -> Self {
         let declared = || desired.accounts.values();
         let imports = declared()
             .filter_map(|account| Some((&account.import.as_ref()?.mrn, account.address.label())))
@@ -283,7 +283,7 @@ impl<'a> Basis<'a> {
             .collect();
         Self {
             desired,
-            caller,
+            live,
             seals,
             imports,
             addresses,
@@ -391,6 +391,11 @@ impl<'a> Basis<'a> {
                     "it has no seal, and was created by {creator}, who is not in trusted_creators"
                 )
             }
+            // A binding is only known as the maker where the platform names it.
+            Some(creator) if self.live.facts.caller.binding.is_some() => format!(
+                "it was created by {creator}, who is neither the caller nor in trusted_creators; each login of \
+                 a workload identity may be another account, so write a seal_key"
+            ),
             Some(creator) => format!(
                 "it was created by {creator}, who is neither the caller nor in trusted_creators"
             ),
@@ -400,9 +405,10 @@ impl<'a> Basis<'a> {
 
     /// Whether who created an account is trusted. Where there is a key, whoever looks decides the same.
     fn trusts(&self, account: &LiveAccount) -> bool {
-        let caller = |creator: &str| !self.seals.verifies() && creator == self.caller.as_str();
+        let caller = |creator: &str| !self.seals.verifies() && self.live.facts.caller.is(creator);
+        let trusted = |name: &str| self.desired.trusted_creators.iter().any(|t| t == name);
         account.creator.as_deref().is_some_and(|creator| {
-            caller(creator) || self.desired.trusted_creators.iter().any(|t| t == creator)
+            caller(creator) || trusted(creator) || self.live.behind(creator).is_some_and(trusted)
         })
     }
 }

@@ -51,7 +51,9 @@ pub use history::{History, LogEntry};
 pub use identity::{DestinationId, Identity};
 pub use labels::LiveLabels;
 pub use limits::Limits;
-pub use live::{Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread};
+pub use live::{
+    Binding, Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread,
+};
 pub use mark::{
     Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written, revocation,
 };

@@ -163,6 +163,7 @@ pub fn facts(caller: &str) -> Facts {
         caller: Caller {
             mrn: Mrn::new(caller),
             name: None,
+            binding: None,
         },
         now: jiff::Timestamp::UNIX_EPOCH,
         endpoint: "local".to_owned(),

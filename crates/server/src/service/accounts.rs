@@ -10,7 +10,7 @@ use crate::{
     ids, keys,
     quirks::{
         DescriptionClear, DescriptionOnUpdate, EmptyDescription, EmptyRoles, EqualNames,
-        LabelsOmitted, LabelsOnCreate, LabelsOnUpdate,
+        LabelsOmitted, LabelsOnCreate, LabelsOnUpdate, TemporaryCreator,
     },
     roles::{self, Authority, Permission},
     status::Status,
@@ -32,10 +32,14 @@ pub(crate) struct AccountView {
 }
 
 fn view(
+    core: &Core,
     connection: &Connection,
-    account: Account,
+    mut account: Account,
     as_of: Option<i64>,
 ) -> Result<AccountView, Status> {
+    if core.quirks.temporary_creator == TemporaryCreator::Untold {
+        account.creator.take_if(|creator| ids::is_binding(creator));
+    }
     let roles = iam::roles(connection, &account.scope_mrn, &account.mrn, as_of)?;
     let creator_email = match &account.creator {
         Some(creator) => User::find(connection, creator)?.map(|user| user.email),
@@ -55,7 +59,7 @@ pub(crate) fn read(core: &Core, caller: &Caller, mrn: &str) -> Result<AccountVie
         let as_of = caller.read_as_of(core);
         let account = Account::find(c, mrn, as_of)?
             .ok_or_else(|| Status::not_found("service account", mrn))?;
-        view(c, account, as_of)
+        view(core, c, account, as_of)
     })
 }
 
@@ -139,7 +143,7 @@ pub(crate) fn list(
         let items = page
             .items
             .into_iter()
-            .map(|(cursor, account)| Ok((cursor, view(c, account, filter.as_of)?)))
+            .map(|(cursor, account)| Ok((cursor, view(core, c, account, filter.as_of)?)))
             .collect::<Result<Vec<_>, Status>>()?;
         Ok((
             Page {
@@ -378,7 +382,7 @@ pub(crate) fn update(
         };
         check_labels(core, &account.labels)?;
         account.put(t, core.write_moment(caller.now))?;
-        view(t, account, None)
+        view(core, t, account, None)
     })
 }
 

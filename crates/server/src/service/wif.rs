@@ -12,6 +12,7 @@ use crate::{
     identity::Identity,
     ids,
     oidc::{self, Claims, FetchDocument},
+    quirks::TemporaryAccounts,
     reach,
     roles::{self, Permission},
     status::Status,
@@ -117,7 +118,7 @@ pub(crate) fn create(
             ));
         }
         let id = ids::new_ksuid(caller.now)?;
-        let mrn = ids::below_agents(&scope.mrn, "wifauthbindings", &id);
+        let mrn = ids::below_agents(&scope.mrn, ids::BINDINGS, &id);
         let stored = Stored {
             key: scope.mrn.clone(),
             ..Stored::new(caller, &scope.mrn, mrn, binding)
@@ -256,18 +257,34 @@ fn issue(
         // It may have been removed while its issuer was asked.
         let mut binding = Stored::<Binding>::look_up(t, binding)?
             .ok_or_else(|| refused("its issuer is not bound"))?;
-        remove_accounts(core, t, &binding, now.as_millisecond(), now)?;
+        let before = match core.quirks.temporary_accounts {
+            TemporaryAccounts::Same => Account::made_by(t, binding.scope()?, &binding.mrn)?
+                .into_iter()
+                .next(),
+            TemporaryAccounts::New => {
+                remove_accounts(core, t, &binding, now.as_millisecond(), now)?;
+                None
+            }
+        };
         let scope = find_scope(t, binding.scope()?)?;
         let id = ids::new_ksuid(now)?;
         let end = now + SignedDuration::from_secs(i64::from(binding.value.expiration));
-        let account = Account {
+        let valid_until = Some(end.as_millisecond());
+        let new = || Account {
             mrn: ids::account_mrn(&scope.mrn, &id),
-            id,
+            id: id.clone(),
             name: binding.value.name.clone(),
             description: "Temporary account of a workload identity".to_owned(),
             creator: Some(binding.mrn.clone()),
-            valid_until: Some(end.as_millisecond()),
+            valid_until,
             ..accounts::blank(&scope, now)
+        };
+        let account = match before {
+            Some(same) => Account {
+                valid_until,
+                ..same
+            },
+            None => new(),
         };
         let (account, credential) = accounts::issue(core, t, account, now)?;
         let moment = core.write_moment(now);

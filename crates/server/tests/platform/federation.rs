@@ -3,7 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
-use rolecall_server::{Call, FetchDocument, Unauthenticated};
+use rolecall_server::{
+    Call, FetchDocument, Quirks, TemporaryAccounts, TemporaryCreator, Unauthenticated,
+};
 use serde_json::{Value, json};
 
 use super::client::{DENIED, Key, LIST, ORG, PAYMENTS, PROD_EU, Platform, role};
@@ -156,6 +158,45 @@ async fn a_good_token_gives_an_account_until_it_expires() {
     assert_eq!(status, 401);
     let (status, body) = exchange(&p, PAYMENTS, &issuer.url, &token).await;
     assert_eq!((status, &body["code"]), (401, &json!(16)), "{body}");
+}
+
+#[tokio::test]
+async fn a_token_becomes_a_new_account_or_the_same_one_and_its_maker_is_told_or_not() {
+    for temporary_accounts in [TemporaryAccounts::New, TemporaryAccounts::Same] {
+        for temporary_creator in [TemporaryCreator::Binding, TemporaryCreator::Untold] {
+            let p = Platform::with(Quirks {
+                temporary_accounts,
+                temporary_creator,
+                ..Quirks::default()
+            })
+            .await;
+            let issuer = Issuer::start().await;
+            p.app.allow_local_issuers();
+            let binding = bind(&p, &issuer, json!({})).await;
+            let mut accounts = Vec::new();
+            for _ in 0..2 {
+                let token = issuer.ec.sign(&claims(&issuer));
+                let (status, body) = exchange(&p, PAYMENTS, &issuer.url, &token).await;
+                assert_eq!(status, 200, "{body}");
+                accounts.push(account(&p, &body));
+            }
+            let same = temporary_accounts == TemporaryAccounts::Same;
+            assert_eq!(accounts[0].mrn == accounts[1].mrn, same);
+            // The key of the first opens nothing any more where the account is the same.
+            let read = "query($mrn: String!){serviceAccount(mrn: $mrn){mrn creator{mrn}}}";
+            let about = json!({ "mrn": accounts[0].mrn });
+            let (status, _) = p.raw(&accounts[0], read, about.clone()).await;
+            assert_eq!(status, if same { 401 } else { 200 });
+            let data = p
+                .ok(&accounts[1], read, json!({ "mrn": accounts[1].mrn }))
+                .await;
+            let told = &data["serviceAccount"]["creator"];
+            match temporary_creator {
+                TemporaryCreator::Binding => assert_eq!(told["mrn"], binding),
+                TemporaryCreator::Untold => assert!(told.is_null(), "{data}"),
+            }
+        }
+    }
 }
 
 async fn refused(p: &Platform, issuer: &Issuer, token: &str, why: &str) {

@@ -606,6 +606,7 @@ fn switches_read_from_json() {
         "description_on_update": "both", "equal_names": "refuse", "page_cap": 7,
         "description_clear": "keeps", "empty_description": "null",
         "closed_spaces": ["some-space"], "hidden_spaces": "omitted", "forbidden": "not_found",
+        "temporary_accounts": "same", "temporary_creator": "untold",
     }))
     .expect("reads");
     assert_eq!(quirks.empty_roles, EmptyRoles::DefaultViewer);

@@ -210,6 +210,32 @@ fn an_unmanaged_block_spares_the_trusted_creators_own_accounts_too() {
     }
 }
 
+/// So do those of a binding that is trusted, and of nobody else who is.
+#[test]
+fn an_unmanaged_block_spares_temporary_accounts_of_a_trusted_binding() {
+    let binding = "//agents.api.mondoo.app/spaces/a/wifauthbindings/1";
+    let user = "//captain.api.mondoo.app/users/1";
+    for (creator, trusted, spared) in [
+        (binding, binding, true),
+        (binding, user, false),
+        (user, user, false),
+        ("ada@acme.example", "ada@acme.example", false),
+    ] {
+        for action in BOTH {
+            let account = LiveAccount {
+                creator: Some(creator.to_owned()),
+                ..live_account("temporary", None)
+            };
+            let (mut desired, live) = world(Vec::new(), vec![account], &[]);
+            desired.trusted_creators = vec![trusted.to_owned()];
+            desired.unmanaged = [(space(), setting(action, 5))].into();
+            let delta = diff(&desired, &live, &Seals::default());
+            let touched = delta.differences.len() + delta.blocked.len();
+            assert_eq!(touched == 0, spared, "{creator} {trusted}: {delta:?}");
+        }
+    }
+}
+
 const BOTH: [UnmanagedAction; 2] = [UnmanagedAction::Delete, UnmanagedAction::Fail];
 
 #[test]

@@ -1,8 +1,8 @@
 use super::*;
 use crate::model::samples;
 use crate::model::{
-    Birth, DesiredAccount, Former, Import, LiveLabels, Nonce, Scope, SealKey, SealKeys, SourceRef,
-    SpaceId, VOID,
+    Binding, Birth, DesiredAccount, Former, Import, LiveLabels, Nonce, Scope, SealKey, SealKeys,
+    SourceRef, SpaceId, VOID,
 };
 
 const ME: &str = "me";
@@ -280,4 +280,37 @@ fn an_inventory_stands_beside_what_it_was_made_of_and_nothing_else() {
     assert!(!inventory.verified() && inventory.former_key().is_none());
     let known = Inventory::take(&desired, &before, &seals(1, Some(2)));
     assert!(known.verified() && known.former_key().is_some());
+}
+
+/// Each login of a workload identity may be another account: what stands behind them is trusted.
+#[test]
+fn accounts_made_by_temporary_accounts_of_a_trusted_binding_are_ours() {
+    const BINDING: &str = "//agents.api.mondoo.app/spaces/a/wifauthbindings/1";
+    let ours = |trusted: &[&str], caller: Option<&str>, creator: &str| {
+        let temporary = LiveAccount {
+            creator: Some(BINDING.to_owned()),
+            ..account("temporary", LiveLabels::default())
+        };
+        let marked = LiveAccount {
+            creator: Some(creator.to_owned()),
+            ..account("ci", marks(&ci()).labels())
+        };
+        let mut live = live(vec![temporary, marked]);
+        live.facts.caller.binding = caller.map(|identity| Binding {
+            identity: Some(identity.to_owned()),
+            others: [Mrn::new("temporary")].into(),
+        });
+        let mut desired = desired(vec![declared(&ci())]);
+        desired.trusted_creators = trusted.iter().map(|name| (*name).to_owned()).collect();
+        let inventory = Inventory::take(&desired, &live, &Seals::default());
+        matches!(inventory.of(&Mrn::new("ci")), Custody::Ours(_))
+    };
+    assert!(ours(&[BINDING], None, "temporary"));
+    assert!(ours(&[BINDING], None, BINDING));
+    assert!(ours(&[], Some(BINDING), "temporary"));
+    assert!(ours(&[], Some(BINDING), BINDING));
+    for stranger in ["temporary", BINDING, "gone"] {
+        assert!(!ours(&["robot"], None, stranger), "{stranger}");
+    }
+    assert!(!ours(&[BINDING], Some(BINDING), "gone"));
 }
