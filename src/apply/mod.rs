@@ -3,13 +3,15 @@
 //!
 //! Files, each using those before it: `outcome`, `run` and `stale`; `probe` (what destinations hold) and
 //! `leave` (keys that leave places); `step` (writes to accounts that are there); `redeliver` (keys into
-//! further places); `fresh` (accounts that this run made); `deliver`; `birth`; `rotate`; `revoke` (power that is
-//! taken back, apart from any other plan); and this one, which goes through the plan.
+//! further places); `names` (of accounts whose place others take); `fresh` (accounts that this run made);
+//! `deliver`; `birth`; `rotate`; `revoke` (power that is taken back, apart from any other plan); and this one,
+//! which goes through the plan.
 
 mod birth;
 mod deliver;
 mod fresh;
 mod leave;
+mod names;
 mod outcome;
 mod probe;
 mod redeliver;

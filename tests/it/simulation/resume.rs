@@ -18,6 +18,7 @@ use rolecall_server::Quirks;
 use super::case::{Case, Wanted};
 use super::laws::Laws;
 use super::platform::{Platform, seals};
+use super::run::COMMIT;
 use super::time;
 use super::turns::Turns;
 use super::world::{Call, World};
@@ -55,6 +56,7 @@ async fn go(world: &World<'_>, case: &Case, lies: bool) -> Result<(bool, Option<
     let options = Options {
         parallelism: 1,
         seals,
+        commit: Some(COMMIT.to_owned()),
         ..Options::default()
     };
     let Ok(approved) = approve(plan, &Acks::default(), None, LocalFiles::Stay) else {
@@ -131,8 +133,9 @@ fn everywhere(case: &Case, bound: bool) -> usize {
     let created = alone.iter().position(|call| call.name == "create");
     let (mut points, mut removed) = (0, 0);
     // Before there is a birth, both create, which is another matter.
-    for first in created.expect("a birth") + 1..alone.len() {
-        if !bound && alone[first].name == "promote" {
+    let after = created.expect("a birth") + 1;
+    for (first, call) in alone.iter().enumerate().skip(after) {
+        if !bound && call.name == "promote" {
             continue;
         }
         let (_, calls, removes) = match meet(&mut platform, case, first, never) {

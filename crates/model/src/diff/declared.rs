@@ -10,19 +10,33 @@ use super::generations::Generations;
 use super::keys::Keys;
 use super::managed::Managed;
 use super::pending::{Pending, pending};
+use super::wanted::{born, places, reseal};
 use crate::model::{
     AccountState, CredentialMark, Custody, DesiredAccount, LiveAccount, Marks, Mrn, Ours,
-    SealCheck, SourceRef, VOID, same_name,
+    SourceRef, VOID, same_name,
 };
 
 impl Cases<'_> {
-    /// A declared account that is live under our marks.
-    pub(super) fn present(
+    /// A declared account that is live, in one generation or several.
+    pub(super) fn generations(
         &self,
         account: &DesiredAccount,
-        all: &Generations<'_>,
+        group: &[&Managed<'_>],
         delta: &mut Delta,
     ) {
+        let Some(all) = Generations::of(group) else {
+            let accounts = group.iter().map(|o| o.account.mrn.clone()).collect();
+            self.block(account, Obstacle::Duplicate { accounts }, delta);
+            return;
+        };
+        if self.unborn(account, &all, delta) {
+            return;
+        }
+        self.present(account, &all, delta);
+    }
+
+    /// A declared account that is live under our marks.
+    fn present(&self, account: &DesiredAccount, all: &Generations<'_>, delta: &mut Delta) {
         let Managed {
             account: present,
             known: Ours { marks, seal, at: _ },
@@ -174,30 +188,6 @@ impl Cases<'_> {
             declared_at: account.declared_at.clone(),
         });
         Some(powerless(account))
-    }
-
-    /// An account that carries an address which it has no more. Tells whether it does.
-    pub(super) fn moved(
-        &self,
-        account: &DesiredAccount,
-        present: &LiveAccount,
-        marks: &Marks,
-        delta: &mut Delta,
-    ) -> bool {
-        let label = &marks.address;
-        let Some(former) = account
-            .formerly
-            .iter()
-            .find(|f| f.address.label() == *label)
-        else {
-            return false;
-        };
-        delta.differences.push(Difference {
-            moved_from: Some(former.address.clone()),
-            places: vec![former.declared_at.clone(), account.declared_at.clone()],
-            ..self.difference(account, present, marks, Action::Move, Reason::MoveRequested)
-        });
-        true
     }
 
     /// Differences in name, description, labels and roles; `reseal` is why the seal is to be
@@ -404,22 +394,6 @@ impl Cases<'_> {
         });
     }
 
-    /// Why an account is not born: its key would not be good any more.
-    pub(super) fn over(&self, account: &DesiredAccount) -> Option<Obstacle> {
-        let until = account.valid_until?;
-        (until <= self.live.facts.now).then_some(Obstacle::AlreadyOver { until })
-    }
-
-    /// Why nothing can be created in the scope of an account: it was not read.
-    pub(super) fn unseen(&self, account: &DesiredAccount) -> Option<Obstacle> {
-        let why = match self.live.unread.get(&account.scope) {
-            Some(unread) => unread.why.clone(),
-            None if self.live.scopes.contains_key(&account.scope) => return None,
-            None => "it was not read".to_owned(),
-        };
-        Some(Obstacle::Unread { why })
-    }
-
     /// What differs and cannot be changed on a live account.
     fn cannot_update(
         &self,
@@ -455,38 +429,5 @@ impl Cases<'_> {
             return cannot("valid_until", live, show(account.valid_until));
         }
         None
-    }
-}
-
-/// An account as it is born.
-pub(super) fn born(account: &DesiredAccount) -> AccountState {
-    AccountState {
-        name: account.name.clone(),
-        description: account.description.clone().filter(|text| !text.is_empty()),
-        labels: account.labels.clone().unwrap_or_default(),
-        roles: account.roles.clone(),
-        valid_until: account.valid_until,
-        protected: account.protected.unwrap_or(false),
-    }
-}
-
-/// Where an account and its roles are declared.
-pub(super) fn places(account: &DesiredAccount) -> Vec<SourceRef> {
-    let mut places: Vec<SourceRef> = account.role_places.values().cloned().collect();
-    places.push(account.declared_at.clone());
-    places.sort();
-    places.dedup();
-    places
-}
-
-/// Why the seal of an account is to be written again though nothing else differs.
-pub(super) fn reseal(seal: &SealCheck) -> Option<Reason> {
-    match seal {
-        SealCheck::Missing => Some(Reason::Unsealed),
-        SealCheck::Former => Some(Reason::SealedBefore),
-        SealCheck::Right
-        | SealCheck::OtherKey(_)
-        | SealCheck::Wrong(_)
-        | SealCheck::Unverified(_) => None,
     }
 }

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cases::Cases;
-use super::declared::{born, places as declared_places, reseal};
 use super::delta::{
     Action, Delta, Difference, Generation, InFlight, Leaving, Obstacle, Predecessor, Reason,
     Standing,
 };
 use super::managed::Managed;
 use super::pending::{Pending, pending};
+use super::wanted::{born, places as declared_places, reseal};
 use crate::model::{
     AccountState, Address, CredentialMark, DesiredAccount, DestinationId, KeyAt, LiveAccount,
     Marks, RoleSet,
@@ -82,27 +82,14 @@ pub(super) fn places(marks: &Marks) -> Option<&BTreeMap<DestinationId, KeyAt>> {
 }
 
 impl Cases<'_> {
-    /// A declared account that is live, in one generation or several.
-    pub(super) fn generations(
-        &self,
-        account: &DesiredAccount,
-        group: &[&Managed<'_>],
-        delta: &mut Delta,
-    ) {
-        let Some(all) = Generations::of(group) else {
-            let accounts = group.iter().map(|o| o.account.mrn.clone()).collect();
-            self.block(account, Obstacle::Duplicate { accounts }, delta);
-            return;
-        };
-        if self.unborn(account, &all, delta) {
-            return;
-        }
-        self.present(account, &all, delta);
-    }
-
     /// What becomes of generations whose birth has not ended, though one before them is live. Tells whether
     /// the address is left alone.
-    fn unborn(&self, account: &DesiredAccount, all: &Generations<'_>, delta: &mut Delta) -> bool {
+    pub(super) fn unborn(
+        &self,
+        account: &DesiredAccount,
+        all: &Generations<'_>,
+        delta: &mut Delta,
+    ) -> bool {
         let mut alone = false;
         for unborn in &all.unborn {
             let (present, marks) = (unborn.account, &unborn.known.marks);

@@ -13,6 +13,7 @@ mod pending;
 mod taken;
 mod undeclared;
 mod unmatched;
+mod wanted;
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;

@@ -31,6 +31,7 @@ mod seal_key;
 mod seal_labels;
 mod sink_kind;
 mod stack;
+mod written;
 
 pub use account::{AccountState, Labels, VOID};
 pub use address::{Address, AddressLabel, by_block};
@@ -55,7 +56,7 @@ pub use live::{
     Binding, Caller, Extent, Facts, Home, Live, LiveAccount, Queries, ScopeInfo, Unread,
 };
 pub use mark::{
-    Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, Written, revocation,
+    Birth, CredentialMark, KeyAt, MARK_PREFIX, Marking, Marks, StoreVersion, revocation,
 };
 pub use meant::{Meant, Renewal};
 pub use mrn::{Mrn, OrgId, Scope, SpaceId};
@@ -77,3 +78,4 @@ pub use seal_key::{SEAL_KEY_PREFIX, SealKey, SealKeys, SealPublicKey};
 pub use seal_labels::Seal;
 pub use sink_kind::SinkKind;
 pub use stack::StackId;
+pub use written::Written;
