@@ -285,3 +285,55 @@ fn a_rotation_that_is_killed_leaves_both_keys_good_and_is_told() {
     assert!(Path::new(&stage.path("access/credentials")).exists());
     stage.no_key_leaked();
 }
+
+/// A key that leaked: its power is taken at once, and the next one gets it.
+#[test]
+fn a_revoked_key_has_a_successor_with_its_roles_and_goes() {
+    let stage = stage("");
+    assert_eq!(run(&stage, APPLY).0, 0);
+    let leaked = both(&stage);
+    let (code, text) = run(&stage, &["revoke", "service_account.ci", "--yes", "access"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(roles(&stage), [0]);
+    // No apply gives the roles again, and by the clock nothing is due.
+    let (code, text) = run(&stage, CHECK);
+    assert_eq!(code, 6, "{text}");
+    assert!(
+        text.contains("revoked, wants `rolecall rotate service_account.ci`"),
+        "{text}"
+    );
+    assert_eq!(run(&stage, APPLY).0, 0);
+    assert_eq!(run(&stage, DUE).0, 0);
+    assert_eq!((roles(&stage), both(&stage) == leaked), (vec![0], true));
+
+    let (code, text) = run(&stage, NAMED);
+    assert_eq!(code, 0, "{text}");
+    assert_ne!(both(&stage), leaked);
+    assert_eq!(roles(&stage), [0, 1]);
+    assert_eq!(run(&stage, PLAN).0, 0);
+    let (code, text) = run(&stage, DUE);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(roles(&stage), [1]);
+    assert!(uses(&stage, &leaked, 0).is_err());
+    assert_eq!(run(&stage, CHECK).0, 0);
+    stage.no_key_leaked();
+}
+
+/// How many roles each account of the space has, the fewest first.
+fn roles(stage: &Stage) -> Vec<usize> {
+    let dump = stage.app.dump().expect("dumps");
+    let bindings = dump["bindings"].as_array().cloned().unwrap_or_default();
+    let held = |mrn: &serde_json::Value| {
+        let own = bindings
+            .iter()
+            .filter(|binding| binding["identity"] == *mrn);
+        own.map(|binding| binding["roles"].as_array().map_or(0, Vec::len))
+            .sum()
+    };
+    let mut all: Vec<usize> = accounts(stage)
+        .iter()
+        .map(|account| held(&account["mrn"]))
+        .collect();
+    all.sort_unstable();
+    all
+}
