@@ -36,7 +36,7 @@ pub struct RotateArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
 
-    /// The accounts that get a new key: service_account.NAME, or service_account.NAME[\"KEY\"]; before or
+    /// The accounts that get a new key: service_account.NAME, or service_account.NAME["KEY"]; before or
     /// after the directory
     #[arg(value_name = "ADDRESS")]
     pub accounts: Vec<String>,

@@ -155,7 +155,15 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
     };
     field("scope", vec![scope(&change.scope, annex)]);
     if let Some(account) = &change.account {
-        field("account", vec![inert(account.as_str())]);
+        let former = matches!(change.reason, Reason::Superseded | Reason::Retired);
+        let which = match former {
+            true => format!(" (generation {})", change.generation),
+            false => String::new(),
+        };
+        field(
+            "account",
+            vec![format!("{}{which}", inert(account.as_str()))],
+        );
     }
     if let Some(from) = &change.moved_from {
         field("was", vec![inert(&from.to_string())]);
@@ -183,6 +191,12 @@ fn change(change: &Change, plan: &Plan) -> Vec<String> {
         field("key goes to", places);
     }
     if change.action == Action::Rotate {
+        // What the new key opens, where no difference says it.
+        let same = change.privilege.gained.is_empty();
+        if let Some(after) = change.after.as_ref().filter(|_| same) {
+            let can = power(&after.roles, &change.scope, annex.spaces_in(&change.scope));
+            field("power", vec![format!("{} can {can}", quoted(&after.name))]);
+        }
         field("key", vec![replaced(change)]);
     }
     if let Some(from) = &change.key_from {
@@ -430,7 +444,10 @@ fn why(change: &Change) -> String {
         Reason::Superseded => {
             "a newer key is in all its places; its overlap begins, and its protection is the newer one's"
         }
-        Reason::Retired => "a newer key is in all its places, its overlap is over, and nobody uses it",
+        Reason::Retired => {
+            "a newer key is in all its places, and the time of this one is over: nobody uses it, or its \
+             power was taken back"
+        }
         Reason::Revoked => "its power is taken back, and nothing but a new key gives it again",
     }
     .to_owned()
@@ -549,7 +566,8 @@ pub(super) fn summary(out: &mut String, plan: &Plan, seen: bool) {
     if seen && !plan.annex.revoked.is_empty() {
         let _ = write!(line, "; {} revoked", plan.annex.revoked.len());
     }
-    if seen {
+    // A rotation alone does not look at the others.
+    if seen && !plan.meant.renewal.alone {
         let _ = write!(line, "; {} as declared", count(unchanged, "account"));
     }
     line.push('.');

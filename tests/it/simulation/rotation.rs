@@ -9,9 +9,9 @@ use rolecall::apply::ChangeResult;
 use rolecall::diff::PENDING_LEASE;
 use rolecall::model::{Desired, DesiredAccount, Mrn, Renewal};
 use rolecall::plan::{Action, Standing};
-use rolecall_server::Quirks;
+use rolecall_server::{ClearRoles, EmptyRoles, EqualNames, Quirks};
 
-use super::case::{Case, Wanted, platforms};
+use super::case::{Case, Wanted};
 use super::laws::{Laws, ensure};
 use super::platform::{Platform, Seen};
 use super::run::{Report, Watch, go};
@@ -291,10 +291,17 @@ fn lagging(read_lag_ms: u64) -> Quirks {
 
 #[test]
 fn one_rotation() {
-    let cases = platforms(&[PROMPT]).into_iter();
-    let cases = cases.map(|quirks| case(quirks, &[Wanted(0, BOTH, 2)]));
-    let late = case(lagging(LATE), &[Wanted(0, BOTH, 2)]);
-    let cases: Vec<_> = cases.chain([late]).collect();
+    let unique = Quirks {
+        equal_names: EqualNames::Refuse,
+        ..lagging(PROMPT)
+    };
+    let born_with_roles = Quirks {
+        empty_roles: EmptyRoles::Refuse,
+        clear_roles: ClearRoles::Refuse,
+        ..lagging(PROMPT)
+    };
+    let quirks = [lagging(PROMPT), lagging(LATE), born_with_roles, unique];
+    let cases = quirks.map(|quirks| case(quirks, &[Wanted(0, BOTH, 2)]));
     simulate("one rotation", &cases, 300);
 }
 
