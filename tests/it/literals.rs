@@ -98,9 +98,9 @@ fn accounts_for_tests_are_said_whole_in_two_places() {
             "crates/edges/src/platform/decode.rs LiveAccount 2",
             "crates/language/src/config/accounts.rs DesiredAccount 1",
             "crates/model/src/diff/account.rs AccountState 1",
-            "crates/model/src/diff/declared.rs AccountState 1",
             // Every field of a birth is looked at.
             "crates/model/src/diff/tests/whole.rs AccountState 1",
+            "crates/model/src/diff/wanted.rs AccountState 1",
             "crates/model/src/model/live.rs AccountState 1",
             // A plan with something in every part.
             "src/plan/file/tests.rs AccountState 1",

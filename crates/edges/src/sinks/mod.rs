@@ -107,6 +107,7 @@ pub const VARIABLES: &[&str] = &[
     "VAULT_AUTH_MOUNT",
     "VAULT_AUTH_ROLE",
     "VAULT_CACERT",
+    "VAULT_ID_TOKEN",
     "VAULT_NAMESPACE",
     "VAULT_ROLE_ID",
     "VAULT_SECRET_ID",

@@ -433,11 +433,19 @@ impl SinkStore for KubernetesSink {
                     "what is there is not what was written; something else writes to it",
                 )));
             }
-            let note = now.owner().map(|owner| {
+            let owned = now.owner().map(|owner| {
                 format!(
                     "the Secret, and the key in it, is deleted together with its owner, {owner}"
                 )
             });
+            let kept = now.keeper().map(|(label, keeper)| {
+                format!(
+                    "by its label {label} the Secret is kept by {keeper:?}, which may take the key out \
+                     again; see that it leaves alone what it did not write"
+                )
+            });
+            let notes: Vec<String> = owned.into_iter().chain(kept).collect();
+            let note = (!notes.is_empty()).then(|| notes.join("; "));
             Ok(Delivered {
                 verified: Verified::Equal,
                 version: version(&now),

@@ -51,6 +51,8 @@ struct Metadata {
     resource_version: String,
     deletion_timestamp: Option<String>,
     #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
     owner_references: Vec<Owner>,
     #[serde(default)]
     managed_fields: Vec<Managed>,
@@ -175,6 +177,21 @@ impl Seen {
     pub(super) fn owner(&self) -> Option<String> {
         let owner = self.0.as_ref()?.metadata.owner_references.first()?;
         Some(format!("{} {}", owner.kind, owner.name))
+    }
+
+    /// The label by which another tool says that it keeps the Secret, and its value.
+    ///
+    /// Source: Kubernetes' documentation, "Recommended Labels" (`managed-by`); Argo CD's, "Resource Tracking";
+    /// External Secrets' `pkg/constants` for the label of what it makes.
+    pub(super) fn keeper(&self) -> Option<(&'static str, &str)> {
+        const LABELS: [&str; 3] = [
+            "app.kubernetes.io/managed-by",
+            "argocd.argoproj.io/instance",
+            "reconcile.external-secrets.io/managed",
+        ];
+        let labels = &self.0.as_ref()?.metadata.labels;
+        let mut kept = LABELS.iter();
+        kept.find_map(|label| Some((*label, labels.get(*label)?.as_str())))
     }
 
     fn owned(&self, manager: &str) -> Owned {

@@ -92,6 +92,7 @@ impl Login {
             None if set("VAULT_TOKEN") => None,
             None if set("VAULT_ROLE_ID") => Some(Kind::AppRole),
             None if role && set("VAULT_AUTH_JWT_FILE") => Some(Kind::Jwt),
+            None if role && set("VAULT_ID_TOKEN") => Some(Kind::Jwt),
             None if role && set("ACTIONS_ID_TOKEN_REQUEST_URL") => Some(Kind::Jwt),
             None if role && fs::metadata(POD_TOKEN).is_ok() => Some(Kind::Kubernetes),
             None => {
@@ -267,10 +268,14 @@ async fn body(
 
 /// The token of an identity of this machine, read anew: such tokens live for minutes.
 async fn assertion(kind: Kind, machine: &Machine) -> Result<Zeroizing<String>, SinkError> {
-    let (path, named) = match (kind, machine.variable("VAULT_AUTH_JWT_FILE")) {
-        (_, Some(path)) => (path, "VAULT_AUTH_JWT_FILE"),
-        (Kind::Kubernetes, None) => (POD_TOKEN, "the token of the pod"),
-        _ => {
+    let file = machine.variable("VAULT_AUTH_JWT_FILE");
+    // As GitLab's documentation calls it, whose jobs get such tokens in variables.
+    let given = machine.variable("VAULT_ID_TOKEN");
+    let (path, named) = match (kind, file, given) {
+        (_, Some(path), _) => (path, "VAULT_AUTH_JWT_FILE"),
+        (Kind::Kubernetes, None, _) => (POD_TOKEN, "the token of the pod"),
+        (_, None, Some(token)) => return Ok(Zeroizing::new(token.trim().to_owned())),
+        (_, None, None) => {
             return crate::sinks::actions::token(machine, machine.variable("VAULT_AUTH_AUDIENCE"))
                 .await;
         }

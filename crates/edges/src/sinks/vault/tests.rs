@@ -496,6 +496,27 @@ async fn a_login_has_its_own_namespace() {
     assert_eq!(there, 1);
 }
 
+/// As a job of GitLab has it. A file that somebody names says more than what a job is given anyway.
+#[tokio::test]
+async fn a_token_in_a_variable_logs_in_unless_a_file_is_named() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "stale").expect("written");
+    let path = file.path().to_str().expect("text");
+    let job = [
+        ("VAULT_AUTH_ROLE", "rolecall"),
+        ("VAULT_ID_TOKEN", "a.b.c\n"),
+    ];
+    let store = Store::with(CredentialFormat::Json, &job);
+    store.put("one").await.expect("delivers");
+    assert_eq!(store.server.with(|vault| vault.logins()), 1);
+    let [role, token] = job;
+    let named = [role, token, ("VAULT_AUTH_JWT_FILE", path)];
+    let store = Store::with(CredentialFormat::Json, &named);
+    let refused = store.put("one").await.expect_err("refused");
+    assert_eq!(refused.kind, SinkErrorKind::Unauthenticated, "{refused}");
+    assert!(!refused.to_string().contains("a.b.c"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_token_that_is_about_to_end_is_replaced() {
     let file = tempfile::NamedTempFile::new().expect("a file");

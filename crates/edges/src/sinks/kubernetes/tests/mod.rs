@@ -272,6 +272,35 @@ async fn an_owner_that_is_no_controller_is_told() {
     assert!(note.contains("its owner, MondooAuditConfig o"), "{note}");
 }
 
+#[tokio::test]
+async fn a_tool_that_says_it_keeps_the_secret_is_told() {
+    for (label, keeper, told) in [
+        (
+            "app.kubernetes.io/managed-by",
+            "Helm",
+            Some("kept by \"Helm\""),
+        ),
+        (
+            "argocd.argoproj.io/instance",
+            "shop",
+            Some("kept by \"shop\""),
+        ),
+        ("app.kubernetes.io/name", "mondoo", None),
+    ] {
+        let store = Store::json();
+        store.server.with(|kube| {
+            kube.update(NAMESPACE, NAME, "theirs", "other", "eA==");
+            kube.label(NAMESPACE, NAME, label, keeper);
+        });
+        let delivered = store.put("one").await.expect("delivers");
+        let note = delivered.note.unwrap_or_default();
+        match told {
+            Some(told) => assert!(note.contains(told) && note.contains(label), "{note}"),
+            None => assert_eq!(note, ""),
+        }
+    }
+}
+
 /// Puts a credential of this account under `config` as another manager that applies.
 async fn applied_by_zarf(store: &Store, id: &str) {
     let (machine, _) = Lent::machine(&[
