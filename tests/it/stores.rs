@@ -472,12 +472,23 @@ fn job_leaves_nothing_behind(used: &Used<'_>) {
     ];
     let (code, text) = run(&stage, &apply, &login);
     assert_eq!(code, Some(0), "{text}");
-    let key = key();
-    let used = base64(&key);
-    let consumer = [("MONDOO_CONFIG_BASE64", used.as_str())];
-    let (code, text) = run(&stage, &["credential", "verify"], &consumer);
+    // A new key takes its place there, and whoever still has the former one goes on.
+    let former = key();
+    let (code, text) = run(
+        &stage,
+        &["rotate", "service_account.scanner", "--yes", "access"],
+        &login,
+    );
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("scanner"), "{text}");
+    let key = key();
+    assert_ne!(key, former);
+    let used = base64(&key);
+    for has in [&base64(&former), &used] {
+        let consumer = [("MONDOO_CONFIG_BASE64", has.as_str())];
+        let (code, text) = run(&stage, &["credential", "verify"], &consumer);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("scanner"), "{text}");
+    }
     let (code, text) = run(
         &stage,
         &["plan", "--detailed-exitcode", "access"],
@@ -491,9 +502,12 @@ fn job_leaves_nothing_behind(used: &Used<'_>) {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("it was not sent"), "{text}");
     assert_eq!(asked(), [0, 0]);
-    let whole: serde_json::Value = serde_json::from_str(&key).expect("JSON");
-    let private = whole["private_key"].as_str().expect("a key");
-    let lines = private
+    let private = |key: &str| {
+        let whole: serde_json::Value = serde_json::from_str(key).expect("JSON");
+        whole["private_key"].as_str().expect("a key").to_owned()
+    };
+    let both = private(&key) + &private(&former);
+    let lines = both
         .lines()
         .filter(|line| line.len() > 20 && !line.contains("-----"));
     let mut secrets: Vec<String> = lines.map(str::to_owned).collect();
@@ -506,7 +520,7 @@ fn job_leaves_nothing_behind(used: &Used<'_>) {
     ]);
     files(stage.dir.path(), &mut printed);
     let logs = || printed.iter().filter(|(name, _)| name.ends_with(".log"));
-    assert_eq!(logs().count(), 5);
+    assert_eq!(logs().count(), 7);
     assert!(logs().any(|(_, log)| log.contains(writes)), "{printed:?}");
     for (name, text) in &printed {
         for secret in &secrets {

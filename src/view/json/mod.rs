@@ -41,7 +41,7 @@ pub struct Document {
     pub plan: Option<Value>,
     /// Why the plan must not be applied.
     pub refusals: Vec<Value>,
-    /// How each change ended, if any was tried: [`outcome`].
+    /// How each change ended, if any was tried: [`outcome()`].
     pub outcome: Option<Value>,
     /// What a check found: [`check::check()`].
     pub check: Option<Value>,
