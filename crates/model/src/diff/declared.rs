@@ -104,6 +104,8 @@ impl Cases<'_> {
         match (self.renewed(account, all, finished), fixed) {
             (None, None) => {}
             (None, Some(_)) if alone => {}
+            // Nothing but a rotation that somebody asks for gives its power to a next one.
+            (None, Some(_)) if present.labels.revoked() => {}
             // Who keeps its key has to take part; and what is not seen may be no scope at all, by a
             // mistyped id.
             (_, Some(block)) if account.deliver_to.is_empty() || self.unseen(account).is_some() => {

@@ -426,3 +426,26 @@ fn an_imported_account_gets_a_key_of_its_own_by_a_rotation() {
         "{after:#?}"
     );
 }
+
+/// What was taken back comes back by a rotation that somebody asks for, and by no change of the configuration.
+#[test]
+fn a_revoked_account_is_replaced_on_request_alone() {
+    let compared = |renewal: Renewal| {
+        let mut present = One::new(1, &["a"]).live();
+        present.roles = RoleSet::new();
+        present
+            .labels
+            .edit(|all| all.extend([crate::model::revocation()]));
+        let declared = DesiredAccount {
+            valid_until: "2027-06-30T00:00:00Z".parse().ok(),
+            ..wanted(&["a"])
+        };
+        let (mut desired, live) = world(vec![declared], vec![present], &[]);
+        desired.meant.renewal = renewal;
+        diff(&desired, &live, &Seals::default())
+    };
+    let plain = compared(Renewal::default());
+    assert_eq!((done(&plain), plain.revoked.len()), (Vec::new(), 1));
+    let asked = compared(of("ci"));
+    assert_eq!(done(&asked), [(Action::Rotate, Reason::CannotUpdate, 2)]);
+}
