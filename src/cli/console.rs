@@ -70,6 +70,7 @@ impl Console {
             | Event::Result(_)
             | Event::LoggedIn { .. }
             | Event::LeftOut(_)
+            | Event::Rest(_)
             | Event::Planned(_)
             | Event::Refused(_)
             | Event::SetAside { .. }

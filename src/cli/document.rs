@@ -66,6 +66,7 @@ impl Document {
                 let notes = found.iter().map(|item| json::diagnostic(item, sources));
                 document.diagnostics.extend(notes);
             }
+            Event::Rest(rest) => document.rest = Some(json::rest(rest)),
             Event::Planned(plan) => document.plan = Some(json::plan(plan)),
             Event::Checked(check) => document.check = Some(json::check::check(check)),
             Event::Refused(refusals) => {

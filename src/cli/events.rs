@@ -5,7 +5,7 @@ use crate::apply::Outcome;
 use crate::check::Check;
 use crate::diag::{Diagnostics, SourceMap};
 use crate::model::{Caller, StackId};
-use crate::plan::{Change, Moved, Plan};
+use crate::plan::{Change, Moved, Plan, Rest};
 use crate::platform::Exchange;
 use crate::policy::Refusal;
 use crate::ports;
@@ -66,6 +66,8 @@ pub enum Event<'a> {
     },
     /// This moved since the plan was reviewed, and is left out.
     LeftOut(&'a [Moved]),
+    /// What is due is what an earlier run of the reviewed plan left.
+    Rest(Rest),
     /// The plan is made and judged by the policies.
     Planned(&'a Plan),
     /// Guards refuse the plan.

@@ -116,6 +116,11 @@ fn entries(event: Event<'_>) -> Vec<Entry> {
             ],
         ),
         Event::LeftOut(moved) => Entry::of(Info, "left-out", [("changes", json!(moved.len()))]),
+        Event::Rest(rest) => Entry::of(
+            Info,
+            "rest",
+            [("done", json!(rest.done)), ("of", json!(rest.of))],
+        ),
         Event::Planned(plan) => Entry::of(
             Info,
             "planned",

@@ -231,6 +231,8 @@ impl Recording {
             | Event::Waiting(_)
             | Event::Applying(_)
             | Event::Rested
+            // The reviewed plan is named, and each change that was due stands in the record.
+            | Event::Rest(_)
             | Event::Checked(_) => {}
         }
     }

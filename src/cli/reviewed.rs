@@ -11,7 +11,8 @@ use super::load;
 use super::options::{ConfigArgs, ReviewedArgs, WhenStale};
 use super::paths::{tilde, word};
 use crate::echo;
-use crate::plan::{self, Moved, Plan, compare, keep_reviewed};
+use crate::model::{Inventory, Live};
+use crate::plan::{self, Moved, Plan, Rest, rest};
 use crate::policy;
 use crate::private_file::{Unwritten, WriteMode, is_special, try_private, write_private};
 use crate::view::inert;
@@ -28,12 +29,14 @@ pub struct Reviewed {
     stale: WhenStale,
 }
 
-/// What of a present plan that differs is as it was reviewed.
-pub struct Held {
-    /// What may be done.
-    pub plan: Plan,
-    /// What moved and is left out.
-    pub left_out: Vec<Moved>,
+/// How the present plan stands to the reviewed one, where it may be applied.
+pub enum Held {
+    /// They are the same.
+    Same,
+    /// It is what an earlier run of the reviewed plan left.
+    Rest(Rest),
+    /// It is as it was reviewed without what moved, which is to be left out.
+    Without(Vec<Moved>),
 }
 
 /// Reads the plan file.
@@ -172,20 +175,20 @@ impl Reviewed {
         plan.or_else(|| self.digest.clone())
     }
 
-    /// Holds the present plan against the reviewed one. `None` if they are the same.
+    /// Holds the present plan against the reviewed one, by what is live.
     ///
     /// # Errors
     /// What moved, if that stops the run.
-    pub fn hold(&self, now: &Plan) -> Result<Option<Held>, Failure> {
+    pub fn hold(&self, now: &Plan, live: &Live, inventory: &Inventory) -> Result<Held, Failure> {
         match &self.plan {
+            Some((_, reviewed)) if reviewed.digest() == now.digest() => Ok(Held::Same),
             Some((_, reviewed)) => {
-                let moved = compare(reviewed, now);
-                if moved.is_empty() {
-                    return Ok(None);
-                }
+                let moved = match rest(reviewed, now, live, inventory) {
+                    Ok(rest) => return Ok(Held::Rest(rest)),
+                    Err(moved) => moved,
+                };
                 if self.stale == WhenStale::Skip && moved.iter().all(Moved::can_be_left_out) {
-                    let (plan, left_out) = keep_reviewed(reviewed, now.clone());
-                    return Ok(Some(Held { plan, left_out }));
+                    return Ok(Held::Without(moved));
                 }
                 let why = "what was reviewed is not what is due now, and nothing was written";
                 Err(Failure::new(Exit::Stale, why)
@@ -196,7 +199,7 @@ impl Reviewed {
                 let digest = now.digest();
                 let wanted = self.digest.as_deref().unwrap_or_default();
                 if digest == wanted {
-                    return Ok(None);
+                    return Ok(Held::Same);
                 }
                 let why = "this is not the plan that was reviewed, and nothing was written";
                 Err(Failure::new(Exit::Stale, why)
@@ -204,7 +207,7 @@ impl Reviewed {
                     .help(format!("due now: sha256:{digest}"))
                     .help(
                         "plan again, and have that reviewed; a plan file (--plan FILE) tells what \
-                         moved",
+                         moved, and lets a run end what an earlier one began",
                     ))
             }
         }

@@ -23,6 +23,8 @@ pub struct Moved {
     pub what: String,
     /// Whether the plan as a whole is another: of another stack, place, meaning or measure.
     of_another: bool,
+    /// The change that was reviewed and is not due, if that is what it says.
+    pub(super) not_due: Option<KeyOf>,
 }
 
 impl Moved {
@@ -30,6 +32,13 @@ impl Moved {
     pub fn can_be_left_out(&self) -> bool {
         !self.of_another
     }
+}
+
+/// What names one of an address' changes: generation, action and account.
+pub(super) type KeyOf = (u32, Action, Option<Mrn>);
+
+pub(super) fn key_of(change: &Change) -> KeyOf {
+    (change.generation, change.action, change.account.clone())
 }
 
 type Key<'a> = (&'a Address, u32, Action, Option<&'a Mrn>);
@@ -52,15 +61,16 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
         address: Some(change.address.clone()),
         what: format!("{}: {what}", change.action.as_str()),
         of_another: false,
+        not_due: None,
     };
     for (key, change) in &old {
         match new.get(key) {
             None => {
                 let spared = spared(change, &now.caller);
-                moved.push(about(
-                    change,
-                    format!("reviewed, and not due any more{spared}"),
-                ));
+                moved.push(Moved {
+                    not_due: Some(key_of(change)),
+                    ..about(change, format!("reviewed, and not due any more{spared}"))
+                });
             }
             Some(other) => moved.extend(
                 differences(change, other)
@@ -90,6 +100,7 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
             address: Some(obstacle.address.clone()),
             what: format!("{what}{hint}"),
             of_another: false,
+            not_due: None,
         }
     };
     let obstacles = |plan: &Plan| -> BTreeSet<NamedObstacle> {
@@ -114,6 +125,7 @@ pub fn compare(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
             address: None,
             what: "the number or the form of its parts is another".to_owned(),
             of_another: true,
+            not_due: None,
         });
     }
     moved.sort();
@@ -166,6 +178,7 @@ fn unread(reviewed: &Annex, now: &Annex) -> Vec<Moved> {
         address: None,
         what,
         of_another: false,
+        not_due: None,
     };
     moved.into_iter().map(about_all).collect()
 }
@@ -209,6 +222,7 @@ fn whole(reviewed: &Plan, now: &Plan) -> Vec<Moved> {
         address: None,
         what,
         of_another: true,
+        not_due: None,
     };
     moved.into_iter().map(of_another).collect()
 }
@@ -348,7 +362,7 @@ fn limits_moved(reviewed: Limits, now: Limits) -> Vec<String> {
 }
 
 /// Which sides of one change moved.
-fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
+pub(super) fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
     let Change {
         what:
             Difference {
@@ -422,14 +436,13 @@ fn differences(reviewed: &Change, now: &Change) -> Vec<String> {
     sides
 }
 
-/// Keeps, of the plan that is due now, what is identical in the reviewed one. Of an account of which
-/// anything moved, nothing is done. Gives the plan and what was left out.
-pub fn keep_reviewed(reviewed: &Plan, now: Plan) -> (Plan, Vec<Moved>) {
-    let moved = compare(reviewed, &now);
+/// Keeps, of the plan that is due now, what did not move. Of an account of which anything moved, nothing
+/// is done.
+pub fn without_moved(now: Plan, moved: &[Moved]) -> Plan {
     let unsettled: BTreeSet<&Address> = moved.iter().filter_map(|m| m.address.as_ref()).collect();
     let mut kept = now.into_contents();
     kept.changes.retain(|c| !unsettled.contains(&c.address));
-    (kept.settle(), moved)
+    kept.settle()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod once;
 mod owners;
 mod privilege;
 mod renames;
+mod rest;
 mod revocation;
 mod settled;
 
@@ -30,7 +31,7 @@ pub use build::build;
 pub use canonical::FORMAT;
 pub use change::{Change, Step};
 pub use clean_up::Unused;
-pub use compare::{Moved, compare, keep_reviewed};
+pub use compare::{Moved, compare, without_moved};
 pub use contents::{Annex, Contents, OwnersLeft};
 pub use extent::{extent, in_gone};
 pub use file::{FileError, read, write};
@@ -38,6 +39,7 @@ pub use judgement::{Case, Idle, JudgedAccount, Judgement, PolicyInfo, Said, Text
 pub use lint::{Finding, Rule, lint};
 pub use owners::{disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
+pub use rest::{Rest, rest};
 pub use revocation::revocation;
 pub use settled::Plan;
 

@@ -46,7 +46,7 @@ impl ApprovedPlan {
         &self.plan
     }
 
-    /// The digest of the plan that was approved, whatever of it is left out.
+    /// The digest of the plan that was judged, whatever of it was done before or is left out.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -158,7 +158,7 @@ pub fn approve(
     if refusals.is_empty() {
         Ok(ApprovedPlan {
             plan,
-            digest,
+            digest: part_of.map_or(digest, str::to_owned),
             left_out,
         })
     } else {

@@ -6,6 +6,8 @@ mod aws;
 mod azure;
 mod bad_days;
 #[cfg(feature = "server")]
+mod begun;
+#[cfg(feature = "server")]
 mod births;
 #[cfg(feature = "server")]
 mod check;

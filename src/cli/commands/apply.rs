@@ -19,11 +19,11 @@ use crate::cli::options::{
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
-use crate::cli::reviewed::{self, Reviewed};
+use crate::cli::reviewed::{self, Held, Reviewed};
 use crate::cli::{console, record, session};
 use crate::echo;
 use crate::model::{Address, Nonce, Renewal, Role, StackId};
-use crate::plan::{Action, Change, Moved, Plan};
+use crate::plan::{Action, Change, Moved, Plan, without_moved};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::sinks::{configure_hint, path_of};
 use crate::view::{human, inert};
@@ -185,18 +185,23 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     };
     let mut session = session::open(&args.config, &args.platform, &intent, reporter).await?;
     let mut left_out = Vec::new();
+    let mut begun = None;
     let mut stale = None;
-    match reviewed
+    let held = reviewed
         .as_ref()
-        .map(|reviewed| reviewed.hold(&session.plan))
-    {
-        Some(Ok(Some(held))) => {
-            session.plan = held.plan;
-            left_out = held.left_out;
+        .map(|reviewed| reviewed.hold(&session.plan, &session.live, &session.inventory));
+    match held {
+        Some(Ok(Held::Without(moved))) => {
+            session.plan = without_moved(session.plan, &moved);
+            left_out = moved;
             reporter.emit(Event::LeftOut(&left_out));
         }
+        Some(Ok(Held::Rest(rest))) => {
+            begun = Some(rest);
+            reporter.emit(Event::Rest(rest));
+        }
         Some(Err(failure)) => stale = Some(failure),
-        Some(Ok(None)) | None => {}
+        Some(Ok(Held::Same)) | None => {}
     }
     let told = session.judge(&args.policies).await;
     reporter.emit(Event::Planned(&session.plan));
@@ -206,6 +211,13 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
         return Err(stale.and(told.err()));
     }
     told?;
+    let in_flight = !session.plan.in_flight.is_empty();
+    if let Some(rest) = begun {
+        reporter.result(&human::rest(rest, &session.plan));
+        if session.plan.changes.is_empty() && !in_flight {
+            return Ok(Exit::Done);
+        }
+    }
     reporter.result(&shown);
     let unread = session.plan.annex.unread.len();
     if unread > 0 {
@@ -214,7 +226,6 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
             "{scopes} could not be read, so this plan is not complete"
         ));
     }
-    let in_flight = !session.plan.in_flight.is_empty();
     let files = match args.platform.local || console::interactive() {
         true => LocalFiles::Stay,
         false => LocalFiles::MayGo,

@@ -19,7 +19,7 @@ mod text;
 pub use check::check;
 pub use credential::facts;
 pub use list::{Listed, list, show};
-pub use outcome::{event, next, outcome};
+pub use outcome::{event, next, outcome, rest};
 pub use plan::plan;
 pub use refusal::refusals;
 pub use revocation::{revocation, revoked};

@@ -3,7 +3,7 @@
 use super::text::{ADD, ALARM, CHANGE, HEAD, count, paint};
 use crate::apply::{ChangeOutcome, ChangeResult, Event, Outcome, sentence};
 use crate::model::by_block;
-use crate::plan::Moved;
+use crate::plan::{Moved, Plan, Rest};
 use crate::view::inert;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,24 @@ pub fn outcome(outcome: &Outcome, left_out: &[Moved]) -> String {
     out.push_str(&paint(HEAD, &summary(outcome, left_out)));
     out.push('\n');
     out
+}
+
+/// How far a reviewed plan was done before this run, which goes on with what is due now.
+pub fn rest(rest: Rest, due: &Plan) -> String {
+    let Rest { done, of } = rest;
+    let all = count(of, "change");
+    let line = if !due.changes.is_empty() {
+        format!("Of {all} of the reviewed plan, {done} done already; what follows is the rest.")
+    } else if !due.in_flight.is_empty() {
+        format!(
+            "Of {all} of the reviewed plan, {done} done already; what is left may still be under way."
+        )
+    } else {
+        format!(
+            "Applied already: the reviewed plan ({all}) is live as it says. Nothing is written."
+        )
+    };
+    format!("{}\n", paint(HEAD, &line))
 }
 
 /// What a change was about. An account that no stack has marked has no address but its own id.

@@ -17,8 +17,8 @@ use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
     Action, Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight,
-    JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Revoked, Said, Undelivered,
-    Verdict,
+    JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Rest, Revoked, Said,
+    Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 
@@ -41,6 +41,8 @@ pub struct Document {
     pub plan: Option<Value>,
     /// Why the plan must not be applied.
     pub refusals: Vec<Value>,
+    /// How far a reviewed plan was done before this run: [`rest()`].
+    pub rest: Option<Value>,
     /// How each change ended, if any was tried: [`outcome()`].
     pub outcome: Option<Value>,
     /// What a check found: [`check::check()`].
@@ -53,11 +55,18 @@ pub struct Document {
     pub error: Option<Problem>,
 }
 
+/// How far a reviewed plan was done before this run.
+pub fn rest(rest: Rest) -> Value {
+    let Rest { done, of } = rest;
+    json!({ "done": done, "of": of })
+}
+
 /// The whole document as text, with a line end.
 pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
     let Document {
         plan,
         refusals,
+        rest,
         outcome,
         check,
         diagnostics,
@@ -70,6 +79,7 @@ pub fn document(command: &str, document: &Document, exit_code: u8) -> String {
         "command": command,
         "plan": plan,
         "refusals": refusals,
+        "rest": rest,
         "outcome": outcome,
         "check": check,
         "diagnostics": diagnostics,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rolecall::config::Policy;
 use rolecall::model::{Caller, Mrn, Seals};
-use rolecall::plan::{Annex, Obstacle, compare, keep_reviewed, read, write};
+use rolecall::plan::{Annex, Obstacle, compare, read, without_moved, write};
 use rolecall::policy::judge;
 use rolecall::view::{human, json};
 use serde_json::Value;
@@ -117,7 +117,8 @@ proptest! {
     ) {
         let reviewed = plan(&desired, &live);
         let now = plan(&desired, &other_live);
-        let (kept, moved) = keep_reviewed(&reviewed, now.clone());
+        let moved = compare(&reviewed, &now);
+        let kept = without_moved(now.clone(), &moved);
         for change in &kept.changes {
             prop_assert!(reviewed.changes.contains(change), "{:?}", change);
             prop_assert!(moved.iter().all(|m| m.address.as_ref() != Some(&change.address)));
