@@ -38,7 +38,7 @@ pub use judgement::{Case, Idle, JudgedAccount, Judgement, PolicyInfo, Said, Text
 pub use lint::{Finding, Rule, lint};
 pub use owners::{disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
-pub use revocation::revocation;
+pub use revocation::{Remains, remains, revocation};
 pub use settled::Plan;
 
 #[cfg(test)]
