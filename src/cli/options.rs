@@ -218,6 +218,41 @@ pub struct ReviewedArgs {
     pub stale: WhenStale,
 }
 
+/// How a plan is applied: whose yes it has, what is written down, and with how much patience.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ApplyingArgs {
+    /// Do not ask. Needed where there is no terminal
+    #[arg(long, alias = "auto-approve")]
+    pub yes: bool,
+
+    /// Lift the objection of a guard for the plan of this digest, as the refusal says
+    #[arg(long, value_name = "GUARD=DIGEST")]
+    pub ack: Vec<String>,
+
+    /// What was reviewed.
+    #[command(flatten)]
+    pub reviewed: ReviewedArgs,
+
+    /// Write a record of the run to a new file, however it ends once it has logged in
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
+    /// The record of the run before, which the new one is linked to (docs/reliability.md)
+    #[arg(long, value_name = "FILE", requires = "record")]
+    pub previous: Option<PathBuf>,
+
+    /// How long destinations are asked again that do not allow it yet, are sealed or do not answer, before anything
+    /// is made: a right that was given just now takes minutes to count. Otherwise they are asked once
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub wait: Option<SignedDuration>,
+
+    /// How many scopes are worked on at the same time, and how many keys at most are on their way to where
+    /// they belong
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallelism: u16,
+}
+
 /// What apply does if what is due is not what was reviewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum WhenStale {

@@ -40,7 +40,7 @@ pub use lint::{Finding, Rule, lint};
 pub use owners::{disowned, owned_less};
 pub use privilege::{Exposure, Privilege, Verdict, power};
 pub use rest::{Rest, rest};
-pub use revocation::revocation;
+pub use revocation::{Remains, remains, revocation};
 pub use settled::Plan;
 
 #[cfg(test)]

@@ -296,6 +296,70 @@ fn all_generations_are_taken_or_the_one_that_is_named() {
     assert_eq!(told["outcome"]["results"].as_array().map(Vec::len), Some(1));
 }
 
+/// What is said of an address afterwards is what it has: a later key that goes on, or none.
+#[test]
+fn a_former_generation_is_taken_and_the_newest_goes_on() {
+    let mut stage = stage();
+    let rotate = ["rotate", "--yes", "service_account.ci", "access"];
+    assert!(stage.command(&rotate).status().expect("runs").success());
+    let former = ["revoke", "--yes", "--generation", "1", "ci", "access"];
+    assert_eq!(stage.run(&former), 0);
+    stage.say("nothing is left for a person to do");
+    assert_eq!(stage.run(&["check", "--allow-unmanaged", "access"]), 0);
+    let due = ["rotate", "--due", "--yes", "access"];
+    assert_eq!(stage.run(&due), 0);
+    let dump = stage.app.dump().expect("a dump");
+    let accounts = dump["accounts"].as_array().expect("accounts").iter();
+    assert_eq!(
+        accounts.filter(|account| account["name"] == "ci").count(),
+        1
+    );
+    stage.compare("revoke/former.txt");
+}
+
+/// By the marks, the key of the former generation is still where nobody put the newer one.
+#[test]
+fn a_former_generation_that_some_place_still_has_wants_another_key() {
+    use rolecall::model::{AddressLabel, Marks, Mrn, StackId};
+    let stage = stage();
+    let account = rolecall_server::SeedAccount {
+        name: "ci-2".to_owned(),
+        roles: vec!["viewer".to_owned()],
+        ..rolecall_server::SeedAccount::default()
+    };
+    let made = stage
+        .app
+        .admin_create_account(PAYMENTS, &account, Timestamp::now());
+    let mrn = made.expect("created");
+    let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
+    let marks = Marks {
+        generation: 2,
+        ..Marks::external(stack, AddressLabel::from_label("ci"), false)
+    };
+    let sealed = crate::stage::seals().seal(&Mrn::new(&mrn), marks);
+    let labels: Vec<(String, String)> = sealed.labels().into_iter().collect();
+    put_labels(&stage, &mrn, &labels);
+    for (generation, says) in [
+        (
+            "1",
+            "generation 2 of service_account.ci goes on with its roles, but some place still has",
+        ),
+        ("2", "wants `rolecall rotate service_account.ci`"),
+    ] {
+        let arguments = [
+            "revoke",
+            "--yes",
+            "--generation",
+            generation,
+            "ci",
+            "access",
+        ];
+        let output = stage.command(&arguments).output().expect("runs");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(told.contains(says), "{told}");
+    }
+}
+
 /// A run that was killed in the middle of a birth blocks its address for a quarter of an hour, unless somebody who
 /// knows says so.
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,13 +15,14 @@ use axum::{
     response::Response,
 };
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     app::{App, BODY_LIMIT},
     clock::Clock,
     door::{Patience, Peer},
     exchange::Reply,
-    faults::{Asked, Fate, Fault, Faults, Rate},
+    faults::{Asked, Fate, Fault, Faults, Hanging, Rate},
     quirks::ConcurrentRoleWrites,
     sender::token,
 };
@@ -39,6 +40,8 @@ pub struct Conduct {
     pub rate_limit: Option<u32>,
     /// How long callers may take, and how many there may be.
     pub patience: Patience,
+    /// Who is told of each call that hangs, once it does.
+    pub hanging: Option<UnboundedSender<Hanging>>,
 }
 
 /// How stale the answer of a call is to be, as the shell hands it to the route.
@@ -48,15 +51,21 @@ pub(crate) struct Staleness(pub(crate) u64);
 /// Conduct at work.
 pub(crate) struct Conductor {
     fate: Mutex<Fate>,
+    seed: u64,
     rate: Option<Mutex<Rate>>,
     latency: Duration,
-    /// Whether it matters what a call asks for.
-    listens: bool,
     aborts_concurrent: bool,
     in_flight: Arc<Mutex<BTreeSet<String>>>,
     body: Duration,
     app: Arc<App>,
     clock: Clock,
+    hanging: Option<UnboundedSender<Hanging>>,
+}
+
+impl fmt::Debug for Conductor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conductor").finish_non_exhaustive()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -99,12 +108,13 @@ impl Conductor {
             latency_ms,
             rate_limit,
             patience,
+            hanging,
         } = conduct;
         let quirk = app.core.quirks.concurrent_role_writes;
         let aborts_concurrent = quirk == ConcurrentRoleWrites::Abort;
         Self {
-            listens: aborts_concurrent || !faults.rules.is_empty(),
             fate: Mutex::new(Fate::new(faults, seed)),
+            seed,
             rate: rate_limit.map(|limit| Mutex::new(Rate::new(limit))),
             latency: Duration::from_millis(latency_ms),
             aborts_concurrent,
@@ -112,7 +122,19 @@ impl Conductor {
             body: patience.body,
             app,
             clock,
+            hanging,
         }
+    }
+
+    /// From now on these things go wrong and no others; counting begins anew.
+    pub(crate) fn script(&self, faults: Faults) {
+        self.app.core.keep_history(faults.history_ms());
+        *lock(&self.fate) = Fate::new(faults, self.seed);
+    }
+
+    /// Whether it matters what a call asks for.
+    fn listens(&self) -> bool {
+        self.aborts_concurrent || lock(&self.fate).strikes()
     }
 
     /// What a call asks for. Of a stranger's body nothing is read but its hash.
@@ -172,7 +194,7 @@ pub(crate) async fn handle(
             return too_many(Some(seconds));
         }
     }
-    let asked = if conductor.listens {
+    let asked = if conductor.listens() {
         conductor.asked(&parts, &body).await
     } else {
         Asked::default()
@@ -191,15 +213,43 @@ pub(crate) async fn handle(
         tokio::time::sleep(delay).await;
     }
     let buffered = Buffered { parts, body };
+    if let Some(Fault::Hang { after_effect }) = verdict.fault {
+        return hang(&conductor, after_effect, &buffered, asked, next).await;
+    }
     let answer = strike(verdict.fault, &buffered, &asked, next).await;
     drop(hold);
     answer
 }
 
+/// No answer, ever. Ends with the connection, which drops it.
+async fn hang(
+    conductor: &Conductor,
+    done: bool,
+    buffered: &Buffered,
+    asked: Asked,
+    next: Next,
+) -> Response {
+    if done {
+        next.run(buffered.request()).await;
+    }
+    let Asked {
+        operations, writes, ..
+    } = asked;
+    if let Some(told) = &conductor.hanging {
+        // Nobody may listen any more.
+        let _ = told.send(Hanging {
+            operations,
+            writes,
+            done,
+        });
+    }
+    std::future::pending().await
+}
+
 async fn strike(fault: Option<Fault>, buffered: &Buffered, asked: &Asked, next: Next) -> Response {
     match fault {
-        // Delays are over by now.
-        None | Some(Fault::Delay { .. }) => next.run(buffered.request()).await,
+        // Delays are over by now, and what hangs does not come here.
+        None | Some(Fault::Delay { .. } | Fault::Hang { .. }) => next.run(buffered.request()).await,
         Some(Fault::Refuse) => cut(),
         Some(Fault::LoseAnswer) => {
             next.run(buffered.request()).await;

@@ -81,11 +81,28 @@ pub enum Fault {
         #[serde(default)]
         after_effect: bool,
     },
+    /// Nothing is ever answered; the connection stays open until the caller is gone.
+    Hang {
+        /// Whether the call has its effect first.
+        #[serde(default)]
+        after_effect: bool,
+    },
     /// A read is answered as of an earlier moment. Writes are not changed by it.
     StaleRead {
         /// How much earlier.
         ms: u64,
     },
+}
+
+/// A call that hangs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hanging {
+    /// What it asks for.
+    pub operations: Vec<String>,
+    /// Whether it may write.
+    pub writes: bool,
+    /// Whether it had its effect.
+    pub done: bool,
 }
 
 /// What was decided about one call.
@@ -146,6 +163,11 @@ impl Fate {
     pub fn new(faults: Faults, seed: u64) -> Self {
         let rules = faults.rules.into_iter().map(|rule| (rule, 0)).collect();
         Self { rules, seed }
+    }
+
+    /// Whether anything may go wrong at all.
+    pub fn strikes(&self) -> bool {
+        !self.rules.is_empty()
     }
 
     /// Decides about a call that asks for operations. Every rule that matches counts it, whether

@@ -20,6 +20,7 @@ use super::{
     door::{Door, Peer},
     error::Error,
     exchange::Reply,
+    faults::Faults,
     fetch::Http,
     rpc::Call,
     sender::token,
@@ -32,6 +33,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Running {
     local_addr: SocketAddr,
+    conductor: Arc<Conductor>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -64,8 +66,9 @@ impl Running {
         app.core.keep_history(conduct.faults.history_ms());
         let door = Door::new(listener, conduct.patience);
         let conductor = Conductor::new(conduct, Arc::clone(&app), Arc::clone(&clock));
+        let conductor = Arc::new(conductor);
         let routes = router(Shell { app, clock }).layer(axum::middleware::from_fn_with_state(
-            Arc::new(conductor),
+            Arc::clone(&conductor),
             handle,
         ));
         let routes = routes.into_make_service_with_connect_info::<Peer>();
@@ -76,6 +79,7 @@ impl Running {
         let task = tokio::spawn(async move { serve.await });
         Ok(Self {
             local_addr,
+            conductor,
             stop: Some(stop),
             task,
         })
@@ -84,6 +88,11 @@ impl Running {
     /// The address it listens at.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// From now on, lets these things go wrong and no others; counting begins anew.
+    pub fn script(&self, faults: Faults) {
+        self.conductor.script(faults);
     }
 
     /// Stops listening, lets open requests end, and returns when the socket is closed.

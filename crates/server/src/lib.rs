@@ -46,7 +46,7 @@ pub use credential::Credential;
 pub use door::Patience;
 pub use error::Error;
 pub use exchange::{Reply, Request};
-pub use faults::{Fault, Faults, Rule};
+pub use faults::{Fault, Faults, Hanging, Rule};
 pub use http::Running;
 pub use identity::Identity;
 pub use oidc::{DOCUMENT_LIMIT, FetchDocument};

@@ -1,6 +1,6 @@
 //! `rolecall apply`: shows the plan, asks, executes, reports.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -13,8 +13,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    Asked, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes,
-    address, beside, duration, meant, nonce, stack,
+    ApplyingArgs, Asked, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes,
+    address, beside, meant, nonce, stack,
 };
 use crate::cli::outputs::Files;
 use crate::cli::paths::word;
@@ -67,10 +67,6 @@ pub struct ApplyArgs {
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub scopes: Scopes,
 
-    /// Do not ask. Needed where there is no terminal
-    #[arg(long, alias = "auto-approve")]
-    pub yes: bool,
-
     /// Delete all that this configuration manages
     #[arg(long)]
     pub destroy: bool,
@@ -92,32 +88,9 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "NONCE", value_parser = nonce)]
     pub resume: Vec<Nonce>,
 
-    /// Lift the objection of a guard for the plan of this digest, as the refusal says
-    #[arg(long, value_name = "GUARD=DIGEST")]
-    pub ack: Vec<String>,
-
-    /// What was reviewed.
+    /// How it is applied.
     #[command(flatten)]
-    pub reviewed: ReviewedArgs,
-
-    /// Write a record of the run to a new file, however it ends once it has logged in
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-
-    /// The record of the run before, which the new one is linked to (docs/reliability.md)
-    #[arg(long, value_name = "FILE", requires = "record")]
-    pub previous: Option<PathBuf>,
-
-    /// How long destinations are asked again that do not allow it yet, are sealed or do not answer, before anything
-    /// is made: a right that was given just now takes minutes to count. Otherwise they are asked once
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub wait: Option<SignedDuration>,
-
-    /// How many scopes are worked on at the same time, and how many keys at most are on their way to where
-    /// they belong
-    #[arg(long, value_name = "N", default_value_t = 4,
-        value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub parallelism: u16,
+    pub applying: ApplyingArgs,
 }
 
 impl Invocation for ApplyArgs {
@@ -127,14 +100,14 @@ impl Invocation for ApplyArgs {
 
     fn files(&self) -> Files<'_> {
         Files::default()
-            .writes("--record", self.record.as_ref())
+            .writes("--record", self.applying.record.as_ref())
             .form(&self.form)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
             .programs(&self.exec)
-            .reads("--previous", self.previous.as_ref())
-            .reads("--plan", self.reviewed.plan.as_ref())
+            .reads("--previous", self.applying.previous.as_ref())
+            .reads("--plan", self.applying.reviewed.plan.as_ref())
             // A plan file.
             .reads_in_place(&self.config.dir)
     }
@@ -153,8 +126,8 @@ impl Invocation for ApplyArgs {
 /// # Errors
 /// Why it cannot, or what refuses.
 pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit, Failure> {
-    let acks = Acks::parse(args.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
-    let reviewed = reviewed::given(&mut args.config, &mut args.reviewed)?;
+    let acks = Acks::parse(args.applying.ack.iter().map(String::as_str)).map_err(Failure::usage)?;
+    let reviewed = reviewed::given(&mut args.config, &mut args.applying.reviewed)?;
     let part_of = reviewed.as_ref().and_then(Reviewed::digest);
     let asked = Asked {
         renewal: args.renewal.take().unwrap_or_else(|| beside(&args.replace)),
@@ -162,13 +135,14 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     };
     let meant = meant(args.destroy, &args.take_over, asked, &args.platform);
     let mut follows = None;
-    if let Some(path) = &args.record {
+    let how = &args.applying;
+    if let Some(path) = &how.record {
         let record = record::begin(record::Wanted {
             path,
-            previous: args.previous.as_deref(),
+            previous: how.previous.as_deref(),
             options: crate::record::Options {
                 meant: meant.clone(),
-                acks: args.ack.clone(),
+                acks: how.ack.clone(),
             },
             reviewed: part_of.as_deref(),
         })?;
@@ -264,13 +238,13 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
         });
     }
     // Who reviewed the plan has said yes to it.
-    if !args.yes && reviewed.is_none() {
+    if !how.yes && reviewed.is_none() {
         confirm("Apply this plan?", &shown, reporter)?;
     }
     session.world.signals.applying();
     let options = Options {
-        parallelism: usize::from(args.parallelism),
-        wait: args
+        parallelism: usize::from(how.parallelism),
+        wait: how
             .wait
             .map_or(Duration::ZERO, SignedDuration::unsigned_abs),
         seals: session.seals,

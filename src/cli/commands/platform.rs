@@ -246,7 +246,7 @@ mod serve {
     use crate::cli::reporter::Reporter;
     use crate::echo;
     use rolecall_server::{
-        App, Conduct, Faults, Options, Patience, Quirks, Running, Seed, Storage,
+        App, Conduct, Faults, Hanging, Options, Patience, Quirks, Running, Seed, Storage,
     };
 
     /// Serves until SIGINT or SIGTERM.
@@ -352,12 +352,14 @@ mod serve {
             signal(SignalKind::interrupt()).map_err(|e| format!("cannot listen: {e}"))?;
         let mut terminate =
             signal(SignalKind::terminate()).map_err(|e| format!("cannot listen: {e}"))?;
+        let (told, mut hanging) = tokio::sync::mpsc::unbounded_channel();
         let conduct = Conduct {
             faults,
             seed: args.fault_seed,
             latency_ms: args.latency,
             rate_limit: args.rate_limit,
             patience: Patience::default(),
+            hanging: Some(told),
         };
         let clock = Arc::new(Timestamp::now);
         let running = Running::start_with(Arc::new(app), listener, clock, conduct)
@@ -373,14 +375,32 @@ mod serve {
             crate::view::inert(&echo::path(&args.db).to_string()),
             crate::view::inert(&echo::path(&credential).to_string()),
         ));
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                Some(call) = hanging.recv() => reporter.result(&hangs(&call)),
+            }
         }
         running
             .shutdown()
             .await
             .map_err(|e| format!("cannot stop: {e}"))
+    }
+
+    /// A line about a call that hangs, for who waits for it.
+    fn hangs(call: &Hanging) -> String {
+        let Hanging {
+            operations,
+            writes: _,
+            done,
+        } = call;
+        let done = match done {
+            true => "done, and not answered",
+            false => "not done",
+        };
+        let asked = crate::view::inert(&operations.join(", "));
+        format!("Hangs             {asked} ({done})\n")
     }
 
     /// Where the first credential of a database is written: beside it.

@@ -28,7 +28,7 @@ use crate::model::{
     Address, CredentialMark, Custody, Desired, Entry, Inventory, Live, LiveAccount, Mrn, Queries,
     Seals,
 };
-use crate::plan::{Questions, revocation};
+use crate::plan::{Questions, remains, revocation};
 use crate::policy::{Acks, approve_revocation};
 use crate::refresh::refresh_beyond;
 use crate::sinks::Sinks;
@@ -130,7 +130,11 @@ async fn run(args: RevokeArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         reporter.keep(record);
     }
     let signals = Signals::listen(reporter)?;
-    let (desired, queries) = loaded(&args.config, reporter)?;
+    let Read {
+        desired,
+        queries,
+        whole: declared,
+    } = loaded(&args.config, reporter)?;
     record::of_stack(follows.as_deref(), &desired.stack)?;
     let reached = reach::reach(&args.platform, &args.config.dir, &desired, reporter).await?;
     let seals = keys(&args, &desired, reporter)?;
@@ -164,6 +168,7 @@ async fn run(args: RevokeArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     if wanted.is_empty() {
         return nothing(&found, whole, unread, reporter);
     }
+    let left = remains(&desired, &live, &inventory, &wanted, declared);
     let mut plan = revocation(&desired, &live, &inventory, &wanted);
     let questions = Questions::of(&plan, &live, &inventory);
     let answers = reach::answers(&client, &questions, reporter).await;
@@ -197,7 +202,7 @@ async fn run(args: RevokeArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     drop(progress);
     reporter.emit(Event::Applied(&outcome));
     reporter.result("\n");
-    reporter.result(&human::revoked(&outcome));
+    reporter.result(&human::revoked(&outcome, &left));
     if !whole {
         let why = "not every account that may be meant was revoked, as said above";
         reporter.emit(Event::Undone {
@@ -212,15 +217,29 @@ async fn run(args: RevokeArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     })
 }
 
+/// The configuration, as far as it could be read.
+struct Read {
+    desired: Desired,
+    queries: Queries,
+    /// Whether that is all of it.
+    whole: bool,
+}
+
 /// The configuration; where it is wrong, what can be known of it: a leaked key does not wait.
-fn loaded(config: &ConfigArgs, reporter: &Reporter) -> Result<(Desired, Queries), Failure> {
+fn loaded(config: &ConfigArgs, reporter: &Reporter) -> Result<Read, Failure> {
     let failure = match load::load(config, &[], reporter) {
         Ok(Loaded {
             desired,
             queries,
             policies: _,
             sinks: _,
-        }) => return Ok((desired, queries)),
+        }) => {
+            return Ok(Read {
+                desired,
+                queries,
+                whole: true,
+            });
+        }
         Err(failure) => failure,
     };
     if failure.exit() == Exit::Usage {
@@ -237,7 +256,11 @@ fn loaded(config: &ConfigArgs, reporter: &Reporter) -> Result<(Desired, Queries)
          could be read of its scopes and accounts count; accounts in other scopes are not looked for",
         &help,
     );
-    Ok((salvaged.desired, salvaged.queries))
+    Ok(Read {
+        desired: salvaged.desired,
+        queries: salvaged.queries,
+        whole: false,
+    })
 }
 
 /// What seals are checked and made with. A private key that is wrong does not stop a revocation.

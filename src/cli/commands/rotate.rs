@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use jiff::SignedDuration;
 
 use super::apply::{self, ApplyArgs};
 use super::plan::{self, PlanArgs};
@@ -12,8 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, address,
-    duration,
+    ApplyingArgs, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, address,
 };
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
@@ -74,35 +72,9 @@ pub struct RotateArgs {
     #[command(flatten)]
     pub form: FormArgs,
 
-    /// Do not ask. Needed where there is no terminal
-    #[arg(long, alias = "auto-approve")]
-    pub yes: bool,
-
-    /// Lift the objection of a guard for the plan of this digest, as the refusal says
-    #[arg(long, value_name = "GUARD=DIGEST")]
-    pub ack: Vec<String>,
-
-    /// What was reviewed.
+    /// How it is applied.
     #[command(flatten)]
-    pub reviewed: ReviewedArgs,
-
-    /// Write a record of the run to a new file, however it ends once it has logged in
-    #[arg(long, value_name = "FILE")]
-    pub record: Option<PathBuf>,
-
-    /// The record of the run before, which the new one is linked to (docs/reliability.md)
-    #[arg(long, value_name = "FILE", requires = "record")]
-    pub previous: Option<PathBuf>,
-
-    /// How long destinations are asked again that do not allow it yet, are sealed or do not answer, before anything
-    /// is made. Otherwise they are asked once
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub wait: Option<SignedDuration>,
-
-    /// How many scopes are worked on at the same time
-    #[arg(long, value_name = "N", default_value_t = 4,
-        value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub parallelism: u16,
+    pub applying: ApplyingArgs,
 }
 
 impl RotateArgs {
@@ -144,14 +116,14 @@ impl Invocation for RotateArgs {
     fn files(&self) -> Files<'_> {
         Files::default()
             .writes("--out", self.out.as_ref())
-            .writes("--record", self.record.as_ref())
+            .writes("--record", self.applying.record.as_ref())
             .form(&self.form)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
             .programs(&self.exec)
-            .reads("--previous", self.previous.as_ref())
-            .reads("--plan", self.reviewed.plan.as_ref())
+            .reads("--previous", self.applying.previous.as_ref())
+            .reads("--plan", self.applying.reviewed.plan.as_ref())
     }
 
     fn values(&mut self) -> Option<&mut ConfigArgs> {
@@ -175,13 +147,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         policies,
         exec,
         form,
-        yes,
-        ack,
-        reviewed,
-        record,
-        previous,
-        wait,
-        parallelism,
+        applying,
     } = args;
     if let Some(strange) = accounts.first() {
         let shown = echo::text(strange).given("ADDRESS");
@@ -225,18 +191,12 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         exec,
         form,
         scopes: Scopes::default(),
-        yes,
         destroy: false,
         take_over: Vec::new(),
         resume: Vec::new(),
         replace: Vec::new(),
         renewal: Some(renewal),
-        ack,
-        reviewed,
-        record,
-        previous,
-        wait,
-        parallelism,
+        applying,
     };
     apply::run(apply, reporter).await
 }

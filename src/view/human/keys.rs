@@ -112,7 +112,7 @@ pub(super) fn stands(of: &Generation) -> (String, Option<String>) {
             due(),
         ),
         Standing::Over { powerful: false } => (
-            "a former one that nobody uses any more and has no roles: its account goes".to_owned(),
+            "a former one that has no roles, and so opens nothing: its account goes".to_owned(),
             due(),
         ),
     }
@@ -157,7 +157,7 @@ pub(super) fn way_from_revoked(address: &Address) -> String {
 }
 
 /// An address as a shell takes it.
-fn argument(address: &Address) -> String {
+pub(super) fn argument(address: &Address) -> String {
     let text = address.to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     match text.chars().all(plain) {

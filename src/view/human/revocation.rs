@@ -1,12 +1,13 @@
 //! A revocation: which accounts lose which roles, how they are marked, and what became of that.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::keys::way_from_revoked;
+use super::keys::{argument, way_from_revoked};
 use super::plan::{changes, local};
 use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, count, paint, push};
 use crate::apply::{ChangeResult, Outcome};
-use crate::plan::Plan;
+use crate::model::Address;
+use crate::plan::{Plan, Remains};
 use crate::view::inert;
 
 /// What a revocation takes. `seals`: whether this run seals marks.
@@ -53,10 +54,9 @@ pub fn revocation(plan: &Plan, seals: bool) -> String {
     out
 }
 
-/// How a revocation ended.
-pub fn revoked(outcome: &Outcome) -> String {
+/// How a revocation ended, and what each address has now.
+pub fn revoked(outcome: &Outcome, remains: &BTreeMap<Address, Remains>) -> String {
     let mut out = String::new();
-    let mut ways = BTreeSet::new();
     let mut done = 0;
     for ended in &outcome.results {
         let (style, how) = match ended.result {
@@ -65,7 +65,6 @@ pub fn revoked(outcome: &Outcome) -> String {
             _ => (ALARM, "not known to be revoked"),
         };
         done += usize::from(ended.result == ChangeResult::Done);
-        ways.insert(way_from_revoked(&ended.address));
         let how = match ended.detail.as_str() {
             "" => how.to_owned(),
             detail => format!("{how}: {detail}"),
@@ -87,9 +86,9 @@ pub fn revoked(outcome: &Outcome) -> String {
     push(&mut out, "");
     let now = paint(HEAD, "What now:");
     match done == all {
-        true => ways
-            .iter()
-            .for_each(|way| push(&mut out, &format!("{now} {way}."))),
+        true => remains.iter().for_each(|(address, left)| {
+            push(&mut out, &format!("{now} {}.", goes_on(address, left)));
+        }),
         false => push(
             &mut out,
             &format!(
@@ -98,4 +97,34 @@ pub fn revoked(outcome: &Outcome) -> String {
         ),
     }
     out
+}
+
+/// What is to be done about an address, or is not.
+fn goes_on(address: &Address, left: &Remains) -> String {
+    let called = inert(&argument(address));
+    match left {
+        Remains::Nothing => way_from_revoked(address),
+        Remains::Newer {
+            generation,
+            behind: false,
+        } => format!(
+            "generation {generation} of {called} goes on with its roles, and nothing wants a new key; \
+             `rolecall rotate --due` deletes what was revoked"
+        ),
+        Remains::Newer {
+            generation,
+            behind: true,
+        } => format!(
+            "generation {generation} of {called} goes on with its roles, but some place still has a key that \
+             was revoked: `rolecall rotate {called}` makes one more key, for all its places"
+        ),
+        Remains::Disputed => format!(
+            "the account at {called} is not believed to be this stack's, which stands in the way of a new \
+             key: `rolecall plan` says how to settle it"
+        ),
+        Remains::Undeclared => format!(
+            "no block declares {called}, and nothing gives it roles again; `rolecall plan` shows what becomes \
+             of its account"
+        ),
+    }
 }

@@ -127,6 +127,27 @@ async fn closed_spaces_are_spaces_of_the_platform() {
     assert!(answer.to_string().contains("PermissionDenied"), "{answer}");
 }
 
+#[tokio::test]
+async fn a_call_that_hangs_is_told_to_whoever_watches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    seed(folder.path());
+    let faults = json!({ "rules": [
+        { "operation": "viewer", "fault": { "hang": { "after_effect": true } } },
+    ] });
+    std::fs::write(folder.path().join("faults.json"), faults.to_string()).expect("writes");
+    let mut served = serve(folder.path(), &["--faults", "faults.json"]);
+    let out = served.child.stdout.take().expect("piped");
+    let told = tokio::task::spawn_blocking(move || {
+        let lines = BufReader::new(out).lines().map_while(Result::ok);
+        lines.into_iter().find(|line| line.starts_with("Hangs"))
+    });
+    let expected = "Hangs             viewer (done, and not answered)";
+    tokio::select! {
+        answer = ask(&served, "{viewer{mrn}}", json!({})) => panic!("{answer}"),
+        line = told => assert_eq!(line.expect("read").as_deref(), Some(expected)),
+    }
+}
+
 /// The program with few file handles, as some systems give.
 #[tokio::test(flavor = "multi_thread")]
 async fn few_file_handles_are_enough() {

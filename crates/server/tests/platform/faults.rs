@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use rolecall_server::{ConcurrentRoleWrites, Conduct, Faults, Quirks, Running, SeedAccount};
+use rolecall_server::{
+    ConcurrentRoleWrites, Conduct, Faults, Hanging, Quirks, Running, SeedAccount,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -280,5 +282,58 @@ async fn a_second_role_write_on_a_scope_waits_or_is_aborted() {
         assert_eq!(count, expected, "{a:?} {b:?}");
         assert!(!aborted(&other), "another scope is free");
         assert!(!aborted(&write(PAYMENTS).await), "free again afterwards");
+    }
+}
+
+/// Whoever waits for it is told and may kill the caller, with whom the call ends.
+#[tokio::test]
+async fn a_call_that_hangs_is_told_and_ends_with_its_caller() {
+    for done in [false, true] {
+        let (told, mut hanging) = tokio::sync::mpsc::unbounded_channel();
+        let conduct = Conduct {
+            hanging: Some(told),
+            ..Conduct::default()
+        };
+        let quirks = Quirks {
+            concurrent_role_writes: ConcurrentRoleWrites::Abort,
+            ..Quirks::default()
+        };
+        let f = front_with(quirks, conduct).await;
+        assert_eq!(status(&f.create().await), Some(200), "no rule yet");
+        let rules = json!({ "rules": [{ "operation": "*", "from": 2, "count": 1,
+            "fault": { "hang": { "after_effect": done } } }] });
+        let rules = Faults::from_json(rules.to_string().as_bytes());
+        f.running.script(rules.expect("rules"));
+        assert_eq!(status(&f.create().await), Some(200), "counting begins anew");
+        let identity = &f.platform.owner.mrn;
+        let input =
+            json!({ "scopeMrn": PAYMENTS, "identity": identity, "roles": [role("viewer")] });
+        let variables = json!({ "input": input });
+        let call = tokio::select! {
+            came = f.send(SET_ROLES, variables.clone()) => panic!("{came:?}"),
+            call = hanging.recv() => call,
+        };
+        let operations = vec!["setRoles".to_owned()];
+        let writes = true;
+        let expected = Hanging {
+            operations,
+            writes,
+            done,
+        };
+        assert_eq!(call, Some(expected));
+        let held = json!({ "scopeMrn": PAYMENTS, "identity": identity });
+        let held = f.platform.ok(&f.platform.owner, GET_ROLES, held).await;
+        let viewer = held.to_string().contains(&role("viewer"));
+        assert_eq!(viewer, done, "{held}");
+        // As long as it hangs, the scope is taken.
+        let next = loop {
+            match f.send(SET_ROLES, variables.clone()).await {
+                Came::Answer(200, body) if body.to_string().contains("code = Aborted") => {
+                    tokio::task::yield_now().await;
+                }
+                came => break came,
+            }
+        };
+        assert_eq!(status(&next), Some(200));
     }
 }
