@@ -256,7 +256,7 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     if !args.yes && reviewed.is_none() {
         confirm("Apply this plan?", &shown, reporter)?;
     }
-    session.world.signals.applying();
+    session.world.run.signals.applying();
     let options = Options {
         parallelism: usize::from(args.parallelism),
         wait: args
