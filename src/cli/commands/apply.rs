@@ -377,7 +377,7 @@ fn exit(outcome: &Outcome) -> Exit {
     if outcome.complete() {
         return Exit::Done;
     }
-    if outcome.written || outcome.in_flight > 0 {
+    if outcome.written || outcome.in_flight > 0 || outcome.held > 0 {
         return Exit::Partial;
     }
     if outcome.interrupted {
