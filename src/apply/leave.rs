@@ -63,6 +63,15 @@ impl<W: World> Run<'_, W> {
         }
     }
 
+    /// Before anything is written: whether somebody is logged in at the places that lose a key.
+    pub(super) async fn may_leave(&self, change: &Change) -> Result<(), Ended> {
+        for from in removed(change) {
+            let ask = async || self.world.ready(from).await;
+            self.in_time(change, from, ask).await?;
+        }
+        Ok(())
+    }
+
     /// Removes the key of an account from one place. Gives a fragment that says so.
     async fn take_away(
         &self,

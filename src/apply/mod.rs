@@ -36,7 +36,7 @@ pub use outcome::{ChangeOutcome, ChangeResult, Outcome, sentence};
 pub use revoke::revoke;
 pub use run::Options;
 
-use probe::NO_DESTINATION;
+use probe::{NO_DESTINATION, NoPlace};
 use run::{Keys, Run, ScopeRun};
 use stale::{Present, stale};
 
@@ -65,6 +65,7 @@ pub async fn apply<W: World>(approved: &ApprovedPlan, world: &W, options: &Optio
             .filter_map(|index| results.remove(&index))
             .collect(),
         in_flight: plan.in_flight.len(),
+        held: run.held.take().len(),
         written: run.written.get(),
         interrupted: run.stopped.get(),
     }
@@ -82,9 +83,9 @@ fn has_births(plan: &Plan, changes: &[usize]) -> bool {
 }
 
 impl<'a, W: World> Run<'a, W> {
-    /// Asks every destination of the plan whether it would take a key, before anything is written, and
-    /// keeps what a write will be bound to. If one would not take it, nothing is begun: the result says of
-    /// every change how it ended then.
+    /// Asks every destination of the plan whether it would take a key, or let go of one, before anything is
+    /// written, and keeps what a write will be bound to. If one would not, nothing is begun: the result says of
+    /// every change how it ended then. Where a run that did not end may be why, that change alone is held.
     async fn preflight(&self) -> BTreeMap<usize, ChangeOutcome> {
         let changes = || self.plan.changes.iter().enumerate();
         let of = |step: Step| {
@@ -96,13 +97,29 @@ impl<'a, W: World> Run<'a, W> {
             .filter_map(|(_, change)| change.account.as_ref())
             .collect();
         let mut ended: BTreeMap<usize, ChangeOutcome> = BTreeMap::new();
+        let mut held: BTreeMap<usize, String> = BTreeMap::new();
         let fails = |index: usize, result, why| self.ended(&self.plan.changes[index], result, why);
         for index in of(Step::Redeliver) {
             if self.world.stop_requested() {
                 return BTreeMap::new();
             }
             let change = &self.plan.changes[index];
-            if let Err((result, why)) = self.may_redeliver(change, &going).await {
+            match self.may_redeliver(change, &going).await {
+                Ok(()) => {}
+                Err(NoPlace::Held(why)) => {
+                    held.entry(index).or_insert(why);
+                }
+                Err(NoPlace::Ended((result, why))) => {
+                    self.hopeless.set(true);
+                    ended.insert(index, fails(index, result, why));
+                }
+            }
+        }
+        for (index, change) in changes() {
+            if self.world.stop_requested() {
+                return BTreeMap::new();
+            }
+            if let Err((result, why)) = self.may_leave(change).await {
                 self.hopeless.set(true);
                 ended.insert(index, fails(index, result, why));
             }
@@ -126,7 +143,10 @@ impl<'a, W: World> Run<'a, W> {
                     let bound = Some(probe).filter(|probe| probe.abilities.compare_and_swap);
                     probed.entry(index).or_default().push(bound);
                 }
-                Some(Err((result, why))) => {
+                Some(Err(NoPlace::Held(why))) => {
+                    held.entry(index).or_insert(why);
+                }
+                Some(Err(NoPlace::Ended((result, why)))) => {
                     ended
                         .entry(index)
                         .or_insert_with(|| fails(index, result, why));
@@ -136,7 +156,13 @@ impl<'a, W: World> Run<'a, W> {
         }
         self.probed.replace(probed);
         if ended.is_empty() {
+            self.hold(held);
             return ended;
+        }
+        for (index, why) in held {
+            ended
+                .entry(index)
+                .or_insert_with(|| fails(index, ChangeResult::Refused, why));
         }
         for (index, change) in changes() {
             ended.entry(index).or_insert_with(|| {
@@ -145,6 +171,21 @@ impl<'a, W: World> Run<'a, W> {
             });
         }
         ended
+    }
+
+    /// Keeps changes back, and with each birth what a dead one left: nothing else tells whose key may be in the
+    /// place.
+    fn hold(&self, changes: BTreeMap<usize, String>) {
+        let mut held = self.held.borrow_mut();
+        for (index, why) in changes {
+            let change = &self.plan.changes[index];
+            let dead = self.dead_births(&change.address);
+            for (dead, _) in dead.filter(|_| change.step == Step::Birth) {
+                let why = "it stays, since it alone tells what may be in its place";
+                held.insert(dead, (ChangeResult::NotAttempted, why.to_owned()));
+            }
+            held.insert(index, (ChangeResult::Refused, why));
+        }
     }
 
     /// Works through the changes of one scope, in the plan's order.
@@ -196,6 +237,11 @@ impl<'a, W: World> Run<'a, W> {
             let mut group: Vec<usize> = left.drain(..n).collect();
             group.retain(|index| {
                 let change = &self.plan.changes[*index];
+                let held = self.held.borrow().get(index).cloned();
+                if let Some((result, why)) = held {
+                    self.end(scope_run, *index, result, why);
+                    return false;
+                }
                 let why = if scope_run.broken.contains(&change.address) {
                     "an earlier change of the same account did not end well".to_owned()
                 } else if let Some(holder) =

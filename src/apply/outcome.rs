@@ -86,6 +86,8 @@ pub struct Outcome {
     pub results: Vec<ChangeOutcome>,
     /// Births under way elsewhere that were left alone.
     pub in_flight: usize,
+    /// Changes that wait for a person, since nobody can read what a run that did not end may have written.
+    pub held: usize,
     /// Whether anything was written, or may have been.
     pub written: bool,
     /// Whether the run was asked to stop before it was done.

@@ -8,8 +8,8 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::outcome::ChangeResult;
 use super::run::{Ended, Run};
-use crate::model::{DEFAULT_ENDPOINT, Destination, Mrn};
-use crate::plan::{Change, Predecessor};
+use crate::model::{Address, DEFAULT_ENDPOINT, Destination, Mrn};
+use crate::plan::{Change, Predecessor, Step};
 use crate::poll::{Pauses, poll};
 use crate::ports::{Found, Probe, SinkError, SinkErrorKind, World};
 
@@ -35,6 +35,15 @@ pub(super) enum NotBorn {
     Later,
 }
 
+/// Why a place takes no key before anything is written.
+pub(super) enum NoPlace {
+    /// A run that did not end may have written what is there, and nobody can read it: its change waits for a
+    /// person, and all others go on.
+    Held(String),
+    /// Nothing of the plan is begun.
+    Ended(Ended),
+}
+
 /// Why an account is not made whose key would go nowhere.
 pub(super) const NO_DESTINATION: &str = "it has no destination for its key";
 
@@ -46,7 +55,7 @@ impl<W: World> Run<'_, W> {
         &self,
         births: impl Iterator<Item = usize>,
         going: &BTreeSet<&Mrn>,
-    ) -> Vec<(usize, Option<Result<Probe, Ended>>)> {
+    ) -> Vec<(usize, Option<Result<Probe, NoPlace>>)> {
         let asked = births.flat_map(|index| {
             let places = self.plan.changes[index].deliver_to.iter();
             places.map(move |to| (index, to))
@@ -58,7 +67,7 @@ impl<W: World> Run<'_, W> {
                 }
                 let change = &self.plan.changes[index];
                 let answer = self.probe_in_time(change, to, going).await;
-                if answer.is_err() {
+                if let Err(NoPlace::Ended(_)) = &answer {
                     self.hopeless.set(true);
                 }
                 (index, Some(answer))
@@ -74,15 +83,62 @@ impl<W: World> Run<'_, W> {
         change: &Change,
         to: &Destination,
         going: &BTreeSet<&Mrn>,
-    ) -> Result<Probe, Ended> {
+    ) -> Result<Probe, NoPlace> {
         let ask = async || {
             let found = self.world.probe(to).await?;
             // A login that ends too soon is better known before the beginning; waits are for later.
             self.world.ready(to).await?;
             Ok(found)
         };
-        let found = self.in_time(change, to, ask).await?;
-        self.judged(to, found, going, &change.predecessors).await
+        let found = self.in_time(change, to, ask).await;
+        let found = found.map_err(NoPlace::Ended)?;
+        let unread = found.found == Found::Unreadable;
+        let judged = self.judged(to, found, going, &change.predecessors).await;
+        judged.map_err(|ended| match self.unended(change, to).filter(|_| unread) {
+            Some(run) => NoPlace::Held(format!(
+                "{to}: what is there cannot be read, and {run} before it died; the store does not tell that from \
+                 what others put there, so remove it there, or say overwrite_unreadable = true in the sink if it may \
+                 be lost"
+            )),
+            None => NoPlace::Ended(ended),
+        })
+    }
+
+    /// A run that did not end and may have written to a place, as far as marks tell; a fragment.
+    fn unended(&self, change: &Change, to: &Destination) -> Option<String> {
+        match change.step {
+            Step::Birth => {
+                let mut dead = self.dead_births(&change.address);
+                let made = dead.find_map(|(_, dead)| dead.account.as_ref())?;
+                Some(format!("the run that made {made} may have written it"))
+            }
+            // A newest generation whose marks name no version there: they were to be written next.
+            Step::Rotate => {
+                let newest = change.predecessors.first()?;
+                let version = newest.had.get(&to.id()).cloned().flatten();
+                version
+                    .is_none()
+                    .then(|| format!("the run that made {} may have written it", newest.account))
+            }
+            // The account and its key stay as they are.
+            Step::Redeliver => Some("a run may have written it".to_owned()),
+            Step::Adopt
+            | Step::RemoveDeadBirth
+            | Step::Rename
+            | Step::Grant
+            | Step::Update
+            | Step::Revoke
+            | Step::Forget
+            | Step::Delete => None,
+        }
+    }
+
+    /// The removals of what dead births of an address left, with their number in the plan.
+    pub(super) fn dead_births(&self, of: &Address) -> impl Iterator<Item = (usize, &Change)> {
+        let changes = self.plan.changes.iter().enumerate();
+        changes.filter(move |(_, change)| {
+            change.step == Step::RemoveDeadBirth && change.address == *of
+        })
     }
 
     /// Asks a store something before anything is written, again and again while its refusal may pass and the
@@ -246,15 +302,9 @@ impl<W: World> Run<'_, W> {
             Found::Unreadable if to.overwrites_unreadable() => return Ok(()),
             Found::Unreadable if former.iter().any(left) => return Ok(()),
             Found::Unreadable => {
-                // A run that died may have left it, and nothing tells it from what others put there.
-                let or = match going.is_empty() {
-                    true => "",
-                    false => " or what a birth left that did not end",
-                };
-                return Err(format!(
-                    "something is there that cannot be read, and may be a key in use{or}; move it away, \
-                     or say overwrite_unreadable = true in the sink if it may be lost"
-                ));
+                let why = "something is there that cannot be read, and may be a key in use; move it away, or \
+                           say overwrite_unreadable = true in the sink if it may be lost";
+                return Err(why.to_owned());
             }
             Found::Account { account, .. } if going.contains(account) => return Ok(()),
             Found::Account { account, endpoint } => (account, endpoint),

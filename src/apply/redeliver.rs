@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outcome::{ChangeOutcome, ChangeResult};
-use super::probe::same_endpoint;
+use super::probe::{NoPlace, same_endpoint};
 use super::run::{Ended, Run, ScopeRun};
 use crate::model::{
     CredentialMark, Destination, DestinationId, Fingerprint, IssuedCredential, KeyAt, Labels,
@@ -21,8 +21,9 @@ impl<'a, W: World> Run<'a, W> {
         &self,
         change: &Change,
         going: &BTreeSet<&Mrn>,
-    ) -> Result<(), Ended> {
-        self.source_in_time(change).await?;
+    ) -> Result<(), NoPlace> {
+        let source = self.source_in_time(change).await;
+        source.map_err(NoPlace::Ended)?;
         // A run that died may have put it there already.
         let replaceable = going.iter().copied().chain(&change.account).collect();
         for to in &change.deliver_to {

@@ -66,6 +66,7 @@ pub async fn revoke<W: World>(approved: &Revocation, world: &W, options: &Option
     Outcome {
         results,
         in_flight: plan.in_flight.len(),
+        held: 0,
         written: run.written.get(),
         interrupted: run.stopped.get(),
     }

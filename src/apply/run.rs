@@ -69,6 +69,8 @@ pub(super) struct Run<'a, W> {
     pub(super) keys: Keys,
     /// What the destinations of births held, in the order of each change, where a write is bound to that.
     pub(super) probed: RefCell<BTreeMap<usize, Vec<Option<Probe>>>>,
+    /// Changes that wait for a person, and how each ends.
+    pub(super) held: RefCell<BTreeMap<usize, Ended>>,
 }
 
 /// How many keys are on their way: made, and not yet where they belong. Each scope may have one, so that none
@@ -166,6 +168,7 @@ impl<'a, W: World> Run<'a, W> {
             hopeless: Cell::new(false),
             keys,
             probed: RefCell::default(),
+            held: RefCell::default(),
         }
     }
 }

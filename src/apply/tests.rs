@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 mod commits;
+mod held;
 mod keys;
 mod revoke;
 mod wait;
@@ -21,7 +22,7 @@ use crate::model::{
     RoleSet, ScopeInfo, SealCheck, SealKey, SealKeys, Seals, SourceRef, SpaceId, StackId, Standing,
     StoreVersion, VOID,
 };
-use crate::plan::Change;
+use crate::plan::{Action, Change};
 use crate::policy::{Acks, LocalFiles, approve, writers};
 use crate::ports::*;
 
@@ -42,6 +43,8 @@ type Closed = Box<dyn Fn(Duration) -> Result<Duration, SinkError>>;
 struct Small {
     accounts: RefCell<BTreeMap<Mrn, LiveAccount>>,
     script: RefCell<VecDeque<Scripted>>,
+    /// What it answers to creates; the script where this is empty.
+    creates: RefCell<VecDeque<Scripted>>,
     writes: RefCell<Vec<String>>,
     now: Cell<Duration>,
     stop_after: Cell<Option<usize>>,
@@ -87,6 +90,7 @@ impl Small {
                     .collect(),
             ),
             script: RefCell::new(script.into()),
+            creates: RefCell::default(),
             writes: RefCell::default(),
             now: Cell::default(),
             stop_after: Cell::new(None),
@@ -171,7 +175,9 @@ impl Reader for Small {
 
 impl Writer for Small {
     async fn create(&self, new: &NewAccount) -> Result<IssuedCredential, WriteError> {
-        let (kind, effect) = match self.script.borrow_mut().pop_front() {
+        let apart = self.creates.borrow_mut().pop_front();
+        let scripted = apart.or_else(|| self.script.borrow_mut().pop_front());
+        let (kind, effect) = match scripted {
             Some(Scripted::Fail(kind, effect)) => (kind, effect),
             _ => unreachable!("births are simulated elsewhere"),
         };

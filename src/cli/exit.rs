@@ -151,7 +151,8 @@ impl Exit {
                 short: "applied in part",
                 meaning: "Some changes are done and others are not, or nobody can tell; the run \
                           was interrupted after a write; an account that another run is \
-                          creating was left alone; `revoke` left an account alone that may be \
+                          creating was left alone; an account waits for a person, since a run that died may have written to \
+                          a place that nobody can read; `revoke` left an account alone that may be \
                           meant; accounts are under another seal key, and births alone went on; or all is done and the report of it could not be \
                           written.",
                 then: "The outcome says how each change ended. Run apply again.",

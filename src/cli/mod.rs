@@ -35,7 +35,7 @@ mod signals;
 mod subfolders;
 mod terraform;
 mod withheld;
-mod world;
+pub mod world;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -25,7 +25,7 @@ use super::options::{ConfigArgs, ExecArgs, PlatformChoice, PolicyArgs, Scopes};
 use super::reach::{Kept, Reached};
 use super::reporter::Reporter;
 use super::signals::Signals;
-use super::world::RealWorld;
+use super::world::{Process, RealWorld};
 use super::{policies, programs, reach, record, seal};
 
 /// A configuration compared with what is live, and the connection over which that was found.
@@ -60,7 +60,7 @@ impl Session {
     /// Why a file of that cannot be written.
     pub async fn judge(&mut self, told: &PolicyArgs) -> Result<(), Failure> {
         let questions = Questions::of(&self.plan, &self.live, &self.inventory);
-        let reporter = &self.world.reporter;
+        let reporter = &self.world.run.reporter;
         let answers = reach::answers(&self.world.client, &questions, reporter).await;
         self.plan.tell(questions, &answers);
         let checkout = self.source.checkout(&policy::writers(&self.plan));
@@ -169,9 +169,11 @@ pub async fn open(
         world: RealWorld {
             client,
             sinks,
-            signals,
-            reporter: reporter.clone(),
-            start,
+            run: Process {
+                signals,
+                reporter: reporter.clone(),
+                start,
+            },
         },
         plan,
         policies,

@@ -1,4 +1,5 @@
 //! The real world for apply: the client, the sinks, the clock, chance, standard error, signals.
+//! Hands on what it is asked, and decides nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use crate::model::{
     Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope,
     ScopeInfo, SpaceId, StoreVersion,
 };
-use crate::platform::{Client, Http};
+use crate::platform::{Client, Http, Transport};
 use crate::ports::{
     Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe,
     Random, ReadError, ReadKey, Reader, Recorder, Removal, SinkError, SinkStore, Staged,
@@ -21,20 +22,35 @@ use super::reporter::Reporter;
 use super::signals::Signals;
 
 /// Everything that apply may touch.
-pub struct RealWorld {
+pub struct World<T, R> {
     /// The platform.
-    pub client: Client<Http>,
+    pub client: Client<T>,
     /// The sinks.
     pub sinks: Sinks,
-    /// Whether somebody asked to stop.
-    pub signals: Signals,
-    /// Who is told what happens.
-    pub reporter: Reporter,
-    /// When the run began.
-    pub start: Instant,
+    /// What the run has besides.
+    pub run: R,
 }
 
-impl Reader for RealWorld {
+/// What a run has besides the platform and the sinks.
+pub trait Surroundings: Recorder + Clock + Random + Interrupt {
+    /// Is told right before something may be written.
+    fn writing(&self);
+}
+
+/// The world of the program.
+pub(super) type RealWorld = World<Http, Process>;
+
+/// The surroundings of the program.
+pub(super) struct Process {
+    /// Whether somebody asked to stop.
+    pub(super) signals: Signals,
+    /// Who is told what happens.
+    pub(super) reporter: Reporter,
+    /// When the run began.
+    pub(super) start: Instant,
+}
+
+impl<T: Transport, R> Reader for World<T, R> {
     async fn caller(&self) -> Result<Caller, ReadError> {
         self.client.caller().await
     }
@@ -64,14 +80,14 @@ impl Reader for RealWorld {
     }
 }
 
-impl Writer for RealWorld {
+impl<T: Transport, R: Surroundings> Writer for World<T, R> {
     async fn create(&self, account: &NewAccount) -> Result<IssuedCredential, WriteError> {
-        self.signals.writing();
+        self.run.writing();
         self.client.create(account).await
     }
 
     async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
-        self.signals.writing();
+        self.run.writing();
         self.client.update(mrn, update).await
     }
 
@@ -80,17 +96,17 @@ impl Writer for RealWorld {
         scope: &Scope,
         roles: &BTreeMap<Mrn, RoleSet>,
     ) -> Result<BatchErrors, WriteError> {
-        self.signals.writing();
+        self.run.writing();
         self.client.set_roles(scope, roles).await
     }
 
     async fn delete(&self, scope: &Scope, mrns: &[Mrn]) -> Result<BatchErrors, WriteError> {
-        self.signals.writing();
+        self.run.writing();
         self.client.delete(scope, mrns).await
     }
 }
 
-impl SinkStore for RealWorld {
+impl<T, R: Surroundings> SinkStore for World<T, R> {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
         self.sinks.probe(to).await
     }
@@ -105,7 +121,7 @@ impl SinkStore for RealWorld {
         credential: &IssuedCredential,
         probe: Probe,
     ) -> Result<Staged, SinkError> {
-        self.signals.writing();
+        self.run.writing();
         self.sinks.stage(to, credential, probe).await
     }
 
@@ -115,7 +131,7 @@ impl SinkStore for RealWorld {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> Result<Delivered, SinkError> {
-        self.signals.writing();
+        self.run.writing();
         self.sinks.promote(to, credential, staged).await
     }
 
@@ -138,18 +154,52 @@ impl SinkStore for RealWorld {
         account: &Mrn,
         left: Option<&StoreVersion>,
     ) -> Result<Removal, SinkError> {
-        self.signals.writing();
+        self.run.writing();
         self.sinks.remove(from, account, left).await
     }
 }
 
-impl Recorder for RealWorld {
+impl<T, R: Recorder> Recorder for World<T, R> {
+    fn record(&self, event: Event) {
+        self.run.record(event);
+    }
+}
+
+impl<T, R: Clock> Clock for World<T, R> {
+    async fn sleep(&self, duration: Duration) {
+        self.run.sleep(duration).await;
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.run.elapsed()
+    }
+}
+
+impl<T, R: Random> Random for World<T, R> {
+    fn nonce(&self) -> Nonce {
+        self.run.nonce()
+    }
+}
+
+impl<T, R: Interrupt> Interrupt for World<T, R> {
+    fn stop_requested(&self) -> bool {
+        self.run.stop_requested()
+    }
+}
+
+impl Surroundings for Process {
+    fn writing(&self) {
+        self.signals.writing();
+    }
+}
+
+impl Recorder for Process {
     fn record(&self, event: Event) {
         self.reporter.emit(events::Event::Change(&event));
     }
 }
 
-impl Clock for RealWorld {
+impl Clock for Process {
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
@@ -159,13 +209,13 @@ impl Clock for RealWorld {
     }
 }
 
-impl Random for RealWorld {
+impl Random for Process {
     fn nonce(&self) -> Nonce {
         random::nonce()
     }
 }
 
-impl Interrupt for RealWorld {
+impl Interrupt for Process {
     fn stop_requested(&self) -> bool {
         self.signals.stop_requested()
     }

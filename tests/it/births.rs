@@ -4,30 +4,28 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rolecall::apply::{Options, Outcome, apply};
+use rolecall::cli::world::{Surroundings, World};
 use rolecall::diff::diff;
 use rolecall::http::{Answer, Failure, Time};
 use rolecall::model::{
-    Address, AzureKeyVaultPlace, Caller, CredentialFormat, Desired, DesiredAccount,
-    DesiredOrganization, DesiredSpace, Destination, FilePlace, GithubApi, GithubApp, GithubOwner,
-    GithubPlace, Inventory, IssuedCredential, LARGEST_CREDENTIAL, Limits, LiveAccount, Mrn, Nonce,
-    OrgId, Origin, Place, Queries, Role, RoleSet, Scope, ScopeInfo, SpaceId, StackId, StoreVersion,
+    Address, AzureKeyVaultPlace, CredentialFormat, Desired, DesiredAccount, DesiredOrganization,
+    DesiredSpace, Destination, FilePlace, GithubApi, GithubApp, GithubOwner, GithubPlace,
+    Inventory, LARGEST_CREDENTIAL, Limits, Nonce, OrgId, Origin, Place, Queries, Role, Scope,
+    SpaceId, StackId,
 };
 use rolecall::plan::build;
 use rolecall::platform::{Client, Credential, Endpoint, Identity, Transport};
 use rolecall::policy::{Acks, LocalFiles, approve};
-use rolecall::ports::{
-    Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Event, Interrupt, NewAccount, Probe,
-    Random, ReadError, ReadKey, Reader, Recorder, Removal, SinkError, SinkStore, Staged,
-    WriteError, Writer,
-};
+use rolecall::ports::{Clock, Event, Interrupt, Random, Recorder};
 use rolecall::refresh::refresh;
 use rolecall::secret::Secret;
-use rolecall::sinks::{Gates, Machine, Programs, Sinks};
+use rolecall::sinks::{Gates, Machine, Programs, SinkRequest, Sinks};
 use rolecall_server::{App, Options as ServerOptions, Quirks, Storage};
 use rolecall_standins::azure::{Azure, CLIENT, SECRET, TENANT};
 use rolecall_standins::github::{Github, TOKEN};
@@ -75,10 +73,50 @@ fn time(hands: &Arc<Hands>) -> Time {
     }
 }
 
+/// What a run did with keys.
+#[derive(Default)]
+struct Ledger {
+    /// Made, and not yet delivered.
+    on_their_way: AtomicUsize,
+    /// How many there were at once at most.
+    most: AtomicUsize,
+    /// Made while their store was known to want to be left alone.
+    made_in_vain: AtomicUsize,
+    /// Until when the store said that it wants to be left alone.
+    closed: Mutex<Option<Timestamp>>,
+}
+
+impl Ledger {
+    /// Notes that a key is made now.
+    fn made(&self, now: Timestamp) {
+        let closed = *self.closed.lock().expect("no panic");
+        if closed.is_some_and(|until| now < until) {
+            self.made_in_vain.fetch_add(1, Ordering::SeqCst);
+        }
+        let under_way = self.on_their_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(under_way, Ordering::SeqCst);
+    }
+
+    /// Notes what a store answered.
+    fn answered(&self, request: &SinkRequest, now: Timestamp) {
+        match request.status {
+            Some(403) => {
+                let until = now + SignedDuration::from_secs(60);
+                *self.closed.lock().expect("no panic") = Some(until);
+            }
+            Some(200..=299) if request.operation.ends_with(" write") => {
+                self.on_their_way.fetch_sub(1, Ordering::SeqCst);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The way to the platform, without a socket.
 struct Wire {
     app: App,
     hands: Arc<Hands>,
+    ledger: Arc<Ledger>,
 }
 
 impl Transport for Wire {
@@ -86,6 +124,9 @@ impl Transport for Wire {
         // Others go on while a request is under way.
         tokio::task::yield_now().await;
         let now = self.hands.now();
+        if String::from_utf8_lossy(&body).contains("createServiceAccount") {
+            self.ledger.made(now);
+        }
         let (status, body) = self.app.serve_bytes(Some(&authorization), &body, now);
         Ok(Answer {
             date: Timestamp::from_second(now.as_second()).ok(),
@@ -113,29 +154,53 @@ fn platform(spaces: &[String], hands: &Hands) -> App {
     app
 }
 
-/// What a run did with keys.
-#[derive(Default)]
-struct Ledger {
-    /// Made, and not yet delivered.
-    on_their_way: Cell<usize>,
-    /// How many there were at once at most.
-    most: Cell<usize>,
-    /// Made while their store was known to want to be left alone.
-    made_in_vain: Cell<usize>,
-}
-
-struct World {
-    client: Client<Wire>,
-    sinks: Sinks,
+/// What runs have besides the platform and the sinks.
+struct Bench {
     hands: Arc<Hands>,
-    /// Until when the store said that it wants to be left alone.
-    closed: Arc<Mutex<Option<Timestamp>>>,
-    ledger: Ledger,
     nonces: Cell<u128>,
     events: RefCell<Vec<Event>>,
 }
 
-impl World {
+impl Surroundings for Bench {
+    fn writing(&self) {}
+}
+
+impl Recorder for Bench {
+    fn record(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+}
+
+impl Clock for Bench {
+    async fn sleep(&self, duration: Duration) {
+        self.hands.sleep(duration).await;
+    }
+    fn elapsed(&self) -> Duration {
+        let passed = self.hands.now().duration_since(self.hands.start);
+        Duration::try_from(passed).unwrap_or_default()
+    }
+}
+
+impl Random for Bench {
+    fn nonce(&self) -> Nonce {
+        self.nonces.set(self.nonces.get() + 1);
+        Nonce::from_bytes(self.nonces.get().to_be_bytes())
+    }
+}
+
+impl Interrupt for Bench {
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+/// The world of the program but for its surroundings, and what was done in it.
+struct Trial {
+    world: World<Wire, Bench>,
+    ledger: Arc<Ledger>,
+}
+
+impl Trial {
     /// A world with these spaces, by this clock, in which sinks have these variables and may send logins to
     /// these servers too.
     fn new(
@@ -147,9 +212,11 @@ impl World {
     ) -> Self {
         // Whoever comes first does it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let ledger = Arc::new(Ledger::default());
         let wire = Wire {
             app: platform(spaces, &hands),
             hands: Arc::clone(&hands),
+            ledger: Arc::clone(&ledger),
         };
         let endpoint = Endpoint::new("http://127.0.0.1:8989").expect("valid");
         let identity = Identity::api_token(CALLER);
@@ -157,8 +224,7 @@ impl World {
             .iter()
             .map(|(name, value)| (*name, Secret::new((*value).to_owned())))
             .collect();
-        let closed = Arc::new(Mutex::new(None));
-        let (watch, noted) = (Arc::clone(&hands), Arc::clone(&closed));
+        let (watch, noted) = (Arc::clone(&hands), Arc::clone(&ledger));
         let machine = Machine {
             variables,
             time: time(&hands),
@@ -168,23 +234,19 @@ impl World {
             patience: Duration::from_secs(10),
             allowed,
             programs: Programs::none(),
-            observer: Box::new(move |request| {
-                if request.status == Some(403) {
-                    let until = watch.now() + SignedDuration::from_secs(60);
-                    *noted.lock().expect("no panic") = Some(until);
-                }
-            }),
+            observer: Box::new(move |request| noted.answered(request, watch.now())),
             gates: Gates::default(),
         };
-        Self {
+        let world = World {
             client: Client::new(wire, endpoint, identity, time(&hands)),
             sinks: Sinks::new(root, machine, &stack()),
-            hands,
-            closed,
-            ledger: Ledger::default(),
-            nonces: Cell::new(0),
-            events: RefCell::default(),
-        }
+            run: Bench {
+                hands,
+                nonces: Cell::new(0),
+                events: RefCell::default(),
+            },
+        };
+        Self { world, ledger }
     }
 
     fn run<T>(&self, work: impl Future<Output = T>) -> T {
@@ -197,6 +259,7 @@ impl World {
 
     /// Plans what is desired and applies it.
     fn apply(&self, desired: &Desired, wait: Duration) -> Outcome {
+        let world = &self.world;
         let seals = crate::stage::seals();
         let queries = Queries {
             organizations: [OrgId::new(ORGANIZATION).expect("valid")].into(),
@@ -208,139 +271,12 @@ impl World {
             ..Options::default()
         };
         self.run(async {
-            let live = refresh(self, &queries, "local").await.expect("reads");
+            let live = refresh(world, &queries, "local").await.expect("reads");
             let inventory = Inventory::take(desired, &live, &seals);
             let plan = build(desired, &live, &inventory, diff(desired, &live, &inventory));
             let approved = approve(plan, &Acks::default(), None, LocalFiles::Stay);
-            apply(&approved.expect("no guard objects"), self, &options).await
+            apply(&approved.expect("no guard objects"), world, &options).await
         })
-    }
-}
-
-impl Reader for World {
-    async fn caller(&self) -> Result<Caller, ReadError> {
-        self.client.caller().await
-    }
-    async fn organization(&self, id: &OrgId) -> Result<ScopeInfo, ReadError> {
-        self.client.organization(id).await
-    }
-    async fn spaces(&self, id: &OrgId) -> Result<BTreeMap<SpaceId, ScopeInfo>, ReadError> {
-        self.client.spaces(id).await
-    }
-    async fn space(&self, id: &SpaceId) -> Result<ScopeInfo, ReadError> {
-        self.client.space(id).await
-    }
-    async fn accounts(&self, scope: &Scope) -> Result<Vec<LiveAccount>, ReadError> {
-        self.client.accounts(scope).await
-    }
-    async fn account(&self, mrn: &Mrn) -> Result<Option<LiveAccount>, ReadError> {
-        self.client.account(mrn).await
-    }
-    fn platform_time(&self) -> Timestamp {
-        self.client.platform_time()
-    }
-}
-
-impl Writer for World {
-    async fn create(&self, account: &NewAccount) -> Result<IssuedCredential, WriteError> {
-        let closed = *self.closed.lock().expect("no panic");
-        let ledger = &self.ledger;
-        if closed.is_some_and(|until| self.hands.now() < until) {
-            ledger.made_in_vain.set(ledger.made_in_vain.get() + 1);
-        }
-        let now = ledger.on_their_way.get() + 1;
-        ledger.on_their_way.set(now);
-        ledger.most.set(now.max(ledger.most.get()));
-        self.client.create(account).await
-    }
-    async fn update(&self, mrn: &Mrn, update: &AccountUpdate) -> Result<(), WriteError> {
-        self.client.update(mrn, update).await
-    }
-    async fn set_roles(
-        &self,
-        scope: &Scope,
-        roles: &BTreeMap<Mrn, RoleSet>,
-    ) -> Result<BatchErrors, WriteError> {
-        self.client.set_roles(scope, roles).await
-    }
-    async fn delete(&self, scope: &Scope, mrns: &[Mrn]) -> Result<BatchErrors, WriteError> {
-        self.client.delete(scope, mrns).await
-    }
-}
-
-impl SinkStore for World {
-    async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
-        self.sinks.probe(to).await
-    }
-    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
-        self.sinks.ready(to).await
-    }
-    async fn stage(
-        &self,
-        to: &Destination,
-        credential: &IssuedCredential,
-        probe: Probe,
-    ) -> Result<Staged, SinkError> {
-        self.sinks.stage(to, credential, probe).await
-    }
-    async fn promote(
-        &self,
-        to: &Destination,
-        credential: &IssuedCredential,
-        staged: &Staged,
-    ) -> Result<Delivered, SinkError> {
-        let delivered = self.sinks.promote(to, credential, staged).await?;
-        let ledger = &self.ledger;
-        ledger.on_their_way.set(ledger.on_their_way.get() - 1);
-        Ok(delivered)
-    }
-    async fn abandon(
-        &self,
-        to: &Destination,
-        credential: &IssuedCredential,
-        staged: &Staged,
-    ) -> Result<Abandoned, SinkError> {
-        self.sinks.abandon(to, credential, staged).await
-    }
-    async fn read(&self, from: &Destination) -> Result<ReadKey, SinkError> {
-        self.sinks.read(from).await
-    }
-    async fn remove(
-        &self,
-        from: &Destination,
-        account: &Mrn,
-        left: Option<&StoreVersion>,
-    ) -> Result<Removal, SinkError> {
-        self.sinks.remove(from, account, left).await
-    }
-}
-
-impl Recorder for World {
-    fn record(&self, event: Event) {
-        self.events.borrow_mut().push(event);
-    }
-}
-
-impl Clock for World {
-    async fn sleep(&self, duration: Duration) {
-        self.hands.sleep(duration).await;
-    }
-    fn elapsed(&self) -> Duration {
-        let passed = self.hands.now().duration_since(self.hands.start);
-        Duration::try_from(passed).unwrap_or_default()
-    }
-}
-
-impl Random for World {
-    fn nonce(&self) -> Nonce {
-        self.nonces.set(self.nonces.get() + 1);
-        Nonce::from_bytes(self.nonces.get().to_be_bytes())
-    }
-}
-
-impl Interrupt for World {
-    fn stop_requested(&self) -> bool {
-        false
     }
 }
 
@@ -413,9 +349,9 @@ fn two_hundred_keys_get_there_and_none_is_made_while_its_store_wants_to_be_left_
             ("GITHUB_API_URL", github.url.as_str()),
             ("ROLECALL_GITHUB_TOKEN", TOKEN),
         ];
-        let world = World::new(hands, &spaces, &login, Vec::new(), root.path());
+        let trial = Trial::new(hands, &spaces, &login, Vec::new(), root.path());
         let places = (0..keys).map(|n| secret(&github, n));
-        let outcome = world.apply(&desired(&spaces, places), Duration::ZERO);
+        let outcome = trial.apply(&desired(&spaces, places), Duration::ZERO);
         let undone = outcome.results.iter().find(|one| one.account.is_none());
         assert!(outcome.complete(), "{undone:?}");
         assert_eq!(outcome.results.len(), keys);
@@ -431,12 +367,13 @@ fn two_hundred_keys_get_there_and_none_is_made_while_its_store_wants_to_be_left_
             on_their_way,
             most,
             made_in_vain,
-        } = &world.ledger;
-        assert_eq!((on_their_way.get(), made_in_vain.get()), (0, 0));
-        assert_eq!(most.get(), Options::default().parallelism);
+            closed: _,
+        } = &*trial.ledger;
+        let told = [on_their_way, made_in_vain, most].map(|told| told.load(Ordering::SeqCst));
+        assert_eq!(told, [0, 0, Options::default().parallelism]);
         let refused = github.with(|github| github.limited());
         assert!((2..=8).contains(&refused), "{refused} writes in vain");
-        assert!(world.elapsed() >= Duration::from_secs(120));
+        assert!(trial.world.elapsed() >= Duration::from_secs(120));
     }
 }
 
@@ -490,25 +427,25 @@ fn a_role_that_does_not_count_yet_is_waited_for_before_any_account_is_made() {
         let root = tempfile::tempdir().expect("a folder");
         let spaces = ["space-0".to_owned()];
         let allowed = vec![origin.clone()];
-        let world = World::new(hands, &spaces, &login, allowed, root.path());
+        let trial = Trial::new(hands, &spaces, &login, allowed, root.path());
         let place = AzureKeyVaultPlace {
             vault: origin,
             name: "mondoo-ci".to_owned(),
             format: CredentialFormat::Json,
         };
         let to = Destination::new("azure_key_vault.ci", Place::AzureKeyVault(place));
-        let outcome = world.apply(&desired(&spaces, [to]), wait);
+        let outcome = trial.apply(&desired(&spaces, [to]), wait);
         assert_eq!(outcome.complete(), done, "{outcome:?}");
-        let passed = world.elapsed();
+        let passed = trial.world.elapsed();
         let (least, most) = match (done, wait.is_zero()) {
             (_, true) => (0, 5),
             (true, _) => (90, 110),
             (false, _) => (wait.as_secs(), wait.as_secs() + 15),
         };
         assert!((least..=most).contains(&passed.as_secs()), "{passed:?}");
-        let made = world.ledger.most.get();
+        let made = trial.ledger.most.load(Ordering::SeqCst);
         assert_eq!(made, usize::from(done), "an account is made once it counts");
-        let told = world.events.borrow();
+        let told = trial.world.run.events.borrow();
         let told: Vec<_> = told.iter().map(|event| format!("{event:?}")).collect();
         let minutes = told
             .iter()
@@ -524,7 +461,7 @@ fn no_credential_of_the_platform_is_larger_than_said() {
         let space = "s".repeat(letters);
         let root = tempfile::tempdir().expect("a folder");
         let spaces = [space];
-        let world = World::new(Hands::new(), &spaces, &[], Vec::new(), root.path());
+        let trial = Trial::new(Hands::new(), &spaces, &[], Vec::new(), root.path());
         let to = Destination::new(
             "file.local",
             Place::File(FilePlace {
@@ -538,7 +475,7 @@ fn no_credential_of_the_platform_is_larger_than_said() {
         for account in wanted.accounts.values_mut() {
             account.name = "n".repeat(60);
         }
-        let outcome = world.apply(&wanted, Duration::ZERO);
+        let outcome = trial.apply(&wanted, Duration::ZERO);
         assert!(outcome.complete(), "{outcome:?}");
         let file = std::fs::read(root.path().join("keys/ci.json")).expect("delivered");
         assert!(

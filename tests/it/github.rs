@@ -2,7 +2,9 @@
 //! GitHub does, each behind a socket.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +12,7 @@ use rolecall_standins::github::{APP, Github, INSTALLATION, TOKEN};
 use rolecall_standins::{Running, serve};
 use serde_json::Value;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, Then};
 
 const NAME: &str = "MONDOO_CONFIG_BASE64";
 
@@ -172,5 +174,98 @@ fn a_plan_says_which_repositories_of_an_organization_get_a_secret() {
         );
         assert!(!seen.contains(&readers.to_owned()), "{readers}");
         seen.push(readers.to_owned());
+    }
+}
+
+/// A run died after it wrote where nobody can read: that address waits for a person, and all else goes on.
+#[test]
+fn what_a_dead_run_may_have_left_holds_its_own_account_and_no_other() {
+    for removes in [true, false] {
+        let github = served();
+        let mut stage = stage(&github.url);
+        let alone = fs::read_to_string(stage.path("access/main.hcl")).expect("there");
+        let (_, alone) = alone.split_once("sink \"github\"").expect("a sink");
+        let alone = format!("sink \"github\"{alone}");
+        let at = "repos/acme/app/actions";
+        let value = || github.with(|github| github.value(at, NAME));
+        let apply = |stage: &Stage, more: &[&str]| {
+            let arguments = [&["apply", "--yes"][..], more, &["access"]].concat();
+            said(stage, &arguments, |command| {
+                command
+                    .env("GITHUB_API_URL", &github.url)
+                    .env("ROLECALL_GITHUB_TOKEN", TOKEN);
+            })
+        };
+        // It dies between the write and the mark.
+        let (send, held) = mpsc::channel();
+        stage.front.hook(move |operation, _| match operation {
+            "updateServiceAccount" => {
+                let _ = send.send(());
+                Then::Stall(Vec::new(), Duration::from_secs(60))
+            }
+            _ => Then::Answer,
+        });
+        let mut first = stage.command(&["apply", "--yes", "access"]);
+        first
+            .env("GITHUB_API_URL", &github.url)
+            .env("ROLECALL_GITHUB_TOKEN", TOKEN)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut first = first.spawn().expect("it starts");
+        held.recv_timeout(Duration::from_secs(60))
+            .expect("it comes to its mark");
+        first.kill().expect("killed");
+        let _ = first.wait();
+        stage.front.hook(|_, _| Then::Answer);
+        let left = value().expect("the dead run wrote it");
+        let beside = r#"service_account "beside" {
+  scope = space.payments
+  name  = "beside"
+  roles = ["viewer"]
+
+  credential {
+    deliver_to = [sink.file.local]
+  }
+}
+"#;
+        stage.configure(&format!("{alone}{beside}"));
+        let output = stage
+            .command(&["plan", "--format", "json", "access"])
+            .output();
+        let output = output.expect("runs");
+        let plan: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let nonce = plan["plan"]["in_flight"][0]["nonce"].as_str();
+        let resume = format!("--resume={}", nonce.expect("a nonce"));
+        for turn in 0..2 {
+            let (code, told) = apply(&stage, &[&resume]);
+            assert_eq!(code, 5, "{told}");
+            let way = "remove it there, or say overwrite_unreadable = true in the sink";
+            assert!(
+                told.contains("service_account.ci: refused to create: "),
+                "{told}"
+            );
+            assert!(told.contains(way), "{told}");
+            let born = told.contains("service_account.beside: created");
+            assert_eq!(born, turn == 0, "all else goes on, once: {told}");
+            assert_eq!(value().as_ref(), Some(&left), "nothing is overwritten");
+        }
+        match removes {
+            true => github.with(|github| github.forget(at, NAME)),
+            false => {
+                let sink = "sink \"github\" \"ci\" {\n";
+                let overwrites = format!("{sink}  overwrite_unreadable = true\n");
+                stage.configure(&format!("{}{beside}", alone.replace(sink, &overwrites)));
+            }
+        }
+        let (code, told) = apply(&stage, &[&resume]);
+        assert_eq!(code, 0, "{told}");
+        let value = String::from_utf8(value().expect("it is there")).expect("text");
+        assert_ne!(value.as_bytes(), left);
+        let (code, verified) = said(&stage, &["credential", "verify"], |command| {
+            command.env_remove("MONDOO_CONFIG_PATH").env(NAME, &value);
+        });
+        assert_eq!(code, 0, "{verified}");
+        let (code, planned) = said(&stage, &["plan", "--detailed-exitcode", "access"], |_| {});
+        assert_eq!(code, 0, "{planned}");
     }
 }

@@ -171,6 +171,40 @@ fn a_key_that_would_be_lost_with_the_machine_is_not_made() {
     stage.compare("lost-key.txt");
 }
 
+/// An account is not deleted whose key could not be removed afterwards.
+#[test]
+fn a_login_that_a_removal_needs_is_tried_before_the_first_write() {
+    let vault = served();
+    let mut stage = Stage::small();
+    let mount = "  mount   =";
+    let configure = |stage: &mut Stage, accounts: &[&str]| {
+        let text = delivering(&vault.url, accounts);
+        stage.configure(&text.replace(mount, &format!("  on_delete = \"remove\"\n{mount}")));
+    };
+    let apply = |stage: &Stage, login: bool| {
+        let mut command = stage.command(&["apply", "--yes", "access"]);
+        if login {
+            command.envs([("VAULT_ADDR", vault.url.as_str()), ("VAULT_TOKEN", ROOT)]);
+        }
+        let output = command.output().expect("runs");
+        (output.status.code(), said(&output))
+    };
+    configure(&mut stage, &["ci", "two"]);
+    let (code, text) = apply(&stage, true);
+    assert_eq!(code, Some(0), "{text}");
+    configure(&mut stage, &["two"]);
+    let before = writes(&stage);
+    let (code, text) = apply(&stage, false);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("VAULT_TOKEN, VAULT_ROLE_ID with"), "{text}");
+    assert_eq!(writes(&stage), before, "{text}");
+    let there = || vault.with(|vault| vault.fields("", "secret", "mondoo/ci"));
+    assert!(there().is_some());
+    let (code, text) = apply(&stage, true);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(there(), None, "{text}");
+}
+
 /// As little as a new key, one that is there is not left to a file that goes with the runner.
 #[test]
 fn a_key_is_not_taken_out_of_its_last_store_for_a_file_of_the_machine() {

@@ -228,6 +228,17 @@ pub struct Staged {
     pub former: Option<StoredCredential>,
 }
 
+impl Staged {
+    /// A key that was not put anywhere yet, since the place cannot stage.
+    pub fn nowhere(probe: Probe) -> Self {
+        Self {
+            probe,
+            beside: None,
+            former: None,
+        }
+    }
+}
+
 /// How far a delivery was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verified {
@@ -345,11 +356,12 @@ pub trait SinkStore {
     /// If it would not.
     fn probe(&self, to: &Destination) -> impl Future<Output = Result<Probe, SinkError>>;
 
-    /// How long the store of a destination that was probed is to be left alone, as it said itself; zero if it
-    /// may be asked at once. Asked right before a key is made that has to get there.
+    /// How long the store of a destination is to be left alone, as it said itself; zero if it may be asked at
+    /// once. Logs in where that is needed. Asked right before a key is made that has to get there, and before
+    /// the first write of a run where a key is to be removed.
     ///
     /// # Errors
-    /// If the login ends before a key could get there.
+    /// If nobody is logged in, or the login ends before a key could get there.
     fn ready(&self, _: &Destination) -> impl Future<Output = Result<Duration, SinkError>> {
         std::future::ready(Ok(Duration::ZERO))
     }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::model::OnDelete;
-use crate::plan::Action;
 
 fn file(name: &str) -> Destination {
     let place = FilePlace {
@@ -177,6 +176,30 @@ fn a_key_goes_after_its_account_and_only_then() {
         "{told}"
     );
     assert!(world.accounts.borrow().is_empty());
+}
+
+/// An account that is gone, and whose key nobody may remove, is better not deleted yet.
+#[test]
+fn nothing_is_begun_where_nobody_is_logged_in_at_a_place_that_loses_a_key() {
+    let (a, b) = (file("a"), file("b").with(OnDelete::Remove));
+    for declared in [Vec::new(), vec![declared_at("ci", &[&a])]] {
+        let account = live_at("ci", &[&a, &b]);
+        let world = world_at(&account, &[&a, &b]);
+        *world.closed.borrow_mut() = Some(Box::new(|_| {
+            Err(SinkError {
+                kind: SinkErrorKind::Unauthenticated,
+                effect: Effect::None,
+                message: "nobody is logged in".to_owned(),
+                help: None,
+            })
+        }));
+        let outcome = run_as(known("ci", &[&b]), declared, &[account], &world);
+        assert_eq!(
+            only(&outcome),
+            (ChangeResult::Failed, "nobody is logged in")
+        );
+        assert!(world.writes.borrow().is_empty() && !outcome.written);
+    }
 }
 
 /// The key of an account, as a place holds it in these tests.

@@ -241,7 +241,7 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     if !how.yes && reviewed.is_none() {
         confirm("Apply this plan?", &shown, reporter)?;
     }
-    session.world.signals.applying();
+    session.world.run.signals.applying();
     let options = Options {
         parallelism: usize::from(how.parallelism),
         wait: how
@@ -362,7 +362,7 @@ fn exit(outcome: &Outcome) -> Exit {
     if outcome.complete() {
         return Exit::Done;
     }
-    if outcome.written || outcome.in_flight > 0 {
+    if outcome.written || outcome.in_flight > 0 || outcome.held > 0 {
         return Exit::Partial;
     }
     if outcome.interrupted {

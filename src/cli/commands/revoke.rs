@@ -21,7 +21,7 @@ use crate::cli::reach::{self, Reached};
 use crate::cli::record;
 use crate::cli::reporter::Reporter;
 use crate::cli::signals::Signals;
-use crate::cli::world::RealWorld;
+use crate::cli::world::{Process, RealWorld};
 use crate::diag::suggest;
 use crate::echo;
 use crate::model::{
@@ -188,11 +188,13 @@ async fn run(args: RevokeArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         client,
         // Keys stay where they are: they open nothing any more.
         sinks: Sinks::local(&args.config.dir),
-        signals,
-        reporter: reporter.clone(),
-        start,
+        run: Process {
+            signals,
+            reporter: reporter.clone(),
+            start,
+        },
     };
-    world.signals.applying();
+    world.run.signals.applying();
     let options = Options {
         seals,
         ..Options::default()

@@ -222,6 +222,7 @@ mod tests {
         let outcome = Outcome {
             results: ended.iter().map(result).collect(),
             in_flight: 0,
+            held: 0,
             written,
             interrupted: false,
         };

@@ -12,6 +12,8 @@ pub fn outcome(outcome: &Outcome) -> Value {
     let Outcome {
         results,
         in_flight,
+        // Their results say so.
+        held: _,
         written,
         interrupted,
     } = outcome;

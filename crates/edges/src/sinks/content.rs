@@ -7,7 +7,7 @@ use crate::credential_file::{self, CredentialFile, Typename, Whole};
 use crate::model::{
     CredentialFormat, DEFAULT_ENDPOINT, Fingerprint, IssuedCredential, Mrn, StoredCredential,
 };
-use crate::ports::ReadKey;
+use crate::ports::{Effect, Found, Probe, ReadKey, SinkError, SinkErrorKind};
 use crate::secret::Secret;
 
 /// The bytes of a credential file; `None` only if it cannot be written as JSON.
@@ -37,6 +37,40 @@ pub(super) fn render(
     match format {
         CredentialFormat::Json => Some(json),
         CredentialFormat::Base64 => credential_file::base64_line(&json),
+    }
+}
+
+/// A credential as the value of a store, without the end of its line: a variable holds none.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub(super) fn value(
+    credential: &IssuedCredential,
+    format: CredentialFormat,
+) -> Result<Zeroizing<String>, SinkError> {
+    let bytes = render(credential, format);
+    let text = bytes.and_then(|bytes| {
+        let text = std::str::from_utf8(&bytes).ok()?;
+        Some(Zeroizing::new(text.trim_end().to_owned()))
+    });
+    text.ok_or_else(|| SinkError {
+        kind: SinkErrorKind::Malformed,
+        effect: Effect::None,
+        message: "the credential cannot be written as JSON".to_owned(),
+        help: None,
+    })
+}
+
+/// Refuses a place that holds what is no credential, whatever was decided.
+pub(super) fn replaceable(probe: &Probe) -> Result<(), SinkError> {
+    match &probe.found {
+        Found::Foreign { what } => Err(SinkError {
+            kind: SinkErrorKind::Unfit,
+            effect: Effect::None,
+            message: what.clone(),
+            help: None,
+        }),
+        Found::Nobody | Found::Account { .. } | Found::Unreadable => Ok(()),
     }
 }
 

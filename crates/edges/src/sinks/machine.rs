@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::http::{Client, Proxy, Settings, Time, Words};
 use crate::model::Origin;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
@@ -12,6 +14,10 @@ use crate::secret::Secret;
 
 use super::gates::Gates;
 use super::programs::Programs;
+
+/// What a birth may take from the last look until its key is there, while the platform is slow to show it: a
+/// login that ends within this time is replaced before a key is made.
+pub(super) const BIRTH: SignedDuration = SignedDuration::from_secs(90);
 
 /// One request of a sink, sent once, and how that went: what a log may hold of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,8 @@ mod gcp;
 mod github;
 mod gitlab;
 mod jwt;
+#[cfg(test)]
+mod kinds;
 mod kubernetes;
 mod machine;
 mod programs;

@@ -32,7 +32,34 @@ pub(super) async fn send(
     client: &Client,
     call: &Call<'_>,
 ) -> Result<Answer, SinkError> {
+    let sent = sent(machine, client, call, false).await?;
+    Ok(sent.answer)
+}
+
+/// An answer that counts.
+pub(super) struct Sent {
+    pub(super) answer: Answer,
+    /// Whether an earlier try of the same request may have been worked on, whatever this answer says.
+    pub(super) unsure: bool,
+}
+
+/// As [`send`]; a request that `repeats` changes nothing more the second time, and is sent again though the first
+/// may have been worked on.
+///
+/// # Errors
+/// If no whole answer came. Its effect is unknown where the request writes and any try may have been sent.
+pub(super) async fn sent(
+    machine: &Machine,
+    client: &Client,
+    call: &Call<'_>,
+    repeats: bool,
+) -> Result<Sent, SinkError> {
     let mut tries = RETRY.tries();
+    let mut earlier = false;
+    let or_earlier = |error: SinkError, earlier: bool| match earlier && call.writes {
+        true => unsure(error),
+        false => error,
+    };
     let mut told = SinkRequest {
         operation: call.operation,
         host: client.shown().to_owned(),
@@ -55,11 +82,17 @@ pub(super) async fn send(
             Err(failure) if failure.maybe_sent => (Again::Reads, None),
             Err(_) => (Again::Always, None),
         };
+        let counts = |answer| Sent {
+            answer,
+            unsure: earlier,
+        };
         if again == Again::Never {
-            return answer.map_err(|failure| lost(&failure, call.writes));
+            let failed = |failure| or_earlier(lost(&failure, call.writes), earlier);
+            return answer.map(counts).map_err(failed);
         }
-        let end = match tries.after(again, call.writes, asked) {
+        let end = match tries.after(again, call.writes && !repeats, asked) {
             Verdict::Wait(wait) => {
+                earlier |= again == Again::Reads;
                 if asked.is_some() {
                     // What else is asked of this store would be refused too.
                     let until = (machine.time.now)() + wait;
@@ -79,13 +112,14 @@ pub(super) async fn send(
         if let (Ok(answer), Some(asked), false) = (&answer, asked, end.is_empty())
             && asked > RETRY.longest_asked
         {
-            return Err(asks_too_long(answer.status, asked, call.writes));
+            let error = asks_too_long(answer.status, asked, call.writes);
+            return Err(or_earlier(error, earlier));
         }
         // What an answer means is said by who knows the store.
-        return answer.map_err(|failure| {
+        return answer.map(counts).map_err(|failure| {
             let mut error = lost(&failure, call.writes);
             error.message.push_str(&end);
-            error
+            or_earlier(error, earlier)
         });
     }
 }
@@ -250,6 +284,66 @@ mod tests {
             (refused.kind, refused.effect, server.calls().len()),
             (SinkErrorKind::RateLimited, Effect::None, 1)
         );
+    }
+
+    /// Works on requests and loses its answer to the first.
+    struct Losing(usize);
+
+    impl Standin for Losing {
+        fn answer(&mut self, _: &Asked) -> Reply {
+            match self.0.checked_sub(1) {
+                Some(left) => {
+                    self.0 = left;
+                    Reply::cut()
+                }
+                None => Reply::empty(403),
+            }
+        }
+    }
+
+    /// A refusal says nothing of the try before it.
+    #[tokio::test]
+    async fn what_was_sent_before_an_answer_that_refuses_may_have_been_done() {
+        for (lost, repeats, unsure) in [
+            (0, true, Some(false)),
+            (1, true, Some(true)),
+            (1, false, None),
+        ] {
+            let server = serve(Losing(lost), ([127, 0, 0, 1], 0).into()).expect("serves");
+            let (machine, _) = Lent::machine(&[]);
+            let client = machine.client(&server.url, None, WORDS).expect("a client");
+            let url = format!("{}/x", client.shown());
+            let call = Call {
+                operation: "test",
+                writes: true,
+                make: &|| Request::new(Method::Post, url.as_str()),
+                again: usual,
+            };
+            let sent = sent(&machine, &client, &call, repeats).await;
+            match (sent, unsure) {
+                (Ok(sent), Some(unsure)) => {
+                    assert_eq!((sent.answer.status, sent.unsure), (403, unsure));
+                }
+                (Err(error), None) => assert_eq!(error.effect, Effect::Unknown),
+                (sent, _) => panic!(
+                    "{lost} {repeats}: {:?}",
+                    sent.map(|sent| sent.answer.status)
+                ),
+            }
+        }
+        // Nobody serves there, so that no try was sent.
+        let url = serve(Losing(0), ([127, 0, 0, 1], 0).into());
+        let url = url.expect("serves").url.clone();
+        let (machine, _) = Lent::machine(&[]);
+        let client = machine.client(&url, None, WORDS).expect("a client");
+        let call = Call {
+            operation: "test",
+            writes: true,
+            make: &|| Request::new(Method::Post, url.as_str()),
+            again: usual,
+        };
+        let error = sent(&machine, &client, &call, true).await.err();
+        assert_eq!(error.map(|error| error.effect), Some(Effect::None));
     }
 
     /// What may pass is asked again for as long as whoever applies says; what cannot is not.

@@ -139,6 +139,16 @@ impl Refused {
             Self::Label(error) | Self::Other(error) => error,
         }
     }
+
+    /// The same of a request of which an earlier try may have been done. That nothing is there, or something else
+    /// under the same token, says of that try too that it was not, or is gone.
+    pub(super) fn unsure(self) -> Self {
+        match self {
+            Self::NotThere | Self::Exists => self,
+            Self::Label(error) => Self::Label(remote::unsure(error)),
+            Self::Other(error) => Self::Other(remote::unsure(error)),
+        }
+    }
 }
 
 impl From<SinkError> for Refused {

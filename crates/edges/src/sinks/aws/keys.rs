@@ -7,9 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::secret::zeroizing;
+use crate::sinks::machine::BIRTH;
 
 /// How long before its end a login is renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
+const _: () = assert!(BIRTH.as_secs() <= EARLY.as_secs());
 
 /// Keys that sign requests.
 pub(super) struct Keys {

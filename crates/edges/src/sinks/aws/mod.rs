@@ -18,6 +18,7 @@ mod sts;
 mod value;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -28,6 +29,7 @@ use self::answer::{Described, Refused, elsewhere, refuse};
 use self::resource::Api;
 use self::service::Service;
 use self::value::NOTHING;
+use super::content;
 use super::remote;
 use super::room;
 use crate::model::{
@@ -362,6 +364,13 @@ impl SinkStore for AwsSecretsSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async { self.at(to).await?.1.ready().await };
+        work.await
+            .map_err(|error| remote::at(to, "looking", error))?;
+        Ok(Duration::ZERO)
+    }
+
     async fn stage(
         &self,
         to: &Destination,
@@ -369,7 +378,7 @@ impl SinkStore for AwsSecretsSink {
         mut probe: Probe,
     ) -> Result<Staged, SinkError> {
         let work = async {
-            value::replaceable(&probe)?;
+            content::replaceable(&probe)?;
             let (place, service) = self.at(to).await?;
             let text = rendered(credential, place)?;
             let (base, ours) = versions(&probe, credential, place);

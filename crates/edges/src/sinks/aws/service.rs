@@ -18,11 +18,11 @@ use super::login::Login;
 use super::profile::Profiles;
 use super::resource::{Api, Resource};
 use super::sign::{Signable, signature};
-use crate::http::{Answer, Client, Method, Request, Words};
+use crate::http::{Client, Method, Request, Words};
 use crate::model::{AwsSecretPlace, Origin, aws_address, aws_partition, is_aws_address};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
-use crate::sinks::remote::{self, Call};
+use crate::sinks::remote::{self, Call, Sent};
 
 /// The largest answer that is read: a value has 64 KiB at most.
 const LARGEST: usize = 1024 * 1024;
@@ -206,17 +206,34 @@ impl Service {
 
     /// Sends a request until its answer counts. Who is asked too much is left alone by all for a while, and
     /// asked again.
-    async fn sent(&self, call: &Call<'_>) -> Result<Answer, SinkError> {
-        let mut answer = remote::send(&self.machine, &self.client, call).await?;
+    async fn sent(&self, call: &Call<'_>, repeats: bool) -> Result<Sent, SinkError> {
+        let mut sent = remote::sent(&self.machine, &self.client, call, repeats).await?;
         for _ in 0..BUSY {
-            if !answer::is_busy(&answer) {
+            if !answer::is_busy(&sent.answer) {
                 break;
             }
             let until = (self.machine.time.now)() + REST;
             self.machine.gates.close(self.client.shown(), until);
-            answer = remote::send(&self.machine, &self.client, call).await?;
+            let next = remote::sent(&self.machine, &self.client, call, repeats).await;
+            let earlier = sent.unsure;
+            let next = next.map_err(|error| match earlier && call.writes {
+                true => remote::unsure(error),
+                false => error,
+            })?;
+            sent = Sent {
+                unsure: earlier || next.unsure,
+                ..next
+            };
         }
-        Ok(answer)
+        Ok(sent)
+    }
+
+    /// Sees that the login lasts until a key that is made now is where it has to be.
+    ///
+    /// # Errors
+    /// That it ends before and cannot be renewed.
+    pub(super) async fn ready(&self) -> Result<(), SinkError> {
+        self.login.keys().await.map(|_| ())
     }
 
     /// Sends a request and reads its answer.
@@ -259,24 +276,25 @@ impl Service {
         };
         let call = Call {
             operation: op.told,
-            writes: op.writes && !op.repeats,
+            writes: op.writes,
             make: &make,
             again: answer::again,
         };
-        let unsure = |error: SinkError| match op.writes {
-            true => remote::unsure(error),
-            false => error,
-        };
-        let answer = self.sent(&call).await;
-        // Of a write that is sent once, it is known whether it was.
-        let answer = answer.map_err(|error| if op.repeats { unsure(error) } else { error })?;
+        let Sent { answer, unsure } = self.sent(&call, op.repeats).await?;
         if answer.status != 200 {
             let right = format!("{}:{}", place.api.service(), op.name);
-            return Err(answer::refused(&answer, &right, place, op.writes));
+            let refused = answer::refused(&answer, &right, place, op.writes);
+            return Err(match unsure && op.writes {
+                true => refused.unsure(),
+                false => refused,
+            });
         }
         serde_json::from_slice(&answer.body).map_err(|_| {
-            let what = "the answer is none of AWS";
-            Refused::Other(unsure(answer::malformed(what)))
+            let error = answer::malformed("the answer is none of AWS");
+            Refused::Other(match op.writes {
+                true => remote::unsure(error),
+                false => error,
+            })
         })
     }
 

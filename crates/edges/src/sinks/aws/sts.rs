@@ -12,7 +12,7 @@ use super::keys::{Keys, refuse};
 use super::sign::{Signable, signature};
 use crate::http::{Again, Answer, Method, Request, Words};
 use crate::model::{Origin, aws_address, aws_partition, is_aws_address};
-use crate::ports::{Effect, SinkError, SinkErrorKind};
+use crate::ports::{SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
 
@@ -174,19 +174,41 @@ async fn ask(
     remote::send(machine, &client, &call).await
 }
 
+/// Whether a login that was refused may be taken in some minutes, by the name of the error.
+///
+/// * `AccessDenied`: a role and its trust policy count after a while. Sources: IAM User Guide, "Troubleshoot IAM",
+///   "Changes that I make are not always immediately visible"; hashicorp/terraform-provider-aws#6566 (10 to 30 s)
+///   and DataDog/stratus-red-team#358 (up to a minute), both of this error.
+/// * `InvalidIdentityToken` where STS did not get the key that the token is checked with. Source: aws/aws-cli#7194,
+///   where the same token is taken later.
+/// * `InvalidClientTokenId` of keys that a role gave: they are not known everywhere yet. Source:
+///   aws-actions/configure-aws-credentials#1681. Of other keys it says that there are none such.
+fn refusal(answer: &Answer, of_role: bool) -> SinkErrorKind {
+    let message = answer::element(&answer.body, "Message");
+    let no_key = || message.is_some_and(|text| text.contains("retrieve verification key"));
+    match code(answer).as_deref() {
+        Some("AccessDenied") => SinkErrorKind::PermissionDenied,
+        Some("InvalidClientTokenId") if of_role => SinkErrorKind::PermissionDenied,
+        Some("InvalidIdentityToken") if no_key() => SinkErrorKind::Unavailable,
+        _ if answer.status >= 500 => SinkErrorKind::Unavailable,
+        _ => SinkErrorKind::Unauthenticated,
+    }
+}
+
 /// The keys that an answer gives.
 fn keys(answer: &Answer, asked: &str, help: &str) -> Result<Keys, SinkError> {
     let text = |name| answer::element(&answer.body, name);
     if answer.status != 200 {
         let code = code(answer).map(|code| format!(", {code}"));
-        return refuse(
+        return Err(answer::refuse(
+            refusal(answer, false),
             format!(
                 "AWS STS gave no keys for {asked} (HTTP {}{})",
                 answer.status,
                 code.unwrap_or_default()
             ),
             help,
-        );
+        ));
     }
     let until = text("Expiration").and_then(|text| text.parse().ok());
     match (
@@ -253,15 +275,14 @@ pub(super) async fn account(
     let account = answer::element(&answer.body, "Account");
     match account.filter(|_| answer.status == 200) {
         Some(account) => Ok(account.to_string()),
-        None => Err(SinkError {
-            kind: SinkErrorKind::Unauthenticated,
-            effect: Effect::None,
-            message: format!(
+        None => Err(answer::refuse(
+            refusal(&answer, keys.until.is_some()),
+            format!(
                 "AWS STS does not say whose the login is (HTTP {})",
                 answer.status
             ),
-            help: Some("renew the login, and look at this machine's clock".to_owned()),
-        }),
+            "renew the login, and look at this machine's clock",
+        )),
     }
 }
 
@@ -288,5 +309,50 @@ mod tests {
         assert_eq!(told(400, "IDPCommunicationError"), Again::Always);
         assert_eq!(told(400, "InvalidIdentityToken"), Again::Never);
         assert_eq!(told(503, "ServiceUnavailable"), Again::Reads);
+    }
+
+    #[test]
+    fn a_trust_that_was_given_just_now_may_count_soon_and_a_bad_token_never() {
+        let told = |code: &str, message: &str, of_role| {
+            let body = format!(
+                "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+            );
+            refusal(&Answer::new(403, body), of_role).may_pass()
+        };
+        let unfetched = "Couldn't retrieve verification key from your identity provider";
+        for (code, message, of_role, passes) in [
+            (
+                "AccessDenied",
+                "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+                false,
+                true,
+            ),
+            ("InvalidIdentityToken", unfetched, false, true),
+            (
+                "InvalidIdentityToken",
+                "Incorrect token audience",
+                false,
+                false,
+            ),
+            ("ExpiredTokenException", "Token expired", false, false),
+            (
+                "InvalidClientTokenId",
+                "The security token is invalid",
+                true,
+                true,
+            ),
+            (
+                "InvalidClientTokenId",
+                "The security token is invalid",
+                false,
+                false,
+            ),
+        ] {
+            assert_eq!(
+                told(code, message, of_role),
+                passes,
+                "{code} {message} {of_role}"
+            );
+        }
     }
 }

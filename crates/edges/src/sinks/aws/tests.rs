@@ -256,6 +256,30 @@ async fn an_answer_that_is_lost_makes_no_second_version() {
     }
 }
 
+/// The first try may have been worked on, and here was.
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_may_be_done_though_the_next_try_is_refused() {
+    for (op, refusal) in [
+        ("CreateSecret", "AccessDeniedException"),
+        ("PutSecretValue", "AccessDeniedException"),
+        ("PutSecretValue", "InvalidRequestException"),
+        ("UpdateSecretVersionStage", "AccessDeniedException"),
+    ] {
+        for (lost, effect) in [(true, Effect::Unknown), (false, Effect::None)] {
+            let store = Store::of(CredentialFormat::Json);
+            store.server.with(|aws| {
+                let first = lost.then_some(Fault::LostAnswer);
+                let then = Fault::Refuse(400, refusal.to_owned());
+                let faults = first.into_iter().chain([then]);
+                aws.faults
+                    .extend(faults.map(|fault| (op.to_owned(), fault)));
+            });
+            let error = store.put("x").await.expect_err("refused");
+            assert_eq!(error.effect, effect, "{op} {refusal} {lost}: {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_asks_too_much_waits_and_who_may_not_is_told_the_right() {
     let store = Store::of(CredentialFormat::Json);
@@ -726,11 +750,8 @@ async fn a_profile_of_the_home_directory_logs_in() {
     assert!(told.contains("AWS_PROFILE"), "{told}");
 }
 
-/// One login for both kinds and all their places in a region.
-#[tokio::test]
-async fn both_kinds_share_one_login() {
-    let store = Store::with(CredentialFormat::Json, INSTANCE);
-    store.put("x").await.expect("delivers");
+/// The other kind, with the logins of the same run.
+fn parameters(store: &Store) -> (AwsSsmSink, Destination) {
     let place = crate::model::AwsSsmPlace {
         endpoint: store.place.endpoint.clone(),
         region: REGION.to_owned(),
@@ -739,7 +760,49 @@ async fn both_kinds_share_one_login() {
         format: CredentialFormat::Json,
     };
     let to = Destination::new("aws_ssm.ci", Place::AwsSsm(place));
-    let other = AwsSsmSink::new(Arc::clone(&store.sink.services));
+    (AwsSsmSink::new(Arc::clone(&store.sink.services)), to)
+}
+
+/// A login that ends while a key is on its way is known before there is one.
+#[tokio::test]
+async fn a_login_that_cannot_be_renewed_is_told_before_a_key_is_made() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "a.b.c").expect("writes");
+    let path = file.path().to_str().expect("a path");
+    let with = [
+        ("AWS_ROLE_ARN", ROLE),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", path),
+    ];
+    let store = Store::with(CredentialFormat::Json, &with);
+    let (other, parameter) = parameters(&store);
+    store.sink.probe(&store.to()).await.expect("looks");
+    std::fs::write(file.path(), "stale").expect("writes");
+    store.lent.pass(54 * 60);
+    let ready = store.sink.ready(&store.to()).await;
+    assert_eq!(ready.expect("lasts"), Duration::ZERO);
+    assert_eq!(
+        other.ready(&parameter).await.expect("lasts"),
+        Duration::ZERO
+    );
+    store.lent.pass(2 * 60);
+    for error in [
+        store.sink.ready(&store.to()).await.expect_err("ends"),
+        other.ready(&parameter).await.expect_err("ends"),
+    ] {
+        assert_eq!(error.kind, SinkErrorKind::Unauthenticated);
+        assert!(
+            error.to_string().contains("InvalidIdentityToken"),
+            "{error}"
+        );
+    }
+}
+
+/// One login for both kinds and all their places in a region.
+#[tokio::test]
+async fn both_kinds_share_one_login() {
+    let store = Store::with(CredentialFormat::Json, INSTANCE);
+    store.put("x").await.expect("delivers");
+    let (other, to) = parameters(&store);
     other.probe(&to).await.expect("looks");
     assert_eq!(store.server.with(|aws| aws.instance.given), 1);
 }

@@ -3,10 +3,10 @@
 
 use zeroize::Zeroizing;
 
-use super::answer::{malformed, refuse};
+use super::answer::refuse;
 use super::resource::Api;
 use crate::model::{CredentialFormat, IssuedCredential, StoredCredential};
-use crate::ports::{Effect, Found, Probe, ReadKey, SinkError, SinkErrorKind};
+use crate::ports::{Found, ReadKey, SinkError, SinkErrorKind};
 use crate::sinks::content;
 
 /// What holds no key.
@@ -22,12 +22,7 @@ pub(super) fn rendered(
     (room, of): (usize, &str),
     help: &str,
 ) -> Result<Zeroizing<String>, SinkError> {
-    let bytes = content::render(credential, format);
-    let text = bytes.and_then(|bytes| {
-        let text = std::str::from_utf8(&bytes).ok()?;
-        Some(Zeroizing::new(text.trim_end().to_owned()))
-    });
-    let text = text.ok_or_else(|| malformed("the credential cannot be written as JSON"))?;
+    let text = content::value(credential, format)?;
     match text.len() > room {
         true => Err(refuse(
             SinkErrorKind::Full,
@@ -70,18 +65,5 @@ pub(super) fn key(found: Found, held: Option<&str>) -> ReadKey {
             let text = held.unwrap_or_default();
             content::held(&StoredCredential::new(text.as_bytes().to_vec()))
         }
-    }
-}
-
-/// Refuses a place that holds what is no credential, whatever was decided.
-pub(super) fn replaceable(probe: &Probe) -> Result<(), SinkError> {
-    match &probe.found {
-        Found::Foreign { what } => Err(SinkError {
-            kind: SinkErrorKind::Unfit,
-            effect: Effect::None,
-            message: what.clone(),
-            help: None,
-        }),
-        Found::Nobody | Found::Account { .. } | Found::Unreadable => Ok(()),
     }
 }

@@ -5,22 +5,22 @@
 //! virtual machines, App Service and Container Apps, and of workload identity on Kubernetes; the sources of
 //! azure-identity for Python.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::answer::{Challenge, malformed};
+use super::answer::Challenge;
+use super::token::{Token, token};
 use crate::http::{Again, Answer, Method, Request, Words, excerpt};
 use crate::model::Origin;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::machine::Machine;
 use crate::sinks::remote::{self, Call};
 
-/// A token that ends within this time is replaced before it is used.
-const EARLY: SignedDuration = SignedDuration::from_secs(120);
 /// Where a virtual machine asks for its identity.
 const IMDS: &str = "http://169.254.169.254";
 /// How long that may take to answer: what is not in Azure has nothing there.
@@ -75,34 +75,44 @@ fn cloud_of(vault: &Origin) -> Option<&'static Cloud> {
     })
 }
 
-/// A token in use.
-pub(super) struct Token {
-    text: Zeroizing<String>,
-    until: Timestamp,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Token(until {})", self.until)
-    }
-}
-
-impl Token {
-    pub(super) fn text(&self) -> Zeroizing<String> {
-        self.text.clone()
-    }
-
-    pub(super) fn lasts(&self, now: Timestamp) -> bool {
-        now + EARLY < self.until
-    }
-}
-
 fn error(message: impl Into<String>, help: impl Into<String>) -> SinkError {
     SinkError {
         kind: SinkErrorKind::Unauthenticated,
         effect: Effect::None,
         message: message.into(),
         help: Some(help.into()),
+    }
+}
+
+/// The logins of a run: one for all vaults that ask for the same, which are those of a cloud.
+#[derive(Debug, Default)]
+pub(super) struct Logins(Mutex<BTreeMap<String, Token>>);
+
+impl Logins {
+    /// A token that is good for a while; one that is about to end is replaced.
+    ///
+    /// # Errors
+    /// Why there is no login, with the sources that were tried.
+    pub(super) async fn token(
+        &self,
+        machine: &Machine,
+        vault: &Origin,
+        challenge: &Challenge,
+    ) -> Result<Zeroizing<String>, SinkError> {
+        let mut held = self.0.lock().await;
+        let now = (machine.time.now)();
+        if let Some(token) = held.get(&challenge.resource).filter(|one| one.lasts(now)) {
+            return Ok(token.text());
+        }
+        let fresh = enter(machine, vault, challenge).await?;
+        let text = fresh.text();
+        held.insert(challenge.resource.clone(), fresh);
+        Ok(text)
+    }
+
+    /// Lets the next request log in anew.
+    pub(super) async fn forget(&self, challenge: &Challenge) {
+        self.0.lock().await.remove(&challenge.resource);
     }
 }
 
@@ -197,7 +207,7 @@ fn authority(machine: &Machine, vault: &Origin) -> Result<Origin, SinkError> {
 ///
 /// # Errors
 /// Why there is no login, with the sources that were tried.
-pub(super) async fn enter(
+async fn enter(
     machine: &Machine,
     vault: &Origin,
     challenge: &Challenge,
@@ -256,6 +266,28 @@ fn form(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     }
     body
 }
+
+/// What a login that is refused says of the reason.
+#[derive(Default, Deserialize)]
+struct Told {
+    #[serde(default)]
+    error_description: String,
+    /// Those after `AADSTS`.
+    #[serde(default)]
+    error_codes: Vec<u64>,
+}
+
+/// Errors of a login that may be taken in some minutes, since what it rests on was made just now.
+///
+/// * 70021, no federated identity record fits the token. Source: Microsoft's documentation, "Important
+///   considerations and restrictions for federated identity credentials": a fresh record may be missed for minutes.
+/// * 700211 and 700213, the same said of the issuer and of the subject alone. Source: Azure/azure-workload-identity#1200.
+/// * 70025, the application has no such record at all: what 70021 is for the first one. No source says that it passes.
+/// * 700016, there is no such application. Sources: AzureAD/microsoft-authentication-library-for-dotnet#3706,
+///   hashicorp/vault-plugin-secrets-azure#26.
+///
+/// Not 7002138, by which a subject differs in small and capital letters: that stays so.
+const FRESH: [u64; 5] = [70021, 700_211, 700_213, 70025, 700_016];
 
 /// By a secret of an application, or by a token that it trusts.
 async fn client(
@@ -326,12 +358,10 @@ async fn client(
     if answer.status == 200 {
         return token(&answer, began);
     }
-    #[derive(Default, Deserialize)]
-    struct Told {
-        #[serde(default)]
-        error_description: String,
-    }
-    let Told { error_description } = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let Told {
+        error_description,
+        error_codes,
+    } = serde_json::from_slice(&answer.body).unwrap_or_default();
     let line = error_description.lines().next().unwrap_or_default();
     let words = match line.is_empty() {
         true => String::new(),
@@ -340,6 +370,9 @@ async fn client(
     let (kind, _) = remote::kind_of(answer.status, false);
     Err(SinkError {
         kind: match answer.status {
+            _ if error_codes.iter().any(|code| FRESH.contains(code)) => {
+                SinkErrorKind::PermissionDenied
+            }
             400..=404 => SinkErrorKind::Unauthenticated,
             _ => kind,
         },
@@ -488,50 +521,6 @@ async fn virtual_machine(machine: &Machine, challenge: &Challenge) -> Result<Tok
     ))
 }
 
-/// The token of an answer.
-fn token(answer: &Answer, began: Timestamp) -> Result<Token, SinkError> {
-    /// A number, which some of the sources write as a text.
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Number(i64),
-        Text(String),
-    }
-    #[derive(Deserialize)]
-    struct Issued {
-        #[serde(deserialize_with = "crate::secret::zeroizing")]
-        access_token: Zeroizing<String>,
-        /// In seconds from now.
-        expires_in: Option<Number>,
-        /// In seconds since 1970.
-        expires_on: Option<Number>,
-    }
-    let number = |number: Number| match number {
-        Number::Number(number) => Some(number),
-        Number::Text(text) => text.parse().ok(),
-    };
-    let strange = || malformed("the answer to the login holds no token");
-    let Issued {
-        access_token,
-        expires_in,
-        expires_on,
-    } = serde_json::from_slice(&answer.body).map_err(|_| strange())?;
-    let plain = |b: u8| b.is_ascii_graphic();
-    if access_token.is_empty() || !access_token.bytes().all(plain) {
-        return Err(strange());
-    }
-    let lasts = expires_in.and_then(number).map(|seconds| {
-        // No token lasts longer than a day.
-        began + SignedDuration::from_secs(seconds.clamp(0, 86_400))
-    });
-    let on = || Timestamp::from_second(expires_on.and_then(number)?).ok();
-    Ok(Token {
-        text: access_token,
-        // One that does not say may end at any time.
-        until: lasts.or_else(on).unwrap_or(began),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -624,30 +613,5 @@ mod tests {
             String::from_utf8_lossy(&body),
             "a=x%20y%26%3D%2B%2F~&b=%C3%BC"
         );
-    }
-
-    #[test]
-    fn a_token_ends_when_its_source_says_in_whatever_form() {
-        let began: Timestamp = "2026-11-01T10:00:00Z".parse().expect("a time");
-        let end = |body: &str| token(&Answer::new(200, body), began).map(|token| token.until);
-        let later = |seconds| Ok(began + SignedDuration::from_secs(seconds));
-        let on = began.as_second() + 600;
-        for (body, seconds) in [
-            (r#"{"access_token":"t","expires_in":3599}"#.to_owned(), 3599),
-            (
-                r#"{"access_token":"t","expires_in":"86399"}"#.to_owned(),
-                86_399,
-            ),
-            (
-                format!(r#"{{"access_token":"t","expires_on":"{on}"}}"#),
-                600,
-            ),
-            (r#"{"access_token":"t"}"#.to_owned(), 0),
-        ] {
-            assert_eq!(end(&body), later(seconds), "{body}");
-        }
-        for body in ["{}", r#"{"access_token":""}"#, r#"{"access_token":"a\nb"}"#] {
-            assert!(end(body).is_err(), "{body}");
-        }
     }
 }

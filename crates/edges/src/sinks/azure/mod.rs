@@ -6,16 +6,19 @@
 
 mod answer;
 mod login;
+mod token;
 mod vault;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use self::answer::{NOTHING, Seen, State, malformed, moved, refuse};
+use self::login::Logins;
 use self::vault::{Looked, Vault, Wrote};
 use super::content;
 use super::machine::Machine;
@@ -38,7 +41,8 @@ const _: () = assert!(room::MOST <= LONGEST);
 #[derive(Debug)]
 pub struct AzureKeyVaultSink {
     machine: Arc<Machine>,
-    /// By address: one connection and one login a run.
+    logins: Arc<Logins>,
+    /// By address: one connection a run.
     vaults: Mutex<BTreeMap<Origin, Arc<Vault>>>,
 }
 
@@ -47,13 +51,7 @@ fn rendered(
     credential: &IssuedCredential,
     place: &AzureKeyVaultPlace,
 ) -> Result<Zeroizing<String>, SinkError> {
-    let bytes = content::render(credential, place.format);
-    let text = bytes
-        .as_ref()
-        .and_then(|bytes| std::str::from_utf8(bytes.trim_ascii_end()).ok());
-    let Some(text) = text else {
-        return Err(malformed("the credential cannot be written as JSON"));
-    };
+    let text = content::value(credential, place.format)?;
     match text.len() > LONGEST {
         true => Err(refuse(
             SinkErrorKind::Full,
@@ -63,7 +61,7 @@ fn rendered(
             ),
             "deliver it elsewhere",
         )),
-        false => Ok(Zeroizing::new(text.to_owned())),
+        false => Ok(text),
     }
 }
 
@@ -79,6 +77,7 @@ impl AzureKeyVaultSink {
     pub fn new(machine: Arc<Machine>) -> Self {
         Self {
             machine,
+            logins: Arc::default(),
             vaults: Mutex::default(),
         }
     }
@@ -95,7 +94,8 @@ impl AzureKeyVaultSink {
         if let Some(vault) = vaults.get(&place.vault) {
             return Ok((place, Arc::clone(vault)));
         }
-        let vault = Arc::new(Vault::new(Arc::clone(&self.machine), &place.vault)?);
+        let (machine, logins) = (Arc::clone(&self.machine), Arc::clone(&self.logins));
+        let vault = Arc::new(Vault::new(machine, logins, &place.vault)?);
         vaults.insert(place.vault.clone(), Arc::clone(&vault));
         Ok((place, vault))
     }
@@ -270,6 +270,13 @@ impl SinkStore for AzureKeyVaultSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async { self.at(to).await?.1.ready().await };
+        work.await
+            .map_err(|error| remote::at(to, "looking", error))?;
+        Ok(Duration::ZERO)
+    }
+
     async fn stage(
         &self,
         to: &Destination,
@@ -280,20 +287,10 @@ impl SinkStore for AzureKeyVaultSink {
         // known before any destination has it.
         let fits = self.at(to).await.and_then(|(place, _)| {
             rendered(credential, place)?;
-            match &probe.found {
-                Found::Foreign { what } => Err(SinkError {
-                    kind: SinkErrorKind::Unfit,
-                    ..malformed(what)
-                }),
-                _ => Ok(()),
-            }
+            content::replaceable(&probe)
         });
         fits.map_err(|error| remote::at(to, "writing", error))?;
-        Ok(Staged {
-            probe,
-            beside: None,
-            former: None,
-        })
+        Ok(Staged::nowhere(probe))
     }
 
     async fn promote(

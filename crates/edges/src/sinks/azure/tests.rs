@@ -405,6 +405,94 @@ async fn a_login_that_fails_says_which_and_shows_nothing_of_it() {
     }
 }
 
+/// What was made just now may count soon; what is wrong stays so.
+#[tokio::test]
+async fn an_application_that_was_made_just_now_may_log_in_soon() {
+    for (code, passes) in [
+        (70021, true),
+        (700_211, true),
+        (700_213, true),
+        (70025, true),
+        (700_016, true),
+        (7_000_215, false),
+        (7_002_138, false),
+        (90002, false),
+    ] {
+        let store = Store::json();
+        store.server.with(|azure| azure.refuses = Some(code));
+        let error = store.sink.probe(&store.to()).await.expect_err("no login");
+        assert_eq!(error.kind.may_pass(), passes, "{code}: {error}");
+        assert!(
+            error.to_string().contains(&format!("AADSTS{code}")),
+            "{error}"
+        );
+    }
+}
+
+/// A login that ends while a key is on its way is known before there is one.
+#[tokio::test]
+async fn a_login_that_cannot_be_renewed_is_told_before_a_key_is_made() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), FEDERATED).expect("written");
+    let path = file.path().to_str().expect("a text");
+    let variables = [
+        ("AZURE_TENANT_ID", TENANT),
+        ("AZURE_CLIENT_ID", CLIENT),
+        ("AZURE_FEDERATED_TOKEN_FILE", path),
+    ];
+    let store = Store::with(CredentialFormat::Json, &variables);
+    store.sink.probe(&store.to()).await.expect("looks");
+    let stale = "eyJhbGciOiJub25lIn0.of-the-stand-in.stale";
+    std::fs::write(file.path(), stale).expect("written");
+    store.lent.pass(3400);
+    let ready = store.sink.ready(&store.to()).await;
+    assert_eq!(ready.expect("lasts"), Duration::ZERO);
+    store.lent.pass(100);
+    let error = store.sink.ready(&store.to()).await.expect_err("ends");
+    assert_eq!(error.kind, SinkErrorKind::Unauthenticated);
+    let error = error.to_string();
+    assert!(
+        error.contains("AZURE_FEDERATED_TOKEN_FILE") && !error.contains(stale),
+        "{error}"
+    );
+    // A file that was written anew is read anew.
+    std::fs::write(file.path(), FEDERATED).expect("written");
+    store.sink.ready(&store.to()).await.expect("logs in");
+    assert_eq!(store.server.with(|azure| azure.logins), 2);
+}
+
+/// All vaults of a cloud ask for the same.
+#[tokio::test]
+async fn vaults_that_ask_for_the_same_share_a_login() {
+    let store = Store::json();
+    let logins = login::Logins::default();
+    let mut variables = SECRET_LOGIN.to_vec();
+    variables.push(("AZURE_AUTHORITY_HOST", store.server.url.as_str()));
+    let (mut machine, _) = Lent::machine(&variables);
+    let authority = Origin::new(&store.server.url).expect("an address");
+    machine.allowed.push(authority);
+    let of = |resource: &str| answer::Challenge {
+        resource: resource.to_owned(),
+        tenant: None,
+    };
+    for (vault, resource, made) in [
+        ("https://one.acme.example", "https://acme.example", 1),
+        ("https://two.acme.example", "https://acme.example", 1),
+        ("https://one.other.example", "https://other.example", 2),
+    ] {
+        let vault = Origin::new(vault).expect("an address");
+        let token = logins.token(&machine, &vault, &of(resource)).await;
+        token.expect("logs in");
+        assert_eq!(store.server.with(|azure| azure.logins), made, "{vault}");
+    }
+    logins.forget(&of("https://acme.example")).await;
+    let vault = Origin::new("https://two.acme.example").expect("an address");
+    let again = of("https://acme.example");
+    let token = logins.token(&machine, &vault, &again).await;
+    token.expect("logs in");
+    assert_eq!(store.server.with(|azure| azure.logins), 3);
+}
+
 #[tokio::test]
 async fn what_stands_beside_the_value_stays() {
     let store = Store::json();

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use super::answer::{self, Asked, CHALLENGE, Challenge, Seen, State};
-use super::login::{self, Token};
+use super::login::{self, Logins};
 use crate::http::{Answer, Client, Method, Request, Words};
 use crate::model::{AzureKeyVaultPlace, Origin};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
@@ -47,7 +47,7 @@ pub(super) struct Vault {
     machine: Arc<Machine>,
     client: Client,
     address: Origin,
-    token: Mutex<Option<Token>>,
+    logins: Arc<Logins>,
     challenge: OnceCell<Challenge>,
 }
 
@@ -129,13 +129,17 @@ impl Vault {
     ///
     /// # Errors
     /// If no login may go there, or no connection can be prepared.
-    pub(super) fn new(machine: Arc<Machine>, address: &Origin) -> Result<Self, SinkError> {
+    pub(super) fn new(
+        machine: Arc<Machine>,
+        logins: Arc<Logins>,
+        address: &Origin,
+    ) -> Result<Self, SinkError> {
         login::may_go(&machine, address)?;
         Ok(Self {
             client: machine.client(address.as_str(), None, WORDS)?,
             machine,
             address: address.clone(),
-            token: Mutex::default(),
+            logins,
             challenge: OnceCell::new(),
         })
     }
@@ -187,15 +191,16 @@ impl Vault {
     /// A token that is good for a while; one that is about to end is replaced.
     async fn token(&self) -> Result<Zeroizing<String>, SinkError> {
         let challenge = self.challenge().await?;
-        let mut held = self.token.lock().await;
-        let now = (self.machine.time.now)();
-        if let Some(token) = held.as_ref().filter(|token| token.lasts(now)) {
-            return Ok(token.text());
-        }
-        let fresh = login::enter(&self.machine, &self.address, challenge).await?;
-        let text = fresh.text();
-        *held = Some(fresh);
-        Ok(text)
+        let token = self.logins.token(&self.machine, &self.address, challenge);
+        token.await
+    }
+
+    /// Sees that the login lasts until a key that is made now is where it has to be.
+    ///
+    /// # Errors
+    /// That it ends before and cannot be renewed.
+    pub(super) async fn ready(&self) -> Result<(), SinkError> {
+        self.token().await.map(|_| ())
     }
 
     async fn ask<'a>(&self, wanted: &'a Wanted<'a>) -> Result<Answered<'a>, SinkError> {
@@ -222,9 +227,9 @@ impl Vault {
             again: answer::again,
         };
         let answer = remote::send(&self.machine, &self.client, &call).await?;
-        if answer.status == 401 {
+        if let (401, Some(challenge)) = (answer.status, self.challenge.get()) {
             // The next request logs in anew.
-            *self.token.lock().await = None;
+            self.logins.forget(challenge).await;
         }
         let tenant = self.challenge.get().and_then(|one| one.tenant.clone());
         Ok(Answered {

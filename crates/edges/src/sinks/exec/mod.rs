@@ -75,13 +75,7 @@ fn rendered(
     credential: &IssuedCredential,
     place: &ExecPlace,
 ) -> Result<Zeroizing<String>, SinkError> {
-    let bytes = content::render(credential, place.format);
-    let text = bytes.and_then(|bytes| {
-        let text = std::str::from_utf8(&bytes).ok()?;
-        // A variable holds no end of a line.
-        Some(Zeroizing::new(text.trim_end().to_owned()))
-    });
-    text.ok_or_else(|| malformed("the credential cannot be written as JSON"))
+    content::value(credential, place.format)
 }
 
 impl Seen {
@@ -466,11 +460,7 @@ impl SinkStore for ExecSink {
                 return Err(unfit(what));
             }
             if !to.abilities().stage {
-                return Ok(Staged {
-                    probe,
-                    beside: None,
-                    former: None,
-                });
+                return Ok(Staged::nowhere(probe));
             }
             let value = rendered(credential, place)?;
             let key = credential.fingerprint.to_string();

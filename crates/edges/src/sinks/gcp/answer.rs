@@ -339,19 +339,27 @@ fn said(body: &[u8]) -> Said {
 
 /// What an answer that lets nobody in says: as OAuth does, or as Google's other services.
 pub(super) fn said_of_login(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: String,
-        error_description: Option<String>,
-    }
-    match serde_json::from_slice::<Refusal>(body) {
-        Ok(Refusal {
+    match serde_json::from_slice::<LoginRefusal>(body) {
+        Ok(LoginRefusal {
             error,
             error_description: Some(words),
         }) => format!("{error}: {words}"),
         Ok(refusal) => refusal.error,
         Err(_) => said(body).message,
     }
+}
+
+/// What the refusal of a login is called, where it has a name.
+pub(super) fn error_of_login(body: &[u8]) -> Option<String> {
+    let refusal = serde_json::from_slice::<LoginRefusal>(body).ok();
+    refusal.map(|refusal| refusal.error)
+}
+
+/// Source: RFC 6749, section 5.2.
+#[derive(Deserialize)]
+struct LoginRefusal {
+    error: String,
+    error_description: Option<String>,
 }
 
 /// What is not as Google answers.

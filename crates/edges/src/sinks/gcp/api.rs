@@ -60,6 +60,14 @@ impl Server {
         })
     }
 
+    /// Sees that the login lasts until a key that is made now is where it has to be.
+    ///
+    /// # Errors
+    /// That it ends before and cannot be renewed.
+    pub(super) async fn ready(&self) -> Result<(), SinkError> {
+        self.logins.token(&self.machine).await.map(|_| ())
+    }
+
     async fn ask<T>(
         &self,
         place: &GcpPlace,

@@ -19,7 +19,7 @@ use crate::http::{Answer, Method, Request, Words, excerpt};
 use crate::model::Origin;
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::jwt;
-use crate::sinks::machine::Machine;
+use crate::sinks::machine::{BIRTH, Machine};
 use crate::sinks::remote::{self, Call};
 
 const METADATA: &str = "GCE_METADATA_HOST";
@@ -38,7 +38,8 @@ const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
 /// How long an assertion is good, and how far back it begins for clocks that differ.
 const ASSERTED: (i64, i64) = (600, 30);
 /// A token that ends within this time is replaced before it is used.
-const EARLY: SignedDuration = SignedDuration::from_mins(1);
+const EARLY: SignedDuration = SignedDuration::from_mins(2);
+const _: () = assert!(BIRTH.as_secs() <= EARLY.as_secs());
 /// Clocks that differ by more are told of, in seconds.
 const APART: i64 = 30;
 /// The largest answer to a login.
@@ -223,7 +224,16 @@ async fn of_federation(machine: &Machine, from: &Federated) -> Result<Token, Sin
         let whose = format!("the token of {} ({FILE})", excerpt(&from.file, ""));
         let help = "check the audience and the conditions of the workload identity provider, and that \
                     the token has not ended";
-        return Err(refused(&answer, &whose, help, &subject, now));
+        let error = answer::error_of_login(&answer.body);
+        let fresh = error.is_some_and(|error| FRESH.contains(&error.as_str()));
+        let refused = refused(&answer, &whose, help, &subject, now);
+        return Err(match fresh {
+            true => SinkError {
+                kind: SinkErrorKind::PermissionDenied,
+                ..refused
+            },
+            false => refused,
+        });
     }
     let own = Entered::read(&answer, now)?;
     let Some(url) = &from.impersonation_url else {
@@ -332,6 +342,11 @@ async fn of_machine(machine: &Machine) -> Result<Token, SinkError> {
         status => none(format!("gives no token (HTTP {status})")),
     }
 }
+
+/// Errors of an exchange that may be done in some minutes: there is no such pool or provider
+/// (google-github-actions/auth#334), or its condition does not let the token in. Source: google-github-actions/auth,
+/// docs/TROUBLESHOOTING.md: what was changed of a pool, a provider or a policy takes up to five minutes to count.
+const FRESH: [&str; 2] = ["invalid_target", "unauthorized_client"];
 
 /// An answer that does not let in.
 pub(super) fn refused(

@@ -254,22 +254,19 @@ fn is_of(version: Option<&Version>, account: &Mrn) -> bool {
 fn rendered(
     credential: &IssuedCredential,
     place: &GcpPlace,
-) -> Result<Zeroizing<Vec<u8>>, SinkError> {
-    let bytes = content::render(credential, place.format)
-        .ok_or_else(|| malformed("the credential cannot be written as JSON"))?;
-    // What becomes a variable holds no end of a line.
-    let bytes = Zeroizing::new(bytes.trim_ascii_end().to_vec());
-    match bytes.len() > LONGEST {
+) -> Result<Zeroizing<String>, SinkError> {
+    let text = content::value(credential, place.format)?;
+    match text.len() > LONGEST {
         true => Err(SinkError {
             kind: SinkErrorKind::Full,
             effect: Effect::None,
             message: format!(
                 "the credential has {} bytes, and a secret takes {LONGEST}",
-                bytes.len()
+                text.len()
             ),
             help: Some("deliver it elsewhere".to_owned()),
         }),
-        false => Ok(bytes),
+        false => Ok(text),
     }
 }
 
@@ -297,6 +294,13 @@ impl SinkStore for GcpSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async { self.at(to).await?.1.ready().await };
+        work.await
+            .map_err(|error| remote::at(to, "looking", error))?;
+        Ok(Duration::ZERO)
+    }
+
     async fn stage(
         &self,
         to: &Destination,
@@ -307,20 +311,10 @@ impl SinkStore for GcpSink {
         // known before any destination has the key.
         let fits = self.at(to).await.and_then(|(place, _)| {
             rendered(credential, place)?;
-            match &probe.found {
-                Found::Foreign { what } => Err(SinkError {
-                    kind: SinkErrorKind::Unfit,
-                    ..malformed(what)
-                }),
-                _ => Ok(()),
-            }
+            content::replaceable(&probe)
         });
         fits.map_err(|error| remote::at(to, "writing", error))?;
-        Ok(Staged {
-            probe,
-            beside: None,
-            former: None,
-        })
+        Ok(Staged::nowhere(probe))
     }
 
     async fn promote(
@@ -337,7 +331,7 @@ impl SinkStore for GcpSink {
             let newest = newest.as_ref();
             let at = match newest.and_then(Version::value) {
                 // A copy, or our own write whose answer was lost.
-                Some(there) if *there == **value => number(newest),
+                Some(there) if *there == *value.as_bytes() => number(newest),
                 there => {
                     let read = staged.probe.read.as_ref().map(|read| read.expose());
                     let same = match held(newest) {
@@ -349,7 +343,7 @@ impl SinkStore for GcpSink {
                     if number(newest) != before || !same || closed {
                         return Err(moved());
                     }
-                    self.write(&server, place, &value, before).await?
+                    self.write(&server, place, value.as_bytes(), before).await?
                 }
             };
             let ends = self.ends.lock().await.get(&to.id()).copied();

@@ -810,7 +810,10 @@ async fn the_same_key_by_another_run_is_no_other_writer() {
     let store = Store::new();
     let (to, key) = (store.to(), credential("one"));
     let staged = store.staged("one").await.expect("stages");
-    let same = rendered(&key, &store.place).expect("fits").to_vec();
+    let same = rendered(&key, &store.place)
+        .expect("fits")
+        .as_bytes()
+        .to_vec();
     store.fault("addVersion", Fault::Written(same));
     let delivered = store
         .sink
@@ -856,7 +859,10 @@ async fn a_key_that_comes_while_another_is_removed_stays_the_newest() {
     let store = Store::new();
     let key = credential("ours");
     store.put("ours").await.expect("delivers");
-    let again = rendered(&key, &store.place).expect("fits").to_vec();
+    let again = rendered(&key, &store.place)
+        .expect("fits")
+        .as_bytes()
+        .to_vec();
     store.fault("/versions?pageSize", Fault::Written(again));
     let removed = store.sink.remove(&store.to(), &key.mrn, None).await;
     assert_eq!(removed, Ok(Removal::Removed));

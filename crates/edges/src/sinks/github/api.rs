@@ -164,6 +164,14 @@ impl Server {
         Ok(text)
     }
 
+    /// Sees that the login lasts until a key that is made now is where it has to be.
+    ///
+    /// # Errors
+    /// That it ends before and cannot be renewed.
+    pub(super) async fn ready(&self, place: &GithubPlace) -> Result<(), SinkError> {
+        self.token(&place.address).await.map(|_| ())
+    }
+
     /// Refuses a login of which GitHub says that it may not write there.
     pub(super) async fn may_write(&self, place: &GithubPlace) -> Result<(), SinkError> {
         self.token(&place.address).await?;

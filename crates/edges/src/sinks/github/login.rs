@@ -16,7 +16,7 @@ use super::answer::{self, malformed};
 use crate::http::{Answer, Client, Method};
 use crate::ports::{Effect, SinkError, SinkErrorKind};
 use crate::sinks::jwt;
-use crate::sinks::machine::Machine;
+use crate::sinks::machine::{BIRTH, Machine};
 use crate::sinks::remote::{self, Call};
 
 const TOKEN: &str = "ROLECALL_GITHUB_TOKEN";
@@ -27,6 +27,7 @@ const KEY_FILE: &str = "ROLECALL_GITHUB_APP_PRIVATE_KEY_FILE";
 
 /// A token that ends within this time is replaced before it is used.
 const EARLY: SignedDuration = SignedDuration::from_mins(2);
+const _: () = assert!(BIRTH.as_secs() <= EARLY.as_secs());
 /// How long an assertion is good, and how far back it begins. Source: ten minutes at most, and a minute back
 /// for clocks that differ.
 const ASSERTED: (i64, i64) = (540, 60);

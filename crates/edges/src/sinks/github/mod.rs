@@ -11,6 +11,7 @@ mod sealed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -145,7 +146,7 @@ impl GithubSink {
             new: before.is_none(),
             sure,
         };
-        let refused = match server.write(place, &value, seers.as_ref()).await {
+        let refused = match server.write(place, value.as_bytes(), seers.as_ref()).await {
             Ok(()) => {
                 let after = server.look_since(place, before).await;
                 let version = after.as_ref().ok().and_then(|seen| seen.version.clone());
@@ -235,13 +236,9 @@ impl GithubSink {
 fn rendered(
     credential: &IssuedCredential,
     place: &GithubPlace,
-) -> Result<Zeroizing<Vec<u8>>, SinkError> {
-    let bytes = content::render(credential, place.format);
-    // The variable of a job holds no end of a line.
-    let value = bytes.map(|bytes| Zeroizing::new(bytes.trim_ascii_end().to_vec()));
-    let value =
-        value.ok_or_else(|| answer::malformed("the credential cannot be written as JSON"))?;
-    sealed::fits(&value)?;
+) -> Result<Zeroizing<String>, SinkError> {
+    let value = content::value(credential, place.format)?;
+    sealed::fits(value.as_bytes())?;
     Ok(value)
 }
 
@@ -284,6 +281,16 @@ impl SinkStore for GithubSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async {
+            let place = Self::place(to)?;
+            self.server(place).await?.ready(place).await
+        };
+        work.await
+            .map_err(|error| remote::at(to, "looking", error))?;
+        Ok(Duration::ZERO)
+    }
+
     async fn stage(
         &self,
         to: &Destination,
@@ -293,11 +300,7 @@ impl SinkStore for GithubSink {
         // A secret has one value. That it is too large is better known before any destination has it.
         let fits = Self::place(to).and_then(|place| rendered(credential, place));
         fits.map_err(|error| remote::at(to, "writing", error))?;
-        Ok(Staged {
-            probe,
-            beside: None,
-            former: None,
-        })
+        Ok(Staged::nowhere(probe))
     }
 
     async fn promote(

@@ -8,7 +8,6 @@ use base64::engine::general_purpose::STANDARD;
 use crypto_box::PublicKey;
 use crypto_box::aead::OsRng;
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::answer::malformed;
 use crate::ports::{SinkError, SinkErrorKind};
@@ -53,7 +52,7 @@ impl Key {
 }
 
 /// Refuses a value that GitHub does not keep.
-pub(super) fn fits(value: &Zeroizing<Vec<u8>>) -> Result<(), SinkError> {
+pub(super) fn fits(value: &[u8]) -> Result<(), SinkError> {
     match value.len() <= LARGEST {
         true => Ok(()),
         false => Err(SinkError {
@@ -121,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_value_may_be_as_large_as_github_says_and_no_larger() {
-        let of = |bytes: usize| fits(&Zeroizing::new(vec![b'x'; bytes]));
+        let of = |bytes: usize| fits(&vec![b'x'; bytes]);
         assert_eq!(of(49_152), Ok(()));
         let told = of(49_153).expect_err("too large").to_string();
         assert!(told.contains("49153") && told.contains("49152"), "{told}");

@@ -648,6 +648,25 @@ async fn an_app_logs_in_once_and_again_before_its_token_ends() {
     );
 }
 
+/// A login that ends while a key is on its way is known before there is one.
+#[tokio::test]
+async fn a_login_that_cannot_be_renewed_is_told_before_a_key_is_made() {
+    let store = Store::of(app, |_| {});
+    store.sink.probe(&store.to()).await.expect("looks");
+    // The App's key was taken away meanwhile.
+    store.server.with(Github::app_key);
+    store.lent.pass(3400);
+    let ready = store.sink.ready(&store.to()).await;
+    assert_eq!(ready.expect("lasts"), Duration::ZERO);
+    store.lent.pass(100);
+    let error = store.sink.ready(&store.to()).await.expect_err("ends");
+    assert_eq!(error.kind, SinkErrorKind::Unauthenticated, "{error}");
+    assert!(
+        error.to_string().contains("ROLECALL_GITHUB_APP_ID"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn the_key_of_an_app_is_read_from_a_file_as_well() {
     let file = tempfile::NamedTempFile::new().expect("a file");

@@ -10,6 +10,7 @@ mod login;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -348,22 +349,15 @@ fn rendered(
     credential: &IssuedCredential,
     place: &GitlabPlace,
 ) -> Result<Zeroizing<String>, SinkError> {
-    let bytes = content::render(credential, place.format);
-    // The variable of a job holds no end of a line.
-    let text = bytes
-        .as_ref()
-        .and_then(|bytes| std::str::from_utf8(bytes.trim_ascii_end()).ok());
-    let Some(text) = text else {
-        return Err(malformed("the credential cannot be written as JSON"));
-    };
-    if place.masked && !can_be_masked(text) {
+    let text = content::value(credential, place.format)?;
+    if place.masked && !can_be_masked(&text) {
         return Err(refuse(
             SinkErrorKind::Unfit,
             "GitLab masks one line without spaces, which the credential is not".to_owned(),
             "leave out the sink's format for base64 in one line",
         ));
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(text)
 }
 
 impl SinkStore for GitlabSink {
@@ -388,6 +382,16 @@ impl SinkStore for GitlabSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async {
+            // Its token has no end that a job could tell.
+            self.server(Self::place(to)?).await
+        };
+        work.await
+            .map_err(|error| remote::at(to, "looking", error))?;
+        Ok(Duration::ZERO)
+    }
+
     async fn stage(
         &self,
         to: &Destination,
@@ -398,21 +402,10 @@ impl SinkStore for GitlabSink {
         // has it.
         let fits = Self::place(to).and_then(|place| {
             rendered(credential, place)?;
-            match &probe.found {
-                Found::Foreign { what } => Err(SinkError {
-                    kind: SinkErrorKind::Unfit,
-                    help: None,
-                    ..malformed(what)
-                }),
-                _ => Ok(()),
-            }
+            content::replaceable(&probe)
         });
         fits.map_err(|error| remote::at(to, "writing", error))?;
-        Ok(Staged {
-            probe,
-            beside: None,
-            former: None,
-        })
+        Ok(Staged::nowhere(probe))
     }
 
     async fn promote(

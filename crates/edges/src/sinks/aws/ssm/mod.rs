@@ -24,6 +24,7 @@ use crate::ports::{
     Abandoned, Delivered, Effect, Found, Probe, ReadKey, Removal, SinkError, SinkErrorKind,
     SinkStore, Staged, Verified,
 };
+use crate::sinks::content;
 use crate::sinks::remote;
 use crate::sinks::room;
 
@@ -319,6 +320,13 @@ impl SinkStore for AwsSsmSink {
         work.await.map_err(|error| remote::at(to, "looking", error))
     }
 
+    async fn ready(&self, to: &Destination) -> Result<Duration, SinkError> {
+        let work = async { self.at(to).await?.1.ready().await };
+        work.await
+            .map_err(|error| remote::at(to, "looking", error))?;
+        Ok(Duration::ZERO)
+    }
+
     async fn stage(
         &self,
         to: &Destination,
@@ -326,18 +334,14 @@ impl SinkStore for AwsSsmSink {
         probe: Probe,
     ) -> Result<Staged, SinkError> {
         let work = async {
-            value::replaceable(&probe)?;
+            content::replaceable(&probe)?;
             let (place, _) = self.at(to).await?;
             let room = before(&probe).map_or(STANDARD, |before| before.room);
             rendered(credential, place, room).map(|_| ())
         };
         work.await
             .map_err(|error| remote::at(to, "writing", error))?;
-        Ok(Staged {
-            probe,
-            beside: None,
-            former: None,
-        })
+        Ok(Staged::nowhere(probe))
     }
 
     async fn promote(

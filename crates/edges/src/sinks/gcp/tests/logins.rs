@@ -353,10 +353,45 @@ async fn a_place_that_is_not_googles_gets_no_login() {
 async fn a_token_is_used_until_shortly_before_its_end() {
     let store = Store::new();
     store.put("one").await.expect("delivers");
-    for (passed, logins) in [(3000, 1), (500, 1), (50, 2), (3600, 3)] {
+    for (passed, logins) in [(3000, 1), (450, 1), (50, 2), (3600, 3)] {
         store.lent.pass(passed);
         store.sink.probe(&store.to()).await.expect("looks");
         assert_eq!(store.server.with(|gcp| gcp.logins()), logins, "{passed}");
+    }
+}
+
+/// A login that ends while a key is on its way is known before there is one.
+#[tokio::test]
+async fn a_login_that_cannot_be_renewed_is_told_before_a_key_is_made() {
+    let login = Login::federated(|_, _| {});
+    let (store, to) = (&login.store, login.store.to());
+    store.sink.probe(&to).await.expect("looks");
+    let token = store.folder.path().join("token");
+    std::fs::write(&token, "ended").expect("written");
+    store.lent.pass(3400);
+    let ready = store.sink.ready(&to).await;
+    assert_eq!(ready.expect("lasts"), Duration::ZERO);
+    store.lent.pass(100);
+    let error = store.sink.ready(&to).await.expect_err("ends");
+    assert_eq!(error.kind, SinkErrorKind::Unauthenticated, "{error}");
+    assert!(store.versions().is_empty());
+    std::fs::write(&token, SUBJECT).expect("written");
+    store.sink.ready(&to).await.expect("logs in");
+}
+
+/// Pools, providers and their conditions take minutes to count; a bad token never does.
+#[tokio::test]
+async fn a_trust_that_was_given_just_now_may_count_soon() {
+    for (name, passes) in [
+        ("invalid_target", true),
+        ("unauthorized_client", true),
+        ("invalid_grant", false),
+        ("invalid_request", false),
+    ] {
+        let login = Login::federated(|_, _| {});
+        login.store.server.with(|gcp| gcp.refuses = Some(name));
+        let error = login.refused().await;
+        assert_eq!(error.kind.may_pass(), passes, "{name}: {error}");
     }
 }
 

@@ -4,21 +4,24 @@
 //! and of rate limits. `scripts/services/github-client` drives it with PyGithub, and holds its answers to that
 //! description.
 
+mod app;
+mod secrets;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use crypto_box::SecretKey;
 use crypto_box::aead::OsRng;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
+use self::shown::{base, of_environment, repository};
 use crate::serve::{Call, Reply, Standin};
 
 /// The token that a new server takes.
@@ -142,26 +145,6 @@ impl Github {
         self.tokens.insert(token.to_owned(), forbidden);
     }
 
-    /// A new private key of the App, as GitHub gives it: PKCS#1 in PEM.
-    ///
-    /// # Panics
-    /// If the machine makes no key.
-    pub fn app_key(&mut self) -> String {
-        let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
-        let der = key.as_der().expect("a form of it");
-        // PKCS#8 of an RSA key is 26 bytes and then PKCS#1.
-        let inner = STANDARD.encode(der.as_ref().get(26..).unwrap_or_default());
-        let lines: Vec<&str> = inner
-            .as_bytes()
-            .chunks(64)
-            .map(|line| std::str::from_utf8(line).unwrap_or_default())
-            .collect();
-        self.app_key = Some(key);
-        let label = "RSA PRIVATE KEY";
-        let lines = lines.join("\n");
-        format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n")
-    }
-
     /// How often the App logged in.
     pub fn logins(&self) -> u64 {
         self.logins
@@ -219,6 +202,11 @@ impl Github {
                 .then(|| ("private".to_owned(), Vec::new()))
         });
         self.keep(at, name, encrypted, seers);
+    }
+
+    /// Deletes a secret as somebody does in the web page.
+    pub fn forget(&mut self, at: &str, name: &str) {
+        self.secrets.remove(&(at.to_owned(), name.to_owned()));
     }
 
     /// Says which repositories see a secret.
@@ -286,10 +274,9 @@ impl Github {
             },
             ["repos", owner, name, "environments", environment] => {
                 match self.known(&joined(owner, name), Some(environment)) {
-                    true => Reply::json(
-                        200,
-                        &shown_environment(&base(call), owner, name, environment),
-                    ),
+                    true => {
+                        Reply::json(200, &of_environment(&base(call), owner, name, environment))
+                    }
                     false => refuse(404, "Not Found"),
                 }
             }
@@ -404,194 +391,6 @@ impl Github {
         }
         Some(told.header("retry-after", "60"))
     }
-
-    fn of_owner(&mut self, at: &str, rest: &[&str], call: &Call) -> Reply {
-        match (call.method.as_str(), rest) {
-            ("GET", []) => {
-                let all = self.secrets.iter().filter(|((place, _), _)| place == at);
-                let all: Vec<Value> = all
-                    .map(|((_, name), kept)| told(&base(call), at, name, kept))
-                    .collect();
-                Reply::json(200, &json!({"total_count": all.len(), "secrets": all}))
-            }
-            ("GET", ["public-key"]) => {
-                let key = STANDARD.encode(self.key.public_key().as_bytes());
-                Reply::json(200, &json!({"key_id": self.key_id.to_string(), "key": key}))
-            }
-            ("GET", [name]) => {
-                let name = name.to_ascii_uppercase();
-                match self.secrets.get(&(at.to_owned(), name.clone())) {
-                    Some(kept) => Reply::json(200, &told(&base(call), at, &name, kept)),
-                    None => refuse(404, "Not Found"),
-                }
-            }
-            ("PUT", [name]) => self.write(at, name, call),
-            ("DELETE", [name]) => {
-                let key = (at.to_owned(), name.to_ascii_uppercase());
-                match self.secrets.remove(&key) {
-                    Some(_) => Reply::empty(204),
-                    None => refuse(404, "Not Found"),
-                }
-            }
-            ("GET", [name, "repositories"]) if at.starts_with("orgs/") => {
-                self.list(at, &name.to_ascii_uppercase(), call)
-            }
-            _ => refuse(404, "Not Found"),
-        }
-    }
-
-    fn list(&self, at: &str, name: &str, call: &Call) -> Reply {
-        let Some(kept) = self.secrets.get(&(at.to_owned(), name.to_owned())) else {
-            return refuse(404, "Not Found");
-        };
-        if kept.visibility.as_deref() != Some("selected") {
-            return refuse(409, "Visibility is not set to selected");
-        }
-        let number = |key: &str, usual: usize| {
-            let mut pairs = call
-                .query
-                .split('&')
-                .filter_map(|pair| pair.split_once('='));
-            let found = pairs.find(|(name, _)| *name == key);
-            found
-                .and_then(|(_, text)| text.parse().ok())
-                .unwrap_or(usual)
-        };
-        let size = number("per_page", 30).clamp(1, 100);
-        let from = (number("page", 1).max(1) - 1) * size;
-        let shown = kept.selected.iter().skip(from).take(size).map(|id| {
-            let known = self.repositories.iter().find(|(_, known)| *known == id);
-            let name =
-                known.map_or_else(|| format!("acme/repository-{id}"), |(name, _)| name.clone());
-            let (owner, name) = name.split_once('/').unwrap_or_default();
-            repository(&base(call), owner, name, *id)
-        });
-        let shown: Vec<Value> = shown.collect();
-        Reply::json(
-            200,
-            &json!({"total_count": kept.selected.len(), "repositories": shown}),
-        )
-    }
-
-    fn write(&mut self, at: &str, name: &str, call: &Call) -> Reply {
-        let name = name.to_ascii_uppercase();
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let digit = name.as_bytes().first().is_some_and(u8::is_ascii_digit);
-        if digit || !name.bytes().all(fits) || name.starts_with("GITHUB_") {
-            return refuse(422, "Secret names can only contain alphanumeric characters");
-        }
-        let body = call.json();
-        let Some(key_id) = body["key_id"].as_str() else {
-            return refuse(422, "Invalid request.\n\n\"key_id\" wasn't supplied.");
-        };
-        let Some(encrypted) = body["encrypted_value"].as_str() else {
-            return refuse(
-                422,
-                "Invalid request.\n\n\"encrypted_value\" wasn't supplied.",
-            );
-        };
-        let Ok(sealed) = STANDARD.decode(encrypted) else {
-            return refuse(422, "encrypted_value does not match the pattern");
-        };
-        if key_id != self.key_id.to_string() {
-            return refuse(422, "The key_id is not that of the current public key");
-        }
-        if sealed.len() > LARGEST + 48 {
-            return refuse(422, "The secret is larger than 48 KB");
-        }
-        let seers = match at.starts_with("orgs/") {
-            false => None,
-            true => {
-                let visibility = body["visibility"].as_str();
-                let Some(visibility @ ("all" | "private" | "selected")) = visibility else {
-                    return refuse(422, "Invalid request.\n\n\"visibility\" wasn't supplied.");
-                };
-                let ids = body["selected_repository_ids"].as_array();
-                // What is left out is taken off. Source: external-secrets/external-secrets#6519.
-                let ids = ids.into_iter().flatten().filter_map(|id| {
-                    id.as_u64()
-                        .or_else(|| id.as_str().and_then(|id| id.parse().ok()))
-                });
-                let selected = match visibility {
-                    "selected" => ids.collect(),
-                    _ => Vec::new(),
-                };
-                Some((visibility.to_owned(), selected))
-            }
-        };
-        match self.keep(at, &name, encrypted.to_owned(), seers) {
-            true => Reply::json(201, &json!({})),
-            false => Reply::empty(204),
-        }
-    }
-
-    /// The login of an App by a signed assertion.
-    fn login(&mut self, installation: &str, call: &Call) -> Reply {
-        let undecoded = || refuse(401, "A JSON web token could not be decoded");
-        let assertion = call.header("authorization").strip_prefix("Bearer ");
-        let Some((signed, signature)) = assertion.and_then(|text| text.rsplit_once('.')) else {
-            return undecoded();
-        };
-        let part = |text: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-            serde_json::from_slice::<Value>(&bytes).unwrap_or_default()
-        };
-        let (head, claims) = signed.split_once('.').unwrap_or_default();
-        let (head, claims) = (part(head), part(claims));
-        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
-        let good = self.app_key.as_ref().is_some_and(|key| {
-            let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key());
-            public.verify(signed.as_bytes(), &signature).is_ok()
-        });
-        if head["alg"] != "RS256" || !good {
-            return undecoded();
-        }
-        let issuer = claims["iss"].as_str().map(str::to_owned);
-        let issuer = issuer.or_else(|| claims["iss"].as_u64().map(|id| id.to_string()));
-        if issuer.as_deref() != Some(APP) {
-            return refuse(404, "Integration not found");
-        }
-        let now = self.now();
-        let time = |claim: &str| claims[claim].as_i64().unwrap_or(0);
-        if time("exp") > now + 600 {
-            return refuse(
-                401,
-                "'Expiration time' claim ('exp') is too far in the future",
-            );
-        }
-        if time("exp") <= now {
-            return refuse(
-                401,
-                "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires",
-            );
-        }
-        if time("iat") > now {
-            return refuse(
-                401,
-                "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
-            );
-        }
-        if installation != INSTALLATION {
-            return refuse(404, "Not Found");
-        }
-        self.logins += 1;
-        // As long as those are that GitHub makes since April 2026, with dots in them.
-        let token = format!(
-            "ghs_{APP}_eyJ{}.{}.{}",
-            self.logins,
-            "aB3-_".repeat(60),
-            "x9".repeat(90)
-        );
-        self.tokens.insert(token.clone(), BTreeSet::new());
-        self.ends.insert(token.clone(), now + 3600);
-        let answer = json!({
-            "token": token,
-            "expires_at": time_of(now + 3600),
-            "permissions": self.permissions,
-            "repository_selection": "all",
-        });
-        Reply::json(201, &answer)
-    }
 }
 
 /// A part of a path without its escapes.
@@ -612,115 +411,6 @@ fn plain(part: &str) -> String {
 
 fn joined(owner: &str, name: &str) -> String {
     format!("{owner}/{name}").to_ascii_lowercase()
-}
-
-fn time_of(seconds: i64) -> String {
-    let time = Timestamp::from_second(seconds);
-    time.map(|time| time.to_string()).unwrap_or_default()
-}
-
-/// The base URL at which it is asked, which its answers name.
-fn base(call: &Call) -> String {
-    format!("http://{}", call.header("host"))
-}
-
-fn told(base: &str, at: &str, name: &str, kept: &Kept) -> Value {
-    let mut told = json!({
-        "name": name,
-        "created_at": time_of(kept.created),
-        "updated_at": time_of(kept.updated),
-    });
-    if let Some(visibility) = &kept.visibility {
-        told["visibility"] = json!(visibility);
-        if visibility == "selected" {
-            let url = format!("{base}/{at}/secrets/{name}/repositories");
-            told["selected_repositories_url"] = json!(url);
-        }
-    }
-    told
-}
-
-fn owner(base: &str, login: &str) -> Value {
-    let url = format!("{base}/users/{login}");
-    let mut owner = json!({
-        "login": login, "id": 1, "node_id": "MDQ6VXNlcjE=", "gravatar_id": "", "site_admin": false,
-        "type": "Organization", "url": url,
-    });
-    for name in [
-        "avatar",
-        "events",
-        "followers",
-        "following",
-        "gists",
-        "html",
-        "organizations",
-        "received_events",
-        "repos",
-        "starred",
-        "subscriptions",
-    ] {
-        owner[format!("{name}_url")] = json!(format!("{url}/{name}"));
-    }
-    owner
-}
-
-fn repository(base: &str, login: &str, name: &str, id: u64) -> Value {
-    let url = format!("{base}/repos/{login}/{name}");
-    let mut repository = json!({
-        "id": id, "node_id": "MDEwOlJlcG9zaXRvcnkx", "name": name, "full_name": format!("{login}/{name}"),
-        "owner": owner(base, login), "private": true, "fork": false, "description": "of the stand-in", "url": url,
-    });
-    for name in [
-        "archive",
-        "assignees",
-        "blobs",
-        "branches",
-        "collaborators",
-        "comments",
-        "commits",
-        "compare",
-        "contents",
-        "contributors",
-        "deployments",
-        "downloads",
-        "events",
-        "forks",
-        "git_commits",
-        "git_refs",
-        "git_tags",
-        "hooks",
-        "html",
-        "issue_comment",
-        "issue_events",
-        "issues",
-        "keys",
-        "labels",
-        "languages",
-        "merges",
-        "milestones",
-        "notifications",
-        "pulls",
-        "releases",
-        "stargazers",
-        "statuses",
-        "subscribers",
-        "subscription",
-        "tags",
-        "teams",
-        "trees",
-    ] {
-        repository[format!("{name}_url")] = json!(format!("{url}/{name}"));
-    }
-    repository
-}
-
-fn shown_environment(base: &str, login: &str, name: &str, environment: &str) -> Value {
-    let url = format!("{base}/repos/{login}/{name}/environments/{environment}");
-    json!({
-        "id": 1, "node_id": "MDExOkVudmlyb25tZW50MQ==", "name": environment, "url": url,
-        "html_url": format!("https://github.com/{login}/{name}/deployments"),
-        "created_at": "2026-11-01T09:00:00Z", "updated_at": "2026-11-01T09:00:00Z",
-    })
 }
 
 fn refuse(status: u16, message: &str) -> Reply {
