@@ -12,7 +12,7 @@ use crate::stage::Stage;
 
 /// Keeps values as JSON writes them, so that the shell need not know what that is. `FOLDER` is where, and `THEN` is
 /// done before a promotion.
-const PROGRAM: &str = r#"#!/bin/sh
+pub const PROGRAM: &str = r#"#!/bin/sh
 asked=$(cat)
 part() { printf '%s' "$asked" | sed -nE "s/.*\"$1\":\"(([^\"\\]|\\\\.)*)\".*/\1/p"; }
 place="FOLDER/$(printf '%s' "$asked" | sed -E 's/.*"arguments":\["([^"]*)".*/\1/')"
@@ -72,7 +72,7 @@ fn kept(then: &str) -> Kept {
 }
 
 /// Another process writes it: nobody else has it open while it is run.
-fn put(path: &std::path::Path, text: &str) {
+pub fn put(path: &std::path::Path, text: &str) {
     let draft = path.with_extension("draft");
     fs::write(&draft, text).expect("written");
     let copied = Command::new("cp").arg(&draft).arg(path).status();

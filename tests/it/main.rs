@@ -60,6 +60,8 @@ mod reviewed;
 mod revoke;
 #[cfg(feature = "server")]
 mod rotation;
+#[cfg(feature = "server")]
+mod rotations;
 mod samples;
 #[cfg(feature = "server")]
 mod scopes;

@@ -15,7 +15,7 @@ use rolecall_server::App;
 use crate::stage::{ORG, PAYMENTS, Stage, Then};
 
 const TOKEN: &str = "token-of-the-scheduled-job";
-const DAY: i64 = 24 * 60;
+pub const DAY: i64 = 24 * 60;
 
 /// A stage with one account whose key goes to two folders.
 fn stage(rest: &str) -> Stage {
@@ -67,7 +67,7 @@ impl Transport for At<'_> {
 }
 
 /// Uses a key so many minutes from now; who it is, or why it opens nothing.
-fn uses(stage: &Stage, key: &[u8], minutes: i64) -> Result<String, String> {
+pub fn uses(stage: &Stage, key: &[u8], minutes: i64) -> Result<String, String> {
     let at = Timestamp::now() + SignedDuration::from_mins(minutes);
     let credential = Credential::parse(key).expect("a credential");
     let time = Time {
@@ -320,7 +320,7 @@ fn a_revoked_key_has_a_successor_with_its_roles_and_goes() {
 }
 
 /// How many roles each account of the space has, the fewest first.
-fn roles(stage: &Stage) -> Vec<usize> {
+pub fn roles(stage: &Stage) -> Vec<usize> {
     let dump = stage.app.dump().expect("dumps");
     let bindings = dump["bindings"].as_array().cloned().unwrap_or_default();
     let held = |mrn: &serde_json::Value| {

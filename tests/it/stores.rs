@@ -368,15 +368,15 @@ fn into_secrets(address: &str, accounts: &[&str]) -> String {
 }
 
 /// What a script for a real server sets.
-fn of_script(name: &str) -> String {
+pub fn of_script(name: &str) -> String {
     std::env::var(name).expect("scripts/services sets it")
 }
 
-/// What another client than rolecall reads at a place of a real server.
-fn read_by_another_client(place: &str) -> String {
+/// What another client than rolecall says of a place of a real server: `show` gives the credential there.
+pub fn read_by_another_client(what: &str, place: &str) -> String {
     let python = of_script("ROLECALL_TEST_CLIENT_PYTHON");
     let mut client = Command::new(python);
-    client.args([&of_script("ROLECALL_TEST_CLIENT"), "show", place]);
+    client.args([&of_script("ROLECALL_TEST_CLIENT"), what, place]);
     let output = client.output().expect("runs");
     assert!(output.status.success(), "{}", said(&output));
     String::from_utf8(output.stdout).expect("a text")
@@ -398,7 +398,7 @@ fn a_job_delivers_a_key_into_a_real_vault_that_another_program_uses() {
         trusts: None,
         writes: "vault write",
         asked: &|| [0, evil.calls().len()],
-        key: &|| read_by_another_client("mondoo/scanner"),
+        key: &|| read_by_another_client("show", "mondoo/scanner"),
     });
 }
 
@@ -418,7 +418,7 @@ fn a_job_delivers_a_key_into_a_real_kubernetes_that_another_program_uses() {
         trusts: Some(("KUBE_CA_FILE", &of_script("KUBE_CA_FILE"))),
         writes: "kubernetes write",
         asked: &|| [0, evil.calls().len()],
-        key: &|| read_by_another_client("scanner"),
+        key: &|| read_by_another_client("show", "scanner"),
     });
 }
 

@@ -1,6 +1,6 @@
 """Reads with boto3 what rolecall wrote, as a consumer does.
 
-Usage: read.py URL FOLDER
+Usage: read.py URL FOLDER born|rotated
 
 Writes each value into FOLDER as NAME.key.
 """
@@ -12,7 +12,7 @@ import sys
 
 import boto3
 
-URL, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2])
+URL, FOLDER, ROTATED = sys.argv[1], pathlib.Path(sys.argv[2]), {"born": 0, "rotated": 1}[sys.argv[3]]
 
 
 def fail(text):
@@ -46,13 +46,14 @@ for name in ("mondoo/json", "mondoo/base64", "mondoo/was"):
     labels = [one for many in secrets.describe_secret(SecretId=name)["VersionIdsToStages"].values() for one in many]
     if sorted(labels) != ["AWSCURRENT", "AWSPREVIOUS"]:
         fail(f"{name} has the labels {labels}")
-    if secrets.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")["SecretString"] != "{}":
-        fail(f"{name} held a key before")
+    previous = secrets.get_secret_value(SecretId=name, VersionStage="AWSPREVIOUS")["SecretString"]
+    if (previous != "{}") != ROTATED or previous == found["SecretString"]:
+        fail(f"{name} held a key before, or none")
     keep("secret-" + name, found["SecretString"], name.endswith("base64"))
 
 for name in ("/mondoo/json", "/mondoo/base64", "/mondoo/was"):
     found = parameters.get_parameter(Name=name, WithDecryption=True)["Parameter"]
-    if found["Type"] != "SecureString" or found["Version"] != (2 if name.endswith("was") else 1):
+    if found["Type"] != "SecureString" or found["Version"] != (2 if name.endswith("was") else 1) + ROTATED:
         fail(f"{name} is a {found['Type']} of version {found['Version']}")
     if parameters.get_parameter(Name=name)["Parameter"]["Value"] == found["Value"]:
         fail(f"{name} is not encrypted")

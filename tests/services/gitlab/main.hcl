@@ -35,6 +35,8 @@ sink "gitlab" "hidden" {
   project = "acme/team/web"
   name    = "ROLECALL_HIDDEN"
   hidden  = true
+  # Nobody can read whose key a rotation finds there.
+  overwrite_unreadable = true
 }
 service_account "all" {
   scope = space.payments

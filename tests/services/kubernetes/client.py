@@ -2,7 +2,7 @@
 
 client.py prepare PAGE   namespaces, Secrets of others, and the Role of the page, bound to the user `job`
 client.py read           every value that a test names as delivered is a credential of that account
-client.py show NAME      the credential in that Secret
+client.py show NAME      the credential in that Secret; NAME/KEY is another key of it than `config`
 """
 import base64
 import json
@@ -77,7 +77,8 @@ def read():
 
 
 def show(name):
-    value = core.read_namespaced_secret(name, NAMESPACE).data["config"]
+    name, _, key = name.partition("/")
+    value = core.read_namespaced_secret(name, NAMESPACE).data[key or "config"]
     print(base64.b64decode(value, validate=True).decode(), end="")
 
 

@@ -3,6 +3,7 @@
 client.py prepare PAGE   mounts, secrets of others, logins, and the policy of the page, which all logins get
 client.py read           every value that a test names as delivered is a credential of that account
 client.py show PATH      the credential there
+client.py version PATH   how many values it has had
 """
 import base64
 import json
@@ -91,4 +92,8 @@ def show(path):
     print(kv.read_secret_version(path, mount_point="secret", raise_on_deleted_version=True)["data"]["data"]["credential"], end="")
 
 
-{"prepare": prepare, "read": read, "show": show}[sys.argv[1]](*sys.argv[2:])
+def version(path):
+    print(kv.read_secret_version(path, mount_point="secret")["data"]["metadata"]["version"])
+
+
+{"prepare": prepare, "read": read, "show": show, "version": version}[sys.argv[1]](*sys.argv[2:])
