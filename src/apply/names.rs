@@ -27,7 +27,17 @@ impl<W: World> Run<'_, W> {
         let renamed = former_name(&before.name, change.generation.saturating_sub(1));
         let has = match self.world.account(mrn).await {
             Ok(Some(present)) => present.name,
-            Ok(None) | Err(_) => return (result, detail),
+            // Then it needs no name.
+            Ok(None) => return (result, detail),
+            Err(error) => {
+                return (
+                    result,
+                    format!(
+                        "{detail}; whether {mrn} is still called {renamed:?} is not known ({error}); if it is, \
+                         the next apply renames it"
+                    ),
+                );
+            }
         };
         if has != renamed {
             return (result, detail);

@@ -9,6 +9,7 @@ use rolecall::model::{
 use rolecall_server::{ClearRoles, EmptyRoles, LabelsOnCreate, Quirks};
 
 use super::platform::{ORGANIZATION, SPACES};
+use super::stores::Stores;
 use crate::samples::{self, place};
 
 /// How it must end when nothing goes wrong any more.
@@ -24,12 +25,7 @@ pub struct Case {
     pub title: String,
     pub quirks: Quirks,
     pub queries: Queries,
-    /// Whether the destinations can hold a key beside the one that is in use.
-    pub stages: bool,
-    /// Whether they can be read back.
-    pub reads: bool,
-    /// Whether they give every write a version.
-    pub versions: bool,
+    pub stores: Stores,
     /// Whether only one scope is worked on.
     pub alone: bool,
     /// What was wanted before, and is there.
@@ -42,7 +38,7 @@ pub struct Case {
 #[derive(Clone, Copy)]
 pub struct Wanted(pub usize, pub &'static [&'static str], pub usize);
 
-fn space(n: usize) -> SpaceId {
+pub fn space(n: usize) -> SpaceId {
     SpaceId::new(SPACES[n]).expect("valid")
 }
 
@@ -61,6 +57,20 @@ fn account(n: usize, Wanted(at, roles, destinations): Wanted) -> DesiredAccount 
         roles,
         deliver_to: (0..destinations).map(file).collect(),
         ..samples::declared(Address::new(format!("a{n}"), None), Scope::Space(space(at)))
+    }
+}
+
+/// What is read: one space by itself, or both by way of their organization.
+pub fn queries(wide: bool) -> Queries {
+    match wide {
+        true => Queries {
+            organizations: [organization()].into(),
+            spaces: BTreeMap::new(),
+        },
+        false => Queries {
+            organizations: [].into(),
+            spaces: [(space(0), None)].into(),
+        },
     }
 }
 
@@ -123,7 +133,11 @@ impl Case {
     pub fn without_staging(self) -> Self {
         Self {
             title: format!("{}; no staging", self.title),
-            stages: false,
+            stores: Stores::Alike {
+                stages: false,
+                reads: true,
+                versions: false,
+            },
             ..self
         }
     }
@@ -138,8 +152,11 @@ impl Case {
         }
         self.title.push_str("; unreadable");
         Self {
-            stages: false,
-            reads: false,
+            stores: Stores::Alike {
+                stages: false,
+                reads: false,
+                versions: false,
+            },
             ..self
         }
     }
@@ -148,9 +165,11 @@ impl Case {
     pub fn versioned(self) -> Self {
         Self {
             title: format!("{}; unreadable, with versions", self.title),
-            stages: false,
-            reads: false,
-            versions: true,
+            stores: Stores::Alike {
+                stages: false,
+                reads: false,
+                versions: true,
+            },
             ..self
         }
     }
@@ -199,18 +218,7 @@ impl Case {
             .accounts
             .values()
             .any(|account| account.scope == Scope::Space(space(1)));
-        // One space is read by itself, two by way of their organization.
-        let queries = if wide {
-            Queries {
-                organizations: [organization()].into(),
-                spaces: BTreeMap::new(),
-            }
-        } else {
-            Queries {
-                organizations: [].into(),
-                spaces: [(space(0), None)].into(),
-            }
-        };
+        let queries = queries(wide);
         let roles = |desired: &Desired| -> Vec<String> {
             let short = |account: &DesiredAccount| {
                 let names: Vec<_> = account.roles.iter().map(Role::short).collect();
@@ -231,9 +239,11 @@ impl Case {
             title,
             quirks,
             queries,
-            stages: true,
-            reads: true,
-            versions: false,
+            stores: Stores::Alike {
+                stages: true,
+                reads: true,
+                versions: false,
+            },
             alone: !wide,
             before,
             desired,

@@ -9,9 +9,10 @@ use rolecall::plan::{Action, Change, Leaving};
 use rolecall_server::{EmptyRoles, LabelsOnCreate};
 
 use super::case::Case;
+use super::conduct::COMMIT;
+use super::fault::Fault;
 use super::platform::{Platform, Seen};
-use super::run::{COMMIT, Report, Watch};
-use super::world::Fault;
+use super::run::{Report, Watch};
 
 type Accounts = BTreeMap<String, Seen>;
 
@@ -19,7 +20,7 @@ pub struct Laws<'a> {
     case: &'a Case,
 }
 
-fn short(roles: &RoleSet) -> BTreeSet<String> {
+pub fn short(roles: &RoleSet) -> BTreeSet<String> {
     roles.iter().map(|role| role.short().to_owned()).collect()
 }
 
@@ -28,7 +29,7 @@ fn roles(account: &DesiredAccount) -> BTreeSet<String> {
 }
 
 /// The least of `viewer` and `agent`, the only roles that births are simulated with.
-fn least(roles: &BTreeSet<String>) -> BTreeSet<String> {
+pub fn least(roles: &BTreeSet<String>) -> BTreeSet<String> {
     ["agent", "viewer"]
         .into_iter()
         .find(|role| roles.contains(*role))

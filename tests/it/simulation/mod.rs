@@ -3,13 +3,24 @@
 //! puts all right.
 
 mod case;
+mod chance;
+mod conduct;
+mod coverage;
+mod fault;
 mod laws;
+mod ledger;
 mod platform;
+mod play;
 mod resume;
 mod rotation;
 mod run;
+mod seeded;
+mod stores;
+mod story;
 mod time;
+mod together;
 mod turns;
+mod wire;
 mod world;
 
 use std::io::Write as _;

@@ -9,24 +9,23 @@ use std::time::Duration;
 
 use rolecall::diff::PENDING_LEASE;
 use rolecall::http::Time;
-use rolecall::http::{Answer, Failure};
 use rolecall::model::{
     CredentialMark, DesiredAccount, Destination, Fingerprint, IssuedCredential, Marking, Marks,
     Mrn, Nonce, OnDelete, Role, Seals, StackId, StoreVersion,
 };
-use rolecall::platform::{Client, Credential, Endpoint, Identity, Transport};
+use rolecall::platform::{Client, Credential, Endpoint, Identity};
 use rolecall::ports::Reader;
 use rolecall::secret::Secret;
 use rolecall_server::{App, Options, Quirks, SeedAccount, Storage};
 use serde_json::Value;
 
+use super::fault::Fault;
+use super::stores::Stores;
 use super::time::{self, Clock};
+use super::wire::{Door, TOKEN, Wire};
 
 pub const ORGANIZATION: &str = "acme-corp";
 pub const SPACES: [&str; 2] = ["acme-one", "acme-two"];
-const TOKEN: &str = "token-of-the-simulation";
-/// How long a request takes.
-const TRAVEL: Duration = Duration::from_millis(7);
 
 /// A key as a destination holds it.
 pub struct Held {
@@ -57,7 +56,7 @@ pub struct Seen {
 
 pub struct Platform {
     pub clock: Arc<Clock>,
-    app: App,
+    door: Door,
     sinks: RefCell<BTreeMap<Destination, Held>>,
     /// Keys beside what destinations hold, by the name that the sink gave them.
     beside: RefCell<BTreeMap<String, Beside>>,
@@ -65,7 +64,10 @@ pub struct Platform {
     versions: RefCell<BTreeMap<Destination, u32>>,
     nonces: Cell<u128>,
     keys: RefCell<Vec<String>>,
-    memory: RefCell<Memory>,
+    /// What is there, as it was looked at since the last write.
+    sight: RefCell<Option<(u64, Rc<BTreeMap<String, Seen>>)>>,
+    /// Places that said that they have a key and had it not.
+    liars: RefCell<BTreeSet<Destination>>,
     /// The identity that applies.
     caller: String,
     /// Accounts that are none of the configuration's.
@@ -73,9 +75,17 @@ pub struct Platform {
 }
 
 /// The place of a destination, whatever its sink says of it.
-fn place(destination: &Destination) -> Destination {
+pub fn place(destination: &Destination) -> Destination {
     let place = destination.clone().overwriting_unreadable(false);
     place.with(OnDelete::Keep)
+}
+
+/// A mark without the time in it.
+fn timeless(mark: &str) -> String {
+    match mark.rsplit_once(".t") {
+        Some((rest, time)) if time != "-" => format!("{rest}.t+"),
+        _ => mark.to_owned(),
+    }
 }
 
 fn scope(kind: &str, id: &str) -> String {
@@ -125,18 +135,18 @@ impl Platform {
                 .expect("bystander");
         }
         let mut platform = Self {
+            door: Door::new(app, Arc::clone(&clock), lag),
             clock,
-            app,
             sinks: RefCell::default(),
             beside: RefCell::default(),
             versions: RefCell::default(),
             nonces: Cell::new(0),
             keys: RefCell::default(),
-            memory: RefCell::default(),
+            sight: RefCell::default(),
+            liars: RefCell::default(),
             caller,
             bystanders: Rc::default(),
         };
-        platform.memory.borrow_mut().lag = lag;
         platform.bystanders = platform.look();
         // Long ago, so that reads show it all.
         platform.clock.advance(Duration::from_hours(1));
@@ -147,7 +157,7 @@ impl Platform {
     pub fn restore(&self) {
         for mrn in self.look().keys() {
             if !self.bystanders.contains_key(mrn) {
-                let deleted = self.app.admin_delete(mrn, self.clock.now());
+                let deleted = self.door.app.admin_delete(mrn, self.clock.now());
                 deleted.expect("an account that is there");
             }
         }
@@ -155,8 +165,46 @@ impl Platform {
         self.beside.borrow_mut().clear();
         self.versions.borrow_mut().clear();
         self.keys.borrow_mut().clear();
+        self.liars.borrow_mut().clear();
         self.clock.advance(Duration::from_hours(1));
-        self.memory.borrow_mut().restore();
+        self.door.restore();
+    }
+
+    /// Has answers kept, so that one that was true before may be given again.
+    pub fn keeps_answers(&self) {
+        self.door.keeps_answers();
+    }
+
+    /// Removes an account, as a person would.
+    pub fn remove(&self, mrn: &str) {
+        let deleted = self.door.app.admin_delete(mrn, self.clock.now());
+        deleted.expect("an account that is there");
+        self.door.written();
+    }
+
+    /// After how many calls the next request takes effect that comes late.
+    pub fn delay_late(&self, calls: usize) {
+        self.door.delay(calls);
+    }
+
+    /// Lets so many calls pass for what comes late. Tells whether something took effect.
+    pub fn land(&self, calls: usize) -> bool {
+        self.door.land(calls)
+    }
+
+    /// How many accounts may be there that no run knows of, since a request came twice or late.
+    pub fn surplus(&self) -> usize {
+        self.door.surplus()
+    }
+
+    /// A place said that it has a key and has it not.
+    pub fn lied(&self, to: &Destination) {
+        self.liars.borrow_mut().insert(place(to));
+    }
+
+    /// Whether a place ever said so.
+    pub fn is_liar(&self, to: &Destination) -> bool {
+        self.liars.borrow().contains(&place(to))
     }
 
     /// The version of what a destination holds.
@@ -168,8 +216,8 @@ impl Platform {
     }
 
     /// Puts an account there as an earlier run would have left it, its key delivered; the marks name the
-    /// versions of that if destinations tell such.
-    pub fn plant(&self, stack: &StackId, account: &DesiredAccount, versioned: bool) {
+    /// versions of that where destinations tell such.
+    pub fn plant(&self, stack: &StackId, account: &DesiredAccount, stores: Stores) {
         let now = self.clock.now();
         let fingerprint = Fingerprint::from_label("planted");
         let places = account.deliver_to.iter();
@@ -178,7 +226,10 @@ impl Platform {
                 fingerprint: fingerprint.clone(),
                 nonce: Nonce::from_bytes([9; 16]),
                 destinations: places
-                    .map(|to| to.key_at(1, versioned.then(|| self.next_version(to))))
+                    .map(|to| {
+                        let version = stores.versions(to).then(|| self.next_version(to));
+                        to.key_at(1, version)
+                    })
                     .collect(),
             },
             ..Marks::external(stack.clone(), account.address.label(), false)
@@ -194,10 +245,17 @@ impl Platform {
             ..SeedAccount::default()
         };
         let scope = account.scope.mrn();
-        let mrn = self.app.admin_create_account(scope.as_str(), &seed, now);
+        let mrn = self
+            .door
+            .app
+            .admin_create_account(scope.as_str(), &seed, now);
         let mrn = mrn.expect("an account");
-        let issued = self.app.admin_issue_credential(&mrn, now).expect("a key");
-        self.memory.borrow_mut().written(self.clock.elapsed());
+        let issued = self
+            .door
+            .app
+            .admin_issue_credential(&mrn, now)
+            .expect("a key");
+        self.door.written();
         self.issued(&issued.private_key);
         for to in &account.deliver_to {
             let mrn = Mrn::new(&*mrn);
@@ -210,11 +268,20 @@ impl Platform {
     /// and of seals only whether they fit.
     pub fn state(&self) -> String {
         let accounts = self.look();
-        let names = |mrn: &Mrn| accounts.get(mrn.as_str()).map(|a| (&a.scope, &a.name));
+        let mark = |account: &Seen| {
+            account
+                .labels
+                .get("rolecall-mark")
+                .map(|mark| timeless(mark))
+        };
+        let names = |mrn: &Mrn| {
+            let account = accounts.get(mrn.as_str());
+            account.map(|a| (a.scope.clone(), a.name.clone(), mark(a)))
+        };
         let sinks = self.sinks.borrow();
         let mut state: Vec<String> = sinks
             .iter()
-            .map(|(to, held)| format!("{to} {:?}", names(&held.mrn)))
+            .map(|(to, held)| format!("{to} {:?} {:?}", names(&held.mrn), self.version(to)))
             .collect();
         let beside = self.beside.borrow();
         let mut left: Vec<String> = beside
@@ -228,7 +295,7 @@ impl Platform {
             .filter(|account| !self.bystanders.contains_key(&account.mrn))
             .cloned()
             .collect();
-        ours.sort_by(|a, b| (&a.scope, &a.name).cmp(&(&b.scope, &b.name)));
+        ours.sort_by_cached_key(|a| (a.scope.clone(), a.name.clone(), mark(a)));
         for mut account in ours {
             let mrn = Mrn::new(std::mem::take(&mut account.mrn));
             let seal = match Marks::locate(&account.labels) {
@@ -237,6 +304,9 @@ impl Platform {
             };
             if let Some(label) = account.labels.get_mut("rolecall-seal") {
                 *label = seal;
+            }
+            if let Some(label) = account.labels.get_mut("rolecall-mark") {
+                *label = timeless(label);
             }
             account.labels.remove("rolecall-seal-2");
             account.labels.remove("rolecall-written");
@@ -248,33 +318,37 @@ impl Platform {
         state.join("\n")
     }
 
-    /// The product's client, as the identity that applies.
-    pub fn client(&self) -> Client<Wire<'_>> {
-        self.client_as(Identity::api_token(TOKEN))
+    /// The product's client, as the identity that applies; what is armed meets its next request.
+    pub fn client(&self, armed: &Rc<Cell<Option<Fault>>>) -> Client<Wire<'_>> {
+        self.client_as(Identity::api_token(TOKEN), armed)
     }
 
-    fn client_as(&self, identity: Identity) -> Client<Wire<'_>> {
+    fn client_as(&self, identity: Identity, armed: &Rc<Cell<Option<Fault>>>) -> Client<Wire<'_>> {
         let endpoint = Endpoint::new("http://127.0.0.1:8989").expect("valid");
         let (now, sleep) = (Arc::clone(&self.clock), Arc::clone(&self.clock));
         let time = Time {
             now: Arc::new(move || now.now()),
             sleep: Arc::new(move |duration| Box::pin(sleep.sleep(duration))),
         };
-        Client::new(Wire(self), endpoint, identity, time)
+        let wire = self.door.wire(armed);
+        Client::new(wire, endpoint, identity, time)
     }
 
     /// All accounts, by resource name.
     pub fn look(&self) -> Rc<BTreeMap<String, Seen>> {
-        let known = self.memory.borrow().sight.clone();
-        known.unwrap_or_else(|| {
-            let sight = Rc::new(self.see());
-            self.memory.borrow_mut().sight = Some(Rc::clone(&sight));
-            sight
-        })
+        let writes = self.door.writes();
+        if let Some((at, sight)) = &*self.sight.borrow()
+            && *at == writes
+        {
+            return Rc::clone(sight);
+        }
+        let sight = Rc::new(self.see());
+        *self.sight.borrow_mut() = Some((writes, Rc::clone(&sight)));
+        sight
     }
 
     fn see(&self) -> BTreeMap<String, Seen> {
-        let dump = self.app.dump().expect("dumps");
+        let dump = self.door.app.dump().expect("dumps");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -388,7 +462,11 @@ impl Platform {
             .is_some_and(|held| held.mrn == *mrn);
         if own {
             sinks.remove(&place(destination));
-            sinks.extend(former.map(|held| (place(destination), held)));
+            if let Some(held) = former {
+                let mut versions = self.versions.borrow_mut();
+                *versions.entry(place(destination)).or_default() += 1;
+                sinks.insert(place(destination), held);
+            }
         }
         own
     }
@@ -414,7 +492,7 @@ impl Platform {
     pub fn read(&self, destination: &Destination) -> Option<Vec<u8>> {
         let sinks = self.sinks.borrow();
         sinks
-            .get(destination)
+            .get(&place(destination))
             .map(|held| held.json.clone().into_bytes())
     }
 
@@ -437,7 +515,7 @@ impl Platform {
                 .map_err(|e| e.to_string())?
                 .identity
         };
-        let client = self.client_as(identity);
+        let client = self.client_as(identity, &Rc::default());
         time::run(&self.clock, || false, client.caller())
             .ok_or("no answer")?
             .map(|caller| caller.mrn.to_string())
@@ -485,91 +563,6 @@ impl Held {
             fingerprint: fingerprint.clone(),
             json: file.to_string(),
         }
-    }
-}
-
-/// Answers to reads that would be the same again: nothing was written since, and reads no longer
-/// lagged when they were given. Answering them is most of the work.
-#[derive(Default)]
-struct Memory {
-    sight: Option<Rc<BTreeMap<String, Seen>>>,
-    lag: Duration,
-    /// Whether all is as in the beginning.
-    pristine: bool,
-    beginning: BTreeMap<Vec<u8>, (u16, Vec<u8>)>,
-    present: BTreeMap<Vec<u8>, (u16, Vec<u8>)>,
-    written: Duration,
-}
-
-impl Memory {
-    fn restore(&mut self) {
-        self.sight = None;
-        self.pristine = true;
-    }
-
-    fn written(&mut self, at: Duration) {
-        self.pristine = false;
-        self.present.clear();
-        self.sight = None;
-        self.written = at;
-    }
-
-    fn recall(&self, body: &[u8]) -> Option<(u16, Vec<u8>)> {
-        let known = if self.pristine {
-            &self.beginning
-        } else {
-            &self.present
-        };
-        known.get(body).cloned()
-    }
-
-    fn keep(&mut self, body: &[u8], answer: &(u16, Vec<u8>), at: Duration) {
-        let known = if self.pristine {
-            &mut self.beginning
-        } else if at > self.written + self.lag {
-            &mut self.present
-        } else {
-            return;
-        };
-        known.insert(body.to_owned(), answer.clone());
-    }
-}
-
-/// The way to the platform, without a socket.
-pub struct Wire<'a>(&'a Platform);
-
-impl Wire<'_> {
-    fn serve(&self, body: &[u8], authorization: &str) -> (u16, Vec<u8>) {
-        let Platform {
-            app, clock, memory, ..
-        } = self.0;
-        let at = clock.elapsed();
-        let serve = || app.serve_bytes(Some(authorization), body, clock.now());
-        let read = !body.windows(9).any(|word| word == b"mutation ");
-        // Others than the one who applies are here to show that their key is good.
-        if !read || !authorization.ends_with(TOKEN) {
-            memory.borrow_mut().written(at);
-            return serve();
-        }
-        if let Some(answer) = memory.borrow().recall(body) {
-            return answer;
-        }
-        let answer = serve();
-        memory.borrow_mut().keep(body, &answer, at);
-        answer
-    }
-}
-
-impl Transport for Wire<'_> {
-    async fn send(&self, body: Vec<u8>, authorization: String) -> Result<Answer, Failure> {
-        self.0.clock.advance(TRAVEL);
-        let (status, body) = self.serve(&body, &authorization);
-        let now = self.0.clock.now();
-        Ok(Answer {
-            // The header tells whole seconds.
-            date: jiff::Timestamp::from_second(now.as_second()).ok(),
-            ..Answer::new(status, body)
-        })
     }
 }
 

@@ -16,12 +16,13 @@ use rolecall::refresh::refresh;
 use rolecall_server::Quirks;
 
 use super::case::{Case, Wanted};
+use super::conduct::COMMIT;
+use super::fault::Call;
 use super::laws::Laws;
 use super::platform::{Platform, seals};
-use super::run::COMMIT;
 use super::time;
 use super::turns::Turns;
-use super::world::{Call, World};
+use super::world::World;
 use super::{BOTH, Stage};
 
 /// One run that says of every birth under way that its run is dead, if it `lies`. Gives whether it removed one, and
@@ -77,15 +78,7 @@ fn meet(
     let laws = Laws::new(case);
     let law = |platform: &Platform| laws.step(platform);
     let turns = Turns::new(first, second);
-    let world = |second| {
-        World::new(
-            platform,
-            None,
-            (case.stages, case.reads, case.versions),
-            &law,
-        )
-        .taking_turns(&turns, second)
-    };
+    let world = |second| World::new(platform, None, case.stores, &law).taking_turns(&turns, second);
     let (one, other) = (world(false), world(true));
     let run = |world, lies| {
         let turns = &turns;

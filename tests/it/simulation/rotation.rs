@@ -12,10 +12,14 @@ use rolecall::plan::{Action, Standing};
 use rolecall_server::{ClearRoles, EmptyRoles, EqualNames, Quirks};
 
 use super::case::{Case, Wanted};
+use super::fault::{Call, Fault};
 use super::laws::{Laws, ensure};
 use super::platform::{Platform, Seen};
+use super::play::Play;
 use super::run::{Report, Watch, go};
-use super::world::{Call, Fault};
+use super::stores::Stores;
+use super::story::{Command, Wish, address, configuration};
+use super::world::Luck;
 use super::{AGENT, BOTH, LATE, PROMPT};
 
 /// How many generations of one account are live at most.
@@ -144,7 +148,7 @@ fn point(
     let before = case.before.as_ref().ok_or("nothing is there")?;
     platform.restore();
     for account in before.accounts.values() {
-        platform.plant(&before.stack, account, case.versions);
+        platform.plant(&before.stack, account, case.stores);
     }
     platform.clock.advance(Duration::from_hours(1));
     let laws = InUse {
@@ -183,7 +187,8 @@ fn point(
         // What a write left whose answer never came, or before whose mark the run died, has a version that
         // nobody knows: a person has to say that it may be lost, once.
         let unknown = first.died || matches!(fault, Some((_, Fault::Lost)));
-        if case.versions && unknown && told.any(|why| why.contains("say overwrite_unreadable")) {
+        let versions = matches!(case.stores, Stores::Alike { versions: true, .. });
+        if versions && unknown && told.any(|why| why.contains("say overwrite_unreadable")) {
             overwriting(&mut wanted);
             continue;
         }
@@ -319,6 +324,54 @@ fn one_rotation_in_stores_that_cannot_stage() {
 fn one_rotation_in_stores_that_cannot_be_read() {
     let cases = [PROMPT, LATE].map(|lag| case(lagging(lag), &[Wanted(0, BOTH, 2)]).versioned());
     simulate("one rotation in stores that cannot be read", &cases, 80);
+}
+
+/// Where names are unique, the former account has another one while its place is taken. Where it could not be given
+/// its own back, that is told, whatever kept it.
+#[test]
+fn a_name_that_is_not_given_back_is_told() {
+    let quirks = Quirks {
+        equal_names: EqualNames::Refuse,
+        ..lagging(PROMPT)
+    };
+    let platform = Platform::new(quirks.clone());
+    let wish = Wish {
+        roles: 0,
+        places: vec![0],
+        name: 0,
+        until: 0,
+        remove: false,
+    };
+    let wanted = configuration(&[Some(wish)], false);
+    let point = |faults: &[(usize, Fault)]| {
+        let there = wanted.clone();
+        let play = Play::new(&platform, &quirks, Stores::ByKind, false, there).expect("is there");
+        let luck = Luck::At(faults.to_vec());
+        let command = Command::Rotate([address(0)].into());
+        let mut runs = play
+            .run(&[(command, Some(&luck))], None, &wanted)
+            .expect("holds");
+        let all = platform.look();
+        let kept = all.values().any(|one| one.name.contains("(generation 1)"));
+        (runs.pop().expect("one run"), kept)
+    };
+    let (whole, _) = point(&[]);
+    let stage = whole.calls.iter().position(|call| call.name == "stage");
+    let refused = (stage.expect("staged"), Fault::Refused);
+    let (failed, kept) = point(&[refused]);
+    assert!(!kept);
+    let mut told = 0;
+    for at in refused.0 + 1..failed.calls.len() {
+        let (run, kept) = point(&[refused, (at, Fault::Refused)]);
+        let outcome = run.told.outcome.expect("it ended");
+        let detail = &outcome.results[0].detail;
+        assert!(
+            !kept || detail.contains("is still called"),
+            "{at}: {detail}"
+        );
+        told += usize::from(kept);
+    }
+    assert!(told >= 2, "{told} points");
 }
 
 #[test]

@@ -4,22 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rolecall::apply::{Options, Outcome, apply};
-use rolecall::diff::{PENDING_LEASE, diff};
-use rolecall::model::{Checkout, Desired, Inventory, Standing};
-use rolecall::plan::{Plan, build, lint};
-use rolecall::policy::{Acks, LocalFiles, approve};
-use rolecall::refresh::refresh;
-use rolecall::view::human;
+use rolecall::apply::Outcome;
+use rolecall::diff::PENDING_LEASE;
+use rolecall::model::{Desired, LiveAccount};
+use rolecall::plan::Plan;
 
 use super::case::{Case, Outlook};
+use super::conduct::{Place, Task, Told, conduct, said_nothing_secret};
+use super::fault::{Call, Fault};
 use super::laws::Laws;
-use super::platform::{Platform, Seen, seals};
+use super::platform::{Platform, Seen};
 use super::time;
-use super::world::{Call, Fault, World};
-
-/// The commit that all runs are of. What is there before them names none.
-pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+use super::world::{Luck, World};
 
 /// How far a run came.
 pub struct Report {
@@ -56,79 +52,28 @@ pub fn go(
     fault: Option<(usize, Fault)>,
 ) -> Result<Report, String> {
     let law = |platform: &Platform| laws.step(platform);
-    let can = (case.stages, case.reads, case.versions);
-    let world = World::new(platform, fault, can, &law);
+    let luck = fault.map(|(at, fault)| Luck::At(vec![(at, fault)]));
+    let world = World::new(platform, luck.as_ref(), case.stores, &law);
     let before = platform.look();
-    let seals = seals();
-    let options = Options {
+    let elsewhere = |account: &LiveAccount| case.left(&account.name);
+    let place = Place {
+        queries: &case.queries,
+        elsewhere: &elsewhere,
         parallelism: 2,
-        seals: seals.clone(),
-        commit: Some(COMMIT.to_owned()),
-        ..Options::default()
     };
-    let mut texts = Vec::new();
-    let work = async {
-        let live = match refresh(&world, &case.queries, "local").await {
-            Ok(live) => live,
-            Err(error) => return (None, None, error.message),
-        };
-        // Accounts that an earlier run left unsealed are taken at the word of the configuration.
-        let desired = Desired {
-            trusted_creators: vec![live.facts.caller.mrn.to_string()],
-            elsewhere: live
-                .accounts
-                .values()
-                .map(|account| (account.mrn.clone(), case.left(&account.name)))
-                .collect(),
-            ..desired.clone()
-        };
-        let inventory = Inventory::take(&desired, &live, &seals);
-        let delta = diff(&desired, &live, &inventory);
-        let mut plan = build(&desired, &live, &inventory, delta);
-        plan.checked_out(Checkout {
-            head: Some(COMMIT.to_owned()),
-            commits: [(COMMIT[..12].to_owned(), Standing::Ancestor)].into(),
-        });
-        let broken: Vec<String> = lint(&plan).iter().map(ToString::to_string).collect();
-        if !broken.is_empty() {
-            *world.broken.borrow_mut() = Some(broken.join("; "));
-            return (Some(plan), None, String::new());
-        }
-        let approved = match approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay) {
-            Ok(approved) => approved,
-            Err(refusals) => return (Some(plan), None, human::refusals(&refusals, true)),
-        };
-        let outcome = apply(&approved, &world, &options).await;
-        (Some(plan), Some(outcome), String::new())
-    };
+    let work = conduct(&world, &place, desired, &Task::Plan);
     let ended = time::run(&platform.clock, || world.dead.get(), work);
     if let Some(why) = world.broken.borrow_mut().take() {
         return Err(why);
     }
     let died = ended.is_none();
-    let (plan, outcome, why) = ended.unwrap_or_default();
-    for event in world.events.borrow().iter() {
-        texts.push(format!("{event:?} {}", human::event(event)));
-    }
-    if let Some(plan) = &plan {
-        texts.push(plan.canonical().to_owned());
-        texts.push(human::plan(plan));
-        texts.push(format!("{plan:?}"));
-    }
-    if let Some(outcome) = &outcome {
-        texts.push(serde_json::to_string(outcome).map_err(|e| e.to_string())?);
-        texts.push(human::outcome(outcome, &[]));
-        texts.push(format!("{outcome:?}"));
-    }
-    texts.push(why);
-    if let Some(text) = texts.iter().find(|text| platform.leaks(text)) {
-        return Err(format!("a key stands in: {text}"));
-    }
-    for (name, count) in world.created.borrow().iter() {
-        if *count > 1 {
-            return Err(format!("{name} was created {count} times by one run"));
-        }
-    }
+    let told = ended.unwrap_or_else(|| Ok(Told::default()))?;
+    said_nothing_secret(platform, &world, &told)?;
+    let Told {
+        plan,
+        outcome,
+        refused: _,
+    } = told;
     let report = Report {
         calls: world.calls.borrow().clone(),
         struck: world.struck(),
@@ -191,7 +136,7 @@ impl<'a> Stage<'a> {
         platform.restore();
         if let Some(before) = &case.before {
             for account in before.accounts.values() {
-                platform.plant(&before.stack, account, case.versions);
+                platform.plant(&before.stack, account, case.stores);
             }
             platform.clock.advance(Duration::from_hours(1));
         }

@@ -4,39 +4,88 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
-/// Who of two runs may go on: the first up to one of its calls, then the second up to one of its own, then the
-/// first to its end, then the second.
+use super::chance::Chance;
+
+/// Who of two runs may go on.
 pub struct Turns {
-    phase: Cell<u8>,
-    first: usize,
-    second: usize,
+    order: Order,
     /// Who waits for another turn.
     waiting: RefCell<Vec<Waker>>,
+}
+
+enum Order {
+    /// The first up to one of its calls, then the second up to one of its own, then the first to its end, then the
+    /// second.
+    Twice {
+        phase: Cell<u8>,
+        first: usize,
+        second: usize,
+    },
+    /// Now one and now the other.
+    Chance {
+        chance: Chance,
+        second: Cell<bool>,
+        /// One of them is over.
+        alone: Cell<bool>,
+    },
 }
 
 impl Turns {
     pub fn new(first: usize, second: usize) -> Self {
         Self {
-            phase: Cell::new(0),
-            first,
-            second,
+            order: Order::Twice {
+                phase: Cell::new(0),
+                first,
+                second,
+            },
             waiting: RefCell::default(),
         }
     }
 
-    fn turn_to(&self, phase: u8) {
-        self.phase.set(phase);
+    pub fn by_chance(chance: Chance) -> Self {
+        Self {
+            order: Order::Chance {
+                chance,
+                second: Cell::new(false),
+                alone: Cell::new(false),
+            },
+            waiting: RefCell::default(),
+        }
+    }
+
+    fn wake(&self) {
         self.waiting.borrow_mut().drain(..).for_each(Waker::wake);
     }
 
     /// Whether a run may make its next call; the other's turn has come if it is at the one that it stops at.
-    fn may(&self, second: bool, number: usize) -> bool {
-        match (second, self.phase.get()) {
-            (false, 0) if number >= self.first => self.turn_to(1),
-            (true, 1) if number >= self.second => self.turn_to(2),
-            _ => {}
+    fn may(&self, by: bool, number: usize) -> bool {
+        match &self.order {
+            Order::Twice {
+                phase,
+                first,
+                second,
+            } => {
+                let next = match (by, phase.get()) {
+                    (false, 0) if number >= *first => Some(1),
+                    (true, 1) if number >= *second => Some(2),
+                    _ => None,
+                };
+                if let Some(next) = next {
+                    phase.set(next);
+                    self.wake();
+                }
+                matches!((by, phase.get()), (false, 0 | 2) | (true, 1 | 3))
+            }
+            Order::Chance { alone, .. } if alone.get() => true,
+            Order::Chance { second, .. } if second.get() != by => false,
+            Order::Chance { chance, second, .. } => {
+                if chance.one_in(5) {
+                    second.set(!by);
+                    self.wake();
+                }
+                true
+            }
         }
-        matches!((second, self.phase.get()), (false, 0 | 2) | (true, 1 | 3))
     }
 
     /// Waits until a run may make its next call, which has the number that is told then.
@@ -52,11 +101,15 @@ impl Turns {
     }
 
     /// A run is over.
-    pub fn over(&self, second: bool) {
-        match (second, self.phase.get()) {
-            (false, _) => self.turn_to(3),
-            (true, 1) => self.turn_to(2),
-            (true, _) => {}
+    pub fn over(&self, by: bool) {
+        match &self.order {
+            Order::Twice { phase, .. } => match (by, phase.get()) {
+                (false, _) => phase.set(3),
+                (true, 1) => phase.set(2),
+                (true, _) => {}
+            },
+            Order::Chance { alone, .. } => alone.set(true),
         }
+        self.wake();
     }
 }

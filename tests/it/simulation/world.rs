@@ -1,102 +1,104 @@
 //! The world of one run: the client, the destinations and the clock, every call counted, and one
-//! of them made to fail.
+//! or some of them made to fail.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rolecall::model::{
-    Abilities, Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet,
-    Scope, ScopeInfo, SpaceId, StoreVersion,
+    Caller, Destination, IssuedCredential, LiveAccount, Mrn, Nonce, OrgId, RoleSet, Scope,
+    ScopeInfo, SpaceId, StoreVersion,
 };
 use rolecall::platform::Client;
 use rolecall::ports::{
-    Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Effect, ErrorKind, Event, Found,
-    Interrupt, NewAccount, Probe, Random, ReadError, Reader, Recorder, Removal, SinkError,
-    SinkErrorKind, SinkStore, Staged, Verified, WriteError, Writer,
+    Abandoned, AccountUpdate, BatchErrors, Clock, Delivered, Effect, Event, Found, Interrupt,
+    NewAccount, Probe, Random, ReadError, Reader, Recorder, Removal, SinkError, SinkErrorKind,
+    SinkStore, Staged, Verified, WriteError, Writer,
 };
-
 use rolecall::secret::Secret;
 
-use super::platform::{Held, Platform, Wire};
+use super::chance::Chance;
+use super::fault::{By, Call, Failing, Fault, Kind};
+use super::platform::{Held, Platform};
+use super::stores::Stores;
 use super::time;
 use super::turns::Turns;
+use super::wire::Wire;
 
-/// What can go wrong with a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It is refused; nothing happened.
-    Refused,
-    /// As `Refused`, as input that the platform does not take.
-    Invalid,
-    /// As `Refused`, since another change is under way: may be tried again.
-    Aborted,
-    /// It never arrives, and nobody can tell.
-    Cut,
-    /// It is carried out, and the answer is lost.
-    Lost,
-    /// The process dies before it.
-    DeathBefore,
-    /// The process dies after it is carried out, without the answer.
-    DeathAfter,
+/// How long a slow call takes: most of the minute that the client waits for an answer.
+const SLOW: Duration = Duration::from_secs(50);
+/// After how many calls what comes late takes effect, at most.
+const LATE: usize = 6;
+
+/// Faults that meet a run.
+pub enum Luck {
+    /// These, at the calls of these numbers.
+    At(Vec<(usize, Fault)>),
+    /// So many at most, each call by one chance in so many.
+    Some {
+        chance: Chance,
+        left: Cell<usize>,
+        odds: usize,
+        /// No read goes back in time: where it does, two runs may each miss what the other made.
+        steady: bool,
+    },
 }
 
-/// What a call may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Read,
-    /// A write that is tried in another form if the platform does not take the input.
-    Create,
-    Write,
-    Deliver,
-}
-
-impl Kind {
-    /// The faults that differ for such a call. A read leaves nothing behind, so death after it is
-    /// death before it; and where no other scope is worked on meanwhile (`alone`), it is death
-    /// after the call before.
-    pub fn faults(self, alone: bool) -> &'static [Fault] {
-        use Fault::{Aborted, Cut, DeathAfter, DeathBefore, Invalid, Lost, Refused};
-        match self {
-            Self::Read if alone => &[Refused, Lost],
-            Self::Read => &[Refused, Lost, DeathBefore],
-            Self::Create => &[
-                Refused,
-                Invalid,
-                Aborted,
-                Cut,
-                Lost,
-                DeathBefore,
-                DeathAfter,
-            ],
-            Self::Write => &[Refused, Aborted, Cut, Lost, DeathBefore, DeathAfter],
-            Self::Deliver => &[Refused, Lost, DeathBefore, DeathAfter],
+impl Luck {
+    pub fn some(chance: Chance, most: usize, odds: usize, steady: bool) -> Self {
+        Self::Some {
+            chance,
+            left: Cell::new(most),
+            odds,
+            steady,
         }
     }
-}
 
-/// A call that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
-    pub name: &'static str,
-    pub kind: Kind,
+    fn draw(&self, number: usize, call: Call) -> Option<Fault> {
+        match self {
+            Self::At(all) => all
+                .iter()
+                .find_map(|(at, fault)| (*at == number).then_some(*fault)),
+            Self::Some {
+                chance,
+                left,
+                odds,
+                steady,
+            } => {
+                let meets = left.get() > 0 && chance.one_in(*odds);
+                let fault = meets.then(|| *chance.pick(call.kind.all_faults()));
+                let fault = fault.filter(|fault| !steady || *fault != Fault::Stale);
+                left.set(left.get() - usize::from(fault.is_some()));
+                fault
+            }
+        }
+    }
+
+    /// After how many calls something takes effect that comes late.
+    fn delay(&self) -> usize {
+        match self {
+            Self::At(_) => LATE / 2,
+            Self::Some { chance, .. } => chance.below(LATE),
+        }
+    }
 }
 
 pub struct World<'a> {
     platform: &'a Platform,
     client: Client<Wire<'a>>,
-    fault: Option<(usize, Fault)>,
-    /// Whether destinations can stage.
-    stages: bool,
-    /// Whether they can be read back.
-    reads: bool,
-    /// Whether they tell a version of what they hold.
-    versions: bool,
+    luck: Option<&'a Luck>,
+    /// What destinations can do.
+    stores: Stores,
+    /// What is to happen on the way to the platform, or in a store, in the call that is made now.
+    armed: Rc<Cell<Option<Fault>>>,
     /// Whose turn it is, where two runs meet, and whether this is the second of them.
     turns: Option<(&'a Turns, bool)>,
     /// Looked at after every call that may have changed something.
     law: &'a dyn Fn(&Platform) -> Result<(), String>,
     pub calls: RefCell<Vec<Call>>,
+    /// The faults that were met, each with the number of its call.
+    pub struck: RefCell<Vec<(usize, Fault)>>,
     pub broken: RefCell<Option<String>>,
     pub dead: Cell<bool>,
     pub events: RefCell<Vec<Event>>,
@@ -104,79 +106,24 @@ pub struct World<'a> {
     pub created: RefCell<BTreeMap<String, usize>>,
 }
 
-/// How an error of some port is made.
-trait Failing {
-    fn failing(fault: Fault) -> Self;
-}
-
-fn words(fault: Fault) -> String {
-    format!("simulated {fault:?}")
-}
-
-fn kind(fault: Fault) -> ErrorKind {
-    match fault {
-        Fault::Refused => ErrorKind::PermissionDenied,
-        Fault::Invalid => ErrorKind::Invalid,
-        Fault::Aborted => ErrorKind::Aborted,
-        _ => ErrorKind::Transport,
-    }
-}
-
-impl Failing for ReadError {
-    fn failing(fault: Fault) -> Self {
-        Self {
-            kind: kind(fault),
-            message: words(fault),
-        }
-    }
-}
-
-impl Failing for WriteError {
-    fn failing(fault: Fault) -> Self {
-        let effect = match fault {
-            Fault::Cut | Fault::Lost => Effect::Unknown,
-            _ => Effect::None,
-        };
-        Self {
-            kind: kind(fault),
-            effect,
-            message: words(fault),
-        }
-    }
-}
-
-impl Failing for SinkError {
-    fn failing(fault: Fault) -> Self {
-        let effect = match fault {
-            Fault::Lost => Effect::Unknown,
-            _ => Effect::None,
-        };
-        Self {
-            kind: SinkErrorKind::Unavailable,
-            effect,
-            message: words(fault),
-            help: None,
-        }
-    }
-}
-
 impl<'a> World<'a> {
     pub fn new(
         platform: &'a Platform,
-        fault: Option<(usize, Fault)>,
-        (stages, reads, versions): (bool, bool, bool),
+        luck: Option<&'a Luck>,
+        stores: Stores,
         law: &'a dyn Fn(&Platform) -> Result<(), String>,
     ) -> Self {
+        let armed = Rc::default();
         Self {
             platform,
-            client: platform.client(),
-            fault,
-            stages,
-            reads,
-            versions,
+            client: platform.client(&armed),
+            luck,
+            stores,
+            armed,
             turns: None,
             law,
             calls: RefCell::default(),
+            struck: RefCell::default(),
             broken: RefCell::default(),
             dead: Cell::new(false),
             events: RefCell::default(),
@@ -199,17 +146,37 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The name of the call that the fault hit.
+    /// The name of the first call that met a fault.
     pub fn struck(&self) -> &'static str {
-        let calls = self.calls.borrow();
-        self.fault
-            .and_then(|(at, _)| calls.get(at))
-            .map_or("nothing", |call| call.name)
+        let (calls, struck) = (self.calls.borrow(), self.struck.borrow());
+        let first = struck.first().and_then(|(at, _)| calls.get(*at));
+        first.map_or("nothing", |call| call.name)
     }
 
     /// The version of what a destination holds, where it tells one.
     fn version(&self, to: &Destination) -> Option<StoreVersion> {
-        self.platform.version(to).filter(|_| self.versions)
+        self.platform
+            .version(to)
+            .filter(|_| self.stores.versions(to))
+    }
+
+    /// Whether a destination does not hold what was found there, as far as the store can tell.
+    fn moved(&self, to: &Destination, probe: &Probe) -> bool {
+        let seen = match &probe.found {
+            Found::Account { account, .. } => Some(account),
+            _ => None,
+        };
+        let reads = self.stores.abilities(to).read_back;
+        let another = reads && self.platform.holder(to).as_ref() != seen;
+        another || self.version(to) != probe.version
+    }
+
+    /// Notes what is broken after a call.
+    fn judge(&self, number: usize, what: &str) {
+        if let Err(why) = (self.law)(self.platform) {
+            let mut broken = self.broken.borrow_mut();
+            broken.get_or_insert_with(|| format!("after call {number} ({what}): {why}"));
+        }
     }
 
     async fn call<T, E: Failing>(
@@ -220,24 +187,40 @@ impl<'a> World<'a> {
     ) -> Result<T, E> {
         time::pass().await;
         self.turn().await;
+        let call = Call { name, kind };
         let number = self.calls.borrow().len();
-        self.calls.borrow_mut().push(Call { name, kind });
-        let fault = self.fault.filter(|(at, _)| *at == number).map(|(_, f)| f);
-        let carried_out = matches!(fault, None | Some(Fault::Lost | Fault::DeathAfter));
+        self.calls.borrow_mut().push(call);
+        if self.platform.land(1) {
+            self.judge(number, "something late, before it");
+        }
+        let fault = self.luck.and_then(|luck| luck.draw(number, call));
+        self.struck
+            .borrow_mut()
+            .extend(fault.map(|fault| (number, fault)));
+        if fault == Some(Fault::Slow) {
+            self.platform.clock.sleep(SLOW).await;
+        }
+        let carried_out = fault.is_none_or(Fault::carried_out);
+        self.armed.set(fault.filter(|fault| fault.by() != By::Call));
+        if let (Some(Fault::Late), Some(luck)) = (fault, self.luck) {
+            self.platform.delay_late(luck.delay());
+        }
         let answer = if carried_out { Some(act.await) } else { None };
+        self.armed.set(None);
         // A read changes nothing, so what held before it holds.
-        let changed = carried_out && kind != Kind::Read;
-        if changed && let Err(why) = (self.law)(self.platform) {
-            let mut broken = self.broken.borrow_mut();
-            broken.get_or_insert_with(|| format!("after call {number} ({name}): {why}"));
+        if carried_out && !matches!(kind, Kind::Read | Kind::Look) {
+            self.judge(number, name);
         }
         match (fault, answer) {
-            (None, Some(answer)) => answer,
             (Some(Fault::DeathBefore | Fault::DeathAfter), _) => {
                 self.dead.set(true);
                 std::future::pending().await
             }
-            (fault, _) => Err(E::failing(fault.unwrap_or(Fault::Refused))),
+            (Some(fault), _) if fault.by() == By::Call && fault != Fault::Slow => {
+                Err(E::failing(fault))
+            }
+            (_, Some(answer)) => answer,
+            (fault, None) => Err(E::failing(fault.unwrap_or(Fault::Refused))),
         }
     }
 
@@ -315,11 +298,12 @@ impl Writer for World<'_> {
 
 impl SinkStore for World<'_> {
     async fn probe(&self, to: &Destination) -> Result<Probe, SinkError> {
+        let abilities = self.stores.abilities(to);
         let act = async {
             self.platform.sweep(to);
             Ok(Probe {
                 found: match self.platform.holder(to) {
-                    Some(_) if !self.reads => Found::Unreadable,
+                    Some(_) if !abilities.read_back => Found::Unreadable,
                     Some(account) => Found::Account {
                         account,
                         endpoint: None,
@@ -327,17 +311,11 @@ impl SinkStore for World<'_> {
                     None => Found::Nobody,
                 },
                 version: self.version(to),
-                abilities: Abilities {
-                    stage: self.stages,
-                    // As Vault: what cannot stage binds a write to what was seen.
-                    compare_and_swap: !self.stages && self.reads,
-                    read_back: self.reads,
-                    restore: self.reads,
-                },
+                abilities,
                 read: None,
             })
         };
-        self.call("probe", Kind::Read, act).await
+        self.call("probe", Kind::Look, act).await
     }
 
     async fn stage(
@@ -346,15 +324,19 @@ impl SinkStore for World<'_> {
         credential: &IssuedCredential,
         probe: Probe,
     ) -> Result<Staged, SinkError> {
+        let abilities = self.stores.abilities(to);
         let act = async {
-            let beside = self
-                .stages
+            if abilities.stage && self.moved(to, &probe) {
+                return Err(moved());
+            }
+            let beside = abilities
+                .stage
                 .then(|| self.platform.put_beside(to, held(credential)));
             Ok(Staged {
                 probe,
                 beside,
                 former: (self.platform.read(to))
-                    .filter(|_| self.reads)
+                    .filter(|_| abilities.read_back)
                     .map(Secret::new),
             })
         };
@@ -367,27 +349,37 @@ impl SinkStore for World<'_> {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> Result<Delivered, SinkError> {
+        let reads = self.stores.abilities(to).read_back;
         let act = async {
-            let holder = self.platform.holder(to);
-            let seen = match &staged.probe.found {
-                Found::Account { account, .. } => Some(account),
-                _ => None,
-            };
-            let own = holder.as_ref() == Some(&credential.mrn);
-            if staged.probe.abilities.compare_and_swap && holder.as_ref() != seen && !own {
-                return Err(SinkError {
-                    kind: SinkErrorKind::Moved,
-                    effect: Effect::None,
-                    message: "simulated move".to_owned(),
-                    help: None,
-                });
+            let own = self.platform.holder(to).as_ref() == Some(&credential.mrn);
+            if self.moved(to, &staged.probe) && !own {
+                return Err(moved());
+            }
+            let fault = self.armed.take();
+            if fault == Some(Fault::Lying) {
+                // Who can read back finds out.
+                self.platform.lied(to);
+                return match reads {
+                    true => Err(SinkError::failing(Fault::Lying)),
+                    false => Ok(Delivered {
+                        verified: Verified::Accepted,
+                        version: None,
+                        note: None,
+                    }),
+                };
             }
             let beside = staged.beside.as_deref();
-            let beside = beside.and_then(|name| self.platform.take_beside(name));
+            let beside = match fault {
+                Some(Fault::Half) => None,
+                _ => beside.and_then(|name| self.platform.take_beside(name)),
+            };
             self.platform
                 .put(to, beside.unwrap_or_else(|| held(credential)));
+            if fault == Some(Fault::Half) {
+                return Err(SinkError::failing(Fault::Half));
+            }
             Ok(Delivered {
-                verified: match self.reads {
+                verified: match reads {
                     true => Verified::Equal,
                     false => Verified::Accepted,
                 },
@@ -395,7 +387,7 @@ impl SinkStore for World<'_> {
                 note: None,
             })
         };
-        self.call("promote", Kind::Deliver, act).await
+        self.call("promote", Kind::Promote, act).await
     }
 
     async fn abandon(
@@ -404,12 +396,14 @@ impl SinkStore for World<'_> {
         credential: &IssuedCredential,
         staged: &Staged,
     ) -> Result<Abandoned, SinkError> {
+        let reads = self.stores.abilities(to).read_back;
         let act = async {
             if let Some(name) = &staged.beside {
                 self.platform.take_beside(name);
             }
             let own = self.platform.holder(to).as_ref() == Some(&credential.mrn);
-            if own && self.versions && staged.probe.found == Found::Unreadable {
+            let told = !reads && self.stores.versions(to);
+            if own && told && staged.probe.found == Found::Unreadable {
                 return Ok(Abandoned::Stays);
             }
             let former = staged.former.as_ref();
@@ -431,22 +425,36 @@ impl SinkStore for World<'_> {
                 None => rolecall::ports::ReadKey::Nothing,
             })
         };
-        self.call("read", Kind::Read, act).await
+        self.call("read", Kind::Look, act).await
     }
 
     async fn remove(
         &self,
         from: &Destination,
         account: &Mrn,
-        _: Option<&StoreVersion>,
+        left: Option<&StoreVersion>,
     ) -> Result<Removal, SinkError> {
+        let reads = self.stores.abilities(from).read_back;
         let act = async {
+            let there = self.version(from);
+            if !reads && there.is_some() && there.as_ref() != left {
+                return Ok(Removal::Unknown);
+            }
             Ok(match self.platform.take_back(from, account, None) {
                 true => Removal::Removed,
                 false => Removal::NotThere,
             })
         };
         self.call("remove", Kind::Deliver, act).await
+    }
+}
+
+fn moved() -> SinkError {
+    SinkError {
+        kind: SinkErrorKind::Moved,
+        effect: Effect::None,
+        message: "simulated move".to_owned(),
+        help: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::cases::Cases;
 use super::delta::{
     Action, Delta, Difference, Expired, InFlight, Leaving, Obstacle, Reason, Revoked,
 };
-use super::generations::Generations;
+use super::generations::{Generations, twins};
 use super::keys::Keys;
 use super::managed::Managed;
 use super::pending::{Pending, pending};
@@ -24,6 +24,9 @@ impl Cases<'_> {
         group: &[&Managed<'_>],
         delta: &mut Delta,
     ) {
+        if self.one_twin_less(account, &twins(group), delta) {
+            return;
+        }
         let Some(all) = Generations::of(group) else {
             let accounts = group.iter().map(|o| o.account.mrn.clone()).collect();
             self.block(account, Obstacle::Duplicate { accounts }, delta);

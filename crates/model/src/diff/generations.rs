@@ -73,6 +73,15 @@ impl<'a> Generations<'a> {
     }
 }
 
+/// Accounts that are being born as the same generation as another account: two runs began at the same moment, and
+/// not both of them ended what they began.
+pub(super) fn twins<'g>(group: &[&'g Managed<'g>]) -> Vec<&'g Managed<'g>> {
+    let number = |of: &Managed<'_>| of.known.marks.generation;
+    let shared = |of: &Managed<'_>| group.iter().filter(|o| number(o) == number(of)).count() > 1;
+    let born_beside = |of: &&&Managed<'_>| being_born(of) && shared(of);
+    group.iter().filter(born_beside).copied().collect()
+}
+
 /// Where the marks say that a key is.
 pub(super) fn places(marks: &Marks) -> Option<&BTreeMap<DestinationId, KeyAt>> {
     match &marks.credential {
@@ -132,6 +141,49 @@ impl Cases<'_> {
             delta.differences.retain(|difference| !mine(difference));
         }
         alone
+    }
+
+    /// Of accounts that are being born beside another of the same generation, one is removed if all of them are
+    /// dead; the rest is for the next plan, since one generation names one change. Tells whether that is all
+    /// that becomes of the address.
+    pub(super) fn one_twin_less(
+        &self,
+        account: &DesiredAccount,
+        twins: &[&Managed<'_>],
+        delta: &mut Delta,
+    ) -> bool {
+        let now = self.live.facts.now;
+        let (mut dead, mut young) = (None, Vec::new());
+        for twin in twins {
+            let (present, marks) = (twin.account, &*twin.known.marks);
+            let CredentialMark::Pending(birth) = &marks.credential else {
+                return false;
+            };
+            let resumed = self.desired.meant.resume.contains(&birth.nonce);
+            match pending(present, marks, birth, &account.roles, false, resumed, now) {
+                Pending::Young(until) => young.push(InFlight {
+                    address: account.address.clone(),
+                    account: present.mrn.clone(),
+                    until,
+                    nonce: Some(birth.nonce.clone()),
+                }),
+                Pending::Strange(_) => return false,
+                Pending::Dead => dead = dead.or(Some((present, marks))),
+            }
+        }
+        if let (Some((present, marks)), []) = (dead, young.as_slice()) {
+            let (action, reason) = (Action::Delete, Reason::CredentialPending);
+            delta.differences.push(Difference {
+                after: None,
+                ..self.difference(account, present, marks, action, reason)
+            });
+            let told = "two runs began to create it at the same moment, and one of them died: what it left is \
+                        removed first, the rest is for the next run";
+            delta.notes.push((account.address.clone(), told.to_owned()));
+        }
+        let any = !twins.is_empty();
+        delta.in_flight.extend(young);
+        any
     }
 
     /// The places that a former generation still has and the newest one was to have.
@@ -302,7 +354,8 @@ impl Cases<'_> {
         delta.differences.retain(|of| match of.reason {
             Reason::Superseded | Reason::Retired => true,
             Reason::CredentialPending => {
-                of.action == Action::Delete && rotates.contains(&of.address)
+                let meant = rotates.contains(&of.address) || named(&of.address);
+                of.action == Action::Delete && meant
             }
             _ => of.action == Action::Rotate,
         });

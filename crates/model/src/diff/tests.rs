@@ -258,6 +258,36 @@ fn a_young_birth_is_left_alone_and_a_dead_one_is_replaced() {
     assert_eq!(actions(&delta), [(Action::Delete, dead)]);
 }
 
+/// Two runs that began at the same moment and died leave two births: one goes after the other, and none is a
+/// case for people.
+#[test]
+fn of_two_births_of_one_moment_that_died_one_is_removed_first() {
+    let twin = |age| LiveAccount {
+        mrn: mrn("twin"),
+        ..pending(age)
+    };
+    let dead = [(Action::Delete, Reason::CredentialPending)];
+    for wanted in [vec![declared("ci")], Vec::new()] {
+        let delta = compare(wanted.clone(), vec![pending(15), twin(16)]);
+        assert_eq!(actions(&delta), dead);
+        assert!(delta.blocked.is_empty() && delta.in_flight.is_empty());
+    }
+    // Beside one that is whole.
+    let delta = compare(vec![declared("ci")], vec![managed("ci"), twin(15)]);
+    assert_eq!(actions(&delta), dead);
+    assert_eq!(delta.differences[0].account, Some(mrn("twin")));
+    // One of them may be under way.
+    let delta = compare(vec![declared("ci")], vec![pending(15), twin(14)]);
+    assert_eq!((delta.differences.len(), delta.in_flight.len()), (0, 1));
+    // What is more than a birth is left to people.
+    let strong = LiveAccount {
+        roles: roles(&["owner"]),
+        ..twin(15)
+    };
+    let delta = compare(vec![declared("ci")], vec![managed("ci"), strong]);
+    assert!(matches!(only_block(&delta), Obstacle::Duplicate { .. }));
+}
+
 /// What who runs this says of a birth shortens its lease, and nothing else; of another one it says nothing.
 #[test]
 fn a_birth_whose_run_is_said_to_be_dead_is_replaced_at_once_under_all_other_conditions() {

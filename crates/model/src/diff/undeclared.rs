@@ -3,7 +3,7 @@
 
 use super::cases::Cases;
 use super::delta::{Action, Blocked, Delta, Difference, InFlight, Obstacle, Reason};
-use super::generations::Generations;
+use super::generations::{Generations, twins};
 use super::managed::Managed;
 use super::pending::{Pending, pending};
 use crate::model::{
@@ -14,6 +14,11 @@ use crate::model::{
 impl Cases<'_> {
     /// Accounts of ours of one address that is not declared.
     pub(super) fn undeclared_group(&self, group: &[&Managed<'_>], delta: &mut Delta) {
+        // One generation names one change: what two runs left of one moment goes one after the other.
+        if let [twin, ..] = twins(group).as_slice() {
+            self.undeclared(twin, delta);
+            return;
+        }
         match (group, Generations::of(group)) {
             ([first, ..], None) => delta.blocked.push(Blocked {
                 address: first.known.at.address.clone(),
