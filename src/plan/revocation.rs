@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::past::past;
 use super::{Action, Annex, Change, Contents, Difference, Plan, Reason};
 use crate::model::{AccountState, Custody, Desired, Inventory, Live, Mrn, RoleSet};
 
@@ -15,7 +16,7 @@ pub fn revocation(
     accounts: &BTreeSet<Mrn>,
 ) -> Plan {
     let all = || inventory.beside(live);
-    let changes = all()
+    let changes: Vec<Change> = all()
         .filter(|(account, _)| accounts.contains(&account.mrn))
         .map(|(account, entry)| {
             let address = entry.custody.called(&account.mrn);
@@ -61,7 +62,6 @@ pub fn revocation(
         meant: desired.meant.clone(),
         limits: desired.limits,
         policies: Vec::new(),
-        changes,
         blocked: Vec::new(),
         caller: live.facts.caller.clone(),
         declared: desired.accounts.len(),
@@ -71,8 +71,10 @@ pub fn revocation(
         annex: Annex {
             unread: live.unread.clone(),
             scopes: live.scopes.clone(),
+            past: past(&changes, live),
             ..Annex::default()
         },
+        changes,
     }
     .settle()
 }

@@ -12,8 +12,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewedArgs, Scopes, address,
-    duration,
+    ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewArgs, ReviewedArgs, Scopes,
+    address, duration,
 };
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
@@ -73,6 +73,10 @@ pub struct RotateArgs {
     /// The forms of the answer.
     #[command(flatten)]
     pub form: FormArgs,
+
+    /// How the plan is shown.
+    #[command(flatten)]
+    pub review: ReviewArgs,
 
     /// Do not ask. Needed where there is no terminal
     #[arg(long, alias = "auto-approve")]
@@ -141,11 +145,16 @@ impl Invocation for RotateArgs {
         self.form.clone()
     }
 
+    fn review(&self) -> Option<&ReviewArgs> {
+        Some(&self.review)
+    }
+
     fn files(&self) -> Files<'_> {
         Files::default()
             .writes("--out", self.out.as_ref())
             .writes("--record", self.record.as_ref())
             .form(&self.form)
+            .review(&self.review)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
@@ -175,6 +184,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         policies,
         exec,
         form,
+        review,
         yes,
         ack,
         reviewed,
@@ -206,6 +216,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             platform,
             policies,
             form,
+            review,
             scopes: Scopes::default(),
             detailed_exitcode: false,
             strict: false,
@@ -224,6 +235,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         policies,
         exec,
         form,
+        review,
         scopes: Scopes::default(),
         yes,
         destroy: false,
