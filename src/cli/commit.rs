@@ -1,21 +1,27 @@
 //! What the repository of the configuration says: for the marks of what is written, and for the guard against
 //! older checkouts. Nothing of the repository is run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use crate::config::{self, FileKind};
-use crate::git::Repository;
-use crate::model::{Checkout, Standing};
+use crate::git::{Earlier, Repository};
+use crate::model::{Checkout, SourceRef, Standing};
+use crate::plan::LastDeclared;
 
 use super::options::ConfigArgs;
+use super::paths::shown;
 
 /// What stands behind the name of a commit from which the configuration's files differ.
 const DIRTY: &str = "-dirty";
+/// How many digits of a commit people are shown.
+const SHOWN: usize = 12;
 
 /// Where the configuration comes from.
 pub struct Source {
+    dir: PathBuf,
     repository: Option<Repository>,
     head: Option<String>,
 }
@@ -28,7 +34,11 @@ impl Source {
             let clean = committed(repository, config).is_ok_and(|clean| clean);
             format!("{}{}", repository.head(), if clean { "" } else { DIRTY })
         });
-        Self { repository, head }
+        Self {
+            dir: config.dir.clone(),
+            repository,
+            head,
+        }
     }
 
     /// The commit that is checked out, and how `commits` stand to it, each named by its first digits.
@@ -41,6 +51,57 @@ impl Source {
                 None => commits.iter().map(unasked).collect(),
             },
         }
+    }
+
+    /// Where `service_account` blocks of these names are, or were last: in the files as they are, else in the
+    /// newest commit that has such a block. What the history does not have is left out.
+    ///
+    /// # Errors
+    /// Why the files or the history cannot be read, a fragment.
+    pub fn last_declared(
+        &self,
+        names: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, LastDeclared>, String> {
+        let mut found = BTreeMap::new();
+        let mut look = |name: &str, bytes: &[u8], commit: Option<&str>| {
+            let path = shown(&self.dir.join(name));
+            for (account, line) in config::accounts_of(&path, bytes) {
+                if names.contains(account.as_str()) {
+                    found.entry(account).or_insert_with(|| LastDeclared {
+                        place: SourceRef {
+                            file: path.clone(),
+                            line,
+                        },
+                        commit: commit.map(|id| id.chars().take(SHOWN).collect()),
+                    });
+                }
+            }
+            found.len() == names.len()
+        };
+        let counts = |name: &str| config::file_kind(name) == FileKind::Configuration;
+        let entries = fs::read_dir(&self.dir).map_err(|error| error.to_string())?;
+        let mut all = names.is_empty();
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name();
+            // A pipe would never end.
+            let name = name
+                .to_str()
+                .filter(|name| counts(name) && entry.path().is_file());
+            if let Some(name) = name {
+                let bytes = fs::read(entry.path()).map_err(|error| error.to_string())?;
+                all = look(name, &bytes, None);
+            }
+        }
+        match &self.repository {
+            Some(repository) if !all => repository.earlier(&self.dir, counts, |earlier| {
+                let Earlier { commit, files } = earlier;
+                let files = files.iter();
+                // All of them, though one may say that enough is known.
+                files.fold(false, |_, (name, bytes)| look(name, bytes, Some(&commit)))
+            })?,
+            _ => {}
+        }
+        Ok(found)
     }
 }
 

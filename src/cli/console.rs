@@ -174,11 +174,26 @@ impl Console {
         interactive() && self.asks
     }
 
+    /// How wide the lines of a result may be: as the environment says, else as wide as the terminal; elsewhere
+    /// they have no width.
+    pub fn columns(&self) -> Option<usize> {
+        let said = std::env::var(COLUMNS).ok();
+        let said = said.and_then(|text| text.parse().ok()).filter(|n| *n > 0);
+        let terminal = || {
+            let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(io::stdout())?;
+            Some(usize::from(columns)).filter(|n| *n > 0)
+        };
+        said.or_else(terminal)
+    }
+
     /// Whether people see what is printed as a result.
     pub fn seen(&self) -> bool {
         self.human && io::stdout().is_terminal()
     }
 }
+
+/// The variable that says how wide lines may be, where it is exported.
+const COLUMNS: &str = "COLUMNS";
 
 /// Whether somebody sits at a terminal.
 pub fn interactive() -> bool {

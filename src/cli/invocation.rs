@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::options::{ConfigArgs, FormArgs};
+use super::options::{ConfigArgs, FormArgs, ReviewArgs};
 use super::outputs::Files;
 use super::reporter::Reporter;
 
@@ -25,6 +25,11 @@ pub trait Invocation: std::fmt::Debug {
     /// In which forms it answers, if it has several.
     fn form(&self) -> FormArgs {
         FormArgs::default()
+    }
+
+    /// How it shows plans, if it does.
+    fn review(&self) -> Option<&ReviewArgs> {
+        None
     }
 
     /// The files that its arguments name.

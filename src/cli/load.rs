@@ -16,7 +16,7 @@ use crate::model::{Desired, Queries};
 use super::exit::Exit;
 use super::failure::{Failure, Finding};
 use super::options::{ConfigArgs, Given};
-use super::paths::tilde;
+use super::paths::{shown, tilde};
 use super::reporter::Reporter;
 use super::subfolders;
 
@@ -399,18 +399,6 @@ fn list(dir: &Path) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// A path as findings show it: without the `./` of the current directory.
-fn shown(path: &Path) -> String {
-    let whole = echo::path(path);
-    let name = path.file_name().map(|name| echo::path(Path::new(name)));
-    // What is found there is told by its place, whatever the directory is called.
-    if let (false, Some(name)) = (whole.is_plain(), name.filter(echo::Shown::is_plain)) {
-        return format!("…/{name}");
-    }
-    let text = whole.to_string();
-    text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
 }
 
 /// Reads a file of values that `--var-file` names.

@@ -20,6 +20,7 @@ mod log_lines;
 mod machine;
 mod options;
 mod outputs;
+mod papers;
 mod paths;
 mod policies;
 mod programs;
@@ -47,6 +48,7 @@ use exit::Exit;
 use failure::Failure;
 use invocation::Context;
 use log::Log;
+use options::Format;
 use reporter::Reporter;
 
 /// Runs the program and gives its exit code.
@@ -106,6 +108,12 @@ fn start(
         log,
     } = line;
     let reporter = &context.reporter;
+    if invocation.form().format == Format::Markdown && invocation.review().is_none() {
+        return Err(Failure::usage(format!(
+            "`rolecall {name}` has no form in Markdown"
+        ))
+        .help("plan, apply, rotate, and show of a plan file have one; leave --format out, or say json"));
+    }
     {
         let _inside = runtime.enter();
         // Before any file is begun.

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use crate::config;
 use crate::model::{Address, Meant, Nonce, Renewal, StackId};
+use crate::view::Look;
 
 /// Where the configuration is and what its variables are.
 #[derive(Clone, Debug, ClapArgs)]
@@ -86,6 +87,69 @@ pub enum Format {
     Human,
     /// One JSON document (`rolecall docs plan-json`)
     Json,
+    /// Markdown for a comment, of plans and what became of them (`rolecall docs reviewing`)
+    Markdown,
+}
+
+/// How a plan is shown, and to whom besides who runs it.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct ReviewArgs {
+    /// Show each instance of a block by itself, and in full what repeats in every plan
+    #[arg(long)]
+    pub full: bool,
+
+    /// Write the plan as Markdown to a file too, once it is made: 65,535 bytes at most, as a comment takes them
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+
+    /// Append the plan as Markdown to a file of summaries, as `$GITHUB_STEP_SUMMARY` is one: 1 MiB at most with
+    /// what is there
+    #[arg(long, value_name = "FILE")]
+    pub step_summary: Option<PathBuf>,
+
+    /// Annotate the lines of the configuration that ask for what is grave, as this code host reads it from the
+    /// output of a job
+    #[arg(long, value_enum, value_name = "HOST")]
+    pub annotations: Option<Annotations>,
+
+    /// Write the annotations to a file in place of the output
+    #[arg(long, value_name = "FILE", requires = "annotations")]
+    pub annotations_file: Option<PathBuf>,
+
+    /// Show in Markdown and annotations also accounts that no stack manages, people, resource names, and where in
+    /// a store keys go
+    #[arg(long)]
+    pub show_all: bool,
+
+    /// Show of a plan what is done in numbers, and its digest, and nothing else: where everybody may read it. The
+    /// JSON document still has all
+    #[arg(long, conflicts_with_all = ["show_all", "full"])]
+    pub counts_only: bool,
+}
+
+impl ReviewArgs {
+    /// How much who runs it sees.
+    pub fn own(&self) -> Look {
+        Look {
+            full: self.full,
+            ..Look::OWN
+        }
+    }
+
+    /// How much others see.
+    pub fn shared(&self) -> Look {
+        Look {
+            full: self.full,
+            all: self.show_all,
+        }
+    }
+}
+
+/// Whose form annotations have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// Workflow commands of GitHub Actions
+    Github,
 }
 
 /// Which platform, and as whom.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::echo;
 
 use super::failure::Failure;
-use super::options::{ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs};
+use super::options::{ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewArgs};
 use super::seal::FILE_VARIABLE;
 use crate::private_file::is_special;
 
@@ -82,6 +82,13 @@ impl<'a> Files<'a> {
     pub fn policies(self, policies: &'a PolicyArgs) -> Self {
         self.writes("--sarif", policies.sarif.as_ref())
             .writes("--junit", policies.junit.as_ref())
+    }
+
+    /// What all that show plans name.
+    pub fn review(self, review: &'a ReviewArgs) -> Self {
+        self.writes("--markdown", review.markdown.as_ref())
+            .writes("--step-summary", review.step_summary.as_ref())
+            .writes("--annotations-file", review.annotations_file.as_ref())
     }
 
     /// What all that answer in several forms name.

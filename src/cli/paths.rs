@@ -30,3 +30,15 @@ pub fn nameless(path: &Path, why: &dyn std::fmt::Display) -> String {
 pub fn tilde(path: &Path) -> Vec<String> {
     echo::tilde(path).map(str::to_owned).into_iter().collect()
 }
+
+/// A path as findings show it: without the `./` of the current directory.
+pub fn shown(path: &Path) -> String {
+    let whole = echo::path(path);
+    let name = path.file_name().map(|name| echo::path(Path::new(name)));
+    // What is found there is told by its place, whatever the directory is called.
+    if let (false, Some(name)) = (whole.is_plain(), name.filter(echo::Shown::is_plain)) {
+        return format!("…/{name}");
+    }
+    let text = whole.to_string();
+    text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
+}

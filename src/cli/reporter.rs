@@ -13,7 +13,7 @@ use super::events::Event;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::log::Log;
-use super::options::FormArgs;
+use super::options::{FormArgs, Format};
 use super::record::{Left, Recording};
 
 /// What a run has to say, and to whom.
@@ -56,7 +56,7 @@ impl Reporter {
     pub fn new(command: &str, form: &FormArgs, asks: bool) -> Self {
         let document = Document::new(command, form);
         Self(Arc::new(Listeners {
-            console: Console::new(!document.is_result(), asks),
+            console: Console::new(form.format == Format::Human, asks),
             document: Mutex::new(document),
             record: Mutex::new(None),
             log: OnceLock::new(),
@@ -174,6 +174,11 @@ impl Reporter {
     /// Whether people see results.
     pub fn seen(&self) -> bool {
         self.0.console.seen()
+    }
+
+    /// How wide lines for people may be, where that is known.
+    pub fn columns(&self) -> Option<usize> {
+        self.0.console.columns()
     }
 
     /// Writes no document to a file: what `--json-out` names is not to be touched.

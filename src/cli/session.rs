@@ -8,8 +8,8 @@ use crate::config::Policy;
 use crate::diag::suggest;
 use crate::diff::diff;
 use crate::echo;
-use crate::model::{CredentialMark, Custody, Desired, Inventory, Live, Meant, Nonce, Seals};
-use crate::plan::{self, Plan, Questions};
+use crate::model::{CredentialMark, Custody, Desired, Inventory, Live, Meant, Mrn, Nonce, Seals};
+use crate::plan::{self, Change, Plan, Questions, Reason};
 use crate::platform::{self, Login, precedence};
 use crate::policy;
 use crate::refresh::refresh_beyond;
@@ -53,6 +53,36 @@ pub struct Session {
 }
 
 impl Session {
+    /// Finds where accounts were declared that are no longer.
+    fn find_declarations(&mut self) {
+        let gone = |change: &&Change| {
+            matches!(
+                change.reason,
+                Reason::Undeclared | Reason::ScopeUndeclared | Reason::ReleaseRequested
+            )
+        };
+        let gone: Vec<(Mrn, String)> = (self.plan.changes.iter())
+            .filter(gone)
+            .filter_map(|change| Some((change.account.clone()?, change.address.name.clone())))
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let names = gone.iter().map(|(_, name)| name.as_str()).collect();
+        match self.source.last_declared(&names) {
+            Ok(places) => {
+                let places = gone
+                    .into_iter()
+                    .filter_map(|(account, name)| Some((account, places.get(&name)?.clone())));
+                self.plan.declared_before(places);
+            }
+            Err(why) => self.world.run.reporter.note(&format!(
+                "Where deleted accounts were declared is not told: {}",
+                inert(&why)
+            )),
+        }
+    }
+
     /// Asks the platform what the plan has to know beyond what was read, the configuration's repository, and
     /// the policies, and tells what these say: once, when it is settled what the plan holds.
     ///
@@ -65,6 +95,7 @@ impl Session {
         self.plan.tell(questions, &answers);
         let checkout = self.source.checkout(&policy::writers(&self.plan));
         self.plan.checked_out(checkout);
+        self.find_declarations();
         policies::judge(
             &mut self.plan,
             &self.policies,
@@ -72,7 +103,7 @@ impl Session {
             &self.live,
             &self.inventory,
         );
-        policies::tell(&self.plan, told, reporter)
+        policies::tell(&self.plan, told, &self.world.run.reporter)
     }
 }
 

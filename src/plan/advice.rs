@@ -16,6 +16,13 @@ pub(super) const UNPROVEN: &str = "every Editor can write labels, and the config
      so nothing proves which accounts are this stack's, or that their marks were neither changed nor \
      taken from another account; who created an account decides instead. `rolecall seal new` makes a key";
 
+/// What to say in short of a sentence that stands in every plan of a configuration; `None` of any other one.
+pub fn standing(advice: &str) -> Option<&'static str> {
+    (advice == UNPROVEN).then_some(
+        "no seal_key, so nothing proves which accounts are this stack's; `rolecall seal new` makes a key",
+    )
+}
+
 /// That the seals of a former key are believed too. Its name is made of hexadecimal digits.
 pub(super) fn two_keys(former: &str) -> String {
     format!(

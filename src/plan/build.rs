@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::advice::{UNPROVEN, advice, keyless, two_keys};
 use super::extent::extent;
 use super::neighbours::neighbours;
+use super::past::past;
 use super::{Annex, Change, Contents, Plan, lint};
 use crate::diff::Delta;
 use crate::model::{Desired, Inventory, Live, rank};
@@ -57,6 +58,7 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
         };
         key(a).cmp(&key(b))
     });
+    let past = past(&changes, live);
     let plan = Contents {
         stack: desired.stack.clone(),
         endpoint: live.facts.endpoint.clone(),
@@ -72,6 +74,7 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
         in_flight,
         annex: Annex {
             owners: BTreeMap::new(),
+            past,
             left_alone,
             expired,
             undelivered,

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Blocked, Change, Expired, Generation, InFlight, Judgement, LeftAlone, Revoked,
+    Action, Blocked, Change, Expired, Generation, InFlight, Judgement, LeftAlone, Past, Revoked,
     Undelivered,
 };
 use crate::model::{
-    Address, Caller, Checkout, Limits, Meant, OrgId, PolicyRef, Scope, ScopeInfo, StackId, Unread,
+    Address, Caller, Checkout, Limits, Meant, Mrn, OrgId, PolicyRef, Scope, ScopeInfo, StackId,
+    Unread,
 };
 
 /// What a plan shows besides what it does. Not part of the digest.
@@ -43,6 +44,8 @@ pub struct Annex {
     /// The owners that are left where the plan takes ownership of an organization away; nothing
     /// where nobody asked.
     pub owners: BTreeMap<OrgId, OwnersLeft>,
+    /// The past of accounts that the plan takes something from.
+    pub past: BTreeMap<Mrn, Past>,
     /// What the configuration's repository said, once it was asked. It is about the run, so no file of a
     /// plan has it.
     pub checkout: Option<Checkout>,

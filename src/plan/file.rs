@@ -10,7 +10,7 @@ use super::canonical::{Form, NamedObstacle, in_order};
 use super::once::Once;
 use super::{
     Annex, Blocked, Contents, Expired, FORMAT, Generation, InFlight, Judgement, LeftAlone,
-    OwnersLeft, Plan, Revoked, Undelivered,
+    OwnersLeft, Past, Plan, Revoked, Undelivered,
 };
 use crate::model::{
     Address, Caller, Mrn, OrgId, Scope, ScopeInfo, SourceRef, Unread, short_digest,
@@ -72,6 +72,8 @@ struct Aside {
     unchanged: usize,
     judgement: Option<Judgement>,
     owners: Vec<(OrgId, OwnersLeft)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    past: Vec<(Mrn, Past)>,
 }
 
 impl Aside {
@@ -111,6 +113,7 @@ impl Aside {
                     unchanged,
                     judgement,
                     owners,
+                    past,
                     // Of the run that asked.
                     checkout: _,
                 },
@@ -140,6 +143,7 @@ impl Aside {
             unchanged: *unchanged,
             judgement: judgement.clone(),
             owners: owners.clone().into_iter().collect(),
+            past: past.clone().into_iter().collect(),
         }
     }
 
@@ -183,6 +187,7 @@ impl Aside {
                 unchanged: self.unchanged,
                 judgement: self.judgement,
                 owners: self.owners.into_iter().collect(),
+                past: self.past.into_iter().collect(),
                 checkout: None,
             },
         })

@@ -16,6 +16,7 @@ mod lint;
 mod neighbours;
 mod once;
 mod owners;
+mod past;
 mod privilege;
 mod renames;
 mod rest;
@@ -26,6 +27,7 @@ pub use crate::diff::{
     Action, Blocked, Difference, Expired, Generation, Held, InFlight, Leaving, LeftAlone, Obstacle,
     Predecessor, Reason, Revoked, Standing, Undelivered,
 };
+pub use advice::standing;
 pub use ask::{Answers, Questions};
 pub use build::build;
 pub use canonical::FORMAT;
@@ -38,7 +40,8 @@ pub use file::{FileError, read, write};
 pub use judgement::{Case, Idle, JudgedAccount, Judgement, PolicyInfo, Said, Text};
 pub use lint::{Finding, Rule, lint};
 pub use owners::{disowned, owned_less};
-pub use privilege::{Exposure, Privilege, Verdict, power};
+pub use past::{LastDeclared, Past, takes};
+pub use privilege::{Exposure, Privilege, Verdict, may, power};
 pub use rest::{Rest, rest};
 pub use revocation::{Remains, remains, revocation};
 pub use settled::Plan;

@@ -162,9 +162,8 @@ fn covered(role: &Role, by: &RoleSet) -> bool {
         || place(role).is_some_and(|wanted| by.iter().any(|r| place(r) >= Some(wanted)))
 }
 
-/// What a set of roles lets a program do, and where, as a verb phrase: `read everything in space
-/// x`. `spaces` is how many spaces the scope is known to have, for an organization.
-pub fn power(roles: &RoleSet, scope: &Scope, spaces: Option<usize>) -> String {
+/// What a set of roles lets a program do, as a verb phrase: `read everything`.
+pub fn may(roles: &RoleSet) -> String {
     let mut text = String::new();
     let strongest: Vec<&Role> = roles
         .iter()
@@ -192,7 +191,14 @@ pub fn power(roles: &RoleSet, scope: &Scope, spaces: Option<usize>) -> String {
             }
         }
     }
-    // As above.
+    text
+}
+
+/// The same and where: `read everything in space x`. `spaces` is how many spaces the scope is known to have,
+/// for an organization.
+pub fn power(roles: &RoleSet, scope: &Scope, spaces: Option<usize>) -> String {
+    let mut text = may(roles);
+    // Writing to a String cannot fail.
     let _ = write!(text, " in {scope}");
     if let (Scope::Organization(_), false) = (scope, roles.is_empty()) {
         match spaces {

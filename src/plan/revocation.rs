@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::past::past;
 use super::{Action, Annex, Change, Contents, Difference, Plan, Reason};
 use crate::model::{
     AccountState, Address, CredentialMark, Custody, Desired, DestinationId, Inventory, KeyAt, Live,
@@ -36,7 +37,7 @@ pub fn revocation(
     accounts: &BTreeSet<Mrn>,
 ) -> Plan {
     let all = || inventory.beside(live);
-    let changes = all()
+    let changes: Vec<Change> = all()
         .filter(|(account, _)| accounts.contains(&account.mrn))
         .map(|(account, entry)| {
             let address = entry.custody.called(&account.mrn);
@@ -82,7 +83,6 @@ pub fn revocation(
         meant: desired.meant.clone(),
         limits: desired.limits,
         policies: Vec::new(),
-        changes,
         blocked: Vec::new(),
         caller: live.facts.caller.clone(),
         declared: desired.accounts.len(),
@@ -92,8 +92,10 @@ pub fn revocation(
         annex: Annex {
             unread: live.unread.clone(),
             scopes: live.scopes.clone(),
+            past: past(&changes, live),
             ..Annex::default()
         },
+        changes,
     }
     .settle()
 }

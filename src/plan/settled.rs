@@ -3,8 +3,8 @@
 
 use std::ops::Deref;
 
-use super::{Contents, Judgement, canonical, renames};
-use crate::model::{Checkout, short_digest};
+use super::{Contents, Judgement, LastDeclared, canonical, renames};
+use crate::model::{Checkout, Mrn, short_digest};
 
 /// A plan: ordered, and named by the digest of what it does.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +54,15 @@ impl Plan {
     /// Notes which commit the configuration is of. The digest stays: it does not cover that.
     pub fn checked_out(&mut self, checkout: Checkout) {
         self.contents.annex.checkout = Some(checkout);
+    }
+
+    /// Notes where accounts were last declared, by their resource names. The digest stays.
+    pub fn declared_before(&mut self, places: impl IntoIterator<Item = (Mrn, LastDeclared)>) {
+        for (account, place) in places {
+            if let Some(past) = self.contents.annex.past.get_mut(&account) {
+                past.declared = Some(place);
+            }
+        }
     }
 
     /// What it says, to make another plan of.

@@ -79,7 +79,7 @@ fn accounts_of_a_scope_that_no_block_names_are_seen_where_the_login_lives() {
     // A space of an organization that is declared is still read.
     write(&(HEAD.replacen(belongs, "", 1).replacen(space, "", 1) + &of_organization));
     let text = said(&["plan", "access"]);
-    assert!(text.contains("- delete service_account.ci"), "{text}");
+    assert!(text.contains("- service_account.ci: delete"), "{text}");
 }
 
 #[test]

@@ -57,6 +57,8 @@ mod renew;
 #[cfg(feature = "server")]
 mod reviewed;
 #[cfg(feature = "server")]
+mod reviewing;
+#[cfg(feature = "server")]
 mod revoke;
 #[cfg(feature = "server")]
 mod rotation;

@@ -81,7 +81,7 @@ fn nothing_else_renews_files() {
         }
     }
     assert_eq!(
-        found, 3,
-        "the integration tests, the pages of src, the server's schema"
+        found, 4,
+        "the integration tests, the pages of src, its comment, the server's schema"
     );
 }

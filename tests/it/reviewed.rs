@@ -536,7 +536,7 @@ fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
     };
     let (truth, besides) = shown(&stage);
     for fact in [
-        "+ create service_account.ci",
+        "+ service_account.ci: create",
         "ESCALATION",
         "service_account.taken  name-taken",
         "Stack acme-access/k7m2q9ta at http",
@@ -548,7 +548,7 @@ fn false_words_beside_a_true_digest_are_told_from_what_it_covers() {
     for fact in [
         "platform owner",
         "main.hcl:",
-        "(payments)",
+        "space payments (amazing",
         "is taken by",
         "Not managed by this stack",
     ] {

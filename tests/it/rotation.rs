@@ -174,7 +174,7 @@ fn what_cannot_be_changed_is_replaced_by_an_apply_and_a_key_on_request() {
     configured(&mut stage, "  valid_until = \"2099-01-01T00:00:00Z\"");
     let (code, text) = run(&stage, PLAN);
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("± rotate service_account.ci"), "{text}");
+    assert!(text.contains("± service_account.ci: rotate"), "{text}");
     assert!(
         text.contains("cannot be changed on a live account"),
         "{text}"

@@ -104,7 +104,7 @@ fn marks_that_the_account_had_before_fit_again() {
     assert!(text.contains("a mark on it forbids to delete it"), "{text}");
     put_labels(&stage, &mrn, &before);
     let (_, text) = run(&["plan", "access"]);
-    assert!(text.contains("- delete service_account.ci"), "{text}");
+    assert!(text.contains("- service_account.ci: delete"), "{text}");
     // While it is declared, the difference shows, and is put right.
     write(&(protected + &other));
     let (_, text) = run(&["plan", "access"]);

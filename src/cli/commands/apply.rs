@@ -13,10 +13,11 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ApplyingArgs, Asked, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes,
-    address, beside, meant, nonce, stack,
+    ApplyingArgs, Asked, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewArgs,
+    Scopes, address, beside, meant, nonce, stack,
 };
 use crate::cli::outputs::Files;
+use crate::cli::papers::{self, Papers};
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
 use crate::cli::reviewed::{self, Held, Reviewed};
@@ -26,6 +27,7 @@ use crate::model::{Address, Nonce, Renewal, Role, StackId};
 use crate::plan::{Action, Change, Moved, Plan, without_moved};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::sinks::{configure_hint, path_of};
+use crate::view::markdown::Decision;
 use crate::view::{human, inert};
 
 /// Why less goes on than is due.
@@ -61,6 +63,10 @@ pub struct ApplyArgs {
     /// The forms of the answer.
     #[command(flatten)]
     pub form: FormArgs,
+
+    /// How the plan is shown.
+    #[command(flatten)]
+    pub review: ReviewArgs,
 
     /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
     /// accounts that this configuration has lost sight of
@@ -98,10 +104,15 @@ impl Invocation for ApplyArgs {
         self.form.clone()
     }
 
+    fn review(&self) -> Option<&ReviewArgs> {
+        Some(&self.review)
+    }
+
     fn files(&self) -> Files<'_> {
         Files::default()
             .writes("--record", self.applying.record.as_ref())
             .form(&self.form)
+            .review(&self.review)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
@@ -134,6 +145,7 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
         resume: &args.resume,
     };
     let meant = meant(args.destroy, &args.take_over, asked, &args.platform);
+    papers::probe(&args.review)?;
     let mut follows = None;
     let how = &args.applying;
     if let Some(path) = &how.record {
@@ -179,9 +191,10 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     }
     let told = session.judge(&args.policies).await;
     reporter.emit(Event::Planned(&session.plan));
-    let shown = human::plan(&session.plan);
+    let papers = Papers::of(&args.review, &args.form, reporter);
     if let Some(stale) = stale {
-        reporter.result(&shown);
+        papers.result(&session.plan);
+        let told = told.and_then(|()| papers.plan(&session.plan, Decision::Moved));
         return Err(stale.and(told.err()));
     }
     told?;
@@ -192,7 +205,7 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
             return Ok(Exit::Done);
         }
     }
-    reporter.result(&shown);
+    let shown = papers.result(&session.plan);
     let unread = session.plan.annex.unread.len();
     if unread > 0 {
         let scopes = human::count(unread, "scope");
@@ -204,14 +217,18 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
         true => LocalFiles::Stay,
         false => LocalFiles::MayGo,
     };
+    let plan = session.plan.clone();
     let approved = match approve(session.plan, &acks, part_of.as_deref(), files) {
         Ok(approved) => approved,
         Err(refusals) => {
             reporter.emit(Event::Refused(&refusals));
-            reporter.result(&human::refusals(&refusals, true));
-            return Err(Failure::refused(&refusals));
+            papers.refusals(&refusals, true);
+            let failure = Failure::refused(&refusals);
+            let told = papers.plan(&plan, Decision::Guards(&refusals));
+            return Err(failure.and(told.err()));
         }
     };
+    papers.plan(&plan, Decision::Guards(&[]))?;
     if !left_out.is_empty() {
         reporter.warn_with(
             "what moved since the plan was reviewed is left out:",
@@ -258,6 +275,7 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
     reporter.emit(Event::Applied(&outcome));
     reporter.result("\n");
     reporter.result(&human::outcome(&outcome, &left_out));
+    let told = papers.applied(&plan, &outcome, &left_out, reviewed.is_some());
     reporter.result(&if args.platform.local {
         local_hint(&outcome, &session.sinks)
     } else {
@@ -277,8 +295,12 @@ pub(super) async fn run(mut args: ApplyArgs, reporter: &Reporter) -> Result<Exit
              says, then plan again.\n",
         );
     }
+    // What is written stays written, whoever could not be told.
+    let untold = told
+        .err()
+        .inspect(|failure| reporter.emit(Event::Failed(failure)));
     Ok(match exit(&outcome) {
-        Exit::Done if !left_out.is_empty() || births_alone => Exit::Partial,
+        Exit::Done if !left_out.is_empty() || births_alone || untold.is_some() => Exit::Partial,
         exit => exit,
     })
 }

@@ -81,6 +81,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/policies.md"),
     ),
     (
+        "reviewing",
+        "reading a plan: on a terminal, in a comment, in a summary",
+        include_str!("../../../docs/reviewing.md"),
+    ),
+    (
         "glossary",
         "the words of messages and pages",
         include_str!("../../../docs/glossary.md"),

@@ -9,18 +9,20 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    Asked, ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, address, beside, meant, nonce,
-    stack,
+    Asked, ConfigArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewArgs, Scopes, address, beside,
+    meant, nonce, stack,
 };
 use crate::cli::outputs::Files;
+use crate::cli::papers::Papers;
 use crate::cli::paths::word;
 use crate::cli::reporter::Reporter;
-use crate::cli::{reviewed, session};
+use crate::cli::{papers, reviewed, session};
 use crate::echo;
 use crate::model::{Address, Nonce, Renewal, StackId};
 use crate::plan::{Generation, in_gone};
 use crate::policy::{Acks, LocalFiles, approve};
 use crate::private_file::is_special;
+use crate::view::markdown::Decision;
 use crate::view::{human, inert};
 
 /// `rolecall plan`.
@@ -28,7 +30,8 @@ use crate::view::{human, inert};
 #[command(
     after_help = "Examples:\n  rolecall plan --local examples/quickstart\n  \
 rolecall plan --detailed-exitcode access/   # exits 2 if anything would change\n  \
-rolecall plan --out plan.json access/       # for review; then: apply --plan plan.json access/"
+rolecall plan --out plan.json access/       # for review; then: apply --plan plan.json access/\n  \
+rolecall plan --markdown plan.md access/    # for a comment where it is reviewed"
 )]
 pub struct PlanArgs {
     /// The configuration.
@@ -46,6 +49,10 @@ pub struct PlanArgs {
     /// The forms of the answer.
     #[command(flatten)]
     pub form: FormArgs,
+
+    /// How the plan is shown.
+    #[command(flatten)]
+    pub review: ReviewArgs,
 
     /// Which scopes are read: besides the declared ones the login's own is, with all its spaces, for
     /// accounts that this configuration has lost sight of
@@ -92,10 +99,15 @@ impl Invocation for PlanArgs {
         self.form.clone()
     }
 
+    fn review(&self) -> Option<&ReviewArgs> {
+        Some(&self.review)
+    }
+
     fn files(&self) -> Files<'_> {
         Files::default()
             .writes("--out", self.out.as_ref())
             .form(&self.form)
+            .review(&self.review)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
@@ -119,6 +131,7 @@ pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit,
     if let Some(path) = &args.out {
         reviewed::probe(path)?;
     }
+    papers::probe(&args.review)?;
     let intent = session::Intent {
         meant: meant(
             args.destroy,
@@ -143,7 +156,8 @@ pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit,
         reviewed::write(path, &plan)?;
     }
     reporter.emit(Event::Planned(&plan));
-    reporter.result(&human::plan(&plan));
+    let papers = Papers::of(&args.review, &args.form, reporter);
+    papers.result(&plan);
     if let Some(path) = args.out.as_ref().filter(|path| !is_special(path)) {
         reporter.note(&format!(
             "The plan is in {}. Once it is reviewed, apply it with the same options: \
@@ -166,9 +180,12 @@ pub(super) async fn run(mut args: PlanArgs, reporter: &Reporter) -> Result<Exit,
         || !plan.annex.undelivered.is_empty()
         || !plan.annex.revoked.is_empty()
         || plan.annex.generations.iter().any(aged);
-    if let Err(refusals) = approve(plan, &Acks::default(), None, LocalFiles::Stay) {
+    let judged = approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay);
+    let refusals = judged.err().unwrap_or_default();
+    papers.plan(&plan, Decision::Guards(&refusals))?;
+    if !refusals.is_empty() {
         reporter.emit(Event::Refused(&refusals));
-        reporter.result(&human::refusals(&refusals, false));
+        papers.refusals(&refusals, false);
         if refusals.iter().any(|refusal| !refusal.apply_only) {
             return Err(Failure::refused(&refusals));
         }

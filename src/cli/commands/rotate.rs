@@ -11,7 +11,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::{
-    ApplyingArgs, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, Scopes, address,
+    ApplyingArgs, ConfigArgs, ExecArgs, FormArgs, PlatformChoice, PolicyArgs, ReviewArgs, Scopes,
+    address,
 };
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
@@ -72,6 +73,10 @@ pub struct RotateArgs {
     #[command(flatten)]
     pub form: FormArgs,
 
+    /// How the plan is shown.
+    #[command(flatten)]
+    pub review: ReviewArgs,
+
     /// How it is applied.
     #[command(flatten)]
     pub applying: ApplyingArgs,
@@ -113,11 +118,16 @@ impl Invocation for RotateArgs {
         self.form.clone()
     }
 
+    fn review(&self) -> Option<&ReviewArgs> {
+        Some(&self.review)
+    }
+
     fn files(&self) -> Files<'_> {
         Files::default()
             .writes("--out", self.out.as_ref())
             .writes("--record", self.applying.record.as_ref())
             .form(&self.form)
+            .review(&self.review)
             .policies(&self.policies)
             .configuration(&self.config)
             .platform(&self.platform)
@@ -147,6 +157,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         policies,
         exec,
         form,
+        review,
         applying,
     } = args;
     if let Some(strange) = accounts.first() {
@@ -172,6 +183,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             platform,
             policies,
             form,
+            review,
             scopes: Scopes::default(),
             detailed_exitcode: false,
             strict: false,
@@ -190,6 +202,7 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         policies,
         exec,
         form,
+        review,
         scopes: Scopes::default(),
         destroy: false,
         take_over: Vec::new(),

@@ -9,8 +9,9 @@ use crate::cli::events::Event;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::invocation::{Context, Invocation, Run};
-use crate::cli::options::{ConfigArgs, FormArgs, Format, PlatformChoice, Scopes};
+use crate::cli::options::{ConfigArgs, FormArgs, Format, PlatformChoice, ReviewArgs, Scopes};
 use crate::cli::outputs::Files;
+use crate::cli::papers::{self, Papers};
 use crate::cli::reporter::Reporter;
 use crate::cli::{reach, reviewed};
 use crate::diag::suggest;
@@ -18,14 +19,16 @@ use crate::diff::diff;
 use crate::echo;
 use crate::model::{Desired, DesiredAccount, Live, Scope};
 use crate::plan::{self, extent, power};
+use crate::policy::{Acks, LocalFiles, approve};
 use crate::view::human::{self, Listed};
+use crate::view::markdown::Decision;
 
 /// `rolecall show`.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  rolecall show --local service_account.ci examples/quickstart\n  \
 rolecall show 'service_account.ci[\"prod\"]' access/\n  \
-rolecall show plan.json\n  rolecall show --format json plan.json | jq .plan.changes\n  rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
+rolecall show plan.json\n  rolecall show --format json plan.json | jq .plan.changes\n  rolecall show --markdown plan.md plan.json\n  rolecall show //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/"
 )]
 pub struct ShowArgs {
     /// Its address in the configuration (`service_account.` may be left out), its resource name, or
@@ -43,6 +46,10 @@ pub struct ShowArgs {
     /// The forms of the answer, for a plan file.
     #[command(flatten)]
     pub form: FormArgs,
+
+    /// How a plan file is shown.
+    #[command(flatten)]
+    pub review: ReviewArgs,
 }
 
 impl Invocation for ShowArgs {
@@ -50,9 +57,14 @@ impl Invocation for ShowArgs {
         self.form.clone()
     }
 
+    fn review(&self) -> Option<&ReviewArgs> {
+        Some(&self.review)
+    }
+
     fn files(&self) -> Files<'_> {
         Files::default()
             .form(&self.form)
+            .review(&self.review)
             // A plan file.
             .reads_in_place(Path::new(&self.address))
             .configuration(&self.config)
@@ -72,9 +84,36 @@ async fn run(args: ShowArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let path = Path::new(&args.address);
     if path.is_file() {
         let plan = reviewed::read(path)?;
+        papers::probe(&args.review)?;
         reporter.emit(Event::Planned(&plan));
-        reporter.result(&human::shown(&plan));
+        let papers = Papers::of(&args.review, &args.form, reporter);
+        papers.shown(&plan);
+        let judged = approve(plan.clone(), &Acks::default(), None, LocalFiles::Stay);
+        let refusals = judged.err().unwrap_or_default();
+        papers.plan(&plan, Decision::Guards(&refusals))?;
         return Ok(Exit::Done);
+    }
+    let ReviewArgs {
+        full,
+        markdown,
+        step_summary,
+        annotations,
+        annotations_file: _,
+        show_all,
+        counts_only,
+    } = &args.review;
+    let files = [markdown, step_summary].into_iter().any(Option::is_some);
+    if *full || files || annotations.is_some() || *show_all || *counts_only {
+        return Err(
+            Failure::usage("only a plan file is shown so, and there is none of this name")
+                .help("write one with `rolecall plan --out FILE`"),
+        );
+    }
+    if args.form.format == Format::Markdown {
+        return Err(Failure::usage(
+            "only a plan file is shown as Markdown, and there is none of this name",
+        )
+        .help("write one with `rolecall plan --out FILE`"));
     }
     if args.form.format == Format::Json || args.form.json_out.is_some() {
         return Err(Failure::usage(

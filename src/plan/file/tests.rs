@@ -129,6 +129,19 @@ fn contents() -> Contents {
                 why: "why".to_owned(),
                 declared_at: place(5),
             }],
+            past: [(
+                Mrn::new("a"),
+                crate::plan::Past {
+                    created_at: Some("2025-11-23T12:00:00Z".parse().expect("a time")),
+                    last_used: None,
+                    read_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
+                    declared: Some(crate::plan::LastDeclared {
+                        place: place(7),
+                        commit: Some("0123".to_owned()),
+                    }),
+                },
+            )]
+            .into(),
             notes: vec![(Address::new("a1", None), "a note".to_owned())],
             advice: vec!["advice".to_owned()],
             unread: [(scope(), unread())].into(),

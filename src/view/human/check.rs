@@ -3,14 +3,16 @@
 use super::keys::{UNSEALED_REVOCATION, WAY_FROM_UNDELIVERED, stands, way_from_revoked};
 use super::list::{labels, roles};
 use super::obstacle;
-use super::plan::{left_alone, scope};
+use super::plan::left_alone;
 use super::standing::WAYS_FROM_EXPIRY;
 use super::table::{columns, table};
-use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted, unmanaged};
+use super::text::{ALARM, CHANGE, DIM, HEAD, paint};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};
 use crate::model::{AccountState, Destination, LogEntry};
 use crate::plan::{Leaving, Plan};
 use crate::view::inert;
+use crate::view::review::named as scope;
+use crate::view::review::words::{count, quoted, unmanaged};
 
 /// The whole report.
 pub fn check(check: &Check) -> String {

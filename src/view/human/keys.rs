@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{ALARM, CHANGE, HEAD, REMOVE, paint};
+use super::text::{ALARM, CHANGE, HEAD, paint};
 use crate::model::{Abilities, Address, Destination};
-use crate::plan::{Generation, Leaving, Plan, Revoked, Standing, Undelivered};
+use crate::plan::{Generation, Plan, Revoked, Standing, Undelivered};
 use crate::view::inert;
 
 /// An account that needs a new key, and what to do about it.
@@ -64,7 +64,7 @@ pub(super) fn generation(of: &Generation) -> Vec<String> {
 }
 
 /// How a generation stands, and what to do about it.
-pub(super) fn stands(of: &Generation) -> (String, Option<String>) {
+pub(in crate::view) fn stands(of: &Generation) -> (String, Option<String>) {
     let address = inert(&argument(&of.address));
     let ends = || {
         format!(
@@ -166,16 +166,6 @@ pub(super) fn argument(address: &Address) -> String {
     }
 }
 
-/// What becomes of a key where it is not to be any more.
-pub(super) fn leaves(leaving: &Leaving) -> String {
-    let place = inert(&leaving.called());
-    if leaving.removed {
-        return paint(REMOVE, &format!("{place}, and is removed there"));
-    }
-    let readers = leaving.readers();
-    format!("{place}, and stays there, readable by {readers}")
-}
-
 /// A sink that receives keys outside of the machine.
 pub(super) struct Store<'a> {
     /// A place in it.
@@ -189,6 +179,21 @@ pub(super) struct Store<'a> {
 /// Every sink that receives keys outside of the machine.
 pub(super) fn receiving(plan: &Plan) -> Vec<Store<'_>> {
     stores(plan.changes.iter().flat_map(|change| &change.deliver_to))
+}
+
+/// The same in a line each.
+pub(in crate::view) fn receiving_in_short(plan: &Plan) -> Vec<String> {
+    let line = |store: Store<'_>| {
+        let readers: Vec<String> = store.readers.into_iter().collect();
+        let wide = store.widened.into_iter().map(|what| format!("; ! {what}"));
+        format!(
+            "sink.{}: readable by {}{}",
+            inert(store.place.sink()),
+            readers.join("; "),
+            wide.collect::<String>()
+        )
+    };
+    receiving(plan).into_iter().map(line).collect()
 }
 
 fn stores<'a>(places: impl Iterator<Item = &'a Destination>) -> Vec<Store<'a>> {
@@ -206,7 +211,7 @@ fn stores<'a>(places: impl Iterator<Item = &'a Destination>) -> Vec<Store<'a>> {
 }
 
 /// Who reads some places, and below them what lets more people do so.
-pub(super) fn read_by(readers: BTreeSet<String>, widened: BTreeSet<&'static str>) -> Vec<String> {
+fn read_by(readers: BTreeSet<String>, widened: BTreeSet<&'static str>) -> Vec<String> {
     let wide = widened.into_iter();
     let wide = wide.map(|what| paint(ALARM, &format!("! {what}")));
     readers.into_iter().chain(wide).collect()

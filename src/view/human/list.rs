@@ -6,13 +6,14 @@ use super::keys::revoked;
 use super::obstacle;
 use super::standing::expired;
 use super::table::{columns, table};
-use super::text::{ALARM, CHANGE, DIM, HEAD, count, paint, quoted};
+use super::text::{ALARM, CHANGE, DIM, HEAD, paint};
 use crate::model::{
     CredentialMark, Described, DesiredAccount, Keeper, Labels, LiveAccount, Marking, RoleSet,
     Scope, ScopeInfo, same_name,
 };
 use crate::plan::{Action, Blocked, Expired, Plan, Revoked};
 use crate::view::inert;
+use crate::view::review::words::{count, quoted};
 
 /// The widest value that stands beside another one.
 const BESIDE: usize = 36;

@@ -3,10 +3,10 @@
 
 mod check;
 mod credential;
-mod keys;
+pub(in crate::view) mod keys;
 mod list;
-mod obstacle;
-mod outcome;
+pub(in crate::view) mod obstacle;
+pub(in crate::view) mod outcome;
 mod plan;
 mod refusal;
 mod revocation;
@@ -15,14 +15,16 @@ mod shown;
 mod standing;
 mod table;
 mod text;
+mod wrap;
 
+pub use crate::view::review::words::count;
 pub use check::check;
 pub use credential::facts;
 pub use list::{Listed, list, show};
 pub use outcome::{event, next, outcome, rest};
-pub use plan::plan;
+pub use plan::{plan, plan_as, plan_in_numbers};
 pub use refusal::refusals;
 pub use revocation::{revocation, revoked};
 pub use roles::{roles, roles_page};
 pub use shown::shown;
-pub use text::count;
+pub use wrap::wrapped;

@@ -1,9 +1,11 @@
 //! What stands in the way of a plan, and the way out.
 
-use super::text::{ALARM, HEAD, count, paint, quoted, unmanaged};
+use super::text::{ALARM, HEAD, paint};
 use crate::model::{Address, Mrn, NO_SEAL};
 use crate::plan::{Blocked, Held, Obstacle, Plan};
-use crate::view::{inert, inert_hcl};
+use crate::view::inert;
+use crate::view::review::blocks::{import, reference};
+use crate::view::review::words::{count, quoted, unmanaged};
 
 /// One obstacle as lines.
 pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
@@ -20,7 +22,7 @@ pub(super) fn blocked(blocked: &Blocked, plan: &Plan) -> Vec<String> {
 }
 
 /// What is blocked: an address, or the name of an account that has none.
-fn title(blocked: &Blocked) -> String {
+pub(in crate::view) fn title(blocked: &Blocked) -> String {
     match &blocked.block {
         Obstacle::Unmanaged { account, name } => unmanaged(name, Some(account)),
         _ => inert(&blocked.address.to_string()),
@@ -33,7 +35,7 @@ pub(super) fn sentence(blocked: &Blocked, plan: &Plan) -> String {
 }
 
 /// What stands in the way, and the way out.
-fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
+pub(in crate::view) fn obstacle(blocked: &Blocked, plan: &Plan) -> (String, Vec<String>) {
     match &blocked.block {
         Obstacle::Disputed { account, why } => (
             format!(
@@ -329,35 +331,9 @@ fn other_key(blocked: &Blocked, account: &str, verified: usize) -> Vec<String> {
     lines
 }
 
-/// An address as an expression of HCL; `None` if there can be none.
-fn expression(address: &Address) -> Option<hcl::Expression> {
-    use hcl::expr::{Traversal, Variable};
-    let root = Variable::new("service_account").ok()?;
-    let to = Traversal::builder(root).attr(address.name.as_str());
-    let to = match &address.key {
-        Some(key) => to.index(key.as_str()).build(),
-        None => to.build(),
-    };
-    Some(hcl::Expression::from(to))
-}
-
-/// An address as text to copy.
-fn reference(address: &Address) -> String {
-    let text = expression(address).and_then(|to| hcl::format::to_string(&to).ok());
-    inert_hcl(&text.unwrap_or_else(|| address.to_string()))
-}
-
 /// The block that takes a live account into custody, as text to copy.
 fn import_block(blocked: &Blocked, mrn: &str) -> String {
-    let Some(to) = expression(&blocked.address) else {
-        return String::new();
-    };
-    let block = hcl::Block::builder("import")
-        .add_attribute(("to", to))
-        .add_attribute(("id", mrn))
-        .build();
-    let body = hcl::Body::builder().add_block(block).build();
-    inert_hcl(hcl::to_string(&body).unwrap_or_default().trim_end())
+    import(&blocked.address, mrn)
 }
 
 #[cfg(test)]

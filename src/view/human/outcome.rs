@@ -1,10 +1,11 @@
 //! The outcome for people: how each change ended, in the plan's order.
 
-use super::text::{ADD, ALARM, CHANGE, HEAD, count, paint};
+use super::text::{ADD, ALARM, CHANGE, HEAD, paint};
 use crate::apply::{ChangeOutcome, ChangeResult, Event, Outcome, sentence};
 use crate::model::by_block;
 use crate::plan::{Moved, Plan, Rest};
 use crate::view::inert;
+use crate::view::review::words::count;
 use std::collections::BTreeSet;
 
 /// All results, and one line that sums them up. `left_out` is what had moved since the plan was reviewed.
@@ -50,7 +51,7 @@ pub fn rest(rest: Rest, due: &Plan) -> String {
 }
 
 /// What a change was about. An account that no stack has marked has no address but its own id.
-fn title(change: &ChangeOutcome) -> String {
+pub(in crate::view) fn title(change: &ChangeOutcome) -> String {
     let address = &change.address;
     match &change.account {
         Some(account) if address.key.is_none() && address.name == account.id() => {
@@ -60,7 +61,8 @@ fn title(change: &ChangeOutcome) -> String {
     }
 }
 
-fn summary(outcome: &Outcome, left_out: &[Moved]) -> String {
+/// All results in one line.
+pub(in crate::view) fn summary(outcome: &Outcome, left_out: &[Moved]) -> String {
     let mut parts: Vec<String> = outcome
         .counts()
         .into_iter()

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use super::keys::{argument, way_from_revoked};
 use super::plan::{changes, local};
-use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, count, paint, push};
+use super::text::{ADD, ALARM, CHANGE, DIM, HEAD, paint, push};
 use crate::apply::{ChangeResult, Outcome};
 use crate::model::Address;
 use crate::plan::{Plan, Remains};
 use crate::view::inert;
+use crate::view::review::Look;
+use crate::view::review::words::count;
 
 /// What a revocation takes. `seals`: whether this run seals marks.
 pub fn revocation(plan: &Plan, seals: bool) -> String {
     let mut out = String::new();
     local(&mut out, plan);
-    changes(&mut out, plan);
+    changes(&mut out, plan, Look::OWN);
     push(
         &mut out,
         &paint(

@@ -1,18 +1,23 @@
 //! A plan from a file, for a reviewer: what its name covers, and apart from that what it does not.
 
-use super::plan::{changes, in_the_way, local, remarks, scope, summary};
+use super::plan::{changes, digest, in_the_way, local, remarks};
 use super::standing::in_flight;
-use super::text::{ALARM, DIM, HEAD, count, paint, push, section};
+use super::text::{ALARM, DIM, HEAD, paint, push, section};
+use super::wrap::wrapped;
 use crate::model::{Caller, Limits, Mrn, PolicyRef, Renewal};
 use crate::plan::{Annex, Plan};
 use crate::view::inert;
+use crate::view::review::words::count;
+use crate::view::review::{Look, named, summary};
 
 /// A plan as its file has it. Everything above the heading is covered by the digest; whoever could
 /// write the file could write anything below it.
-pub fn shown(plan: &Plan) -> String {
+pub fn shown(plan: &Plan, look: Look, columns: Option<usize>) -> String {
     let bare = bare(plan);
     let mut out = String::new();
     local(&mut out, &bare);
+    push(&mut out, &paint(HEAD, &summary(&bare, false)));
+    push(&mut out, "");
     section(
         &mut out,
         "In the way: apply refuses until these are settled",
@@ -30,9 +35,9 @@ pub fn shown(plan: &Plan) -> String {
             lines
         },
     );
-    changes(&mut out, &bare);
+    changes(&mut out, &bare, look);
     meant(&mut out, plan);
-    summary(&mut out, &bare, false);
+    push(&mut out, &digest(&bare));
     push(&mut out, "");
     push(
         &mut out,
@@ -42,8 +47,8 @@ pub fn shown(plan: &Plan) -> String {
         ),
     );
     push(&mut out, "");
-    besides(&mut out, plan);
-    out
+    besides(&mut out, plan, look);
+    wrapped(&out, columns)
 }
 
 /// The plan without what its digest does not cover.
@@ -121,7 +126,7 @@ fn meant(out: &mut String, plan: &Plan) {
 }
 
 /// All that the digest does not cover.
-fn besides(out: &mut String, plan: &Plan) {
+fn besides(out: &mut String, plan: &Plan, look: Look) {
     let who = match &plan.caller.name {
         Some(name) => format!("{} ({})", inert(name), inert(plan.caller.mrn.as_str())),
         None => inert(plan.caller.mrn.as_str()),
@@ -143,11 +148,11 @@ fn besides(out: &mut String, plan: &Plan) {
     let mut scopes: Vec<_> = plan.changes.iter().map(|change| &change.scope).collect();
     scopes.sort();
     scopes.dedup();
-    let named = scopes
+    let known = scopes
         .into_iter()
         .filter(|of| plan.annex.scopes.contains_key(of));
-    section(out, "Names of scopes", named, |of| {
-        vec![format!("  {}", scope(of, &plan.annex))]
+    section(out, "Names of scopes", known, |of| {
+        vec![format!("  {}", named(of, &plan.annex))]
     });
     let placed = plan
         .changes
@@ -166,5 +171,5 @@ fn besides(out: &mut String, plan: &Plan) {
             places.join(", ")
         )]
     });
-    remarks(out, plan);
+    remarks(out, plan, look);
 }

@@ -1,10 +1,8 @@
-//! Small pieces of text: counted nouns, coloured words, differences of long strings.
+//! Small pieces of text for people: coloured words and sections.
 
 use anstyle::{AnsiColor, Style};
-use similar::{ChangeTag, TextDiff};
 
-use crate::model::Mrn;
-use crate::view::inert;
+use crate::view::review::words::{Tone, Value};
 
 /// Something is added.
 pub const ADD: Style = AnsiColor::Green.on_default();
@@ -24,28 +22,17 @@ pub fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A number with its noun: `1 account`, `3 accounts`.
-pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{n} {noun}s")
-    }
-}
-
-/// A foreign string in quotes.
-pub fn quoted(text: &str) -> String {
-    format!("\"{}\"", inert(text).replace('"', "\\\""))
-}
-
-/// An account that no stack has marked, so that it has no address.
-pub fn unmanaged(name: &str, account: Option<&Mrn>) -> String {
-    // A name may be null, and something must tell which account it is.
-    let name = match (name, account) {
-        ("", Some(account)) => inert(account.as_str()),
-        (name, _) => quoted(name),
+/// A value in the style of its tone.
+pub fn toned(value: &Value) -> String {
+    let style = match value.tone {
+        Tone::Plain => return value.text.clone(),
+        Tone::Add => ADD,
+        Tone::Remove => REMOVE,
+        Tone::Change => CHANGE,
+        Tone::Alarm => ALARM,
+        Tone::Dim => DIM,
     };
-    format!("{name} (unmanaged)")
+    paint(style, &value.text)
 }
 
 /// A heading and what stands under it; nothing where nothing does.
@@ -73,43 +60,4 @@ pub fn section<T>(
 pub fn push(out: &mut String, line: &str) {
     out.push_str(line);
     out.push('\n');
-}
-
-/// Lines that show how a text changes. Short texts stand side by side; of long ones only the
-/// lines that differ are shown, with one line around them.
-pub fn changed(before: Option<&str>, after: Option<&str>) -> Vec<String> {
-    const SHORT: usize = 60;
-    let (Some(old), Some(new)) = (before, after) else {
-        return match (before, after) {
-            (None, Some(new)) => vec![paint(ADD, &format!("+ {}", quoted(new)))],
-            (Some(old), None) => vec![paint(REMOVE, &format!("- {}", quoted(old)))],
-            _ => Vec::new(),
-        };
-    };
-    let short = |text: &str| text.chars().count() <= SHORT && !text.contains('\n');
-    if short(old) && short(new) {
-        return vec![format!(
-            "{} → {}",
-            paint(REMOVE, &quoted(old)),
-            paint(ADD, &quoted(new))
-        )];
-    }
-    let difference = TextDiff::from_lines(old, new);
-    let mut lines = Vec::new();
-    for (n, hunk) in difference.grouped_ops(1).iter().enumerate() {
-        if n > 0 {
-            lines.push(paint(DIM, "…"));
-        }
-        for op in hunk {
-            for change in difference.iter_changes(op) {
-                let line = inert(change.value().trim_end_matches('\n'));
-                lines.push(match change.tag() {
-                    ChangeTag::Delete => paint(REMOVE, &format!("- {line}")),
-                    ChangeTag::Insert => paint(ADD, &format!("+ {line}")),
-                    ChangeTag::Equal => paint(DIM, &format!("  {line}")),
-                });
-            }
-        }
-    }
-    lines
 }

@@ -16,11 +16,11 @@ pub use self::outcome::outcome;
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
-    Action, Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight,
-    JudgedAccount, Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Rest, Revoked, Said,
-    Undelivered, Verdict,
+    Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight, JudgedAccount,
+    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Rest, Revoked, Said, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
+use crate::view::review::{Kind, counts};
 
 /// The version of the document's form: the first number changes when a reader may break.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -161,6 +161,8 @@ pub fn plan(plan: &Plan) -> Value {
     let Annex {
         // Refusals say what these mean.
         owners: _,
+        // For people who review; `list` says it of every account.
+        past: _,
         checkout: _,
         left_alone,
         expired,
@@ -176,6 +178,11 @@ pub fn plan(plan: &Plan) -> Value {
         judgement,
     } = annex;
     let scope = |of: &Scope| scope(of, annex);
+    let kinds = counts(plan);
+    let of = |kind: Kind| {
+        let found = kinds.iter().find(|(other, _)| *other == kind);
+        found.map_or(0, |(_, n)| *n)
+    };
     let verdicts = |verdict: Verdict| {
         let same = |change: &&Change| change.privilege.verdict == verdict;
         changes.iter().filter(same).count()
@@ -212,15 +219,17 @@ pub fn plan(plan: &Plan) -> Value {
             "scopes": scopes.keys().map(scope).collect::<Vec<_>>(),
         },
         "summary": {
-            "create": plan.count(Action::Create),
-            "adopt": plan.count(Action::Adopt),
-            "move": plan.count(Action::Move),
-            "update": plan.count(Action::Update),
-            "update_permissions": plan.count(Action::UpdatePermissions),
-            "redeliver": plan.count(Action::Redeliver),
-            "rotate": plan.count(Action::Rotate),
-            "forget": plan.count(Action::Forget),
-            "delete": plan.count(Action::Delete),
+            "create": of(Kind::Create),
+            "adopt": of(Kind::Adopt),
+            "move": of(Kind::Move),
+            "rename": of(Kind::Rename),
+            "update": of(Kind::Update),
+            "update_permissions": of(Kind::Roles),
+            "redeliver": of(Kind::Redeliver),
+            "replace": of(Kind::Replace),
+            "rotate": of(Kind::Rotate),
+            "forget": of(Kind::Forget),
+            "delete": of(Kind::Delete),
             "escalations": verdicts(Verdict::Escalation),
             "reductions": verdicts(Verdict::Reduction),
             "blocked": stopped.len(),

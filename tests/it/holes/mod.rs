@@ -163,7 +163,7 @@ fn r_a_deleted_account_is_planned_as_a_create() {
     deleted.expect("deleted");
     let (code, text) = said(&stage, &PLAN);
     assert_eq!(code, Some(2));
-    assert!(text.contains("+ create service_account.ci"), "{text}");
+    assert!(text.contains("+ service_account.ci: create"), "{text}");
     assert_eq!(said(&stage, &APPLY).0, Some(0));
     assert_ne!(account(&stage).0, mrn);
 }

@@ -96,7 +96,8 @@ impl Stage {
         Self::holding(quirks, &seed)
     }
 
-    fn holding(quirks: Quirks, seed: &[u8]) -> Self {
+    /// A stage on which the platform holds this seed, which has the organization of [`ORG`].
+    pub fn holding(quirks: Quirks, seed: &[u8]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let options = Options {
             base_url: String::new(),

@@ -3,10 +3,12 @@
 //! git's files are, and each object is held to its name.
 //!
 //! Files, each using those before it: `id` (names of objects), `layout` (where git's files are), `commit`
-//! (what stands in objects) and `ancestry` (histories); `pack` and `objects`; and this one.
+//! (what stands in objects) and `ancestry` (histories); `pack` and `objects`; `earlier` (folders and files); and
+//! this one.
 
 mod ancestry;
 mod commit;
+mod earlier;
 mod id;
 mod layout;
 mod objects;
@@ -19,12 +21,18 @@ use std::path::{Component, Path};
 
 use ancestry::{Found, ancestor};
 use commit::{Commit, Entry, Is, entries};
+use earlier::{files, within};
 use id::{Id, digits};
 use layout::Layout;
 use objects::Objects;
 use pack::Kind;
 
 use crate::model::Standing;
+
+pub use earlier::Earlier;
+
+/// How many commits are looked at for what a folder held before.
+const COMMITS: usize = 2_000;
 
 /// A work tree with a commit, and the history that led to it.
 pub struct Repository {
@@ -124,6 +132,56 @@ impl Repository {
         let entries = entries(&folder, self.head.hash()).unwrap_or_default();
         let mut named = entries.iter().filter(|e| e.name == name.as_encoded_bytes());
         named.any(|entry| !self.same(path, entry, bytes))
+    }
+
+    /// Gives a folder of the work tree as commits have it, the newest first, each form of it once, until `enough`
+    /// says so or some thousands of commits were looked at. Of its files those are read that `counts` by their
+    /// names.
+    ///
+    /// # Errors
+    /// A fragment, if the repository cannot be read.
+    pub fn earlier(
+        &self,
+        dir: &Path,
+        counts: impl Fn(&str) -> bool,
+        mut enough: impl FnMut(Earlier) -> bool,
+    ) -> Result<(), String> {
+        let dir = fs::canonicalize(dir).map_err(|error| format!("{error}"))?;
+        let Ok(below) = dir.strip_prefix(&self.layout.tree) else {
+            return Ok(());
+        };
+        let below = below.to_owned();
+        let objects = self.objects()?;
+        let mut seen = BTreeSet::from([self.head]);
+        let mut forms = BTreeSet::new();
+        // By time, whatever clocks made them: what was removed last was there last.
+        let mut waiting = BTreeSet::from([(i64::MAX, self.head)]);
+        for _ in 0..COMMITS {
+            let Some((_, id)) = waiting.pop_last() else {
+                return Ok(());
+            };
+            let Some(commit) = self.commit(&objects, &id)? else {
+                continue;
+            };
+            for parent in &commit.parents {
+                if seen.insert(*parent)
+                    && let Some(found) = self.commit(&objects, parent)?
+                {
+                    waiting.insert((found.when, *parent));
+                }
+            }
+            let Some(folder) = within(&objects, commit.tree, &below)? else {
+                continue;
+            };
+            if forms.insert(folder) {
+                let files = files(&objects, folder, &counts)?;
+                let commit = id.hex();
+                if enough(Earlier { commit, files }) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file is as the commit has it. A link is what it leads to, which is a file of its own.

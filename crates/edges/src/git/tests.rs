@@ -504,3 +504,53 @@ fn real_git_takes_the_small_repositories_for_its_own() {
         .expect("git runs");
     assert!(output.status.success(), "{output:?}");
 }
+
+/// What was in a folder before, whatever else the repository has: each form of it once, from the newest commit
+/// that has it.
+#[test]
+fn a_folder_is_told_as_commits_had_it_the_newest_first() {
+    let dir = folder();
+    let mut tree = WorkTree::init(dir.path());
+    fs::create_dir(dir.path().join("access")).expect("made");
+    let one = tree.commit(&[("access/a.hcl", "1"), ("access/x/a.hcl", "deep")], &[]);
+    let two = tree.commit(&[("access/a.hcl", "2"), ("access/b.md", "-")], &[&one]);
+    let same = tree.commit(
+        &[("access/a.hcl", "2"), ("access/b.md", "-"), ("c", "")],
+        &[&two],
+    );
+    let gone = tree.commit(&[("c", "")], &[&same]);
+    let side = tree.commit(&[("access/a.hcl", "s")], &[&one]);
+    let head = tree.commit(&[("access/a.hcl", "h"), ("c", "")], &[&gone, &side]);
+    tree.check_out(&head);
+    let told = |path: &str, most: usize| {
+        let mut found = Vec::new();
+        let counts = |name: &str| name.ends_with(".hcl");
+        let read = repository(dir.path()).earlier(&dir.path().join(path), counts, |one| {
+            let files = one.files.iter();
+            let files = files.map(|(name, bytes)| (name.clone(), bytes.clone()));
+            found.push((one.commit, files.collect::<Vec<_>>()));
+            found.len() == most
+        });
+        read.map(|()| found)
+    };
+    let file = |text: &str| vec![("a.hcl".to_owned(), text.as_bytes().to_vec())];
+    let all = told("access", 9).expect("readable");
+    let mut commits: Vec<&str> = all.iter().map(|(commit, _)| commit.as_str()).collect();
+    assert_eq!(all[0], (head.clone(), file("h")));
+    // Of two branches that were made in one second either may come first.
+    commits.sort_unstable();
+    let mut expected = vec![head.as_str(), &same, &side, &one];
+    expected.sort_unstable();
+    assert_eq!(commits, expected);
+    assert!(
+        all.contains(&(same.clone(), file("2"))),
+        "the newest that has it: {all:?}"
+    );
+    assert_eq!(told("access", 2).expect("readable").len(), 2);
+    assert_eq!(told(".", 1).expect("readable")[0].1, []);
+    assert!(told("nowhere", 1).is_err());
+    // A shallow clone ends where it is cut.
+    tree.cut(&[&gone], &[&same, &two]);
+    let rest = told("access", 9).expect("readable");
+    assert!(rest.iter().all(|(commit, _)| *commit != two), "{rest:?}");
+}

@@ -7,6 +7,7 @@
 mod accounts;
 mod block;
 mod blocks;
+mod blocks_of;
 mod checks;
 pub mod codes;
 mod decode;
@@ -41,6 +42,7 @@ mod type_expr;
 mod variables;
 mod version;
 
+pub use blocks_of::accounts_of;
 pub use files::{
     FileKind, Selection, behind_links, file_kind, in_subfolders, select, terraform_variables,
 };
