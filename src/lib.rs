@@ -20,7 +20,7 @@ pub mod refresh;
 pub mod view;
 
 pub use rolecall_edges::{
-    credential_file, git, http, identity_token, platform, private_file, sinks, yaml,
+    credential_file, forge, git, http, identity_token, platform, private_file, sinks, yaml,
 };
 pub use rolecall_language::{config, lang};
-pub use rolecall_model::{diag, diff, echo, encoding, model, poll, ports, secret};
+pub use rolecall_model::{diag, diff, echo, encoding, model, poll, ports, review, secret};

@@ -34,6 +34,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("ports", &["model"]),
     ("git", &["encoding", "model"]),
     ("poll", &["ports"]),
+    ("review", &["model"]),
+    (
+        "forge",
+        &["secret", "http", "model", "review"],
+    ),
     ("config", &["diag", "model", "lang"]),
     ("diff", &["model"]),
     ("plan", &["diag", "model", "diff"]),
@@ -92,6 +97,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "lang",
             "ports",
             "poll",
+            "review",
+            "forge",
             "config",
             "diff",
             "plan",
@@ -142,7 +149,7 @@ const AMBIENT: &[(&str, &[&str])] = &[
     ("tokio::task", &["cli", "server"]),
     ("thread::spawn", &["cli", "server"]),
     // A secret has one road.
-    ("Secret::expose", &["platform", "sinks"]),
+    ("Secret::expose", &["platform", "forge", "sinks"]),
 ];
 
 /// Members of the workspace that are no part of the house: what tests need besides.

@@ -2,6 +2,7 @@
 //! which keys are kept. It knows no plan and no configuration.
 
 pub mod credential_file;
+pub mod forge;
 pub mod git;
 pub mod http;
 pub mod identity_token;
@@ -10,4 +11,4 @@ pub mod private_file;
 pub mod sinks;
 pub mod yaml;
 
-use rolecall_model::{echo, encoding, model, ports, secret};
+use rolecall_model::{echo, encoding, model, ports, review, secret};

@@ -10,4 +10,5 @@ pub mod encoding;
 pub mod model;
 pub mod poll;
 pub mod ports;
+pub mod review;
 pub mod secret;

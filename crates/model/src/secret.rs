@@ -16,7 +16,7 @@ impl<T: Zeroize> Secret<T> {
         Self(value)
     }
 
-    /// Gives the value itself. Only `sinks` and `platform` may call this (`tests/architecture`).
+    /// Gives the value itself. Only `sinks`, `platform` and `forge` may call this (`tests/architecture`).
     pub fn expose(&self) -> &T {
         &self.0
     }

@@ -9,9 +9,11 @@ pub mod gcp;
 pub mod git;
 pub mod github;
 pub mod gitlab;
+pub mod hub;
 pub mod kubernetes;
 pub mod parameters;
 mod serve;
 pub mod vault;
+pub mod zip;
 
 pub use serve::{Call, Reply, Running, Standin, serve};

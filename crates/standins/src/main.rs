@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use rolecall_standins::{aws, azure, gcp, github, gitlab, kubernetes, serve, vault};
+use rolecall_standins::{aws, azure, gcp, github, gitlab, hub, kubernetes, serve, vault};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -40,6 +40,10 @@ fn main() -> ExitCode {
                 wait();
             })
         }
+        "hub" => serve(hub::story(), at).map(|running| {
+            println!("{}", running.url);
+            wait();
+        }),
         "gitlab" => serve(gitlab::Gitlab::new(), at).map(|running| {
             println!("{}", running.url);
             wait();
