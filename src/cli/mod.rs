@@ -35,6 +35,7 @@ mod signals;
 mod subfolders;
 mod terraform;
 mod withheld;
+mod workflows;
 mod world;
 
 use std::ffi::OsString;

@@ -33,6 +33,8 @@ mod github;
 #[cfg(feature = "server")]
 mod gitlab;
 #[cfg(feature = "server")]
+mod guides;
+#[cfg(feature = "server")]
 mod holes;
 #[cfg(feature = "server")]
 mod hostile;
@@ -83,3 +85,5 @@ mod surroundings;
 mod told;
 #[cfg(feature = "server")]
 mod transcripts;
+#[cfg(feature = "server")]
+mod workflows;

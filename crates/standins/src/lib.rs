@@ -12,6 +12,7 @@ pub mod gitlab;
 pub mod kubernetes;
 pub mod parameters;
 mod serve;
+pub mod settings;
 pub mod vault;
 
 pub use serve::{Call, Reply, Running, Standin, serve};
