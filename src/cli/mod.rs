@@ -36,6 +36,7 @@ mod signals;
 mod subfolders;
 mod terraform;
 mod withheld;
+mod workflows;
 pub mod world;
 
 use std::ffi::OsString;

@@ -35,6 +35,8 @@ mod github;
 #[cfg(feature = "server")]
 mod gitlab;
 #[cfg(feature = "server")]
+mod guides;
+#[cfg(feature = "server")]
 mod holes;
 #[cfg(feature = "server")]
 mod hostile;
@@ -89,3 +91,5 @@ mod surroundings;
 mod told;
 #[cfg(feature = "server")]
 mod transcripts;
+#[cfg(feature = "server")]
+mod workflows;

@@ -13,6 +13,7 @@ pub mod hub;
 pub mod kubernetes;
 pub mod parameters;
 mod serve;
+pub mod settings;
 pub mod vault;
 pub mod zip;
 

@@ -76,6 +76,16 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/keyless.md"),
     ),
     (
+        "guides",
+        "undo, a leaked key, applying without CI, a seal key that is lost or leaked",
+        include_str!("../../../docs/guides.md"),
+    ),
+    (
+        "workflows",
+        "running it where pull requests are reviewed: forms, rights, the required status, the night",
+        include_str!("../../../docs/workflows.md"),
+    ),
+    (
         "policies",
         "rules that every account must keep to, with examples",
         include_str!("../../../docs/policies.md"),

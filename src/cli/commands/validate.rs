@@ -11,6 +11,7 @@ use crate::cli::load;
 use crate::cli::options::{ConfigArgs, FormArgs};
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
+use crate::cli::workflows;
 use crate::echo;
 use crate::view::inert;
 
@@ -50,6 +51,16 @@ impl Invocation for ValidateArgs {
 
 fn run(args: &ValidateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     load::validate(&args.config, reporter)?;
+    for older in workflows::older(&args.config.dir) {
+        reporter.note(&format!(
+            "{} is of version {} of the workflows of `rolecall init`, and this rolecall writes version {}, in which {}. \
+             To renew it, remove these files and run `rolecall init --ci SYSTEM` once more; look at what differs.",
+            inert(&echo::path(&older.path).to_string()),
+            older.version,
+            workflows::VERSION,
+            older.changes()
+        ));
+    }
     let dir = inert(&echo::path(&args.config.dir).to_string());
     reporter.result(&format!("The configuration in {dir} is valid.\n"));
     Ok(Exit::Done)

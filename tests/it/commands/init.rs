@@ -156,7 +156,11 @@ fn hints_are_words_of_a_shell() {
 fn the_workflow_without_a_repository_says_where_it_must_go() {
     let mut stage = Stage::new();
     assert_eq!(stage.run(&["init", "--ci", "github", "access"]), 0);
-    assert!(stage.path("access/.github/workflows/rolecall.yml").exists());
+    assert!(
+        stage
+            .path("access/.github/workflows/rolecall-plan.yml")
+            .exists()
+    );
     stage.say("a repository beside the directory is not the one that holds it");
     fs::create_dir_all(stage.path("beside/.git")).expect("created");
     let mut run = stage.command(&["init", "--ci", "github", "../new"]);
@@ -165,53 +169,117 @@ fn the_workflow_without_a_repository_says_where_it_must_go() {
         .output()
         .expect("runs");
     stage.note(&["init", "--ci", "github", "../new"], &output);
-    assert!(stage.path("new/.github/workflows/rolecall.yml").exists());
+    assert!(
+        stage
+            .path("new/.github/workflows/rolecall-plan.yml")
+            .exists()
+    );
     assert!(!stage.path("beside/.github").exists());
     stage.compare("commands/init-workflow.txt");
 }
 
 #[test]
-fn the_workflow_stands_at_the_root_of_the_repository() {
-    let stage = Stage::new();
+fn workflows_stand_at_the_root_of_the_repository_and_are_added_to_what_is_there() {
+    let mut stage = Stage::new();
+    fs::create_dir_all(stage.path(".git/refs/remotes/origin")).expect("created");
+    let trunk = "ref: refs/remotes/origin/trunk\n";
+    fs::write(stage.path(".git/refs/remotes/origin/HEAD"), trunk).expect("written");
+    // A name that is nobody's business: no workflow holds it.
+    let dir = "it's ${{ x }}";
+    assert_eq!(quiet(&stage, &["init", "--ci", "github", dir]).0, 0);
+    let plan = stage.path(".github/workflows/rolecall-plan.yml");
+    let text = fs::read_to_string(&plan).expect("there");
+    assert!(text.contains("\n    branches: [\"trunk\"]\n"), "{text}");
+    assert!(!text.contains("it's"), "{text}");
+    assert!(text.contains("\npermissions: {}\n"));
+    assert!(!text.contains("pull_request_target:"));
+    stage.say("a second project leaves the workflows alone");
+    assert_eq!(stage.run(&["init", "--ci", "github", "third"]), 1);
+    assert!(!stage.path("third").exists());
+    stage.say("workflows alone are added to a configuration that is there");
+    stage.configure("");
+    for name in [".github", "it's ${{ x }}"] {
+        fs::remove_dir_all(stage.path(name)).expect("removed");
+    }
+    assert_eq!(
+        stage.run(&["init", "--ci", "github", "--form", "verdict", "access"]),
+        0
+    );
+    let main = fs::read_to_string(stage.path("access/main.hcl")).expect("there");
+    assert!(main.contains("k7m2q9ta"), "as it was");
+    assert!(!stage.path("access/seal.key").exists());
+    let text = fs::read_to_string(&plan).expect("there");
+    assert!(text.contains("\n  pull_request_target:"), "{text}");
+    assert_eq!(stage.run(&["init", "--ci", "github", "access"]), 1);
+    stage.say("GitLab has a file of its own, which may be there");
+    assert_eq!(stage.run(&["init", "--ci", "gitlab", "access"]), 0);
+    fs::remove_file(stage.path(".gitlab/rolecall.yml")).expect("removed");
+    fs::write(stage.path(".gitlab-ci.yml"), "test: {script: make}\n").expect("written");
+    assert_eq!(stage.run(&["init", "--ci", "gitlab", "access"]), 0);
+    let own = fs::read_to_string(stage.path(".gitlab-ci.yml")).expect("there");
+    assert_eq!(own, "test: {script: make}\n");
+    stage.say("scripts for any other");
+    assert_eq!(stage.run(&["init", "--ci", "shell", "access"]), 0);
+    stage.say("what is not to be had");
+    for more in [
+        &["--ci", "gitlab", "--form", "verdict"][..],
+        &["--ci", "shell", "--form", "strict"],
+        &["--form", "strict"],
+        &["--ci", "github", "--branch", "a b"],
+        &["--ci", "github", "--release", "http://example.com"],
+    ] {
+        let arguments = [&["init"], more, &["access"]].concat();
+        assert_ne!(stage.run(&arguments), 0);
+    }
+    stage.compare("commands/init-ci.txt");
+}
+
+#[test]
+fn a_workflow_of_an_earlier_version_is_told_with_what_changed() {
+    let mut stage = Stage::small();
+    stage.configure("");
     fs::create_dir(stage.path(".git")).expect("created");
-    assert_eq!(
-        quiet(&stage, &["init", "--ci", "github", "access/prod"]).0,
-        0
+    let folder = stage.path(".github/workflows");
+    fs::create_dir_all(&folder).expect("created");
+    let old = "# Plans on every pull request, applies what is merged to main. Written by `rolecall init`.\n";
+    fs::write(folder.join("rolecall.yml"), old).expect("written");
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    fs::remove_file(folder.join("rolecall.yml")).expect("removed");
+    assert_eq!(quiet(&stage, &["init", "--ci", "github", "access"]).0, 0);
+    stage.say("of this version there is nothing to tell");
+    assert_eq!(stage.run(&["validate", "access"]), 0);
+    stage.compare("commands/init-older.txt");
+}
+
+#[test]
+fn jobs_install_the_release_that_was_named() {
+    let stage = Stage::small();
+    let sums = format!(
+        "{}  rolecall-x86_64-unknown-linux-musl.tar.gz\n{}  rolecall.spdx.json\n",
+        "0f".repeat(32),
+        "1e".repeat(32)
     );
-    let path = stage.path(".github/workflows/rolecall.yml");
-    let text = fs::read_to_string(path).expect("there");
-    assert!(text.contains("CONFIGURATION: \"access/prod\""), "{text}");
-    assert!(text.contains("permissions:\n  contents: read\n"));
-    assert!(!text.contains("pull_request_target"));
-    fs::remove_file(stage.path(".github/workflows/rolecall.yml")).expect("removed");
-    assert_eq!(
-        quiet(&stage, &["init", "--ci", "github", "access/my space"]).0,
-        0
-    );
-    let text = fs::read_to_string(stage.path(".github/workflows/rolecall.yml")).expect("there");
+    fs::write(stage.path("SHA256SUMS"), sums).expect("written");
+    let release = "https://example.com/v0.1.0";
+    let with = ["--release", release, "--sums", "SHA256SUMS", "new"];
+    let arguments = [&["init", "--ci", "github"][..], &with].concat();
+    assert_eq!(quiet(&stage, &arguments).0, 0);
+    let action = stage.path("new/.github/actions/rolecall/action.yml");
+    let text = fs::read_to_string(action).expect("there");
     assert!(
-        text.contains("CONFIGURATION: \"access/my space\""),
+        text.contains("    default: \"https://example.com/v0.1.0\"\n"),
         "{text}"
     );
-    // Without the history an apply of another commit than the last one would be refused.
-    let whole = "          fetch-depth: 0\n";
-    let steps: Vec<&str> = text.split("uses: actions/checkout").skip(1).collect();
-    assert!(
-        steps.len() == 2 && steps.iter().all(|step| step.contains(whole)),
-        "{text}"
+    let line = format!(
+        "      {}  rolecall-x86_64-unknown-linux-musl.tar.gz\n",
+        "0f".repeat(32)
     );
-    // A second project leaves the first one's workflow alone.
-    assert_eq!(
-        quiet(&stage, &["init", "--ci", "github", "access/third"]).0,
-        1
-    );
-    assert!(!stage.path("access/third").exists());
-    fs::create_dir(stage.path("it's ${{ x }}")).expect("created");
-    assert_eq!(
-        quiet(&stage, &["init", "--ci", "github", "it's ${{ x }}"]).0,
-        1
-    );
-    assert!(!stage.path("it's ${{ x }}/main.hcl").exists());
+    assert!(text.contains(&line) && !text.contains("spdx"), "{text}");
+    fs::write(stage.path("SHA256SUMS"), "nothing\n").expect("written");
+    let with = ["--release", release, "--sums", "SHA256SUMS", "newer"];
+    let arguments = [&["init", "--ci", "github"][..], &with].concat();
+    assert_eq!(quiet(&stage, &arguments).0, 1);
+    assert!(!stage.path("newer").exists());
 }
 
 /// All accounts of the platform, but for when they were used.

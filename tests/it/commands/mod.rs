@@ -1,5 +1,6 @@
 //! The commands beside plan and apply, as a user sees them.
 
+mod bootstrap;
 mod credential;
 mod generated;
 mod init;

@@ -44,6 +44,15 @@ const ENDS: &[(&str, i32)] = &[
         "rolecall revoke //agents.api.mondoo.app/spaces/ID/serviceaccounts/ID access/",
         1,
     ),
+    // No login at GitHub.
+    (
+        "rolecall init --bootstrap --repository acme/access --credentials owner.json access/",
+        1,
+    ),
+    (
+        "rolecall init --bootstrap --check --repository acme/access access/",
+        1,
+    ),
     // Nobody can be asked.
     ("rolecall revoke 'service_account.ci[\"prod\"]' access/", 1),
 ];

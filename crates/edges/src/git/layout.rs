@@ -56,6 +56,35 @@ impl Layout {
         None
     }
 
+    /// The branch into which others are merged: the one that the server of a clone has named, else `main` or
+    /// `master` if there is one, else the one that is checked out.
+    pub(super) fn default_branch(&self) -> Option<String> {
+        let named = |folder: &Path, of: &str, begins: &str| {
+            let found = text(&folder.join(of))?;
+            let name = found.trim().strip_prefix("ref: ")?;
+            let branch = name.strip_prefix(begins)?;
+            plain(name).then(|| branch.to_owned())
+        };
+        let there = |branch: &&str| {
+            ["refs/remotes/origin", "refs/heads"].iter().any(|of| {
+                let name = format!("{of}/{branch}");
+                self.common.join(&name).is_file() || packed(&self.common, &name).is_some()
+            })
+        };
+        named(
+            &self.common,
+            "refs/remotes/origin/HEAD",
+            "refs/remotes/origin/",
+        )
+        .or_else(|| {
+            ["main", "master"]
+                .into_iter()
+                .find(there)
+                .map(str::to_owned)
+        })
+        .or_else(|| named(&self.git, "HEAD", "refs/heads/"))
+    }
+
     /// The commits at which the history of a shallow clone is cut off; nothing in any other.
     ///
     /// # Errors
@@ -171,6 +200,30 @@ mod tests {
             let found = of(&dir.path().join("access"));
             // A temporary folder may itself lie in a work tree; nobody's is expected to.
             assert_eq!(found.as_deref(), commit, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_branch_is_the_servers_then_a_usual_one_then_the_one_that_is_checked_out() {
+        let topic = (".git/HEAD", "ref: refs/heads/topic\n");
+        let named = (
+            ".git/refs/remotes/origin/HEAD",
+            "ref: refs/remotes/origin/release/next\n",
+        );
+        let main = (".git/refs/heads/main", ONE);
+        let packed = format!("{ONE} refs/remotes/origin/master\n");
+        let packed = (".git/packed-refs", packed.as_str());
+        for (files, branch) in [
+            (vec![topic, main, named], Some("release/next")),
+            (vec![topic, main, packed], Some("main")),
+            (vec![topic, packed], Some("master")),
+            (vec![topic], Some("topic")),
+            (vec![(".git/HEAD", ONE)], None),
+            (vec![(".git/HEAD", "ref: refs/heads/../x\n")], None),
+        ] {
+            let dir = repository(&files);
+            let layout = Layout::around(dir.path()).expect("a work tree");
+            assert_eq!(layout.default_branch().as_deref(), branch, "{files:?}");
         }
     }
 

@@ -34,6 +34,12 @@ pub use earlier::Earlier;
 /// How many commits are looked at for what a folder held before.
 const COMMITS: usize = 2_000;
 
+/// The branch of the repository around a folder into which others are merged, as far as its files tell; there
+/// need be no commit yet.
+pub fn default_branch(dir: &Path) -> Option<String> {
+    Layout::around(dir)?.default_branch()
+}
+
 /// A work tree with a commit, and the history that led to it.
 pub struct Repository {
     layout: Layout,

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 pub use file::{FileSink, configure_hint, git_ignores, git_lines, path_of, shell_word};
 pub use gates::Gates;
+pub use github::{AboutRepository, BranchRules, Environment, GithubSettings};
 pub use machine::{Machine, SinkObserver, SinkRequest};
 pub use programs::{ProgramEnd, Programs, Ran, Runner, Running};
 

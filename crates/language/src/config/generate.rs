@@ -181,6 +181,82 @@ pub struct Generated {
     pub accounts: usize,
     /// The accounts that it leaves out: a name that may hold anything, and why.
     pub left_out: Vec<(String, String)>,
+    /// How its blocks are named, by scope: `organization.acme`.
+    pub references: BTreeMap<Scope, String>,
+}
+
+/// The two identities of workflows, and where their keys go.
+#[derive(Clone, Debug)]
+pub struct Identities<'a> {
+    /// How the organization's block is named.
+    pub organization: &'a str,
+    /// `owner/repository` at GitHub.
+    pub repository: &'a str,
+    /// The API's base URL, where it is not that of github.com.
+    pub address: Option<&'a str>,
+    /// The role of the one that applies.
+    pub applies_as: Role,
+    /// The environments, first that of the one that plans, then those of the one that applies.
+    pub environments: [&'a str; 3],
+}
+
+/// Blocks for the two identities that workflows have: one that plans and one that applies.
+pub fn identities(of: &Identities<'_>) -> String {
+    let Identities {
+        organization,
+        repository,
+        address,
+        applies_as,
+        environments,
+    } = of;
+    let mut out = String::from(
+        "# The two identities of the workflows. Mondoo lets editors alone read service accounts, so both are at\n\
+         # least that. Their keys go straight to secrets of environments, which nobody can read but their jobs.\n\n",
+    );
+    let sink = |environment: &str| format!("sink.github.{}", environment.replace('-', "_"));
+    for environment in environments {
+        let mut all = vec![
+            ("repository", quote(repository)),
+            ("environment", quote(environment)),
+        ];
+        all.extend(address.map(|address| ("address", quote(address))));
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "sink \"github\" {} {{",
+            quote(&environment.replace('-', "_"))
+        );
+        attributes(&mut out, 2, &all);
+        out.push_str("}\n\n");
+    }
+    let [plan, apply, rotate] = environments.map(sink);
+    let both = format!("{apply}, {rotate}");
+    for (name, what, role, to) in [
+        ("rolecall-plan", "Plans", Role::new("editor"), plan),
+        ("rolecall-apply", "Applies", applies_as.clone(), both),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "service_account {} {{", quote(&name.replace('-', "_")));
+        attributes(
+            &mut out,
+            2,
+            &[
+                ("scope", (*organization).to_owned()),
+                ("name", quote(name)),
+                (
+                    "description",
+                    quote(&format!("{what} the configurations of {repository}")),
+                ),
+                ("roles", format!("[{}]", quote(role.short()))),
+            ],
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "\n  credential {{\n    deliver_to = [{to}]\n  }}\n\n  lifecycle {{\n    prevent_destroy = true\n  }}\n}}\n"
+        );
+    }
+    format!("{}\n", out.trim_end())
 }
 
 /// Blocks for every scope that was read, and for every account in them with the `import` block
@@ -252,6 +328,7 @@ pub fn from_live(stack: &StackId, key: &SealPublicKey, live: &Live) -> Generated
         scopes: scopes.len(),
         accounts: count,
         left_out,
+        references: scopes,
     }
 }
 

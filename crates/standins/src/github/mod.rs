@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use self::shown::{base, of_environment, repository};
 use crate::serve::{Call, Reply, Standin};
+use crate::settings::Settings;
 
 /// The token that a new server takes.
 pub const TOKEN: &str = "github_pat_of.the_stand-in.11AAAAAAA0";
@@ -79,6 +80,8 @@ pub struct Github {
     /// By repository and name.
     environments: BTreeSet<(String, String)>,
     organizations: BTreeSet<String>,
+    /// What protects environments and branches.
+    pub settings: Settings,
     /// By where they are (`repos/acme/app/actions`) and name.
     secrets: BTreeMap<(String, String), Kept>,
     key: SecretKey,
@@ -118,6 +121,7 @@ impl Github {
             repositories: [("acme/app".to_owned(), 1001), ("acme/web".to_owned(), 1002)].into(),
             environments: [("acme/app".to_owned(), "production".to_owned())].into(),
             organizations: ["acme".to_owned()].into(),
+            settings: Settings::default(),
             secrets: BTreeMap::new(),
             key: SecretKey::generate(&mut OsRng),
             key_id: 568_250_167_242_549_700,
@@ -273,13 +277,46 @@ impl Github {
                 None => refuse(404, "Not Found"),
             },
             ["repos", owner, name, "environments", environment] => {
-                match self.known(&joined(owner, name), Some(environment)) {
+                let repository = joined(owner, name);
+                if call.method == "PUT" && self.known(&repository, None) {
+                    self.make_environment(&repository, environment, &call.json());
+                }
+                match self.known(&repository, Some(environment)) {
                     true => {
-                        Reply::json(200, &of_environment(&base(call), owner, name, environment))
+                        let mut shown = of_environment(&base(call), owner, name, environment);
+                        let settings = &self.settings;
+                        let protection = settings.protection(&repository, environment);
+                        for key in ["protection_rules", "deployment_branch_policy"] {
+                            shown[key] = protection[key].clone();
+                        }
+                        Reply::json(200, &shown)
                     }
                     false => refuse(404, "Not Found"),
                 }
             }
+            [
+                "repos",
+                owner,
+                name,
+                "environments",
+                environment,
+                "deployment-branch-policies",
+            ] => {
+                let key = (joined(owner, name), (*environment).to_owned());
+                if call.method == "POST" {
+                    let branch = call.json()["name"].as_str().map(str::to_owned);
+                    match (branch, self.settings.branches.get_mut(&key)) {
+                        (Some(branch), Some(all)) => all.push(branch),
+                        _ => return refuse(404, "Not Found"),
+                    }
+                }
+                Reply::json(200, &self.settings.listed(&key.0, &key.1))
+            }
+            ["repos", owner, name, "rules", "branches", _] => {
+                let rules = self.settings.rules.get(&joined(owner, name)).cloned();
+                Reply::json(200, &rules.unwrap_or_else(|| json!([])))
+            }
+            ["repos", _, _, "branches", _, "protection"] => refuse(404, "Branch not protected"),
             [
                 "repos",
                 owner,
@@ -345,6 +382,17 @@ impl Github {
         });
         let secrets: Vec<Value> = secrets.collect();
         json!({"private_key": STANDARD.encode(self.key.to_bytes()), "secrets": secrets})
+    }
+
+    fn make_environment(&mut self, repository: &str, environment: &str, body: &Value) {
+        let key = (repository.to_owned(), environment.to_ascii_lowercase());
+        self.environments.insert(key);
+        let key = (repository.to_owned(), environment.to_owned());
+        if body["deployment_branch_policy"]["custom_branch_policies"] == true {
+            self.settings.branches.entry(key).or_default();
+        } else {
+            self.settings.branches.remove(&key);
+        }
     }
 
     fn known(&self, repository: &str, environment: Option<&str>) -> bool {

@@ -62,6 +62,7 @@ pub(super) fn repository(base: &str, login: &str, name: &str, id: u64) -> Value 
     let mut repository = json!({
         "id": id, "node_id": "MDEwOlJlcG9zaXRvcnkx", "name": name, "full_name": format!("{login}/{name}"),
         "owner": owner(base, login), "private": true, "fork": false, "description": "of the stand-in", "url": url,
+        "default_branch": "main",
     });
     for name in [
         "archive",

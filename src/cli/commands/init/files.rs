@@ -30,6 +30,8 @@ pub struct Planned {
     pub text: Zeroizing<String>,
     /// Whether it is for its owner's eyes alone.
     pub secret: bool,
+    /// Whether it is a program.
+    pub runs: bool,
     /// Whether the text is added at the end of a file that is there.
     pub added: bool,
 }
@@ -42,6 +44,7 @@ pub fn ignored(dir: &Path) -> Result<Option<Planned>, Failure> {
         path: path.clone(),
         text: text.into(),
         secret: false,
+        runs: false,
         added,
     };
     let fail = |error| Failure::error(format!("cannot read {shown}: {error}"));
@@ -83,8 +86,8 @@ fn lacking(there: &str) -> Option<String> {
     Some(format!("{before}{WHY}\n{}\n", missing.join("\n")))
 }
 
-/// Refuses if anything that would be written, or another configuration, is there.
-pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Failure> {
+/// The files of the configuration that a folder holds.
+pub fn configuration(dir: &Path, main: &Path) -> Result<BTreeSet<PathBuf>, Failure> {
     let names: Vec<String> = match fs::read_dir(dir) {
         Ok(entries) => entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -96,13 +99,25 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Fail
         }
     };
     let selection = config::select(names.iter().map(String::as_str));
-    let there = |path: &Path| fs::symlink_metadata(path).is_ok();
-    let mut configuration: BTreeSet<PathBuf> = selection
+    let mut found: BTreeSet<PathBuf> = selection
         .configuration
         .iter()
         .map(|n| dir.join(n))
         .collect();
-    configuration.extend(there(main).then(|| main.to_owned()));
+    found.extend(there(main).then(|| main.to_owned()));
+    Ok(found)
+}
+
+fn there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Refuses if anything that would be written, or another configuration, is there.
+pub fn in_the_way(
+    dir: &Path,
+    configuration: &BTreeSet<PathBuf>,
+    files: &[Planned],
+) -> Result<(), Failure> {
     let others: BTreeSet<PathBuf> = files
         .iter()
         .map(|file| file.path.clone())
@@ -118,13 +133,20 @@ pub fn in_the_way(dir: &Path, main: &Path, files: &[Planned]) -> Result<(), Fail
         .collect();
     if !configuration.is_empty() {
         help.push(format!(
-            "an existing configuration needs no init: go on with `rolecall plan {}`",
+            "an existing configuration needs no init: go on with `rolecall plan {}`, or write workflows for it \
+             with `rolecall init --ci SYSTEM {}`",
+            word(dir),
             word(dir)
         ));
     }
-    if others.iter().any(|path| path.ends_with("rolecall.yml")) {
+    let workflow = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("rolecall")
+    };
+    if others.iter().any(workflow) {
         help.push(
-            "a repository has one such workflow: leave --ci out, and add this configuration to it"
+            "a repository has one set of workflows, which finds every configuration by itself: leave --ci out; or \
+             remove these files first, and look at what differs then"
                 .to_owned(),
         );
     }
@@ -180,7 +202,11 @@ impl Made {
             let to = fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
-                .mode(if file.secret { 0o600 } else { 0o666 })
+                .mode(match (file.secret, file.runs) {
+                    (true, _) => 0o600,
+                    (false, true) => 0o777,
+                    (false, false) => 0o666,
+                })
                 .open(&file.path)?;
             self.files.push(file.path.clone());
             to
@@ -216,6 +242,7 @@ mod tests {
             path: root.path().join(name),
             text: Zeroizing::default(),
             secret: false,
+            runs: false,
             added: false,
         };
         // As they are told.

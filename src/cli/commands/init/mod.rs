@@ -1,6 +1,7 @@
 //! `rolecall init`: writes a first project, empty or from what is live. Asks nothing, overwrites
 //! nothing, and writes all of it or none.
 
+mod bootstrap;
 mod files;
 mod next;
 mod workflow;
@@ -8,10 +9,11 @@ mod workflow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
-use files::{Planned, SEAL_KEY, ignored, in_the_way, write};
-use workflow::{Workflow, absolute};
+use bootstrap::{Bootstrap, BootstrapArgs, repository, with_identities};
+use files::{Planned, SEAL_KEY, configuration, ignored, in_the_way, write};
+use workflow::{WorkflowArgs, Workflows, absolute};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -19,6 +21,7 @@ use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::PlatformChoice;
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
+use crate::cli::workflows::System;
 use crate::cli::{random, reach, seal};
 use crate::config::{self, SourceFile, generate};
 use crate::echo;
@@ -36,7 +39,11 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     after_help = "Nothing is overwritten: if a file is in the way, nothing is written. A .gitignore \
 that is there keeps its lines and gets those that it lacks.\n\n\
 Examples:\n  rolecall init access/\n  rolecall init --stack acme-access --ci github access/\n  \
-rolecall init --from-live --credentials owner.json --organization acme-corp-883120 access/"
+rolecall init --ci github --form strict access/   # for the configuration that is there\n  \
+rolecall init --from-live --credentials owner.json --organization acme-corp-883120 access/\n\n\
+With ROLECALL_GITHUB_TOKEN, at GitHub:\n  \
+rolecall init --bootstrap --repository acme/access --credentials owner.json access/\n  \
+rolecall init --bootstrap --check --repository acme/access access/"
 )]
 pub struct InitArgs {
     /// The directory of the project; made if it is missing
@@ -47,33 +54,32 @@ pub struct InitArgs {
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
 
-    /// Write a workflow that plans pull requests and applies what is merged
-    #[arg(long, value_name = "SYSTEM")]
-    pub ci: Option<Ci>,
+    /// Workflows.
+    #[command(flatten)]
+    pub workflow: WorkflowArgs,
 
     /// Declare and import what is live: scopes, service accounts and their roles
     #[arg(long)]
     pub from_live: bool,
 
     /// The organization to read. Otherwise the one in which the credential lives
-    #[arg(long, value_name = "ID", requires = "from_live")]
+    #[arg(long, value_name = "ID")]
     pub organization: Vec<String>,
+
+    /// The first hour.
+    #[command(flatten)]
+    pub bootstrap: BootstrapArgs,
 
     /// The platform.
     #[command(flatten)]
     pub platform: PlatformChoice,
 }
 
-/// A system that runs workflows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Ci {
-    /// GitHub Actions
-    Github,
-}
-
 impl Invocation for InitArgs {
     fn files(&self) -> Files<'_> {
-        Files::default().makes("DIR", &self.dir)
+        Files::default()
+            .makes("DIR", &self.dir)
+            .reads("--sums", self.workflow.sums.as_ref())
     }
 
     fn run(self: Box<Self>, context: &Context) -> Run<'_> {
@@ -88,31 +94,88 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         || choice.credentials.is_some()
         || choice.endpoint.is_some()
         || choice.ca_file.is_some();
-    if chosen && !args.from_live {
+    let live = args.from_live || args.bootstrap.bootstrap;
+    if !args.organization.is_empty() && !live {
+        let why = "--organization says what --from-live reads";
+        return Err(Failure::usage(why).help("add --from-live, or leave it out"));
+    }
+    if chosen && !live {
         let why = "a first project without --from-live talks to no platform";
         return Err(
             Failure::usage(why).help("add --from-live, or leave the platform's options out")
         );
     }
-    let stack = stack(args)?;
-    let workflow = match args.ci {
-        None => None,
-        Some(Ci::Github) => Some(Workflow::new(&args.dir)?),
+    let system = match (args.workflow.ci, args.bootstrap.bootstrap) {
+        (Some(System::Github) | None, true) => Some(System::Github),
+        (Some(System::Gitlab | System::Shell), true) => {
+            let why = "--bootstrap works with GitHub alone";
+            return Err(Failure::usage(why).help("take --ci github, or go step by step"));
+        }
+        (system, false) => system,
     };
+    let workflows = match system {
+        None => None,
+        Some(system) => Some(Workflows::new(&args.dir, system, &args.workflow)?),
+    };
+    let main = args.dir.join("main.hcl");
+    let there = configuration(&args.dir, &main)?;
+    if let (true, Some(workflows)) = (args.bootstrap.bootstrap, &workflows) {
+        let of = Bootstrap {
+            args: &args.bootstrap,
+            dir: &args.dir,
+            platform: choice,
+            workflows,
+            reporter,
+        };
+        // Before anything is written.
+        of.ready()?;
+        if args.bootstrap.check {
+            return of.check().await;
+        }
+        if there.is_empty() {
+            first(args, Some(workflows), &there, main, reporter).await?;
+        } else if !workflows.files.iter().any(|file| file.path.exists()) {
+            add(&args.dir, workflows, reporter)?;
+        }
+        return of.go_on().await;
+    }
+    if let (Some(workflows), false, false) = (&workflows, there.is_empty(), args.from_live)
+        && args.stack.is_none()
+    {
+        return add(&args.dir, workflows, reporter);
+    }
+    first(args, workflows.as_ref(), &there, main, reporter).await
+}
+
+/// Writes a first project.
+async fn first(
+    args: &InitArgs,
+    workflows: Option<&Workflows>,
+    there: &BTreeSet<PathBuf>,
+    main: PathBuf,
+    reporter: &Reporter,
+) -> Result<Exit, Failure> {
+    let choice = &args.platform;
+    let stack = stack(args)?;
     let key = seal::random().map_err(Failure::error)?;
     let mut files = vec![Planned {
         path: args.dir.join(SEAL_KEY),
         text: seal::file_text(&key),
         secret: true,
+        runs: false,
         added: false,
     }];
-    files.extend(workflow.as_ref().map(|workflow| workflow.file.clone()));
-    let main = args.dir.join("main.hcl");
-    in_the_way(&args.dir, &main, &files)?;
+    files.extend(workflows.iter().flat_map(|all| all.files.iter().cloned()));
+    in_the_way(&args.dir, there, &files)?;
     files.extend(ignored(&args.dir)?);
-    let generated = match args.from_live {
-        false => None,
-        true => Some(from_live(args, &stack, key.public(), reporter).await?),
+    let generated = match (args.from_live, args.bootstrap.bootstrap) {
+        (false, false) => None,
+        (true, false) => Some(from_live(args, &stack, key.public(), reporter).await?),
+        (_, true) => {
+            let name = repository(args.bootstrap.repository.as_deref())?;
+            let live = from_live(args, &stack, key.public(), reporter).await?;
+            Some(with_identities(live, &args.bootstrap, name)?)
+        }
     };
     let text = match &generated {
         None => generate::first_project(&stack, key.public()),
@@ -125,6 +188,7 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             path: main,
             text: text.into(),
             secret: false,
+            runs: false,
             added: false,
         },
     );
@@ -135,8 +199,17 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         credentials: choice.credentials.as_deref(),
         files: &files,
         generated: generated.as_ref(),
-        workflow: workflow.as_ref(),
+        workflows,
+        goes_on: args.bootstrap.bootstrap,
     }));
+    Ok(Exit::Done)
+}
+
+/// Adds workflows to a configuration that is there.
+fn add(dir: &Path, workflows: &Workflows, reporter: &Reporter) -> Result<Exit, Failure> {
+    in_the_way(dir, &BTreeSet::new(), &workflows.files)?;
+    write(&workflows.files)?;
+    reporter.result(&next::added(dir, workflows));
     Ok(Exit::Done)
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::files::{Planned, SEAL_KEY};
-use super::workflow::Workflow;
+use super::workflow::Workflows;
 use crate::cli::paths::word;
 use crate::cli::seal;
+use crate::cli::workflows::{Form, System};
 use crate::config::generate::Generated;
 use crate::echo;
 use crate::view::{human, inert};
@@ -25,8 +26,10 @@ pub struct Project<'a> {
     pub files: &'a [Planned],
     /// What was read, if anything was.
     pub generated: Option<&'a Generated>,
-    /// The workflow, if one was written.
-    pub workflow: Option<&'a Workflow>,
+    /// The workflows, if such were written.
+    pub workflows: Option<&'a Workflows>,
+    /// Whether the same run goes on with what is next.
+    pub goes_on: bool,
 }
 
 /// The report of a project that was written.
@@ -37,7 +40,8 @@ pub fn report(project: &Project<'_>) -> String {
         credentials,
         files,
         generated,
-        workflow,
+        workflows,
+        goes_on,
     } = *project;
     let mut out = written(files);
     let mut steps = match generated {
@@ -47,11 +51,22 @@ pub fn report(project: &Project<'_>) -> String {
         }
         None => from_nothing(dir),
     };
-    steps.extend(
-        workflow
-            .into_iter()
-            .flat_map(|workflow| install(dir, workflow)),
-    );
+    if goes_on {
+        return out;
+    }
+    steps.extend(workflows.into_iter().flat_map(|all| install(dir, all)));
+    next(&mut out, &steps);
+    out
+}
+
+/// The report of workflows that were written for a configuration that is there.
+pub fn added(dir: &Path, workflows: &Workflows) -> String {
+    let mut out = written(&workflows.files);
+    next(&mut out, &install(dir, workflows));
+    out
+}
+
+fn next(out: &mut String, steps: &[Step]) {
     out.push_str("\nNext:\n");
     for (n, (step, command)) in steps.iter().enumerate() {
         out.push_str(&format!("  {}. {step}\n", n + 1));
@@ -59,7 +74,6 @@ pub fn report(project: &Project<'_>) -> String {
             out.push_str(&format!("       {command}\n"));
         }
     }
-    out
 }
 
 fn shown(path: &Path) -> String {
@@ -164,24 +178,82 @@ fn keep_key(dir: &Path) -> Step {
     (what, Some(command))
 }
 
-fn install(dir: &Path, workflow: &Workflow) -> Vec<Step> {
-    let path = shown(&workflow.file.path);
+fn install(dir: &Path, workflows: &Workflows) -> Vec<Step> {
+    let Workflows {
+        files: _,
+        wanted,
+        root,
+        in_repository,
+        to_include,
+    } = workflows;
     let mut steps = Vec::new();
-    if !workflow.in_repository {
+    if !in_repository {
         let dir = shown(dir);
         let what = format!(
-            "No git repository holds {dir}, so it was taken for the root of one. GitHub reads \
-             workflows at the root alone: if that is to be another folder, move {path} to \
-             .github/workflows/ there, and say in it at CONFIGURATION where {dir} is."
+            "No git repository holds {dir}, so it was taken for the root of one. Workflows are read at the root \
+             alone: if that is to be another folder, move them there."
         );
         steps.push((what, None));
     }
-    let what = format!(
-        "In {path}: say how rolecall is installed. In the repository's settings: make the \
-         environments rolecall-plan and rolecall-apply with the secret MONDOO_CONFIG_BASE64, and \
-         {} in rolecall-apply alone.",
-        seal::VARIABLE
-    );
-    steps.push((what, None));
+    if let Some(there) = to_include {
+        let what = format!(
+            "{} is there already: add `- local: .gitlab/rolecall.yml` to its `include`.",
+            shown(there)
+        );
+        steps.push((what, None));
+    }
+    let branch = &wanted.branch;
+    let at = |name: &str| shown(&root.join(name));
+    let key = seal::VARIABLE;
+    match wanted.system {
+        System::Github => {
+            if wanted.address.is_empty() {
+                let what = format!(
+                    "Say at `address` and `sha256` in {} where jobs fetch rolecall; they refuse any other program.",
+                    at(".github/actions/rolecall/action.yml")
+                );
+                steps.push((what, None));
+            }
+            let rests = match wanted.form {
+                Form::Strict => {
+                    "rolecall-apply with required reviewers, for without them nobody is asked"
+                }
+                Form::Verdict => "rolecall-apply",
+                Form::ByHand => {
+                    "rolecall-apply, where required reviewers do no harm where the host has them"
+                }
+            };
+            let what = format!(
+                "In the repository's settings: make the environments rolecall-plan, {rests}, and rolecall-rotate, the last \
+                 two for the branch {branch} alone. Give each MONDOO_CONFIG_BASE64, and {key} to rolecall-apply and \
+                 rolecall-rotate. Require the status `rolecall` for {branch}, and the approval of the most recent push. \
+                 What each is for stands at the head of the files."
+            );
+            steps.push((what, None));
+        }
+        System::Gitlab => {
+            let what = format!(
+                "In the project's settings: protect {branch}, set ROLECALL_IMAGE and MONDOO_CONFIG_BASE64 for the environment \
+                 rolecall-plan, the same and {key} for rolecall-apply and rolecall-rotate, and make a schedule. What each is \
+                 for stands at the head of {}.",
+                at(".gitlab/rolecall.yml")
+            );
+            steps.push((what, None));
+        }
+        System::Shell => {
+            let what = format!(
+                "Call {} in jobs of pull requests, {} in a job that runs on {branch} alone and never twice at a time, and \
+                 {} every night. What each wants stands at its head.",
+                at("ci/rolecall-plan.sh"),
+                at("ci/rolecall-apply.sh"),
+                at("ci/rolecall-check.sh")
+            );
+            steps.push((what, None));
+        }
+    }
+    steps.push(step(
+        "Read what the workflows rest on, and what no host proves.",
+        "rolecall docs workflows".to_owned(),
+    ));
     steps
 }

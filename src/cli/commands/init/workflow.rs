@@ -1,56 +1,206 @@
-//! The workflow of `rolecall init --ci`: what stands in it, and where its system looks for it.
+//! The workflows of `rolecall init --ci`: for whom they are written, and where their system looks for them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args as ClapArgs;
+
 use super::files::Planned;
 use crate::cli::failure::Failure;
+use crate::cli::workflows::{self, Form, System, Wanted};
+use crate::cli::{paths, random};
 use crate::echo;
+use crate::git;
 
-const GITHUB: &str = include_str!("../templates/github.yml");
+/// The most bytes of a list of checksums.
+const MOST: u64 = 64 * 1024;
+/// Where GitLab looks for jobs.
+const GITLAB: &str = ".gitlab-ci.yml";
 
-/// A workflow to write.
-pub struct Workflow {
-    /// The file.
-    pub file: Planned,
-    /// Whether a repository was found, at whose root it stands.
-    pub in_repository: bool,
+/// What is said of workflows.
+#[derive(Debug, ClapArgs)]
+pub struct WorkflowArgs {
+    /// Write workflows that plan pull requests, apply what is merged, and look for drift every night. Where there is
+    /// a configuration already, nothing else is written
+    #[arg(long, value_name = "SYSTEM")]
+    pub ci: Option<System>,
+
+    /// What an apply rests on: a plan that an environment's reviewers let through, a verdict on the pull request, or
+    /// a digest that a person has read. Otherwise `by-hand`, which needs nothing of the host
+    #[arg(long, value_name = "FORM", requires = "ci")]
+    pub form: Option<Form>,
+
+    /// The branch of which is applied. Otherwise the repository's default branch
+    #[arg(long, value_name = "NAME", requires = "ci")]
+    pub branch: Option<String>,
+
+    /// Let a public repository show whole plans in comments and artifacts, not only counts and the digest
+    #[arg(long, requires = "ci")]
+    pub public: bool,
+
+    /// Where jobs fetch rolecall: the folder of a release, an https address (or file:///)
+    #[arg(long, value_name = "URL", requires_all = ["ci", "sums"])]
+    pub release: Option<String>,
+
+    /// The checksums of that release, its file SHA256SUMS
+    #[arg(long, value_name = "FILE", requires = "release")]
+    pub sums: Option<PathBuf>,
 }
 
-impl Workflow {
-    /// The workflow at the root of the repository that holds the directory. Where there is none,
+/// Workflows to write.
+pub struct Workflows {
+    /// The files.
+    pub files: Vec<Planned>,
+    /// For which system, in which form, for which branch.
+    pub wanted: Wanted,
+    /// The root of the repository.
+    pub root: PathBuf,
+    /// Whether a repository was found, at whose root they stand.
+    pub in_repository: bool,
+    /// A file of GitLab's that is there, and has to name the new one.
+    pub to_include: Option<PathBuf>,
+}
+
+impl Workflows {
+    /// The workflows at the root of the repository that holds the directory. Where there is none,
     /// the directory is taken for the root.
     ///
     /// # Errors
-    /// That the folder's name cannot stand in a workflow.
-    pub fn new(dir: &Path) -> Result<Self, Failure> {
+    /// What of the arguments no workflow can hold, or the system does not have.
+    pub fn new(dir: &Path, system: System, args: &WorkflowArgs) -> Result<Self, Failure> {
         let full = absolute(dir);
-        let root = full.ancestors().find(|folder| folder.join(".git").exists());
-        let below = root.and_then(|root| full.strip_prefix(root).ok());
-        let (base, inside) = match (root, below) {
-            (Some(root), Some(below)) if !below.as_os_str().is_empty() => {
-                (root.to_owned(), below.display().to_string())
-            }
-            _ => (dir.to_owned(), ".".to_owned()),
+        let found = full.ancestors().find(|folder| folder.join(".git").exists());
+        let below = found.and_then(|root| full.strip_prefix(root).ok());
+        let root = match (found, below) {
+            (Some(root), Some(below)) if !below.as_os_str().is_empty() => root.to_owned(),
+            _ => dir.to_owned(),
         };
-        // It stands between quotes in YAML, and in a shell.
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./ ".contains(&b);
-        if !inside.bytes().all(plain) || inside.starts_with('-') {
-            return Err(Failure::error(format!(
-                "the folder {} has a name that no workflow can hold safely",
-                echo::text(&inside).given("DIR")
-            ))
-            .help("name it with letters, digits, spaces, `_`, `-` and `.`"));
-        }
-        Ok(Self {
-            file: Planned {
-                path: base.join(".github/workflows/rolecall.yml"),
-                text: GITHUB.replace("@CONFIGURATION@", &inside).into(),
+        let wanted = wanted(&root, found.is_some(), system, args)?;
+        let there = root.join(GITLAB);
+        let to_include = (system == System::Gitlab && there.exists()).then_some(there);
+        let files = workflows::files(&wanted)
+            .into_iter()
+            .filter(|file| to_include.is_none() || file.path != GITLAB)
+            .map(|file| Planned {
+                path: root.join(file.path),
+                text: file.text.into(),
                 secret: false,
+                runs: file.runs,
                 added: false,
-            },
-            in_repository: root.is_some(),
+            });
+        Ok(Self {
+            files: files.collect(),
+            wanted,
+            in_repository: found.is_some(),
+            root,
+            to_include,
         })
+    }
+}
+
+fn wanted(
+    root: &Path,
+    in_repository: bool,
+    system: System,
+    args: &WorkflowArgs,
+) -> Result<Wanted, Failure> {
+    let form = args.form.unwrap_or(Form::ByHand);
+    match (system, form) {
+        (System::Github, _)
+        | (System::Gitlab, Form::Strict | Form::ByHand)
+        | (System::Shell, Form::ByHand) => {}
+        (System::Gitlab, Form::Verdict) => {
+            let why = "GitLab runs the file of the branch that a merge request comes from, so no run of it is a verdict";
+            return Err(Failure::usage(format!("--form verdict: {why}"))
+                .help("take strict (environments with approvals, GitLab Premium) or by-hand"));
+        }
+        (System::Shell, Form::Strict | Form::Verdict) => {
+            let why = "scripts know no host whose reviews they could rest on";
+            return Err(Failure::usage(format!("--form {}: {why}", form.name()))
+                .help("take by-hand, or leave --form out"));
+        }
+    }
+    let branch = match &args.branch {
+        Some(branch) => branch.clone(),
+        None => in_repository
+            .then(|| git::default_branch(root))
+            .flatten()
+            .unwrap_or_else(|| "main".to_owned()),
+    };
+    // It stands in YAML, in expressions and in a shell.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./".contains(&b);
+    if branch.is_empty() || !branch.bytes().all(plain) || branch.starts_with(['-', '/', '.']) {
+        return Err(Failure::error(format!(
+            "the branch {} has a name that no workflow can hold safely",
+            echo::text(&branch).given("--branch")
+        ))
+        .help("name one of letters, digits, `_`, `-`, `.` and `/`: --branch NAME"));
+    }
+    let [minute]: [u8; 1] = random::bytes().map_err(Failure::error)?;
+    Ok(Wanted {
+        system,
+        form,
+        branch,
+        public: args.public,
+        address: address(args.release.as_deref())?,
+        sums: sums(args.sums.as_deref())?,
+        // Not at the full hour, when all the world begins.
+        minute: minute % 56 + 2,
+    })
+}
+
+/// Where a release is, as an action can hold it.
+fn address(given: Option<&str>) -> Result<String, Failure> {
+    let Some(given) = given else {
+        return Ok(String::new());
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:~%+=".contains(&b);
+    let from = given.starts_with("https://") || given.starts_with("file:///");
+    match from && given.bytes().all(plain) {
+        true => Ok(given.to_owned()),
+        false => Err(Failure::usage(format!(
+            "--release {}: this is no address that a job can fetch from",
+            echo::text(given).given("--release")
+        ))
+        .help("write https://HOST/FOLDER, the folder that holds the archives of a release")),
+    }
+}
+
+/// The lines of a list of checksums that are about archives of rolecall.
+fn sums(path: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let shown = || echo::path(path).given("--sums");
+    let length = fs::metadata(path).map(|found| found.len());
+    let text = match length {
+        Ok(length) if length > MOST => Err(std::io::Error::other("it is too long")),
+        Ok(_) => fs::read_to_string(path),
+        Err(error) => Err(error),
+    };
+    let text = text.map_err(|error| {
+        Failure::error(format!("cannot read {}: {error}", shown())).helps(paths::tilde(path))
+    })?;
+    let line = |line: &str| {
+        let (digits, name) = line.split_once(' ')?;
+        let name = name.trim_start_matches([' ', '*']);
+        let middle = name.strip_prefix("rolecall-")?.strip_suffix(".tar.gz")?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let good = digits.len() == 64
+            && digits.bytes().all(hexadecimal)
+            && middle.bytes().all(plain)
+            && !middle.is_empty();
+        good.then(|| format!("{digits}  {name}"))
+    };
+    let found: Vec<String> = text.lines().filter_map(line).collect();
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Failure::error(format!(
+            "{} holds no checksum of an archive of rolecall",
+            shown()
+        ))
+        .help("its lines are DIGITS  rolecall-TARGET.tar.gz, as `sha256sum` writes them")),
     }
 }
 

@@ -103,6 +103,16 @@ impl Server {
         asked: &Asked<'_>,
     ) -> Result<(Answer, Zeroizing<String>), SinkError> {
         let url = format!("{}{}{}", place.address, place.secrets(), asked.rest);
+        self.ask_at(&url, place, asked).await
+    }
+
+    /// The same of another address of the API, of whose path `asked.rest` is no part.
+    pub(super) async fn ask_at(
+        &self,
+        url: &str,
+        place: &GithubPlace,
+        asked: &Asked<'_>,
+    ) -> Result<(Answer, Zeroizing<String>), SinkError> {
         let mut waited = Duration::ZERO;
         let mut tried = 0;
         loop {
@@ -110,7 +120,7 @@ impl Server {
             gates.open(origin, &self.machine.time).await;
             let token = self.token(&place.address).await?;
             let make = || {
-                let request = answer::request(asked.method, &url, &token);
+                let request = answer::request(asked.method, url, &token);
                 match asked.body {
                     Some(body) => request
                         .header("content-type", "application/json")

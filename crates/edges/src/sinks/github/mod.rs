@@ -8,6 +8,9 @@ mod api;
 mod limits;
 mod login;
 mod sealed;
+mod settings;
+
+pub use self::settings::{AboutRepository, BranchRules, Environment, GithubSettings};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
