@@ -60,7 +60,7 @@ fn one(out: &mut String, line: &str, columns: usize) {
         }
         let wide = width(word);
         // A word that a CI runner takes for a command must not begin a line.
-        let bound = strip_str(word).to_string().starts_with("::");
+        let bound = strip_str(word).to_string().trim_start().starts_with("::");
         if first {
             first = false;
         } else if taken + 1 + blanks + wide <= columns || bound || taken <= inset {

@@ -339,15 +339,18 @@ fn a_name_of_many_megabytes_is_cut_wherever_it_is_printed() {
             })),
             _ => Then::Answer,
         });
-        for command in ["plan", "list"] {
-            let output = stage.command(&[command, "access"]).output().expect("runs");
+        for command in [&["plan", "--full", "access"][..], &["list", "access"]] {
+            let output = stage.command(command).output().expect("runs");
             let (out, err) = (output.stdout.len(), output.stderr.len());
             assert!(
                 out > 4_000 && out + err < 100_000,
-                "{command}: {out}, {err}"
+                "{command:?}: {out}, {err}"
             );
             let said = String::from_utf8_lossy(&output.stdout);
-            assert!(said.contains("… and 2996000 more characters"), "{command}");
+            assert!(
+                said.contains("… and 2996000 more characters"),
+                "{command:?}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ fn company() -> Value {
             "name": name,
             "roles": roles,
             "description": format!("{name}, by hand"),
-            "created_at": "-400d",
+            "created_at": "2025-10-24T00:00:00Z",
             "last_used": used,
         })
     };
@@ -30,8 +30,16 @@ fn company() -> Value {
         .enumerate()
         .map(|(n, name)| {
             let mut accounts = vec![
-                account(&format!("ci-scanner-{name}"), &["agent"], Some("-3h")),
-                account(&format!("report-{name}"), &["viewer"], Some("-12d")),
+                account(
+                    &format!("ci-scanner-{name}"),
+                    &["agent"],
+                    Some("2026-11-27T00:00:00Z"),
+                ),
+                account(
+                    &format!("report-{name}"),
+                    &["viewer"],
+                    Some("2026-11-15T00:00:00Z"),
+                ),
             ];
             if n < 10 {
                 accounts.push(account("soc-export", &["viewer"], None));
@@ -40,9 +48,9 @@ fn company() -> Value {
         })
         .collect();
     let own = [
-        account("org-auditor", &["viewer"], Some("-2d")),
-        account("platform-admin", &["owner"], Some("-40d")),
-        account("provisioner", &["editor"], Some("-1d")),
+        account("org-auditor", &["viewer"], Some("2026-11-25T00:00:00Z")),
+        account("platform-admin", &["owner"], Some("2026-10-18T00:00:00Z")),
+        account("provisioner", &["editor"], Some("2026-11-26T00:00:00Z")),
         account("billing", &["viewer"], None),
     ];
     json!({ "organizations": [{

@@ -50,7 +50,7 @@ fn the_numbers_come_first_and_instances_that_change_alike_are_one_entry() {
     let first = text.lines().next().unwrap_or_default();
     assert_eq!(
         first,
-        "Plan: 4 to create; 3 escalations; 0 accounts as declared."
+        "Plan: 4 to create; 4 escalations; 0 accounts as declared."
     );
     assert!(
         text.lines()
