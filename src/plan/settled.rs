@@ -3,8 +3,8 @@
 
 use std::ops::Deref;
 
-use super::{Contents, Judgement, canonical, renames};
-use crate::model::{Checkout, short_digest};
+use super::{Annex, Contents, Judgement, canonical, renames};
+use crate::model::{Caller, Checkout, short_digest};
 
 /// A plan: ordered, and named by the digest of what it does.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +54,27 @@ impl Plan {
     /// Notes which commit the configuration is of. The digest stays: it does not cover that.
     pub fn checked_out(&mut self, checkout: Checkout) {
         self.contents.annex.checkout = Some(checkout);
+    }
+
+    /// The same plan, by the same digest, with as little besides as can be: no account that it leaves alone, no
+    /// name of who planned, no place in a file. What was not read stays, since it is held against what is read then.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let mut contents = self.contents.clone();
+        contents.caller = Caller {
+            mrn: contents.caller.mrn,
+            name: None,
+            binding: None,
+        };
+        contents.in_flight.clear();
+        for change in &mut contents.changes {
+            change.what.places.clear();
+        }
+        contents.annex = Annex {
+            unread: contents.annex.unread,
+            ..Annex::default()
+        };
+        contents.settle()
     }
 
     /// What it says, to make another plan of.
