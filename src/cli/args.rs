@@ -55,6 +55,16 @@ enum Command {
     Check(commands::check::CheckArgs),
     /// Make the platform as the configuration says
     Apply(commands::apply::ApplyArgs),
+    /// List the configurations of a repository, those of two checkouts together
+    Configurations(commands::configurations::ConfigurationsArgs),
+    /// Write down which plan was made of which pull request, as evidence
+    Verdict(commands::verdict::VerdictArgs),
+    /// Put a plan into the one comment of its stack on a pull request
+    Comment(commands::comment::CommentArgs),
+    /// Say whether every configuration of a pull request was judged
+    Gate(commands::gate::GateArgs),
+    /// Find out whether what was merged was approved as it was planned
+    Approved(commands::approved::ApprovedArgs),
     /// Give accounts new keys, and end former ones
     Rotate(commands::rotate::RotateArgs),
     /// Take the power of an account back whose key leaked, at once
@@ -90,6 +100,11 @@ impl Command {
             Self::Plan(args) => Box::new(args),
             Self::Check(args) => Box::new(args),
             Self::Apply(args) => Box::new(args),
+            Self::Configurations(args) => Box::new(args),
+            Self::Verdict(args) => Box::new(args),
+            Self::Comment(args) => Box::new(args),
+            Self::Gate(args) => Box::new(args),
+            Self::Approved(args) => Box::new(args),
             Self::Rotate(args) => Box::new(args.sorted_out()),
             Self::Revoke(args) => Box::new(args),
             Self::Verify(args) => Box::new(args),

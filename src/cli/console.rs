@@ -66,6 +66,7 @@ impl Console {
             Event::Began { .. }
             | Event::Request(_)
             | Event::SinkRequest(_)
+            | Event::HostRequest(_)
             | Event::Ended(_)
             | Event::Result(_)
             | Event::LoggedIn { .. }

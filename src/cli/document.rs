@@ -81,6 +81,7 @@ impl Document {
             Event::Began { .. }
             | Event::Request(_)
             | Event::SinkRequest(_)
+            | Event::HostRequest(_)
             | Event::Ended(_)
             | Event::Result(_)
             | Event::Data(_)

@@ -4,6 +4,7 @@
 use crate::apply::Outcome;
 use crate::check::Check;
 use crate::diag::{Diagnostics, SourceMap};
+use crate::forge::ForgeRequest;
 use crate::model::{Caller, StackId};
 use crate::plan::{Change, Moved, Plan, Rest};
 use crate::platform::Exchange;
@@ -27,6 +28,8 @@ pub enum Event<'a> {
     Request(&'a Exchange),
     /// A request of a sink to its store is over.
     SinkRequest(&'a SinkRequest),
+    /// A request to the code host is over.
+    HostRequest(&'a ForgeRequest),
     /// A result for people.
     Result(&'a str),
     /// A result for programs, whatever the form of standard output.

@@ -132,7 +132,9 @@ impl Exit {
                           that could not be read and in which an account is declared, or a place \
                           that does not hold the key that was to be read there; with `revoke` \
                           an account that is not believed, this run's own, or an organization's last \
-                          owner. With `verify`: a record is missing, was changed, or is out of order.",
+                          owner. With `verify`: a record is missing, was changed, or is out of order. With `gate`: something \
+                          was not judged, or is refused; with `verdict`: a configuration is removed \
+                          whose accounts live.",
                 then: "The plan says what to settle; nothing of it is done by halves. `verify` names the \
                        record.",
                 written: false,
@@ -141,8 +143,10 @@ impl Exit {
                 code: 4,
                 name: "stale",
                 short: "stale",
-                meaning: "What is live moved between the plan and the first write.",
-                then: "Plan again and review what is different.",
+                meaning: "What is live moved between the plan and the first write; with `verdict` \
+                          the pull request moved on; with `approved` something is missing of what \
+                          was merged: its verdict, or an approval that counts.",
+                then: "Plan again and review what is different. `approved` names what is missing.",
                 written: false,
             },
             Self::Partial => Row {

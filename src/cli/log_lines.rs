@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceMap};
+use crate::forge::ForgeRequest;
 use crate::platform::Exchange;
 use crate::ports::{self, ErrorKind as Kind};
 use crate::sinks::SinkRequest;
@@ -94,6 +95,7 @@ fn entries(event: Event<'_>) -> Vec<Entry> {
         ),
         Event::Request(exchange) => request(exchange),
         Event::SinkRequest(request) => sink_request(request),
+        Event::HostRequest(request) => host_request(request),
         Event::Warning { message, help: _ } => {
             Entry::of(Warn, "warning", [("message", json!(message))])
         }
@@ -221,6 +223,28 @@ fn sink_request(request: &SinkRequest) -> Entry {
     Entry::of(
         Level::Info,
         "sink-request",
+        [
+            ("operation", json!(operation)),
+            ("host", json!(host)),
+            ("attempt", json!(attempt)),
+            ("status", json!(status)),
+            ("ms", json!(ms)),
+        ],
+    )
+}
+
+fn host_request(request: &ForgeRequest) -> Entry {
+    let ForgeRequest {
+        operation,
+        host,
+        attempt,
+        status,
+        took,
+    } = request;
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    Entry::of(
+        Level::Info,
+        "host-request",
         [
             ("operation", json!(operation)),
             ("host", json!(host)),

@@ -11,6 +11,7 @@ mod document;
 mod events;
 mod exit;
 mod failure;
+mod host;
 mod invocation;
 mod load;
 #[cfg(feature = "server")]

@@ -360,6 +360,49 @@ pub fn beside(replace: &[Address]) -> Renewal {
     }
 }
 
+/// A code host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HostName {
+    /// GitHub, or an Enterprise Server
+    Github,
+}
+
+/// Which code host, and as whom.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct HostArgs {
+    /// The code host; in a job of GitHub Actions it is known
+    #[arg(long, value_enum, value_name = "HOST")]
+    pub host: Option<HostName>,
+
+    /// The repository there, OWNER/NAME (or GITHUB_REPOSITORY)
+    #[arg(long, value_name = "REPOSITORY")]
+    pub repository: Option<String>,
+
+    /// Certificates (PEM) to trust besides the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// How long one answer of the code host may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
+}
+
+impl HostArgs {
+    /// How long one answer may take.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
+    }
+}
+
+/// What a job hands to the next ones.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct OutputArgs {
+    /// Append what was found to a file, a line NAME=VALUE each: "$GITHUB_OUTPUT"
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
+}
+
 /// Reads an address as it is shown: `service_account.NAME`, or with `["KEY"]`.
 ///
 /// # Errors

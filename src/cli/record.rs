@@ -222,6 +222,7 @@ impl Recording {
             Event::Began { .. }
             | Event::Request(_)
             | Event::SinkRequest(_)
+            | Event::HostRequest(_)
             | Event::Ended(_)
             | Event::Result(_)
             | Event::Data(_)

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::diag::{Diagnostics, SourceMap};
+use crate::forge::ForgeRequest;
 use crate::platform::Exchange;
 use crate::sinks::SinkRequest;
 
@@ -122,6 +123,11 @@ impl Reporter {
     /// Takes note of a request to a store that is over.
     pub fn sink_request(&self, request: &SinkRequest) {
         self.tell(Event::SinkRequest(request));
+    }
+
+    /// Takes note of a request to the code host that is over.
+    pub fn host_request(&self, request: &ForgeRequest) {
+        self.tell(Event::HostRequest(request));
     }
 
     /// Prints a result for people; nothing where standard output holds JSON.

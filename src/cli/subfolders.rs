@@ -127,7 +127,7 @@ fn is_configuration(name: &str) -> bool {
 }
 
 /// Whether a file holds a `rolecall` block.
-fn begins(path: &Path) -> bool {
+pub fn begins(path: &Path) -> bool {
     let mut text = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut text));
     read.is_ok()

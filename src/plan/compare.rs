@@ -148,12 +148,18 @@ fn spared(change: &Change, caller: &Caller) -> String {
 /// What only one of two plans that differ could read: why they may. The reason is told of this run
 /// alone, since that of the other is not covered by its digest.
 fn unread(reviewed: &Annex, now: &Annex) -> Vec<Moved> {
+    // A plan that travels with nothing beside it names what it could not read alone.
+    let bare = reviewed.scopes.is_empty();
     let only = |one: &Annex, other: &Annex| -> Vec<Scope> {
-        let scopes = other.scopes.keys();
-        scopes
-            .filter(|scope| !one.scopes.contains_key(scope))
-            .cloned()
-            .collect()
+        let missing = |scope: &&Scope| match bare {
+            true => one.unread.contains_key(*scope) && !other.unread.contains_key(*scope),
+            false => !one.scopes.contains_key(*scope),
+        };
+        let scopes = match bare {
+            true => one.unread.keys().collect::<Vec<_>>(),
+            false => other.scopes.keys().collect(),
+        };
+        scopes.into_iter().filter(missing).cloned().collect()
     };
     let mut moved = Vec::new();
     for (who, scopes) in [

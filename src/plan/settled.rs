@@ -3,8 +3,8 @@
 
 use std::ops::Deref;
 
-use super::{Contents, Judgement, LastDeclared, canonical, renames};
-use crate::model::{Checkout, Mrn, short_digest};
+use super::{Annex, Contents, Judgement, LastDeclared, canonical, renames};
+use crate::model::{Caller, Checkout, Mrn, short_digest};
 
 /// A plan: ordered, and named by the digest of what it does.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,27 @@ impl Plan {
                 past.declared = Some(place);
             }
         }
+    }
+
+    /// The same plan, by the same digest, with as little besides as can be: no account that it leaves alone, no
+    /// name of who planned, no place in a file. What was not read stays, since it is held against what is read then.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let mut contents = self.contents.clone();
+        contents.caller = Caller {
+            mrn: contents.caller.mrn,
+            name: None,
+            binding: None,
+        };
+        contents.in_flight.clear();
+        for change in &mut contents.changes {
+            change.what.places.clear();
+        }
+        contents.annex = Annex {
+            unread: contents.annex.unread,
+            ..Annex::default()
+        };
+        contents.settle()
     }
 
     /// What it says, to make another plan of.

@@ -57,6 +57,8 @@ mod properties;
 mod records;
 mod renew;
 #[cfg(feature = "server")]
+mod review;
+#[cfg(feature = "server")]
 mod reviewed;
 #[cfg(feature = "server")]
 mod reviewing;

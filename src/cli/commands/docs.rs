@@ -111,6 +111,11 @@ const PAGES: &[Page] = &[
         include_str!("../../../docs/environment.md"),
     ),
     (
+        "review",
+        "from a pull request to an apply: what is evidence, what is approval, what no host proves",
+        include_str!("../../../docs/review.md"),
+    ),
+    (
         "exit-codes",
         "every exit code, and what a script does about it",
         include_str!("../../../docs/exit-codes.md"),

@@ -1,10 +1,14 @@
 //! The commands, one file each.
 
 pub mod apply;
+pub mod approved;
 pub mod check;
+pub mod comment;
 pub mod completions;
+pub mod configurations;
 pub mod credential;
 pub mod docs;
+pub mod gate;
 pub mod init;
 pub mod list;
 pub mod man;
@@ -16,4 +20,5 @@ pub mod rotate;
 pub mod seal;
 pub mod show;
 pub mod validate;
+pub mod verdict;
 pub mod verify;

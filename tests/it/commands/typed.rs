@@ -29,6 +29,32 @@ const ENDS: &[(&str, i32)] = &[
         "rolecall check --allow-unmanaged --format json access/ | jq .check.drift",
         2,
     ),
+    // No job of a code host runs here, and no commit is given.
+    (
+        "rolecall verdict --plan plan.json --number 7 --head \"$HEAD\" --directory . --job plan --out kept",
+        64,
+    ),
+    (
+        "rolecall comment --plan plan.json --number 7 --head \"$HEAD\" --directory access",
+        64,
+    ),
+    (
+        "rolecall comment --outdated moved --stack acme/k7m2q9ta --number 7 --directory access",
+        64,
+    ),
+    (
+        "rolecall gate --expected expected.json --found verdicts --head \"$HEAD\"",
+        64,
+    ),
+    (
+        "rolecall approved --commit \"$GITHUB_SHA\" --stack acme/k7m2q9ta --out approved",
+        64,
+    ),
+    // There is no other checkout.
+    (
+        "rolecall configurations --base ../base --outputs found.txt .",
+        1,
+    ),
     // `HEAD` and `…` stand for a digest.
     (
         "rolecall verify --head sha256:HEAD records/0001.json records/0002.json",
