@@ -68,10 +68,9 @@ impl Repository {
         let dump = self.stage.app.dump().expect("a dump");
         let accounts = dump["accounts"].as_array().expect("accounts");
         let one = accounts.iter().find(|account| account["name"] == name)?;
-        let roles = one["roles"].as_array().expect("roles").iter();
-        let mut roles: Vec<String> = roles
-            .map(|role| role.to_string().replace('"', ""))
-            .collect();
+        let bindings = dump["bindings"].as_array().expect("bindings").iter();
+        let bound = bindings.filter(|binding| binding["identity"] == one["mrn"]);
+        let mut roles: Vec<String> = bound.map(|b| b["roles"].to_string()).collect();
         roles.sort();
         Some((one["mrn"].as_str().expect("a name").to_owned(), roles))
     }

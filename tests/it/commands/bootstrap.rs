@@ -45,7 +45,7 @@ impl Desk {
 fn missing(out: &str) -> Vec<&str> {
     let marked = out
         .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("MISSING  "));
+        .filter_map(|line| line.trim_start().strip_prefix("missing  "));
     marked.collect()
 }
 
@@ -100,13 +100,16 @@ fn two_accounts_are_made_and_their_keys_and_the_seal_key_are_at_the_host_alone()
     assert_ne!(held(plan, login), held(apply, login));
     let dump = desk.stage.app.dump().expect("a dump");
     let accounts = dump["accounts"].as_array().expect("a list");
+    let bindings = dump["bindings"].as_array().expect("a list");
     for name in [plan, apply] {
-        let one = accounts
-            .iter()
-            .find(|account| account["name"] == name)
-            .expect("live");
-        assert!(one["roles"].to_string().contains("editor"), "{one}");
-        assert!(!one["roles"].to_string().contains("owner"), "{one}");
+        let one = accounts.iter().find(|account| account["name"] == name);
+        let mrn = &one.expect("live")["mrn"];
+        let bound = bindings.iter().filter(|b| b["identity"] == *mrn);
+        let roles: String = bound.map(|b| b["roles"].to_string()).collect();
+        assert!(
+            roles.contains("editor") && !roles.contains("owner"),
+            "{roles}"
+        );
     }
     let branches = desk.github.with(|github| github.settings.branches.clone());
     let of = |name: &str| branches[&("acme/access".to_owned(), name.to_owned())].clone();

@@ -379,8 +379,8 @@ fn by_hand_a_person_starts_what_the_plan_after_the_merge_says() {
     let (run, _) = company.merged(&pull);
     let ends = [
         ("look", "success"),
-        ("plan (access)", "success"),
         ("apply", "skipped"),
+        ("plan (access)", "success"),
     ];
     assert_eq!(run.results(), ends, "{}", run.log());
     assert_eq!(company.live(), [""; 0]);
@@ -393,8 +393,8 @@ fn by_hand_a_person_starts_what_the_plan_after_the_merge_says() {
     let run = company.started(APPLY, json!({"directory": "access/", "digest": digest}));
     let ends = [
         ("look", "success"),
-        ("plan", "skipped"),
         ("apply (access)", "success"),
+        ("plan", "skipped"),
     ];
     assert_eq!(run.results(), ends, "{}", run.log());
     assert_eq!(company.live(), ["ci"]);
@@ -1017,7 +1017,7 @@ fn the_first_hour_in_a_company() {
     let (code, out, err) = bootstrap(&["--check"]);
     assert_eq!(code, Some(1), "{out}{err}");
     assert!(
-        out.contains("MISSING  the environment rolecall-apply is there"),
+        out.contains("missing  the environment rolecall-apply is there"),
         "{out}"
     );
     assert_eq!(github.with(|github| github.count()), 0);
@@ -1076,7 +1076,7 @@ fn the_first_hour_in_a_company() {
     });
     let (code, out, err) = bootstrap(&["--check"]);
     assert_eq!(code, Some(0), "{out}{err}");
-    assert!(!out.contains("MISSING"), "{out}");
+    assert!(!out.contains("missing"), "{out}");
     // Once more changes nothing.
     let (code, out, err) = bootstrap(&["--yes"]);
     assert_eq!(code, Some(0), "{out}{err}");

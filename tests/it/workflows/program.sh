@@ -40,9 +40,11 @@ case "$command" in
     while IFS= read -r directory; do
       state_of=present changed=true
       [ -d "$root/$directory" ] && [ -n "$(find "$root/$directory" -maxdepth 1 -name '*.hcl')" ] || state_of=removed
+      says() { cat "$root/$directory"/*.hcl "$base/$directory"/*.hcl 2> /dev/null | sed -n "s/^  $1 *= \"\(.*\)\"$/\1/p" | head -n 1 || true; }
+      stack=$(says stack)/$(says id)
       if [ -n "$base" ] && diff -rq "$root/$directory" "$base/$directory" > /dev/null 2>&1; then changed=false; fi
-      line=$(jq -c --arg d "$directory" --arg s "$state_of" --argjson c "$changed" \
-        '.include += [{directory: $d, stack: "", state: $s, changed: $c, name: $d}]' <<< "$line")
+      line=$(jq -c --arg d "$directory" --arg t "$stack" --arg s "$state_of" --argjson c "$changed" \
+        '.include += [{directory: $d, stack: $t, state: $s, changed: $c, name: $d}]' <<< "$line")
     done <<< "$all"
     line=$(jq -c '.include |= sort_by(.state != "removed", .directory)' <<< "$line")
     changed=$(jq -c '.include |= map(select(.changed))' <<< "$line")
@@ -91,7 +93,8 @@ case "$command" in
     ;;
   comment)
     read_options "$@"
-    text="plan of ${given[directory]} at ${given[head]}"
+    text="plan of ${given[directory]} at ${given[head]:-}"
+    if [ -n "${given[outdated]:-}" ] && [ -z "${given[stack]:-}" ]; then exit 64; fi
     [ -z "${given[outdated]:-}" ] || text="outdated: ${given[outdated]}"
     post "issues/${given[number]}/comments" "$(jq -n --arg b "$text" '{body: $b}')"
     [ -z "${given[summary]:-}" ] || echo "$text" >> "${given[summary]}"
@@ -115,6 +118,7 @@ case "$command" in
     ;;
   approved)
     read_options "$@"
+    case "${given[stack]}" in */*) ;; *) exit 64 ;; esac
     mkdir -p "${given[out]}"
     # Which artifact is the evidence stands in a file of the test.
     if [ ! -f "$state/approved" ]; then
@@ -128,7 +132,6 @@ case "$command" in
     cp "$evidence/plan.json" "${given[out]}/plan.json"
     echo "approved in $number" > "${given[markdown]}"
     output number "$number"
-    output head "$head"
     output approved true
     output plan "${given[out]}/plan.json"
     ;;

@@ -13,7 +13,6 @@ use crate::cli::failure::Failure;
 use crate::cli::machine::machine;
 use crate::cli::options::PlatformChoice;
 use crate::cli::paths::word;
-use crate::cli::reach::variable;
 use crate::cli::reporter::Reporter;
 use crate::cli::seal;
 use crate::cli::workflows::{Form, VERSION, Wanted, older};
@@ -105,6 +104,7 @@ pub fn with_identities(
     mut generated: Generated,
     args: &BootstrapArgs,
     repository: &str,
+    api: &GithubApi,
 ) -> Result<Generated, Failure> {
     let organization = generated
         .references
@@ -115,13 +115,11 @@ pub fn with_identities(
         return Err(Failure::error(why)
             .help("log in with a credential of the organization, or name it: --organization ID"));
     };
-    // What the job says is the API of its host; the configuration has to name the same.
-    let address = variable("GITHUB_API_URL");
-    let address = address.filter(|address| !address.is_empty() && address != GithubApi::PUBLIC);
+    let address = Some(api.as_str()).filter(|address| *address != GithubApi::PUBLIC);
     let text = identities(&Identities {
         organization,
         repository,
-        address: address.as_deref(),
+        address,
         applies_as: Role::new(match args.apply_role {
             ApplyRole::Editor => "editor",
             ApplyRole::Owner => "owner",
@@ -153,12 +151,12 @@ impl Bootstrap<'_> {
         GithubSettings::new(machine, repository).map_err(failed)
     }
 
-    /// Sees that there is a login at the host; nothing is sent.
+    /// The API of the host, for which there is a login; nothing is sent.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn ready(&self) -> Result<(), Failure> {
-        self.settings().map(drop)
+    pub fn ready(&self) -> Result<GithubApi, Failure> {
+        Ok(self.settings()?.api().clone())
     }
 
     /// Makes what is missing at the host, applies, and puts the seal key there.
@@ -237,28 +235,33 @@ impl Bootstrap<'_> {
             timeout,
             accept_unsealed: _,
         } = self.platform;
-        let mut shown = vec!["apply".to_owned()];
-        let mut put = |flag: &str, value: &str| shown.extend([flag.to_owned(), value.to_owned()]);
+        let mut given: Vec<(&str, Option<String>)> = Vec::new();
         for (flag, path) in [("--credentials", credentials), ("--ca-file", ca_file)] {
-            if let Some(path) = path {
-                put(flag, &path.to_string_lossy());
+            let path = path
+                .as_ref()
+                .map(|path| path.to_string_lossy().into_owned());
+            given.extend(path.map(|path| (flag, Some(path))));
+        }
+        given.extend(endpoint.clone().map(|url| ("--endpoint", Some(url))));
+        given.push(("--timeout", Some(timeout.to_string())));
+        given.extend(self.args.yes.then_some(("--yes", None)));
+        let mut arguments = vec!["apply".to_owned()];
+        let mut line = "rolecall apply".to_owned();
+        for (flag, value) in given {
+            arguments.push(flag.to_owned());
+            line.push_str(&format!(" {flag}"));
+            if let Some(value) = value {
+                line.push_str(&format!(" {}", word(Path::new(&value))));
+                arguments.push(value);
             }
         }
-        if let Some(endpoint) = endpoint {
-            put("--endpoint", endpoint);
-        }
-        put("--timeout", &timeout.to_string());
-        if self.args.yes {
-            shown.push("--yes".to_owned());
-        }
-        shown.push(self.dir.to_string_lossy().into_owned());
-        let words: Vec<String> = shown.iter().map(|part| word(Path::new(part))).collect();
+        arguments.push(self.dir.to_string_lossy().into_owned());
         self.reporter
-            .result(&format!("\n$ rolecall {}\n", words.join(" ")));
+            .result(&format!("\n$ {line} {}\n", word(self.dir)));
         let program = std::env::current_exe()
             .map_err(|error| Failure::error(format!("cannot find this program: {error}")))?;
         let mut command = std::process::Command::new(program);
-        command.args(&shown);
+        command.args(&arguments);
         let key = self.dir.join(SEAL_KEY);
         let told = [seal::VARIABLE, seal::FILE_VARIABLE];
         if key.is_file() && told.iter().all(|name| std::env::var_os(name).is_none()) {
@@ -337,7 +340,7 @@ impl Bootstrap<'_> {
         points.extend(of_rules(&wanted.branch, &rules));
         let mut out = String::from("\nChecklist:\n");
         for Point { what, holds, way } in &points {
-            let mark = if *holds { "ok     " } else { "MISSING" };
+            let mark = if *holds { "ok     " } else { "missing" };
             out.push_str(&format!("  {mark}  {}\n", inert(what)));
             if !holds {
                 out.push_str(&format!("             {}\n", inert(way)));

@@ -26,7 +26,8 @@ use crate::cli::{random, reach, seal};
 use crate::config::{self, SourceFile, generate};
 use crate::echo;
 use crate::model::{
-    Desired, DesiredOrganization, Live, OrgId, Queries, Scope, SealPublicKey, SourceRef, StackId,
+    Desired, DesiredOrganization, GithubApi, Live, OrgId, Queries, Scope, SealPublicKey, SourceRef,
+    StackId,
 };
 use crate::refresh::refresh;
 
@@ -128,12 +129,12 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             reporter,
         };
         // Before anything is written.
-        of.ready()?;
+        let api = of.ready()?;
         if args.bootstrap.check {
             return of.check().await;
         }
         if there.is_empty() {
-            first(args, Some(workflows), &there, main, reporter).await?;
+            first(args, Some(workflows), &there, Some(&api), reporter).await?;
         } else if !workflows.files.iter().any(|file| file.path.exists()) {
             add(&args.dir, workflows, reporter)?;
         }
@@ -144,17 +145,18 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     {
         return add(&args.dir, workflows, reporter);
     }
-    first(args, workflows.as_ref(), &there, main, reporter).await
+    first(args, workflows.as_ref(), &there, None, reporter).await
 }
 
-/// Writes a first project.
+/// Writes a first project; with the two identities of workflows, if a host is named to which their keys go.
 async fn first(
     args: &InitArgs,
     workflows: Option<&Workflows>,
     there: &BTreeSet<PathBuf>,
-    main: PathBuf,
+    host: Option<&GithubApi>,
     reporter: &Reporter,
 ) -> Result<Exit, Failure> {
+    let main = args.dir.join("main.hcl");
     let choice = &args.platform;
     let stack = stack(args)?;
     let key = seal::random().map_err(Failure::error)?;
@@ -168,13 +170,13 @@ async fn first(
     files.extend(workflows.iter().flat_map(|all| all.files.iter().cloned()));
     in_the_way(&args.dir, there, &files)?;
     files.extend(ignored(&args.dir)?);
-    let generated = match (args.from_live, args.bootstrap.bootstrap) {
-        (false, false) => None,
-        (true, false) => Some(from_live(args, &stack, key.public(), reporter).await?),
-        (_, true) => {
+    let generated = match (args.from_live, host) {
+        (false, None) => None,
+        (true, None) => Some(from_live(args, &stack, key.public(), reporter).await?),
+        (_, Some(api)) => {
             let name = repository(args.bootstrap.repository.as_deref())?;
             let live = from_live(args, &stack, key.public(), reporter).await?;
-            Some(with_identities(live, &args.bootstrap, name)?)
+            Some(with_identities(live, &args.bootstrap, name, api)?)
         }
     };
     let text = match &generated {
@@ -200,7 +202,7 @@ async fn first(
         files: &files,
         generated: generated.as_ref(),
         workflows,
-        goes_on: args.bootstrap.bootstrap,
+        goes_on: host.is_some(),
     }));
     Ok(Exit::Done)
 }

@@ -233,7 +233,7 @@ fn install(dir: &Path, workflows: &Workflows) -> Vec<Step> {
         }
         System::Gitlab => {
             let what = format!(
-                "In the project's settings: protect {branch}, set ROLECALL_IMAGE and MONDOO_CONFIG_BASE64 for the environment \
+                "In the project's settings: protect {branch}, name the image, set MONDOO_CONFIG_BASE64 for the environment \
                  rolecall-plan, the same and {key} for rolecall-apply and rolecall-rotate, and make a schedule. What each is \
                  for stands at the head of {}.",
                 at(".gitlab/rolecall.yml")
