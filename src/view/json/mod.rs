@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::keys::{destination, leaving};
-pub use self::outcome::outcome;
+pub use self::outcome::{outcome, rest};
 use crate::diag::{Diagnostic, SourceMap, acts};
 use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
 use crate::plan::{
     Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight, JudgedAccount,
-    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Rest, Revoked, Said, Undelivered, Verdict,
+    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Revoked, Said, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 use crate::view::review::{Kind, counts};
@@ -53,12 +53,6 @@ pub struct Document {
     pub warnings: Vec<String>,
     /// What ended the run, if it was an error.
     pub error: Option<Problem>,
-}
-
-/// How far a reviewed plan was done before this run.
-pub fn rest(rest: Rest) -> Value {
-    let Rest { done, of } = rest;
-    json!({ "done": done, "of": of })
 }
 
 /// The whole document as text, with a line end.

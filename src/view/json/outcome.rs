@@ -6,6 +6,13 @@ use serde_json::{Value, json};
 
 use super::keys::destination;
 use crate::apply::{ChangeOutcome, Outcome};
+use crate::plan::Rest;
+
+/// How far a reviewed plan was done before this run.
+pub fn rest(rest: Rest) -> Value {
+    let Rest { done, of } = rest;
+    json!({ "done": done, "of": of })
+}
 
 /// How each change ended, in the plan's order.
 pub fn outcome(outcome: &Outcome) -> Value {
