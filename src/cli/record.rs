@@ -180,6 +180,11 @@ pub enum Left {
     Before(Exit),
 }
 
+/// What stands behind a temporary account, as far as it is told.
+fn binding(caller: &Caller) -> Option<String> {
+    caller.binding.as_ref()?.identity.clone()
+}
+
 impl Recording {
     /// The stack of the record before.
     pub fn previous_stack(&self) -> Option<String> {
@@ -201,6 +206,10 @@ impl Recording {
                 self.left_out.extend(left_out.iter().map(set_aside));
             }
             Event::Planned(plan) => {
+                // A login may be too new to be asked about; the plan has read more.
+                if let Some(login) = &mut self.login {
+                    login.by.binding = binding(&plan.caller).or(login.by.binding.take());
+                }
                 self.plan = Some(format!("sha256:{}", plan.digest()));
                 self.changes = entries(plan);
             }
@@ -256,6 +265,7 @@ impl Recording {
             by: By {
                 mrn: caller.mrn.clone(),
                 name: caller.name.clone(),
+                binding: binding(caller),
             },
             started: Moment {
                 at: whole(at),

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change};
-use crate::model::{Live, LiveAccount, Role, Scope, SinkKind, rank};
+use crate::model::{
+    Destination, GithubApi, GithubApp, GithubOwner, GitlabOwner, Live, LiveAccount, Place, Role,
+    Scope, SinkKind, rank,
+};
 
 /// The weight of the weakest role that manages service accounts. Source: Mondoo's documentation of
 /// team members; editors manage service accounts, viewers do not see them.
@@ -31,26 +34,72 @@ pub(super) fn two_keys(former: &str) -> String {
     )
 }
 
-/// That keys are born for CIs whose jobs can do without, in the plan that makes them and in no later one.
-pub(super) fn keyless(changes: &[Change]) -> Option<String> {
-    let of_ci = |change: &&Change| {
-        change.action == Action::Create
-            && change
-                .deliver_to
-                .iter()
-                .any(|to| matches!(to.kind(), SinkKind::Github | SinkKind::Gitlab))
+/// That keys are born for CIs whose jobs can do without, in the plan that makes them and in no later one; and what
+/// to enter into a binding instead, where a destination tells which jobs those are.
+pub(super) fn keyless(changes: &[Change]) -> Vec<String> {
+    const MOST: usize = 3;
+    let of_ci = |to: &&Destination| matches!(to.kind(), SinkKind::Github | SinkKind::Gitlab);
+    let born = |change: &&Change| change.action == Action::Create;
+    let born = changes.iter().filter(born);
+    let born: Vec<&Change> = born
+        .filter(|change| change.deliver_to.iter().any(|to| of_ci(&to)))
+        .collect();
+    let what = match born.len() {
+        0 => return Vec::new(),
+        1 => "a key is".to_owned(),
+        several => format!("{several} keys are"),
     };
-    let keys = changes.iter().filter(of_ci).count();
-    (keys > 0).then(|| {
-        let what = match keys {
-            1 => "a key is".to_owned(),
-            several => format!("{several} keys are"),
-        };
-        format!(
-            "{what} made for jobs of GitHub or GitLab, which can log in to Mondoo without one: \
-             `rolecall docs keyless` has the fields of a binding"
-        )
-    })
+    let fields = born.iter().filter_map(|change| {
+        let job = change.deliver_to.iter().find_map(job)?;
+        let scope = &change.scope;
+        let roles = names(change.after.iter().flat_map(|after| &after.roles));
+        Some(format!(
+            "a binding for the jobs of {}, in {scope}: {job}, allowed audience {}, roles {roles}",
+            change.address,
+            scope.mrn()
+        ))
+    });
+    std::iter::once(format!(
+        "{what} made for jobs of GitHub or GitLab, which can log in to Mondoo without one: \
+         `rolecall docs keyless` has the fields of a binding"
+    ))
+    .chain(fields.take(MOST))
+    .collect()
+}
+
+/// Issuer, subject and mappings of the jobs that read a place; `None` where it does not say whose they are.
+/// Sources: GitHub's documentation, "OpenID Connect reference", and GitLab's, "OpenID Connect (OIDC)
+/// Authentication Using ID Tokens".
+fn job(to: &Destination) -> Option<String> {
+    match to.place() {
+        Place::Github(place) => {
+            let jobs =
+                place.app == GithubApp::Actions && place.address.as_str() == GithubApi::PUBLIC;
+            let (repository, of) = match &place.owner {
+                GithubOwner::Repository(name) => (name, "ref:refs/heads/main".to_owned()),
+                GithubOwner::Environment { repository, name } => {
+                    (repository, format!("environment:{name}"))
+                }
+                GithubOwner::Organization { .. } => return None,
+            };
+            jobs.then(|| {
+                format!(
+                    "issuer https://token.actions.githubusercontent.com, subject repo:{repository}:{of}, \
+                     mappings jwt_claims.repository_id and jwt_claims.repository_owner_id \
+                     (`gh api repos/{repository} --jq '.id, .owner.id'`)"
+                )
+            })
+        }
+        Place::Gitlab(place) => match &place.owner {
+            GitlabOwner::Project(path) => Some(format!(
+                "issuer {}, subject project_path:{path}:ref_type:branch:ref:main, mappings \
+                 jwt_claims.project_id and jwt_claims.namespace_id (the project's and its group's number)",
+                place.address
+            )),
+            GitlabOwner::Group(_) => None,
+        },
+        _ => None,
+    }
 }
 
 /// What the roles of this run's own account may be too weak for, or that nobody can tell.
@@ -122,7 +171,8 @@ mod tests {
     use super::*;
     use crate::model::samples;
     use crate::model::{
-        AccountState, Address, Destination, Mrn, OrgId, RoleSet, ScopeInfo, SpaceId, StackId,
+        AccountState, Address, CredentialFormat, GithubPlace, Mrn, OrgId, RoleSet, ScopeInfo,
+        SpaceId, StackId,
     };
     use crate::plan::{Action, Difference, Reason};
 
@@ -216,7 +266,10 @@ mod tests {
                 scope: scope("payments"),
                 account: None,
                 before: None,
-                after: None,
+                after: Some(AccountState {
+                    roles: set(&["agent"]),
+                    ..samples::state("ci")
+                }),
                 marks: None,
                 moved_from: None,
                 deliver_to: to.filter(|to| kinds.contains(&to.kind())).collect(),
@@ -229,13 +282,65 @@ mod tests {
             keyless(&[Change::of(what, &stack)])
         };
         for kind in [SinkKind::Github, SinkKind::Gitlab] {
-            let text = said(Action::Create, &[SinkKind::Vault, kind]).expect("told");
-            assert!(text.starts_with("a key is made") && text.contains("docs keyless"));
-            assert_eq!(said(Action::Update, &[kind]), None);
+            let text = said(Action::Create, &[SinkKind::Vault, kind]);
+            assert!(text[0].starts_with("a key is made") && text[0].contains("docs keyless"));
+            let binding =
+                "a binding for the jobs of service_account.ci, in space payments: issuer https://";
+            assert!(text[1].starts_with(binding), "{text:?}");
+            let audience = "allowed audience //captain.api.mondoo.app/spaces/payments, roles agent";
+            assert!(text[1].ends_with(audience), "{text:?}");
+            assert_eq!(text.len(), 2);
+            assert!(said(Action::Update, &[kind]).is_empty());
         }
-        assert_eq!(
-            said(Action::Create, &[SinkKind::Vault, SinkKind::File]),
-            None
+        assert!(said(Action::Create, &[SinkKind::Vault, SinkKind::File]).is_empty());
+    }
+
+    #[test]
+    fn a_binding_is_told_for_the_jobs_that_a_place_names() {
+        let github = |owner, app, address: &str| GithubPlace {
+            address: GithubApi::new(address).expect("an address"),
+            owner,
+            app,
+            name: "KEY".to_owned(),
+            format: CredentialFormat::Base64,
+        };
+        let told = |place| job(&Destination::new("x", Place::Github(place)));
+        let of = |name: &str| GithubOwner::Repository(name.to_owned());
+        let text = told(github(
+            of("acme/app"),
+            GithubApp::Actions,
+            GithubApi::PUBLIC,
+        ));
+        let text = text.expect("told");
+        assert!(
+            text.contains("subject repo:acme/app:ref:refs/heads/main,"),
+            "{text}"
         );
+        assert!(text.contains("`gh api repos/acme/app --jq"), "{text}");
+        let environment = GithubOwner::Environment {
+            repository: "acme/app".to_owned(),
+            name: "production".to_owned(),
+        };
+        let text = told(github(environment, GithubApp::Actions, GithubApi::PUBLIC));
+        let text = text.expect("told");
+        assert!(
+            text.contains("subject repo:acme/app:environment:production,"),
+            "{text}"
+        );
+        // No job's, of another issuer, and of whichever repository.
+        let codespaces = github(of("acme/app"), GithubApp::Codespaces, GithubApi::PUBLIC);
+        let enterprise = github(
+            of("acme/app"),
+            GithubApp::Actions,
+            "https://git.acme.example/api/v3",
+        );
+        let organization = GithubOwner::Organization {
+            name: "acme".to_owned(),
+            visibility: None,
+        };
+        let all = github(organization, GithubApp::Actions, GithubApi::PUBLIC);
+        for place in [codespaces, enterprise, all] {
+            assert_eq!(told(place), None);
+        }
     }
 }

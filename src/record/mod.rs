@@ -98,6 +98,10 @@ pub struct By {
     pub mrn: Mrn,
     /// A name for people, where the platform tells one.
     pub name: Option<String>,
+    /// The binding that stands behind it, if it is the temporary account of a workload identity and the platform
+    /// tells that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
 }
 
 /// A point of time, and by whose clock.

@@ -12,11 +12,12 @@ use rolecall_server::{Quirks, SeedAccount, TemporaryAccounts, TemporaryCreator};
 use rolecall_standins::{Call, Reply, Running, Standin, serve};
 use serde_json::{Value, json};
 
+use crate::formats::schema;
 use crate::stage::{HEAD, ORG, PAYMENTS, Stage};
 
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 const GITLAB: &str = "https://gitlab.example";
-const KUBERNETES: &str = "https://cluster.example/id/7";
+pub const KUBERNETES: &str = "https://cluster.example/id/7";
 const APPLY: [&str; 3] = ["apply", "--yes", "access"];
 const CI: &str = "service_account \"ci\" {\n  scope = space.payments\n  name  = \"ci\"\n  roles = \
                   [\"viewer\"]\n\n  credential {\n    deliver_to = [sink.file.local]\n  }\n}\n";
@@ -24,14 +25,14 @@ const CREATE: &str = "mutation($input:CreateWIFAuthBindingInput!){createWIFAuthB
                       {binding{mrn}}}";
 
 /// The key by which an issuer signs.
-struct Issuer {
+pub struct Issuer {
     url: &'static str,
     key: EncodingKey,
 }
 
 impl Issuer {
     /// An issuer whose documents the platform can read.
-    fn new(stage: &Stage, url: &'static str) -> Self {
+    pub fn new(stage: &Stage, url: &'static str) -> Self {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
         let point = pair.public_key_raw();
         let keys = format!("{url}/keys");
@@ -48,7 +49,7 @@ impl Issuer {
     }
 
     /// A token with these claims, good for five minutes.
-    fn token(&self, claims: &Value) -> String {
+    pub fn token(&self, claims: &Value) -> String {
         let now = Timestamp::now().as_second();
         let mut all = json!({"iss": self.url, "aud": ORG, "iat": now, "exp": now + 300});
         for (name, value) in claims.as_object().expect("claims") {
@@ -70,7 +71,7 @@ const OLD: &str = "repo:acme/access:environment:mondoo";
 const NEW: &str = "repo:acme@7/access@42:environment:mondoo";
 
 /// Binds an issuer and a subject to the organization, as an owner of it.
-fn bind(stage: &Stage, name: &str, issuer: &str, subject: &str, more: &Value) -> String {
+pub fn bind(stage: &Stage, name: &str, issuer: &str, subject: &str, more: &Value) -> String {
     let owner: Value =
         serde_json::from_slice(&fs::read(stage.path("owner.json")).expect("there")).expect("JSON");
     let mut input = json!({"scopeMrn": ORG, "name": name, "issuerUri": issuer, "subject": subject,
@@ -102,7 +103,7 @@ fn by_number() -> Value {
 }
 
 /// Writes the file of a binding, as the console gives it, with where its tokens come from.
-fn file(stage: &Stage, issuer: &str, source: &Value) {
+pub fn file(stage: &Stage, issuer: &str, source: &Value) {
     let mut file = json!({"universeDomain": stage.front.url(), "type": "external_account",
         "audience": ORG, "subjectTokenType": "urn:ietf:params:oauth:token-type:jwt",
         "scopes": ["//iam.api.mondoo.app/roles/owner"], "issuerUri": issuer});
@@ -515,6 +516,55 @@ fn a_plan_of_one_login_is_applied_by_the_next() {
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("Applied: 1 done"), "{text}");
     assert_eq!((exchanges(&stage), temporary(&stage)), (2, 2));
+}
+
+/// Whoever reads a document later finds no temporary account any more.
+#[test]
+fn documents_and_records_name_the_binding_as_far_as_it_is_told() {
+    for (creator, told) in [
+        (TemporaryCreator::Binding, true),
+        (TemporaryCreator::Untold, false),
+    ] {
+        let mut stage = Stage::small_with(Quirks {
+            temporary_creator: creator,
+            ..Quirks::default()
+        });
+        let cluster = Issuer::new(&stage, KUBERNETES);
+        let subject = "system:serviceaccount:ci:deploy";
+        let binding = bind(&stage, "pod", KUBERNETES, subject, &json!({}));
+        let path = stage.path("token");
+        fs::write(&path, cluster.token(&json!({"sub": subject}))).expect("written");
+        file(&stage, KUBERNETES, &json!({"file": path}));
+        stage.configure(CI);
+        let document = |arguments: &[&str]| {
+            let mut command = stage.command(arguments);
+            job(&stage, &mut command).args(["--format", "json"]);
+            let output = command.output().expect("runs");
+            let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            schema::check(&document);
+            document
+        };
+        let identity = told.then(|| json!(binding));
+        let wanted = json!({"identity": identity});
+        let plan = ["plan", "--out", "plan.json", "access"];
+        let apply = ["apply", "--yes", "--record", "record.json", "access"];
+        for (arguments, part) in [
+            (&plan[..], "plan"),
+            (&apply[..], "plan"),
+            (&["check", "access"][..], "check"),
+        ] {
+            let document = document(arguments);
+            assert_eq!(document[part]["caller"]["binding"], wanted, "{document:#}");
+        }
+        let record = fs::read(stage.path("record.json")).expect("a record");
+        rolecall::record::read(&record).expect("whole");
+        let record: Value = serde_json::from_slice(&record).expect("JSON");
+        schema::check_record(&record);
+        assert_eq!(record["caller"].get("binding"), identity.as_ref());
+        // A plan file says who wrote it, and not of which binding.
+        let shown = document(&["show", "plan.json"]);
+        assert_eq!(shown["plan"]["caller"]["binding"], Value::Null);
+    }
 }
 
 /// What an earlier run did is no drift, though its account is gone: the log knows its binding.

@@ -1,10 +1,12 @@
 //! What a check found: drift with its author, what waits for an apply, and accounts to look at.
 
-use super::keys::{UNSEALED_REVOCATION, WAY_FROM_UNDELIVERED, stands, way_from_revoked};
+use super::keys::{
+    UNSEALED_REVOCATION, WAY_FROM_UNDELIVERED, generation, stands, way_from_revoked,
+};
 use super::list::{labels, roles};
 use super::obstacle;
 use super::plan::left_alone;
-use super::standing::WAYS_FROM_EXPIRY;
+use super::standing::{WAYS_FROM_EXPIRY, being_born};
 use super::table::{columns, table};
 use super::text::{ALARM, CHANGE, DIM, HEAD, paint};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};
@@ -45,14 +47,15 @@ pub fn check(check: &Check) -> String {
         "Keys that are not where they should be",
         check.places.iter().flatten().map(misplaced),
     );
-    let flying = plan.in_flight.iter().map(|flying| {
-        let address = inert(&flying.address.to_string());
-        vec![
-            format!("  {} {}", paint(CHANGE, "…"), paint(HEAD, &address)),
-            format!("      account      {}", inert(flying.account.as_str())),
-        ]
-    });
+    let flying = plan.in_flight.iter().map(being_born);
     section(&mut out, "Being created by another run right now", flying);
+    let aged = plan.annex.generations.iter();
+    let aged = aged.filter(|of| !of.standing.needs_person());
+    section(
+        &mut out,
+        "Keys that `rolecall rotate --due` replaces or ends, and nobody has to by hand",
+        aged.map(generation),
+    );
     if !check.unmanaged.is_empty() {
         left_alone(&mut out, plan);
     }

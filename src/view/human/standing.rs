@@ -2,7 +2,7 @@
 
 use super::keys::{generation, revoked, undelivered};
 use super::text::{ALARM, CHANGE, HEAD, paint, section};
-use crate::plan::{Expired, Plan};
+use crate::plan::{Expired, InFlight, Plan};
 use crate::view::inert;
 
 /// Births elsewhere.
@@ -11,27 +11,7 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         out,
         "Being created by another run right now, left alone",
         &plan.in_flight,
-        |f| {
-            let mut lines = vec![
-                format!(
-                    "  {} {}",
-                    paint(CHANGE, "…"),
-                    paint(HEAD, &inert(&f.address.to_string()))
-                ),
-                format!("      account  {}", inert(f.account.as_str())),
-                format!(
-                    "      if nobody finishes it, a run after {} takes it for a dead birth",
-                    f.until
-                ),
-            ];
-            lines.extend(f.nonce.as_ref().map(|nonce| {
-                format!(
-                    "      if you know that run to be dead: rolecall apply --resume={}",
-                    inert(nonce.as_str())
-                )
-            }));
-            lines
-        },
+        being_born,
     );
     section(
         out,
@@ -57,6 +37,32 @@ pub(super) fn in_flight(out: &mut String, plan: &Plan) {
         &plan.annex.generations,
         generation,
     );
+}
+
+/// An account that another run is creating, and what to do if that run is dead.
+pub(super) fn being_born(of: &InFlight) -> Vec<String> {
+    let InFlight {
+        address,
+        account,
+        until,
+        nonce,
+    } = of;
+    let mut lines = vec![
+        format!(
+            "  {} {}",
+            paint(CHANGE, "…"),
+            paint(HEAD, &inert(&address.to_string()))
+        ),
+        format!("      account  {}", inert(account.as_str())),
+        format!("      if nobody finishes it, a run after {until} takes it for a dead birth"),
+    ];
+    lines.extend(nonce.as_ref().map(|nonce| {
+        format!(
+            "      if you know that run to be dead: rolecall apply --resume={}",
+            inert(nonce.as_str())
+        )
+    }));
+    lines
 }
 
 /// An account that has expired, and what to do about it.

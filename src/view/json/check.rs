@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::keys::destination;
-use super::{blocked, in_flight, place, roles, scope, state, unmanaged};
+use super::{aged, blocked, caller, in_flight, place, roles, scope, state, unmanaged};
 use crate::check::{Cause, Check, Differing, Expiring, Idle, KeyFound, Misplaced, Since, What};
 use crate::model::{AccountState, LogEntry};
 use crate::plan::Plan;
@@ -27,11 +27,15 @@ pub fn check(check: &Check) -> Value {
         "now": now,
         "stack": plan.stack,
         "platform": { "endpoint": plan.endpoint, "local": plan.endpoint == "local" },
-        "caller": { "mrn": plan.caller.mrn, "name": plan.caller.name },
+        "caller": caller(&plan.caller),
         "drift": all(drift),
         "needs_person": all(needs_person),
         "not_applied": all(not_applied),
         "in_flight": plan.in_flight.iter().map(in_flight).collect::<Vec<_>>(),
+        "generations": plan.annex.generations
+            .iter()
+            .map(|of| aged(of, &plan.annex))
+            .collect::<Vec<_>>(),
         "unmanaged": others.iter().map(|l| unmanaged(l, plan)).collect::<Vec<_>>(),
         "unused": unused
             .as_ref()

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use self::keys::{destination, leaving};
 pub use self::outcome::{outcome, rest};
 use crate::diag::{Diagnostic, SourceMap, acts};
-use crate::model::{AccountState, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef};
+use crate::model::{
+    AccountState, Binding, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef,
+};
 use crate::plan::{
     Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight, JudgedAccount,
     Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Revoked, Said, Undelivered, Verdict,
@@ -141,11 +143,7 @@ pub fn plan(plan: &Plan) -> Value {
         policies,
         changes,
         blocked: stopped,
-        caller: Caller {
-            mrn,
-            name,
-            binding: _,
-        },
+        caller: who,
         declared,
         managed,
         sealed,
@@ -186,7 +184,7 @@ pub fn plan(plan: &Plan) -> Value {
         "outside_digest": OUTSIDE_DIGEST,
         "stack": id,
         "platform": { "endpoint": endpoint, "local": endpoint == "local" },
-        "caller": { "mrn": mrn, "name": name },
+        "caller": caller(who),
         "sealed": sealed,
         "limits": limits,
         "policies": policies.iter().map(|of| policy(of, judgement.as_ref())).collect::<Vec<_>>(),
@@ -235,6 +233,20 @@ pub fn plan(plan: &Plan) -> Value {
             "unverified": unverified,
         },
     })
+}
+
+/// Who a run works as. Its own account may be another one in each run where a binding stands behind it.
+fn caller(caller: &Caller) -> Value {
+    let Caller { mrn, name, binding } = caller;
+    let binding = binding.as_ref().map(|binding| {
+        let Binding {
+            identity,
+            // Each that is shown says of itself that it is the caller's.
+            others: _,
+        } = binding;
+        json!({ "identity": identity })
+    });
+    json!({ "mrn": mrn, "name": name, "binding": binding })
 }
 
 fn scope(scope: &Scope, annex: &Annex) -> Value {
