@@ -311,7 +311,13 @@ impl<'a, W: World> Run<'a, W> {
                     there.remove(&one.to.id());
                 }
                 Ok(Abandoned::Stays) => left.push(one.to.to_string()),
-                Err(error) => left.push(error.to_string()),
+                Err(error) => {
+                    // Which key it has nobody can tell, so that no mark may say that it can be read there.
+                    if error.effect == Effect::Unknown && one.can_be_taken_back() {
+                        there.remove(&one.to.id());
+                    }
+                    left.push(error.to_string());
+                }
             }
         }
         fixed |= !left.is_empty();

@@ -35,6 +35,11 @@ impl Coverage {
         }
     }
 
+    /// Whether a call met this fault.
+    pub fn has(&self, call: Call, fault: Fault) -> bool {
+        self.hits.contains_key(&(call, fault))
+    }
+
     /// Takes over what another hit.
     pub fn join(&mut self, other: Self) {
         let Self {

@@ -508,13 +508,13 @@ impl Platform {
 
     /// Asks the platform who it is that the key in a destination stands for.
     pub fn authenticates(&self, destination: &Destination) -> Result<String, String> {
-        let identity = {
-            let sinks = self.sinks.borrow();
-            let held = sinks.get(&place(destination)).ok_or("nothing is there")?;
-            Credential::parse(held.json.as_bytes())
-                .map_err(|e| e.to_string())?
-                .identity
-        };
+        let file = self.read(destination).ok_or("nothing is there")?;
+        self.opens(&file)
+    }
+
+    /// The same of a credential file, wherever it is.
+    pub fn opens(&self, file: &[u8]) -> Result<String, String> {
+        let identity = Credential::parse(file).map_err(|e| e.to_string())?.identity;
         let client = self.client_as(identity, &Rc::default());
         time::run(&self.clock, || false, client.caller())
             .ok_or("no answer")?

@@ -13,7 +13,7 @@ use rolecall_server::{ClearRoles, EmptyRoles, EqualNames, Quirks};
 
 use super::case::{Case, Wanted};
 use super::fault::{Call, Fault};
-use super::laws::{Laws, ensure};
+use super::laws::{Laws, ensure, short};
 use super::platform::{Platform, Seen};
 use super::play::Play;
 use super::run::{Report, Watch, go};
@@ -372,6 +372,41 @@ fn a_name_that_is_not_given_back_is_told() {
         told += usize::from(kept);
     }
     assert!(told >= 2, "{told} points");
+}
+
+/// Somebody who did not read the new key keeps the former one alive, for as long as it is used.
+#[test]
+fn a_former_key_that_is_used_goes_on_until_it_is_not() {
+    let quirks = Quirks::default();
+    let platform = Platform::new(quirks.clone());
+    let wish = Wish {
+        roles: 0,
+        places: vec![0],
+        name: 0,
+        until: 0,
+        remove: false,
+    };
+    let wanted = configuration(&[Some(wish)], false);
+    let there = wanted.clone();
+    let play = Play::new(&platform, &quirks, Stores::ByKind, false, there).expect("is there");
+    let account = &wanted.accounts[&address(0)];
+    let stuck = platform.read(&account.deliver_to[0]).expect("a key");
+    let run = |command| {
+        let runs = play.run(&[(command, None)], None, &wanted).expect("holds");
+        assert!(runs[0].told.outcome.as_ref().is_some_and(|o| o.complete()));
+    };
+    run(Command::Rotate([address(0)].into()));
+    for _ in 0..3 {
+        platform.clock.advance(Duration::from_hours(100));
+        let who = platform.opens(&stuck).expect("its holder goes on");
+        run(Command::Due);
+        assert_eq!(platform.look()[&who].roles, short(&account.roles));
+    }
+    for _ in 0..2 {
+        platform.clock.advance(Duration::from_hours(100));
+        run(Command::Due);
+    }
+    assert!(platform.opens(&stuck).is_err());
 }
 
 #[test]

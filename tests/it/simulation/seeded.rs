@@ -4,6 +4,7 @@
 //! `SIMULATE_POINTS` and `SIMULATE_SEED` say how many seeds are played from which on, `SIMULATE_THREADS` on how many
 //! threads; `scripts/simulate` sets them.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -21,9 +22,11 @@ use super::turns::Turns;
 use super::world::Luck;
 
 /// How many seeds `cargo test` plays.
-const POINTS: u64 = 200;
+const POINTS: u64 = 120;
 /// After so many seeds platforms are made anew: they remember all that was ever done.
 const FRESH: u64 = 50;
+/// Of every fault at every call, one in so many is met by `cargo test`; with `SIMULATE_ALL` set, all are.
+const PART: usize = 8;
 /// How many seeds may fail before no more are played.
 const ENOUGH: usize = 5;
 
@@ -256,7 +259,11 @@ fn every_fault_at_every_call() {
     let quirks = platforms();
     let platform = Platform::new(quirks[0].clone());
     platform.keeps_answers();
-    let mut coverage = Coverage::default();
+    let coverage = RefCell::new(Coverage::default());
+    let part = match std::env::var_os("SIMULATE_ALL") {
+        Some(_) => 1,
+        None => PART,
+    };
     let (mut points, mut ends) = (0, 0);
     for scene in Scene::scenes() {
         // A run sees the platform and the destinations and nothing else, so what follows the same state is the
@@ -279,7 +286,7 @@ fn every_fault_at_every_call() {
             let luck = Luck::At(faults);
             let mut runs = play.run(&[(scene.command.clone(), Some(&luck))], None, &wanted)?;
             let run = runs.pop().ok_or("no run")?;
-            coverage.add(scene.command.name(), &run);
+            coverage.borrow_mut().add(scene.command.name(), &run);
             if seen.insert(platform.state()) {
                 play.finish()?;
             }
@@ -304,7 +311,11 @@ fn every_fault_at_every_call() {
         };
         let from = always.first().map_or(0, |(at, _)| at + 1);
         for (at, call) in calls.iter().enumerate().skip(from) {
-            for fault in call.kind.all_faults() {
+            for (n, fault) in call.kind.all_faults().iter().enumerate() {
+                // A call of one name and its fault are met once in any case.
+                if coverage.borrow().has(*call, *fault) && (at + n) % part != 0 {
+                    continue;
+                }
                 points += 1;
                 let faults = [always.as_slice(), &[(at, *fault)]].concat();
                 if let Err(why) = point(faults) {
@@ -316,11 +327,12 @@ fn every_fault_at_every_call() {
         }
         ends += seen.len();
     }
+    let coverage = coverage.into_inner();
     tell(&format!(
         "simulation of every fault: {points} points, {ends} ends, in {:.1} s\n{coverage}",
         start.elapsed().as_secs_f64()
     ));
     let lacking = coverage.lacking();
     assert!(lacking.is_empty(), "never hit: {lacking:?}");
-    assert!(points >= 1000, "{points} points");
+    assert!(points >= 200, "{points} points");
 }

@@ -12,7 +12,7 @@ use rolecall::model::{
     Rotation, Scope, VaultPlace,
 };
 use rolecall_server::{
-    ClearRoles, ConcurrentRoleWrites, DescriptionClear, EmptyRoles, EqualNames, LabelsOnUpdate,
+    ClearRoles, ConcurrentRoleWrites, DescriptionClear, EmptyRoles, EqualNames, LabelsOmitted,
     Quirks,
 };
 
@@ -56,7 +56,7 @@ pub struct Step {
     pub doing: Doing,
     /// How many faults it meets at most.
     pub faults: usize,
-    /// One in so many calls meets one.
+    /// One in so many writes meets one.
     pub odds: usize,
 }
 
@@ -182,7 +182,7 @@ pub fn platforms() -> Vec<Quirks> {
             ..plain()
         },
         Quirks {
-            labels_on_update: LabelsOnUpdate::Merge,
+            labels_omitted_on_update: LabelsOmitted::Clear,
             description_clear: DescriptionClear::Keeps,
             ..plain()
         },
@@ -389,7 +389,7 @@ impl Story {
                 desired,
                 doing,
                 faults: chance.below(4),
-                odds: 6 + chance.below(20),
+                odds: 3 + chance.below(12),
             });
         }
         Self {

@@ -35,7 +35,7 @@ const LATE: usize = 6;
 pub enum Luck {
     /// These, at the calls of these numbers.
     At(Vec<(usize, Fault)>),
-    /// So many at most, each call by one chance in so many.
+    /// So many at most, each write by one chance in so many, and each read by a third of that.
     Some {
         chance: Chance,
         left: Cell<usize>,
@@ -66,7 +66,12 @@ impl Luck {
                 odds,
                 steady,
             } => {
-                let meets = left.get() > 0 && chance.one_in(*odds);
+                // Most calls are reads, and leave nothing behind.
+                let odds = match call.kind {
+                    Kind::Read | Kind::Look => odds * 3,
+                    Kind::Create | Kind::Write | Kind::Deliver | Kind::Promote => *odds,
+                };
+                let meets = left.get() > 0 && chance.one_in(odds);
                 let fault = meets.then(|| *chance.pick(call.kind.all_faults()));
                 let fault = fault.filter(|fault| !steady || *fault != Fault::Stale);
                 left.set(left.get() - usize::from(fault.is_some()));
