@@ -154,7 +154,7 @@ fn a_key_is_replaced_by_the_clock_and_the_former_one_ends_once_nobody_uses_it() 
     stage.front.clock(67 * DAY);
     let (code, text) = run(&stage, DUE);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("update-permissions"), "{text}");
+    assert!(text.contains("update permissions"), "{text}");
     assert_eq!(accounts(&stage).len(), 2);
     let (code, text) = run(&stage, DUE);
     assert_eq!(code, 0, "{text}");
@@ -174,7 +174,7 @@ fn what_cannot_be_changed_is_replaced_by_an_apply_and_a_key_on_request() {
     configured(&mut stage, "  valid_until = \"2099-01-01T00:00:00Z\"");
     let (code, text) = run(&stage, PLAN);
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("± service_account.ci: rotate"), "{text}");
+    assert!(text.contains("± service_account.ci: replace"), "{text}");
     assert!(
         text.contains("cannot be changed on a live account"),
         "{text}"

@@ -239,7 +239,12 @@ fn left_alone_in_short(out: &mut String, plan: &Plan) {
                 more => format!(" and {more} more"),
             };
             // As above.
-            let _ = write!(line, ", {}: {}{more}", count(n, "owner"), shown.join(", "));
+            let _ = write!(
+                line,
+                ", {n} with {} rights: {}{more}",
+                paint(ALARM, "OWNER"),
+                shown.join(", ")
+            );
         }
     }
     push(out, &format!("{line}. `rolecall list` names all."));

@@ -216,7 +216,8 @@ fn hostile_texts_are_shown_and_do_nothing() {
             );
             let (properties, _) = line[2..].split_once("::").expect("a command");
             assert!(!properties.contains(['\n', '\r']), "{line}");
-            for property in properties.splitn(2, ' ').nth(1).expect("some").split(',') {
+            let (_, all) = properties.split_once(' ').expect("some");
+            for property in all.split(',') {
                 let name = property.split('=').next();
                 assert!(matches!(name, Some("file" | "line" | "title")), "{line}");
             }
