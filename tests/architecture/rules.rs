@@ -68,10 +68,10 @@ pub fn violations(world: &World<'_>, source: &Source) -> Vec<String> {
         }
     }
     for call in &source.calls {
-        if call.name == "expose" && !allowed(source, &["platform", "sinks"]) {
+        if call.name == "expose" && !allowed(source, &["platform", "forge", "sinks"]) {
             let line = call.line;
             found.push(format!(
-                "{path}:{line}: only `platform` and `sinks` expose secrets"
+                "{path}:{line}: only `platform`, `forge` and `sinks` expose secrets"
             ));
         }
     }

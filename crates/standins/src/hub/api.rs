@@ -398,6 +398,17 @@ impl Hub {
     }
 }
 
+/// The same with the addresses of this server in the place of GitHub's own: clients follow no others.
+fn here(call: &Call, mut reply: Reply) -> Reply {
+    let json = reply.headers.iter().any(|(_, value)| value == "application/json");
+    if json && let Ok(text) = std::str::from_utf8(&reply.body) {
+        reply.body = text
+            .replace("https://api.github.com", &base(call))
+            .into_bytes();
+    }
+    reply
+}
+
 impl Standin for Hub {
     fn answer(&mut self, call: &Call) -> Reply {
         let asked = format!("{} {}", call.method, call.path);
@@ -415,6 +426,7 @@ impl Standin for Hub {
                 Reply::cut()
             }
         };
+        let reply = here(call, reply);
         let after = self
             .meanwhile
             .iter()
