@@ -138,7 +138,8 @@ fn a_protected_account_takes_two_merges_to_undo() {
     repository.commit(&base);
     assert_eq!(repository.apply(&[]).0, 3);
     assert!(repository.live("ci").is_some());
-    repository.commit(&(base.clone() + &account("ci", "\"agent\"", "")));
+    let unprotected = PROTECTED.replace("true", "false");
+    repository.commit(&(base.clone() + &account("ci", "\"agent\"", &unprotected)));
     assert_eq!(repository.apply(&[]).0, 0);
     repository.commit(&base);
     assert_eq!(repository.apply(&[]).0, 0);

@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use clap::{Args as ClapArgs, ValueEnum};
-
 use super::files::SEAL_KEY;
 use super::workflow::Workflows;
 use crate::cli::confirm::confirm;
@@ -32,45 +30,14 @@ const STATUS: &str = "rolecall";
 const LOGIN: &str = "MONDOO_CONFIG_BASE64";
 
 /// What is said of a bootstrap.
-#[derive(Debug, ClapArgs)]
-pub struct BootstrapArgs {
-    /// Bring a repository at GitHub to its first plan and apply: declare and import what is live, make the environments,
-    /// two accounts whose keys go straight there, and the seal key there, and write the workflows. With ROLECALL_GITHUB_TOKEN, of
-    /// an administrator of the repository. What is there already stays; run it again to go on where it stopped
-    #[arg(long, requires = "repository", conflicts_with_all = ["from_live", "local"])]
-    pub bootstrap: bool,
-
-    /// Change nothing, and say what is missing
-    #[arg(long, requires = "bootstrap")]
-    pub check: bool,
-
-    /// The repository, as GitHub calls it
-    #[arg(long, value_name = "OWNER/NAME", requires = "bootstrap")]
-    pub repository: Option<String>,
-
-    /// The role of the account that applies: `owner` if it is to make owners
-    #[arg(
-        long,
-        value_enum,
-        value_name = "ROLE",
-        default_value_t,
-        requires = "bootstrap"
-    )]
-    pub apply_role: ApplyRole,
-
-    /// Do not ask
-    #[arg(long, requires = "bootstrap")]
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// The repository, `OWNER/NAME`.
+    pub repository: &'a str,
+    /// Whether the account that applies makes owners.
+    pub owner: bool,
+    /// Whether nobody is asked.
     pub yes: bool,
-}
-
-/// The role of the account that applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ApplyRole {
-    /// Grants all roles but ownership
-    #[default]
-    Editor,
-    /// Grants ownership too
-    Owner,
 }
 
 /// Reads the name of a repository.
@@ -102,8 +69,7 @@ pub fn repository(given: Option<&str>) -> Result<&str, Failure> {
 /// That no organization was read, in which they could live.
 pub fn with_identities(
     mut generated: Generated,
-    args: &BootstrapArgs,
-    repository: &str,
+    said: Said<'_>,
     api: &GithubApi,
 ) -> Result<Generated, Failure> {
     let organization = generated
@@ -118,12 +84,9 @@ pub fn with_identities(
     let address = Some(api.as_str()).filter(|address| *address != GithubApi::PUBLIC);
     let text = identities(&Identities {
         organization,
-        repository,
+        repository: said.repository,
         address,
-        applies_as: Role::new(match args.apply_role {
-            ApplyRole::Editor => "editor",
-            ApplyRole::Owner => "owner",
-        }),
+        applies_as: Role::new(if said.owner { "owner" } else { "editor" }),
         environments: ENVIRONMENTS,
     });
     generated.text = format!("{}\n{text}", generated.text);
@@ -133,7 +96,7 @@ pub fn with_identities(
 /// What is asked of a code host, and for whom.
 pub struct Bootstrap<'a> {
     /// What was said of it.
-    pub args: &'a BootstrapArgs,
+    pub said: Said<'a>,
     /// The configuration's directory.
     pub dir: &'a Path,
     /// As whom, at the platform.
@@ -146,7 +109,7 @@ pub struct Bootstrap<'a> {
 
 impl Bootstrap<'_> {
     fn settings(&self) -> Result<GithubSettings, Failure> {
-        let repository = repository(self.args.repository.as_deref())?;
+        let repository = self.said.repository;
         let machine = machine(self.platform, Vec::new(), Programs::none(), self.reporter)?;
         GithubSettings::new(machine, repository).map_err(failed)
     }
@@ -165,7 +128,7 @@ impl Bootstrap<'_> {
     /// Why it cannot.
     pub async fn go_on(&self) -> Result<Exit, Failure> {
         let settings = self.settings()?;
-        let name = repository(self.args.repository.as_deref())?;
+        let name = self.said.repository;
         let missing_repository = || {
             Failure::error(format!("GitHub shows this login no repository {name}"))
                 .help("make it first, or give the login the permission to administrate it")
@@ -192,7 +155,7 @@ impl Bootstrap<'_> {
             let list = absent.join(", ");
             let what = format!("To be made in {name}: the environments {list}.\n");
             self.reporter.result(&what);
-            if !self.args.yes {
+            if !self.said.yes {
                 confirm("Make them?", &what, self.reporter)?;
             }
             for environment in absent {
@@ -244,7 +207,7 @@ impl Bootstrap<'_> {
         }
         given.extend(endpoint.clone().map(|url| ("--endpoint", Some(url))));
         given.push(("--timeout", Some(timeout.to_string())));
-        given.extend(self.args.yes.then_some(("--yes", None)));
+        given.extend(self.said.yes.then_some(("--yes", None)));
         let mut arguments = vec!["apply".to_owned()];
         let mut line = "rolecall apply".to_owned();
         for (flag, value) in given {

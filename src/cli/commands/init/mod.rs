@@ -1,5 +1,5 @@
-//! `rolecall init`: writes a first project, empty or from what is live. Asks nothing, overwrites
-//! nothing, and writes all of it or none.
+//! `rolecall init`: writes a first project, empty or from what is live, and workflows. Overwrites nothing, and writes
+//! all of it or none; asks nothing, but for a bootstrap.
 
 mod bootstrap;
 mod files;
@@ -9,11 +9,11 @@ mod workflow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
-use bootstrap::{Bootstrap, BootstrapArgs, repository, with_identities};
+use bootstrap::{Bootstrap, repository, with_identities};
 use files::{Planned, SEAL_KEY, configuration, ignored, in_the_way, write};
-use workflow::{WorkflowArgs, Workflows, absolute};
+use workflow::{Workflows, absolute};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -21,7 +21,7 @@ use crate::cli::invocation::{Context, Invocation, Run};
 use crate::cli::options::PlatformChoice;
 use crate::cli::outputs::Files;
 use crate::cli::reporter::Reporter;
-use crate::cli::workflows::System;
+use crate::cli::workflows::{Form, System};
 use crate::cli::{random, reach, seal};
 use crate::config::{self, SourceFile, generate};
 use crate::echo;
@@ -55,9 +55,31 @@ pub struct InitArgs {
     #[arg(long, value_name = "NAME")]
     pub stack: Option<String>,
 
-    /// Workflows.
-    #[command(flatten)]
-    pub workflow: WorkflowArgs,
+    /// Write workflows that plan pull requests, apply what is merged, and look for drift every night. Where there is
+    /// a configuration already, nothing else is written
+    #[arg(long, value_name = "SYSTEM")]
+    pub ci: Option<System>,
+
+    /// What an apply rests on: a plan that an environment's reviewers let through, a verdict on the pull request, or
+    /// a digest that a person has read. Otherwise `by-hand`, which needs nothing of the host
+    #[arg(long, value_name = "FORM", requires = "ci")]
+    pub form: Option<Form>,
+
+    /// The branch of which is applied. Otherwise the repository's default branch
+    #[arg(long, value_name = "NAME", requires = "ci")]
+    pub branch: Option<String>,
+
+    /// Let a public repository show whole plans in comments and artifacts, not only counts and the digest
+    #[arg(long, requires = "ci")]
+    pub public: bool,
+
+    /// Where jobs fetch rolecall: the folder of a release, an https address (or file:///)
+    #[arg(long, value_name = "URL", requires_all = ["ci", "sums"])]
+    pub release: Option<String>,
+
+    /// The checksums of that release, its file SHA256SUMS
+    #[arg(long, value_name = "FILE", requires = "release")]
+    pub sums: Option<PathBuf>,
 
     /// Declare and import what is live: scopes, service accounts and their roles
     #[arg(long)]
@@ -67,20 +89,74 @@ pub struct InitArgs {
     #[arg(long, value_name = "ID")]
     pub organization: Vec<String>,
 
-    /// The first hour.
-    #[command(flatten)]
-    pub bootstrap: BootstrapArgs,
+    /// Bring a repository at GitHub to its first plan and apply: declare and import what is live, make the environments,
+    /// two accounts whose keys go straight there, and the seal key there, and write the workflows. With ROLECALL_GITHUB_TOKEN, of
+    /// an administrator of the repository. What is there already stays; run it again to go on where it stopped
+    #[arg(long, requires = "repository", conflicts_with_all = ["from_live", "local"])]
+    pub bootstrap: bool,
+
+    /// Change nothing, and say what is missing
+    #[arg(long, requires = "bootstrap")]
+    pub check: bool,
+
+    /// The repository, as GitHub calls it
+    #[arg(long, value_name = "OWNER/NAME", requires = "bootstrap")]
+    pub repository: Option<String>,
+
+    /// The role of the account that applies: `owner` if it is to make owners
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ROLE",
+        default_value_t,
+        requires = "bootstrap"
+    )]
+    pub apply_role: ApplyRole,
+
+    /// Do not ask
+    #[arg(long, requires = "bootstrap")]
+    pub yes: bool,
 
     /// The platform.
     #[command(flatten)]
     pub platform: PlatformChoice,
 }
 
+/// The role of the account that applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ApplyRole {
+    /// Grants all roles but ownership
+    #[default]
+    Editor,
+    /// Grants ownership too
+    Owner,
+}
+
+impl InitArgs {
+    fn of_workflows(&self) -> workflow::Said<'_> {
+        workflow::Said {
+            form: self.form,
+            branch: self.branch.as_deref(),
+            public: self.public,
+            release: self.release.as_deref(),
+            sums: self.sums.as_deref(),
+        }
+    }
+
+    fn of_bootstrap(&self) -> Result<bootstrap::Said<'_>, Failure> {
+        Ok(bootstrap::Said {
+            repository: repository(self.repository.as_deref())?,
+            owner: self.apply_role == ApplyRole::Owner,
+            yes: self.yes,
+        })
+    }
+}
+
 impl Invocation for InitArgs {
     fn files(&self) -> Files<'_> {
         Files::default()
             .makes("DIR", &self.dir)
-            .reads("--sums", self.workflow.sums.as_ref())
+            .reads("--sums", self.sums.as_ref())
     }
 
     fn run(self: Box<Self>, context: &Context) -> Run<'_> {
@@ -95,7 +171,7 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         || choice.credentials.is_some()
         || choice.endpoint.is_some()
         || choice.ca_file.is_some();
-    let live = args.from_live || args.bootstrap.bootstrap;
+    let live = args.from_live || args.bootstrap;
     if !args.organization.is_empty() && !live {
         let why = "--organization says what --from-live reads";
         return Err(Failure::usage(why).help("add --from-live, or leave it out"));
@@ -106,7 +182,7 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
             Failure::usage(why).help("add --from-live, or leave the platform's options out")
         );
     }
-    let system = match (args.workflow.ci, args.bootstrap.bootstrap) {
+    let system = match (args.ci, args.bootstrap) {
         (Some(System::Github) | None, true) => Some(System::Github),
         (Some(System::Gitlab | System::Shell), true) => {
             let why = "--bootstrap works with GitHub alone";
@@ -116,13 +192,13 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     };
     let workflows = match system {
         None => None,
-        Some(system) => Some(Workflows::new(&args.dir, system, &args.workflow)?),
+        Some(system) => Some(Workflows::new(&args.dir, system, args.of_workflows())?),
     };
     let main = args.dir.join("main.hcl");
     let there = configuration(&args.dir, &main)?;
-    if let (true, Some(workflows)) = (args.bootstrap.bootstrap, &workflows) {
+    if let (true, Some(workflows)) = (args.bootstrap, &workflows) {
         let of = Bootstrap {
-            args: &args.bootstrap,
+            said: args.of_bootstrap()?,
             dir: &args.dir,
             platform: choice,
             workflows,
@@ -130,7 +206,7 @@ async fn run(args: InitArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         };
         // Before anything is written.
         let api = of.ready()?;
-        if args.bootstrap.check {
+        if args.check {
             return of.check().await;
         }
         if there.is_empty() {
@@ -174,9 +250,9 @@ async fn first(
         (false, None) => None,
         (true, None) => Some(from_live(args, &stack, key.public(), reporter).await?),
         (_, Some(api)) => {
-            let name = repository(args.bootstrap.repository.as_deref())?;
+            let said = args.of_bootstrap()?;
             let live = from_live(args, &stack, key.public(), reporter).await?;
-            Some(with_identities(live, &args.bootstrap, name, api)?)
+            Some(with_identities(live, said, api)?)
         }
     };
     let text = match &generated {

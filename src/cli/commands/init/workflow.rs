@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args as ClapArgs;
-
 use super::files::Planned;
 use crate::cli::failure::Failure;
 use crate::cli::workflows::{self, Form, System, Wanted};
@@ -18,33 +16,18 @@ const MOST: u64 = 64 * 1024;
 const GITLAB: &str = ".gitlab-ci.yml";
 
 /// What is said of workflows.
-#[derive(Debug, ClapArgs)]
-pub struct WorkflowArgs {
-    /// Write workflows that plan pull requests, apply what is merged, and look for drift every night. Where there is
-    /// a configuration already, nothing else is written
-    #[arg(long, value_name = "SYSTEM")]
-    pub ci: Option<System>,
-
-    /// What an apply rests on: a plan that an environment's reviewers let through, a verdict on the pull request, or
-    /// a digest that a person has read. Otherwise `by-hand`, which needs nothing of the host
-    #[arg(long, value_name = "FORM", requires = "ci")]
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// What an apply rests on.
     pub form: Option<Form>,
-
-    /// The branch of which is applied. Otherwise the repository's default branch
-    #[arg(long, value_name = "NAME", requires = "ci")]
-    pub branch: Option<String>,
-
-    /// Let a public repository show whole plans in comments and artifacts, not only counts and the digest
-    #[arg(long, requires = "ci")]
+    /// The branch of which is applied.
+    pub branch: Option<&'a str>,
+    /// Whether a public repository may show whole plans.
     pub public: bool,
-
-    /// Where jobs fetch rolecall: the folder of a release, an https address (or file:///)
-    #[arg(long, value_name = "URL", requires_all = ["ci", "sums"])]
-    pub release: Option<String>,
-
-    /// The checksums of that release, its file SHA256SUMS
-    #[arg(long, value_name = "FILE", requires = "release")]
-    pub sums: Option<PathBuf>,
+    /// Where jobs fetch rolecall.
+    pub release: Option<&'a str>,
+    /// The file of that release's checksums.
+    pub sums: Option<&'a Path>,
 }
 
 /// Workflows to write.
@@ -67,7 +50,7 @@ impl Workflows {
     ///
     /// # Errors
     /// What of the arguments no workflow can hold, or the system does not have.
-    pub fn new(dir: &Path, system: System, args: &WorkflowArgs) -> Result<Self, Failure> {
+    pub fn new(dir: &Path, system: System, said: Said<'_>) -> Result<Self, Failure> {
         let full = absolute(dir);
         let found = full.ancestors().find(|folder| folder.join(".git").exists());
         let below = found.and_then(|root| full.strip_prefix(root).ok());
@@ -75,7 +58,7 @@ impl Workflows {
             (Some(root), Some(below)) if !below.as_os_str().is_empty() => root.to_owned(),
             _ => dir.to_owned(),
         };
-        let wanted = wanted(&root, found.is_some(), system, args)?;
+        let wanted = wanted(&root, found.is_some(), system, said)?;
         let there = root.join(GITLAB);
         let to_include = (system == System::Gitlab && there.exists()).then_some(there);
         let files = workflows::files(&wanted)
@@ -102,9 +85,9 @@ fn wanted(
     root: &Path,
     in_repository: bool,
     system: System,
-    args: &WorkflowArgs,
+    said: Said<'_>,
 ) -> Result<Wanted, Failure> {
-    let form = args.form.unwrap_or(Form::ByHand);
+    let form = said.form.unwrap_or(Form::ByHand);
     match (system, form) {
         (System::Github, _)
         | (System::Gitlab, Form::Strict | Form::ByHand)
@@ -120,8 +103,8 @@ fn wanted(
                 .help("take by-hand, or leave --form out"));
         }
     }
-    let branch = match &args.branch {
-        Some(branch) => branch.clone(),
+    let branch = match said.branch {
+        Some(branch) => branch.to_owned(),
         None => in_repository
             .then(|| git::default_branch(root))
             .flatten()
@@ -141,9 +124,9 @@ fn wanted(
         system,
         form,
         branch,
-        public: args.public,
-        address: address(args.release.as_deref())?,
-        sums: sums(args.sums.as_deref())?,
+        public: said.public,
+        address: address(said.release)?,
+        sums: sums(said.sums)?,
         // Not at the full hour, when all the world begins.
         minute: minute % 56 + 2,
     })
