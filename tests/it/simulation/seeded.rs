@@ -22,7 +22,7 @@ use super::turns::Turns;
 use super::world::Luck;
 
 /// How many seeds `cargo test` plays.
-const POINTS: u64 = 120;
+const POINTS: u64 = 100;
 /// After so many seeds platforms are made anew: they remember all that was ever done.
 const FRESH: u64 = 50;
 /// Of every fault at every call, one in so many is met by `cargo test`; with `SIMULATE_ALL` set, all are.
