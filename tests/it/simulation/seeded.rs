@@ -212,6 +212,7 @@ impl Scene {
         let rotate = || Command::Rotate([address(0)].into());
         let moved = |wish: Option<Wish>| wish.map(|wish| Wish { name: 1, ..wish });
         vec![
+            of("a revocation", Command::Revoke(address(0))),
             Self {
                 wide: true,
                 there: Vec::new(),
@@ -244,7 +245,6 @@ impl Scene {
                 ],
                 ..of("the account of a former key ends", Command::Due)
             },
-            of("a revocation", Command::Revoke(address(0))),
         ]
     }
 }
