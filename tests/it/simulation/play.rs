@@ -188,7 +188,7 @@ impl<'a> Play<'a> {
             let died = ended.is_none();
             let told = ended.unwrap_or_else(|| Ok(Told::default()))?;
             // Where nothing went wrong, nobody is told anything that other tests do not look at.
-            if !world.struck.borrow().is_empty() || worlds.len() > 1 {
+            if !world.struck.borrow().is_empty() {
                 said_nothing_secret(platform, world, &told)?;
             }
             match (&told.plan, &told.outcome) {

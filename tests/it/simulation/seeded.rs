@@ -22,7 +22,7 @@ use super::turns::Turns;
 use super::world::Luck;
 
 /// How many seeds `cargo test` plays.
-const POINTS: u64 = 120;
+const POINTS: u64 = 100;
 /// After so many seeds platforms are made anew: they remember all that was ever done.
 const FRESH: u64 = 50;
 /// Of every fault at every call, one in so many is met by `cargo test`; with `SIMULATE_ALL` set, all are.
@@ -212,6 +212,7 @@ impl Scene {
         let rotate = || Command::Rotate([address(0)].into());
         let moved = |wish: Option<Wish>| wish.map(|wish| Wish { name: 1, ..wish });
         vec![
+            of("a revocation", Command::Revoke(address(0))),
             Self {
                 wide: true,
                 there: Vec::new(),
@@ -244,7 +245,6 @@ impl Scene {
                 ],
                 ..of("the account of a former key ends", Command::Due)
             },
-            of("a revocation", Command::Revoke(address(0))),
         ]
     }
 }
