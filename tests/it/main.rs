@@ -40,6 +40,8 @@ mod hostile;
 mod keyless;
 #[cfg(feature = "server")]
 mod keys;
+#[cfg(feature = "server")]
+mod killed;
 mod language;
 mod literals;
 #[cfg(feature = "server")]
@@ -83,3 +85,5 @@ mod surroundings;
 mod told;
 #[cfg(feature = "server")]
 mod transcripts;
+#[cfg(feature = "server")]
+mod year;

@@ -67,7 +67,7 @@ impl Transport for At<'_> {
 }
 
 /// Uses a key so many minutes from now; who it is, or why it opens nothing.
-fn uses(stage: &Stage, key: &[u8], minutes: i64) -> Result<String, String> {
+pub fn uses(stage: &Stage, key: &[u8], minutes: i64) -> Result<String, String> {
     let at = Timestamp::now() + SignedDuration::from_mins(minutes);
     let credential = Credential::parse(key).expect("a credential");
     let time = Time {

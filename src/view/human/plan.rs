@@ -389,6 +389,9 @@ fn consequence(change: &Change, annex: &Annex) -> Option<String> {
     if change.privilege.gained.is_empty() && change.privilege.lost.is_empty() {
         return None;
     }
+    // Another account may take the place of one that lives elsewhere.
+    let lives = change.account.as_ref().and_then(|mrn| mrn.account_scope());
+    let was = lives.as_ref().unwrap_or(&change.scope);
     match (&change.before, &change.after) {
         (None, Some(after)) => Some(format!(
             "{} can {}",
@@ -404,7 +407,7 @@ fn consequence(change: &Change, annex: &Annex) -> Option<String> {
             "{} can now {}; before, it could {}",
             name(after),
             power(&after.roles, &change.scope, spaces),
-            power(&before.roles, &change.scope, spaces)
+            power(&before.roles, was, annex.spaces_in(was))
         )),
         (None, None) => None,
     }
