@@ -8,7 +8,7 @@ use super::extent::extent;
 use super::neighbours::neighbours;
 use super::past::past;
 use super::{Annex, Change, Contents, Plan, lint};
-use crate::diff::Delta;
+use crate::diff::{Delta, Generation, Standing};
 use crate::model::{Desired, Inventory, Live, rank};
 
 /// Builds the plan of a delta.
@@ -19,7 +19,7 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
         in_flight,
         mut left_alone,
         expired,
-        undelivered,
+        mut undelivered,
         generations,
         revoked,
         notes,
@@ -36,6 +36,13 @@ pub fn build(desired: &Desired, live: &Live, inventory: &Inventory, delta: Delta
     // A blocked address is left alone as a whole: nothing is done by halves.
     let stopped: BTreeSet<_> = blocked.iter().map(|b| b.address.clone()).collect();
     changes.retain(|change| !stopped.contains(&change.address));
+    // A key that is not everywhere yet is told once: what ends the rotation makes one for all places.
+    undelivered.retain(|of| {
+        let unfinished = |one: &Generation| matches!(one.standing, Standing::Unfinished { .. });
+        !generations
+            .iter()
+            .any(|one| one.account == of.account && unfinished(one))
+    });
     let mut advice = advice(&changes, live);
     if !sealed {
         advice.push(UNPROVEN.to_owned());

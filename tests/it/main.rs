@@ -44,6 +44,8 @@ mod hostile;
 mod keyless;
 #[cfg(feature = "server")]
 mod keys;
+#[cfg(feature = "server")]
+mod killed;
 mod language;
 mod literals;
 #[cfg(feature = "server")]
@@ -95,3 +97,5 @@ mod told;
 mod transcripts;
 #[cfg(feature = "server")]
 mod workflows;
+#[cfg(feature = "server")]
+mod year;

@@ -162,10 +162,15 @@ async fn run(args: RotateArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     } = args;
     if let Some(strange) = accounts.first() {
         let shown = echo::text(strange).given("ADDRESS");
-        return Err(
-            Failure::usage(format!("{shown} is not the address of an account"))
-                .help("write it as service_account.NAME, or 'service_account.NAME[\"KEY\"]'"),
-        );
+        let dir = config.dir.to_str().map(|dir| echo::text(dir).given("DIR"));
+        let what = match dir.filter(|_| config.dir != Path::new(".")) {
+            Some(dir) => format!(
+                "neither {dir} nor {shown} is the address of an account, and only one of them can be the directory"
+            ),
+            None => format!("{shown} is not the address of an account"),
+        };
+        return Err(Failure::usage(what)
+            .help("write it as service_account.NAME, or 'service_account.NAME[\"KEY\"]'"));
     }
     if of.is_empty() && !due {
         return Err(Failure::usage("nothing says which accounts get a new key")

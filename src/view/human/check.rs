@@ -53,7 +53,7 @@ pub fn check(check: &Check) -> String {
     let aged = aged.filter(|of| !of.standing.needs_person());
     section(
         &mut out,
-        "Keys that `rolecall rotate --due` replaces or ends, and nobody has to by hand",
+        "Keys that `rolecall rotate --due` replaces or ends",
         aged.map(generation),
     );
     if !check.unmanaged.is_empty() {

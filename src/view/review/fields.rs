@@ -336,12 +336,19 @@ fn consequence(change: &Change, annex: &Annex) -> Option<String> {
             name(before),
             can(before)
         )),
-        (_, Some(before), Some(after)) => Some(format!(
-            "{} can now {} {there}; before, it could {}",
-            name(after),
-            can(after),
-            can(before)
-        )),
+        (_, Some(before), Some(after)) => {
+            // Another account may take the place of one that lives elsewhere.
+            let lives = change.account.as_ref().and_then(|mrn| mrn.account_scope());
+            let elsewhere = lives.filter(|lives| *lives != change.scope);
+            let elsewhere = elsewhere.map(|lives| format!(" in {}", named(&lives, annex)));
+            Some(format!(
+                "{} can now {} {there}; before, it could {}{}",
+                name(after),
+                can(after),
+                can(before),
+                elsewhere.unwrap_or_default()
+            ))
+        }
         (_, None, None) => None,
     }
 }

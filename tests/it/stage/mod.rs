@@ -2,6 +2,7 @@
 //! which answers can be held, changed or lost, and the program as a user starts it.
 
 mod front;
+mod halting;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,6 +17,7 @@ use rolecall_server::{App, Options, Quirks, Seed, Storage};
 
 use crate::renew;
 pub use front::{Front, Then, answer};
+pub use halting::{Halt, Halting};
 
 pub const ORG: &str = "//captain.api.mondoo.app/organizations/acme-corp-883120";
 pub const PAYMENTS: &str = "//captain.api.mondoo.app/spaces/amazing-hofstadter-175565";
@@ -232,6 +234,7 @@ impl Stage {
             ("[ID]", r"serviceaccounts/(?<redacted>[0-9A-Za-z]{27})"),
             ("[ID]", r"service_account\.(?<redacted>[0-9A-Za-z]{27})\b"),
             ("[TOKEN]", r"apitokens/(?<redacted>[0-9A-Za-z]{27})"),
+            ("[BINDING]", r"wifauthbindings/(?<redacted>[0-9A-Za-z]{27})"),
             ("[USER]", r"users/(?<redacted>[0-9A-Za-z]{27})"),
             ("[KEY]", r"fingerprint (?<redacted>[0-9a-f]{16})"),
             (

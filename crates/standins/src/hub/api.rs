@@ -400,7 +400,10 @@ impl Hub {
 
 /// The same with the addresses of this server in the place of GitHub's own: clients follow no others.
 fn here(call: &Call, mut reply: Reply) -> Reply {
-    let json = reply.headers.iter().any(|(_, value)| value == "application/json");
+    let json = reply
+        .headers
+        .iter()
+        .any(|(_, value)| value == "application/json");
     if json && let Ok(text) = std::str::from_utf8(&reply.body) {
         reply.body = text
             .replace("https://api.github.com", &base(call))
