@@ -158,7 +158,7 @@ def watched(self, request, **options):
 requests.Session.send = watched
 
 
-def get(path, status=200, **query):
+def get(path, code=200, **query):
     """What PyGithub has no call for."""
     answer = requests.get(
         URL + "/repos/acme/access" + path,
@@ -167,7 +167,7 @@ def get(path, status=200, **query):
         allow_redirects=False,
         timeout=10,
     )
-    check(f"GET {path} {query or ''}".rstrip(), answer.status_code, status)
+    check(f"GET {path} {query or ''}".rstrip(), answer.status_code, code)
     return answer
 
 
