@@ -516,7 +516,7 @@ mod tests {
             ),
             (
                 "roles --ca-file x",
-                "`rolecall apply` and `rolecall rotate` and `rolecall revoke` and `rolecall list`",
+                "`rolecall gate` and `rolecall approved` and `rolecall rotate` and `rolecall revoke` and `rolecall list`",
             ),
             ("plan -targt=x", "unexpected argument '-targt' found"),
             ("plan -x", "unexpected argument '-x' found"),

@@ -240,6 +240,7 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
         | "WHAT"
         | "WHICH"
         | "SYSTEM"
+        | "FORM"
         | "SHELL"
         | "CUSTODY"
         | "PAGE"

@@ -3,6 +3,7 @@
 //! written as `\u` escapes, so that showing the document is safe and parsing it gives the original.
 
 pub mod check;
+mod judged;
 mod keys;
 mod outcome;
 
@@ -11,15 +12,14 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::judged::{account_of, finding, named, place, policy};
 use self::keys::{destination, leaving};
 pub use self::outcome::{outcome, rest};
 use crate::diag::{Diagnostic, SourceMap, acts};
-use crate::model::{
-    AccountState, Binding, Caller, LiveAccount, PolicyRef, Role, RoleSet, Scope, SourceRef,
-};
+use crate::model::{AccountState, Binding, Caller, LiveAccount, Role, RoleSet, Scope};
 use crate::plan::{
-    Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight, JudgedAccount,
-    Judgement, LeftAlone, Plan, PolicyInfo, Privilege, Revoked, Said, Undelivered, Verdict,
+    Annex, Blocked, Change, Contents, Difference, Expired, Generation, InFlight, Judgement,
+    LeftAlone, Plan, Privilege, Revoked, Undelivered, Verdict,
 };
 use crate::policy::Refusal;
 use crate::view::review::{Kind, counts};
@@ -347,11 +347,6 @@ fn roles(roles: &RoleSet) -> Vec<&str> {
     roles.iter().map(Role::short).collect()
 }
 
-fn place(place: &SourceRef) -> Value {
-    let SourceRef { file, line } = place;
-    json!({ "file": file, "line": line })
-}
-
 fn blocked(blocked: &Blocked, annex: &Annex) -> Value {
     let Blocked {
         address,
@@ -499,80 +494,7 @@ pub fn refusal(refusal: &Refusal) -> Value {
         "help": help,
         "apply_only": apply_only,
         "policy": broken.as_ref().map(|broken| named(&broken.policy)),
-        "account": broken.as_ref().map(|broken| judged(&broken.account)),
-    })
-}
-
-/// A policy of the plan, with what is known of it beside its name.
-fn policy(policy: &PolicyRef, judgement: Option<&Judgement>) -> Value {
-    let PolicyRef {
-        origin,
-        name,
-        sha256,
-    } = policy;
-    let known = judgement.and_then(|judgement| {
-        let mut all = judgement.policies.iter();
-        all.find(|other| other.origin == *origin && other.name == *name)
-    });
-    json!({
-        "name": name,
-        "origin": origin,
-        "sha256": sha256,
-        "description": known.and_then(|known| known.description.as_ref()),
-        "severity": known.map(|known| known.severity),
-        "applies_to": known.map(|known| known.applies_to),
-        "place": known.map(|known| place(&known.declared_at)),
-    })
-}
-
-/// What a policy said of an account that does not simply keep to it.
-fn finding((policy, account, said): (&PolicyInfo, &JudgedAccount, &Said)) -> Value {
-    let (result, message) = match said {
-        Said::Exempt => ("exempt", None),
-        Said::Violated(message) => ("violated", Some(&**message)),
-        Said::Unevaluable(why) => ("unevaluable", Some(&**why)),
-    };
-    json!({
-        "result": result,
-        "message": message,
-        "policy": named(policy),
-        "account": judged(account),
-    })
-}
-
-fn named(policy: &PolicyInfo) -> Value {
-    let PolicyInfo {
-        origin,
-        name,
-        description: _,
-        severity,
-        applies_to: _,
-        declared_at,
-    } = policy;
-    json!({
-        "name": name,
-        "origin": origin,
-        "severity": severity,
-        "place": place(declared_at),
-    })
-}
-
-fn judged(judged: &JudgedAccount) -> Value {
-    let JudgedAccount {
-        address,
-        account,
-        name,
-        scope,
-        custody,
-        declared_at,
-    } = judged;
-    json!({
-        "address": address,
-        "account": account,
-        "name": name,
-        "scope": scope.mrn(),
-        "custody": custody,
-        "place": declared_at.as_ref().map(place),
+        "account": broken.as_ref().map(|broken| account_of(&broken.account)),
     })
 }
 

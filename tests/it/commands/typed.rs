@@ -90,6 +90,7 @@ const ENDLESS: [&str; 2] = ["rolecall platform serve", "Invoke-Expression"];
 struct Desk {
     stage: Stage,
     tools: tempfile::TempDir,
+    beside: tempfile::TempDir,
     credential: String,
 }
 
@@ -107,13 +108,15 @@ impl Desk {
         Self {
             stage,
             tools,
+            beside: tempfile::tempdir().expect("a temporary directory"),
             credential,
         }
     }
 
     /// A folder with a configuration, the examples, credentials and a plan file.
     fn folder(&self) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        // What lies beside the folder of an example is nothing of anybody else's.
+        let dir = tempfile::tempdir_in(self.beside.path()).expect("a temporary directory");
         let put = |name: &str, bytes: &[u8]| {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().expect("a folder")).expect("created");
