@@ -112,7 +112,7 @@ pub async fn conduct(
     }
     // That all there is goes and another account comes is meant, where a story says so.
     let meant = format!("none-found={}", plan.digest());
-    let acks = Acks::parse([meant.as_str()].into_iter())?;
+    let acks = Acks::parse([meant.as_str()])?;
     let approved = match approve(plan.clone(), &acks, None, LocalFiles::Stay) {
         Ok(approved) => approved,
         Err(refusals) => return Ok(refused(Some(plan), human::refusals(&refusals, true))),

@@ -54,6 +54,9 @@ pub struct Seen {
     pub used: bool,
 }
 
+/// All accounts, and how often something was written until then.
+type Sight = (u64, Rc<BTreeMap<String, Seen>>);
+
 pub struct Platform {
     pub clock: Arc<Clock>,
     door: Door,
@@ -65,7 +68,7 @@ pub struct Platform {
     nonces: Cell<u128>,
     keys: RefCell<Vec<String>>,
     /// What is there, as it was looked at since the last write.
-    sight: RefCell<Option<(u64, Rc<BTreeMap<String, Seen>>)>>,
+    sight: RefCell<Option<Sight>>,
     /// Places that said that they have a key and had it not.
     liars: RefCell<BTreeSet<Destination>>,
     /// The identity that applies.
