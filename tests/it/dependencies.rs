@@ -142,8 +142,8 @@ fn what_others_publish_is_named_by_its_digest() {
     let uses = files
         .iter()
         .flat_map(|file| file.lines())
-        .filter_map(|line| line.split_once("uses: "))
-        .map(|(_, action)| action)
+        .map(|line| line.trim_start().trim_start_matches("- "))
+        .filter_map(|line| line.strip_prefix("uses: "))
         // Of this repository.
         .filter(|action| !action.starts_with("./"));
     let actions: Vec<&str> = uses.collect();

@@ -220,6 +220,8 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
             "https://127.0.0.1:1/@",
             "http://127.0.0.1:1/?key=@",
         ],
+        "OWNER/NAME" | "REPOSITORY" => &["@", "acme/@", "@/access"],
+        "PATH" => &["@", ".github/workflows/@"],
         "DIGEST" => &["@", "sha256:@"],
         "STACK" => &["@", "a/@", "@/abcd"],
         "ADDRESS" => &[
@@ -241,6 +243,11 @@ fn forms(kind: &str, secret: &Secret) -> Vec<String> {
         | "WHICH"
         | "SYSTEM"
         | "FORM"
+        | "CODE"
+        | "COMMIT"
+        | "HOST"
+        | "NUMBER"
+        | "WHY"
         | "SHELL"
         | "CUSTODY"
         | "PAGE"
