@@ -163,6 +163,7 @@ type Good = (&'static str, &'static [&'static str]);
 fn base(path: &str, command: &clap::Command) -> &'static [Good] {
     const DIR: Good = ("dir", &["access"]);
     const HEAD: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
     match path {
         "apply" => &[("yes", &["--yes"]), DIR],
         "show" => &[("address", &["ci"]), DIR],
@@ -180,6 +181,28 @@ fn base(path: &str, command: &clap::Command) -> &'static [Good] {
         "completions" => &[("shell", &["bash"])],
         "man" => &[("out", &["--out", "man"])],
         "docs" => &[("page", &["roles"])],
+        "verdict" => &[
+            ("plan", &["--plan", "plan.json"]),
+            ("number", &["--number", "7"]),
+            ("head", &["--head", COMMIT]),
+            ("directory", &["--directory", "access"]),
+            ("job", &["--job", "plan"]),
+            ("out", &["--out", "out"]),
+        ],
+        "comment" => &[
+            ("number", &["--number", "7"]),
+            ("directory", &["--directory", "access"]),
+        ],
+        "gate" => &[
+            ("expected", &["--expected", "expected.json"]),
+            ("found", &["--found", "found"]),
+            ("head", &["--head", COMMIT]),
+        ],
+        "approved" => &[
+            ("commit", &["--commit", COMMIT]),
+            ("stack", &["--stack", "acme-access/k7m2q9ta"]),
+            ("out", &["--out", "out"]),
+        ],
         other => {
             let needed: Vec<&str> = command
                 .get_arguments()

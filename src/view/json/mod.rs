@@ -235,18 +235,15 @@ pub fn plan(plan: &Plan) -> Value {
     })
 }
 
-/// Who a run works as. Its own account may be another one in each run where a binding stands behind it.
+/// Who a run works as. Its own account may be another one in each run where a binding stands behind it; the
+/// others of that say of themselves that they are the caller's.
 fn caller(caller: &Caller) -> Value {
     let Caller { mrn, name, binding } = caller;
-    let binding = binding.as_ref().map(|binding| {
-        let Binding {
-            identity,
-            // Each that is shown says of itself that it is the caller's.
-            others: _,
-        } = binding;
-        json!({ "identity": identity })
-    });
-    json!({ "mrn": mrn, "name": name, "binding": binding })
+    let behind = |Binding {
+                      identity,
+                      others: _,
+                  }: &Binding| json!({ "identity": identity });
+    json!({ "mrn": mrn, "name": name, "binding": binding.as_ref().map(behind) })
 }
 
 fn scope(scope: &Scope, annex: &Annex) -> Value {
