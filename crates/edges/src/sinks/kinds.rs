@@ -162,13 +162,20 @@ const NOBODY: &[(&str, &str)] = &[
     ("GCE_METADATA_HOST", "127.0.0.1:9"),
 ];
 
-fn sinks(url: &str, folder: &Path, variables: &[(&'static str, impl AsRef<str>)]) -> (Sinks, Lent) {
+/// The sinks of a run with these variables, whose logins may go to these servers too.
+fn sinks(
+    allowed: &[&str],
+    folder: &Path,
+    variables: &[(&'static str, impl AsRef<str>)],
+) -> (Sinks, Lent) {
     let variables: Vec<(&'static str, &str)> = variables
         .iter()
         .map(|(name, value)| (*name, value.as_ref()))
         .collect();
     let (mut machine, lent) = Lent::machine(&variables);
-    machine.allowed.push(Origin::new(url).expect("an address"));
+    let allowed = allowed.iter();
+    let allowed = allowed.map(|url| Origin::new(url).expect("an address"));
+    machine.allowed.extend(allowed);
     let stack = StackId::new("acme-access", "k7m2q9ta").expect("valid");
     (Sinks::new(folder, machine, &stack), lent)
 }
@@ -207,7 +214,7 @@ async fn a_store_that_asks_to_wait_is_left_alone_for_as_long_as_it_says() {
     let file = folder.path().join("login.json");
     for number in 0..places("http://127.0.0.1:9").len() {
         let (server, to) = served(number, &file);
-        let (sinks, lent) = sinks(&server.url, folder.path(), &logins(&server.url, &file));
+        let (sinks, lent) = sinks(&[&server.url], folder.path(), &logins(&server.url, &file));
         let now = || *lent.now.lock().expect("no panic");
         server.with(|busy| busy.refuses = 1);
         let before = now();
@@ -256,7 +263,7 @@ async fn who_is_not_logged_in_is_told_what_was_looked_for() {
     .enumerate()
     {
         let (server, to) = served(number, &file);
-        let (sinks, _) = sinks(&server.url, folder.path(), NOBODY);
+        let (sinks, _) = sinks(&[&server.url], folder.path(), NOBODY);
         let mut told = vec![sinks.probe(&to).await.expect_err("nobody is logged in")];
         if to.kind() != SinkKind::Kubernetes {
             told.push(sinks.ready(&to).await.expect_err("nobody is logged in"));
@@ -271,5 +278,38 @@ async fn who_is_not_logged_in_is_told_what_was_looked_for() {
         let calls = server.calls();
         let asked = calls.iter().filter(|call| call.path != "/secrets");
         assert_eq!(asked.count(), 0, "{to}");
+    }
+}
+
+/// Who writes the configuration names the server; the logins are of whoever applies, for servers of their own.
+#[tokio::test]
+async fn a_configuration_that_names_another_server_gets_no_login() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("login.json");
+    let elsewhere = [
+        ("VAULT_ADDR", "https://vault.acme.example"),
+        ("KUBE_SERVER", "https://k8s.acme.example:6443"),
+        ("GITHUB_API_URL", "https://api.github.com"),
+        ("CI_API_V4_URL", "https://gitlab.com/api/v4"),
+        ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com"),
+        (
+            "AWS_ENDPOINT_URL_STS",
+            "https://sts.eu-central-1.amazonaws.com",
+        ),
+    ];
+    for number in 0..places("http://127.0.0.1:9").len() {
+        let (server, to) = served(number, &file);
+        let mut variables = logins(&server.url, &file);
+        for (name, address) in elsewhere {
+            let mut own = variables.iter_mut().filter(|(known, _)| *known == name);
+            own.next().expect("a variable").1 = address.to_owned();
+        }
+        let (sinks, lent) = sinks(&[], folder.path(), &variables);
+        let refused = sinks.probe(&to).await.expect_err("refused");
+        assert_eq!(refused.kind, SinkErrorKind::Unauthenticated, "{refused}");
+        assert!(refused.to_string().contains(&server.url), "{refused}");
+        assert_eq!(server.calls().len(), 0, "{to}");
+        // Nor was anybody else asked.
+        assert_eq!(lent.told.lock().expect("no panic").len(), 0, "{to}");
     }
 }
