@@ -3,9 +3,9 @@
 //! Pure.
 
 use super::code::code;
+use super::form::{Decision, Form, LEAST};
 use super::parts::{details, head, instances, left_out, moves, objections, obstacles, remarks};
 use super::room::Room;
-use super::{Decision, Form, LEAST};
 use crate::plan::Plan;
 use crate::view::human::keys::receiving_in_short;
 use crate::view::review::{self, Entry, Look, Section, entries, owners};

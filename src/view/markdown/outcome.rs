@@ -4,8 +4,8 @@
 use anstream::adapter::strip_str;
 
 use super::code::code;
+use super::form::{Form, LEAST};
 use super::room::Room;
-use super::{Form, LEAST};
 use crate::apply::{ChangeResult, Outcome, sentence};
 use crate::plan::Moved;
 use crate::view::human::next;

@@ -1,7 +1,7 @@
 //! A plan in one line, for the status of a commit.
 //! Pure.
 
-use super::Decision;
+use super::form::Decision;
 use crate::plan::Plan;
 use crate::view::human::count;
 use crate::view::review::{Kind, counts, escalations, owners};

@@ -8,8 +8,10 @@ use crate::model::{
     StackId, samples,
 };
 use crate::plan::{Action, Annex, Change, Contents, Difference, Plan, Reason};
+use crate::policy::Refusal;
 use crate::view::annotations;
 use crate::view::human;
+use crate::view::review::Look;
 
 /// Texts that act somewhere.
 fn hostile() -> Vec<String> {
