@@ -1,5 +1,4 @@
-//! What is decided of a plan, and how much of it is shown.
-//! Values only.
+//! How a plan is shown as Markdown: how much of it, how long, and what is decided of it. Values alone.
 
 use crate::policy::Refusal;
 use crate::view::review::Look;

@@ -86,10 +86,20 @@ fn entry<'p>(mut changes: Vec<&'p Change>, plan: &'p Plan, look: Look) -> Option
     let first = *changes.first()?;
     let kind = Kind::of(first);
     let annex = &plan.annex;
+    let quiet = changes.len() == 1 && says_all(first) && !look.full;
+    let at = match (quiet, &first.scope) {
+        // As in a list.
+        (true, Scope::Space(_)) => format!("in {}", Short::of(annex).name(&first.scope)),
+        _ => place(&changes, annex),
+    };
     let (title, what, fields) = match changes.len() {
         1 => {
             let what = [kind.verb().to_owned(), roles(first)];
-            (title(first), what, fields(first, annex, look))
+            let fields = match quiet {
+                true => Vec::new(),
+                false => fields(first, annex, look),
+            };
+            (title(first), what, fields)
         }
         n => {
             let what = [format!("{} {n}", kind.verb()), roles(first)];
@@ -101,11 +111,17 @@ fn entry<'p>(mut changes: Vec<&'p Change>, plan: &'p Plan, look: Look) -> Option
         section: Section::of(first),
         kind,
         title,
-        what: format!("{}, {}", what.join(" "), place(&changes, annex)),
+        what: format!("{}, {at}", what.join(" ")),
         flags: flags(first, plan),
         fields,
         changes,
     })
+}
+
+/// Whether the line of a change says all of it: that an account is taken over as an `import` block asks, and
+/// nothing of it changes.
+fn says_all(change: &Change) -> bool {
+    change.reason == Reason::ImportRequested && !change.privilege.owner
 }
 
 /// What a change is about: an address, or the name of an account that has none.
