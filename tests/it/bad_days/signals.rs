@@ -340,7 +340,7 @@ fn a_reader_that_stops_reading_does_not_keep_a_run_from_ending() {
         )
         .replace("= \"ci\"", "= \"ci-${each.key}\"");
     stage.configure(&ci);
-    let mut child = stage.start(&["plan", "access"]);
+    let mut child = stage.start(&["plan", "--full", "access"]);
     let mut out = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     out.read_line(&mut line).expect("the plan is being printed");

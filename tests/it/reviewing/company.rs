@@ -68,6 +68,7 @@ fn an_unapplied_plan_of_42_accounts_fits_two_screens_of_80_columns() {
     let (code, out, err) = said(&stage, &init);
     assert_eq!(code, Some(0), "{out}{err}");
     let mut command = stage.command(&["plan", "live"]);
+    // Its own key is a new one.
     command.env("COLUMNS", "80").env_remove("ROLECALL_SEAL_KEY");
     let output = command.output().expect("runs");
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
