@@ -35,10 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("git", &["encoding", "model"]),
     ("poll", &["ports"]),
     ("review", &["model"]),
-    (
-        "forge",
-        &["secret", "http", "model", "review"],
-    ),
+    ("forge", &["secret", "http", "model", "review"]),
     ("config", &["diag", "model", "lang"]),
     ("diff", &["model"]),
     ("plan", &["diag", "model", "diff"]),

@@ -51,7 +51,10 @@ const ENDS: &[(&str, i32)] = &[
         64,
     ),
     // There is no other checkout.
-    ("rolecall configurations --base ../base --outputs found.txt .", 1),
+    (
+        "rolecall configurations --base ../base --outputs found.txt .",
+        1,
+    ),
     // `HEAD` and `…` stand for a digest.
     (
         "rolecall verify --head sha256:HEAD records/0001.json records/0002.json",

@@ -253,11 +253,11 @@ mod tests {
     #[test]
     fn a_file_is_fetched_over_https_or_from_this_machine_alone() {
         for (url, from) in [
+            ("https://blob.example/x?sig=1", Some("https://blob.example")),
             (
-                "https://blob.example/x?sig=1",
-                Some("https://blob.example"),
+                "https://blob.example:8443",
+                Some("https://blob.example:8443"),
             ),
-            ("https://blob.example:8443", Some("https://blob.example:8443")),
             ("http://127.0.0.1:81/x", Some("http://127.0.0.1:81")),
             ("http://[::1]:81/x", Some("http://[::1]:81")),
             ("http://blob.example/x", None),

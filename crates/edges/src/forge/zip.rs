@@ -90,9 +90,7 @@ pub(super) fn files(archive: &[u8], largest: usize) -> Result<BTreeMap<String, V
             return Err(ZipError::Form);
         }
         let begin = local + 30 + number(archive, local + 26, 2)? + number(archive, local + 28, 2)?;
-        let packed = archive
-            .get(begin..begin + packed)
-            .ok_or(ZipError::Form)?;
+        let packed = archive.get(begin..begin + packed).ok_or(ZipError::Form)?;
         let bytes = match method {
             0 => packed.to_vec(),
             8 => decompress_to_vec_with_limit(packed, largest).map_err(|_| ZipError::Form)?,
@@ -116,7 +114,10 @@ mod tests {
     use super::*;
 
     fn archive(deflated: bool) -> Vec<u8> {
-        rolecall_standins::zip::archive(&[("a.txt", b"one\n"), ("long.txt", &[b'x'; 5000])], deflated)
+        rolecall_standins::zip::archive(
+            &[("a.txt", b"one\n"), ("long.txt", &[b'x'; 5000])],
+            deflated,
+        )
     }
 
     #[test]
@@ -161,8 +162,7 @@ mod tests {
 
     #[test]
     fn no_name_stands_for_two_files() {
-        let twice =
-            rolecall_standins::zip::archive(&[("a.txt", b"one"), ("a.txt", b"two")], false);
+        let twice = rolecall_standins::zip::archive(&[("a.txt", b"one"), ("a.txt", b"two")], false);
         assert_eq!(files(&twice, 100), Err(ZipError::Twice));
         let many: Vec<(String, Vec<u8>)> =
             (0..=MOST).map(|n| (format!("{n}"), Vec::new())).collect();

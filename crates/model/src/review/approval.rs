@@ -149,7 +149,9 @@ fn counts(asked: &Asked<'_>, by: &Person, review: &Review, right: Right) -> Resu
     match right {
         Right::Write => {}
         Right::Less => return Err("may not write here".to_owned()),
-        Right::Unknown => return Err("may perhaps not write here: the host does not tell".to_owned()),
+        Right::Unknown => {
+            return Err("may perhaps not write here: the host does not tell".to_owned());
+        }
     }
     if review.commit.as_ref() != Some(&request.head) {
         return Err("approved another commit".to_owned());

@@ -97,8 +97,7 @@ pub fn gate(
     number: Option<u64>,
     all: bool,
 ) -> Gate {
-    let wanted =
-        |one: &&Configuration| all || one.changed || one.state == Presence::Removed;
+    let wanted = |one: &&Configuration| all || one.changed || one.state == Presence::Removed;
     let mut lines = Vec::new();
     let mut judged = 0;
     for one in expected.iter().filter(wanted) {
@@ -164,9 +163,9 @@ fn line(one: &Configuration, found: &[Verdict], head: &Commit, number: Option<u6
             red: false,
             says: verdict.result.to_string(),
         },
-        (Judged::Owned, true) => red(
-            "it is removed, and its accounts live: empty it first, or forget them".to_owned(),
-        ),
+        (Judged::Owned, true) => {
+            red("it is removed, and its accounts live: empty it first, or forget them".to_owned())
+        }
         (Judged::Refused, false) => red("refused: the plan says by what".to_owned()),
         (_, true) => red("it is removed, and was not judged as that".to_owned()),
         (Judged::Removed | Judged::Owned, false) => {
@@ -295,7 +294,10 @@ mod tests {
             (vec![other_head], "is of eeeeeeeeeeee"),
             (vec![other_number], "request 8"),
             (vec![good.clone(), other_digest], "two verdicts"),
-            (vec![good.clone(), of("z", Judged::None)], "no configuration"),
+            (
+                vec![good.clone(), of("z", Judged::None)],
+                "no configuration",
+            ),
         ] {
             let told = tell(&one, &found);
             assert!(!told.green && told.summary.contains(why), "{told:?}");

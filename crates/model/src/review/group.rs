@@ -19,9 +19,9 @@ pub fn merged_as<'a>(
     requests: &'a [Request],
     repository: &Repository,
 ) -> Result<&'a Request, String> {
-    let here = requests.iter().filter(|request| {
-        request.merged_at.is_some() && request.base_repository == repository.id
-    });
+    let here = requests
+        .iter()
+        .filter(|request| request.merged_at.is_some() && request.base_repository == repository.id);
     let mut merges = here
         .clone()
         .filter(|request| request.merge_commit.as_ref() == Some(commit));

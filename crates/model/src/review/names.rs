@@ -119,10 +119,7 @@ mod tests {
     #[test]
     fn a_commit_is_all_of_its_digits_and_nothing_else() {
         let whole = "0123456789abcdef0123456789abcdef01234567";
-        assert_eq!(
-            Commit::parse(whole).expect("whole").short(),
-            "0123456789ab"
-        );
+        assert_eq!(Commit::parse(whole).expect("whole").short(), "0123456789ab");
         assert!(Commit::parse(&whole.repeat(2)[..64]).is_some());
         for wrong in [
             &whole[..39],

@@ -103,11 +103,7 @@ mod tests {
     fn ids(sorted: &Sorted<'_>) -> (Option<u64>, Vec<u64>, Vec<u64>) {
         let of = |all: &[&Comment]| all.iter().map(|one| one.id).collect();
         let spare: Vec<u64> = sorted.spare.iter().map(|(one, _)| one.id).collect();
-        (
-            sorted.current.map(|one| one.id),
-            spare,
-            of(&sorted.others),
-        )
+        (sorted.current.map(|one| one.id), spare, of(&sorted.others))
     }
 
     #[test]

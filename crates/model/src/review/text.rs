@@ -70,7 +70,9 @@ mod tests {
     fn no_foreign_name_leaves_its_code_span_or_its_line() {
         let hostile = "a`b\n@acme/all <img src=x> ![x](y) #1 \u{202e}x::warning::|&amp;";
         let shown = plain(hostile);
-        for letter in ['`', '\n', '@', '<', '>', '!', '(', '#', ':', '|', '&', '\u{202e}'] {
+        for letter in [
+            '`', '\n', '@', '<', '>', '!', '(', '#', ':', '|', '&', '\u{202e}',
+        ] {
             assert!(!shown.contains(letter), "{letter:?} in {shown}");
         }
         assert_eq!(plain("access/team-a"), "access/team-a");

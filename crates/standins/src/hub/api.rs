@@ -151,7 +151,10 @@ impl Hub {
         };
         let pushes = self.pushes.iter().enumerate().rev();
         let pushes = pushes.filter(|(_, push)| push.from == id && wanted(&push.branch));
-        self.list(call, pushes.map(|(n, push)| shapes::push(n, push)).collect())
+        self.list(
+            call,
+            pushes.map(|(n, push)| shapes::push(n, push)).collect(),
+        )
     }
 
     fn of_repository(&mut self, call: &Call, rest: &[&str], login: &str) -> Reply {
@@ -165,7 +168,10 @@ impl Hub {
             ("GET", ["pulls", n, what]) => match (self.pulls.get(&number(n)), *what) {
                 (Some(pull), "reviews") => {
                     let all = pull.reviews.iter();
-                    self.list(call, all.map(|one| shapes::review(number(n), one)).collect())
+                    self.list(
+                        call,
+                        all.map(|one| shapes::review(number(n), one)).collect(),
+                    )
                 }
                 (Some(pull), "commits") => {
                     let all = pull.commits.iter();
@@ -209,22 +215,21 @@ impl Hub {
                 });
                 self.list(call, vec![rule])
             }
-            ("GET", ["branches", name]) => {
-                match self.branches.get(&(ID, (*name).to_owned())) {
-                    Some(tip) => Reply::json(200, &self.branch(name, tip)),
-                    None => missing(),
-                }
-            }
+            ("GET", ["branches", name]) => match self.branches.get(&(ID, (*name).to_owned())) {
+                Some(tip) => Reply::json(200, &self.branch(name, tip)),
+                None => missing(),
+            },
             ("GET", ["compare", range]) => self.compare(call, range),
             ("GET", ["actions", rest @ ..]) => self.actions(call, rest),
             ("GET", ["issues", n, "comments"]) => {
                 let all = self.comments.iter().filter(|(_, one)| one.on == number(n));
-                self.list(call, all.map(|(id, one)| shapes::comment(*id, one)).collect())
+                self.list(
+                    call,
+                    all.map(|(id, one)| shapes::comment(*id, one)).collect(),
+                )
             }
             ("POST", ["issues", n, "comments"]) => self.written(call, number(n), None, login),
-            ("PATCH", ["issues", "comments", id]) => {
-                self.written(call, 0, Some(number(id)), login)
-            }
+            ("PATCH", ["issues", "comments", id]) => self.written(call, 0, Some(number(id)), login),
             ("POST", ["statuses", commit]) => self.set_status(call, commit, login),
             _ => missing(),
         }
@@ -237,7 +242,10 @@ impl Hub {
             return refuse(422, &format!("No commit found for SHA: {commit}"));
         }
         let held = self.pulls.iter().filter(|(_, pull)| {
-            let merge = pull.merged.as_ref().is_some_and(|(_, merge)| merge == commit);
+            let merge = pull
+                .merged
+                .as_ref()
+                .is_some_and(|(_, merge)| merge == commit);
             merge || pull.commits.iter().any(|one| one == commit)
         });
         let all = held.map(|(n, pull)| shapes::pull(self, *n, pull));
@@ -297,7 +305,9 @@ impl Hub {
             }
             ["artifacts", id, "zip"] => match self.artifacts.get(&number(id)) {
                 Some(held) if held.expired => refuse(410, "Artifact has expired"),
-                Some(_) => Reply::empty(302).header("location", &format!("{}/blob/{id}", base(call))),
+                Some(_) => {
+                    Reply::empty(302).header("location", &format!("{}/blob/{id}", base(call)))
+                }
                 None => missing(),
             },
             ["runs", id] => match self.runs.get(&number(id)) {
@@ -390,7 +400,10 @@ impl Hub {
 
 /// The same with the addresses of this server in the place of GitHub's own: clients follow no others.
 fn here(call: &Call, mut reply: Reply) -> Reply {
-    let json = reply.headers.iter().any(|(_, value)| value == "application/json");
+    let json = reply
+        .headers
+        .iter()
+        .any(|(_, value)| value == "application/json");
     if json && let Ok(text) = std::str::from_utf8(&reply.body) {
         reply.body = text
             .replace("https://api.github.com", &base(call))

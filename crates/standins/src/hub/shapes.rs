@@ -17,8 +17,15 @@ pub(super) fn user(login: &str) -> Value {
         "html_url": format!("https://github.com/{login}"),
     });
     for name in [
-        "events", "followers", "following", "gists", "organizations", "received_events", "repos",
-        "starred", "subscriptions",
+        "events",
+        "followers",
+        "following",
+        "gists",
+        "organizations",
+        "received_events",
+        "repos",
+        "starred",
+        "subscriptions",
     ] {
         user[format!("{name}_url")] = json!(format!("{url}/{name}"));
     }
@@ -47,11 +54,41 @@ pub(super) fn repository(hub: &Hub, id: u64, name: &str) -> Value {
     });
     let mut repository = joined(repository, more);
     for part in [
-        "archive", "assignees", "blobs", "branches", "collaborators", "comments", "commits",
-        "compare", "contents", "contributors", "deployments", "downloads", "events", "forks",
-        "git_commits", "git_refs", "git_tags", "hooks", "issue_comment", "issue_events", "issues",
-        "keys", "labels", "languages", "merges", "milestones", "notifications", "pulls",
-        "releases", "stargazers", "statuses", "subscribers", "subscription", "tags", "teams",
+        "archive",
+        "assignees",
+        "blobs",
+        "branches",
+        "collaborators",
+        "comments",
+        "commits",
+        "compare",
+        "contents",
+        "contributors",
+        "deployments",
+        "downloads",
+        "events",
+        "forks",
+        "git_commits",
+        "git_refs",
+        "git_tags",
+        "hooks",
+        "issue_comment",
+        "issue_events",
+        "issues",
+        "keys",
+        "labels",
+        "languages",
+        "merges",
+        "milestones",
+        "notifications",
+        "pulls",
+        "releases",
+        "stargazers",
+        "statuses",
+        "subscribers",
+        "subscription",
+        "tags",
+        "teams",
         "trees",
     ] {
         repository[format!("{part}_url")] = json!(format!("{url}/{part}"));
@@ -130,9 +167,9 @@ pub(super) fn commit(hub: &Hub, name: &str) -> Value {
     let url = format!("https://api.github.com/repos/{REPOSITORY}/commits/{name}");
     let who = json!({"name": "Ada", "email": "ada@acme.example", "date": time(hub.now)});
     let parents = hub.parents.get(name).cloned().unwrap_or_default();
-    let parents = parents.iter().map(|parent| {
-        json!({"sha": parent, "url": url, "html_url": "https://github.com/x"})
-    });
+    let parents = parents
+        .iter()
+        .map(|parent| json!({"sha": parent, "url": url, "html_url": "https://github.com/x"}));
     json!({
         "url": url, "sha": name, "node_id": NODE, "html_url": "https://github.com/x",
         "comments_url": format!("{url}/comments"),

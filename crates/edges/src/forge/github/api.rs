@@ -48,9 +48,8 @@ impl Github {
     /// If the name is none, or no connection can be prepared.
     pub fn new(means: Means, api: &GithubApi, repository: &str) -> Result<Self, ForgeError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        let part = |text: &str| {
-            !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(plain)
-        };
+        let part =
+            |text: &str| !text.is_empty() && !matches!(text, "." | "..") && text.bytes().all(plain);
         let good = repository
             .split_once('/')
             .is_some_and(|(owner, name)| part(owner) && part(name));
@@ -154,7 +153,11 @@ impl Github {
     }
 
     /// The URL of the page behind an answer, which has to be of this API.
-    pub(super) fn next(&self, question: &Question<'_>, answer: &Answer) -> Result<Option<String>, ForgeError> {
+    pub(super) fn next(
+        &self,
+        question: &Question<'_>,
+        answer: &Answer,
+    ) -> Result<Option<String>, ForgeError> {
         let Some(url) = answer.header("link").and_then(next_page) else {
             return Ok(None);
         };

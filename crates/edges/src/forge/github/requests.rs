@@ -136,9 +136,7 @@ impl Github {
                 return Ok(Pusher::Unknown(why.to_owned()));
             }
             let page: Vec<answer::ActivityJson> = body(&answer, &self.known(&question))?;
-            let pushes = page
-                .iter()
-                .filter(|push| push.after == of.head.as_str());
+            let pushes = page.iter().filter(|push| push.after == of.head.as_str());
             let actors: Vec<Option<&str>> = pushes
                 .map(|push| push.actor.as_ref().map(|actor| actor.login.as_str()))
                 .collect();

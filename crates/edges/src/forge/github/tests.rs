@@ -71,7 +71,10 @@ async fn a_merged_request_is_read_with_all_that_happened_to_it() {
     let merge = one.merge_commit.clone().expect("merged");
     let named = github.requests_of(&merge).await.expect("read");
     assert_eq!(named, [one.clone()]);
-    assert_eq!(github.commits_of(1).await.expect("read"), [one.head.clone()]);
+    assert_eq!(
+        github.commits_of(1).await.expect("read"),
+        [one.head.clone()]
+    );
     let reviews = github.reviews(1).await.expect("read");
     assert_eq!(reviews.len(), 1);
     assert_eq!(reviews[0].state, ReviewState::Approved);
@@ -158,9 +161,8 @@ async fn an_artifact_is_fetched_without_the_token() {
     let why = github.files(&held[0]).await.expect_err("no plan");
     assert!(why.message.contains("it has no plan.json"), "{why}");
     let run = held[0].run.expect("a run");
-    let id = running.with(|hub| {
-        hub.upload(run, "whole", &[("plan.json", b"p"), ("verdict.json", b"v")])
-    });
+    let id = running
+        .with(|hub| hub.upload(run, "whole", &[("plan.json", b"p"), ("verdict.json", b"v")]));
     running.calls();
     let held = github.artifacts("whole").await.expect("read");
     let files = github.files(&held[0]).await.expect("read").expect("there");
@@ -180,7 +182,12 @@ async fn an_artifact_is_fetched_without_the_token() {
 #[tokio::test]
 async fn runs_and_their_jobs_are_told_by_attempt() {
     let mut hub = Hub::new();
-    let id = hub.run(".github/workflows/x.yml@main", "workflow_run", "main", "plan");
+    let id = hub.run(
+        ".github/workflows/x.yml@main",
+        "workflow_run",
+        "main",
+        "plan",
+    );
     hub.finish(id, "failure");
     let mut again = hub.of_run(id).attempts[0].clone();
     again[0].conclusion = Some("success".to_owned());
@@ -188,7 +195,10 @@ async fn runs_and_their_jobs_are_told_by_attempt() {
     let running = served(hub);
     let github = client(&running);
     let run = github.run(id).await.expect("read").expect("there");
-    assert_eq!((run.attempts, run.path.as_str()), (2, ".github/workflows/x.yml"));
+    assert_eq!(
+        (run.attempts, run.path.as_str()),
+        (2, ".github/workflows/x.yml")
+    );
     assert_eq!((run.repository, run.head_repository), (ID, Some(ID)));
     for (attempt, conclusion) in [(1, "failure"), (2, "success")] {
         let jobs = github.jobs(id, attempt).await.expect("read");
@@ -212,7 +222,12 @@ async fn what_was_applied_last_is_a_run_of_that_file_on_that_branch() {
     run(apply, "push", "main", "failure");
     run(apply, "push", "topic", "success");
     run(apply, "pull_request", "main", "success");
-    run(".github/workflows/deep/apply.yml", "push", "main", "success");
+    run(
+        ".github/workflows/deep/apply.yml",
+        "push",
+        "main",
+        "success",
+    );
     let fork = run(apply, "push", "main", "success");
     hub.of_run(fork).from = 2002;
     let running = served(hub);
@@ -238,10 +253,18 @@ async fn commits_are_compared_and_no_name_is() {
     let github = client(&running);
     let tip = github.tip("main").await.expect("read");
     assert_eq!(tip.as_str(), merge);
-    for (of, held) in [(&merge, true), (&first, true), (&head, true), (&aside, false)] {
+    for (of, held) in [
+        (&merge, true),
+        (&first, true),
+        (&head, true),
+        (&aside, false),
+    ] {
         assert_eq!(github.holds(&tip, &commit(of)).await, Ok(held), "{of}");
     }
-    assert_eq!(github.holds(&tip, &commit(&"9".repeat(40))).await, Ok(false));
+    assert_eq!(
+        github.holds(&tip, &commit(&"9".repeat(40))).await,
+        Ok(false)
+    );
     let between = github.between(&commit(&first), &tip).await;
     assert_eq!(between, Ok(Some(vec![commit(&head), commit(&merge)])));
     let between = github.between(&commit(&aside), &tip).await;
@@ -329,8 +352,14 @@ async fn comments_and_statuses_are_written_as_they_are() {
         .await
         .expect("written");
     let status = running.with(|hub| hub.statuses[0].clone());
-    assert_eq!((status.state.as_str(), status.description.as_str()), ("failure", "red"));
-    assert_eq!((status.context, status.commit), ("rolecall".to_owned(), head.to_string()));
+    assert_eq!(
+        (status.state.as_str(), status.description.as_str()),
+        ("failure", "red")
+    );
+    assert_eq!(
+        (status.context, status.commit),
+        ("rolecall".to_owned(), head.to_string())
+    );
 }
 
 /// Says that the rest of each list is elsewhere.
@@ -366,7 +395,15 @@ async fn no_list_leads_the_token_to_another_server_and_none_is_read_for_ever() {
 #[test]
 fn a_repository_is_a_name_and_no_path() {
     let api = GithubApi::new(GithubApi::PUBLIC).expect("an address");
-    for name in ["acme", "acme/", "/access", "acme/access/x", "acme/..", "a b/c", "acme/a?x"] {
+    for name in [
+        "acme",
+        "acme/",
+        "/access",
+        "acme/access/x",
+        "acme/..",
+        "a b/c",
+        "acme/a?x",
+    ] {
         let made = Github::new(Waits::default().means(JOB), &api, name);
         assert!(made.is_err(), "{name}");
     }

@@ -106,9 +106,7 @@ impl Github {
             body["target_url"] = json!(url);
         }
         let to = self.url(&format!("/statuses/{commit}"));
-        let answer = self
-            .ask(&question, Method::Post, &to, Some(&body))
-            .await?;
+        let answer = self.ask(&question, Method::Post, &to, Some(&body)).await?;
         match answer.status {
             201 => Ok(()),
             _ => Err(refused(&answer, &self.known(&question))),
