@@ -19,11 +19,14 @@ use crate::cli::reporter::Reporter;
 use crate::cli::subfolders;
 use crate::config::{FileKind, file_kind};
 use crate::echo;
+use crate::model::short_digest;
 use crate::review::{Configuration, Presence, matrix};
 use crate::view::inert;
 
 /// The deepest folder that is looked at.
 const MAX_DEPTH: usize = 24;
+/// How many digits of a file's digest are compared: all.
+const DIGITS: usize = 64;
 /// The most entries of folders that are looked at.
 const MAX_ENTRIES: usize = 200_000;
 
@@ -136,10 +139,11 @@ fn stack(dir: &Path, directory: &str, reporter: &Reporter) -> String {
     }
 }
 
-/// The files of a checkout, each by its path from the root, and which folders are configurations.
+/// The files of a checkout, each by its path from the root with the digest of what it holds, and which folders are
+/// configurations.
 struct Tree {
     root: PathBuf,
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, String>,
     directories: BTreeSet<String>,
 }
 
@@ -174,11 +178,14 @@ impl Tree {
             let full = root.join(&path);
             let read = match link {
                 // What it leads to is a file of its own, or none of the repository's.
-                true => fs::read_link(&full).map(|to| to.into_os_string().into_encoded_bytes()),
-                false => fs::read(&full),
+                true => fs::read_link(&full).map(|to| {
+                    let to = to.into_os_string().into_encoded_bytes();
+                    format!("link {}", short_digest(&to, DIGITS))
+                }),
+                false => fs::read(&full).map(|bytes| short_digest(&bytes, DIGITS)),
             };
-            let bytes = read.map_err(|error| unreadable(&full, option, &error))?;
-            tree.files.insert(path, bytes);
+            let digest = read.map_err(|error| unreadable(&full, option, &error))?;
+            tree.files.insert(path, digest);
         }
         Ok(tree)
     }
@@ -192,22 +199,22 @@ impl Tree {
     }
 
     /// The files of a configuration.
-    fn of(&self, directory: &str) -> BTreeMap<&str, &[u8]> {
+    fn of(&self, directory: &str) -> BTreeMap<&str, &str> {
         let own = |path: &str| self.configuration(path) == Some(directory);
         let files = self.files.iter().filter(|(path, _)| own(path));
         files
-            .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+            .map(|(path, digest)| (path.as_str(), digest.as_str()))
             .collect()
     }
 
     /// The files of no configuration that any may use: modules and policies with what lies beside them.
-    fn shared(&self) -> BTreeMap<&str, &[u8]> {
+    fn shared(&self) -> BTreeMap<&str, &str> {
         let files = self
             .files
             .iter()
             .filter(|(path, _)| self.configuration(path).is_none());
         files
-            .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+            .map(|(path, digest)| (path.as_str(), digest.as_str()))
             .collect()
     }
 }
@@ -417,6 +424,7 @@ mod tests {
         let all = found(&head, &base);
         assert_eq!(told(&all), [("a", "a/k7m2q9ta", false, true)]);
         let tree = Tree::read(head.path(), "DIR").expect("read");
-        assert!(tree.files.values().all(|bytes| bytes != b"s3cret"));
+        let followed = short_digest(b"s3cret", DIGITS);
+        assert!(tree.files.values().all(|digest| *digest != followed));
     }
 }

@@ -141,7 +141,7 @@ fn rotate() -> Command {
 fn two_rotations_of_one_account() {
     let of = meeting("two rotations of one account", rotate(), rotate());
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 50, \"{points}\");
+    assert!(points >= 40, "{points}");
 }
 
 /// What cannot be read cannot be put back.
@@ -156,7 +156,7 @@ fn two_rotations_where_a_place_cannot_be_read() {
         )
     };
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 50, \"{points}\");
+    assert!(points >= 40, "{points}");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn two_rotations_by_the_clock() {
         ..meeting("two rotations by the clock", Command::Due, Command::Due)
     };
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 50, \"{points}\");
+    assert!(points >= 40, "{points}");
 }
 
 #[test]
@@ -176,13 +176,13 @@ fn a_rotation_beside_an_apply() {
         ..meeting("a rotation beside an apply", rotate(), Command::Apply)
     };
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 30, \"{points}\");
+    assert!(points >= 20, "{points}");
     let of = Meeting {
         changed: true,
         ..meeting("an apply beside a rotation", Command::Apply, rotate())
     };
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 30, \"{points}\");
+    assert!(points >= 20, "{points}");
 }
 
 #[test]
@@ -190,10 +190,10 @@ fn a_rotation_beside_a_revocation() {
     let revoke = || Command::Revoke(address(0));
     let of = meeting("a rotation beside a revocation", rotate(), revoke());
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 30, \"{points}\");
+    assert!(points >= 20, "{points}");
     let of = meeting("a revocation beside a rotation", revoke(), rotate());
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 30, \"{points}\");
+    assert!(points >= 20, "{points}");
 }
 
 /// Before there is an account, both create.
@@ -204,5 +204,5 @@ fn two_births_of_one_account() {
         ..meeting("two births of one account", Command::Apply, Command::Apply)
     };
     let points = of.everywhere(&Quirks::default());
-    assert!(points >= 30, \"{points}\");
+    assert!(points >= 20, "{points}");
 }
