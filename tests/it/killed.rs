@@ -561,7 +561,6 @@ fn at_every_request(what: &str, store: fn() -> Store, keyless: bool, rotates: bo
     }
     let [platform, store] = steps;
     let row = format!("| {what} | {platform} | {store} |");
-    println!("{row}");
     let page = fs::read_to_string("docs/reliability.md").expect("the page");
     assert!(page.lines().any(|line| line == row), "{row}");
 }

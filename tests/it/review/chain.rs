@@ -256,7 +256,7 @@ fn the_rule_of_the_branch_stands_in_for_who_pushed() {
             .out
             .contains("cannot tell pull request 1: who pushed the head")
     );
-    assert_eq!(scene.document()["cannot_tell"][0].is_string(), true);
+    assert!(scene.document()["cannot_tell"][0].is_string());
 }
 
 #[test]

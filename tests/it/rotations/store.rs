@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use super::relay::{Asked, Held, PATIENCE, Relay, Way, hold};
 use crate::stage::answer;
 
+/// What is found at a place.
+pub type Look<T> = Box<dyn Fn(&str) -> T>;
+
 /// A store with two places for a key.
 pub struct Store {
     /// As configurations call it.
@@ -22,9 +25,9 @@ pub struct Store {
     pub login: Vec<(&'static str, String)>,
     pub options: Vec<String>,
     /// The credential that a consumer reads in a place, as JSON.
-    pub key: Box<dyn Fn(&str) -> Option<String>>,
+    pub key: Look<Option<String>>,
     /// How many values a place has had, where the store counts them.
-    pub versions: Option<Box<dyn Fn(&str) -> usize>>,
+    pub versions: Option<Look<usize>>,
     /// How many keys are beside places, where the store is seen to have such.
     pub beside: Option<Box<dyn Fn() -> usize>>,
     /// Whether nobody can read a place back.

@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// The commit to ask about next: the newest of those that nothing is known of.
-    pub fn next(&mut self) -> Option<Commit> {
+    pub fn ask_next(&mut self) -> Option<Commit> {
         loop {
             let commit = self.unknown.pop()?;
             if !self.known.contains(&commit) {
@@ -168,7 +168,7 @@ mod tests {
         let range = range.map(|digit| Commit::parse(&digit.repeat(40)).expect("a commit"));
         let mut group = Group::of(range.to_vec());
         let mut asked = Vec::new();
-        while let Some(next) = group.next() {
+        while let Some(next) = group.ask_next() {
             asked.push(next.as_str().chars().next().expect("a digit"));
             let named = match asked.last() {
                 Some('e') => vec![merged(8, 'e')],

@@ -37,11 +37,8 @@ pub fn sort<'a>(comments: &'a [Comment], me: &str, key: &str, head: &Commit) -> 
             continue;
         };
         match &comment.by {
-            Some(by) if by.is(me) => {
-                if !mark.outdated {
-                    own.push((comment, mark.head));
-                }
-            }
+            Some(by) if by.is(me) && mark.outdated => {}
+            Some(by) if by.is(me) => own.push((comment, mark.head)),
             Some(by) if !by.human => sorted.others.push(comment),
             _ => {}
         }

@@ -150,7 +150,7 @@ async fn sorted(
 ) -> Result<Option<Group>, ForgeError> {
     let mut group = Group::of(range);
     let mut asked = 0;
-    while let Some(commit) = group.next() {
+    while let Some(commit) = group.ask_next() {
         asked += 1;
         if asked > COMMITS {
             return Ok(None);

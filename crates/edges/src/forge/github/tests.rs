@@ -70,10 +70,10 @@ async fn a_merged_request_is_read_with_all_that_happened_to_it() {
     assert!(!one.from_fork());
     let merge = one.merge_commit.clone().expect("merged");
     let named = github.requests_of(&merge).await.expect("read");
-    assert_eq!(named, [one.clone()]);
+    assert_eq!(named, std::slice::from_ref(&one));
     assert_eq!(
         github.commits_of(1).await.expect("read"),
-        [one.head.clone()]
+        std::slice::from_ref(&one.head)
     );
     let reviews = github.reviews(1).await.expect("read");
     assert_eq!(reviews.len(), 1);
