@@ -9,7 +9,7 @@ use super::probe::{NoPlace, same_endpoint};
 use super::run::{Ended, Run, ScopeRun};
 use crate::model::{
     CredentialMark, Destination, DestinationId, Fingerprint, IssuedCredential, KeyAt, Labels,
-    Marks, Mrn,
+    LiveAccount, Marks, Mrn,
 };
 use crate::plan::Change;
 use crate::ports::{Abandoned, Delivered, Effect, ReadKey, SinkError, Staged, Verified, World};
@@ -232,15 +232,34 @@ impl<'a, W: World> Run<'a, W> {
         })
     }
 
-    /// Takes the key back from where it was put: the account goes on without the new places.
+    /// Takes the key back from where it was put: the account goes on without the new places. Where another
+    /// run has marked it in between, it stays.
     async fn call_off(
         &self,
         credential: &IssuedCredential,
         staged: &[(&Destination, Staged)],
         why: &impl ToString,
     ) -> Ended {
+        let marked = match self.world.account(&credential.mrn).await {
+            Ok(found) => {
+                let marks = found.as_ref().and_then(LiveAccount::marks);
+                let places = marks.and_then(|marks| marks.credential.destinations());
+                let places = places.into_iter().flatten().copied();
+                Some(places.collect::<BTreeSet<DestinationId>>())
+            }
+            Err(_) => None,
+        };
         let mut left = Vec::new();
         for (to, one) in staged {
+            match &marked {
+                Some(marked) if marked.contains(&to.id()) => continue,
+                Some(_) => {}
+                // What cannot be read may name the place.
+                None => {
+                    left.push(to.to_string());
+                    continue;
+                }
+            }
             match self.world.abandon(to, credential, one).await {
                 Ok(Abandoned::Gone | Abandoned::Restored) => {}
                 Ok(Abandoned::Stays) => left.push(to.to_string()),

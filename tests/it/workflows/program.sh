@@ -24,51 +24,8 @@ post() {
   curl --fail --silent --show-error --request POST --header "authorization: Bearer $GITHUB_TOKEN" \
     --data-binary "$2" "$GITHUB_API_URL/repos/$GITHUB_REPOSITORY/$1" > /dev/null
 }
-# The directories of a root that hold a configuration.
-directories() {
-  (cd "$1" && grep -rl --include='*.hcl' '^rolecall {' . 2> /dev/null | sed 's#^\./##; s#/*[^/]*$##; s#^$#.#' | sort -u) || true
-}
 
 case "$command" in
-  configurations)
-    read_options "$@"
-    root=${positional[0]:-.}
-    base=${given[base]:-}
-    all=$({ directories "$root"; [ -z "$base" ] || directories "$base"; } | sort -u)
-    [ -n "$all" ] || { echo 'no configuration' >&2; exit 1; }
-    line='{"include":[]}'
-    while IFS= read -r directory; do
-      state_of=present changed=true
-      [ -d "$root/$directory" ] && [ -n "$(find "$root/$directory" -maxdepth 1 -name '*.hcl')" ] || state_of=removed
-      says() { cat "$root/$directory"/*.hcl "$base/$directory"/*.hcl 2> /dev/null | sed -n "s/^  $1 *= \"\(.*\)\"$/\1/p" | head -n 1 || true; }
-      stack=$(says stack)/$(says id)
-      if [ -n "$base" ] && diff -rq "$root/$directory" "$base/$directory" > /dev/null 2>&1; then changed=false; fi
-      line=$(jq -c --arg d "$directory" --arg t "$stack" --arg s "$state_of" --argjson c "$changed" \
-        '.include += [{directory: $d, stack: $t, state: $s, changed: $c, name: $d}]' <<< "$line")
-    done <<< "$all"
-    line=$(jq -c '.include |= sort_by(.state != "removed", .directory)' <<< "$line")
-    changed=$(jq -c '.include |= map(select(.changed))' <<< "$line")
-    echo "$line"
-    output matrix "$line"
-    output changed "$changed"
-    output count "$(jq '.include | length' <<< "$line")"
-    output changed_count "$(jq '.include | length' <<< "$changed")"
-    output removed_count "$(jq '[.include[] | select(.state == "removed")] | length' <<< "$line")"
-    ;;
-  plan)
-    # The form for comments is another's work.
-    kept=()
-    while [ "$#" -gt 0 ]; do
-      if [ "$1" = --markdown ]; then
-        echo 'a plan' > "$2"
-        shift 2
-      else
-        kept+=("$1")
-        shift
-      fi
-    done
-    exec "$program" plan "${kept[@]}"
-    ;;
   verdict)
     read_options "$@"
     case "${given[ended]}" in

@@ -12,6 +12,20 @@ use crate::echo::{self, Looks};
 const ENCODED_LINE: usize = 40;
 /// So many letters of base64 in a row may be a part of a line that is withheld.
 const PART: usize = 16;
+/// What names of secrets end with.
+const SECRET_NAMES: [&str; 11] = [
+    "access_key",
+    "api_key",
+    "client_key",
+    "passphrase",
+    "passwd",
+    "password",
+    "private_key",
+    "secret",
+    "secret_id",
+    "secret_key",
+    "token",
+];
 /// What stands in the place of a message that holds a credential.
 const WITHHELD: &str = "(not shown: it holds what looks like a credential or a key)";
 
@@ -56,6 +70,7 @@ impl Source {
         };
         // The last line of a text in base64 is shorter than the others.
         holds_credential(text)
+            || names_secret(text)
             || encoded_letters(text).is_some_and(|letters| {
                 letters >= ENCODED_LINE
                     || before()
@@ -68,6 +83,23 @@ impl Source {
 /// Whether a text holds a credential, other than a seal key: that is left out by its beginning.
 fn holds_credential(text: &str) -> bool {
     echo::credential(text).is_some_and(|looks| looks != Looks::SealKey)
+}
+
+/// Whether a line gives a text to a name that is one for secrets: no attribute has such a name, so whoever
+/// wrote it there may have written a secret behind it.
+fn names_secret(line: &str) -> bool {
+    let Some((name, value)) = line.split_once('=') else {
+        return false;
+    };
+    let name = name.trim().trim_matches('"').to_ascii_lowercase();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let word = |word: &str| {
+        let before = name.strip_suffix(word);
+        before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-']))
+    };
+    name.chars().all(plain)
+        && matches!(value.trim_start().chars().next(), Some('"' | '<'))
+        && SECRET_NAMES.iter().any(|name| word(name))
 }
 
 fn is_encoded(c: char) -> bool {
@@ -328,6 +360,27 @@ mod tests {
             ("key", "key"),
         ] {
             assert_eq!(sources.shown(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_that_gives_a_text_to_a_name_of_secrets_is_not_shown() {
+        let lines = [
+            ("  token   = \"hvs.short\"", false),
+            ("vault-token = \"x\"", false),
+            ("\"client_secret\" = <<EOT", false),
+            ("PASSWORD=\"x\"", false),
+            // Names of other things, and what is no text.
+            ("name = \"token\"", true),
+            ("tokens = \"x\"", true),
+            ("seal_key = \"ed25519:x\"", true),
+            ("token = var.token", true),
+            ("secret", true),
+        ];
+        for (text, shown) in lines {
+            let mut sources = SourceMap::new();
+            let file = sources.add("a.hcl", text);
+            assert_eq!(sources.shows(file, &(0..text.len())), shown, "{text}");
         }
     }
 
