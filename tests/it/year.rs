@@ -19,6 +19,9 @@ use crate::keyless::{Issuer, KUBERNETES, bind, file};
 use crate::rotation::uses;
 use crate::stage::{Halt, Halting, ORG, PAYMENTS, Stage};
 
+/// A day and a minute more, so that no age in days depends on how long a run takes.
+const DAY: i64 = 24 * 60 + 1;
+
 const TOKEN: &str = "token-of-the-nightly-job";
 const CHECK: &[&str] = &["check", "access"];
 const DUE: &[&str] = &["rotate", "--due", "--yes", "access"];
@@ -82,8 +85,7 @@ impl Year {
     /// The next thing happens, so many days after the first.
     fn day(&mut self, day: i64, what: &str) {
         self.day = day;
-        // A minute more for each, so that no age depends on how long a run takes.
-        self.stage.front.clock(day * (24 * 60 + 1));
+        self.stage.front.clock(day * DAY);
         self.stage.say(&format!("day {day}: {what}"));
     }
 
@@ -144,7 +146,7 @@ impl Year {
 
     /// Somebody works with a key, at noon of this day.
     fn works(&self, key: &[u8]) -> bool {
-        uses(&self.stage, key, self.day * 24 * 60).is_ok()
+        uses(&self.stage, key, self.day * DAY).is_ok()
     }
 
     /// Both consumers read their places anew and work.

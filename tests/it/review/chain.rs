@@ -129,6 +129,9 @@ fn a_verdict_is_of_the_head_that_was_planned() {
             "--job",
             job,
         ];
+        if !more.contains(&"--ended") {
+            arguments.extend(["--ended", "0"]);
+        }
         arguments.extend(more);
         scene.job(&arguments, &environment)
     };
@@ -192,6 +195,13 @@ fn a_group_of_a_merge_queue_is_approved_one_by_one() {
     scene.refused(&merge, &["--before", &before], "was pushed directly");
     let aside = scene.hub.with(|hub| hub.commit(&[]));
     scene.refused(&merge, &["--before", &aside], "pushed with force");
+    // A push that is said to have brought nothing takes the request out of nobody's sight.
+    let unread = scene.hub.with(|hub| {
+        let number = hub.proposed("b", "eve");
+        hub.merge(number, "eve")
+    });
+    let nothing = ["--before", unread.as_str()];
+    scene.refused(&unread, &nothing, "pull request 2 has no verdict");
     let zeros = "0".repeat(40);
     scene
         .approved(&merge, &["--before", &zeros])

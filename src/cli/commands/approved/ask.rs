@@ -89,8 +89,12 @@ pub(super) async fn ask(host: &Github, asked: &Question<'_>) -> Result<Found, Fa
     };
     found.number = Some(own.number);
     let group = group(host, asked, &repository, &mut found).await?;
-    let mut members = group.unwrap_or_else(|| vec![own.clone()]);
+    let mut members = group.unwrap_or_default();
     members.reverse();
+    // Whatever is said of the push, this one is judged.
+    if !members.iter().any(|member| member.number == own.number) {
+        members.push(own.clone());
+    }
     found.requests = members.iter().map(|one| one.number).collect();
     let looking = Looking {
         host,

@@ -114,8 +114,8 @@ async fn run(args: ApprovedArgs, reporter: &Reporter) -> Result<Exit, Failure> {
         before: before.as_ref(),
     };
     let found = ask(&host, &question).await?;
-    let approved = found.missing.is_empty();
-    let proven = found.proven.as_ref().filter(|_| approved);
+    let proven = found.proven.as_ref().filter(|_| found.missing.is_empty());
+    let approved = proven.is_some();
     if let Some(proven) = proven {
         let bytes = plan::write(&proven.plan).map_err(Failure::error)?;
         put(&path, &bytes)?;
