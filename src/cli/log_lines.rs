@@ -1,6 +1,8 @@
 //! What a log says of each event: one JSON object a line. Pure: an event in, text out. No body, variable
 //! or header of a request is in it, and no line of a configuration.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -219,18 +221,7 @@ fn sink_request(request: &SinkRequest) -> Entry {
         status,
         took,
     } = request;
-    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    Entry::of(
-        Level::Info,
-        "sink-request",
-        [
-            ("operation", json!(operation)),
-            ("host", json!(host)),
-            ("attempt", json!(attempt)),
-            ("status", json!(status)),
-            ("ms", json!(ms)),
-        ],
-    )
+    elsewhere("sink-request", operation, host, (*attempt, *status), *took)
 }
 
 fn host_request(request: &ForgeRequest) -> Entry {
@@ -241,10 +232,21 @@ fn host_request(request: &ForgeRequest) -> Entry {
         status,
         took,
     } = request;
+    elsewhere("host-request", operation, host, (*attempt, *status), *took)
+}
+
+/// A request to somebody else than the platform: the attempt with the status of its answer, and how long it took.
+fn elsewhere(
+    name: &'static str,
+    operation: &str,
+    host: &str,
+    (attempt, status): (usize, Option<u16>),
+    took: Duration,
+) -> Entry {
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     Entry::of(
         Level::Info,
-        "host-request",
+        name,
         [
             ("operation", json!(operation)),
             ("host", json!(host)),

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
+pub(crate) use self::shown::REPOSITORY_PARTS;
 use self::shown::{base, of_environment, repository};
 use crate::serve::{Call, Reply, Standin};
 use crate::settings::Settings;

@@ -7,6 +7,46 @@ use serde_json::{Value, json};
 use super::Kept;
 use crate::serve::Call;
 
+/// What of a repository has an address of its own in every answer that shows one.
+pub(crate) const REPOSITORY_PARTS: [&str; 36] = [
+    "archive",
+    "assignees",
+    "blobs",
+    "branches",
+    "collaborators",
+    "comments",
+    "commits",
+    "compare",
+    "contents",
+    "contributors",
+    "deployments",
+    "downloads",
+    "events",
+    "forks",
+    "git_commits",
+    "git_refs",
+    "git_tags",
+    "hooks",
+    "issue_comment",
+    "issue_events",
+    "issues",
+    "keys",
+    "labels",
+    "languages",
+    "merges",
+    "milestones",
+    "notifications",
+    "pulls",
+    "releases",
+    "stargazers",
+    "statuses",
+    "subscribers",
+    "subscription",
+    "tags",
+    "teams",
+    "trees",
+];
+
 pub(super) fn time_of(seconds: i64) -> String {
     let time = Timestamp::from_second(seconds);
     time.map(|time| time.to_string()).unwrap_or_default()
@@ -64,45 +104,7 @@ pub(super) fn repository(base: &str, login: &str, name: &str, id: u64) -> Value 
         "owner": owner(base, login), "private": true, "fork": false, "description": "of the stand-in", "url": url,
         "default_branch": "main",
     });
-    for name in [
-        "archive",
-        "assignees",
-        "blobs",
-        "branches",
-        "collaborators",
-        "comments",
-        "commits",
-        "compare",
-        "contents",
-        "contributors",
-        "deployments",
-        "downloads",
-        "events",
-        "forks",
-        "git_commits",
-        "git_refs",
-        "git_tags",
-        "hooks",
-        "html",
-        "issue_comment",
-        "issue_events",
-        "issues",
-        "keys",
-        "labels",
-        "languages",
-        "merges",
-        "milestones",
-        "notifications",
-        "pulls",
-        "releases",
-        "stargazers",
-        "statuses",
-        "subscribers",
-        "subscription",
-        "tags",
-        "teams",
-        "trees",
-    ] {
+    for name in REPOSITORY_PARTS.iter().chain(&["html"]) {
         repository[format!("{name}_url")] = json!(format!("{url}/{name}"));
     }
     repository

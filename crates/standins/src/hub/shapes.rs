@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::github::REPOSITORY_PARTS;
+
 use super::{Artifact, Comment, Hub, ID, Job, Pull, Push, REPOSITORY, Review, Run, Status, time};
 
 const NODE: &str = "MDEwOlJlcG9zaXRvcnkx";
@@ -53,44 +55,7 @@ pub(super) fn repository(hub: &Hub, id: u64, name: &str) -> Value {
         "updated_at": time(hub.now),
     });
     let mut repository = joined(repository, more);
-    for part in [
-        "archive",
-        "assignees",
-        "blobs",
-        "branches",
-        "collaborators",
-        "comments",
-        "commits",
-        "compare",
-        "contents",
-        "contributors",
-        "deployments",
-        "downloads",
-        "events",
-        "forks",
-        "git_commits",
-        "git_refs",
-        "git_tags",
-        "hooks",
-        "issue_comment",
-        "issue_events",
-        "issues",
-        "keys",
-        "labels",
-        "languages",
-        "merges",
-        "milestones",
-        "notifications",
-        "pulls",
-        "releases",
-        "stargazers",
-        "statuses",
-        "subscribers",
-        "subscription",
-        "tags",
-        "teams",
-        "trees",
-    ] {
+    for part in REPOSITORY_PARTS {
         repository[format!("{part}_url")] = json!(format!("{url}/{part}"));
     }
     repository
