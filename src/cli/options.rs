@@ -98,7 +98,7 @@ pub struct ReviewArgs {
     #[arg(long)]
     pub full: bool,
 
-    /// Write the plan as Markdown to a file too, once it is made: 65,535 bytes at most, as a comment takes them
+    /// Write the plan as Markdown to a file too, once it is made: 64,000 bytes at most, as a comment takes them with a heading
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
 

@@ -12,4 +12,4 @@ mod review;
 pub mod sarif;
 
 pub use inert::{inert, inert_hcl};
-pub use review::Look;
+pub use review::{Look, summary};

@@ -18,10 +18,11 @@ use crate::echo;
 use crate::forge::github::Github;
 use crate::forge::{ForgeError, ForgeErrorKind};
 use crate::model::StackId;
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::review::{
     Comment, Commit, Digest, Heading, Request, comment_key, heading, marked, outdated, plain, sort,
 };
+use crate::view::summary;
 
 /// The longest text of a comment that always fits, in characters. Source:
 /// github.com/telia-oss/github-pr-resource/issues/259.
@@ -286,7 +287,7 @@ fn plain_url(url: &str) -> String {
 fn text(args: &CommentArgs, plan: &Plan, head: &Commit, public: bool) -> Result<String, Failure> {
     let digest = Digest::parse(plan.digest())
         .ok_or_else(|| Failure::error("the plan's digest is none of 64 digits"))?;
-    let counts = counts(plan);
+    let counts = summary(plan, false);
     let mut text = heading(&Heading {
         stack: &plan.stack,
         directory: &args.directory,
@@ -334,39 +335,10 @@ fn fitting(whole: &str, room: usize) -> String {
     out
 }
 
-/// What a plan comes to, one sentence. Counts and our own words alone: it may be shown to anybody.
-fn counts(plan: &Plan) -> String {
-    let parts: Vec<String> = [
-        (Action::Create, "create"),
-        (Action::Adopt, "adopt"),
-        (Action::Move, "move"),
-        (Action::Update, "update"),
-        (Action::UpdatePermissions, "update permissions"),
-        (Action::Redeliver, "redeliver"),
-        (Action::Rotate, "rotate"),
-        (Action::Forget, "forget"),
-        (Action::Delete, "delete"),
-    ]
-    .into_iter()
-    .filter_map(|(action, verb)| match plan.count(action) {
-        0 => None,
-        n => Some(format!("{n} to {verb}")),
-    })
-    .collect();
-    let mut text = match parts.is_empty() {
-        true => "No changes".to_owned(),
-        false => parts.join(", "),
-    };
-    if !plan.blocked.is_empty() {
-        text.push_str(&format!("; {} in the way", plan.blocked.len()));
-    }
-    text.push('.');
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::markdown::COMMENT;
 
     #[test]
     fn a_text_that_does_not_fit_is_cut_at_a_line_and_says_so() {
@@ -383,6 +355,18 @@ mod tests {
         // A line that is longer than all the room is not shown in half.
         let cut = fitting(&"x".repeat(200), 100);
         assert!(cut.contains("0 of 1 lines") && !cut.contains("xx"), "{cut}");
+    }
+
+    #[test]
+    fn what_a_plan_writes_for_a_comment_is_never_cut_by_its_heading() {
+        let text = heading(&Heading {
+            stack: &StackId::new(&"s".repeat(32), "k7m2q9ta").expect("valid"),
+            directory: &"d".repeat(300),
+            head: &Commit::parse(&"a".repeat(64)).expect("a commit"),
+            digest: &Digest::parse(&"d".repeat(64)).expect("a digest"),
+            counts: &"1 to update permissions, ".repeat(11),
+        });
+        assert!(text.chars().count() + COMMENT <= LONGEST - SPARE);
     }
 
     #[test]

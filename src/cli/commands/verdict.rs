@@ -25,8 +25,7 @@ use crate::view::inert;
     after_help = "Run it in a job whose workflow file is the default branch's own (pull_request_target, \
 workflow_run): only what such a run keeps is evidence (rolecall docs review). In a run of `pull_request` it \
 is written for the gate alone. Exits 4 if the pull request has moved on, 3 if a configuration is removed \
-whose accounts live.\n\nExample:\n  rolecall verdict --plan plan.json --number 7 --head \"$HEAD\" \
---directory . --job plan --out kept"
+whose accounts live.\n\nExample:\n  rolecall verdict --plan p.json --number 7 --head \"$HEAD\" --directory . --job p --ended 0 --out v"
 )]
 pub struct VerdictArgs {
     /// The plan, as `plan --out` wrote it
@@ -49,9 +48,9 @@ pub struct VerdictArgs {
     #[arg(long, value_name = "NAME")]
     pub job: String,
 
-    /// How `plan` ended: its exit code
+    /// How `plan` ended: its exit code. A plan that a guard refuses is in a file like any other
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u8))]
-    pub ended: Option<u8>,
+    pub ended: u8,
 
     /// The configuration is removed: the plan is of its base with --destroy, and what it would delete is what
     /// nobody would manage
@@ -162,13 +161,11 @@ async fn run(args: VerdictArgs, reporter: &Reporter) -> Result<Exit, Failure> {
 }
 
 /// How the plan ended.
-fn judged(plan: &Plan, ended: Option<u8>, removed: bool) -> Result<Judged, Failure> {
+fn judged(plan: &Plan, ended: u8, removed: bool) -> Result<Judged, Failure> {
     let done = [Exit::Done, Exit::Pending, Exit::Refused].map(Exit::code);
-    if let Some(code) = ended
-        && !done.contains(&code)
-    {
+    if !done.contains(&ended) {
         return Err(Failure::error(format!(
-            "the plan ended with {code}, so that there is nothing to give a verdict of"
+            "the plan ended with {ended}, so that there is nothing to give a verdict of"
         ))
         .help("see what `plan` says, and run again"));
     }
@@ -178,7 +175,7 @@ fn judged(plan: &Plan, ended: Option<u8>, removed: bool) -> Result<Judged, Failu
             false => "the plan was made with --destroy, which is for what is --removed",
         }));
     }
-    let refused = !plan.blocked.is_empty() || ended == Some(Exit::Refused.code());
+    let refused = !plan.blocked.is_empty() || ended == Exit::Refused.code();
     Ok(match (removed, plan.is_empty(), refused) {
         (true, true, _) => Judged::Removed,
         (true, false, _) => Judged::Owned,

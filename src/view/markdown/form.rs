@@ -3,11 +3,11 @@
 use crate::policy::Refusal;
 use crate::view::review::Look;
 
-/// The most that a comment takes on GitHub that is a check run's text as well, in bytes. A comment may have
+/// The most that a comment takes on GitHub that is a check run's text as well, in bytes, with room for a heading. A comment may have
 /// 65,536 characters, and each has a byte at least. Source: "Create an issue comment" and "Create a check run"
 /// in GitHub's description of its REST API, by which a check run's text has 65,535 characters at most; that
 /// bytes are meant is told in github/docs#35252.
-pub const COMMENT: usize = 65_535;
+pub const COMMENT: usize = 65_535 - 1_535;
 
 /// The most that the summary of one step takes on GitHub, in bytes; of more nothing is shown. Source: "Step
 /// isolation and limits" in GitHub's documentation of workflow commands.

@@ -69,7 +69,7 @@ fn there_is_one_comment_and_a_persons_is_never_touched() {
         body.contains("| the plan |") && body.contains("`access`"),
         "{body}"
     );
-    assert!(body.contains("1 to create."), "{body}");
+    assert!(body.contains("Plan: 1 to create; 1 escalation."), "{body}");
     // Somebody edits it: it is found all the same, and written anew.
     scene.hub.with(|hub| {
         let held = hub.comments.values_mut().last().expect("there");

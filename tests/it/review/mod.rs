@@ -138,6 +138,10 @@ impl Scene {
             "--outputs",
             "outputs",
         ];
+        // More may say otherwise.
+        if !more.contains(&"--ended") {
+            arguments.extend(["--ended", "0"]);
+        }
         arguments.extend(more);
         let run = run.to_string();
         self.job(
